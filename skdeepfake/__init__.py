@@ -1,0 +1,56 @@
+"""Deepfake detection in video as scikit-learn estimators.
+
+The way of the data, from paths of videos to one probability a video:
+
+- :mod:`skdeepfake.datasets`: labelled videos
+- :mod:`skdeepfake.preprocessing`: frames, faces, arrays
+- :mod:`skdeepfake.detectors`: networks that tell real from fake
+- :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
+- :mod:`skdeepfake.plotting`: pictures of faces, training and scores
+- :mod:`skdeepfake.exceptions`: errors and warnings
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Resolved on first use: importing skdeepfake costs nothing, and its preprocessing
+# never loads Keras or TensorFlow.
+_MODULES = (
+    "cli",
+    "datasets",
+    "detectors",
+    "exceptions",
+    "pipeline",
+    "plotting",
+    "preprocessing",
+)
+_NAMES = {
+    "CNNDetector": "detectors",
+    "Clip": "preprocessing",
+    "CropCache": "preprocessing",
+    "DlibFaceCropper": "preprocessing",
+    "Resizer": "preprocessing",
+    "VideoFrameSampler": "preprocessing",
+    "VideoTranscoder": "preprocessing",
+    "load_videos": "datasets",
+    "make_detector_pipeline": "pipeline",
+    "make_videos": "datasets",
+}
+
+__all__ = ["__version__", *_MODULES, *_NAMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES:
+        return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,117 @@
+"""Fixtures: one for each kind of clip."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from sklearn.utils import Bunch
+
+from skdeepfake.datasets import load_videos, make_videos
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real media, which the project does not hold itself."""
+    folder = Path(os.environ.get("SKDEEPFAKE_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "videos").is_dir():
+        pytest.skip(f"no shared data in {folder}; set SKDEEPFAKE_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_videos(shared_data: Path) -> Bunch:
+    """Real talking heads and the two labelled deepfakes."""
+    return load_videos(shared_data / "videos")
+
+
+@pytest.fixture(scope="session")
+def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
+    """Six recordings of a rendered face and a fake of each; groups pair them."""
+    root = tmp_path_factory.mktemp("rendered")
+    return make_videos(root, n_real=6, n_fake=6, duration=1.0, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Callable[..., None]:
+    """Run the bundled FFmpeg; `frames`, of one shape, are its first input."""
+
+    def run(
+        *arguments: object, frames: Iterable[np.ndarray] = (), fps: float = 10
+    ) -> None:
+        video = np.array(list(frames), np.uint8)
+        source: list[object] = []
+        if len(video):
+            size = f"{video.shape[2]}x{video.shape[1]}"
+            source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", fps]
+            source += ["-i", "-"]
+        words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
+        words += [str(word) for word in [*source, *arguments]]
+        subprocess.run(words, input=video.tobytes(), check=True)
+
+    return run
+
+
+@pytest.fixture
+def write_clip(tmp_path: Path, ffmpeg: Callable[..., None]) -> Callable[..., Path]:
+    """Write frames (RGB arrays of one shape) to a video file by the bundled FFmpeg."""
+
+    def write(
+        frames: Iterable[np.ndarray],
+        name: str = "clip.mp4",
+        *options: object,
+        fps: float = 10,
+    ) -> Path:
+        path = tmp_path / name
+        ffmpeg(*(options or H264), f"file:{path}", frames=frames, fps=fps)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def numbered_frames() -> Callable[..., list[np.ndarray]]:
+    """Draw frames that carry their number, up to 255."""
+    return _numbered_frames
+
+
+@pytest.fixture(scope="session")
+def number_of() -> Callable[[np.ndarray], int]:
+    """Read the number that `numbered_frames` drew, whatever a codec did to it."""
+    return _number_of
+
+
+def _numbered_frames(n: int, *, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    """Eight vertical bars, black or white; the lower half is their negative."""
+    frames = []
+    for number in range(n):
+        row = np.zeros(width, np.uint8)
+        bits = [255 * ((number >> bit) & 1) for bit in range(8)]
+        row[: width // 8 * 8] = np.repeat(np.array(bits, np.uint8), width // 8)
+        frame = np.empty((height, width, 3), np.uint8)
+        frame[: height // 2] = row[:, None]
+        frame[height // 2 :] = 255 - row[:, None]
+        frames.append(frame)
+    return frames
+
+
+def _number_of(frame: np.ndarray) -> int:
+    """Read the bars, and fail where the halves do not confirm each other."""
+    height, width = frame.shape[0], frame.shape[1] // 8
+    columns = np.arange(8) * width + width // 2
+    bits = frame[height // 4, columns, 0] > 127
+    negative = frame[height * 3 // 4, columns, 0] > 127
+    assert (bits != negative).all(), "the frame does not show what was drawn"
+    return sum(int(bit) << b for b, bit in enumerate(bits))

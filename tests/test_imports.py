@@ -1,0 +1,153 @@
+"""Importing costs nothing, and every public name is there."""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import importlib
+import json
+import pickle
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import skdeepfake
+from skdeepfake import exceptions, preprocessing
+from skdeepfake.exceptions import (
+    NoFaceWarning,
+    SkdeepfakeError,
+    TrainingDivergedError,
+    VideoReadError,
+)
+
+HEAVY = ["tensorflow", "keras", "scikeras", "torch", "jax", "matplotlib"]
+LIGHT_MODULES = [
+    "skdeepfake",
+    "skdeepfake.exceptions",
+    "skdeepfake.preprocessing",
+    *(
+        f"skdeepfake.preprocessing.{module.name}"
+        for module in pkgutil.iter_modules(preprocessing.__path__)
+    ),
+    "skdeepfake.datasets",
+    "skdeepfake.plotting",
+    "skdeepfake.pipeline",
+    "skdeepfake.cli",
+]
+
+
+def loaded_after(code):
+    """Top-level modules that a fresh interpreter has loaded after some code."""
+    report = "import json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys"
+    script = f"{code}\n{report}.modules}})))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_package_alone_loads_nothing_at_all():
+    loaded = loaded_after("import skdeepfake; dir(skdeepfake); skdeepfake.__version__")
+    assert "skdeepfake" in loaded
+    assert set(loaded).isdisjoint([*HEAVY, "numpy", "sklearn", "cv2", "dlib"])
+
+
+def test_everything_before_the_detectors_loads_no_framework():
+    # Building the steps, and asking for them by name, loads none either.
+    lines = [f"import {name}" for name in LIGHT_MODULES]
+    lines += [
+        "from skdeepfake import Clip, DlibFaceCropper, Resizer, VideoFrameSampler",
+        "from skdeepfake import VideoTranscoder, load_videos, make_videos",
+        "from skdeepfake import make_detector_pipeline",
+        "VideoFrameSampler(), DlibFaceCropper(), Resizer(), VideoTranscoder('x')",
+    ]
+    loaded = loaded_after("\n".join(lines))
+    assert "cv2" in loaded
+    assert set(loaded).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", skdeepfake.__all__)
+def test_public_name_resolves(name):
+    assert getattr(skdeepfake, name) is not None
+    namespace = {}
+    exec(f"from skdeepfake import {name}", namespace)
+    assert namespace[name] is getattr(skdeepfake, name)
+
+
+@pytest.mark.parametrize(
+    "module", ["datasets", "detectors", "exceptions", "pipeline", "preprocessing"]
+)
+def test_public_names_of_the_modules_resolve(module):
+    found = importlib.import_module(f"skdeepfake.{module}")
+    assert found is getattr(skdeepfake, module)
+    assert sorted(set(found.__all__)) == sorted(found.__all__)
+    for name in found.__all__:
+        assert getattr(found, name).__name__ == name
+
+
+def test_star_import_gives_the_public_names():
+    namespace = {}
+    exec("from skdeepfake import *", namespace)
+    assert set(skdeepfake.__all__) <= set(namespace)
+
+
+def test_dir_lists_the_public_names_once_and_sorted():
+    assert dir(skdeepfake) == sorted(skdeepfake.__all__)
+    assert len(set(skdeepfake.__all__)) == len(skdeepfake.__all__)
+    assert {"VideoFrameSampler", "CNNDetector", "preprocessing"} <= set(dir(skdeepfake))
+
+
+def test_unknown_attribute_is_an_attribute_error_that_names_it():
+    with pytest.raises(AttributeError, match=r"'skdeepfake'.*'VideoSampler'"):
+        skdeepfake.VideoSampler  # noqa: B018
+    assert not hasattr(skdeepfake, "_nothing")
+    with pytest.raises(ImportError, match="VideoSampler"):
+        exec("from skdeepfake import VideoSampler")
+
+
+# -- errors --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("travel", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
+def test_read_error_keeps_path_and_reason_through_pickling(
+    tmp_path, monkeypatch, travel
+):
+    # TensorFlow teaches pickle, for all exceptions known so far, what a worker
+    # process without it does not know.
+    monkeypatch.delitem(copyreg.dispatch_table, VideoReadError, raising=False)
+    error = VideoReadError(tmp_path / "a.mp4", "is damaged")
+    again = travel(error)
+
+    assert type(again) is VideoReadError
+    assert again.path == error.path == str(tmp_path / "a.mp4")
+    assert again.reason == error.reason == "is damaged"
+    assert str(again) == str(error) == f"{error.path!r}: is damaged"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in exceptions.__all__ if name != "VideoReadError"]
+)
+def test_other_errors_and_warnings_keep_their_message_through_pickling(
+    monkeypatch, name
+):
+    monkeypatch.delitem(
+        copyreg.dispatch_table, getattr(exceptions, name), raising=False
+    )
+    error = getattr(exceptions, name)("what was found")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == "what was found"
+
+
+def test_errors_share_a_base_and_are_what_python_users_expect():
+    errors = [
+        found
+        for found in map(exceptions.__dict__.get, exceptions.__all__)
+        if not issubclass(found, Warning)
+    ]
+    assert all(issubclass(error, SkdeepfakeError) for error in errors)
+    assert issubclass(VideoReadError, ValueError)
+    assert issubclass(TrainingDivergedError, ArithmeticError)
+    assert issubclass(NoFaceWarning, UserWarning)
