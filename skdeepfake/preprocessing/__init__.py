@@ -1,0 +1,18 @@
+"""From paths of videos to faces: sampling, cropping and resizing."""
+
+from ._cache import CropCache, StoredCrop
+from ._clip import Clip
+from ._cropping import DlibFaceCropper
+from ._resizing import Resizer
+from ._sampling import VideoFrameSampler
+from ._transcoding import VideoTranscoder
+
+__all__ = [
+    "Clip",
+    "CropCache",
+    "DlibFaceCropper",
+    "Resizer",
+    "StoredCrop",
+    "VideoFrameSampler",
+    "VideoTranscoder",
+]

@@ -1,0 +1,93 @@
+"""What the preprocessing steps share: they learn nothing, and work video by video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
+from sklearn.base import BaseEstimator, TransformerMixin
+from tqdm.auto import tqdm
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class StatelessTransformer(TransformerMixin, BaseEstimator):
+    """A transformer whose `fit` only checks its parameters.
+
+    Subclasses declare ``_parameter_constraints`` and write ``transform``, which
+    calls ``self._validate_params()`` first, since it may run without ``fit``.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]]
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Check the parameters; nothing is learnt from the data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Not used.
+        y : None
+            Not used, present for the API's sake.
+
+        Returns
+        -------
+        self : object
+            The transformer itself.
+        """
+        self._validate_params()
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        return tags
+
+
+def map_videos(
+    function: Callable[[T], R],
+    items: Sequence[T],
+    *,
+    n_jobs: int | None,
+    verbose: int,
+    desc: str,
+) -> list[R]:
+    """Apply `function` to each item through joblib, in order.
+
+    Threads by default, since decoding and face detection release the GIL; any
+    backend that the user sets by `joblib.parallel_config` takes precedence.
+
+    Parameters
+    ----------
+    function : callable
+        What to do with one item. Must be picklable for backends of processes.
+    items : sequence
+        What to work on.
+    n_jobs : int or None
+        As everywhere in scikit-learn: None is 1 unless in a `parallel_config`.
+    verbose : int
+        1 or more shows a progress bar on the standard error stream.
+    desc : str
+        What the progress bar says.
+
+    Returns
+    -------
+    list
+        One result an item, in the order of `items`.
+    """
+    tasks: Iterable[Any] = (delayed(function)(item) for item in items)
+    # One by one where the backend can, so that the progress shows; Ray's cannot.
+    backend, _ = get_active_backend(prefer="threads")
+    return_as = "generator" if backend.supports_return_generator else "list"
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
+    results = parallel(tasks)
+    return list(
+        tqdm(results, total=len(items), desc=desc, unit="video", disable=verbose < 1)
+    )

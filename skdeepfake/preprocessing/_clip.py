@@ -1,0 +1,284 @@
+"""A clip: evenly spaced frames of one video, decoded when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exceptions import VideoReadError
+from ._containers import check_video_file
+from ._decoding import SAME_FRAME, Decoder, decoded_timestamps, packet_timestamps
+from ._ffmpeg import is_interlaced
+
+T = TypeVar("T")
+
+# Raise it when the same video would be sampled at other frames than before.
+PLAN_VERSION = 1
+
+
+class Plan(NamedTuple):
+    """Which frames a clip stands for."""
+
+    indices: NDArray[np.intp]  # of the sampled frames, increasing
+    timestamps: NDArray[np.float64]  # theirs, in seconds
+    proven: bool  # whether decoding has shown that these frames exist
+
+
+class Clip:
+    """Evenly spaced frames of one video, decoded only when iterated.
+
+    The frames lie evenly in time between the first frame and the last one within
+    `duration`, both included. They are frames that exist: where the container
+    promises others than can be decoded (stream cuts, truncated files), the
+    decoder is believed. A video with fewer frames than `n_frames` gives each of
+    them once and leaves the other slots empty.
+
+    A clip holds no pixels and pickles to a few hundred bytes.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The video.
+    n_frames : int, default=10
+        Number of slots.
+    duration : float or None, default=10.0
+        Seconds from the first frame on that are sampled; None for all of them.
+
+    Attributes
+    ----------
+    path : str
+        The video.
+    size : int
+        Size of the file in bytes when the clip was made.
+    mtime_ns : int
+        Time of its last change, in nanoseconds, when the clip was made.
+    indices : ndarray of int, shape (n_frames,)
+        Number of each frame in the order of the video; -1 in empty slots.
+    timestamps : ndarray of float, shape (n_frames,)
+        Seconds of each frame; NaN in empty slots.
+
+    Raises
+    ------
+    VideoReadError
+        If the path does not lead to a video; when iterated, if nothing can be
+        decoded or the file has changed since the clip was made.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        n_frames: int = 10,
+        duration: float | None = 10.0,
+    ) -> None:
+        if n_frames < 1 or (duration is not None and not duration > 0):
+            raise ValueError(
+                f"n_frames={n_frames} must be at least 1, and duration={duration} "
+                "positive or None"
+            )
+        self.path = os.fspath(path)
+        self.n_frames = n_frames
+        self.duration = duration
+        found = check_video_file(self.path)
+        self.size = found.st_size
+        self.mtime_ns = found.st_mtime_ns
+        self._plan: Plan | None = None
+
+    def __repr__(self) -> str:
+        return f"Clip({self.path!r}, n_frames={self.n_frames})"
+
+    def __len__(self) -> int:
+        return self.n_frames
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What the frames depend on: file, its size and time, and the sampling."""
+        path = os.path.abspath(self.path)
+        # Plain numbers: 10, 10.0 and NumPy's 10 are one.
+        duration = None if self.duration is None else float(self.duration)
+        sampling = (int(self.n_frames), duration, PLAN_VERSION)
+        return (path, self.size, self.mtime_ns, *sampling)
+
+    @property
+    def indices(self) -> NDArray[np.intp]:
+        """Number of each frame in the order of the video; -1 in empty slots."""
+        slots = np.full(self.n_frames, -1, dtype=np.intp)
+        slots[: len(self._proven().indices)] = self._proven().indices
+        return slots
+
+    @property
+    def timestamps(self) -> NDArray[np.float64]:
+        """Seconds of each frame; NaN in empty slots."""
+        slots = np.full(self.n_frames, np.nan)
+        slots[: len(self._proven().timestamps)] = self._proven().timestamps
+        return slots
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
+        """Decode the frames in order: RGB of shape (H, W, 3), None in empty slots."""
+        plan = self._proven()
+        yield from self._frames(plan)
+        yield from [None] * (self.n_frames - len(plan.indices))
+
+    def map(
+        self,
+        make_function: Callable[[], Callable[[NDArray[np.uint8]], T]],
+        *,
+        n_threads: int | None = None,
+    ) -> list[T | None]:
+        """Apply a function to each frame in order, in one decoding pass if possible.
+
+        The pass starts from what the container promises. Where decoding proves it
+        wrong, which is rare, the frames that exist are counted and the work is
+        done again on those.
+
+        Parameters
+        ----------
+        make_function : callable
+            Called at the start of each pass; gives the function of one frame,
+            which may remember what it saw.
+        n_threads : int or None, default=None
+            Threads of the decoder; None for all cores.
+
+        Returns
+        -------
+        list of length n_frames
+            The function's results, None in empty slots.
+        """
+        self._check_unchanged()
+        plan = self._plan or self._promised()
+        if plan is not None:
+            function = make_function()
+            try:
+                results = [function(frame) for frame in self._frames(plan, n_threads)]
+            except _PromiseBrokenError:
+                pass
+            else:
+                self._plan = plan._replace(proven=True)
+                return results + [None] * (self.n_frames - len(results))
+        function = make_function()
+        results = [function(frame) for frame in self._frames(self._proven(), n_threads)]
+        return results + [None] * (self.n_frames - len(results))
+
+    # -- which frames --------------------------------------------------------
+
+    @property
+    def plan(self) -> Plan | None:
+        """The frames as far as known: proven by decoding, promised, or None."""
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        # What a cache or another process has found out.
+        self._plan = plan
+
+    def _promised(self) -> Plan | None:
+        timestamps = packet_timestamps(self.path, self.duration)
+        return None if timestamps is None else self._evenly(timestamps, proven=False)
+
+    def _proven(self) -> Plan:
+        self._check_unchanged()
+        if self._plan is None or not self._plan.proven:
+            timestamps = decoded_timestamps(self.path, self.duration)
+            self._plan = self._evenly(timestamps, proven=True)
+        return self._plan
+
+    def _evenly(self, timestamps: NDArray[np.float64], *, proven: bool) -> Plan:
+        indices = evenly_in_time(timestamps, self.n_frames)
+        return Plan(indices, timestamps[indices], proven)
+
+    def _check_unchanged(self) -> None:
+        found = check_video_file(self.path)
+        if (found.st_size, found.st_mtime_ns) != (self.size, self.mtime_ns):
+            raise VideoReadError(
+                self.path, "has changed since it was sampled; sample it again"
+            )
+
+    # -- decoding ------------------------------------------------------------
+
+    def _frames(
+        self, plan: Plan, n_threads: int | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Decode the planned frames, and see that they are what the file holds."""
+        frames = self._decoded(plan, n_threads)
+        first, second = next(frames, None), next(frames, None)
+        if first is None:
+            return
+        # OpenCV 4.13 and 5.0 cannot convert interlaced frames, and give the same
+        # memory for each of them, whatever it held before. Two frames that differ
+        # show that all is well; the others are rare enough to ask FFmpeg.
+        if (second is None or np.array_equal(first, second)) and is_interlaced(
+            self.path
+        ):
+            raise VideoReadError(
+                self.path,
+                "is interlaced, which OpenCV does not decode rightly; put a "
+                "VideoTranscoder before the VideoFrameSampler",
+            )
+        yield first
+        if second is not None:
+            yield second
+        yield from frames
+
+    def _decoded(
+        self, plan: Plan, n_threads: int | None
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Decode the planned frames, and nothing past the last of them."""
+        decoder = Decoder(self.path, n_threads)
+        wanted = dict(zip(plan.indices.tolist(), plan.timestamps, strict=True))
+        try:
+            for index, seconds in enumerate(decoder):
+                if index in wanted:
+                    if abs(seconds - wanted.pop(index)) > SAME_FRAME:
+                        break
+                    yield decoder.frame()
+                    if not wanted:
+                        return
+        finally:
+            decoder.close()
+        if plan.proven:
+            raise VideoReadError(
+                self.path, "could be decoded once, but not a second time the same way"
+            )
+        raise _PromiseBrokenError
+
+
+class _PromiseBrokenError(Exception):
+    """The container promised frames that are not there."""
+
+
+def evenly_in_time(timestamps: NDArray[np.float64], n_frames: int) -> NDArray[np.intp]:
+    """Choose frames that lie evenly in time, none of them twice.
+
+    Parameters
+    ----------
+    timestamps : ndarray of float, shape (n_existing,)
+        Seconds of the frames that exist, increasing.
+    n_frames : int
+        Number of frames wanted.
+
+    Returns
+    -------
+    ndarray of int, shape (min(n_frames, n_existing),)
+        Indices into `timestamps`, increasing: the frames nearest to evenly spaced
+        moments from the first frame to the last.
+    """
+    n_existing = len(timestamps)
+    if n_existing <= n_frames:
+        return np.arange(n_existing)
+    moments = np.linspace(timestamps[0], timestamps[-1], n_frames)
+    after = np.searchsorted(timestamps, moments).clip(1, n_existing - 1)
+    nearer_before = moments - timestamps[after - 1] <= timestamps[after] - moments
+    nearest = after - nearer_before
+    chosen = np.empty(n_frames, dtype=np.intp)
+    previous = -1
+    for slot, index in enumerate(nearest):
+        # Where frames are sparse in time, two moments may be nearest to one frame:
+        # take the next, and leave enough frames for the slots to come.
+        last_possible = n_existing - (n_frames - slot)
+        previous = min(max(index, previous + 1), last_possible)
+        chosen[slot] = previous
+    return chosen

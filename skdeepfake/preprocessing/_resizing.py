@@ -1,0 +1,202 @@
+"""Resizing of face crops into one dense array."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+import weakref
+from numbers import Integral
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._base import StatelessTransformer
+from ._cache import StoredCrop
+
+
+class Resizer(StatelessTransformer):
+    """Resize face crops to one size and stack them.
+
+    A crop that is larger than the target is averaged over areas, a smaller one is
+    interpolated by cubic splines. The aspect ratio is not kept, as in the paper:
+    dlib's boxes are square but for those clamped at the border of a frame. A slot
+    without a face becomes all zeros.
+
+    Parameters
+    ----------
+    size : tuple of int, default=(224, 224)
+        Height and width of the result, in pixels. The default is the paper's.
+    memmap_dir : str, os.PathLike or None, default=None
+        Folder in which the result lives as a memory-mapped file, for more faces
+        than memory holds: 2000 videos of ten faces are 3 GB. The detectors read it
+        batch by batch. The file is deleted with the array. None keeps the result in
+        memory.
+
+    See Also
+    --------
+    DlibFaceCropper : The step before.
+
+    References
+    ----------
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.2, step 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.preprocessing import Resizer
+    >>> crops = np.empty((1, 2), dtype=object)  # one video, two slots
+    >>> crops[0, 0] = np.full((50, 40, 3), 200, dtype=np.uint8)
+    >>> faces = Resizer(size=(32, 32)).fit_transform(crops)
+    >>> faces.shape, faces.dtype
+    ((1, 2, 32, 32, 3), dtype('uint8'))
+    >>> faces[0, :, 0, 0, 0].tolist()  # the second slot is empty
+    [200, 0]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "size": [tuple, list],
+        "memmap_dir": [str, os.PathLike, None],
+    }
+
+    def __init__(
+        self,
+        size: tuple[int, int] = (224, 224),
+        *,
+        memmap_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.size = size
+        self.memmap_dir = memmap_dir
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if len(self.size) != 2 or not all(
+            isinstance(n, Integral) and n > 0 for n in self.size
+        ):
+            raise ValueError(
+                f"size={self.size!r} must be (height, width), two positive integers"
+            )
+
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Resize the crops.
+
+        Parameters
+        ----------
+        X : ndarray of object, shape (n_videos, n_frames) or (n_images,)
+            RGB crops, each of shape (height, width, 3) and dtype uint8, or None
+            where there is no face. A list of images works too, and so does an
+            array of images of one size, of shape (..., height, width, 3).
+
+        Returns
+        -------
+        ndarray of uint8, shape (n_videos, n_frames, H, W, 3) or (n_images, H, W, 3)
+            The resized crops, zeros where there was none.
+
+        Raises
+        ------
+        ValueError
+            If a cell is neither None nor such an image, or `size` is not two
+            positive integers.
+        OSError
+            If `memmap_dir` cannot be written or its disk is full.
+        """
+        self._validate_params()
+        height, width = self.size
+        crops, shape = _cells(X)
+        faces = _zeros((*shape, height, width, 3), self.memmap_dir)
+        for cell in np.ndindex(shape):
+            crop = crops[cell]
+            if isinstance(crop, StoredCrop):
+                crop = np.asarray(crop)
+            if crop is not None:
+                _check_crop(crop, cell)
+                faces[cell] = _resize(crop, height, width)
+        return faces
+
+
+def _zeros(
+    shape: tuple[int, ...], memmap_dir: str | os.PathLike[str] | None
+) -> NDArray[np.uint8]:
+    """Make an empty result, in memory or on disk."""
+    if memmap_dir is None:
+        return np.zeros(shape, dtype=np.uint8)
+    folder = os.fspath(memmap_dir)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        handle, path = tempfile.mkstemp(dir=folder, prefix="faces-", suffix=".npy")
+    except OSError as error:
+        raise _memmap_error(folder, error) from error
+    try:
+        # Reserved, since a disk that fills up under a mapping kills the process.
+        _reserve(handle, math.prod(shape))
+        faces = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
+    except OSError as error:
+        os.unlink(path)
+        raise _memmap_error(folder, error) from error
+    finally:
+        os.close(handle)
+    weakref.finalize(faces, _unlink, path)
+    return faces
+
+
+def _reserve(handle: int, n_bytes: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, n_bytes)
+    else:
+        os.truncate(handle, n_bytes)
+
+
+def _unlink(path: str) -> None:
+    # Windows keeps a file that another process still maps.
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _memmap_error(folder: str, error: OSError) -> OSError:
+    return OSError(
+        error.errno,
+        f"memmap_dir={folder!r} cannot hold the faces: {error.strerror}; free space, "
+        "or pass another folder",
+    )
+
+
+def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
+    """Get the array of crops, and the shape of what is not the crops' own."""
+    if not isinstance(X, np.ndarray):
+        images = list(X)  # type: ignore[arg-type]
+        X = np.empty(len(images), dtype=object)
+        for i, image in enumerate(images):
+            X[i] = image
+    shape = X.shape if X.dtype == object else X.shape[:-3]
+    if len(shape) not in (1, 2):
+        raise ValueError(
+            f"X has shape {X.shape}, but Resizer takes an object array of crops, of "
+            "shape (n_videos, n_frames) or (n_images,), as DlibFaceCropper gives it"
+        )
+    if 0 in shape:
+        raise ValueError(f"Found array with 0 sample(s) (shape={X.shape})")
+    return X, shape
+
+
+def _check_crop(crop: Any, cell: tuple[int, ...]) -> None:
+    if not isinstance(crop, np.ndarray):
+        found = type(crop).__name__
+    elif crop.ndim != 3 or crop.shape[2] != 3 or 0 in crop.shape:
+        found = f"an array of shape {crop.shape}"
+    elif crop.dtype != np.uint8:
+        found = f"an array of {crop.dtype}"
+    else:
+        return
+    raise ValueError(
+        f"X{list(cell)} is {found}, but Resizer takes RGB images of shape "
+        "(height, width, 3) and dtype uint8, or None"
+    )
+
+
+def _resize(crop: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    shrinks = height * width < crop.shape[0] * crop.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(crop, (width, height), interpolation=method)  # type: ignore[return-value]

@@ -1,0 +1,330 @@
+"""The same H.264 encoding and the same length for every video."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import stat
+import uuid
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import imageio_ffmpeg
+import numpy as np
+from joblib import cpu_count, effective_n_jobs
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..exceptions import VideoReadError
+from ._base import StatelessTransformer, map_videos
+from ._ffmpeg import CONTAINERS, Encoding, Processes, command_line, last_words
+from ._paths import check_paths
+
+__all__ = ["VideoTranscoder"]
+
+# Raise it whenever the copies change, so that old ones are not taken for new ones.
+ALGORITHM_VERSION = 1
+
+PRESETS = {
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+}
+
+_FULL_DISK = {
+    "No space left on device": errno.ENOSPC,
+    "Disk quota exceeded": errno.EDQUOT,
+}
+
+
+class VideoTranscoder(StatelessTransformer):
+    """Re-encode videos as H.264 and keep their first seconds.
+
+    Real and fake videos often come from different tools: another codec, another
+    quality, another length. A detector that sees them as they are learns the
+    encoder instead of the face. This step gives every video the same treatment,
+    the real ones and the fake ones alike, those that are H.264 already too; use it
+    for all of them or for none, in training as in prediction.
+
+    Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and
+    nothing else: no sound, subtitles or metadata. Frames keep their own times,
+    counted from the first one, none is doubled; a rotation noted in the file is
+    applied; an odd width or height loses its last column or row.
+
+    Parameters
+    ----------
+    cache_dir : str or os.PathLike
+        The folder of the copies, made if missing. Nothing is ever deleted from it.
+    duration : float or None, default=10.0
+        How much of the beginning to keep, in seconds; None keeps the whole video.
+        10 is the paper's.
+    crf : int, default=23
+        x264's constant rate factor, from 0 (lossless) to 51 (worst). 23 is the
+        paper's.
+    preset : str, default="medium"
+        x264's balance of speed and size, "ultrafast" to "placebo". "medium" is the
+        paper's.
+    n_jobs : int or None, default=None
+        How many videos to encode at once; None is 1 unless in a
+        `joblib.parallel_config`, -1 is one for each core.
+    verbose : int, default=0
+        1 or more shows a progress bar.
+
+    See Also
+    --------
+    VideoFrameSampler : The next step, from paths to clips.
+
+    Notes
+    -----
+    The name of a copy holds a hash over the absolute path, the size and the time of
+    change of the source, the parameters, and the version of this algorithm. So a
+    copy is made once, and a source that changed gets a new one. A copy appears
+    under its name only when it is whole; several processes may share a folder.
+
+    Files are opened as plain local files of the containers MP4/MOV/3GP, Matroska,
+    WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg, whatever their name; playlists
+    and scripts, which could make ffmpeg open other files, are refused.
+
+    The same ffmpeg gives the same bytes, whatever `n_jobs`; another version of
+    ffmpeg may not, and existing copies are kept all the same. ffmpeg 8 or newer is
+    recommended, as imageio-ffmpeg 0.8 brings it.
+
+    References
+    ----------
+    The paper's section 4.2, steps 1 (``-c:v libx264 -preset medium -crf 23``) and 3
+    (the first 10 seconds).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import imageio_ffmpeg
+    >>> import numpy as np
+    >>> from skdeepfake.preprocessing import VideoTranscoder
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> writer = imageio_ffmpeg.write_frames(
+    ...     f"{folder.name}/clip.avi", size=(64, 48), fps=10, codec="mpeg4"
+    ... )
+    >>> writer.send(None)
+    >>> for _ in range(20):
+    ...     writer.send(np.zeros((48, 64, 3), np.uint8))
+    >>> writer.close()
+    >>> transcoder = VideoTranscoder(f"{folder.name}/copies", duration=1.0)
+    >>> copies = transcoder.transform([f"{folder.name}/clip.avi"])
+    >>> copies.shape
+    (1,)
+    >>> imageio_ffmpeg.count_frames_and_secs(copies[0])
+    (10, 1.0)
+    >>> folder.cleanup()
+    """
+
+    _parameter_constraints = {  # noqa: RUF012, the name and the form are sklearn's
+        "cache_dir": [str, os.PathLike],
+        "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "crf": [Interval(Integral, 0, 51, closed="both")],
+        "preset": [StrOptions(PRESETS)],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        cache_dir: str | os.PathLike[str],
+        *,
+        duration: float | None = 10.0,
+        crf: int = 23,
+        preset: str = "medium",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.cache_dir = cache_dir
+        self.duration = duration
+        self.crf = crf
+        self.preset = preset
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Make the copies that are missing, and give the paths of all.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,) of str or os.PathLike
+            The videos.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype object
+            The absolute path of the copy of each video, a str.
+
+        Raises
+        ------
+        VideoReadError
+            If a file is missing, empty, not a video, or cannot be decoded. Copies
+            that are whole by then are kept for the next call.
+        OSError
+            If `cache_dir` cannot be written, or its disk is full.
+        ValueError, TypeError
+            If `X` is not one-dimensional, or holds anything but paths.
+
+        Warns
+        -----
+        UserWarning
+            If a video is damaged and was copied only in part.
+        """
+        self._validate_params()
+        paths = check_paths(X, caller=type(self).__name__)
+        folder = os.path.abspath(os.fspath(self.cache_dir))
+        encoding = Encoding(
+            None if self.duration is None else f"{max(self.duration, 1e-6):.6f}",
+            str(int(self.crf)),
+            str(self.preset),
+        )
+        # Before anything is encoded: a missing file should show at once.
+        copies = [os.path.join(folder, _copy_name(path, encoding)) for path in paths]
+        missing = {
+            copy: path
+            for copy, path in zip(copies, paths, strict=True)
+            if not _is_usable(copy)
+        }
+        if missing:
+            _make_folder(folder)
+            self._make_copies(missing, encoding)
+        result = np.empty(len(copies), dtype=object)
+        result[:] = copies
+        return result
+
+    def _make_copies(self, missing: dict[str, str], encoding: Encoding) -> None:
+        n_jobs = min(effective_n_jobs(self.n_jobs), len(missing))
+        processes = Processes()
+        make_copy = partial(
+            _make_copy,
+            encoding=encoding,
+            executable=imageio_ffmpeg.get_ffmpeg_exe(),
+            threads=max(1, cpu_count() // n_jobs),
+            processes=processes,
+        )
+        try:
+            complaints = map_videos(
+                make_copy,
+                list(missing.items()),
+                n_jobs=self.n_jobs,
+                verbose=self.verbose,
+                desc="Transcoding",
+            )
+        except BaseException:
+            # An interrupt, or the first error: the other workers are at work still.
+            processes.stop()
+            raise
+        for path, complaint in zip(missing.values(), complaints, strict=True):
+            if complaint:
+                warnings.warn(
+                    f"{path!r} is damaged, its copy may lack frames. "
+                    f"ffmpeg says: {complaint}",
+                    UserWarning,
+                    stacklevel=3,
+                )
+
+
+def _make_copy(
+    item: tuple[str, str],
+    *,
+    encoding: Encoding,
+    executable: str,
+    threads: int,
+    processes: Processes,
+) -> str | None:
+    """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
+    copy, path = item
+    folder, name = os.path.split(copy)
+    part = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.part")
+    with processes.job():
+        try:
+            # Made here and not by ffmpeg, whose words do not tell the two files apart.
+            with _cache_errors(folder), open(part, "xb"):
+                pass
+            command = command_line(executable, path, part, encoding, threads)
+            status, stderr = processes.run(command)
+            if status != 0:
+                raise _error(path, folder, status, stderr)
+            with _cache_errors(folder):
+                _publish(part, copy)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)
+    return last_words(stderr) or None
+
+
+def _copy_name(path: str, encoding: Encoding) -> str:
+    try:
+        real = os.path.realpath(path)
+        found = os.stat(real)
+    except FileNotFoundError:
+        raise VideoReadError(path, "there is no such file.") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        raise VideoReadError(path, f"it cannot be opened: {error}") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise VideoReadError(path, "it is a folder; give the videos in it.")
+    if not stat.S_ISREG(found.st_mode):
+        raise VideoReadError(path, "it is not a regular file.")
+    if found.st_size == 0:
+        raise VideoReadError(path, "the file is empty.")
+    identity = (os.fsencode(real), found.st_size, found.st_mtime_ns)
+    key = repr((*identity, *encoding, ALGORITHM_VERSION)).encode()
+    stem = os.path.splitext(os.path.basename(path))[0]
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "video"
+    return f"{readable}-{hashlib.blake2b(key, digest_size=16).hexdigest()}.mp4"
+
+
+def _is_usable(copy: str) -> bool:
+    # A crash of the machine can leave a file that has its name but no content.
+    return os.path.isfile(copy) and os.path.getsize(copy) > 0
+
+
+def _publish(part: str, copy: str) -> None:
+    try:
+        os.replace(part, copy)
+    except PermissionError:
+        # Windows, where another worker made the same copy and a reader holds it.
+        if not _is_usable(copy):
+            raise
+
+
+@contextlib.contextmanager
+def _cache_errors(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _cache_error(folder, error.errno) from error
+
+
+def _cache_error(folder: str, number: int | None) -> OSError:
+    number = errno.EIO if number is None else number
+    return OSError(
+        number,
+        f"VideoTranscoder cannot write its copies ({os.strerror(number)}); free space "
+        "or give a `cache_dir` that can be written. Finished copies are kept",
+        folder,
+    )
+
+
+def _make_folder(folder: str) -> None:
+    with _cache_errors(folder):
+        os.makedirs(folder, exist_ok=True)
+
+
+def _error(path: str, folder: str, status: int, stderr: str) -> Exception:
+    for text, number in _FULL_DISK.items():
+        if text in stderr:
+            return _cache_error(folder, number)
+    if "matches no streams" in stderr:
+        reason = "it holds no video stream."
+    elif "Format not on whitelist" in stderr:
+        reason = f"it is not a video in one of the containers {CONTAINERS}."
+    else:
+        words = last_words(stderr) or "nothing"
+        reason = f"ffmpeg cannot read it as a video (exit status {status}): {words}"
+    return VideoReadError(path, reason)
