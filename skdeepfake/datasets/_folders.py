@@ -1,0 +1,122 @@
+"""Videos in one folder a class."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from ..exceptions import DatasetError
+
+VIDEO_EXTENSIONS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+TARGET_NAMES = ("real", "fake")
+
+Group = str | re.Pattern[str] | Callable[[str], Hashable] | None
+
+
+def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
+    r"""List the videos of a folder with one sub-folder a class.
+
+    ``root/real/*`` are real and ``root/fake/*`` are fake. Files of other kinds and
+    hidden files are passed over; the videos are not opened.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        The folder that holds `real` and `fake`.
+    group : str, re.Pattern, callable or None, default=None
+        What tells which videos belong together, so that no cross-validation
+        should part them. A pattern is searched in the name of the file: its first
+        group, or what it matches as a whole, names the group of the video. A
+        callable gets the path and gives any hashable. None makes each video its
+        own group. ``group=r"^.{3}"`` pairs a fake with its original by the first
+        three characters, as the paper names them.
+
+    Returns
+    -------
+    :class:`~sklearn.utils.Bunch`
+        data : ndarray of str, shape (n_videos,)
+            Paths, the real ones first, each class sorted by name.
+        target : ndarray of int, shape (n_videos,)
+            0 for real, 1 for fake.
+        target_names : list of str
+            ``["real", "fake"]``.
+        groups : ndarray of int, shape (n_videos,)
+            Number of each video's group.
+
+    Raises
+    ------
+    DatasetError
+        If the root or a class's folder is missing, a class has no video, or the
+        pattern does not match a name.
+
+    Examples
+    --------
+    >>> from skdeepfake.datasets import load_videos
+    >>> videos = load_videos("videos", group=r"^.{3}")  # doctest: +SKIP
+    >>> videos.data[0], videos.target[0]  # doctest: +SKIP
+    ('videos/real/000.mp4', 0)
+    """
+    root = Path(root)
+    if not root.is_dir():
+        found = "is a file" if root.exists() else "does not exist"
+        raise DatasetError(
+            f"{str(root)!r} {found}; expected a folder with the sub-folders "
+            f"{' and '.join(TARGET_NAMES)}"
+        )
+    paths: list[str] = []
+    target: list[int] = []
+    for label, name in enumerate(TARGET_NAMES):
+        videos = _videos(root / name)
+        paths += videos
+        target += [label] * len(videos)
+    return Bunch(
+        data=np.array(paths),
+        target=np.array(target),
+        target_names=list(TARGET_NAMES),
+        groups=_groups(paths, group),
+    )
+
+
+def _videos(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{str(folder)!r} is not a folder; expected it to hold the "
+            f"{folder.name} videos"
+        )
+    videos = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in VIDEO_EXTENSIONS and not path.name.startswith(".")
+    )
+    if not videos:
+        raise DatasetError(
+            f"No video in {str(folder)!r}; looked for files ending in "
+            f"{', '.join(VIDEO_EXTENSIONS)}"
+        )
+    return [str(path) for path in videos]
+
+
+def _groups(paths: list[str], group: Group) -> NDArray[np.intp]:
+    if group is None:
+        return np.arange(len(paths))
+    if callable(group):
+        keys = [group(path) for path in paths]
+    else:
+        keys = [_matched(re.compile(group), path) for path in paths]
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+
+
+def _matched(pattern: re.Pattern[str], path: str) -> str:
+    match = pattern.search(os.path.basename(path))
+    if match is None:
+        raise DatasetError(
+            f"group={pattern.pattern!r} does not match the name of {path!r}"
+        )
+    return match.group(1) if pattern.groups else match.group()

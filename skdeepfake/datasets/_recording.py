@@ -1,0 +1,247 @@
+"""Imagined recordings of one face, and face swaps in them, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Where the face lies in `skimage.data.astronaut()`, in pixels of that picture:
+# the box that dlib finds there is 87 pixels wide.
+_FACE_CENTRE = np.array([222.0, 127.0])
+_FACE_WIDTH = 87.0
+# The square around the face that expressions and manipulations deform.
+_REACH = 80
+_ROI = (
+    slice(int(_FACE_CENTRE[1]) - _REACH, int(_FACE_CENTRE[1]) + _REACH),
+    slice(int(_FACE_CENTRE[0]) - _REACH, int(_FACE_CENTRE[0]) + _REACH),
+)
+# The outline of the woman, clockwise from the left of her neck.
+# fmt: off
+_OUTLINE = [
+    (184, 152), (181, 140), (176, 126), (162, 108), (157, 92), (156, 72), (160, 58),
+    (170, 47), (188, 37), (198, 27), (215, 19), (235, 18), (256, 24), (275, 37),
+    (288, 53), (297, 75), (297, 92), (292, 107), (281, 123), (271, 132), (263, 136),
+    (261, 150), (255, 165), (252, 174), (270, 187), (285, 202), (297, 219),
+    (302, 245), (318, 252), (338, 275), (350, 310), (362, 360), (400, 345),
+    (490, 440), (490, 511), (22, 511), (40, 330), (58, 290), (70, 264), (118, 232),
+    (117, 198), (126, 178), (141, 164), (165, 154),
+]
+# fmt: on
+
+Image = NDArray[np.float32]
+
+
+def load_portrait() -> NDArray[np.uint8]:
+    """Return the portrait as RGBA; alpha is 0 behind the woman."""
+    try:
+        from skimage.data import astronaut
+    except ImportError as error:
+        raise ImportError(
+            "make_videos needs scikit-image, whose portrait it animates: "
+            'pip install "skdeepfake[demo]"'
+        ) from error
+    picture = astronaut()
+    alpha = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(alpha, [np.array(_OUTLINE, np.int32)], 255)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 1.5)
+    return np.dstack([picture, alpha])
+
+
+def _bump(centre: tuple[float, float], spread: tuple[float, float]) -> Image:
+    """Return a Gaussian hill over the region of the face, 1 at its top."""
+    y, x = np.mgrid[_ROI].astype(np.float32)
+    square = ((x - centre[0]) / spread[0]) ** 2 + ((y - centre[1]) / spread[1]) ** 2
+    return np.exp(-square / 2).astype(np.float32)
+
+
+def _deform(picture: NDArray, shift: Image) -> NDArray:
+    """Move what is in the region of the face by `shift`, (h, w, 2) in pixels."""
+    y, x = np.mgrid[: 2 * _REACH, : 2 * _REACH].astype(np.float32)
+    region = cv2.remap(
+        picture[_ROI],
+        x - shift[..., 0],
+        y - shift[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    deformed = picture.copy()
+    deformed[_ROI] = region
+    return deformed
+
+
+def _smooth_noise(
+    rng: np.random.Generator, shape: tuple[int, int], cells: int, channels: int
+) -> Image:
+    """Return noise of unit variance or less, with about `cells` waves across."""
+    coarse = rng.standard_normal((cells + 1, cells + 1, channels)).astype(np.float32)
+    fine = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return fine.reshape(*shape, channels).astype(np.float32)
+
+
+class Recording:
+    """Everything in which one recording differs from another, drawn from a seed."""
+
+    def __init__(
+        self,
+        seed: int,
+        portrait: NDArray[np.uint8],
+        n_frames: int,
+        fps: float,
+        size: tuple[int, int],
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        self.size = size
+        self.seconds = np.arange(n_frames) / fps
+        height, width = size
+        unit = min(size)
+
+        # The head: `pose` maps the portrait to the frame.
+        scale = unit * rng.uniform(0.46, 0.56) / _FACE_WIDTH
+        aspect = rng.uniform(0.96, 1.04)
+        mirror = rng.choice([-1, 1])
+        self.stretch = scale * np.array([mirror * aspect, 1 / aspect])
+        place = np.array([width, height]) * rng.uniform([0.42, 0.46], [0.58, 0.54])
+        swing = unit * rng.uniform(0.01, 0.04, size=2)
+        self.path = place + np.stack([self._wave(rng, s) for s in swing], axis=1)
+        self.roll = np.deg2rad(self._wave(rng, rng.uniform(1, 6)))
+        self.breath = 1 + self._wave(rng, rng.uniform(0.01, 0.04))
+
+        # Its expressions, as displacements of the portrait in pixels.
+        turn, jaw, brow = (
+            self._wave(rng, rng.uniform(low, high), fastest)
+            for low, high, fastest in ((1, 4, 0.6), (1, 3, 2.5), (0.5, 2, 1.0))
+        )
+        self.expressions = [
+            (turn, _bump((222, 125), (32, 42)), 0),
+            (jaw, _bump((222, 163), (24, 16)), 1),
+            (brow, _bump((222, 90), (34, 9)), 1),
+        ]
+
+        # Light and colours; the suit changes its hue, and skin its tone.
+        hsv = cv2.cvtColor(portrait[..., :3], cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0].astype(int) + rng.integers(180)) % 180
+        dyed = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+        cloth = np.clip((np.arange(len(portrait)) - 180) / 15, 0, 1)[:, None, None]
+        tone = rng.uniform(0.8, 1.05) * rng.uniform(0.93, 1.07, size=3)
+        picture = portrait[..., :3] * tone * (1 - cloth) + dyed * cloth
+        self.picture = np.dstack(
+            [np.clip(picture, 0, 255).astype(np.uint8), portrait[..., 3]]
+        )
+        gradient = _smooth_noise(rng, size, 1, 1)
+        cast = rng.uniform(0.92, 1.08, size=3)
+        light = rng.uniform(0.85, 1.1) * cast * (1 + 0.06 * gradient)
+        self.light = light.astype(np.float32)
+
+        # The room is larger than the frame, as the camera moves a little.
+        self.margin = max(4, unit // 20)
+        room = (height + 2 * self.margin, width + 2 * self.margin)
+        colour = rng.uniform(40, 200) + rng.uniform(-25, 25, size=3)
+        background = colour + rng.uniform(8, 25) * _smooth_noise(rng, room, 2, 3)
+        cells = int(rng.integers(8, 30))
+        background += rng.uniform(2, 16) * _smooth_noise(rng, room, cells, 1)
+        self.background = np.clip(background, 0, 255).astype(np.float32)
+        sway = rng.uniform(0, self.margin / 3, size=2)
+        self.camera = np.stack([self._wave(rng, s) for s in sway], axis=1)
+
+        # Frames take their noise from one field, each at a place of its own.
+        grain = rng.standard_normal((height + 32, width + 32, 3), dtype=np.float32)
+        self.grain = rng.uniform(1.5, 4.5) * grain
+        self.grain_place = rng.integers(32, size=(n_frames, 2))
+
+    def _wave(
+        self, rng: np.random.Generator, amplitude: float, fastest: float = 0.6
+    ) -> NDArray[np.float64]:
+        """Return a slow movement: of the sum of two sines, a value a frame."""
+        hertz = rng.uniform(0.25 * fastest, fastest, size=(2, 1))
+        phase = rng.uniform(0, 2 * np.pi, size=(2, 1))
+        waves = np.sin(2 * np.pi * hertz * self.seconds + phase)
+        return amplitude * waves.mean(axis=0)
+
+    def pose(self, k: int) -> NDArray[np.float64]:
+        """Return the affine map (2, 3) from the portrait to frame `k`."""
+        cos, sin = np.cos(self.roll[k]), np.sin(self.roll[k])
+        linear = np.array([[cos, -sin], [sin, cos]]) * self.stretch * self.breath[k]
+        return np.column_stack([linear, self.path[k] - linear @ _FACE_CENTRE])
+
+    def project(self, picture: NDArray, pose: NDArray[np.float64]) -> Image:
+        """Return `picture`, in the frame of the portrait, as the camera sees it."""
+        seen = cv2.warpAffine(
+            picture, pose, self.size[::-1], borderMode=cv2.BORDER_REPLICATE
+        )
+        return seen.astype(np.float32)
+
+    def render(self, swap: Swap | None = None) -> Iterator[NDArray[np.uint8]]:
+        """Yield the frames, RGB uint8; with `swap`, those of the fake."""
+        height, width = self.size
+        for k in range(len(self.seconds)):
+            offset = -self.margin + self.camera[k]
+            pan = np.column_stack([np.eye(2), offset])
+            frame: Image = cv2.warpAffine(self.background, pan, (width, height)).astype(
+                np.float32
+            )
+            shift = np.zeros((2 * _REACH, 2 * _REACH, 2), np.float32)
+            for strength, field, axis in self.expressions:
+                shift[..., axis] += strength[k] * field
+            picture = _deform(self.picture, shift)
+            pose = self.pose(k)
+            head = self.project(picture, pose)
+            frame += head[..., 3:] / 255 * (head[..., :3] - frame)
+            y, x = self.grain_place[k]
+            grain = self.grain[y : y + height, x : x + width]
+            if swap is not None:
+                frame, grain = swap.apply(k, frame, grain, picture, pose)
+            frame = frame * self.light + grain
+            yield np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+
+
+class Swap:
+    """One manipulation of the face of a recording, drawn from a seed."""
+
+    def __init__(self, seed: int, recording: Recording) -> None:
+        rng = np.random.default_rng(seed)
+        self.recording = recording
+        n_frames = len(recording.seconds)
+
+        # Another shape of the face: a smooth deformation and a small affine map.
+        side = 2 * _REACH
+        self.shift = 1.8 * _smooth_noise(rng, (side, side), 4, 2)
+        angle, self.scale = rng.uniform(-3, 3), rng.uniform(0.87, 0.93)
+        # The copy trembles a little, being made frame by frame.
+        self.angle = angle + rng.normal(0, 0.3, size=n_frames)
+        self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
+
+        # Another skin, and the softness of a face generated at low resolution.
+        self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
+        self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
+        self.sigma = rng.uniform(1.2, 1.8)
+
+        axes = rng.integers([39, 49], [45, 55], endpoint=True)
+        mask = np.zeros(recording.picture.shape[:2], np.float32)
+        centre = _FACE_CENTRE.astype(int).tolist()
+        cv2.ellipse(mask, centre, axes.tolist(), 0, 0, 360, 1.0, -1)
+        # Not past the outline, where the portrait's own background would show.
+        inside = recording.picture[..., 3] / np.float32(255)
+        self.mask = cv2.GaussianBlur(mask, (0, 0), 4) * inside
+
+    def apply(
+        self,
+        k: int,
+        frame: Image,
+        grain: Image,
+        picture: NDArray[np.uint8],
+        pose: NDArray[np.float64],
+    ) -> tuple[Image, Image]:
+        """Return frame `k` and its noise with the face swapped."""
+        face = _deform(picture[..., :3], self.shift)
+        face = cv2.GaussianBlur(face, (0, 0), self.sigma)
+        centre = _FACE_CENTRE.tolist()
+        tremble = cv2.getRotationMatrix2D(centre, self.angle[k], self.scale)
+        tremble[:, 2] += self.move[k]
+        moved = pose @ np.vstack([tremble, [0, 0, 1]])
+        face = self.recording.project(face, moved) * self.gain[k].astype(np.float32)
+        mask = self.recording.project(self.mask, pose)[..., None]
+        # A generated face brings none of the camera's noise along.
+        return frame + mask * (face - frame), grain * (1 - 0.7 * mask)

@@ -1,0 +1,252 @@
+"""A small set of real and manipulated clips, rendered on the spot."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from numbers import Integral, Real
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.validation import check_scalar
+from tqdm.auto import tqdm
+
+from ..exceptions import DatasetError
+from ._recording import Recording, Swap, load_portrait
+
+__all__ = ["make_videos"]
+
+# One thread: x264 decides a little differently for each number of them, and a seed
+# is to give the same frames on every machine.
+_ENCODER = ("-preset", "fast", "-crf", "23", "-threads", "1", "-f", "mp4")
+# Names start with three digits, by which a fake is paired with its real clip.
+_MAX_REAL = 1000
+_MIN_SIDE = 96
+
+
+def make_videos(
+    root: str | os.PathLike[str],
+    *,
+    n_real: int = 12,
+    n_fake: int = 12,
+    duration: float = 2.0,
+    fps: float = 15,
+    size: tuple[int, int] = (240, 320),
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> Bunch:
+    """Render short clips of a moving face, real and manipulated, into a folder.
+
+    The face is NASA's public-domain portrait of Eileen Collins that comes with
+    scikit-image. It stands in for a data set in demos and tests, where nothing
+    can be downloaded; what a detector learns from it is of no use elsewhere.
+
+    1. Each real clip is a recording of its own: background, place, size and
+       path of the head, expressions, mirroring, aspect, light, colours, camera
+       movement and sensor noise are drawn anew.
+    2. Each fake repeats the recording of one real clip, frame by frame. In every
+       frame a deformed, recoloured and slightly blurred copy of the face is
+       blended into it through a soft ellipse that moves with the face, as face
+       swaps are.
+    3. Both are encoded alike: H.264, yuv420p, CRF 23, no sound.
+
+    The clips are written to ``root/real/007.mp4`` and ``root/fake/007_fake.mp4``
+    (``007_0.mp4``, ``007_1.mp4`` and so on where one real clip has several
+    fakes): the first three characters name the recording.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        Folder to write to, made where it does not exist. Its subfolders ``real``
+        and ``fake`` must not hold anything yet.
+    n_real : int, default=12
+        Number of real clips, from 1 to 1000.
+    n_fake : int, default=12
+        Number of fakes, at least 1. Where there are fewer than real clips, the
+        recordings they are made from are drawn at random; where there are more,
+        recordings are used again with other manipulations.
+    duration : float, default=2.0
+        Length of a clip in seconds.
+    fps : float, default=15
+        Frames per second.
+    size : tuple of (int, int), default=(240, 320)
+        Height and width of the frames in pixels; both even, as yuv420p wants
+        them, and at least 96. The face is about half as wide as the shorter
+        side. dlib's detector needs about 80 pixels to find a face without
+        upsampling, thus a shorter side of some 200.
+    random_state : int, RandomState instance or None, default=None
+        Determines the recordings and the manipulations. Pass an int for the same
+        clips at every call.
+    verbose : int, default=0
+        1 or more shows a progress bar on the standard error stream.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        As ``load_videos(root, group=r"^.{3}")`` would return it, with the
+        attributes
+
+        data : ndarray of str of shape (n_real + n_fake,)
+            Paths of the clips: the real ones sorted by name, then the fakes.
+        target : ndarray of shape (n_real + n_fake,), dtype int
+            0 for real, 1 for fake.
+        target_names : list of str
+            ``["real", "fake"]``.
+        groups : ndarray of shape (n_real + n_fake,), dtype int
+            Number of the recording; a fake has that of its real clip.
+
+    Raises
+    ------
+    DatasetError
+        If `root` is a file, or ``root/real`` or ``root/fake`` is one or already
+        holds something.
+    ImportError
+        If scikit-image is not installed.
+    OSError
+        If a clip cannot be encoded or written. The call then leaves no clip
+        behind.
+    TypeError, ValueError
+        If a parameter has the wrong type or value.
+
+    See Also
+    --------
+    load_videos : Loads the folder again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skdeepfake.datasets import make_videos
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     videos = make_videos(
+    ...         folder, n_real=2, n_fake=1, duration=0.2, random_state=0
+    ...     )
+    >>> videos.target.tolist()
+    [0, 0, 1]
+    >>> videos.target_names
+    ['real', 'fake']
+    """
+    check_scalar(n_real, "n_real", Integral, min_val=1, max_val=_MAX_REAL)
+    check_scalar(n_fake, "n_fake", Integral, min_val=1)
+    for name, value in (("duration", duration), ("fps", fps)):
+        check_scalar(value, name, Real, min_val=0, include_boundaries="neither")
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value}.")
+    size = _check_size(size)
+    portrait = load_portrait()
+    folders = _make_folders(Path(root))
+
+    rng = check_random_state(random_state)
+    seeds = rng.randint(np.iinfo(np.int32).max, size=n_real)
+    # Every real clip is used once before any is used twice.
+    sources = np.resize(rng.permutation(n_real), n_fake)
+    fake_seeds = rng.randint(np.iinfo(np.int32).max, size=n_fake)
+    n_frames = max(1, round(duration * fps))
+
+    jobs: list[tuple[Path, int, int | None]] = [
+        (folders["real"] / f"{group:03d}.mp4", group, None) for group in range(n_real)
+    ]
+    used = np.zeros(n_real, dtype=int)
+    n_uses = np.bincount(sources, minlength=n_real)
+    for group, seed in zip(sources, fake_seeds, strict=True):
+        suffix = "fake" if n_uses[group] == 1 else str(used[group])
+        used[group] += 1
+        path = folders["fake"] / f"{group:03d}_{suffix}.mp4"
+        jobs.append((path, int(group), int(seed)))
+    jobs[n_real:] = sorted(jobs[n_real:])
+
+    written: list[Path] = []
+    try:
+        for path, group, fake_seed in tqdm(
+            jobs, desc="Rendering", unit="clip", disable=verbose < 1
+        ):
+            recording = Recording(int(seeds[group]), portrait, n_frames, fps, size)
+            swap = None if fake_seed is None else Swap(fake_seed, recording)
+            _write_clip(path, recording.render(swap), n_frames, fps, size)
+            written.append(path)
+    except BaseException:
+        # A part of a set would pass for the whole one, and stop the next call.
+        for path in written:
+            path.unlink()
+        raise
+
+    return Bunch(
+        data=np.array([str(path) for path, _, _ in jobs]),
+        target=np.repeat([0, 1], [n_real, n_fake]),
+        target_names=["real", "fake"],
+        groups=np.array([group for _, group, _ in jobs]),
+    )
+
+
+def _check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return `size` as two ints, or say what is wrong with it."""
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise ValueError(f"size must be a tuple of height and width, got {size!r}.")
+    for side, name in zip(size, ("height", "width"), strict=True):
+        check_scalar(side, f"size: the {name}", Integral, min_val=_MIN_SIDE)
+        if side % 2:
+            raise ValueError(
+                f"size must be even in both directions, as yuv420p wants it, got "
+                f"a {name} of {side}: use {side - 1} or {side + 1}."
+            )
+    return int(size[0]), int(size[1])
+
+
+def _make_folders(root: Path) -> dict[str, Path]:
+    """Make ``root/real`` and ``root/fake``, unless there is something in them."""
+    folders = {name: root / name for name in ("real", "fake")}
+    for folder in (root, *folders.values()):
+        if folder.exists() and not folder.is_dir():
+            raise DatasetError(
+                f"{str(folder)!r} is a file, and a folder is needed: pass another root."
+            )
+    for folder in folders.values():
+        if folder.exists() and any(folder.iterdir()):
+            raise DatasetError(
+                f"{str(folder)!r} already holds files, and none is overwritten: "
+                "pass another root, or remove them first."
+            )
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return folders
+
+
+def _write_clip(
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    n_frames: int,
+    fps: float,
+    size: tuple[int, int],
+) -> None:
+    """Encode `frames`; `path` appears only once the clip is whole."""
+    part = path.with_name(path.name + ".part")
+    try:
+        writer = imageio_ffmpeg.write_frames(
+            str(part),
+            size[::-1],
+            fps=fps,
+            codec="libx264",
+            quality=None,
+            macro_block_size=2,
+            output_params=list(_ENCODER),
+        )
+        with closing(writer):
+            writer.send(None)
+            for frame in frames:
+                writer.send(frame)
+        # The writer does not say when ffmpeg fails at the end (a full disk).
+        n_written = 0
+        if part.exists():
+            n_written, _ = imageio_ffmpeg.count_frames_and_secs(str(part))
+        if n_written != n_frames:
+            raise OSError(
+                f"ffmpeg wrote {n_written} of {n_frames} frames of {str(path)!r}: "
+                "is there room on the disk?"
+            )
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

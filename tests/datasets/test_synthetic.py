@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import sys
+
+import cv2
+import dlib
+import numpy as np
+import pytest
+
+from skdeepfake.datasets import _synthetic, load_videos
+from skdeepfake.datasets._synthetic import make_videos
+from skdeepfake.exceptions import DatasetError
+
+TINY = {"n_real": 1, "n_fake": 1, "duration": 0.2, "fps": 10, "size": (96, 128)}
+
+
+def decode(path):
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while True:
+        found, frame = capture.read()
+        if not found:
+            return np.stack(frames)[..., ::-1]
+        frames.append(frame)
+
+
+def files_under(root):
+    return sorted(
+        path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
+    )
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("synthetic")
+    return make_videos(root, n_real=3, n_fake=3, duration=0.8, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def clips(videos):
+    return [decode(path) for path in videos.data]
+
+
+def test_clips_have_the_frames_the_size_and_the_rate_asked_for(tmp_path):
+    videos = make_videos(
+        tmp_path, n_real=1, n_fake=1, duration=0.5, fps=12, size=(98, 130)
+    )
+    for path in videos.data:
+        assert decode(path).shape == (6, 98, 130, 3)
+        assert cv2.VideoCapture(path).get(cv2.CAP_PROP_FPS) == 12
+
+
+def test_the_result_is_that_of_loading_the_folder(videos, tmp_path_factory):
+    root = tmp_path_factory.getbasetemp() / "synthetic0"
+    assert files_under(root) == [
+        *(f"fake/{k:03d}_fake.mp4" for k in range(3)),
+        *(f"real/{k:03d}.mp4" for k in range(3)),
+    ]
+    loaded = load_videos(root, group=r"^.{3}")
+    np.testing.assert_array_equal(videos.data, loaded.data)
+    np.testing.assert_array_equal(videos.target, loaded.target)
+    np.testing.assert_array_equal(videos.groups, loaded.groups)
+    assert videos.target_names == loaded.target_names == ["real", "fake"]
+    np.testing.assert_array_equal(videos.target, [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(videos.groups, [0, 1, 2, 0, 1, 2])
+
+
+def test_recordings_are_used_again_where_there_are_more_fakes(tmp_path):
+    videos = make_videos(tmp_path, **{**TINY, "n_real": 2, "n_fake": 3}, random_state=3)
+    reals, fakes = videos.groups[:2], videos.groups[2:]
+    np.testing.assert_array_equal(reals, [0, 1])
+    assert sorted(np.bincount(fakes)) == [1, 2]
+    twice = int(np.bincount(fakes).argmax())
+    files = files_under(tmp_path / "fake")
+    assert files == sorted(
+        [f"{twice:03d}_0.mp4", f"{twice:03d}_1.mp4", f"{1 - twice:03d}_fake.mp4"]
+    )
+    # The two fakes of one recording are two manipulations.
+    first, second = (decode(tmp_path / "fake" / f"{twice:03d}_{k}.mp4") for k in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_fewer_fakes_come_from_different_recordings(tmp_path):
+    videos = make_videos(tmp_path, **{**TINY, "n_real": 4, "n_fake": 2})
+    assert len(set(videos.groups[4:])) == 2
+    assert set(videos.groups[4:]) <= set(range(4))
+
+
+@pytest.mark.parametrize("kind", [int, np.random.RandomState])
+def test_a_seed_gives_the_same_frames(kind, tmp_path):
+    first, again, other = (
+        make_videos(tmp_path / name, **TINY, random_state=kind(seed))
+        for name, seed in (("first", 5), ("again", 5), ("other", 6))
+    )
+    for one, same, different in zip(first.data, again.data, other.data, strict=True):
+        np.testing.assert_array_equal(decode(one), decode(same))
+        assert np.abs(decode(one).astype(int) - decode(different)).mean() > 5
+
+
+def test_recordings_differ_from_one_another_and_move(clips):
+    real = [clip.astype(int) for clip in clips[:3]]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(real[one] - real[other]).mean() > 10
+    for clip in real:
+        assert np.abs(clip[0] - clip[-1]).mean() > 1
+
+
+def test_dlib_finds_the_face_in_every_clip(clips):
+    detector = dlib.get_frontal_face_detector()
+    n_found = n_frames = 0
+    for clip in clips:
+        for frame in clip[::3]:
+            boxes = detector(np.ascontiguousarray(frame), 0)
+            n_found += len(boxes) == 1 and boxes[0].width() >= 90
+            n_frames += 1
+    assert n_frames == 24
+    assert n_found >= 0.95 * n_frames
+
+
+def test_a_fake_differs_from_its_recording_in_the_face_alone(clips):
+    detector = dlib.get_frontal_face_detector()
+    for real, fake in zip(clips[:3], clips[3:], strict=True):
+        for k in (0, 6, 11):
+            frame = np.ascontiguousarray(real[k])
+            box = detector(frame, 0)[0]
+            centre = box.center()
+            y, x = np.mgrid[: frame.shape[0], : frame.shape[1]]
+            distance = np.hypot(y - centre.y, x - centre.x) / box.width()
+            difference = np.abs(frame.astype(int) - fake[k]).mean(axis=2)
+            inside = difference[distance < 0.4].mean()
+            outside = difference[distance > 0.9].mean()
+            assert inside > 5
+            # What is left there is what the encoder makes of it.
+            assert outside < min(2.5, inside / 4)
+
+
+def test_a_fake_is_smoother_than_its_recording(clips):
+    for real, fake in zip(clips[:3], clips[3:], strict=True):
+        detail = [
+            cv2.Laplacian(clip[0, 90:150, 130:190].mean(axis=2), cv2.CV_64F).std()
+            for clip in (real, fake)
+        ]
+        assert detail[1] < 0.8 * detail[0]
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"n_real": 0}, ValueError, "n_real == 0, must be >= 1"),
+        ({"n_real": 1001}, ValueError, "n_real == 1001, must be <= 1000"),
+        ({"n_fake": -1}, ValueError, "n_fake == -1, must be >= 1"),
+        ({"n_real": 2.5}, TypeError, "n_real must be an instance of int"),
+        ({"duration": 0}, ValueError, "duration == 0, must be > 0"),
+        ({"fps": float("nan")}, ValueError, "fps must be finite"),
+        ({"size": (95, 128)}, ValueError, "height == 95, must be >= 96"),
+        ({"size": (96, 129)}, ValueError, "a width of 129: use 128 or 130"),
+        ({"size": 240}, ValueError, "size must be a tuple of height and width"),
+        ({"size": (96.0, 128)}, TypeError, "the height must be an instance of int"),
+    ],
+)
+def test_bad_parameters_are_named_before_anything_is_made(
+    params, error, message, tmp_path
+):
+    with pytest.raises(error, match=message):
+        make_videos(tmp_path / "new", **{**TINY, **params})
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("folder", ["real", "fake"])
+def test_nothing_is_written_into_a_folder_in_use(folder, tmp_path):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "mine.mp4").write_bytes(b"mine")
+    with pytest.raises(DatasetError, match=f"{folder}' already holds files"):
+        make_videos(tmp_path, **TINY)
+    assert files_under(tmp_path) == [f"{folder}/mine.mp4"]
+
+
+@pytest.mark.parametrize("name", ["root", "root/real"])
+def test_a_file_in_the_place_of_a_folder_is_refused(name, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("a file")
+    with pytest.raises(DatasetError, match=r"is a file, and a folder is needed"):
+        make_videos(tmp_path / "root", **TINY)
+
+
+def test_no_clip_is_left_when_the_writer_fails(monkeypatch, tmp_path):
+    write_frames = _synthetic.imageio_ffmpeg.write_frames
+    names = []
+
+    def failing(path, *args, **kwargs):
+        names.append(path)
+        writer = write_frames(path, *args, **kwargs)
+        writer.send(None)
+        try:
+            frame = yield
+            writer.send(frame)
+            if len(names) == 2:
+                raise OSError("no space left on device")
+            while True:
+                writer.send((yield))
+        finally:
+            writer.close()
+
+    monkeypatch.setattr(_synthetic.imageio_ffmpeg, "write_frames", failing)
+    with pytest.raises(OSError, match="no space left"):
+        make_videos(tmp_path, **TINY)
+    # The first clip was whole, the second had begun.
+    assert len(names) == 2
+    assert all(name.endswith(".part") for name in names)
+    assert files_under(tmp_path) == []
+
+
+def test_a_clip_that_lacks_frames_is_not_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        _synthetic.imageio_ffmpeg, "count_frames_and_secs", lambda path: (1, 0.1)
+    )
+    with pytest.raises(OSError, match="ffmpeg wrote 1 of 2 frames"):
+        make_videos(tmp_path, **TINY)
+    assert files_under(tmp_path) == []
+
+
+def test_without_scikit_image_the_error_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "skimage.data", None)
+    with pytest.raises(ImportError, match=r'pip install "skdeepfake\[demo\]"'):
+        make_videos(tmp_path / "new", **TINY)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_progress_is_shown_on_request(verbose, tmp_path, capsys):
+    make_videos(tmp_path, **TINY, verbose=verbose)
+    assert ("Rendering: 100%" in capsys.readouterr().err) == bool(verbose)
