@@ -1,0 +1,541 @@
+"""The common base of the detectors: from frames to networks, and back to videos."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+)
+from tqdm.auto import tqdm
+
+from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
+from ._batches import Batches, filled_slots
+from ._callbacks import training_callbacks
+from ._scikeras import KerasEstimator
+from ._validation import stratified_group_split
+
+# How the probabilities of a video's frames, NaN where there is no face, become one.
+AGGREGATIONS: dict[str, Callable[..., NDArray]] = {
+    "mean": np.nanmean,
+    "median": np.nanmedian,
+    "max": np.nanmax,
+}
+
+
+class BaseDetector(KerasEstimator):
+    """A Keras network as a scikit-learn classifier of videos.
+
+    It trains on single frames, each with the label of its video, and answers for
+    videos by aggregating its answers for their frames. Slots that are all zeros
+    hold no face: they are neither trained on nor counted.
+
+    Subclasses say what one frame looks like (``_frame_ndim``) and build the
+    network (``_build_network``); they list all parameters in their own
+    ``__init__``, as scikit-learn wants it.
+    """
+
+    class_count_: NDArray
+    history_: dict[str, list[float]]
+
+    # Axes of one frame in X: images are (height, width, channels).
+    _frame_ndim = 3
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "optimizer": [str, keras.optimizers.Optimizer, type],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "lr_factor": [Interval(Real, 0, 1, closed="neither")],
+        "lr_patience": [Interval(Integral, 1, None, closed="left"), None],
+        "min_lr": [Interval(Real, 0, None, closed="left")],
+        "aggregation": [StrOptions(set(AGGREGATIONS))],
+        "no_face": [StrOptions({"prior", "raise"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "callbacks": [list, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float,
+        optimizer: Any,
+        batch_size: int,
+        epochs: int,
+        validation_fraction: float | None,
+        patience: int | None,
+        lr_factor: float,
+        lr_patience: int | None,
+        min_lr: float,
+        aggregation: str,
+        no_face: str,
+        class_weight: Any,
+        callbacks: list | None,
+        warm_start: bool,
+        random_state: Any,
+        verbose: int,
+        **routed: Any,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.lr_factor = lr_factor
+        self.lr_patience = lr_patience
+        self.min_lr = min_lr
+        self.aggregation = aggregation
+        self.no_face = no_face
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self._set_routed(routed)
+
+    # -- training ------------------------------------------------------------
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> BaseDetector:
+        """Train the network on every frame that has a face.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            Frames as the class says; slots that are all zeros hold no face. May
+            be a memory-mapped array: it is read batch by batch.
+        y : array-like of shape (n_videos,)
+            Two classes, such as 0 for real and 1 for fake.
+        sample_weight : array-like of shape (n_videos,), default=None
+            Weight of each video's frames in the loss.
+        groups : array-like of shape (n_videos,), default=None
+            Videos of one group (one person, say) stay together when the
+            validation set is split off. None makes each video its own group.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If X or y has the wrong form, or if there are too few groups for a
+            validation set.
+        NoFaceError
+            If no video has a face.
+        TrainingDivergedError
+            If the loss became infinite or NaN.
+
+        Warns
+        -----
+        NoFaceWarning
+            For videos without a face, which are left out.
+        """
+        self._validate_params()
+        self._train(
+            X,
+            y,
+            sample_weight=sample_weight,
+            groups=groups,
+            validation_fraction=self.validation_fraction,
+        )
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> BaseDetector:
+        """Train for one more epoch, without validation.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            As in `fit`.
+        y : array-like of shape (n_videos,)
+            As in `fit`; may hold one class only if `classes` was given.
+        classes : array-like of shape (2,), default=None
+            Both classes, needed in the first call only, and only where y does not
+            hold them.
+        sample_weight : array-like of shape (n_videos,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            The detector.
+        """
+        self._validate_params()
+        if classes is not None:
+            classes = np.unique(classes)
+            if len(classes) != 2:
+                raise ValueError(f"classes={classes.tolist()} must be two classes")
+        self._train_epoch(
+            X,
+            y,
+            classes,
+            sample_weight=sample_weight,
+            validation_fraction=None,
+        )
+        return self
+
+    def initialize(self, X: ArrayLike, y: ArrayLike) -> BaseDetector:
+        """Build the network for such data without training it.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            As in `fit`.
+        y : array-like of shape (n_videos,)
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            The detector, with random weights.
+        """
+        self._validate_params()
+        self.classes_ = None
+        _, y = self._build(X, y)
+        self.class_count_ = np.array([np.sum(y == label) for label in self.classes_])
+        return self
+
+    def _fit_keras_model(
+        self,
+        X: NDArray,
+        y: NDArray,
+        sample_weight: NDArray | None,
+        warm_start: bool,
+        epochs: int,
+        initial_epoch: int,
+        groups: ArrayLike | None = None,
+        validation_fraction: float | None = None,
+    ) -> None:
+        """Leave the videos: hand single frames to Keras."""
+        y = y.ravel()
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        if self.class_weight is not None:
+            labels = self.classes_[y.astype(int)]
+            weight = weight * compute_sample_weight(self.class_weight, labels)
+        filled = filled_slots(X)
+        has_face = np.any(filled, axis=1)
+        if not has_face.any():
+            raise NoFaceError(
+                f"none of the {len(X)} samples has a frame with a face, so there is "
+                "nothing to train on"
+            )
+        if not has_face.all():
+            warnings.warn(
+                f"Samples {_listing(~has_face)} have no face and are left out of "
+                "training",
+                NoFaceWarning,
+                stacklevel=6,
+            )
+        counted = np.ones(len(y)) if sample_weight is None else sample_weight
+        count = np.bincount(y[counted > 0].astype(int), minlength=2)
+        again = warm_start and hasattr(self, "history_")
+        self.class_count_ = self.class_count_ + count if again else count
+
+        training = np.flatnonzero(has_face & (weight > 0))
+        if not len(training):
+            raise NoFaceError("no sample of positive sample_weight has a face")
+        validation = None
+        if validation_fraction is not None:
+            if groups is not None:
+                groups = column_or_1d(groups)
+                check_consistent_length(X, groups)
+                groups = np.asarray(groups)[training]
+            train, held_out = stratified_group_split(
+                y[training], groups, validation_fraction, self._random_state
+            )
+            training, validation = training[train], training[held_out]
+
+        def batches(videos: NDArray, rng: np.random.RandomState | None) -> Batches:
+            index = self._training_index(filled, videos)
+            return Batches(
+                X,
+                index,
+                y[index[0]],
+                weight[index[0]],
+                batch_size=self.batch_size,
+                rng=rng,
+            )
+
+        self._fit_callbacks = training_callbacks(
+            patience=self.patience if validation is not None else None,
+            lr_patience=self.lr_patience if validation is not None else None,
+            lr_factor=self.lr_factor,
+            min_lr=self.min_lr,
+            verbose=self.verbose,
+        )
+        # Copies, since a callback keeps the model that it has seen, and a
+        # parameter must come out of `fit` as it went in.
+        self._fit_callbacks += copy.deepcopy(self.callbacks or [])
+        super()._fit_keras_model(
+            batches(training, self._order_of_frames(initial_epoch)),
+            None,
+            None,
+            warm_start,
+            epochs,
+            initial_epoch,
+            validation_data=None if validation is None else batches(validation, None),
+            # Keras' own bar from 2 on; its 2 is two lines an epoch, so 1 is ours.
+            verbose=1 if self.verbose >= 2 else 0,
+        )
+        self.history_ = {name: list(values) for name, values in self.history_.items()}
+        if self._has_diverged(X, self._training_index(filled, training)):
+            epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
+            # Nothing that could answer NaN is left behind.
+            del self.model_, self.history_, self.class_count_
+            raise TrainingDivergedError(
+                f"the network no longer gives finite numbers after epoch {epoch} "
+                f"(loss {loss:.4g}); lower learning_rate={self.learning_rate:g} or set "
+                "optimizer__clipnorm=1.0"
+            )
+
+    def _order_of_frames(self, epoch: int) -> np.random.RandomState:
+        """Draw another order in each call of `partial_fit`, the same each time."""
+        seed = self._random_state
+        return np.random.RandomState(None if seed is None else (seed + epoch) % 2**32)
+
+    def _has_diverged(self, X: NDArray, index: tuple[NDArray, ...]) -> bool:
+        last = [self.history_[name][-1] for name in self.history_ if "loss" in name]
+        # The loss is that of the weights before the last step.
+        some = self._predict_batch(X[tuple(axis[: self.batch_size] for axis in index)])
+        return not (np.isfinite(last).all() and np.isfinite(some).all())
+
+    def _training_index(
+        self, filled: NDArray[np.bool_], videos: NDArray
+    ) -> tuple[NDArray, ...]:
+        """Tell where in X the parts to train on lie: video and slot of each face."""
+        chosen = np.zeros_like(filled)
+        chosen[videos] = filled[videos]
+        return np.nonzero(chosen)
+
+    # -- input ---------------------------------------------------------------
+
+    def _validate_data(
+        self,
+        X: Any = None,
+        y: Any = None,
+        reset: bool = False,
+        y_numeric: bool = False,
+    ) -> tuple[Any, Any]:
+        if X is not None:
+            X = self._validate_frames(X, reset=reset)
+        if y is not None:
+            y = np.asarray(column_or_1d(y, warn=True))
+            if y.dtype.kind == "f":
+                assert_all_finite(y, input_name="y")
+            check_classification_targets(y)
+            found = np.unique(y)
+            classes = getattr(self, "classes_", None)
+            if reset and classes is None and len(found) != 2:
+                raise ValueError(
+                    f"{type(self).__name__} needs samples of 2 classes in the data, "
+                    f"real and fake, but y contains {len(found)}: {found.tolist()}"
+                )
+            if classes is not None and not np.isin(found, classes).all():
+                raise ValueError(
+                    f"y contains labels {found.tolist()}, but the classes are "
+                    f"{np.asarray(classes).tolist()}"
+                )
+            if X is not None:
+                check_consistent_length(X, y)
+        if reset and X is not None:
+            # Last: data that were refused leave no trace.
+            self.frame_shape_, self.frame_dtype_ = X.shape[2:], X.dtype
+        return X, y
+
+    def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
+        """Check X and give it the form (n_videos, n_frames, ...)."""
+        name, axes = type(self).__name__, self._frame_ndim
+        dtype = getattr(X, "dtype", None)
+        if dtype is not None and dtype.kind not in "biuf":
+            raise ValueError(
+                f"X has dtype {dtype}, but {name} takes numeric arrays: put a Resizer "
+                "between the DlibFaceCropper and the detector"
+            )
+        frames: NDArray = check_array(X, dtype=None, allow_nd=True, estimator=self)
+        if frames.ndim == axes + 1:
+            frames = frames[:, np.newaxis]
+        elif frames.ndim != axes + 2:
+            raise ValueError(
+                f"X has shape {frames.shape}, but {name} takes arrays of {axes + 2} "
+                f"axes (videos, frames, ...) or {axes + 1} (single images)"
+            )
+        if reset:
+            return frames
+        if frames.shape[2:] != self.frame_shape_:
+            raise ValueError(
+                f"X has frames of shape {frames.shape[2:]}, but this {name} was fitted "
+                f"on frames of shape {self.frame_shape_}"
+            )
+        if frames.dtype != self.frame_dtype_ and not (
+            frames.dtype.kind == self.frame_dtype_.kind == "f"
+        ):
+            raise ValueError(
+                f"X has dtype {frames.dtype}, but this {name} was fitted on "
+                f"{self.frame_dtype_}, and the values of one mean something else in "
+                f"the other: pass X as {self.frame_dtype_}"
+            )
+        return frames
+
+    # -- answers -------------------------------------------------------------
+
+    def predict_frame_proba(self, X: ArrayLike) -> NDArray:
+        """Predict class probabilities for each frame.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            As in `fit`; the number of frames may differ.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, n_frames, 2)
+            Probability of each class in the order of `classes_`; NaN for slots
+            without a face.
+        """
+        check_is_fitted(self)
+        X = self._validate_frames(X, reset=False)
+        positive = self._predict_slots(X)
+        return np.stack([1 - positive, positive], axis=-1)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Predict class probabilities for each video.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            As in `fit`; the number of frames may differ.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, 2)
+            Probability of each class in the order of `classes_`: the frames' by
+            `aggregation`, or the class prior for a video without a face.
+
+        Raises
+        ------
+        NoFaceError
+            If a video has no face and ``no_face="raise"``.
+
+        Warns
+        -----
+        NoFaceWarning
+            If a video has no face and ``no_face="prior"``.
+        """
+        return self.aggregate_proba(self.predict_frame_proba(X))
+
+    def aggregate_proba(self, frame_proba: NDArray) -> NDArray:
+        """Turn the answers for frames into answers for videos.
+
+        Parameters
+        ----------
+        frame_proba : ndarray of shape (n_videos, n_frames, 2)
+            As `predict_frame_proba` gives it.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, 2)
+            As `predict_proba` gives it.
+
+        Raises
+        ------
+        NoFaceError
+            If a video has no face and ``no_face="raise"``.
+
+        Warns
+        -----
+        NoFaceWarning
+            If a video has no face and ``no_face="prior"``.
+        """
+        positive = frame_proba[..., 1]
+        has_face = ~np.isnan(positive).all(axis=1)
+        if not has_face.all():
+            found = f"Samples {_listing(~has_face)} have no face in any frame"
+            if self.no_face == "raise":
+                raise NoFaceError(f"{found} (no_face='raise')")
+            warnings.warn(
+                f"{found} and get the class prior", NoFaceWarning, stacklevel=3
+            )
+        video = np.full(len(positive), self.class_prior_[1])
+        if has_face.any():
+            aggregate = AGGREGATIONS[self.aggregation]
+            video[has_face] = aggregate(positive[has_face], axis=1)
+        return np.stack([1 - video, video], axis=1)
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Predict the class of each video.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            As in `fit`; the number of frames may differ.
+
+        Returns
+        -------
+        ndarray of shape (n_videos,)
+            The more probable class.
+        """
+        proba = self.predict_proba(X)  # first, for it checks
+        return self.classes_[proba.argmax(axis=1)]
+
+    @property
+    def class_prior_(self) -> NDArray:
+        """Share of each class among the training videos, shape (2,)."""
+        return self.class_count_ / self.class_count_.sum()
+
+    def _predict_slots(self, X: NDArray) -> NDArray:
+        """Probability of the second class for each slot, NaN where it is empty."""
+        filled = filled_slots(X)
+        positive = np.full(filled.shape, np.nan)
+        index = np.nonzero(filled)
+        starts = range(0, len(index[0]), self.batch_size)
+        for start in tqdm(
+            starts, desc="detecting", unit="batch", disable=self.verbose < 1
+        ):
+            part = tuple(axis[start : start + self.batch_size] for axis in index)
+            positive[part] = self._predict_batch(X[part])
+        return positive
+
+    def _predict_batch(self, frames: NDArray) -> NDArray:
+        # Called, not `predict`: that compiles once more for every network and shape
+        # of batch, which costs more than it saves for a handful of frames, and
+        # warns of it.
+        return keras.ops.convert_to_numpy(self.model_(frames, training=False))[:, 0]
+
+
+def _listing(selected: NDArray, limit: int = 10) -> str:
+    """Write the numbers of the selected samples, the first few of many."""
+    numbers = np.flatnonzero(selected).tolist()
+    more = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
+    return f"{numbers[:limit]}{more}"

@@ -1,0 +1,85 @@
+"""Keras callbacks of the detectors."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import keras
+
+
+class StopWhenDiverged(keras.callbacks.Callback):
+    """Stop when the loss is no longer finite; Keras' own callback prints as well."""
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Look at the loss."""
+        if logs and not math.isfinite(logs["loss"]):
+            self.model.stop_training = True
+
+
+class EpochLine(keras.callbacks.Callback):
+    """Print one line an epoch: losses, metrics, learning rate and seconds."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remember when the epoch began."""
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Print the line."""
+        seconds = time.perf_counter() - self.began
+        values = " - ".join(f"{name}: {value:.4g}" for name, value in logs.items())  # type: ignore[union-attr]
+        width = len(str(self.params["epochs"]))
+        print(
+            f"epoch {epoch + 1:{width}d}/{self.params['epochs']} - {seconds:.1f} s"
+            f" - {values}",
+            flush=True,
+        )
+
+
+def training_callbacks(
+    *,
+    patience: int | None,
+    lr_patience: int | None,
+    lr_factor: float,
+    min_lr: float,
+    verbose: int,
+) -> list[keras.callbacks.Callback]:
+    """Make the callbacks of the paper's training.
+
+    Parameters
+    ----------
+    patience : int or None
+        Epochs without a lower validation loss before training stops and the best
+        weights are restored; None never stops.
+    lr_patience : int or None
+        Epochs without a lower validation loss before the learning rate is
+        reduced; None never reduces it.
+    lr_factor, min_lr : float
+        How much and how far it is reduced.
+    verbose : int
+        1 prints a line an epoch.
+
+    Returns
+    -------
+    list of keras.callbacks.Callback
+        New objects, for one training.
+    """
+    callbacks: list[keras.callbacks.Callback] = [StopWhenDiverged()]
+    if lr_patience is not None:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss",
+                factor=lr_factor,
+                patience=lr_patience,
+                min_lr=min_lr,
+            )
+        )
+    if patience is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss", patience=patience, restore_best_weights=True
+            )
+        )
+    if verbose == 1:
+        callbacks.append(EpochLine())
+    return callbacks

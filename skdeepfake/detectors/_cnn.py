@@ -1,0 +1,234 @@
+"""The paper's first detector: a convolutional network over single faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import keras
+from keras import layers
+from sklearn.utils._param_validation import Interval
+
+from ._base import BaseDetector
+
+
+class CNNDetector(BaseDetector):
+    """Detect deepfakes with the paper's convolutional network.
+
+    Each face goes through blocks of convolution, batch normalization, pooling and
+    dropout, then through one dense layer to the probability of being fake. The
+    network is trained on single frames and answers for a video by aggregating its
+    frames.
+
+    The defaults are the paper's network and training (section 4.3 and appendix
+    7.2). The paper does not say how it scaled the pixels; here they are divided
+    by 255.
+
+    Parameters
+    ----------
+    filters : sequence of int, default=(32, 64, 128)
+        Filters of the convolution in each block, one block an entry.
+    kernel_size : int, default=3
+        Height and width of the convolutions, in pixels.
+    pool_size : int, default=2
+        Height and width of the max-pooling after each convolution, in pixels.
+    conv_dropout : float, default=0.25
+        Share of activations dropped at the end of each block while training.
+    dense_units : int, default=128
+        Units of the dense layer.
+    dropout : float, default=0.5
+        Share of activations dropped after the dense layer while training.
+    momentum : float, default=0.99
+        Share of the running mean and variance of batch normalization that a
+        training step keeps. After few steps (a few hundred are few) they still lag
+        behind, and all probabilities lean to one class: lower it, to 0.9 say, for
+        small data.
+    rescale : float, default=1/255
+        What pixels are multiplied with in the first layer.
+    learning_rate : float, default=1e-4
+        Learning rate of the optimizer.
+    optimizer : str, Optimizer class or Optimizer instance, default="adam"
+        What Keras knows by that name. Its further arguments are parameters of the
+        form ``optimizer__clipnorm=1.0``. An instance brings its own learning rate.
+    batch_size : int, default=32
+        Frames in a training step and in a step of prediction.
+    epochs : int, default=50
+        Passes over the training frames, at the most.
+    validation_fraction : float or None, default=0.1
+        Share of the training videos held out for validation: stratified by class
+        and whole by group. None trains for all epochs without validation, and
+        thus without early stopping or reduction of the learning rate.
+    patience : int or None, default=5
+        Epochs without a lower validation loss after which training stops. The
+        weights of the best epoch are restored. None never stops early, and keeps
+        the last weights.
+    lr_factor : float, default=0.2
+        What the learning rate is multiplied with on a plateau of the validation
+        loss.
+    lr_patience : int or None, default=5
+        Epochs that make a plateau. None keeps the learning rate.
+    min_lr : float, default=1e-5
+        The learning rate is not reduced below this.
+    aggregation : {"mean", "median", "max"}, default="mean"
+        How the probabilities of a video's frames become that of the video.
+    no_face : {"prior", "raise"}, default="prior"
+        What a video without any face gets: the class prior with a
+        :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
+        :class:`~skdeepfake.exceptions.NoFaceError`.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, as in scikit-learn.
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Further callbacks for the training. Copies of them are used.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last `fit`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights, the order of frames, dropout and the validation
+        split. An int makes two fits on one machine identical.
+    verbose : int, default=0
+        0 is silent, 1 prints a line an epoch, 2 shows Keras' progress bar.
+    **routed : dict
+        Parameters of the form ``optimizer__*``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The classes; the second is the one whose probability the network gives.
+    class_count_ : ndarray of shape (2,)
+        Number of training videos of each class.
+    class_prior_ : ndarray of shape (2,)
+        Share of each class among the training videos.
+    history_ : dict of str to list of float
+        Loss, accuracy and, with validation, `val_loss` and `val_accuracy`, by epoch.
+    model_ : keras.Model
+        The trained network.
+    frame_shape_ : tuple of int
+        Height, width and channels of the frames seen in `fit`.
+    frame_dtype_ : dtype
+        Data type of the frames seen in `fit`.
+
+    See Also
+    --------
+    skdeepfake.pipeline.make_detector_pipeline : The way from paths to this detector.
+
+    References
+    ----------
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.3 and
+    appendix 7.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import CNNDetector
+    >>> rng = np.random.RandomState(0)
+    >>> X = rng.randint(1, 100, size=(8, 3, 16, 16, 3)).astype(np.uint8)
+    >>> y = np.array([0, 1] * 4)
+    >>> X[y == 1] += 100  # fakes are brighter here
+    >>> detector = CNNDetector(
+    ...     filters=(4,), dense_units=4, learning_rate=0.01, momentum=0.5,
+    ...     epochs=30, validation_fraction=None, random_state=0,
+    ... ).fit(X, y)
+    >>> detector.predict(X).tolist()
+    [0, 1, 0, 1, 0, 1, 0, 1]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseDetector._parameter_constraints,
+        "filters": ["array-like"],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "pool_size": [Interval(Integral, 1, None, closed="left")],
+        "conv_dropout": [Interval(Real, 0, 1, closed="left")],
+        "dense_units": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "rescale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        filters: Sequence[int] = (32, 64, 128),
+        kernel_size: int = 3,
+        pool_size: int = 2,
+        conv_dropout: float = 0.25,
+        dense_units: int = 128,
+        dropout: float = 0.5,
+        momentum: float = 0.99,
+        rescale: float = 1 / 255,
+        learning_rate: float = 1e-4,
+        optimizer: Any = "adam",
+        batch_size: int = 32,
+        epochs: int = 50,
+        validation_fraction: float | None = 0.1,
+        patience: int | None = 5,
+        lr_factor: float = 0.2,
+        lr_patience: int | None = 5,
+        min_lr: float = 1e-5,
+        aggregation: str = "mean",
+        no_face: str = "prior",
+        class_weight: Any = None,
+        callbacks: list | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        **routed: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            lr_factor=lr_factor,
+            lr_patience=lr_patience,
+            min_lr=min_lr,
+            aggregation=aggregation,
+            no_face=no_face,
+            class_weight=class_weight,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **routed,
+        )
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.pool_size = pool_size
+        self.conv_dropout = conv_dropout
+        self.dense_units = dense_units
+        self.dropout = dropout
+        self.momentum = momentum
+        self.rescale = rescale
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if not all(isinstance(n, Integral) and n > 0 for n in self.filters):
+            raise ValueError(
+                f"The 'filters' parameter of {type(self).__name__} must be positive "
+                f"integers, one a block. Got {self.filters!r} instead."
+            )
+
+    def _build_network(self) -> keras.Model:
+        frame_shape = self.frame_shape_
+        smallest = self.pool_size ** len(self.filters)
+        if min(frame_shape[:2]) < smallest:
+            raise ValueError(
+                f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
+                f"{len(self.filters)} poolings by {self.pool_size} need at least "
+                f"{smallest} x {smallest}: enlarge the images or shorten `filters`"
+            )
+        inputs = keras.Input(frame_shape, dtype=str(self.frame_dtype_))
+        x = layers.Rescaling(self.rescale)(inputs)
+        for filters in self.filters:
+            x = layers.Conv2D(
+                filters, self.kernel_size, activation="relu", padding="same"
+            )(x)
+            x = layers.BatchNormalization(momentum=self.momentum)(x)
+            x = layers.MaxPooling2D(self.pool_size)(x)
+            x = layers.Dropout(self.conv_dropout)(x)
+        x = layers.Flatten()(x)
+        x = layers.Dense(self.dense_units, activation="relu")(x)
+        x = layers.BatchNormalization(momentum=self.momentum)(x)
+        x = layers.Dropout(self.dropout)(x)
+        return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))

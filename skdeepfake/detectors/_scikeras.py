@@ -1,0 +1,276 @@
+"""The one place that knows scikeras: what it gets wrong, put right."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+from collections.abc import Iterator, Mapping
+from numbers import Integral
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scikeras.wrappers import KerasClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import ClassifierTags
+from sklearn.utils.validation import _check_sample_weight
+
+from . import _archive
+
+
+class KerasEstimator(KerasClassifier):
+    """A scikeras classifier that scikit-learn takes for one of its own.
+
+    scikeras 0.13 is no longer maintained. It takes every public attribute for a
+    parameter, is no classifier in the eyes of scikit-learn 1.7 and later, writes
+    into the sample weights it is given, and pickles the optimizer along. This class
+    mends that, and is all of it that the detectors see: ``_train`` and
+    ``_train_epoch`` lead to ``_fit_keras_model`` of the subclass.
+    """
+
+    # What scikeras reads as attributes but nobody should set: the network is the
+    # subclass's, the loss belongs to it, and the splitting is done by group below.
+    model = None
+    build_fn = None
+    loss = "binary_crossentropy"
+    metrics: ClassVar[list[str]] = ["accuracy"]
+    validation_split = 0.0
+    shuffle = False
+    run_eagerly = False
+
+    # Parameters of the form `optimizer__clipnorm` reach the optimizer.
+    _routing_prefixes: ClassVar[set[str]] = {"optimizer"}
+
+    # Set by `fit`; None where scikeras has still to find the classes.
+    classes_: Any
+
+    # Parameters that subclasses set.
+    optimizer: Any
+    learning_rate: float
+    warm_start: bool
+    random_state: Any
+
+    def _build_network(self) -> keras.Model:
+        """Build the network, not compiled, for the data that were validated."""
+        raise NotImplementedError
+
+    def _set_routed(self, routed: dict[str, Any]) -> None:
+        """Store the parameters for the optimizer that a constructor was given."""
+        # scikeras' own __init__ is left out on purpose: it would set attributes,
+        # and so parameters, that are not in the signature.
+        for name, value in routed.items():
+            if not self._is_routed(name):
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword "
+                    f"argument {name!r}"
+                )
+            setattr(self, name, value)
+
+    # -- parameters ----------------------------------------------------------
+
+    @classmethod
+    def _is_routed(cls, name: str) -> bool:
+        prefix, separator, _ = name.partition("__")
+        return bool(separator) and prefix in cls._routing_prefixes
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # From the signature, as in scikit-learn; scikeras lists the attributes.
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        return sorted(
+            p.name for p in parameters if p.kind == p.KEYWORD_ONLY and p.name != "self"
+        )
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, with those for the optimizer that were set.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Present for the API's sake.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
+        params = {name: getattr(self, name) for name in self._get_param_names()}
+        params.update({k: v for k, v in vars(self).items() if self._is_routed(k)})
+        return params
+
+    def set_params(self, **params: Any) -> KerasEstimator:
+        """Set parameters; `optimizer__*` reaches the optimizer.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The detector itself.
+        """
+        routed = {k: v for k, v in params.items() if self._is_routed(k)}
+        BaseEstimator.set_params(
+            self, **{k: v for k, v in params.items() if k not in routed}
+        )
+        self.__dict__.update(routed)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        # scikeras has its mixins in the wrong order, so that scikit-learn would
+        # not take it for a classifier (scikeras 0.13, scikit-learn 1.7 to 1.9).
+        tags = BaseEstimator.__sklearn_tags__(self)
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags(multi_class=False)
+        tags.target_tags.required = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._is_built
+
+    __repr__ = BaseEstimator.__repr__
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Score the predicted classes by their accuracy.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            As in `fit`.
+        y : array-like of shape (n_videos,)
+            True classes.
+        sample_weight : array-like of shape (n_videos,), default=None
+            Weight of each video.
+
+        Returns
+        -------
+        float
+            Share of the videos that are classified correctly.
+        """
+        return ClassifierMixin.score(self, X, y, sample_weight)
+
+    # -- training ------------------------------------------------------------
+
+    def _train(self, X: ArrayLike, y: ArrayLike, **how: Any) -> None:
+        """Validate, build and compile unless `warm_start`, and train."""
+        with self._classes_to_find(None, anew=not (self.warm_start and self._is_built)):
+            # Past KerasClassifier, which multiplies class weights into the caller's
+            # array: the detectors do that themselves.
+            super(KerasClassifier, self).fit(X, y, **how)
+
+    def _train_epoch(
+        self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
+    ) -> None:
+        """Train for one epoch more, or the first."""
+        with self._classes_to_find(classes, anew=not self._is_built):
+            super(KerasClassifier, self).partial_fit(X, y, **how)
+
+    def _build(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+        """Validate, build and compile; gives the data as validated."""
+        with self._classes_to_find(None, anew=True):
+            return self._initialize(X, y)
+
+    @contextlib.contextmanager
+    def _classes_to_find(
+        self, classes: NDArray | None, *, anew: bool
+    ) -> Iterator[None]:
+        """Tell scikeras the classes, None for those in y; take it back if refused."""
+        before = vars(self).get("classes_")
+        if anew:
+            self.classes_ = classes
+        try:
+            yield
+        except BaseException:
+            if not self._is_built or self.classes_ is None:
+                self.__dict__.pop("classes_", None)
+                if before is not None:
+                    self.classes_ = before
+            raise
+
+    @property
+    def _is_built(self) -> bool:
+        return hasattr(self, "model_")
+
+    @property
+    def _random_state(self) -> int | None:
+        """The seed, which scikeras would take from any RandomState as 0."""
+        if self.random_state is None:
+            return None
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)  # not NumPy's, which Python cannot take
+        # From a copy: a parameter comes out of `fit` as it went in.
+        return copy.deepcopy(self.random_state).randint(np.iinfo(np.int32).max)
+
+    @_random_state.setter
+    def _random_state(self, value: Any) -> None:
+        """Take no notice of what scikeras makes of `random_state`."""
+
+    @staticmethod
+    def _validate_sample_weight(
+        X: NDArray, y: NDArray, sample_weight: Any
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        # Videos of weight zero are left out with the frames: see _fit_keras_model.
+        weight = _check_sample_weight(sample_weight, X)
+        if (weight < 0).any():
+            raise ValueError("Negative values in sample_weight")
+        if not (weight > 0).any():
+            raise ValueError("sample_weight is zero for all samples")
+        return X, y, weight
+
+    def _initialize_callbacks(self) -> None:
+        # Which there are depends on the validation split: see _fit_keras_model.
+        self._fit_callbacks: list[keras.callbacks.Callback] = []
+        self._predict_callbacks: list[keras.callbacks.Callback] = []
+
+    def _keras_build_fn(self) -> keras.Model:
+        network = self._build_network()
+        network.compile(**self._get_compile_kwargs())
+        return network
+
+    def _get_compile_kwargs(self) -> dict[str, Any]:
+        config: dict[str, Any] = {"learning_rate": float(self.learning_rate)}
+        for name, value in self.get_params().items():
+            if self._is_routed(name):
+                config[name.partition("__")[2]] = value
+        if isinstance(self.optimizer, str):
+            optimizer = keras.optimizers.get(
+                {"class_name": self.optimizer, "config": config}
+            )
+        elif isinstance(self.optimizer, type):
+            optimizer = self.optimizer(**config)
+        else:
+            # A fresh one of the same settings: the instance is a parameter, and
+            # an optimizer remembers the weights that it has moved. It comes with
+            # its own learning rate.
+            own = self.optimizer.get_config()
+            optimizer = type(self.optimizer).from_config(
+                {**own, **{k: v for k, v in config.items() if k != "learning_rate"}}
+            )
+        return {"optimizer": optimizer, "loss": self.loss, "metrics": self.metrics}
+
+    def _ensure_compiled_model(self) -> None:
+        # A loaded detector has no optimizer until it is trained further.
+        if not self.model_.compiled:
+            self.model_.compile(**self._get_compile_kwargs())
+
+    # -- persistence ---------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(vars(self))
+        for name in ("_fit_callbacks", "_predict_callbacks"):
+            state.pop(name, None)
+        if "model_" in state:
+            state["model_"] = _archive.pack(state["model_"])
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "model_" in state:
+            self.model_ = _archive.unpack(state["model_"])
+            self._initialize_callbacks()

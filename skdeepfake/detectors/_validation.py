@@ -1,0 +1,69 @@
+"""The validation split that a detector takes from its training videos."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+
+def stratified_group_split(
+    y: NDArray,
+    groups: NDArray | None,
+    fraction: float,
+    random_state: int | np.random.RandomState | None,
+) -> tuple[NDArray, NDArray]:
+    """Split videos into training and validation, by group and stratified.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_videos,)
+        Class of each video.
+    groups : ndarray of shape (n_videos,) or None
+        Videos of one group stay together; None makes each video its own.
+    fraction : float
+        Share of the videos wanted for validation. Few groups make it larger,
+        since the validation set holds every class.
+    random_state : int, RandomState or None
+        Which groups are drawn.
+
+    Returns
+    -------
+    train, validation : ndarray of int
+        Numbers of the videos; both sets hold every class.
+
+    Raises
+    ------
+    ValueError
+        If no split by group leaves every class on both sides.
+    """
+    if groups is None:
+        groups = np.arange(len(y))
+    classes = np.unique(y)
+    groups_per_class = {c: len(np.unique(groups[y == c])) for c in classes}
+    n_splits = min(round(1 / fraction), *groups_per_class.values())
+    if n_splits >= 2:
+        splitter = StratifiedGroupKFold(
+            n_splits, shuffle=True, random_state=random_state
+        )
+        with warnings.catch_warnings():
+            # Fewer videos than folds in a class: `n_splits` counts groups.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            splits = list(splitter.split(y, y, groups))
+        whole = [
+            (train, validation)
+            for train, validation in splits
+            if len(np.unique(y[train])) == len(np.unique(y[validation])) == len(classes)
+        ]
+        if whole:
+            return min(whole, key=lambda s: abs(len(s[1]) / len(y) - fraction))
+    counts = ", ".join(f"{n} of class {c:g}" for c, n in groups_per_class.items())
+    raise ValueError(
+        f"validation_fraction={fraction} needs a validation set that holds every "
+        f"class and shares no group with the training set, but the {len(y)} training "
+        f"samples with a face form too few groups for that ({counts}). Pass more "
+        "videos, or validation_fraction=None to train for all `epochs` without "
+        "validation and early stopping."
+    )

@@ -1,0 +1,110 @@
+"""Batches draw frames from the videos, wherever these lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skdeepfake.detectors._batches import Batches, filled_slots
+
+
+@pytest.fixture
+def X() -> np.ndarray:
+    """Three videos of four frames, each pixel the number of its frame plus one."""
+    return np.arange(1, 13, dtype=np.uint8).reshape(3, 4, 1).repeat(2, axis=2)
+
+
+def batches(X: np.ndarray, parts: int = 12, **options: object) -> Batches:
+    index = tuple(axis[:parts] for axis in np.nonzero(np.ones(X.shape[:2])))
+    y, weight = np.arange(parts) % 2, np.arange(parts) / 4
+    return Batches(X, index, y, weight, **options)
+
+
+def drawn(source: Batches) -> list[int]:
+    return [
+        int(n) - 1
+        for number in range(source.num_batches)
+        for n in source[number][0][:, 0]
+    ]
+
+
+def test_filled_slots_are_those_with_anything_but_zeros() -> None:
+    X = np.zeros((2, 3, 4, 4, 3), np.uint8)
+    X[0, 1] = 7
+    X[1, 2, 3, 3, 2] = 1  # a single value will do
+    assert filled_slots(X).tolist() == [[False, True, False], [False, False, True]]
+
+
+def test_filled_slots_knows_floats_and_sequences() -> None:
+    X = np.zeros((1, 3, 5), np.float32)
+    X[0, 0] = -1e-9
+    assert filled_slots(X).tolist() == [[True, False, False]]
+
+
+def test_batch_holds_frames_with_their_targets_and_weights(X: np.ndarray) -> None:
+    frames, y, weight = batches(X, batch_size=5)[1]
+    assert frames.tolist() == [[n, n] for n in (6, 7, 8, 9, 10)]
+    assert frames.dtype == np.uint8
+    assert y.tolist() == [[1.0], [0.0], [1.0], [0.0], [1.0]]
+    assert weight.tolist() == [1.25, 1.5, 1.75, 2.0, 2.25]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"),
+    [(5, [5, 5, 2]), (4, [4, 4, 4]), (100, [12]), (1, [1] * 12)],
+)
+def test_last_batch_may_be_smaller(
+    X: np.ndarray, batch_size: int, sizes: list[int]
+) -> None:
+    source = batches(X, batch_size=batch_size)
+    assert source.num_batches == len(sizes)
+    assert [len(source[number][0]) for number in range(len(sizes))] == sizes
+
+
+def test_epoch_draws_each_part_once_in_an_order_of_its_own(X: np.ndarray) -> None:
+    source = batches(X, batch_size=5, rng=np.random.RandomState(0))
+    first = drawn(source)
+    source.on_epoch_end()
+    second = drawn(source)
+    assert sorted(first) == sorted(second) == list(range(12))
+    assert first != second
+    assert first != list(range(12))
+
+
+def test_shuffled_parts_keep_their_targets_and_weights(X: np.ndarray) -> None:
+    source = batches(X, batch_size=12, rng=np.random.RandomState(0))
+    frames, y, weight = source[0]
+    number = frames[:, 0] - 1
+    assert y[:, 0].tolist() == (number % 2).tolist()
+    assert weight.tolist() == (number / 4).tolist()
+
+
+def test_order_is_that_of_the_seed(X: np.ndarray) -> None:
+    def order(seed: int) -> list[int]:
+        return drawn(batches(X, batch_size=5, rng=np.random.RandomState(seed)))
+
+    assert order(3) == order(3)
+    assert order(3) != order(4)
+
+
+def test_without_a_generator_the_order_stays(X: np.ndarray) -> None:
+    source = batches(X, batch_size=5)
+    source.on_epoch_end()
+    assert drawn(source) == list(range(12))
+
+
+def test_index_of_one_axis_draws_whole_sequences(X: np.ndarray) -> None:
+    index = (np.array([2, 0]),)
+    source = Batches(X, index, np.array([1, 0]), np.ones(2), batch_size=2)
+    assert source[0][0].tolist() == X[[2, 0]].tolist()
+
+
+def test_frames_are_read_from_a_memory_map(X: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    source = batches(mapped, batch_size=5)
+    assert source.X is mapped
+    assert drawn(source) == list(range(12))
+    assert filled_slots(mapped).all()

@@ -1,0 +1,275 @@
+"""Detectors keep to scikit-learn's rules for parameters, routed ones included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils import Bunch
+
+from skdeepfake.detectors import CNNDetector
+
+DEFAULTS = {
+    "filters": (32, 64, 128),
+    "kernel_size": 3,
+    "pool_size": 2,
+    "conv_dropout": 0.25,
+    "dense_units": 128,
+    "dropout": 0.5,
+    "momentum": 0.99,
+    "rescale": 1 / 255,
+    "learning_rate": 1e-4,
+    "optimizer": "adam",
+    "batch_size": 32,
+    "epochs": 50,
+    "validation_fraction": 0.1,
+    "patience": 5,
+    "lr_factor": 0.2,
+    "lr_patience": 5,
+    "min_lr": 1e-5,
+    "aggregation": "mean",
+    "no_face": "prior",
+    "class_weight": None,
+    "callbacks": None,
+    "warm_start": False,
+    "random_state": None,
+    "verbose": 0,
+}
+
+
+def test_parameters_are_those_of_the_constructor() -> None:
+    assert CNNDetector().get_params() == DEFAULTS
+
+
+def test_constructor_stores_what_it_gets() -> None:
+    values = {name: object() for name in DEFAULTS}
+    detector = CNNDetector(**values)
+    assert vars(detector) == values
+
+
+def test_set_params_and_get_params_agree() -> None:
+    detector = CNNDetector()
+    assert detector.set_params(epochs=3, filters=(4,)) is detector
+    assert detector.set_params() is detector
+    assert detector.get_params() == {**DEFAULTS, "epochs": 3, "filters": (4,)}
+
+
+def test_routed_parameters_are_parameters() -> None:
+    detector = CNNDetector(optimizer__clipnorm=0.5)
+    detector.set_params(optimizer__beta_1=0.8)
+    routed = {"optimizer__clipnorm": 0.5, "optimizer__beta_1": 0.8}
+    assert detector.get_params() == {**DEFAULTS, **routed}
+    assert detector.get_params(deep=False) == {**DEFAULTS, **routed}
+    detector.set_params(optimizer__clipnorm=0.1)
+    assert detector.get_params()["optimizer__clipnorm"] == 0.1
+
+
+def test_routed_parameters_reach_the_optimizer(
+    tiny: Callable[..., CNNDetector], videos: Bunch
+) -> None:
+    detector = tiny(optimizer="adam", optimizer__clipnorm=0.5)
+    detector.set_params(optimizer__beta_1=0.8).initialize(videos.X, videos.y)
+    optimizer = detector.model_.optimizer
+    assert (optimizer.clipnorm, optimizer.beta_1, optimizer.beta_2) == (0.5, 0.8, 0.999)
+
+
+def test_routed_parameter_that_the_optimizer_does_not_know_is_named(
+    tiny: Callable[..., CNNDetector], videos: Bunch
+) -> None:
+    with pytest.raises((TypeError, ValueError), match="nonsense"):
+        tiny(optimizer__nonsense=1).fit(videos.X, videos.y)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["epoch", "optimizer_clipnorm", "optimizr__clipnorm", "model", "loss", "fit__x"],
+)
+def test_unknown_parameters_are_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"CNNDetector.*unexpected keyword.*'{name}'"):
+        CNNDetector(**{name: 1})
+    detector = CNNDetector()
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        detector.set_params(**{name: 1})
+    assert detector.get_params() == DEFAULTS
+
+
+def test_parameters_are_keyword_only() -> None:
+    with pytest.raises(TypeError, match="positional"):
+        CNNDetector((32,))
+
+
+class Callback(keras.callbacks.Callback):
+    """Do nothing."""
+
+
+def test_clone_keeps_every_parameter_and_nothing_that_was_learnt(
+    fitted: CNNDetector,
+) -> None:
+    detector = clone(fitted)
+    assert detector.get_params() == fitted.get_params()
+    assert not any(name.endswith("_") for name in vars(detector))
+
+    rich = CNNDetector(
+        filters=[3, 4],
+        optimizer__clipnorm=0.5,
+        class_weight={0: 1, 1: 2},
+        random_state=np.random.RandomState(0),
+    )
+    copy = clone(clone(rich))
+    params = copy.get_params()
+    assert params.pop("random_state").randint(1000) == 684
+    assert params == {k: v for k, v in rich.get_params().items() if k in params}
+
+
+def test_clone_copies_objects_among_the_parameters() -> None:
+    detector = CNNDetector(
+        callbacks=[Callback()], optimizer=keras.optimizers.SGD(0.25, momentum=0.5)
+    )
+    copy = clone(detector)
+    assert [type(callback) for callback in copy.callbacks] == [Callback]
+    assert copy.callbacks[0] is not detector.callbacks[0]
+    assert type(copy.optimizer) is keras.optimizers.SGD
+    assert copy.optimizer.get_config() == detector.optimizer.get_config()
+
+
+def test_repr_shows_what_is_not_default() -> None:
+    detector = CNNDetector(epochs=3, optimizer__clipnorm=0.5)
+    assert repr(detector) == "CNNDetector(epochs=3, optimizer__clipnorm=0.5)"
+    assert repr(CNNDetector()) == "CNNDetector()"
+    assert "optimizer__clipnorm" in detector._repr_html_()
+
+
+def test_fit_does_not_change_parameters(
+    tiny: Callable[..., CNNDetector], videos: Bunch, trainings: list[Bunch]
+) -> None:
+    params = {
+        "filters": [2],
+        "class_weight": {0: 1, 1: 2},
+        "callbacks": [Callback()],
+        "optimizer": keras.optimizers.SGD(0.25),
+        "validation_fraction": 0.5,
+    }
+    detector = tiny(**params)
+    before = detector.get_params()
+    detector.fit(videos.X, videos.y).predict(videos.X)
+    after = detector.get_params()
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in before)
+    assert params["filters"] == [2]
+    assert params["class_weight"] == {0: 1, 1: 2}
+    assert not params["optimizer"].built
+
+
+def test_optimizer_instance_serves_two_trainings(
+    tiny: Callable[..., CNNDetector], videos: Bunch
+) -> None:
+    optimizer = keras.optimizers.Adam(0.1)
+    first, second = (
+        tiny(optimizer=optimizer).fit(videos.X, videos.y).predict_proba(videos.X)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learning_rate", 0),
+        ("learning_rate", -1e-3),
+        ("learning_rate", "fast"),
+        ("optimizer", None),
+        ("optimizer", "gradient ascent"),
+        ("batch_size", 0),
+        ("batch_size", 1.5),
+        ("epochs", 0),
+        ("epochs", None),
+        ("validation_fraction", 0),
+        ("validation_fraction", 1.0),
+        ("validation_fraction", -0.1),
+        ("patience", 0),
+        ("lr_factor", 1.0),
+        ("lr_factor", 0),
+        ("lr_patience", -1),
+        ("min_lr", -1e-9),
+        ("aggregation", "average"),
+        ("aggregation", None),
+        ("no_face", "skip"),
+        ("class_weight", "even"),
+        ("class_weight", [1, 2]),
+        ("callbacks", Callback()),
+        ("warm_start", "yes"),
+        ("random_state", "seed"),
+        ("verbose", "loud"),
+        ("filters", 32),
+        ("filters", "ab"),
+        ("filters", (32, 0)),
+        ("filters", (-1,)),
+        ("filters", (2.5,)),
+        ("filters", ("many",)),
+        ("filters", None),
+        ("kernel_size", 0),
+        ("kernel_size", (3, 3)),
+        ("pool_size", 0),
+        ("conv_dropout", 1.0),
+        ("conv_dropout", -0.1),
+        ("dense_units", 0),
+        ("dense_units", 1.5),
+        ("dropout", 1.0),
+        ("momentum", 1.0),
+        ("momentum", -0.1),
+        ("rescale", 0),
+    ],
+)
+def test_bad_values_are_refused_by_name(
+    name: str,
+    value: Any,
+    tiny: Callable[..., CNNDetector],
+    videos: Bunch,
+    trainings: list[Bunch],
+) -> None:
+    # Not in the constructor, which only stores.
+    detector = tiny(**{name: value})
+    with pytest.raises(ValueError, match=rf"\b{name}\b"):
+        detector.fit(videos.X, videos.y)
+    assert not trainings
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "initialize"])
+def test_every_training_checks_the_parameters(
+    method: str, tiny: Callable[..., CNNDetector], videos: Bunch
+) -> None:
+    with pytest.raises(ValueError, match="'batch_size' parameter of CNNDetector"):
+        getattr(tiny(batch_size=0), method)(videos.X, videos.y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", np.int64(8)),
+        ("learning_rate", 1),
+        ("validation_fraction", None),
+        ("patience", None),
+        ("lr_patience", None),
+        ("min_lr", 0),
+        ("class_weight", "balanced"),
+        ("callbacks", []),
+        ("filters", [np.int64(2)]),
+        ("conv_dropout", 0),
+        ("dropout", 0.0),
+        ("momentum", 0),
+        ("rescale", 1),
+    ],
+)
+def test_values_at_the_edge_pass(
+    name: str,
+    value: Any,
+    tiny: Callable[..., CNNDetector],
+    videos: Bunch,
+    trainings: list[Bunch],
+) -> None:
+    tiny(**{name: value}).fit(videos.X, videos.y)
+    assert len(trainings) == 1
