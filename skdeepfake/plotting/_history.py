@@ -1,0 +1,180 @@
+"""Loss and accuracy over the epochs of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+
+from ._drawing import BLUE, GREEN, ORANGE, check_matplotlib
+
+
+class HistoryDisplay:
+    """Loss and accuracy of a detector over the epochs of its training.
+
+    The best epoch, that of the lowest validation loss, is marked; without
+    validation it is that of the lowest training loss.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of float
+        One value an epoch under each name, as Keras gives them: ``"loss"``, and
+        where they were recorded ``"val_loss"``, ``"accuracy"`` and
+        ``"val_accuracy"``. Other names that end in ``loss`` or ``accuracy`` are
+        drawn too, those of the losses of a GAN for instance; the rest is left
+        out.
+
+    Attributes
+    ----------
+    best_epoch_ : int or None
+        The best epoch, counted from 1; None where every loss is NaN. After
+        ``plot``.
+    figure_ : matplotlib.figure.Figure
+        The figure, after ``plot``.
+    axes_ : ndarray of matplotlib.axes.Axes of shape (2,)
+        Axes of the loss and of the accuracy, after ``plot``.
+
+    See Also
+    --------
+    HistoryDisplay.from_estimator : The same from a fitted detector.
+
+    Examples
+    --------
+    >>> from skdeepfake.plotting import HistoryDisplay
+    >>> display = HistoryDisplay(
+    ...     {"loss": [0.7, 0.5, 0.4], "val_loss": [0.7, 0.6, 0.8]}
+    ... ).plot()
+    >>> display.best_epoch_
+    2
+    """
+
+    def __init__(self, history: Mapping[str, Sequence[float]]) -> None:
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, **plot_params: Any) -> HistoryDisplay:
+        """Plot the training of a fitted detector.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted detector, with its ``history_``, or a pipeline that ends in
+            one.
+        **plot_params : dict
+            Passed on to ``plot``.
+
+        Returns
+        -------
+        display : HistoryDisplay
+            With its figure drawn.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the detector has no ``history_``.
+        """
+        check_matplotlib("HistoryDisplay.from_estimator")
+        detector = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        if not hasattr(detector, "history_"):
+            raise NotFittedError(
+                f"This {type(detector).__name__} has no history_: call 'fit' first."
+            )
+        return cls(detector.history_).plot(**plot_params)
+
+    def plot(self, *, axes: Any = None) -> HistoryDisplay:
+        """Draw the two curves.
+
+        Parameters
+        ----------
+        axes : sequence of 2 matplotlib.axes.Axes or None, default=None
+            Axes of the loss and of the accuracy. By default a new figure is
+            made.
+
+        Returns
+        -------
+        display : HistoryDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `history` has no ``"loss"``, or `axes` are not two.
+        """
+        check_matplotlib("HistoryDisplay.plot")
+        from matplotlib import pyplot as plt
+        from matplotlib.ticker import MaxNLocator
+
+        if not len(self.history.get("loss", ())):
+            raise ValueError(
+                f"history must have a value of 'loss' an epoch, got the names "
+                f"{sorted(self.history)}."
+            )
+        if axes is None:
+            _, axes = plt.subplots(1, 2, figsize=(8.5, 3.6), layout="constrained")
+        axes = np.asarray(axes, dtype=object)
+        if axes.shape != (2,):
+            raise ValueError(f"axes must be two, got the shape {axes.shape}.")
+
+        guide = "val_loss" if len(self.history.get("val_loss", ())) else "loss"
+        values = np.asarray(self.history[guide], dtype=float)
+        has_best = not np.isnan(values).all()
+        self.best_epoch_ = int(np.nanargmin(values)) + 1 if has_best else None
+
+        for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
+            ax.set_xlabel("epoch")
+            ax.set_ylabel(name)
+            if not self._draw_curves(ax, name):
+                continue
+            if self.best_epoch_ is not None:
+                ax.axvline(
+                    self.best_epoch_,
+                    color=GREEN,
+                    linestyle="-.",
+                    linewidth=1.2,
+                    zorder=1,
+                    label=f"best epoch: {self.best_epoch_}",
+                )
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            ax.grid(alpha=0.3)
+            ax.legend(fontsize="small")
+        if self.best_epoch_ is not None:
+            axes[0].plot(
+                self.best_epoch_,
+                values[self.best_epoch_ - 1],
+                marker="*",
+                markersize=13,
+                linestyle="none",
+                color=GREEN,
+                zorder=4,
+            )
+        self.axes_ = axes
+        self.figure_ = axes[0].figure
+        return self
+
+    def _draw_curves(self, ax: Any, name: str) -> bool:
+        """Draw what is called `name`; return whether there is any such thing."""
+        names = [key for key in self.history if key.endswith(name)]
+        kinds = list(dict.fromkeys(key.removeprefix("val_") for key in names))
+        for key in names:
+            values = self.history[key]
+            kind = key.removeprefix("val_")
+            style = ("-", "--", ":")[kinds.index(kind) % 3]
+            label = "training" if key == kind else "validation"
+            ax.plot(
+                np.arange(1, len(values) + 1),
+                values,
+                color=BLUE if key == kind else ORANGE,
+                marker="o" if key == kind else "s",
+                markersize=3.5,
+                linestyle=style,
+                label=label if len(kinds) == 1 else f"{kind}, {label}",
+            )
+        if not names:
+            ax.set(xticks=[], yticks=[])
+            ax.text(
+                0.5, 0.5, f"no {name} recorded", ha="center", transform=ax.transAxes
+            )
+        return bool(names)
