@@ -1,0 +1,404 @@
+"""The command line: demo, train, predict, evaluate.
+
+Exit codes: 0 when all went well, 1 when some videos failed and the others were
+answered, 2 when nothing could be done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from .exceptions import NoFaceWarning, SkdeepfakeError, VideoReadError
+
+__all__ = ["main"]
+
+OK, SOME_FAILED, FAILED = 0, 1, 2
+
+
+class Answer(NamedTuple):
+    """What a model says of one video."""
+
+    path: str
+    probability: float  # of fake
+    seconds: NDArray[np.float64]  # of each frame, NaN in empty slots
+    frames: NDArray[np.float64]  # probability of each, NaN without a face
+
+    @property
+    def n_faces(self) -> int:
+        """Number of frames with a face."""
+        return int((~np.isnan(self.frames)).sum())
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames sampled."""
+        return int((~np.isnan(self.seconds)).sum())
+
+
+class _CommandError(Exception):
+    """What ends a command, said without a traceback."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str or None, default=None
+        The arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0 all well, 1 some videos failed, 2 nothing could be done.
+    """
+    args = _parser().parse_args(argv)
+    # Read by TensorFlow when it is loaded, which happens below, on first use.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return args.run(args)
+    except (_CommandError, SkdeepfakeError, ValueError, OSError, ImportError) as error:
+        print(f"skdeepfake: error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("skdeepfake: interrupted", file=sys.stderr)
+        return 130
+
+
+# -- commands ----------------------------------------------------------------
+
+
+def _train(args: argparse.Namespace) -> int:
+    from sklearn.base import clone
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+
+    from .datasets import load_videos
+    from .pipeline import make_detector_pipeline
+
+    videos = load_videos(args.root, group=args.group)
+    _check_writable(args.output)
+    n_fake = int(videos.target.sum())
+    _say(f"{len(videos.data) - n_fake} real and {n_fake} fake videos in {args.root}")
+    pipeline = make_detector_pipeline(
+        args.detector,
+        n_frames=args.frames,
+        duration=args.duration or None,
+        margin=args.margin,
+        size=(args.size, args.size),
+        memory=args.cache,
+        n_jobs=args.jobs,
+        verbose=0 if args.quiet else 1,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        validation_fraction=args.validation_fraction or None,
+        random_state=args.seed,
+    )
+    if args.cv:
+        _say(f"cross-validating in {args.cv} folds by group")
+        scores = cross_val_score(
+            clone(pipeline),
+            videos.data,
+            videos.target,
+            groups=videos.groups,
+            cv=StratifiedGroupKFold(args.cv),
+            scoring="roc_auc",
+            error_score="raise",
+        )
+        folds = ", ".join(f"{score:.3f}" for score in scores)
+        _say(f"AUC {scores.mean():.3f} (folds: {folds})")
+    with _brief_warnings():
+        pipeline.fit(videos.data, videos.target, detector__groups=videos.groups)
+    # What is saved stays silent where it is used, and writes to no cache there.
+    pipeline.set_params(cropper__verbose=0, cropper__memory=None, detector__verbose=0)
+    _dump(pipeline, args.output)
+    size = args.output.stat().st_size / 2**20
+    _say(
+        f"trained for {len(pipeline['detector'].history_['loss'])} epochs; "
+        f"wrote {args.output} ({size:.1f} MB)"
+    )
+    return OK
+
+
+def _predict(args: argparse.Namespace) -> int:
+    pipeline = _load(args.model)
+    answers, errors = _ask(pipeline, args.videos)
+    if args.json:
+        rows: list[dict[str, Any]] = [_as_json(a, args.threshold) for a in answers]
+        rows += [{"path": path, "error": reason} for path, reason in errors.items()]
+        order = {path: i for i, path in enumerate(args.videos)}
+        rows.sort(key=lambda row: order[row["path"]])
+        print(json.dumps(rows, indent=2, allow_nan=False))
+    else:
+        for answer in answers:
+            label = _label(answer.probability, args.threshold)
+            print(
+                f"{answer.probability:.3f}  {label}  {answer.n_faces}/{answer.n_frames}"
+                f" frames with a face  {answer.path}"
+            )
+    return _code(len(answers), len(errors))
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
+    from .datasets import load_videos
+
+    pipeline = _load(args.model)
+    videos = load_videos(args.root)
+    answers, errors = _ask(pipeline, videos.data.tolist())
+    target = dict(zip(videos.data.tolist(), videos.target.tolist(), strict=True))
+    y = np.array([target[answer.path] for answer in answers])
+    if len(np.unique(y)) < 2:
+        raise _CommandError("no class but one could be read, so there is no score")
+    p = np.array([answer.probability for answer in answers])
+    predicted = p > args.threshold
+    report = {
+        "videos": len(answers),
+        "videos that failed": len(errors),
+        "videos with a face": sum(answer.n_faces > 0 for answer in answers),
+        "frames": sum(answer.n_frames for answer in answers),
+        "frames with a face": sum(answer.n_faces for answer in answers),
+        "AUC": float(roc_auc_score(y, p)),
+        "accuracy": float(accuracy_score(y, predicted)),
+        "log loss": float(log_loss(y, p)),
+        "real taken for fake": int((predicted & (y == 0)).sum()),
+        "fake taken for real": int((~predicted & (y == 1)).sum()),
+    }
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        for name, value in report.items():
+            text = f"{value:.4f}" if isinstance(value, float) else str(value)
+            print(f"{name:>20}  {text}")
+    return _code(len(answers), len(errors))
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from ._demo import run_demo
+
+    return run_demo(args.output, seed=args.seed)
+
+
+# -- what the commands share -------------------------------------------------
+
+
+def ask(pipeline: Any, path: str) -> Answer:
+    """Ask a fitted pipeline about one video, frame by frame.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted, with a step `sampler` and a detector at the end.
+    path : str
+        The video.
+
+    Returns
+    -------
+    Answer
+        Score of the video, times and scores of its frames.
+    """
+    sampled = list(pipeline.named_steps).index("sampler") + 1
+    detector = pipeline[-1]
+    fake = int(np.flatnonzero(detector.classes_ == 1)[0])
+    clips = pipeline[:sampled].transform([path])
+    frames = detector.predict_frame_proba(pipeline[sampled:-1].transform(clips))
+    return Answer(
+        path,
+        float(detector.aggregate_proba(frames)[0, fake]),
+        clips[0].timestamps,
+        frames[0, :, fake],
+    )
+
+
+def _ask(pipeline: Any, paths: Sequence[str]) -> tuple[list[Answer], dict[str, str]]:
+    """Ask about each video by itself, so that a broken one does not stop the rest."""
+    answers: list[Answer] = []
+    errors: dict[str, str] = {}
+    for path in tqdm(paths, unit="video", disable=len(paths) < 2, leave=False):
+        try:
+            with warnings.catch_warnings():
+                # The count of frames with a face says it already.
+                warnings.simplefilter("ignore", NoFaceWarning)
+                answers.append(ask(pipeline, path))
+        except VideoReadError as error:
+            errors[path] = error.reason
+            tqdm.write(f"skdeepfake: error: {error}", file=sys.stderr)
+    return answers, errors
+
+
+def _as_json(answer: Answer, threshold: float) -> dict[str, Any]:
+    timeline = [
+        {
+            "seconds": round(float(seconds), 4),
+            "probability": None if np.isnan(frame) else float(frame),
+        }
+        for seconds, frame in zip(answer.seconds, answer.frames, strict=True)
+        if not np.isnan(seconds)
+    ]
+    return {
+        "path": answer.path,
+        "probability": answer.probability,
+        "label": _label(answer.probability, threshold),
+        "frames": answer.n_frames,
+        "frames_with_face": answer.n_faces,
+        "timeline": timeline,
+        "error": None,
+    }
+
+
+def _label(probability: float, threshold: float) -> str:
+    return "fake" if probability > threshold else "real"
+
+
+def _code(n_answers: int, n_errors: int) -> int:
+    if not n_errors:
+        return OK
+    return SOME_FAILED if n_answers else FAILED
+
+
+def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise _CommandError(f"{path} is not a file; train a model first")
+    try:
+        pipeline = joblib.load(path)
+    except Exception as error:  # a foreign pickle can raise anything
+        raise _CommandError(f"{path} cannot be loaded as a model: {error}") from error
+    if "sampler" not in getattr(pipeline, "named_steps", {}):
+        raise _CommandError(f"{path} does not hold a pipeline that skdeepfake trained")
+    return pipeline
+
+
+def _dump(pipeline: Any, path: Path) -> None:
+    """Write the model whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            joblib.dump(pipeline, file)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives it to the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before hours of training that the model cannot be written."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise _CommandError(f"{path} cannot be written: it is or is in no such folder")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise _CommandError(f"{path.absolute().parent} is not writable")
+
+
+@contextlib.contextmanager
+def _brief_warnings() -> Iterator[None]:
+    """Show warnings as a line each, without the place in the code."""
+    shown = warnings.showwarning
+    warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# -- arguments ---------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="skdeepfake",
+        description="Find deepfakes in video.",
+        epilog="Exit codes: 0 all well, 1 some videos failed, 2 nothing could be done.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo", help="train and try a detector on rendered clips, without any data"
+    )
+    demo.add_argument("-o", "--output", type=Path, default=Path("skdeepfake-demo"))
+    demo.add_argument("--seed", type=int, default=0)
+    demo.set_defaults(run=_demo)
+
+    train = commands.add_parser("train", help="train a detector on a folder of videos")
+    train.add_argument("root", type=Path, metavar="ROOT", help="holds real/ and fake/")
+    train.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL")
+    train.add_argument("--detector", choices=["cnn"], default="cnn")
+    train.add_argument("--frames", type=int, default=10, help="frames a video")
+    train.add_argument(
+        "--duration", type=float, default=10.0, help="seconds a video; 0 for all of it"
+    )
+    train.add_argument("--size", type=int, default=224, help="pixels of a face's side")
+    train.add_argument("--margin", type=float, default=0.0, help="around the face")
+    train.add_argument("--epochs", type=int, default=50, help="at the most")
+    train.add_argument("--batch-size", type=int, default=32, help="frames a step")
+    train.add_argument("--learning-rate", type=float, default=1e-4)
+    train.add_argument(
+        "--validation-fraction",
+        type=float,
+        default=0.1,
+        help="share of the videos for early stopping; 0 trains for all epochs",
+    )
+    train.add_argument(
+        "--group",
+        metavar="PATTERN",
+        help="regular expression that tells from a file's name which videos belong "
+        "together, such as '^.{3}'",
+    )
+    train.add_argument(
+        "--cv", type=int, metavar="K", help="cross-validate in K folds by group first"
+    )
+    train.add_argument(
+        "--cache", metavar="FOLDER", help="keeps face crops for the next training"
+    )
+    train.add_argument("--jobs", type=int, metavar="N", help="videos read at once")
+    train.add_argument("--seed", type=int, help="makes two trainings identical")
+    train.add_argument("--quiet", action="store_true", help="no progress")
+    train.set_defaults(run=_train)
+
+    predict = commands.add_parser("predict", help="ask a model about videos")
+    predict.add_argument("model", type=Path, metavar="MODEL")
+    predict.add_argument("videos", nargs="+", metavar="VIDEO")
+    _add_answer_options(predict)
+    predict.set_defaults(run=_predict)
+
+    evaluate = commands.add_parser("evaluate", help="score a model on labelled videos")
+    evaluate.add_argument("model", type=Path, metavar="MODEL")
+    evaluate.add_argument(
+        "root", type=Path, metavar="ROOT", help="holds real/ and fake/"
+    )
+    _add_answer_options(evaluate)
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def _add_answer_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--threshold", type=float, default=0.5, help="fake above this probability"
+    )
+
+
+def _version() -> str:
+    from . import __version__
+
+    return f"skdeepfake {__version__}"

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.utils import Bunch
+
+from skdeepfake import cli
+from skdeepfake.preprocessing import VideoFrameSampler
+
+
+@pytest.fixture(scope="session")
+def rendered_root(rendered_videos: Bunch) -> Path:
+    return Path(rendered_videos.data[0]).parent.parent
+
+
+TRAINING = [
+    *("--frames", "3", "--size", "32", "--epochs", "2", "--batch-size", "8"),
+    *("--learning-rate", "0.001", "--seed", "0"),
+]
+
+
+@pytest.fixture(scope="session")
+def model(rendered_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "model.joblib"
+    arguments = ["train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING]
+    assert cli.main([*arguments, "--validation-fraction", "0"]) == cli.OK
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.mp4"
+    path.write_text("not a video")
+    return path
+
+
+def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -> None:
+    path = tmp_path / "model.joblib"
+    code = cli.main(
+        [
+            *("train", str(rendered_root), "-o", str(path), *TRAINING),
+            *("--group", "^.{3}", "--cv", "2", "--margin", "0.2"),
+        ]
+    )
+    printed = capsys.readouterr()
+    assert code == cli.OK
+    assert "6 real and 6 fake videos" in printed.err
+    assert "AUC " in printed.err
+    assert "trained for 2 epochs" in printed.err
+    assert "val_loss" in printed.out
+    assert [p.name for p in tmp_path.iterdir()] == ["model.joblib"]
+    pipeline = joblib.load(path)
+    assert pipeline["sampler"].n_frames == 3
+    assert pipeline["resizer"].size == (32, 32)
+    assert pipeline["cropper"].margin == 0.2
+    assert pipeline["detector"].verbose == pipeline["cropper"].verbose == 0
+
+
+def test_prediction_prints_a_line_a_video(model, rendered_videos, capsys) -> None:
+    videos = [rendered_videos.data[0], rendered_videos.data[-1]]
+    assert cli.main(["predict", str(model), *videos]) == cli.OK
+    lines = capsys.readouterr().out.splitlines()
+    expected = joblib.load(model).predict_proba(videos)[:, 1]
+    for line, path, probability in zip(lines, videos, expected, strict=True):
+        assert line.startswith(f"{probability:.3f}  ")
+        assert line.endswith(f"3/3 frames with a face  {path}")
+
+
+def test_json_holds_the_timeline_of_frames(model, rendered_videos, capsys) -> None:
+    video = rendered_videos.data[0]
+    assert cli.main(["predict", str(model), video, "--json"]) == cli.OK
+    (answer,) = json.loads(capsys.readouterr().out)
+    pipeline = joblib.load(model)
+    frames = pipeline[-1].predict_frame_proba(pipeline[:-1].transform([video]))[0]
+    clip = VideoFrameSampler(n_frames=3).transform([video])[0]
+    assert answer["path"] == video
+    assert answer["probability"] == pipeline.predict_proba([video])[0, 1]
+    assert answer["label"] == ("fake" if answer["probability"] > 0.5 else "real")
+    assert (answer["frames"], answer["frames_with_face"]) == (3, 3)
+    assert [point["probability"] for point in answer["timeline"]] == frames[
+        :, 1
+    ].tolist()
+    seconds = [point["seconds"] for point in answer["timeline"]]
+    assert seconds == pytest.approx(clip.timestamps.tolist(), abs=1e-4)
+    assert answer["error"] is None
+
+
+def test_frame_without_a_face_is_null_in_json(model, write_clip, capsys) -> None:
+    clip = write_clip([np.full((120, 160, 3), 90, np.uint8)] * 5)
+    assert cli.main(["predict", str(model), str(clip), "--json"]) == cli.OK
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert (answer["frames"], answer["frames_with_face"]) == (3, 0)
+    assert [point["probability"] for point in answer["timeline"]] == [None] * 3
+    assert answer["probability"] == 0.5  # the prior of a balanced training set
+
+
+def test_broken_video_does_not_stop_the_others(
+    model, rendered_videos, broken, capsys
+) -> None:
+    videos = [str(broken), rendered_videos.data[0], "nowhere.mp4"]
+    assert cli.main(["predict", str(model), *videos, "--json"]) == cli.SOME_FAILED
+    printed = capsys.readouterr()
+    answers = json.loads(printed.out)
+    assert [answer["path"] for answer in answers] == videos
+    assert "not a video" in answers[0]["error"]
+    assert answers[1]["error"] is None
+    assert "cannot be found" in answers[2]["error"]
+    assert "broken.mp4" in printed.err
+
+
+def test_nothing_but_broken_videos_is_a_failure(model, broken, capsys) -> None:
+    assert cli.main(["predict", str(model), str(broken)]) == cli.FAILED
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "broken.mp4" in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_threshold_moves_the_label(model, rendered_videos, capsys) -> None:
+    for threshold, label in (("0", "fake"), ("1", "real")):
+        arguments = ["predict", str(model), rendered_videos.data[0], "--threshold"]
+        assert cli.main([*arguments, threshold]) == cli.OK
+        assert f"  {label}  " in capsys.readouterr().out
+
+
+def test_evaluation_counts_and_scores(
+    model, rendered_videos, rendered_root, tmp_path, capsys
+) -> None:
+    shutil.copytree(rendered_root, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "fake" / "zzz.mp4").write_bytes(b"")
+    code = cli.main(["evaluate", str(model), str(tmp_path), "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert code == cli.SOME_FAILED
+    pipeline = joblib.load(model)
+    assert report["videos"] == 12
+    assert report["videos that failed"] == 1
+    assert report["videos with a face"] == 12
+    assert (report["frames"], report["frames with a face"]) == (36, 36)
+    accuracy = pipeline.score(rendered_videos.data, rendered_videos.target)
+    assert report["accuracy"] == pytest.approx(accuracy)
+    mistakes = report["real taken for fake"] + report["fake taken for real"]
+    assert mistakes == round(12 * (1 - accuracy))
+
+
+def test_evaluation_prints_a_table(model, rendered_root, capsys) -> None:
+    assert cli.main(["evaluate", str(model), str(rendered_root)]) == cli.OK
+    table = capsys.readouterr().out
+    assert "frames with a face  36\n" in table
+    assert "AUC  0." in table or "AUC  1." in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nowhere", "-o", "m.joblib"], "'nowhere' does not exist"),
+        (["predict", "nowhere.joblib", "x.mp4"], "nowhere.joblib is not a file"),
+        (["evaluate", "nowhere.joblib", "root"], "nowhere.joblib is not a file"),
+    ],
+)
+def test_error_is_one_line_and_exit_code_2(
+    arguments, message, capsys, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == cli.FAILED
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_unwritable_output_is_found_before_the_training(
+    rendered_root, tmp_path, capsys
+) -> None:
+    path = tmp_path / "missing" / "model.joblib"
+    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == cli.FAILED
+    assert "missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"junk", None], ids=["junk", "another object"])
+def test_file_that_is_no_model_is_named(content, tmp_path, capsys) -> None:
+    path = tmp_path / "model.joblib"
+    if content is None:
+        joblib.dump({"some": "dict"}, path)
+    else:
+        path.write_bytes(content)
+    assert cli.main(["predict", str(path), "x.mp4"]) == cli.FAILED
+    assert "model.joblib" in capsys.readouterr().err
+
+
+def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "model.joblib"
+    path.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli.joblib, "dump", fail)
+    with pytest.raises(OSError, match="No space"):
+        cli._dump(object(), path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_module_runs_as_a_program(model, rendered_videos) -> None:
+    video = rendered_videos.data[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "skdeepfake", "predict", str(model), video, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (answer,) = json.loads(done.stdout)
+    assert answer["probability"] == joblib.load(model).predict_proba([video])[0, 1]
