@@ -1,0 +1,92 @@
+"""What the benchmarks share: where they ran, and how they show what they measured."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_DISTRIBUTIONS = (
+    "skdeepfake",
+    "numpy",
+    "scikit-learn",
+    "opencv-python",
+    "opencv-python-headless",
+    "dlib-bin",
+    "dlib",
+    "imageio-ffmpeg",
+    "joblib",
+    "distributed",
+    "keras",
+    "tensorflow",
+)
+
+Row = Mapping[str, Any]
+
+
+def environment() -> dict[str, Any]:
+    """Describe the machine and the versions, for they decide what a number means."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": _cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {
+            name: version
+            for name in _DISTRIBUTIONS
+            if (version := _version(name)) is not None
+        },
+    }
+
+
+def write(rows: Sequence[Row], path: str | os.PathLike[str], **about: Any) -> None:
+    """Write the rows to a JSON file, with the environment and what else is given."""
+    report = {"environment": environment(), **about, "rows": [dict(r) for r in rows]}
+    Path(path).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Print the rows as a Markdown table; the first row's keys are the columns."""
+    columns = list(rows[0])
+    cells = [columns, *([_text(row[column]) for column in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        f"| {' | '.join(t.ljust(w) for t, w in zip(line, widths, strict=True))} |"
+        for line in cells
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    print("\n".join(lines))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    return str(value)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cores() -> int:
+    # What this process may use, which is less than what the machine has in a
+    # container; not every system tells.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
