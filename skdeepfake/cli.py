@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import sys
@@ -66,9 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 all well, 1 some videos failed, 2 nothing could be done.
     """
     args = _parser().parse_args(argv)
-    # Read by TensorFlow when it is loaded, which happens below, on first use.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        _load_networks()
         return args.run(args)
     except (_CommandError, SkdeepfakeError, ValueError, OSError, ImportError) as error:
         print(f"skdeepfake: error: {error}", file=sys.stderr)
@@ -76,6 +76,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("skdeepfake: interrupted", file=sys.stderr)
         return 130
+
+
+def _load_networks() -> None:
+    """Load Keras and its backend without what they write while they start."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    # TensorFlow's first messages heed no setting: they go to the descriptor before
+    # there is a logger. What goes wrong is raised, and so still seen.
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        importlib.import_module("skdeepfake.detectors")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 # -- commands ----------------------------------------------------------------

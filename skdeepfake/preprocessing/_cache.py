@@ -277,11 +277,15 @@ def _member(slot: int) -> str:
 
 
 def _encode(crop: NDArray[np.uint8]) -> bytes:
-    # The quickest level: the next ones are slower by half for a tenth in size.
+    # The quickest to read: other levels and strategies are a sixth slower, and no
+    # smaller on faces from compressed video.
     _, png = cv2.imencode(
         ".png",
         cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),
-        [cv2.IMWRITE_PNG_COMPRESSION, 1],
+        [
+            *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+            *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+        ],
     )
     return png.tobytes()
 

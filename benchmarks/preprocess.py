@@ -1,0 +1,229 @@
+"""From a clip to ten resized faces: the paper's way, ours, and decoding alone.
+
+Paper: the procedure of its appendix 7.1, step by step and file by file. Its first step
+is moviepy's there and FFmpeg's here, which takes as long: the encoding is what costs.
+FFmpeg: `ffmpeg -i clip -t 10 -an -f null -`, the start of its process included.
+
+All run in turn, clip by clip, in one process that is pinned to one core and in one
+that has two, with as many decoder threads; what the machine does besides slows all:
+read the ratios. The stages of ours are measured apart, in passes of their own; with two
+cores they overlap, so that their sum exceeds the whole.
+
+Example: ``python benchmarks/preprocess.py --rendered --json preprocess.json``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import dlib
+import imageio_ffmpeg
+import joblib
+import numpy as np
+from _clips import add_arguments, names, prepare, work_folder
+from _report import print_table, write
+from _timing import Worker, available_cores, seconds, steps
+
+from skdeepfake.preprocessing import Resizer
+from skdeepfake.preprocessing._decoding import Decoder, packet_timestamps
+from skdeepfake.preprocessing._faces import FaceFollower
+
+STAGES = ("container", "decode", "retrieve", "face search", "resize")
+
+
+def run_ffmpeg(*arguments: str) -> None:
+    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y"]
+    subprocess.run([*words, *arguments], check=True)
+
+
+def ffmpeg_alone(path: str) -> float:
+    threads = str(joblib.cpu_count())
+    command = ("-threads", threads, "-i", path, "-t", "10", "-an", "-f", "null", "-")
+    return seconds(lambda: run_ffmpeg(*command))
+
+
+def ours(path: str) -> tuple[float, int]:
+    """Give the seconds and the number of faces."""
+    began = time.perf_counter()
+    faces = steps(n_jobs=1).fit_transform([path])
+    return time.perf_counter() - began, int(faces.any(axis=(2, 3, 4)).sum())
+
+
+def stages(path: str) -> dict[str, float]:
+    """Give the seconds of each stage of ours, run one after the other."""
+    n_threads = joblib.cpu_count()
+    crops = steps(n_jobs=1)[:-1].fit_transform([path])
+    clip = steps()[:1].fit_transform([path])[0]
+    wanted = set(clip.indices.tolist()) - {-1}
+
+    def grab() -> None:
+        decoder = Decoder(path, n_threads)
+        next(index for index, _ in enumerate(decoder) if index == max(wanted))
+        decoder.close()
+
+    frames: list[np.ndarray] = []
+
+    def retrieve() -> None:
+        frames.append(decoder.frame())
+
+    retrieving = 0.0
+    decoder = Decoder(path, n_threads)
+    for index, _ in enumerate(decoder):
+        if index in wanted:
+            retrieving += seconds(retrieve)
+        if index == max(wanted):
+            break
+    decoder.close()
+    follower = FaceFollower()
+    took = (
+        seconds(lambda: packet_timestamps(path, 10.0)),
+        seconds(grab),
+        retrieving,
+        seconds(lambda: [follower.find(frame) for frame in frames]),
+        seconds(lambda: Resizer().transform(crops)),
+    )
+    return dict(zip(STAGES, took, strict=True))
+
+
+def paper(path: str) -> tuple[float, int]:
+    """Give the seconds and the number of faces of the paper's procedure."""
+    with tempfile.TemporaryDirectory(prefix="skdeepfake-") as folder:
+        began = time.perf_counter()
+        faces = _paper(path, Path(folder))
+        return time.perf_counter() - began, len(faces)
+
+
+def _paper(path: str, folder: Path) -> np.ndarray:
+    n_threads = joblib.cpu_count()
+    threads = ("-threads", str(n_threads))
+    # Trim to ten seconds, encoded anew.
+    trimmed = str(folder / "trimmed.mp4")
+    codecs = ("-c:v", "libx264", *threads, "-c:a", "aac")
+    run_ffmpeg(*threads, "-i", path, "-t", "10", *codecs, trimmed)
+    # Read each frame, and write the wanted ones. The last one that it computes lies
+    # past the end.
+    capture = cv2.VideoCapture(
+        trimmed, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, n_threads]
+    )
+    interval = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) / 9
+    wanted = {int(interval * i) for i in range(10)}
+    frames, count = [], 0
+    success, image = capture.read()
+    while success:
+        if count in wanted:
+            frames.append(str(folder / f"frame_{len(frames) + 1}.jpg"))
+            cv2.imwrite(frames[-1], image)
+        success, image = capture.read()
+        count += 1
+    capture.release()
+    # Write all faces of each frame.
+    faces = []
+    for frame in frames:
+        image = cv2.imread(frame)
+        detector = dlib.get_frontal_face_detector()
+        for box in detector(image, 1):
+            x, y = box.left(), box.top()
+            face = image[y : y + box.height(), x : x + box.width()]
+            if face.size:
+                faces.append(str(folder / f"face_{len(faces)}.jpg"))
+                cv2.imwrite(faces[-1], face)
+    images = (cv2.imread(face) for face in faces)
+    return np.array([cv2.resize(image, (224, 224)) for image in images])
+
+
+def measure(
+    worker: Worker, paths: list[str], slow_paths: list[str], repeats: int
+) -> dict[str, Any]:
+    """Run all on each clip in turn; give the figures of one row."""
+    took: dict[tuple[str, str], list[float]] = defaultdict(list)
+    n_faces = {"paper": 0, "ours": 0}
+    for repeat in range(repeats):
+        for path in paths:
+            took["ffmpeg", path].append(worker(ffmpeg_alone, path))
+            spent, found = worker(ours, path)
+            took["ours", path].append(spent)
+            for stage, part in worker(stages, path).items():
+                took[f"{stage} s", path].append(part)
+            if repeat == 0 and path in slow_paths:
+                spent, faces = worker(paper, path)
+                took["paper", path].append(spent)
+                n_faces["paper"] += faces
+                n_faces["ours"] += found
+
+    def mean(what: str, over: Iterable[str] = paths) -> float:
+        found = [statistics.median(took[what, path]) for path in over]
+        return statistics.fmean(found) if found else float("nan")
+
+    times_faster = mean("paper", slow_paths) / mean("ours", slow_paths)
+    return {
+        "clips": len(paths),
+        "by paper": len(slow_paths),
+        "paper s": mean("paper", slow_paths),
+        "ours s": mean("ours"),
+        "ffmpeg s": mean("ffmpeg"),
+        "paper / ours": times_faster,
+        "ours / ffmpeg": mean("ours") / mean("ffmpeg"),
+        "faces by paper": n_faces["paper"],
+        "faces by ours": n_faces["ours"],
+        **{f"{stage} s": mean(f"{stage} s") for stage in STAGES},
+    }
+
+
+def spread(paths: list[str], n: int) -> list[str]:
+    """Take n of the clips, from all over the list."""
+    chosen = np.linspace(0, len(paths) - 1, min(n, len(paths))).round()
+    return [paths[int(i)] for i in chosen]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_arguments(parser)
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="of which the median counts"
+    )
+    parser.add_argument(
+        "--paper-clips",
+        type=int,
+        default=3,
+        help="clips of each resolution that the paper's way runs on, once; its ratio "
+        "is of these (default: %(default)s)",
+    )
+    options = parser.parse_args()
+    rows = []
+    with work_folder(options) as work:
+        found = prepare(options, work)
+        for n_cores in range(1, min(2, available_cores()) + 1):
+            with Worker(n_cores) as worker:
+                for name, paths in found.items():
+                    slow_paths = spread(paths, options.paper_clips)
+                    row = measure(worker, paths, slow_paths, options.repeats)
+                    rows.append({"clips of": name, "cores": n_cores, **row})
+    if options.json:
+        write(
+            rows,
+            options.json,
+            clips=names(found),
+            repeats=options.repeats,
+            load_average=os.getloadavg(),
+        )
+    parts = [f"{stage} s" for stage in STAGES]
+    print_table([{k: v for k, v in row.items() if k not in parts} for row in rows])
+    print("\nThe stages of ours, each alone:\n")
+    keys = ["clips of", "cores", "ours s", *parts]
+    print_table([{key: row[key] for key in keys} for row in rows])
+
+
+if __name__ == "__main__":
+    main()

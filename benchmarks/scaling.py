@@ -1,0 +1,161 @@
+"""Clips a second from sampler to resizer, with one worker and with two.
+
+Workers are joblib's threads, its processes (loky), or Dask's (a cluster on this
+machine, one thread a worker). The cropper shares the cores out among its jobs, so one
+job decodes with as many threads as there are cores: one worker is measured so, and
+also pinned to one core with one decoder thread. `times` is against the latter with the
+same scheduler, `times as is` against the former. For loky, which runs a single job
+where it stands, these are the single jobs of the threads.
+
+All are up before the clock starts, and run in turn; the median of the repeats counts.
+
+Example: ``python benchmarks/scaling.py --json scaling.json``
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import joblib
+from _clips import add_arguments, names, prepare, work_folder
+from _report import print_table, write
+from _timing import Worker, available_cores, pin, steps
+from distributed import Client, LocalCluster
+
+Timer = Callable[[list[str]], "tuple[float, float]"]
+
+# Read by joblib when it counts the cores.
+CORES = "LOKY_MAX_CPU_COUNT"
+
+
+def timed(paths: list[str], n_jobs: int | None = None) -> tuple[float, float]:
+    """Give the seconds of the cropper, and from sampler to resizer."""
+    pipeline = steps(n_jobs=n_jobs)
+    began = time.perf_counter()
+    crops = pipeline[:-1].fit_transform(paths)
+    cropped = time.perf_counter() - began
+    pipeline[-1].fit_transform(crops)
+    return cropped, time.perf_counter() - began
+
+
+def in_process(worker: Worker, n_jobs: int, backend: str) -> Timer:
+    return lambda paths: worker(_with_backend, paths, n_jobs, backend)
+
+
+def _with_backend(paths: list[str], n_jobs: int, backend: str) -> tuple[float, float]:
+    with joblib.parallel_config(backend=backend):
+        return timed(paths, n_jobs)
+
+
+def on_cluster(client: Client, n_threads: int) -> Timer:
+    """Time on a cluster, as if this machine had so many cores for each worker."""
+
+    def run(paths: list[str]) -> tuple[float, float]:
+        n_workers = len(client.scheduler_info()["workers"])
+        os.environ[CORES] = str(n_threads * n_workers)
+        try:
+            with client.as_current(), joblib.parallel_config(backend="dask"):
+                return timed(paths)
+        finally:
+            del os.environ[CORES]
+
+    return run
+
+
+@contextlib.contextmanager
+def cluster(n_workers: int, n_cores: int | None = None) -> Iterator[Client]:
+    """Start Dask's workers, of one thread each, on so many cores."""
+    with (
+        LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
+        ) as local,
+        Client(local, set_as_default=False) as client,
+    ):
+        if n_cores is not None:
+            client.run(pin, n_cores)
+        yield client
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_arguments(parser)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--copies", type=int, default=2, help="times that each clip is in the work"
+    )
+    options = parser.parse_args()
+    cores = available_cores()
+    if cores < 2:
+        raise SystemExit("Two workers need two cores.")
+    with contextlib.ExitStack() as stack:
+        found = prepare(options, stack.enter_context(work_folder(options)))
+        paths = [p for group in found.values() for p in group] * options.copies
+        # Two cores for all, so that the figures mean the same on a larger machine.
+        pin(2)
+        one, two = (stack.enter_context(Worker(n)) for n in (1, 2))
+        pinned = stack.enter_context(cluster(1, n_cores=1))
+        single = stack.enter_context(cluster(1))
+        pair = stack.enter_context(cluster(2))
+        # What runs, workers, cores, decoder threads a worker.
+        ways: dict[tuple[str, int, int, int], Timer] = {
+            ("threads", 1, 1, 1): in_process(one, 1, "threading"),
+            ("threads", 1, 2, 2): in_process(two, 1, "threading"),
+            ("threads", 2, 2, 1): in_process(two, 2, "threading"),
+            # From here: a Worker would wait at its end for processes that stay.
+            ("loky", 2, 2, 1): lambda paths: _with_backend(paths, 2, "loky"),
+            ("dask", 1, 1, 1): on_cluster(pinned, 1),
+            ("dask", 1, 2, 2): on_cluster(single, 2),
+            ("dask", 2, 2, 1): on_cluster(pair, 1),
+        }
+        for timer in ways.values():  # starts what is started late
+            timer(paths[:4])
+        took: dict[tuple[str, int, int, int], list[tuple[float, float]]]
+        took = defaultdict(list)
+        for _ in range(options.repeats):
+            for way, timer in ways.items():
+                took[way].append(timer(paths))
+    rows = []
+    for way, runs in took.items():
+        scheduler = "threads" if way[0] == "loky" else way[0]
+        spent = {
+            w: statistics.median(whole for _, whole in took[w])
+            for w in (way, (scheduler, 1, 1, 1), (scheduler, 1, 2, 2))
+        }
+        rows.append(
+            {
+                **dict(
+                    zip(
+                        ("workers are", "workers", "cores", "decoder threads each"),
+                        way,
+                        strict=True,
+                    )
+                ),
+                "clips/s": len(paths) / spent[way],
+                "clips/s to cropper": len(paths)
+                / statistics.median(cropped for cropped, _ in runs),
+                "times": spent[scheduler, 1, 1, 1] / spent[way],
+                "times as is": spent[scheduler, 1, 2, 2] / spent[way],
+            }
+        )
+    if options.json:
+        write(
+            rows,
+            options.json,
+            clips=names(found),
+            copies=options.copies,
+            repeats=options.repeats,
+            load_average=os.getloadavg(),
+        )
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
