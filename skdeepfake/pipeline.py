@@ -47,7 +47,7 @@ def make_detector_pipeline(
         Folder of a cache of face crops, so that each video is decoded once,
         whatever the number of fits, folds and candidates.
     n_jobs : int or None, default=None
-        Videos decoded and searched for faces at once.
+        Videos worked on at once, in each step.
     verbose : int, default=0
         1 shows progress bars and a line an epoch.
     **detector_params : dict
@@ -95,9 +95,9 @@ def make_detector_pipeline(
     )
     return Pipeline(
         [
-            ("sampler", VideoFrameSampler(n_frames=n_frames, duration=duration)),
+            ("sampler", VideoFrameSampler(n_frames, duration, n_jobs=n_jobs)),
             ("cropper", cropper),
-            ("resizer", Resizer(size=size)),
+            ("resizer", Resizer(size, n_jobs=n_jobs)),
             ("detector", detector),
         ]
     )

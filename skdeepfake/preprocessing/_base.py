@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from joblib import Parallel, delayed
@@ -58,7 +58,7 @@ def map_videos(
     n_jobs: int | None,
     verbose: int,
     desc: str,
-) -> list[R]:
+) -> Iterator[R]:
     """Apply `function` to each item through joblib, in order.
 
     Threads by default, since decoding and face detection release the GIL; any
@@ -77,10 +77,10 @@ def map_videos(
     desc : str
         What the progress bar says.
 
-    Returns
-    -------
-    list
-        One result an item, in the order of `items`.
+    Yields
+    ------
+    object
+        The result of each item, in their order.
     """
     tasks: Iterable[Any] = (delayed(function)(item) for item in items)
     # One by one where the backend can, so that the progress shows; Ray's cannot.
@@ -88,6 +88,6 @@ def map_videos(
     return_as = "generator" if backend.supports_return_generator else "list"
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
     results = parallel(tasks)
-    return list(
-        tqdm(results, total=len(items), desc=desc, unit="video", disable=verbose < 1)
+    yield from tqdm(
+        results, total=len(items), desc=desc, unit="video", disable=verbose < 1
     )

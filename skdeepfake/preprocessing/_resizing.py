@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import tempfile
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._base import StatelessTransformer
+from ._base import StatelessTransformer, map_videos
 from ._cache import StoredCrop
 
 
@@ -35,6 +36,9 @@ class Resizer(StatelessTransformer):
         than memory holds: 2000 videos of ten faces are 3 GB. The detectors read it
         batch by batch. The file is deleted with the array. None keeps the result in
         memory.
+    n_jobs : int or None, default=None
+        Videos resized at once, as threads unless a `joblib.parallel_config` says
+        otherwise. None is 1, -1 all cores.
 
     See Also
     --------
@@ -60,6 +64,7 @@ class Resizer(StatelessTransformer):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "size": [tuple, list],
         "memmap_dir": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -67,9 +72,11 @@ class Resizer(StatelessTransformer):
         size: tuple[int, int] = (224, 224),
         *,
         memmap_dir: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.size = size
         self.memmap_dir = memmap_dir
+        self.n_jobs = n_jobs
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -107,14 +114,34 @@ class Resizer(StatelessTransformer):
         height, width = self.size
         crops, shape = _cells(X)
         faces = _zeros((*shape, height, width, 3), self.memmap_dir)
-        for cell in np.ndindex(shape):
-            crop = crops[cell]
-            if isinstance(crop, StoredCrop):
-                crop = np.asarray(crop)
-            if crop is not None:
-                _check_crop(crop, cell)
-                faces[cell] = _resize(crop, height, width)
+        cells = [(position, crops[position]) for position in np.ndindex(shape)]
+        n_slots = len(cells) // shape[0]
+        videos = [cells[i : i + n_slots] for i in range(0, len(cells), n_slots)]
+        resized = map_videos(
+            functools.partial(_resize_video, height=height, width=width),
+            videos,
+            n_jobs=self.n_jobs,
+            verbose=0,
+            desc="resizing",
+        )
+        for i, video in enumerate(resized):
+            faces[i] = video.reshape(faces[i].shape)
         return faces
+
+
+# Where a crop stands in X, and the crop.
+Cell = tuple[tuple[int, ...], Any]
+
+
+def _resize_video(cells: list[Cell], *, height: int, width: int) -> NDArray[np.uint8]:
+    faces = np.zeros((len(cells), height, width, 3), dtype=np.uint8)
+    for face, (position, crop) in zip(faces, cells, strict=True):
+        if isinstance(crop, StoredCrop):
+            crop = np.asarray(crop)
+        if crop is not None:
+            _check_crop(crop, position)
+            face[:] = _resize(crop, height, width)
+    return faces
 
 
 def _zeros(

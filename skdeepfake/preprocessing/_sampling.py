@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from ._base import StatelessTransformer
+from ._base import StatelessTransformer, map_videos
 from ._clip import Clip
 from ._paths import check_paths
 
@@ -28,7 +29,9 @@ class VideoFrameSampler(StatelessTransformer):
     3. Where there are fewer frames than `n_frames`, each is taken once and the
        other slots stay empty.
 
-    Frames come out upright, whatever rotation the file asks for.
+    Frames come out upright, whatever rotation the file asks for. Interlaced videos
+    are refused when they are decoded; a :class:`VideoTranscoder` before this step
+    makes them progressive.
 
     Parameters
     ----------
@@ -38,6 +41,11 @@ class VideoFrameSampler(StatelessTransformer):
     duration : float or None, default=10.0
         Seconds from the first frame on that are sampled; None for the whole video.
         The default is the paper's.
+    n_jobs : int or None, default=None
+        Videos looked at at once, as threads unless a `joblib.parallel_config` says
+        otherwise: of use where opening a file takes long. None is 1, -1 all cores.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     See Also
     --------
@@ -60,11 +68,22 @@ class VideoFrameSampler(StatelessTransformer):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_frames": [Interval(Integral, 1, None, closed="left")],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
-    def __init__(self, n_frames: int = 10, duration: float | None = 10.0) -> None:
+    def __init__(
+        self,
+        n_frames: int = 10,
+        duration: float | None = 10.0,
+        *,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_frames = n_frames
         self.duration = duration
+        self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Make a clip of each video.
@@ -89,7 +108,14 @@ class VideoFrameSampler(StatelessTransformer):
         """
         self._validate_params()
         paths = check_paths(X, caller=type(self).__name__)
+        made = map_videos(
+            functools.partial(Clip, n_frames=self.n_frames, duration=self.duration),
+            paths,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            desc="sampling",
+        )
         clips = np.empty(len(paths), dtype=object)
-        for i, path in enumerate(paths):
-            clips[i] = Clip(path, n_frames=self.n_frames, duration=self.duration)
+        for i, clip in enumerate(made):
+            clips[i] = clip
         return clips

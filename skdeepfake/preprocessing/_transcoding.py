@@ -208,12 +208,14 @@ class VideoTranscoder(StatelessTransformer):
             processes=processes,
         )
         try:
-            complaints = map_videos(
-                make_copy,
-                list(missing.items()),
-                n_jobs=self.n_jobs,
-                verbose=self.verbose,
-                desc="Transcoding",
+            complaints = list(
+                map_videos(
+                    make_copy,
+                    list(missing.items()),
+                    n_jobs=self.n_jobs,
+                    verbose=self.verbose,
+                    desc="transcoding",
+                )
             )
         except BaseException:
             # An interrupt, or the first error: the other workers are at work still.

@@ -214,14 +214,14 @@ def square(number):
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
 def test_map_keeps_the_order(n_jobs):
     items = list(range(50, 0, -1))
-    found = map_videos(square, items, n_jobs=n_jobs, verbose=0, desc="squaring")
+    found = list(map_videos(square, items, n_jobs=n_jobs, verbose=0, desc="squaring"))
     assert found == [item**2 for item in items]
 
 
 def test_map_shows_progress_on_standard_error_only_if_asked(capsys):
-    map_videos(square, [1, 2], n_jobs=None, verbose=0, desc="squaring")
+    list(map_videos(square, [1, 2], n_jobs=None, verbose=0, desc="squaring"))
     assert capsys.readouterr() == ("", "")
-    map_videos(square, [1, 2], n_jobs=None, verbose=1, desc="squaring")
+    list(map_videos(square, [1, 2], n_jobs=None, verbose=1, desc="squaring"))
     out, err = capsys.readouterr()
     assert out == ""
     assert "squaring" in err

@@ -162,3 +162,22 @@ def test_bad_size_is_named(method, size):
 @pytest.mark.parametrize("size", [(8, 6), [8, 6], (np.int64(8), np.int32(6))])
 def test_size_may_be_any_pair_of_integers(size):
     assert Resizer(size=size).fit_transform([noise(9, 9)]).shape == (1, 8, 6, 3)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, -1])
+def test_jobs_do_not_change_the_result(n_jobs):
+    rng = np.random.RandomState(0)
+    crops = np.empty((5, 2), dtype=object)
+    for i in range(5):
+        crops[i, 0] = rng.randint(0, 256, (20 + i, 30, 3), dtype=np.uint8)
+    alone = Resizer((16, 16)).transform(crops)
+    assert np.array_equal(Resizer((16, 16), n_jobs=n_jobs).transform(crops), alone)
+    assert alone[:, 0].any(axis=(1, 2, 3)).all()
+    assert not alone[:, 1].any()
+
+
+def test_bad_cell_is_named_whatever_the_jobs():
+    crops = np.empty((3, 2), dtype=object)
+    crops[2, 1] = "a face"
+    with pytest.raises(ValueError, match=r"X\[2, 1\] is str"):
+        Resizer(n_jobs=2).transform(crops)

@@ -609,7 +609,7 @@ def test_progress_goes_to_standard_error_only_when_asked(clip, tmp_path, capsys)
     assert capsys.readouterr().err == ""
 
     fast(tmp_path / "verbose", verbose=1).transform([clip])
-    assert "Transcoding" in capsys.readouterr().err
+    assert "transcoding" in capsys.readouterr().err
 
 
 def test_import_loads_no_keras():
