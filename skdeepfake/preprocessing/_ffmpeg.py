@@ -23,6 +23,8 @@ ENCODER_THREADS = 4
 
 FILTERS = ",".join(
     [
+        # Frames of two fields, which OpenCV cannot read; it leaves the others alone.
+        "bwdif=mode=send_frame:deint=interlaced",
         # The first frame at zero, also where sound starts before the picture.
         "setpts=PTS-STARTPTS",
         # 4:2:0 needs even sizes. A cropped line only loses pixels; a padded one

@@ -53,7 +53,8 @@ class VideoTranscoder(StatelessTransformer):
     Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and
     nothing else: no sound, subtitles or metadata. Frames keep their own times,
     counted from the first one, none is doubled; a rotation noted in the file is
-    applied; an odd width or height loses its last column or row.
+    applied; interlaced frames become progressive; an odd width or height loses its
+    last column or row.
 
     Parameters
     ----------

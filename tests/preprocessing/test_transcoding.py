@@ -612,6 +612,42 @@ def test_progress_goes_to_standard_error_only_when_asked(clip, tmp_path, capsys)
     assert "transcoding" in capsys.readouterr().err
 
 
+def woven(number, height=64, width=96):
+    """A white bar on black that has moved on between the two fields of the frame."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    for field in (0, 1):
+        left = 8 * number + 4 * field
+        frame[field::2, left : left + 16] = 255
+    return frame
+
+
+def combing(frame):
+    """Mean difference of neighbouring rows, which a vertical bar does not have."""
+    return np.abs(np.diff(frame[8:-8].astype(float), axis=0)).mean()
+
+
+def test_interlaced_video_becomes_progressive(tmp_path):
+    raw, source = tmp_path / "raw.avi", tmp_path / "interlaced.mp4"
+    writer = imageio_ffmpeg.write_frames(
+        str(raw), (96, 64), fps=25, codec="ffv1", macro_block_size=1
+    )
+    writer.send(None)
+    for number in range(8):
+        writer.send(woven(number))
+    writer.close()
+    interlaced = ["-c:v", "libx264", "-crf", 5, "-flags", "+ildct+ilme"]
+    ffmpeg("-i", raw, "-vf", "setfield=tff", *interlaced, source)
+    assert _ffmpeg.is_interlaced(str(source))
+
+    (copy,) = fast(tmp_path / "copies", crf=5).transform([source])
+
+    assert not _ffmpeg.is_interlaced(copy)
+    frames, _ = read(copy)
+    assert len(frames) == 8
+    assert combing(woven(3)) > 20
+    assert max(combing(frame) for frame in frames[1:-1]) < 5
+
+
 def test_import_loads_no_keras():
     code = (
         "import sys, skdeepfake.preprocessing._transcoding as t\n"
