@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 
 import cv2
@@ -268,31 +267,30 @@ def test_threads_give_what_one_thread_gives_in_the_same_order(faces):
         assert_same_crops(DlibFaceCropper().transform(clips[::-1]), crops[::-1])
 
 
-def test_processes_give_what_one_thread_gives_in_the_same_order(faces):
+def test_processes_give_what_one_thread_gives_in_the_same_order(faces, hollow):
     clips, crops = faces
     with joblib.parallel_config(backend="loky", n_jobs=2):
         assert_same_crops(DlibFaceCropper().transform(clips[::-1]), crops[::-1])
-        broken = _hollow(clips[0])
         with pytest.raises(VideoReadError, match=r"hollow\.mp4") as caught:
-            DlibFaceCropper().transform(np.array([clips[0], broken], dtype=object))
-    assert caught.value.path == broken.path
+            DlibFaceCropper().transform(np.array([clips[0], hollow], dtype=object))
+    assert caught.value.path == hollow.path
 
 
-def _hollow(clip):
-    path = os.path.join(os.path.dirname(clip.path), "hollow.mp4")
-    with open(path, "wb") as file:
-        file.write(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + b"junk" * 99)
-    return Clip(path, n_frames=clip.n_frames)
+@pytest.fixture
+def hollow(faces, tmp_path):
+    """A clip of a file that begins like a video and holds none."""
+    path = tmp_path / "hollow.mp4"
+    path.write_bytes(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + b"junk" * 99)
+    return Clip(path, n_frames=faces[0][0].n_frames)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_error_of_one_file_among_several_names_it(faces, n_jobs):
+def test_error_of_one_file_among_several_names_it(faces, hollow, n_jobs):
     clips, _ = faces
-    broken = _hollow(clips[0])
-    X = np.array([clips[0], clips[1], broken, clips[2]], dtype=object)
+    X = np.array([clips[0], clips[1], hollow, clips[2]], dtype=object)
     with pytest.raises(VideoReadError, match=r"hollow\.mp4") as caught:
         DlibFaceCropper(n_jobs=n_jobs).transform(X)
-    assert caught.value.path == broken.path
+    assert caught.value.path == hollow.path
 
 
 @pytest.mark.parametrize(("n_jobs", "n_threads"), [(None, 4), (2, 2), (3, 1), (8, 1)])
