@@ -222,7 +222,6 @@ class BaseDetector(KerasEstimator):
             The detector, with random weights.
         """
         self._validate_params()
-        self.classes_ = None
         _, y = self._build(X, y)
         self.class_count_ = np.array([np.sum(y == label) for label in self.classes_])
         return self
@@ -235,37 +234,18 @@ class BaseDetector(KerasEstimator):
         warm_start: bool,
         epochs: int,
         initial_epoch: int,
-        groups: ArrayLike | None = None,
+        groups: Any = None,
         validation_fraction: float | None = None,
     ) -> None:
         """Leave the videos: hand single frames to Keras."""
         y = y.ravel()
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        given = np.ones(len(y)) if sample_weight is None else sample_weight
+        weight = given
         if self.class_weight is not None:
             labels = self.classes_[y.astype(int)]
-            weight = weight * compute_sample_weight(self.class_weight, labels)
+            weight = given * compute_sample_weight(self.class_weight, labels)
         filled = filled_slots(X)
-        has_face = np.any(filled, axis=1)
-        if not has_face.any():
-            raise NoFaceError(
-                f"none of the {len(X)} samples has a frame with a face, so there is "
-                "nothing to train on"
-            )
-        if not has_face.all():
-            warnings.warn(
-                f"Samples {_listing(~has_face)} have no face and are left out of "
-                "training",
-                NoFaceWarning,
-                stacklevel=6,
-            )
-        counted = np.ones(len(y)) if sample_weight is None else sample_weight
-        count = np.bincount(y[counted > 0].astype(int), minlength=2)
-        again = warm_start and hasattr(self, "history_")
-        self.class_count_ = self.class_count_ + count if again else count
-
-        training = np.flatnonzero(has_face & (weight > 0))
-        if not len(training):
-            raise NoFaceError("no sample of positive sample_weight has a face")
+        training = self._trainable(filled, weight)
         validation = None
         if validation_fraction is not None:
             if groups is not None:
@@ -276,17 +256,14 @@ class BaseDetector(KerasEstimator):
                 y[training], groups, validation_fraction, self._random_state
             )
             training, validation = training[train], training[held_out]
+        count = np.bincount(y[given > 0].astype(int), minlength=2)
+        again = warm_start and hasattr(self, "history_")
+        self.class_count_ = self.class_count_ + count if again else count
 
         def batches(videos: NDArray, rng: np.random.RandomState | None) -> Batches:
             index = self._training_index(filled, videos)
-            return Batches(
-                X,
-                index,
-                y[index[0]],
-                weight[index[0]],
-                batch_size=self.batch_size,
-                rng=rng,
-            )
+            of_parts = y[index[0]], weight[index[0]]
+            return Batches(X, index, *of_parts, batch_size=self.batch_size, rng=rng)
 
         self._fit_callbacks = training_callbacks(
             patience=self.patience if validation is not None else None,
@@ -310,26 +287,47 @@ class BaseDetector(KerasEstimator):
             verbose=1 if self.verbose >= 2 else 0,
         )
         self.history_ = {name: list(values) for name, values in self.history_.items()}
-        if self._has_diverged(X, self._training_index(filled, training)):
-            epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
-            # Nothing that could answer NaN is left behind.
-            del self.model_, self.history_, self.class_count_
-            raise TrainingDivergedError(
-                f"the network no longer gives finite numbers after epoch {epoch} "
-                f"(loss {loss:.4g}); lower learning_rate={self.learning_rate:g} or set "
-                "optimizer__clipnorm=1.0"
+        self._check_finite(X, self._training_index(filled, training))
+
+    def _trainable(self, filled: NDArray[np.bool_], weight: NDArray) -> NDArray:
+        """Tell which videos can be trained on: those with a face, and of weight."""
+        has_face = np.any(filled, axis=1)
+        if not has_face.any():
+            raise NoFaceError(
+                f"none of the {len(filled)} samples has a frame with a face, so there "
+                "is nothing to train on"
             )
+        if not has_face.all():
+            warnings.warn(
+                f"Samples {_listing(~has_face)} have no face and are left out of "
+                "training",
+                NoFaceWarning,
+                stacklevel=7,  # where `fit` was called
+            )
+        training = np.flatnonzero(has_face & (weight > 0))
+        if not len(training):
+            raise NoFaceError("no sample of positive sample_weight has a face")
+        return training
 
     def _order_of_frames(self, epoch: int) -> np.random.RandomState:
         """Draw another order in each call of `partial_fit`, the same each time."""
         seed = self._random_state
         return np.random.RandomState(None if seed is None else (seed + epoch) % 2**32)
 
-    def _has_diverged(self, X: NDArray, index: tuple[NDArray, ...]) -> bool:
-        last = [self.history_[name][-1] for name in self.history_ if "loss" in name]
-        # The loss is that of the weights before the last step.
+    def _check_finite(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
+        """Raise, and forget the network, if the training has diverged."""
+        losses = [self.history_[name][-1] for name in self.history_ if "loss" in name]
+        # A loss is that of the weights before the last step: ask the last ones too.
         some = self._predict_batch(X[tuple(axis[: self.batch_size] for axis in index)])
-        return not (np.isfinite(last).all() and np.isfinite(some).all())
+        if np.isfinite(losses).all() and np.isfinite(some).all():
+            return
+        epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
+        del self.model_, self.history_, self.class_count_
+        raise TrainingDivergedError(
+            f"the network no longer gives finite numbers after epoch {epoch} "
+            f"(loss {loss:.4g}); lower learning_rate={self.learning_rate:g} or set "
+            "optimizer__clipnorm=1.0"
+        )
 
     def _training_index(
         self, filled: NDArray[np.bool_], videos: NDArray
