@@ -120,6 +120,7 @@ def _train(args: argparse.Namespace) -> int:
         epochs=args.epochs,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
+        class_weight="balanced" if args.balanced else None,
         validation_fraction=args.validation_fraction or None,
         random_state=args.seed,
     )
@@ -160,7 +161,7 @@ def _predict(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:
         for answer in answers:
-            label = _label(answer.probability, args.threshold)
+            label = _label(answer, args.threshold)
             print(
                 f"{answer.probability:.3f}  {label}  {answer.n_faces}/{answer.n_frames}"
                 f" frames with a face  {answer.path}"
@@ -229,7 +230,12 @@ def ask(pipeline: Any, path: str) -> Answer:
     """
     sampled = list(pipeline.named_steps).index("sampler") + 1
     detector = pipeline[-1]
-    fake = int(np.flatnonzero(detector.classes_ == 1)[0])
+    classes = detector.classes_.tolist()
+    fake = next((i for i, c in enumerate(classes) if c in (1, "fake")), None)
+    if fake is None:
+        raise _CommandError(
+            f"the model's classes are {classes}; one must be 1 or 'fake'"
+        )
     clips = pipeline[:sampled].transform([path])
     frames = detector.predict_frame_proba(pipeline[sampled:-1].transform(clips))
     return Answer(
@@ -268,7 +274,7 @@ def _as_json(answer: Answer, threshold: float) -> dict[str, Any]:
     return {
         "path": answer.path,
         "probability": answer.probability,
-        "label": _label(answer.probability, threshold),
+        "label": _label(answer, threshold),
         "frames": answer.n_frames,
         "frames_with_face": answer.n_faces,
         "timeline": timeline,
@@ -276,8 +282,10 @@ def _as_json(answer: Answer, threshold: float) -> dict[str, Any]:
     }
 
 
-def _label(probability: float, threshold: float) -> str:
-    return "fake" if probability > threshold else "real"
+def _label(answer: Answer, threshold: float) -> str:
+    if not answer.n_faces:
+        return "no face"  # the probability is the share of fakes in the training set
+    return "fake" if answer.probability > threshold else "real"
 
 
 def _code(n_answers: int, n_errors: int) -> int:
@@ -368,6 +376,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int, default=50, help="at the most")
     train.add_argument("--batch-size", type=int, default=32, help="frames a step")
     train.add_argument("--learning-rate", type=float, default=1e-4)
+    train.add_argument(
+        "--balanced",
+        action="store_true",
+        help="weigh both classes alike, where one has more videos",
+    )
     train.add_argument(
         "--validation-fraction",
         type=float,

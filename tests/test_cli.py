@@ -46,7 +46,7 @@ def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -
     code = cli.main(
         [
             *("train", str(rendered_root), "-o", str(path), *TRAINING),
-            *("--group", "^.{3}", "--cv", "2", "--margin", "0.2"),
+            *("--group", "^.{3}", "--cv", "2", "--margin", "0.2", "--balanced"),
         ]
     )
     printed = capsys.readouterr()
@@ -60,6 +60,7 @@ def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -
     assert pipeline["sampler"].n_frames == 3
     assert pipeline["resizer"].size == (32, 32)
     assert pipeline["cropper"].margin == 0.2
+    assert pipeline["detector"].class_weight == "balanced"
     assert pipeline["detector"].verbose == pipeline["cropper"].verbose == 0
 
 
@@ -99,6 +100,7 @@ def test_frame_without_a_face_is_null_in_json(model, write_clip, capsys) -> None
     assert (answer["frames"], answer["frames_with_face"]) == (3, 0)
     assert [point["probability"] for point in answer["timeline"]] == [None] * 3
     assert answer["probability"] == 0.5  # the prior of a balanced training set
+    assert answer["label"] == "no face"
 
 
 def test_broken_video_does_not_stop_the_others(
@@ -191,6 +193,22 @@ def test_file_that_is_no_model_is_named(content, tmp_path, capsys) -> None:
         path.write_bytes(content)
     assert cli.main(["predict", str(path), "x.mp4"]) == cli.FAILED
     assert "model.joblib" in capsys.readouterr().err
+
+
+def test_model_of_other_classes_is_refused_and_fake_is_found_by_name(
+    model, rendered_videos, tmp_path, capsys
+) -> None:
+    pipeline = joblib.load(model)
+    video, path = rendered_videos.data[0], tmp_path / "named.joblib"
+    expected = pipeline.predict_proba([video])[0]
+    pipeline["detector"].classes_ = np.array(["fake", "real"])
+    joblib.dump(pipeline, path)
+    assert cli.main(["predict", str(path), video]) == cli.OK
+    assert capsys.readouterr().out.startswith(f"{expected[0]:.3f}  ")
+    pipeline["detector"].classes_ = np.array(["a", "b"])
+    joblib.dump(pipeline, path)
+    assert cli.main(["predict", str(path), video]) == cli.FAILED
+    assert "['a', 'b']" in capsys.readouterr().err
 
 
 def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None:
