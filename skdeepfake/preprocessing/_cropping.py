@@ -195,7 +195,10 @@ def _crop_clip(
         entry = None
     if entry is None:
         crops, plan = _decode_and_crop(clip, search, n_threads)
-        cache.store(key, crops, plan.indices, plan.timestamps)  # type: ignore[arg-type]
+        try:
+            cache.store(key, crops, plan.indices, plan.timestamps)  # type: ignore[arg-type]
+        except CacheError as error:
+            raise CacheError(f"crops of {clip.path!r}: {error}") from error
         entry = cache.load(key)
         if entry is None:  # pruned in this very moment
             return crops, plan
