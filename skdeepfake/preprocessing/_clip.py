@@ -149,18 +149,13 @@ class Clip:
             The function's results, None in empty slots.
         """
         self._check_unchanged()
-        plan = self._plan or self._promised()
-        if plan is not None:
-            function = make_function()
-            try:
-                results = [function(frame) for frame in self._frames(plan, n_threads)]
-            except _PromiseBrokenError:
-                pass
-            else:
-                self._plan = plan._replace(proven=True)
-                return results + [None] * (self.n_frames - len(results))
-        function = make_function()
-        results = [function(frame) for frame in self._frames(self._proven(), n_threads)]
+        plan = self._plan or self._promised() or self._counted()
+        try:
+            results = [*map(make_function(), self._frames(plan, n_threads))]
+        except _PromiseBrokenError:
+            plan = self._counted()
+            results = [*map(make_function(), self._frames(plan, n_threads))]
+        self._plan = plan._replace(proven=True)
         return results + [None] * (self.n_frames - len(results))
 
     # -- which frames --------------------------------------------------------
@@ -182,9 +177,12 @@ class Clip:
     def _proven(self) -> Plan:
         self._check_unchanged()
         if self._plan is None or not self._plan.proven:
-            timestamps = decoded_timestamps(self.path, self.duration)
-            self._plan = self._evenly(timestamps, proven=True)
+            self._plan = self._counted()
         return self._plan
+
+    def _counted(self) -> Plan:
+        timestamps = decoded_timestamps(self.path, self.duration)
+        return self._evenly(timestamps, proven=True)
 
     def _evenly(self, timestamps: NDArray[np.float64], *, proven: bool) -> Plan:
         indices = evenly_in_time(timestamps, self.n_frames)
@@ -239,15 +237,13 @@ class Clip:
                         return
         finally:
             decoder.close()
-        if plan.proven:
-            raise VideoReadError(
-                self.path, "could be decoded once, but not a second time the same way"
-            )
-        raise _PromiseBrokenError
+        raise _PromiseBrokenError(
+            self.path, "was decoded once, but not a second time in the same way"
+        )
 
 
-class _PromiseBrokenError(Exception):
-    """The container promised frames that are not there."""
+class _PromiseBrokenError(VideoReadError):
+    """Frames are not there that the container, or an earlier pass, has promised."""
 
 
 def evenly_in_time(timestamps: NDArray[np.float64], n_frames: int) -> NDArray[np.intp]:
