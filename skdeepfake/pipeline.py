@@ -83,8 +83,12 @@ def make_detector_pipeline(
         detectors = importlib.import_module(".detectors", __package__)
         detector_params.setdefault("verbose", verbose)
         detector = getattr(detectors, _DETECTORS[detector])(**detector_params)
-    elif not hasattr(detector, "fit") or not is_classifier(detector):
-        raise ValueError(f"detector={detector!r} is not a classifier")
+    elif (
+        isinstance(detector, type)
+        or not hasattr(detector, "fit")
+        or not is_classifier(detector)
+    ):
+        raise ValueError(f"detector={detector!r} is not a classifier object")
     elif detector_params:
         raise TypeError(
             f"{', '.join(detector_params)}: set the parameters of a detector that is "

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils import check_random_state
 
 
 def stratified_group_split(
@@ -45,13 +46,16 @@ def stratified_group_split(
     groups_per_class = {c: len(np.unique(groups[y == c])) for c in classes}
     n_splits = min(round(1 / fraction), *groups_per_class.values())
     if n_splits >= 2:
-        splitter = StratifiedGroupKFold(
-            n_splits, shuffle=True, random_state=random_state
-        )
+        # Drawn by renaming the groups, among which ties go by name: the shuffling of
+        # scikit-learn 1.7 takes the counts of one group for those of another.
+        _, numbers = np.unique(groups, return_inverse=True)
+        rng = check_random_state(random_state)
+        drawn = rng.permutation(numbers.max() + 1)[numbers]
+        splitter = StratifiedGroupKFold(n_splits)
         with warnings.catch_warnings():
             # Fewer videos than folds in a class: `n_splits` counts groups.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            splits = list(splitter.split(y, y, groups))
+            splits = list(splitter.split(y, y, drawn))
         whole = [
             (train, validation)
             for train, validation in splits
