@@ -13,6 +13,7 @@ __all__ = [
     "SkdeepfakeError",
     "TrainingDivergedError",
     "VideoReadError",
+    "WorkerDiedError",
 ]
 
 
@@ -51,6 +52,10 @@ class VideoReadError(SkdeepfakeError, ValueError):
 
 class NoFaceError(SkdeepfakeError, ValueError):
     """No face was found where one is needed."""
+
+
+class WorkerDiedError(SkdeepfakeError, RuntimeError):
+    """A process that worked on videos was killed or has crashed."""
 
 
 class TrainingDivergedError(SkdeepfakeError, ArithmeticError):

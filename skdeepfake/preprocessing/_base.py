@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, ClassVar, TypeVar
 
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
+
+from ..exceptions import WorkerDiedError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -81,6 +84,11 @@ def map_videos(
     ------
     object
         The result of each item, in their order.
+
+    Raises
+    ------
+    WorkerDiedError
+        If a worker process was killed, by the system or by a crash.
     """
     tasks: Iterable[Any] = (delayed(function)(item) for item in items)
     # One by one where the backend can, so that the progress shows; Ray's cannot.
@@ -88,6 +96,16 @@ def map_videos(
     return_as = "generator" if backend.supports_return_generator else "list"
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
     results = parallel(tasks)
-    yield from tqdm(
-        results, total=len(items), desc=desc, unit="video", disable=verbose < 1
-    )
+    bar = tqdm(results, total=len(items), desc=desc, unit="video", disable=verbose < 1)
+    done = 0
+    try:
+        for result in bar:
+            yield result
+            done += 1
+    except BrokenProcessPool as error:
+        raise WorkerDiedError(
+            f"a worker process died while {desc}, at {items[done]!r} or one of the "
+            f"videos after it; {done} of {len(items)} were finished. Leave that video "
+            "out or give the workers more memory; with memory= or a cache_dir, what "
+            "was finished is not done again"
+        ) from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures.process import BrokenProcessPool
+
 import joblib
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepfake.exceptions import WorkerDiedError
 from skdeepfake.preprocessing import (
     DlibFaceCropper,
     Resizer,
@@ -226,3 +230,18 @@ def test_map_shows_progress_on_standard_error_only_if_asked(capsys):
     assert out == ""
     assert "squaring" in err
     assert "2/2" in err
+
+
+def die_at_three(item):
+    if item == 3:
+        os._exit(1)
+    return item
+
+
+def test_death_of_a_worker_process_is_told_with_what_it_was_at():
+    with (
+        joblib.parallel_config(backend="loky", n_jobs=2),
+        pytest.raises(WorkerDiedError, match=r"died while counting, at [0-3] or") as e,
+    ):
+        list(map_videos(die_at_three, range(9), n_jobs=2, verbose=0, desc="counting"))
+    assert isinstance(e.value.__cause__, BrokenProcessPool)
