@@ -11,20 +11,17 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from tqdm.auto import tqdm
 
+from .._slots import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
-from ._batches import Batches, filled_slots
+from ._batches import Batches, frame_index, sequence_index
 from ._callbacks import training_callbacks
+from ._input import check_frames, check_labels, check_same_frames
 from ._scikeras import KerasEstimator
 from ._validation import stratified_group_split
 
@@ -45,7 +42,8 @@ class BaseDetector(KerasEstimator):
 
     Subclasses say what one frame looks like (``_frame_ndim``) and build the
     network (``_build_network``); they list all parameters in their own
-    ``__init__``, as scikit-learn wants it.
+    ``__init__``, as scikit-learn wants it. Where ``_sees_sequences`` is true, the
+    network is given the frames of a video together and answers for the video.
     """
 
     class_count_: NDArray
@@ -54,11 +52,17 @@ class BaseDetector(KerasEstimator):
     # Axes of one frame in X: images are (height, width, channels).
     _frame_ndim = 3
 
+    # Whether the network is given whole videos, not single frames.
+    @property
+    def _sees_sequences(self) -> bool:
+        return False
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "optimizer": [str, keras.optimizers.Optimizer, type],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
+        "monitor": [StrOptions({"val_loss", "val_auc"})],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "lr_factor": [Interval(Real, 0, 1, closed="neither")],
@@ -81,6 +85,7 @@ class BaseDetector(KerasEstimator):
         batch_size: int,
         epochs: int,
         validation_fraction: float | None,
+        monitor: str,
         patience: int | None,
         lr_factor: float,
         lr_patience: int | None,
@@ -99,6 +104,7 @@ class BaseDetector(KerasEstimator):
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_fraction = validation_fraction
+        self.monitor = monitor
         self.patience = patience
         self.lr_factor = lr_factor
         self.lr_patience = lr_patience
@@ -261,11 +267,12 @@ class BaseDetector(KerasEstimator):
         self.class_count_ = self.class_count_ + count if again else count
 
         def batches(videos: NDArray, rng: np.random.RandomState | None) -> Batches:
-            index = self._training_index(filled, videos)
+            index = self._index(filled, videos)
             of_parts = y[index[0]], weight[index[0]]
             return Batches(X, index, *of_parts, batch_size=self.batch_size, rng=rng)
 
         self._fit_callbacks = training_callbacks(
+            monitor=self.monitor,
             patience=self.patience if validation is not None else None,
             lr_patience=self.lr_patience if validation is not None else None,
             lr_factor=self.lr_factor,
@@ -287,7 +294,7 @@ class BaseDetector(KerasEstimator):
             verbose=1 if self.verbose >= 2 else 0,
         )
         self.history_ = {name: list(values) for name, values in self.history_.items()}
-        self._check_finite(X, self._training_index(filled, training))
+        self._check_finite(X, self._index(filled, training))
 
     def _trainable(self, filled: NDArray[np.bool_], weight: NDArray) -> NDArray:
         """Tell which videos can be trained on: those with a face, and of weight."""
@@ -329,13 +336,15 @@ class BaseDetector(KerasEstimator):
             "optimizer__clipnorm=1.0"
         )
 
-    def _training_index(
-        self, filled: NDArray[np.bool_], videos: NDArray
-    ) -> tuple[NDArray, ...]:
-        """Tell where in X the parts to train on lie: video and slot of each face."""
-        chosen = np.zeros_like(filled)
-        chosen[videos] = filled[videos]
-        return np.nonzero(chosen)
+    def _make_metrics(self) -> list[Any]:
+        # Counted over thresholds in each step, so only where it is asked for.
+        auc = [keras.metrics.AUC(name="auc")] if self.monitor == "val_auc" else []
+        return [*super()._make_metrics(), *auc]
+
+    def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
+        """Tell where in X the parts lie that the network is given."""
+        index = sequence_index if self._sees_sequences else frame_index
+        return index(filled, videos)
 
     # -- input ---------------------------------------------------------------
 
@@ -349,22 +358,8 @@ class BaseDetector(KerasEstimator):
         if X is not None:
             X = self._validate_frames(X, reset=reset)
         if y is not None:
-            y = np.asarray(column_or_1d(y, warn=True))
-            if y.dtype.kind == "f":
-                assert_all_finite(y, input_name="y")
-            check_classification_targets(y)
-            found = np.unique(y)
             classes = getattr(self, "classes_", None)
-            if reset and classes is None and len(found) != 2:
-                raise ValueError(
-                    f"{type(self).__name__} needs samples of 2 classes in the data, "
-                    f"real and fake, but y contains {len(found)}: {found.tolist()}"
-                )
-            if classes is not None and not np.isin(found, classes).all():
-                raise ValueError(
-                    f"y contains labels {found.tolist()}, but the classes are "
-                    f"{np.asarray(classes).tolist()}"
-                )
+            y = check_labels(y, classes=classes, reset=reset, estimator=self)
             if X is not None:
                 check_consistent_length(X, y)
         if reset and X is not None:
@@ -374,35 +369,13 @@ class BaseDetector(KerasEstimator):
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
         """Check X and give it the form (n_videos, n_frames, ...)."""
-        name, axes = type(self).__name__, self._frame_ndim
-        dtype = getattr(X, "dtype", None)
-        if dtype is not None and dtype.kind not in "biuf":
-            raise ValueError(
-                f"X has dtype {dtype}, but {name} takes numeric arrays: put a Resizer "
-                "between the DlibFaceCropper and the detector"
-            )
-        frames: NDArray = check_array(X, dtype=None, allow_nd=True, estimator=self)
-        if frames.ndim == axes + 1:
-            frames = frames[:, np.newaxis]
-        elif frames.ndim != axes + 2:
-            raise ValueError(
-                f"X has shape {frames.shape}, but {name} takes arrays of {axes + 2} "
-                f"axes (videos, frames, ...) or {axes + 1} (single images)"
-            )
-        if reset:
-            return frames
-        if frames.shape[2:] != self.frame_shape_:
-            raise ValueError(
-                f"X has frames of shape {frames.shape[2:]}, but this {name} was fitted "
-                f"on frames of shape {self.frame_shape_}"
-            )
-        if frames.dtype != self.frame_dtype_ and not (
-            frames.dtype.kind == self.frame_dtype_.kind == "f"
-        ):
-            raise ValueError(
-                f"X has dtype {frames.dtype}, but this {name} was fitted on "
-                f"{self.frame_dtype_}, and the values of one mean something else in "
-                f"the other: pass X as {self.frame_dtype_}"
+        frames = check_frames(X, frame_ndim=self._frame_ndim, estimator=self)
+        if not reset:
+            check_same_frames(
+                frames,
+                shape=self.frame_shape_,
+                dtype=self.frame_dtype_,
+                estimator=self,
             )
         return frames
 
@@ -451,7 +424,9 @@ class BaseDetector(KerasEstimator):
         NoFaceWarning
             If a video has no face and ``no_face="prior"``.
         """
-        return self.aggregate_proba(self.predict_frame_proba(X))
+        check_is_fitted(self)
+        X = self._validate_frames(X, reset=False)
+        return self._answer(self._predict_videos(X))
 
     def aggregate_proba(self, frame_proba: NDArray) -> NDArray:
         """Turn the answers for frames into answers for videos.
@@ -476,8 +451,24 @@ class BaseDetector(KerasEstimator):
         NoFaceWarning
             If a video has no face and ``no_face="prior"``.
         """
-        positive = frame_proba[..., 1]
-        has_face = ~np.isnan(positive).all(axis=1)
+        return self._answer(self._aggregate(frame_proba[..., 1]))
+
+    def _aggregate(self, positive: NDArray) -> NDArray:
+        """Turn answers for slots into answers for videos, NaN where none is known."""
+        known = ~np.isnan(positive)
+        has_face = known.any(axis=1)
+        video = np.full(len(positive), np.nan)
+        if self._sees_sequences:  # the last answer is that for all frames
+            last = positive.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+            video[has_face] = positive[has_face, last[has_face]]
+        elif has_face.any():
+            aggregate = AGGREGATIONS[self.aggregation]
+            video[has_face] = aggregate(positive[has_face], axis=1)
+        return video
+
+    def _answer(self, positive: NDArray) -> NDArray:
+        """Give both classes' probabilities, the prior's for videos without a face."""
+        has_face = ~np.isnan(positive)
         if not has_face.all():
             found = f"Samples {_listing(~has_face)} have no face in any frame"
             if self.no_face == "raise":
@@ -485,10 +476,7 @@ class BaseDetector(KerasEstimator):
             warnings.warn(
                 f"{found} and get the class prior", NoFaceWarning, stacklevel=3
             )
-        video = np.full(len(positive), self.class_prior_[1])
-        if has_face.any():
-            aggregate = AGGREGATIONS[self.aggregation]
-            video[has_face] = aggregate(positive[has_face], axis=1)
+        video = np.where(has_face, positive, self.class_prior_[1])
         return np.stack([1 - video, video], axis=1)
 
     def predict(self, X: ArrayLike) -> NDArray:
@@ -512,17 +500,44 @@ class BaseDetector(KerasEstimator):
         """Share of each class among the training videos, shape (2,)."""
         return self.class_count_ / self.class_count_.sum()
 
+    def _predict_videos(self, X: NDArray) -> NDArray:
+        """Probability of the second class for each video, NaN without a face."""
+        if not self._sees_sequences:
+            return self._aggregate(self._predict_slots(X))
+        filled = filled_slots(X)
+        positive = np.full(len(X), np.nan)
+        videos = np.flatnonzero(filled.any(axis=1))
+        positive[videos] = self._predict_parts(X, sequence_index(filled, videos))
+        return positive
+
     def _predict_slots(self, X: NDArray) -> NDArray:
         """Probability of the second class for each slot, NaN where it is empty."""
         filled = filled_slots(X)
         positive = np.full(filled.shape, np.nan)
-        index = np.nonzero(filled)
-        starts = range(0, len(index[0]), self.batch_size)
+        videos, slots = np.nonzero(filled)
+        if self._sees_sequences:  # asked again after each frame
+            seen = filled.cumsum(axis=1)[videos, slots]
+            parts = self._predict_parts(X, sequence_index(filled, videos), seen)
+        else:
+            parts = self._predict_parts(X, (videos, slots))
+        positive[videos, slots] = parts
+        return positive
+
+    def _predict_parts(
+        self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
+    ) -> NDArray:
+        """Probability of the second class for each part, of its first `seen` frames."""
+        n_parts = len(index[0])
+        positive = np.empty(n_parts)
+        starts = range(0, n_parts, self.batch_size)
         for start in tqdm(
             starts, desc="detecting", unit="batch", disable=self.verbose < 1
         ):
-            part = tuple(axis[start : start + self.batch_size] for axis in index)
-            positive[part] = self._predict_batch(X[part])
+            part = slice(start, start + self.batch_size)
+            frames = X[tuple(axis[part] for axis in index)]
+            if seen is not None:
+                frames[np.arange(frames.shape[1]) >= seen[part, np.newaxis]] = 0
+            positive[part] = self._predict_batch(frames)
         return positive
 
     def _predict_batch(self, frames: NDArray) -> NDArray:

@@ -1,4 +1,4 @@
-"""Batches of frames, drawn from the array of videos without copying it."""
+"""Batches of frames or of videos, drawn from their array without copying it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def filled_slots(X: NDArray) -> NDArray[np.bool_]:
-    """Tell which slots hold a face: those that are not all zeros.
+def frame_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
+    """Tell where single frames lie.
 
     Parameters
     ----------
-    X : ndarray of shape (n_videos, n_slots, ...)
-        Frames or features. Read video by video, so that an array on disk does
-        not come into memory as a whole.
+    filled : ndarray of bool, shape (n_videos, n_slots)
+        Which slots hold a face.
+    videos : ndarray of int
+        The videos whose frames are wanted.
 
     Returns
     -------
-    ndarray of bool, shape (n_videos, n_slots)
-        True where there is a face.
+    videos, slots : ndarray of int, shape (n_parts,)
+        One part a face: its video and its slot.
     """
-    filled = np.empty(X.shape[:2], dtype=bool)
-    for video, slots in enumerate(X):
-        filled[video] = slots.reshape(len(slots), -1).any(axis=1)
-    return filled
+    chosen = np.zeros_like(filled)
+    chosen[videos] = filled[videos]
+    return np.nonzero(chosen)
+
+
+def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
+    """Tell where the frames of whole videos lie, those with a face first.
+
+    So what is missing stands at the end, whatever slots were empty: that is where
+    the fast recurrent kernels of GPUs want it.
+
+    Parameters
+    ----------
+    filled : ndarray of bool, shape (n_videos, n_slots)
+        Which slots hold a face.
+    videos : ndarray of int
+        The videos that are wanted.
+
+    Returns
+    -------
+    videos : ndarray of int, shape (n_parts, 1)
+        One part a video.
+    slots : ndarray of int, shape (n_parts, length)
+        The filled slots in their order, then empty ones up to the length of the
+        longest.
+    """
+    length = filled[videos].sum(axis=1).max(initial=0)
+    slots = np.argsort(~filled[videos], axis=1, kind="stable")[:, :length]
+    return videos[:, np.newaxis], slots
 
 
 class Batches(keras.utils.PyDataset):
@@ -36,10 +62,10 @@ class Batches(keras.utils.PyDataset):
     ----------
     X : ndarray
         All videos; may be memory-mapped.
-    index : tuple of ndarray of int, each of shape (n_parts,)
-        `X` is indexed with their k-th entries for the k-th part: video and slot
-        for single frames, the video alone for whole sequences.
-    y, weight : ndarray of shape (n_parts,)
+    index : tuple of ndarray of int, each of n_parts entries
+        `X` is indexed with their k-th entries for the k-th part, as `frame_index`
+        and `sequence_index` give them.
+    y, weight : ndarray of n_parts numbers
         Target and loss weight of each part.
     batch_size : int
         Parts in a batch; the last one may be smaller.
@@ -61,7 +87,7 @@ class Batches(keras.utils.PyDataset):
         self.X = X
         self.index = index
         self.y = y.reshape(-1, 1).astype("float32")
-        self.weight = weight.astype("float32")
+        self.weight = weight.reshape(-1).astype("float32")
         self.batch_size = batch_size
         self.rng = rng
         self.order = np.arange(len(y))

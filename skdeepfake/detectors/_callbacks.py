@@ -13,7 +13,8 @@ class StopWhenDiverged(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Look at the loss."""
-        if logs and not math.isfinite(logs["loss"]):
+        losses = [value for name, value in (logs or {}).items() if "loss" in name]
+        if not all(map(math.isfinite, losses)):
             self.model.stop_training = True
 
 
@@ -38,6 +39,7 @@ class EpochLine(keras.callbacks.Callback):
 
 def training_callbacks(
     *,
+    monitor: str,
     patience: int | None,
     lr_patience: int | None,
     lr_factor: float,
@@ -48,12 +50,14 @@ def training_callbacks(
 
     Parameters
     ----------
+    monitor : {"val_loss", "val_auc"}
+        What shall get better: lower or higher, as it is.
     patience : int or None
-        Epochs without a lower validation loss before training stops and the best
-        weights are restored; None never stops.
+        Epochs without a better value before training stops and the best weights
+        are restored; None never stops.
     lr_patience : int or None
-        Epochs without a lower validation loss before the learning rate is
-        reduced; None never reduces it.
+        Epochs without a better value before the learning rate is reduced; None
+        never reduces it.
     lr_factor, min_lr : float
         How much and how far it is reduced.
     verbose : int
@@ -64,20 +68,18 @@ def training_callbacks(
     list of keras.callbacks.Callback
         New objects, for one training.
     """
+    watched = {"monitor": monitor, "mode": "max" if monitor == "val_auc" else "min"}
     callbacks: list[keras.callbacks.Callback] = [StopWhenDiverged()]
     if lr_patience is not None:
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss",
-                factor=lr_factor,
-                patience=lr_patience,
-                min_lr=min_lr,
+                factor=lr_factor, patience=lr_patience, min_lr=min_lr, **watched
             )
         )
     if patience is not None:
         callbacks.append(
             keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=patience, restore_best_weights=True
+                patience=patience, restore_best_weights=True, **watched
             )
         )
     if verbose == 1:

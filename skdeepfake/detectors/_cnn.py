@@ -11,8 +11,10 @@ from keras import layers
 from sklearn.utils._param_validation import Interval
 
 from ._base import BaseDetector
+from ._docs import with_shared_docs
 
 
+@with_shared_docs
 class CNNDetector(BaseDetector):
     """Detect deepfakes with the paper's convolutional network.
 
@@ -48,64 +50,16 @@ class CNNDetector(BaseDetector):
         What pixels are multiplied with in the first layer.
     learning_rate : float, default=1e-4
         Learning rate of the optimizer.
-    optimizer : str, Optimizer class or Optimizer instance, default="adam"
-        What Keras knows by that name. Its further arguments are parameters of the
-        form ``optimizer__clipnorm=1.0``. An instance brings its own learning rate.
+    {{optimizer}}
     batch_size : int, default=32
         Frames in a training step and in a step of prediction.
     epochs : int, default=50
         Passes over the training frames, at the most.
-    validation_fraction : float or None, default=0.1
-        Share of the training videos held out for validation: stratified by class
-        and whole by group. None trains for all epochs without validation, and
-        thus without early stopping or reduction of the learning rate.
-    patience : int or None, default=5
-        Epochs without a lower validation loss after which training stops. The
-        weights of the best epoch are restored. None never stops early, and keeps
-        the last weights.
-    lr_factor : float, default=0.2
-        What the learning rate is multiplied with on a plateau of the validation
-        loss.
-    lr_patience : int or None, default=5
-        Epochs that make a plateau. None keeps the learning rate.
-    min_lr : float, default=1e-5
-        The learning rate is not reduced below this.
-    aggregation : {"mean", "median", "max"}, default="mean"
-        How the probabilities of a video's frames become that of the video.
-    no_face : {"prior", "raise"}, default="prior"
-        What a video without any face gets: the class prior with a
-        :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
-        :class:`~skdeepfake.exceptions.NoFaceError`.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in scikit-learn.
-    callbacks : list of keras.callbacks.Callback or None, default=None
-        Further callbacks for the training. Copies of them are used.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last `fit`.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the order of frames, dropout and the validation
-        split. An int makes two fits on one machine identical.
-    verbose : int, default=0
-        0 is silent, 1 prints a line an epoch, 2 shows Keras' progress bar.
-    **routed : dict
-        Parameters of the form ``optimizer__*``.
+    {{fit_parameters}}
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-        The classes; the second is the one whose probability the network gives.
-    class_count_ : ndarray of shape (2,)
-        Number of training videos of each class.
-    class_prior_ : ndarray of shape (2,)
-        Share of each class among the training videos.
-    history_ : dict of str to list of float
-        Loss, accuracy and, with validation, `val_loss` and `val_accuracy`, by epoch.
-    model_ : keras.Model
-        The trained network.
-    frame_shape_ : tuple of int
-        Height, width and channels of the frames seen in `fit`.
-    frame_dtype_ : dtype
-        Data type of the frames seen in `fit`.
+    {{fit_attributes}}
 
     See Also
     --------
@@ -160,6 +114,7 @@ class CNNDetector(BaseDetector):
         batch_size: int = 32,
         epochs: int = 50,
         validation_fraction: float | None = 0.1,
+        monitor: str = "val_loss",
         patience: int | None = 5,
         lr_factor: float = 0.2,
         lr_patience: int | None = 5,
@@ -179,6 +134,7 @@ class CNNDetector(BaseDetector):
             batch_size=batch_size,
             epochs=epochs,
             validation_fraction=validation_fraction,
+            monitor=monitor,
             patience=patience,
             lr_factor=lr_factor,
             lr_patience=lr_patience,

@@ -40,6 +40,9 @@ class KerasEstimator(KerasClassifier):
     shuffle = False
     run_eagerly = False
 
+    # Attributes that hold a network, and are pickled as its weights.
+    _networks: ClassVar[tuple[str, ...]] = ("model_",)
+
     # Parameters of the form `optimizer__clipnorm` reach the optimizer.
     _routing_prefixes: ClassVar[set[str]] = {"optimizer"}
 
@@ -234,25 +237,35 @@ class KerasEstimator(KerasClassifier):
         return network
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
-        config: dict[str, Any] = {"learning_rate": float(self.learning_rate)}
+        return {
+            "optimizer": self._make_optimizer(self.learning_rate),
+            "loss": self.loss,
+            "metrics": self._make_metrics(),
+        }
+
+    def _make_metrics(self) -> list[Any]:
+        """Make the metrics that training and validation report."""
+        return list(self.metrics)
+
+    def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
+        """Make an optimizer as the parameters say."""
+        config: dict[str, Any] = {"learning_rate": float(learning_rate)}
         for name, value in self.get_params().items():
             if self._is_routed(name):
                 config[name.partition("__")[2]] = value
         if isinstance(self.optimizer, str):
-            optimizer = keras.optimizers.get(
+            return keras.optimizers.get(
                 {"class_name": self.optimizer, "config": config}
             )
-        elif isinstance(self.optimizer, type):
-            optimizer = self.optimizer(**config)
-        else:
-            # A fresh one of the same settings: the instance is a parameter, and
-            # an optimizer remembers the weights that it has moved. It comes with
-            # its own learning rate.
-            own = self.optimizer.get_config()
-            optimizer = type(self.optimizer).from_config(
-                {**own, **{k: v for k, v in config.items() if k != "learning_rate"}}
-            )
-        return {"optimizer": optimizer, "loss": self.loss, "metrics": self.metrics}
+        if isinstance(self.optimizer, type):
+            return self.optimizer(**config)
+        # A fresh one of the same settings: the instance is a parameter, and an
+        # optimizer remembers the weights that it has moved. It comes with its own
+        # learning rate.
+        own = self.optimizer.get_config()
+        return type(self.optimizer).from_config(
+            {**own, **{k: v for k, v in config.items() if k != "learning_rate"}}
+        )
 
     def _ensure_compiled_model(self) -> None:
         # A loaded detector has no optimizer until it is trained further.
@@ -265,12 +278,15 @@ class KerasEstimator(KerasClassifier):
         state = dict(vars(self))
         for name in ("_fit_callbacks", "_predict_callbacks"):
             state.pop(name, None)
-        if "model_" in state:
-            state["model_"] = _archive.pack(state["model_"])
+        for name in self._networks:
+            if name in state:
+                state[name] = _archive.pack(state[name])
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
-        if "model_" in state:
-            self.model_ = _archive.unpack(state["model_"])
+        for name in self._networks:
+            if name in state:
+                setattr(self, name, _archive.unpack(state[name]))
+        if self._is_built:
             self._initialize_callbacks()

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skdeepfake.detectors._batches import Batches, filled_slots
+from skdeepfake._slots import filled_slots
+from skdeepfake.detectors._batches import Batches
 
 
 @pytest.fixture

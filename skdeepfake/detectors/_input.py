@@ -1,0 +1,112 @@
+"""What a detector takes: arrays of frames with a label for each video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array
+
+
+def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
+    """Check X and give it the form (n_videos, n_frames, ...).
+
+    Parameters
+    ----------
+    X : array-like of shape (n_videos, n_frames, ...) or (n_images, ...)
+        What was passed.
+    frame_ndim : int
+        Axes of one frame.
+    estimator : object
+        The detector, which errors name.
+
+    Returns
+    -------
+    ndarray of shape (n_videos, n_frames, ...)
+        Single images become videos of one frame.
+    """
+    name = type(estimator).__name__
+    dtype = getattr(X, "dtype", None)
+    if dtype is not None and dtype.kind not in "biuf":
+        raise ValueError(
+            f"X has dtype {dtype}, but {name} takes numeric arrays: put a Resizer "
+            "between the DlibFaceCropper and the detector"
+        )
+    frames: NDArray = check_array(X, dtype=None, allow_nd=True, estimator=estimator)
+    if frames.ndim == frame_ndim + 1:
+        return frames[:, np.newaxis]
+    if frames.ndim != frame_ndim + 2:
+        raise ValueError(
+            f"X has shape {frames.shape}, but {name} takes arrays of {frame_ndim + 2} "
+            f"axes (videos, frames, ...) or {frame_ndim + 1} (single images)"
+        )
+    return frames
+
+
+def check_same_frames(
+    frames: NDArray, *, shape: tuple[int, ...], dtype: np.dtype, estimator: Any
+) -> None:
+    """Refuse frames of another form than those seen in `fit`.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_videos, n_frames, ...)
+        As `check_frames` gives them.
+    shape, dtype : tuple of int, dtype
+        Of a frame seen in `fit`.
+    estimator : object
+        The detector, which errors name.
+    """
+    name = type(estimator).__name__
+    if frames.shape[2:] != shape:
+        raise ValueError(
+            f"X has frames of shape {frames.shape[2:]}, but this {name} was fitted "
+            f"on frames of shape {shape}"
+        )
+    if frames.dtype != dtype and not (frames.dtype.kind == dtype.kind == "f"):
+        raise ValueError(
+            f"X has dtype {frames.dtype}, but this {name} was fitted on {dtype}, and "
+            f"the values of one mean something else in the other: pass X as {dtype}"
+        )
+
+
+def check_labels(
+    y: ArrayLike, *, classes: NDArray | None, reset: bool, estimator: Any
+) -> NDArray:
+    """Check the labels of the videos.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_videos,)
+        What was passed.
+    classes : ndarray of shape (2,) or None
+        The classes, where they are known already.
+    reset : bool
+        Whether this is the data that decides on the classes.
+    estimator : object
+        The detector, which errors name.
+
+    Returns
+    -------
+    ndarray of shape (n_videos,)
+        The labels.
+    """
+    y = np.asarray(column_or_1d(y, warn=True))
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    found = np.unique(y)
+    if reset and classes is None and len(found) != 2:
+        raise ValueError(
+            f"{type(estimator).__name__} needs samples of 2 classes in the data, real "
+            f"and fake, but y contains {len(found)}: {found.tolist()}"
+        )
+    if classes is not None and not np.isin(found, classes).all():
+        raise ValueError(
+            f"y contains labels {found.tolist()}, but the classes are "
+            f"{np.asarray(classes).tolist()}"
+        )
+    return y
