@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-T = TypeVar("T", bound=type)
+from .._docs import shared_docs
 
 _SHARED = {
     "fit_parameters": """\
@@ -70,21 +68,4 @@ _SHARED = {
 """,
 }
 
-
-def with_shared_docs(cls: T) -> T:
-    """Put the shared parts where a class docstring names them, as ``{{name}}``.
-
-    Parameters
-    ----------
-    cls : type
-        A detector.
-
-    Returns
-    -------
-    type
-        The same class.
-    """
-    if cls.__doc__ is not None:  # as it is under `python -OO`
-        for name, text in _SHARED.items():
-            cls.__doc__ = cls.__doc__.replace(f"    {{{{{name}}}}}\n", text)
-    return cls
+with_shared_docs = shared_docs(_SHARED)

@@ -1,57 +1,19 @@
-"""What the preprocessing steps share: they learn nothing, and work video by video."""
+"""What the preprocessing steps share: they work video by video."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
-from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
 from ..exceptions import WorkerDiedError
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class StatelessTransformer(TransformerMixin, BaseEstimator):
-    """A transformer whose `fit` only checks its parameters.
-
-    Subclasses declare ``_parameter_constraints`` and write ``transform``, which
-    calls ``self._validate_params()`` first, since it may run without ``fit``.
-    """
-
-    _parameter_constraints: ClassVar[dict[str, Any]]
-
-    def fit(self, X: Any, y: Any = None) -> Any:
-        """Check the parameters; nothing is learnt from the data.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples,)
-            Not used.
-        y : None
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        self : object
-            The transformer itself.
-        """
-        self._validate_params()
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.no_validation = True
-        return tags
 
 
 def map_videos(

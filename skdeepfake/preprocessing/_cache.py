@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
 import json
-import os
-import tempfile
-import time
 import zipfile
-import zlib
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import joblib
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .._cache import DAMAGE, ArchiveCache
 from ..exceptions import CacheError
-
-# Raise it when the files are laid out otherwise.
-_FORMAT = 1
-_FOLDER = "skdeepfake-crops"
-_PART = ".part"
-
-# A file of this age, in seconds, that was to be renamed when whole belongs to a
-# process that was killed.
-_ABANDONED = 3600.0
-
-# What reading a damaged archive may raise: zipfile takes a flipped bit for a password
-# or for a later version of the format.
-_DAMAGE = (
-    *(OSError, ValueError, KeyError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 class StoredCrop:
@@ -72,7 +49,7 @@ class StoredCrop:
         try:
             with zipfile.ZipFile(self.entry) as archive:
                 crop = _decode(archive.read(_member(self.slot)))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise CacheError(
                 f"{self.entry!r} was pruned or damaged after the crops were made "
                 f"({error}); run the cropper again"
@@ -88,7 +65,7 @@ class Entry(NamedTuple):
     timestamps: NDArray[np.float64]  # theirs, in seconds
 
 
-class CropCache:
+class CropCache(ArchiveCache):
     """The cache that ``DlibFaceCropper(memory=...)`` keeps.
 
     Each video has one file: a zip archive with one PNG for each face, which any
@@ -116,56 +93,8 @@ class CropCache:
     0
     """
 
-    def __init__(self, memory: str | os.PathLike[str] | joblib.Memory) -> None:
-        location = memory.location if isinstance(memory, joblib.Memory) else memory
-        if location is None:
-            raise ValueError("memory is a joblib.Memory without a location")
-        self.folder = Path(os.path.abspath(location)) / _FOLDER
-
-    def __repr__(self) -> str:
-        return f"CropCache({str(self.folder.parent)!r})"
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self._entries())
-
-    @property
-    def nbytes(self) -> int:
-        """Size of all entries on disk, in bytes."""
-        return sum(found.st_size for _, found in self._entries())
-
-    def prune(self, max_bytes: int = 0) -> int:
-        """Delete the entries that were not used for longest.
-
-        Parameters
-        ----------
-        max_bytes : int, default=0
-            What may stay, in bytes. 0 deletes everything.
-
-        Returns
-        -------
-        int
-            Number of entries deleted.
-        """
-        entries = sorted(self._entries(), key=lambda e: e[1].st_mtime_ns, reverse=True)
-        kept = deleted = 0
-        for path, found in entries:
-            kept += found.st_size
-            if kept > max_bytes:
-                path.unlink(missing_ok=True)
-                deleted += 1
-        oldest = time.time() - _ABANDONED
-        for part in self.folder.glob(f"*/*{_PART}"):
-            with contextlib.suppress(FileNotFoundError):
-                if part.stat().st_mtime < oldest:
-                    part.unlink()
-        return deleted
-
-    def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
-        for path in self.folder.glob("*/*.zip"):
-            with contextlib.suppress(FileNotFoundError):  # pruned by another process
-                yield path, path.stat()
-
-    # -- one entry -----------------------------------------------------------
+    _folder = "skdeepfake-crops"
+    _format = 1
 
     def load(self, key: Hashable) -> Entry | None:
         """Get an entry without decoding its crops.
@@ -185,31 +114,7 @@ class CropCache:
         CacheError
             If the entry is damaged.
         """
-        path = self._path(key)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                damaged = archive.testzip()
-                about = json.loads(archive.read("clip.json"))
-                found = set(archive.namelist())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except _DAMAGE as error:
-            raise CacheError(f"{str(path)!r} is damaged: {error}") from error
-        if damaged is not None:
-            raise CacheError(f"{str(path)!r} is damaged: bad checksum of {damaged!r}")
-        if missing := {_member(slot) for slot in about["filled"]} - found:
-            raise CacheError(f"{str(path)!r} is damaged: {sorted(missing)} are missing")
-        with contextlib.suppress(OSError):  # a cache that may only be read
-            os.utime(path)  # `prune` goes by the last use
-        filled = set(about["filled"])
-        return Entry(
-            [
-                StoredCrop(str(path), slot) if slot in filled else None
-                for slot in range(about["n_frames"])
-            ],
-            np.array(about["indices"], dtype=np.intp),
-            np.array(about["timestamps"], dtype=np.float64),
-        )
+        return self._read(key, _read_entry)
 
     def store(
         self,
@@ -242,34 +147,27 @@ class CropCache:
             "indices": indices.tolist(),
             "timestamps": timestamps.tolist(),
         }
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:  # PNGs are compressed already
-            archive.writestr("clip.json", json.dumps(about))
-            for slot in filled:
-                archive.writestr(_member(slot), _encode(crops[slot]))  # type: ignore[arg-type]
-        path = self._path(key)
-        temporary = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=_PART)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content.getbuffer())
-            os.replace(temporary, path)
-        except BaseException as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-            if isinstance(error, OSError):
-                raise CacheError(
-                    f"the cache in {str(self.folder)!r} cannot be written: "
-                    f"{error.strerror or error}. Entries written before are whole and "
-                    "stay; free space, call CropCache.prune, or pass another memory"
-                ) from error
-            raise
+        pngs = {_member(slot): _encode(crops[slot]) for slot in filled}  # type: ignore[arg-type]
+        self._write(key, {"clip.json": json.dumps(about).encode(), **pngs})
 
-    def _path(self, key: Hashable) -> Path:
-        digest = hashlib.sha256(repr((_FORMAT, key)).encode()).hexdigest()
-        return self.folder / digest[:2] / f"{digest}.zip"
+
+def _read_entry(archive: zipfile.ZipFile, path: Path) -> Entry:
+    """Read an entry without decoding its crops."""
+    damaged = archive.testzip()
+    about = json.loads(archive.read("clip.json"))
+    if damaged is not None:
+        raise ValueError(f"bad checksum of {damaged!r}")
+    filled = set(about["filled"])
+    if missing := {_member(slot) for slot in filled} - set(archive.namelist()):
+        raise ValueError(f"{sorted(missing)} are missing")
+    return Entry(
+        [
+            StoredCrop(str(path), slot) if slot in filled else None
+            for slot in range(about["n_frames"])
+        ],
+        np.array(about["indices"], dtype=np.intp),
+        np.array(about["timestamps"], dtype=np.float64),
+    )
 
 
 def _member(slot: int) -> str:

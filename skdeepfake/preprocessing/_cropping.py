@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
+from .._stateless import StatelessTransformer
 from ..exceptions import CacheError, CacheWarning, NoFaceWarning
-from ._base import StatelessTransformer, map_videos
+from ._base import map_videos
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, Plan
 from ._faces import ALGORITHM_VERSION, Face, FaceFollower
@@ -148,7 +149,7 @@ class DlibFaceCropper(StatelessTransformer):
         crop = functools.partial(
             _crop_clip,
             search=search,
-            cache=_cache(self.memory),
+            cache=CropCache.of(self.memory),
             n_threads=max(1, joblib.cpu_count() // n_jobs),
         )
         results = map_videos(
@@ -222,14 +223,6 @@ def _decode_and_crop(
     crops: Crops = list(clip.map(start, n_threads=n_threads))
     assert clip.plan is not None  # proven by the decoding
     return crops, clip.plan
-
-
-def _cache(memory: str | os.PathLike[str] | joblib.Memory | None) -> CropCache | None:
-    if memory is None:
-        return None
-    if isinstance(memory, joblib.Memory) and memory.location is None:
-        return None  # joblib's way to say: no cache
-    return CropCache(memory)
 
 
 def _cut(frame: NDArray[np.uint8], face: Face, margin: float) -> NDArray[np.uint8]:

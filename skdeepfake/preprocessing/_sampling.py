@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from ._base import StatelessTransformer, map_videos
+from .._stateless import StatelessTransformer
+from ._base import map_videos
 from ._clip import Clip
 from ._paths import check_paths
 

@@ -20,8 +20,9 @@ import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._stateless import StatelessTransformer
 from ..exceptions import VideoReadError
-from ._base import StatelessTransformer, map_videos
+from ._base import map_videos
 from ._ffmpeg import CONTAINERS, Encoding, Processes, command_line, last_words
 from ._paths import check_paths
 

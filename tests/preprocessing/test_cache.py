@@ -35,7 +35,6 @@ from skdeepfake.preprocessing import (
     Resizer,
     StoredCrop,
     VideoFrameSampler,
-    _cache,
     _clip,
     _cropping,
 )
@@ -371,7 +370,7 @@ def test_other_version_is_another_entry(videos, cropper, version, monkeypatch, o
     elif version == "sampling":
         monkeypatch.setattr(_clip, "PLAN_VERSION", _clip.PLAN_VERSION + 1)
     else:
-        monkeypatch.setattr(_cache, "_FORMAT", _cache._FORMAT + 1)
+        monkeypatch.setattr(CropCache, "_format", CropCache._format + 1)
     assert decodes_again(opened, lambda: cropper.transform(sample(path)))
 
 

@@ -1,0 +1,173 @@
+"""Caches on disk: one zip archive an entry, found by what its content depends on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import joblib
+
+from .exceptions import CacheError
+
+T = TypeVar("T")
+Cache = TypeVar("Cache", bound="ArchiveCache")
+
+_PART = ".part"
+
+# A file of this age, in seconds, that was to be renamed when whole belongs to a
+# process that was killed.
+_ABANDONED = 3600.0
+
+# What reading a damaged archive may raise: zipfile takes a flipped bit for a password
+# or for a later version of the format.
+DAMAGE = (
+    *(OSError, ValueError, KeyError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+class ArchiveCache:
+    """A folder of entries, each there as a whole or not at all.
+
+    Several processes and machines may share it. Subclasses say what an entry holds;
+    they name their folder and the version of their layout.
+
+    Parameters
+    ----------
+    memory : str, os.PathLike or joblib.Memory
+        Where the cache lives, in a folder of its own.
+    """
+
+    # Name of the folder, and the version of the files in it: raise it when they are
+    # laid out otherwise.
+    _folder: ClassVar[str]
+    _format: ClassVar[int]
+
+    def __init__(self, memory: str | os.PathLike[str] | joblib.Memory) -> None:
+        location = memory.location if isinstance(memory, joblib.Memory) else memory
+        if location is None:
+            raise ValueError("memory is a joblib.Memory without a location")
+        self.folder = Path(os.path.abspath(location)) / self._folder
+
+    @classmethod
+    def of(
+        cls: type[Cache], memory: str | os.PathLike[str] | joblib.Memory | None
+    ) -> Cache | None:
+        """Make the cache that a parameter `memory` asks for.
+
+        Parameters
+        ----------
+        memory : str, os.PathLike, joblib.Memory or None
+            As users pass it.
+
+        Returns
+        -------
+        ArchiveCache or None
+            None where nothing shall be kept.
+        """
+        if memory is None:
+            return None
+        if isinstance(memory, joblib.Memory) and memory.location is None:
+            return None  # joblib's way to say: no cache
+        return cls(memory)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder.parent)!r})"
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._entries())
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all entries on disk, in bytes."""
+        return sum(found.st_size for _, found in self._entries())
+
+    def prune(self, max_bytes: int = 0) -> int:
+        """Delete the entries that were not used for longest.
+
+        Parameters
+        ----------
+        max_bytes : int, default=0
+            What may stay, in bytes. 0 deletes everything.
+
+        Returns
+        -------
+        int
+            Number of entries deleted.
+        """
+        entries = sorted(self._entries(), key=lambda e: e[1].st_mtime_ns, reverse=True)
+        kept = deleted = 0
+        for path, found in entries:
+            kept += found.st_size
+            if kept > max_bytes:
+                path.unlink(missing_ok=True)
+                deleted += 1
+        oldest = time.time() - _ABANDONED
+        for part in self.folder.glob(f"*/*{_PART}"):
+            with contextlib.suppress(FileNotFoundError):
+                if part.stat().st_mtime < oldest:
+                    part.unlink()
+        return deleted
+
+    def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for path in self.folder.glob("*/*.zip"):
+            with contextlib.suppress(FileNotFoundError):  # pruned by another process
+                yield path, path.stat()
+
+    # -- one entry -----------------------------------------------------------
+
+    def _read(
+        self, key: Hashable, read: Callable[[zipfile.ZipFile, Path], T]
+    ) -> T | None:
+        """Read an entry by `read`, which raises ValueError if it is not whole."""
+        path = self._path(key)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                content = read(archive, path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except DAMAGE as error:
+            raise CacheError(f"{str(path)!r} is damaged: {error}") from error
+        with contextlib.suppress(OSError):  # a cache that may only be read
+            os.utime(path)  # `prune` goes by the last use
+        return content
+
+    def _write(self, key: Hashable, members: Mapping[str, bytes]) -> None:
+        """Write an entry, whole or not at all."""
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, member in members.items():
+                archive.writestr(name, member)
+        path = self._path(key)
+        temporary = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=_PART)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.getbuffer())
+            os.replace(temporary, path)
+        except BaseException as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+            if isinstance(error, OSError):
+                raise CacheError(
+                    f"the cache in {str(self.folder)!r} cannot be written: "
+                    f"{error.strerror or error}. Entries written before are whole and "
+                    f"stay; free space, call {type(self).__name__}.prune, or pass "
+                    "another memory"
+                ) from error
+            raise
+
+    def _path(self, key: Hashable) -> Path:
+        digest = hashlib.sha256(repr((self._format, key)).encode()).hexdigest()
+        return self.folder / digest[:2] / f"{digest}.zip"
