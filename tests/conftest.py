@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
+import joblib
 import numpy as np
 import pytest
 from sklearn.utils import Bunch
@@ -18,6 +21,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+LOAD_AND_ANSWER = """
+import sys
+import joblib, numpy
+assert not any(name.startswith(("skdeepfake", "keras")) for name in sys.modules)
+estimator = joblib.load(sys.argv[1])
+numpy.save(sys.argv[3], estimator.predict_proba(numpy.load(sys.argv[2])))
+"""
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 
@@ -32,6 +43,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def vgg16_weights(shared_data: Path) -> str:
+    """Weights of a trained VGG16, which the project does not hold itself."""
+    path = shared_data.parent / "weights" / "vgg16_notop.weights.h5"
+    if not path.is_file():
+        pytest.skip(f"no weights in {path}")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def real_videos(shared_data: Path) -> Bunch:
     """Real talking heads and the two labelled deepfakes."""
     return load_videos(shared_data / "videos")
@@ -42,6 +62,21 @@ def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
     """Six recordings of a rendered face and a fake of each; groups pair them."""
     root = tmp_path_factory.mktemp("rendered")
     return make_videos(root, n_real=6, n_fake=6, duration=1.0, random_state=0)
+
+
+@pytest.fixture
+def answers_of_a_new_process(tmp_path: Path) -> Callable[..., np.ndarray]:
+    """Dump a fitted estimator and have a new process load it and answer."""
+
+    def answers(estimator: Any, X: np.ndarray) -> np.ndarray:
+        paths = [str(tmp_path / name) for name in ("it.joblib", "X.npy", "proba.npy")]
+        joblib.dump(estimator, paths[0])
+        np.save(paths[1], X)
+        command = [sys.executable, "-c", LOAD_AND_ANSWER, *paths]
+        subprocess.run(command, check=True, cwd=ROOT)
+        return np.load(paths[2])
+
+    return answers
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from tqdm.auto import tqdm
 
+from .._compiled import Compute, compiled
 from .._slots import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 from ._batches import Batches, frame_index, sequence_index
@@ -48,6 +49,9 @@ class BaseDetector(KerasEstimator):
 
     class_count_: NDArray
     history_: dict[str, list[float]]
+
+    # The network compiled for prediction, and which it is.
+    _compiled: tuple[keras.Model, Compute] | None = None
 
     # Axes of one frame in X: images are (height, width, channels).
     _frame_ndim = 3
@@ -379,6 +383,17 @@ class BaseDetector(KerasEstimator):
             )
         return frames
 
+    def _check_positive_integers(self, name: str, at_least: int = 0) -> None:
+        """Check a parameter that holds one number a layer."""
+        values = getattr(self, name)
+        whole = all(isinstance(n, Integral) and int(n) > 0 for n in values)
+        if not whole or len(values) < at_least:
+            raise ValueError(
+                f"The {name!r} parameter of {type(self).__name__} must be positive "
+                f"integers, one a layer{', at least one' if at_least else ''}. Got "
+                f"{values!r} instead."
+            )
+
     # -- answers -------------------------------------------------------------
 
     def predict_frame_proba(self, X: ArrayLike) -> NDArray:
@@ -541,10 +556,11 @@ class BaseDetector(KerasEstimator):
         return positive
 
     def _predict_batch(self, frames: NDArray) -> NDArray:
-        # Called, not `predict`: that compiles once more for every network and shape
-        # of batch, which costs more than it saves for a handful of frames, and
-        # warns of it.
-        return keras.ops.convert_to_numpy(self.model_(frames, training=False))[:, 0]
+        if self._compiled is None or self._compiled[0] is not self.model_:
+            self._compiled = self.model_, compiled(self.model_)
+        _, compute = self._compiled
+        # Floats of another precision than those of the training are welcome.
+        return compute(frames.astype(self.frame_dtype_, copy=False))[:, 0]
 
 
 def _listing(selected: NDArray, limit: int = 10) -> str:

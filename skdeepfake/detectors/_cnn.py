@@ -159,11 +159,7 @@ class CNNDetector(BaseDetector):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        if not all(isinstance(n, Integral) and n > 0 for n in self.filters):
-            raise ValueError(
-                f"The 'filters' parameter of {type(self).__name__} must be positive "
-                f"integers, one a block. Got {self.filters!r} instead."
-            )
+        self._check_positive_integers("filters")
 
     def _build_network(self) -> keras.Model:
         frame_shape = self.frame_shape_

@@ -276,7 +276,7 @@ class KerasEstimator(KerasClassifier):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(vars(self))
-        for name in ("_fit_callbacks", "_predict_callbacks"):
+        for name in ("_fit_callbacks", "_predict_callbacks", "_compiled"):
             state.pop(name, None)
         for name in self._networks:
             if name in state:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skdeepfake._slots import filled_slots
-from skdeepfake.detectors._batches import Batches
+from skdeepfake.detectors._batches import Batches, frame_index, sequence_index
 
 
 @pytest.fixture
@@ -109,3 +109,31 @@ def test_frames_are_read_from_a_memory_map(X: np.ndarray, tmp_path: Path) -> Non
     assert source.X is mapped
     assert drawn(source) == list(range(12))
     assert filled_slots(mapped).all()
+
+
+# -- where the parts lie ---------------------------------------------------------
+
+FILLED = np.array([[1, 1, 0], [0, 0, 0], [0, 1, 1], [0, 0, 1]], bool)
+
+
+def test_frames_lie_where_there_is_a_face() -> None:
+    videos, slots = frame_index(FILLED, np.array([0, 2]))
+    assert list(zip(videos, slots, strict=True)) == [(0, 0), (0, 1), (2, 1), (2, 2)]
+
+
+def test_sequences_have_their_faces_first() -> None:
+    videos, slots = sequence_index(FILLED, np.array([3, 2]))
+    assert videos.tolist() == [[3], [2]]
+    assert slots.tolist() == [[2, 0], [1, 2]]  # no longer than the longest
+
+
+def test_batch_of_sequences_holds_videos_with_their_targets_and_weights() -> None:
+    X = np.arange(1, 13).reshape(4, 3, 1) * FILLED[:, :, None]
+    index = sequence_index(FILLED, np.array([0, 2, 3]))
+    y, weight = np.array([0, 1, 0, 1]), np.array([1, 2, 3, 4]) / 2
+    source = Batches(X, index, y[index[0]], weight[index[0]], batch_size=2)
+    frames, targets, weights = source[0]
+    assert frames[..., 0].tolist() == [[1, 2], [8, 9]]
+    assert targets.tolist() == [[0.0], [0.0]]
+    assert weights.tolist() == [0.5, 1.5]
+    assert source[1][0][..., 0].tolist() == [[12, 0]]

@@ -1,0 +1,39 @@
+"""Networks compiled for prediction, once for all sizes of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+Compute = Callable[[NDArray], NDArray]
+
+
+def compiled(model: keras.Model) -> Compute:
+    """Compile a network by Keras' backend.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network of one input and one output. Later changes of its weights count.
+
+    Returns
+    -------
+    callable
+        From a batch of inputs to their outputs.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return model.predict_on_batch
+    # Keras' own function is traced anew for the last, smaller batch, and TensorFlow
+    # warns of it.
+    import tensorflow as tf
+
+    batch = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
+
+    @tf.function(input_signature=[batch])
+    def compute(inputs: Any) -> Any:
+        return model(inputs, training=False)
+
+    return lambda inputs: compute(inputs).numpy()
