@@ -13,6 +13,7 @@ __all__ = [
     "SkdeepfakeError",
     "TrainingDivergedError",
     "VideoReadError",
+    "WeightsError",
     "WorkerDiedError",
 ]
 
@@ -60,6 +61,10 @@ class WorkerDiedError(SkdeepfakeError, RuntimeError):
 
 class TrainingDivergedError(SkdeepfakeError, ArithmeticError):
     """The loss of a network became infinite or NaN while it was trained."""
+
+
+class WeightsError(SkdeepfakeError, OSError):
+    """The weights of a network cannot be had: no network, no such file, a wrong one."""
 
 
 class DatasetError(SkdeepfakeError, ValueError):

@@ -1,0 +1,7 @@
+"""Features of faces from networks that were trained on other pictures."""
+
+from ._cache import FeatureCache
+from ._keras_featurizer import KerasFeaturizer
+from ._vgg16 import VGG16Featurizer
+
+__all__ = ["FeatureCache", "KerasFeaturizer", "VGG16Featurizer"]

@@ -1,0 +1,89 @@
+"""A cache of features on disk, keyed by the faces and by the network."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Hashable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._cache import ArchiveCache
+
+_MEMBER = "features.npy"
+
+
+class FeatureCache(ArchiveCache):
+    """The cache that ``KerasFeaturizer(memory=...)`` keeps.
+
+    Each video has one file: a zip archive that holds the features of its faces as a
+    `.npy`. An entry is found by the pixels of the faces, wherever they come from, and
+    by the backbone, the content of its weights and the parameters of the featurizer.
+    It appears when it is whole and not before; several processes and machines may
+    share a cache.
+
+    Parameters
+    ----------
+    memory : str, os.PathLike or joblib.Memory
+        Where the cache lives, in a folder `skdeepfake-features` of its own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skdeepfake.features import FeatureCache
+    >>> cache = FeatureCache(tempfile.mkdtemp())
+    >>> len(cache), cache.nbytes
+    (0, 0)
+    >>> cache.prune(max_bytes=10**9)
+    0
+    """
+
+    _folder = "skdeepfake-features"
+    _format = 1
+
+    def load(self, key: Hashable) -> NDArray | None:
+        """Get the features of a video.
+
+        Parameters
+        ----------
+        key : tuple of plain values
+            What they depend on.
+
+        Returns
+        -------
+        ndarray or None
+            As they were stored; None if there is no such entry.
+
+        Raises
+        ------
+        CacheError
+            If the entry is damaged.
+        """
+        return self._read(key, _read_features)
+
+    def store(self, key: Hashable, features: NDArray) -> None:
+        """Write the features of a video, whole or not at all.
+
+        Parameters
+        ----------
+        key : tuple of plain values
+            What they depend on.
+        features : ndarray of shape (n_faces, ...)
+            The features of its faces.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be written: no permission, no space left.
+        """
+        content = io.BytesIO()
+        np.save(content, features, allow_pickle=False)
+        about = json.dumps({"key": repr(key)}).encode()
+        self._write(key, {"about.json": about, _MEMBER: content.getvalue()})
+
+
+def _read_features(archive: zipfile.ZipFile, path: Path) -> NDArray:
+    return np.load(io.BytesIO(archive.read(_MEMBER)), allow_pickle=False)

@@ -1,0 +1,67 @@
+"""What runs a network on a batch of images: Keras, or onnxruntime."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+
+import joblib
+import keras
+
+from .._compiled import Compute, compiled
+
+
+def run_by_onnxruntime(model: keras.Model) -> Compute:
+    """Export a network and load it into onnxruntime.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From uint8 images to features.
+
+    Returns
+    -------
+    callable
+        From a batch of images to their features.
+
+    Raises
+    ------
+    ImportError
+        If the extra `onnx` is not installed.
+    ValueError
+        If Keras runs on another backend than TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "engine='onnxruntime' exports the network by way of TensorFlow, but Keras "
+            f"runs on {keras.backend.backend()}: use engine='keras'"
+        )
+    try:
+        import onnxruntime
+        import tf2onnx  # noqa: F401 -- what Keras exports with
+    except ImportError as error:
+        raise ImportError(
+            "engine='onnxruntime' needs onnxruntime and tf2onnx: "
+            "pip install 'skdeepfake[onnx]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    # Otherwise each worker of joblib would take all cores.
+    options.intra_op_num_threads = joblib.cpu_count()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what tf2onnx uses of NumPy
+        path = os.path.join(folder, "network.onnx")
+        images = keras.InputSpec(shape=(None, *model.input_shape[1:]), dtype="uint8")
+        model.export(path, format="onnx", verbose=False, input_signature=[images])
+        session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})[0]
+
+
+ENGINES: dict[str, Callable[[keras.Model], Compute]] = {
+    "keras": compiled,
+    "onnxruntime": run_by_onnxruntime,
+}

@@ -1,0 +1,328 @@
+"""Featurizing: from faces to what a network trained on other pictures sees in them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from numbers import Integral
+from typing import Any, ClassVar
+
+import joblib
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from tqdm.auto import tqdm
+
+from .._docs import shared_docs
+from .._slots import filled_slots
+from .._stateless import StatelessTransformer
+from ..exceptions import CacheError, CacheWarning
+from ._backbones import BACKBONES
+from ._cache import FeatureCache
+from ._engines import ENGINES
+from ._network import FeatureNetwork, Recipe, shared_network
+
+# Raise it when the same recipe gives other features.
+_ALGORITHM_VERSION = 1
+
+
+with_shared_docs = shared_docs(
+    {
+        "pooling_parameters": """\
+    pooling : {"avg", "max"} or None, default=None
+        None keeps one vector a position; the others make one vector a frame.
+    frame_pooling : {"avg"} or None, default=None
+        What becomes of the frames of a video: None keeps them, ``"avg"`` averages
+        over those with a face. With `pooling`, that is one vector a video, which any
+        scikit-learn classifier takes.
+""",
+        "running_parameters": """\
+    batch_size : int, default=8
+        Images that go through the network at once.
+    dtype : {"float32", "float16"}, default="float32"
+        Of the result. ``"float16"`` takes half of the memory; the network computes
+        in float32 all the same.
+    engine : {"keras", "onnxruntime"}, default="keras"
+        What runs the network. onnxruntime is faster on many CPUs, and gives the same
+        but for 1e-4 of the largest feature. It needs the extra ``onnx`` and Keras on
+        TensorFlow.
+    memory : str, os.PathLike, joblib.Memory or None, default=None
+        Folder of a :class:`FeatureCache`: features that were computed before, of the
+        same faces by the same network, are read from there. None keeps nothing.
+    random_state : int, default=0
+        Seed of random weights (``weights=None``).
+    verbose : int, default=0
+        1 shows a progress bar.
+""",
+    }
+)
+
+
+@with_shared_docs
+class KerasFeaturizer(StatelessTransformer):
+    """Compute features of faces by a network that was trained on other pictures.
+
+    1. Each face goes through the network's own preprocessing and through all of its
+       layers but the top.
+    2. The positions of the last feature map, row by row, are a sequence of vectors;
+       `pooling` makes one of them.
+    3. A slot without a face does not go through the network: it is all zeros again.
+
+    Nothing is learnt from the faces. The network is built at the first use and
+    belongs to the process: equal featurizers share it, and a pickle leaves it out.
+
+    Parameters
+    ----------
+    backbone : str, keras.Model or callable, default="resnet50"
+        A network of `keras.applications` by its name in small letters, such as
+        ``"resnet50"``, ``"inception_v3"``, ``"efficientnet_v2_b0"`` or
+        ``"xception"``; or a model from images to features; or a function without
+        arguments that builds one. scikit-learn copies a model wherever it clones the
+        featurizer, but not a function.
+    weights : str, os.PathLike or None, default="imagenet"
+        Weights of a backbone given by name: ``"imagenet"``, which Keras downloads
+        once; the path of a weights file, without the top; or None for random ones. A
+        model or a function brings its own.
+    {{pooling_parameters}}
+    preprocess : bool or callable, default=True
+        Whether the images go through the preprocessing that the backbone was trained
+        with. A model or a function has none that is known: False and True both give
+        it raw pixels, 0 to 255. A callable takes the pixels as a float tensor and
+        uses `keras.ops` only.
+    {{running_parameters}}
+
+    See Also
+    --------
+    VGG16Featurizer : The paper's features.
+    skdeepfake.preprocessing.Resizer : The step before.
+    skdeepfake.detectors.CNNRNNDetector : The next step.
+
+    References
+    ----------
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 3.2 and 4.4.
+
+    Güera and Delp, "Deepfake video detection using recurrent neural networks", AVSS
+    2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.features import KerasFeaturizer
+    >>> faces = np.full((2, 3, 64, 64, 3), 100, dtype=np.uint8)
+    >>> faces[1, 2] = 0  # no face in the last frame of the second video
+    >>> featurizer = KerasFeaturizer("mobilenet_v2", weights=None, pooling="avg")
+    >>> features = featurizer.fit_transform(faces)
+    >>> features.shape
+    (2, 3, 1280)
+    >>> bool(features[1, 1].any()), bool(features[1, 2].any())
+    (True, False)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "backbone": [StrOptions(set(BACKBONES)), keras.Model, callable],
+        "weights": [str, os.PathLike, None],
+        "pooling": [StrOptions({"avg", "max"}), None],
+        "frame_pooling": [StrOptions({"avg"}), None],
+        "preprocess": ["boolean", callable],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"float32", "float16"})],
+        "engine": [StrOptions(set(ENGINES))],
+        "memory": [str, os.PathLike, joblib.Memory, None],
+        "random_state": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        backbone: Any = "resnet50",
+        *,
+        weights: str | os.PathLike[str] | None = "imagenet",
+        pooling: str | None = None,
+        frame_pooling: str | None = None,
+        preprocess: bool | Callable[[Any], Any] = True,
+        batch_size: int = 8,
+        dtype: str = "float32",
+        engine: str = "keras",
+        memory: str | os.PathLike[str] | joblib.Memory | None = None,
+        random_state: int = 0,
+        verbose: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.pooling = pooling
+        self.frame_pooling = frame_pooling
+        self.preprocess = preprocess
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.engine = engine
+        self.memory = memory
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Compute the features of each face.
+
+        Parameters
+        ----------
+        X : ndarray of uint8, shape (n_videos, n_frames, H, W, 3) or (n_images, H, W, 3)
+            RGB faces, as :class:`~skdeepfake.preprocessing.Resizer` gives them; all
+            zeros where there is none. May be memory-mapped.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, n_frames, n_positions, n_channels)
+            Zeros where there is no face. Without the second axis for single images
+            and for ``frame_pooling="avg"``, without the third where `pooling` or the
+            backbone itself leaves one vector a frame. Of type `dtype`.
+
+        Raises
+        ------
+        WeightsError
+            If the weights cannot be had, or are another network's.
+        CacheError
+            If the cache cannot be written. What it holds by then is kept.
+        ValueError
+            If X is not such an array, or its images are too small for the backbone,
+            or if a feature is not finite in `dtype`.
+        ImportError
+            If `engine` is not installed.
+
+        Warns
+        -----
+        CacheWarning
+            For each damaged entry of the cache, which is computed again.
+        """
+        self._validate_params()
+        videos = _check_faces(X, type(self).__name__)
+        network = shared_network(self._recipe(), videos.shape[2:])
+        filled = filled_slots(videos)
+        features = self._featurize(videos, filled, network)
+        if self.frame_pooling == "avg" and np.ndim(X) == 5:
+            return _average_frames(features, filled)
+        return features if np.ndim(X) == 5 else features[:, 0]
+
+    def _recipe(self) -> Recipe:
+        weights = None if self.weights is None else os.fspath(self.weights)
+        if not isinstance(self.backbone, str) and weights != "imagenet":
+            raise ValueError(
+                f"weights={weights!r} goes with a backbone that is given by name; a "
+                "model, or a function that builds one, brings its own weights"
+            )
+        # In Python's own types, as they are part of the cache's keys: a grid of
+        # parameters may hold NumPy's.
+        return Recipe(
+            str(self.backbone) if isinstance(self.backbone, str) else self.backbone,
+            None if weights is None else str(weights),
+            int(self.random_state),
+            self.preprocess if callable(self.preprocess) else bool(self.preprocess),
+            None if self.pooling is None else str(self.pooling),
+            str(self.engine),
+        )
+
+    def _featurize(
+        self, videos: NDArray, filled: NDArray[np.bool_], network: FeatureNetwork
+    ) -> NDArray:
+        """Get the features of all slots, from the cache and from the network."""
+        cache = FeatureCache.of(self.memory)
+        keys: dict[int, Hashable] = {}
+        known: dict[int, NDArray] = {}
+        if cache is not None:
+            about = _ALGORITHM_VERSION, network.identity, str(self.dtype)
+            for i in np.flatnonzero(filled.any(axis=1)).tolist():
+                keys[i] = *about, _digest(videos[i][filled[i]])
+                found = _load(cache, keys[i])
+                if found is not None:
+                    known[i] = found
+        one = next(iter(known.values()), None)
+        shape = network.feature_shape if one is None else one.shape[1:]
+        features = np.zeros((*filled.shape, *shape), dtype=self.dtype)
+        for i, found in known.items():
+            features[i, filled[i]] = found
+        to_do = filled.copy()
+        to_do[list(known)] = False
+        for i in self._compute(videos, to_do, network, features):
+            if cache is not None:
+                cache.store(keys[i], features[i, filled[i]])
+        return features
+
+    def _compute(
+        self,
+        videos: NDArray,
+        to_do: NDArray[np.bool_],
+        network: FeatureNetwork,
+        features: NDArray,
+    ) -> Iterator[int]:
+        """Fill in the features of the slots to do; yield each video that is done."""
+        index = np.argwhere(to_do)
+        left = to_do.sum(axis=1)
+        bar = tqdm(
+            total=len(index), desc="featurizing", unit="face", disable=self.verbose < 1
+        )
+        with bar:
+            for start in range(0, len(index), self.batch_size):
+                part = tuple(index[start : start + self.batch_size].T)
+                with np.errstate(over="ignore"):  # told below
+                    features[part] = network(videos[part])
+                self._check_finite(features[part])
+                bar.update(len(part[0]))
+                for i in part[0].tolist():
+                    left[i] -= 1
+                    if not left[i]:
+                        yield i
+
+    def _check_finite(self, features: NDArray) -> None:
+        if not np.isfinite(features).all():
+            hint = (
+                "use dtype='float32'" if self.dtype == "float16" else "are its weights?"
+            )
+            raise ValueError(
+                f"the features of {self.backbone!r} are not finite in {self.dtype}: "
+                f"{hint}"
+            )
+
+
+def _check_faces(X: ArrayLike, name: str) -> NDArray[np.uint8]:
+    """Check X and give it the form (n_videos, n_frames, height, width, 3)."""
+    faces = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if faces.ndim not in (4, 5) or faces.shape[-1] != 3:
+        raise ValueError(
+            f"X has shape {faces.shape}, but {name} takes RGB faces of shape (videos, "
+            "frames, height, width, 3) or (images, height, width, 3): put a Resizer "
+            "before it"
+        )
+    if faces.dtype != np.uint8:
+        raise ValueError(
+            f"X has dtype {faces.dtype}, but {name} takes pixels of 0 to 255 as uint8, "
+            "as a Resizer gives them"
+        )
+    if 0 in faces.shape:
+        raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")
+    return faces if faces.ndim == 5 else faces[:, np.newaxis]
+
+
+def _digest(faces: NDArray[np.uint8]) -> str:
+    """Describe faces in a few letters."""
+    content = hashlib.sha256(repr(faces.shape).encode())
+    content.update(np.ascontiguousarray(faces).data)
+    return content.hexdigest()
+
+
+def _load(cache: FeatureCache, key: Hashable) -> NDArray | None:
+    try:
+        return cache.load(key)
+    except CacheError as error:
+        warnings.warn(
+            f"{error}; the features are computed again", CacheWarning, stacklevel=5
+        )
+        return None
+
+
+def _average_frames(features: NDArray, filled: NDArray[np.bool_]) -> NDArray:
+    """Average over the frames with a face; zeros for a video without any."""
+    n_faces = np.maximum(filled.sum(axis=1), 1)
+    total = features.sum(axis=1, dtype=np.float64)
+    mean = total / n_faces.reshape(-1, *[1] * (total.ndim - 1))
+    return mean.astype(features.dtype)

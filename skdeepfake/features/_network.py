@@ -1,0 +1,258 @@
+"""Networks that turn images into features: built once a process, and shared."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+import json
+import os
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from .._compiled import Compute
+from ..exceptions import WeightsError
+from ._backbones import BACKBONES
+from ._engines import ENGINES
+from ._weights import build_with_imagenet_weights, load_weights, randomize
+
+# Networks kept for the next featurizer that is equal: one is 50 to 400 MB.
+_N_SHARED = 4
+_shared: OrderedDict[Hashable, FeatureNetwork] = OrderedDict()
+_lock = threading.Lock()
+
+# Where Keras' description of a model says the name of a layer.
+_NAMED = {"name", "keras_history", "input_layers", "output_layers"}
+
+
+class Recipe(NamedTuple):
+    """What features depend on, besides the images."""
+
+    backbone: Any  # a name, a Keras model or a callable that builds one
+    weights: str | None
+    random_state: int
+    preprocess: Any  # a bool or a callable
+    pooling: str | None
+    engine: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether names and numbers say it all, so that nothing need be built."""
+        return isinstance(self.backbone, str) and isinstance(self.preprocess, bool)
+
+
+class FeatureNetwork:
+    """A backbone with its preprocessing and pooling, for images of one size.
+
+    The Keras model is built when it is needed, and not where all features come from
+    a cache.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What it consists of.
+    frame_shape : tuple of int
+        Height, width and channels of the images.
+    """
+
+    def __init__(self, recipe: Recipe, frame_shape: tuple[int, ...]) -> None:
+        self.recipe = recipe
+        self.frame_shape = frame_shape
+        self._lock = threading.RLock()
+
+    @functools.cached_property
+    def model(self) -> keras.Model:
+        """From uint8 images to features, as one Keras model."""
+        recipe = self.recipe
+        inputs = keras.Input(self.frame_shape, dtype="uint8")
+        x = keras.ops.cast(inputs, "float32")
+        backbone, preprocess = _backbone(recipe, self.frame_shape)
+        if preprocess is not None:
+            x = preprocess(x)
+        x = backbone(x, training=False)
+        if isinstance(x, (list, tuple, dict)):
+            raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
+        if len(x.shape) == 4:
+            x = layers.Reshape((-1, x.shape[-1]))(x)
+        if len(x.shape) == 3 and recipe.pooling is not None:
+            pool = keras.ops.mean if recipe.pooling == "avg" else keras.ops.max
+            x = pool(x, axis=1)
+        if len(x.shape) not in (2, 3) or None in x.shape[1:]:
+            raise ValueError(
+                f"backbone gives an output of shape {tuple(x.shape)}, but features are "
+                "of shape (images, channels), (images, positions, channels) or "
+                "(images, height, width, channels)"
+            )
+        return keras.Model(inputs, x)
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of an image's features: (positions, channels) or (channels,)."""
+        with self._lock:
+            return tuple(self.model.output_shape[1:])
+
+    @property
+    def identity(self) -> Hashable:
+        """What distinguishes its features from those of any other network."""
+        recipe = self.recipe
+        if not recipe.is_plain:
+            with self._lock:
+                return digest(self.model), recipe.engine
+        if recipe.weights == "imagenet":
+            weights = "imagenet"
+        elif recipe.weights is None:
+            weights = f"random {recipe.random_state}"
+        else:
+            weights = _file_digest(*_version(recipe.weights))
+        return recipe._replace(weights=weights, random_state=0)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute the features of a batch of images."""
+        # One batch at a time: it keeps all cores busy, and the first one compiles.
+        with self._lock:
+            return self._compute(images)
+
+    @functools.cached_property
+    def _compute(self) -> Compute:
+        return ENGINES[self.recipe.engine](self.model)
+
+
+def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwork:
+    """Get the network of a recipe: the same one for equal recipes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What it consists of.
+    frame_shape : tuple of int
+        Height, width and channels of the images.
+
+    Returns
+    -------
+    FeatureNetwork
+        New, or one of those used last.
+    """
+    key: Hashable = recipe, frame_shape
+    if isinstance(recipe.backbone, keras.Model):
+        # By content: scikit-learn's `clone` copies it, and its owner may train it.
+        key = recipe._replace(backbone=digest(recipe.backbone)), frame_shape
+    elif isinstance(recipe.weights, str) and recipe.weights != "imagenet":
+        key = recipe, frame_shape, _version(recipe.weights)
+    with _lock:
+        if key not in _shared:
+            if isinstance(recipe.backbone, keras.Model):
+                recipe = recipe._replace(backbone=copy.deepcopy(recipe.backbone))
+            _shared[key] = FeatureNetwork(recipe, frame_shape)
+            if len(_shared) > _N_SHARED:
+                _shared.popitem(last=False)
+        _shared.move_to_end(key)
+        return _shared[key]
+
+
+def digest(model: keras.Model) -> str:
+    """Describe a model's architecture and weights in a few letters.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Any that Keras can serialize.
+
+    Returns
+    -------
+    str
+        The same for models that compute the same in the same way, whatever the
+        numbers in the names that Keras gave their layers.
+    """
+    architecture = _numbered(json.loads(model.to_json()), {})
+    content = hashlib.sha256(json.dumps(architecture).encode())
+    for weight in model.get_weights():
+        content.update(np.ascontiguousarray(weight).data)
+    return content.hexdigest()
+
+
+def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any:
+    """Put numbers for the names of layers, but not for a word that is alike: "relu"."""
+    if isinstance(part, dict):
+        return {
+            # A policy of dtypes has a name as well, and it matters.
+            key: value
+            if key == "dtype"
+            else _numbered(value, numbers, named=key in _NAMED)
+            for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [_numbered(item, numbers, named=named) for item in part]
+    if named and isinstance(part, str):
+        return numbers.setdefault(part, len(numbers))
+    return part
+
+
+def _backbone(
+    recipe: Recipe, frame_shape: tuple[int, ...]
+) -> tuple[keras.Model, Callable[[Any], Any] | None]:
+    """Get the network and the preprocessing of its images, if there is any."""
+    preprocess = recipe.preprocess if callable(recipe.preprocess) else None
+    if isinstance(recipe.backbone, keras.Model):
+        return recipe.backbone, preprocess
+    if not isinstance(recipe.backbone, str):
+        network = recipe.backbone()
+        if not isinstance(network, keras.Model):
+            raise ValueError(
+                f"backbone() gave {type(network).__name__}, not a Keras model"
+            )
+        return network, preprocess
+    known = BACKBONES[recipe.backbone]
+    if min(frame_shape[:2]) < known.smallest:
+        raise ValueError(
+            f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
+            f"backbone={recipe.backbone!r} needs at least {known.smallest} x "
+            f"{known.smallest} (it was trained on {known.size} x {known.size}): set "
+            "the size of the Resizer"
+        )
+    if recipe.preprocess is True:
+        # As a layer, its constants belong to the compiled graph: an exported one would
+        # ask for them as further inputs.
+        preprocess = layers.Lambda(known.preprocess)
+    with warnings.catch_warnings():
+        # MobileNet: that its weights are those of another size, as always here.
+        warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
+        if recipe.weights == "imagenet":
+            network = build_with_imagenet_weights(
+                known.build, recipe.backbone, frame_shape
+            )
+        else:
+            network = known.build(
+                weights=None, include_top=False, input_shape=frame_shape
+            )
+            if recipe.weights is None:
+                randomize(network, recipe.random_state)
+            else:
+                load_weights(network, recipe.weights, recipe.backbone)
+    return network, preprocess
+
+
+def _version(path: str) -> tuple[str, int, int]:
+    """Tell which file lies there now."""
+    try:
+        with open(path, "rb") as file:
+            found = os.stat(file.fileno())
+    except OSError as error:
+        raise WeightsError(
+            f"weights={path!r} cannot be read: {error.strerror}; pass the path of a "
+            "weights file, 'imagenet', or None for random weights"
+        ) from error
+    return path, found.st_size, found.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=16)
+def _file_digest(path: str, size: int, mtime_ns: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,0 +1,88 @@
+"""The paper's features: VGG16 without its top."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import joblib
+
+from ._keras_featurizer import KerasFeaturizer, with_shared_docs
+
+
+@with_shared_docs
+class VGG16Featurizer(KerasFeaturizer):
+    """Compute the features that the paper's second model learns from: VGG16's.
+
+    A face of 224 x 224 pixels becomes 49 vectors of 512 numbers, the 7 x 7 positions
+    of the last feature map row by row. Other sizes give their own number of positions.
+    This is :class:`KerasFeaturizer` with ``backbone="vgg16"``.
+
+    Parameters
+    ----------
+    weights : str, os.PathLike or None, default="imagenet"
+        ``"imagenet"``, which Keras downloads once; the path of a weights file of
+        VGG16 without its top; or None for random ones.
+    {{pooling_parameters}}
+    preprocess : bool or callable, default=True
+        Whether the images go through ImageNet's own preprocessing: BGR, less the mean
+        color. False gives the network raw RGB pixels, 0 to 255, as the paper's code
+        does but for its order of colors. A callable takes the pixels as a float
+        tensor and uses `keras.ops` only.
+    {{running_parameters}}
+
+    See Also
+    --------
+    KerasFeaturizer : Other networks, which the paper names as its future.
+    skdeepfake.preprocessing.Resizer : The step before.
+    skdeepfake.detectors.CNNRNNDetector : The next step.
+
+    References
+    ----------
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.4 and appendix
+    7.3.
+
+    Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+    recognition", ICLR 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.features import VGG16Featurizer
+    >>> faces = np.full((2, 3, 64, 64, 3), 100, dtype=np.uint8)
+    >>> faces[1, 2] = 0  # no face in the last frame of the second video
+    >>> features = VGG16Featurizer(weights=None).fit_transform(faces)
+    >>> features.shape
+    (2, 3, 4, 512)
+    >>> bool(features[1, 1].any()), bool(features[1, 2].any())
+    (True, False)
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: str | os.PathLike[str] | None = "imagenet",
+        pooling: str | None = None,
+        frame_pooling: str | None = None,
+        preprocess: bool | Callable[[Any], Any] = True,
+        batch_size: int = 8,
+        dtype: str = "float32",
+        engine: str = "keras",
+        memory: str | os.PathLike[str] | joblib.Memory | None = None,
+        random_state: int = 0,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            "vgg16",
+            weights=weights,
+            pooling=pooling,
+            frame_pooling=frame_pooling,
+            preprocess=preprocess,
+            batch_size=batch_size,
+            dtype=dtype,
+            engine=engine,
+            memory=memory,
+            random_state=random_state,
+            verbose=verbose,
+        )
