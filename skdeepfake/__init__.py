@@ -4,6 +4,7 @@ The way of the data, from paths of videos to one probability a video:
 
 - :mod:`skdeepfake.datasets`: labelled videos
 - :mod:`skdeepfake.preprocessing`: frames, faces, arrays
+- :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
 - :mod:`skdeepfake.plotting`: pictures of faces, training and scores
@@ -24,16 +25,21 @@ _MODULES = (
     "datasets",
     "detectors",
     "exceptions",
+    "features",
     "pipeline",
     "plotting",
     "preprocessing",
 )
 _NAMES = {
     "CNNDetector": "detectors",
+    "CNNRNNDetector": "detectors",
     "Clip": "preprocessing",
     "CropCache": "preprocessing",
     "DlibFaceCropper": "preprocessing",
+    "FeatureCache": "features",
+    "KerasFeaturizer": "features",
     "Resizer": "preprocessing",
+    "VGG16Featurizer": "features",
     "VideoFrameSampler": "preprocessing",
     "VideoTranscoder": "preprocessing",
     "load_videos": "datasets",

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from .exceptions import NoFaceWarning, SkdeepfakeError, VideoReadError
+from .pipeline import DETECTORS
 
 __all__ = ["main"]
 
@@ -108,18 +109,22 @@ def _train(args: argparse.Namespace) -> int:
     _check_writable(args.output)
     n_fake = int(videos.target.sum())
     _say(f"{len(videos.data) - n_fake} real and {n_fake} fake videos in {args.root}")
+    given = {}
+    if args.learning_rate is not None:  # each detector has its own
+        given["learning_rate"] = args.learning_rate
     pipeline = make_detector_pipeline(
         args.detector,
         n_frames=args.frames,
         duration=args.duration or None,
         margin=args.margin,
         size=(args.size, args.size),
+        weights=args.weights,
         memory=args.cache,
         n_jobs=args.jobs,
         verbose=0 if args.quiet else 1,
         epochs=args.epochs,
         batch_size=args.batch_size,
-        learning_rate=args.learning_rate,
+        **given,
         class_weight="balanced" if args.balanced else None,
         validation_fraction=args.validation_fraction or None,
         random_state=args.seed,
@@ -140,7 +145,9 @@ def _train(args: argparse.Namespace) -> int:
     with _brief_warnings():
         pipeline.fit(videos.data, videos.target, detector__groups=videos.groups)
     # What is saved stays silent where it is used, and writes to no cache there.
-    pipeline.set_params(cropper__verbose=0, cropper__memory=None, detector__verbose=0)
+    quiet = {"verbose": 0, "memory": None}
+    for step in pipeline.named_steps.values():
+        step.set_params(**{k: v for k, v in quiet.items() if k in step.get_params()})
     _dump(pipeline, args.output)
     size = args.output.stat().st_size / 2**20
     _say(
@@ -366,7 +373,13 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a detector on a folder of videos")
     train.add_argument("root", type=Path, metavar="ROOT", help="holds real/ and fake/")
     train.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL")
-    train.add_argument("--detector", choices=["cnn"], default="cnn")
+    train.add_argument("--detector", choices=list(DETECTORS), default="cnn")
+    train.add_argument(
+        "--weights",
+        default="imagenet",
+        metavar="FILE",
+        help="of VGG16, for cnn_rnn; imagenet (the default) is downloaded once",
+    )
     train.add_argument("--frames", type=int, default=10, help="frames a video")
     train.add_argument(
         "--duration", type=float, default=10.0, help="seconds a video; 0 for all of it"
@@ -375,7 +388,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--margin", type=float, default=0.0, help="around the face")
     train.add_argument("--epochs", type=int, default=50, help="at the most")
     train.add_argument("--batch-size", type=int, default=32, help="frames a step")
-    train.add_argument("--learning-rate", type=float, default=1e-4)
+    train.add_argument(
+        "--learning-rate", type=float, help="default: that of the paper's detector"
+    )
     train.add_argument(
         "--balanced",
         action="store_true",
@@ -397,7 +412,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cv", type=int, metavar="K", help="cross-validate in K folds by group first"
     )
     train.add_argument(
-        "--cache", metavar="FOLDER", help="keeps face crops for the next training"
+        "--cache", metavar="FOLDER", help="keeps crops and features for next time"
     )
     train.add_argument("--jobs", type=int, metavar="N", help="videos read at once")
     train.add_argument("--seed", type=int, help="makes two trainings identical")

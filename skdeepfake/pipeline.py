@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 from sklearn.base import is_classifier
@@ -13,7 +14,7 @@ from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 __all__ = ["make_detector_pipeline"]
 
 # Named, not imported: building a pipeline is what first loads Keras.
-_DETECTORS = {"cnn": "CNNDetector"}
+DETECTORS = {"cnn": "CNNDetector", "cnn_rnn": "CNNRNNDetector"}
 
 
 def make_detector_pipeline(
@@ -23,6 +24,8 @@ def make_detector_pipeline(
     duration: float | None = 10.0,
     margin: float = 0.0,
     size: tuple[int, int] = (224, 224),
+    featurizer: Any = None,
+    weights: str | os.PathLike[str] | None = "imagenet",
     memory: Any = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -32,9 +35,9 @@ def make_detector_pipeline(
 
     Parameters
     ----------
-    detector : {"cnn"} or classifier, default="cnn"
+    detector : {"cnn", "cnn_rnn"} or classifier, default="cnn"
         The paper's model by its short name, or any classifier of arrays of shape
-        (n_videos, n_frames, height, width, 3).
+        (n_videos, n_frames, height, width, 3), or of what `featurizer` gives.
     n_frames : int, default=10
         Frames sampled from each video.
     duration : float or None, default=10.0
@@ -43,9 +46,17 @@ def make_detector_pipeline(
         What is added to the face on each side, as a share of its size.
     size : tuple of int, default=(224, 224)
         Height and width of the faces that the detector gets, in pixels.
+    featurizer : transformer or None, default=None
+        Step between faces and detector, such as a
+        :class:`~skdeepfake.features.KerasFeaturizer`. None is none, and for
+        ``"cnn_rnn"`` a :class:`~skdeepfake.features.VGG16Featurizer` with `weights`
+        and `memory`.
+    weights : str, os.PathLike or None, default="imagenet"
+        Weights of that VGG16: ``"imagenet"``, the path of a file, or None for random
+        ones. Without meaning for other detectors and featurizers.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a cache of face crops, so that each video is decoded once,
-        whatever the number of fits, folds and candidates.
+        Folder of a cache of face crops, and of features, so that each video is
+        decoded once, whatever the number of fits, folds and candidates.
     n_jobs : int or None, default=None
         Videos worked on at once, in each step.
     verbose : int, default=0
@@ -57,7 +68,8 @@ def make_detector_pipeline(
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
-        With the steps `sampler`, `cropper`, `resizer` and `detector`.
+        With the steps `sampler`, `cropper`, `resizer`, `featurizer` where there is
+        one, and `detector`.
 
     Raises
     ------
@@ -75,14 +87,19 @@ def make_detector_pipeline(
     >>> pipeline.fit(paths, y).predict_proba(["interview.mp4"])  # doctest: +SKIP
     """
     if isinstance(detector, str):
-        if detector not in _DETECTORS:
+        if detector not in DETECTORS:
             raise ValueError(
                 f"detector={detector!r} is not known; the names are "
-                f"{', '.join(map(repr, _DETECTORS))}, and any classifier will do"
+                f"{', '.join(map(repr, DETECTORS))}, and any classifier will do"
+            )
+        if detector == "cnn_rnn" and featurizer is None:
+            features = importlib.import_module(".features", __package__)
+            featurizer = features.VGG16Featurizer(
+                weights=weights, memory=memory, verbose=verbose
             )
         detectors = importlib.import_module(".detectors", __package__)
         detector_params.setdefault("verbose", verbose)
-        detector = getattr(detectors, _DETECTORS[detector])(**detector_params)
+        detector = getattr(detectors, DETECTORS[detector])(**detector_params)
     elif (
         isinstance(detector, type)
         or not hasattr(detector, "fit")
@@ -97,11 +114,11 @@ def make_detector_pipeline(
     cropper = DlibFaceCropper(
         margin=margin, memory=memory, n_jobs=n_jobs, verbose=verbose
     )
-    return Pipeline(
-        [
-            ("sampler", VideoFrameSampler(n_frames, duration, n_jobs=n_jobs)),
-            ("cropper", cropper),
-            ("resizer", Resizer(size, n_jobs=n_jobs)),
-            ("detector", detector),
-        ]
-    )
+    steps = [
+        ("sampler", VideoFrameSampler(n_frames, duration, n_jobs=n_jobs)),
+        ("cropper", cropper),
+        ("resizer", Resizer(size, n_jobs=n_jobs)),
+        ("featurizer", featurizer),
+        ("detector", detector),
+    ]
+    return Pipeline([(name, step) for name, step in steps if step is not None])

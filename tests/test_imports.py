@@ -26,6 +26,10 @@ HEAVY = ["tensorflow", "keras", "scikeras", "torch", "jax", "matplotlib"]
 LIGHT_MODULES = [
     "skdeepfake",
     "skdeepfake.exceptions",
+    "skdeepfake._cache",
+    "skdeepfake._docs",
+    "skdeepfake._slots",
+    "skdeepfake._stateless",
     "skdeepfake.preprocessing",
     *(
         f"skdeepfake.preprocessing.{module.name}"
@@ -77,7 +81,8 @@ def test_public_name_resolves(name):
 
 
 @pytest.mark.parametrize(
-    "module", ["datasets", "detectors", "exceptions", "pipeline", "preprocessing"]
+    "module",
+    ["datasets", "detectors", "exceptions", "features", "pipeline", "preprocessing"],
 )
 def test_public_names_of_the_modules_resolve(module):
     found = importlib.import_module(f"skdeepfake.{module}")

@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GroupKFold, cross_val_score
-from sklearn.pipeline import Pipeline
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from skdeepfake import CNNDetector
+from skdeepfake import (
+    CNNDetector,
+    CNNRNNDetector,
+    FeatureCache,
+    KerasFeaturizer,
+    VGG16Featurizer,
+)
 from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
-
-ROOT = Path(__file__).resolve().parent.parent
-
-LOAD_AND_ANSWER = """
-import sys
-import joblib, numpy
-assert not any(name.startswith(("skdeepfake", "keras")) for name in sys.modules)
-pipeline = joblib.load(sys.argv[1])
-numpy.save(sys.argv[3], pipeline.predict_proba(numpy.load(sys.argv[2])))
-"""
-
-
-def answers_of_a_new_process(
-    pipeline: Pipeline, X: np.ndarray, folder: Path
-) -> np.ndarray:
-    """Dump the pipeline and have a new process load it and answer."""
-    joblib.dump(pipeline, folder / "pipeline.joblib")
-    np.save(folder / "X.npy", X)
-    names = ["pipeline.joblib", "X.npy", "answers.npy"]
-    subprocess.run(
-        [sys.executable, "-c", LOAD_AND_ANSWER, *(str(folder / n) for n in names)],
-        check=True,
-        cwd=ROOT,
-    )
-    return np.load(folder / "answers.npy")
 
 
 def small_pipeline(**params: Any) -> Pipeline:
@@ -216,15 +196,19 @@ def test_clone_of_the_pipeline_is_not_fitted_and_trains_the_same(
 
 @pytest.mark.slow
 def test_pipeline_answers_the_same_in_a_new_process(
-    fitted: Pipeline, rendered_videos: Bunch, tmp_path: Path
+    fitted: Pipeline,
+    rendered_videos: Bunch,
+    answers_of_a_new_process: Callable[..., np.ndarray],
 ) -> None:
     some = rendered_videos.data[[0, 6]]
-    answers = answers_of_a_new_process(fitted, some, tmp_path)
+    answers = answers_of_a_new_process(fitted, some)
     np.testing.assert_array_equal(answers, fitted.predict_proba(some))
 
 
 @pytest.mark.slow
-def test_real_videos_go_all_the_way(real_videos: Bunch, tmp_path: Path) -> None:
+def test_real_videos_go_all_the_way(
+    real_videos: Bunch, answers_of_a_new_process: Callable[..., np.ndarray]
+) -> None:
     # One of each pair of fakes a fold, no person in both: vs9 is the fake of v9.
     folds = [
         ("sdfvd_v9", "sdfvd_vs9", "retalking_1"),
@@ -253,6 +237,99 @@ def test_real_videos_go_all_the_way(real_videos: Bunch, tmp_path: Path) -> None:
     some = X[[1, 2]]
     answers = pipeline.predict_proba(some)
     assert ((answers > 0) & (answers < 1)).all()
-    np.testing.assert_array_equal(
-        answers_of_a_new_process(pipeline, some, tmp_path), answers
+    np.testing.assert_array_equal(answers_of_a_new_process(pipeline, some), answers)
+
+
+# -- with features -------------------------------------------------------------------
+
+
+def test_recurrent_detector_gets_the_papers_features() -> None:
+    pipeline = make_detector_pipeline(
+        "cnn_rnn", weights="vgg16.h5", memory="cache", verbose=1, sequence="temporal"
     )
+    assert list(pipeline.named_steps) == [
+        *("sampler", "cropper", "resizer", "featurizer", "detector")
+    ]
+    featurizer, detector = pipeline["featurizer"], pipeline["detector"]
+    assert type(featurizer) is VGG16Featurizer
+    assert featurizer.weights == "vgg16.h5"
+    assert featurizer.memory == pipeline["cropper"].memory == "cache"
+    assert featurizer.verbose == detector.verbose == 1
+    assert type(detector) is CNNRNNDetector
+    assert detector.sequence == "temporal"
+    assert make_detector_pipeline("cnn_rnn")["featurizer"].weights == "imagenet"
+
+
+def test_featurizer_that_is_passed_is_taken() -> None:
+    featurizer = KerasFeaturizer("mobilenet_v2")
+    pipeline = make_detector_pipeline("cnn_rnn", featurizer=featurizer)
+    assert pipeline["featurizer"] is featurizer
+    plain = make_detector_pipeline(LogisticRegression(), featurizer=featurizer)
+    assert plain["featurizer"] is featurizer
+
+
+def test_features_are_computed_once_in_a_grid_search(
+    rendered_videos: Bunch, tmp_path: Path
+) -> None:
+    pipeline = make_detector_pipeline(
+        "cnn_rnn",
+        weights=None,
+        size=(32, 32),
+        n_frames=2,
+        memory=tmp_path,
+        units=(4,),
+        epochs=1,
+        validation_fraction=None,
+        random_state=0,
+    )
+    grid = {"detector__cell": ["lstm", "gru"], "detector__sequence": ["temporal"]}
+    search = GridSearchCV(pipeline, grid, cv=GroupKFold(2), scoring="roc_auc")
+    paths, y, groups = (rendered_videos[k] for k in ("data", "target", "groups"))
+    search.fit(paths, y, groups=groups)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    cache = FeatureCache(tmp_path)
+    assert len(cache) == len(paths)
+    written = {path: path.stat().st_ino for path in cache.folder.glob("*/*.zip")}
+    search.best_estimator_.predict_proba(paths)
+    assert {p: p.stat().st_ino for p in cache.folder.glob("*/*.zip")} == written
+
+
+@pytest.mark.slow
+def test_real_videos_go_through_vgg16(
+    real_videos: Bunch,
+    vgg16_weights: str,
+    answers_of_a_new_process: Callable[..., np.ndarray],
+) -> None:
+    chosen = [*np.flatnonzero(real_videos.target == 0)[:2]]
+    chosen += [*np.flatnonzero(real_videos.target == 1)]
+    pipeline = make_detector_pipeline(
+        "cnn_rnn",
+        weights=vgg16_weights,
+        n_frames=2,
+        size=(64, 64),
+        epochs=20,
+        learning_rate=0.01,
+        validation_fraction=None,
+        random_state=0,
+    )
+    paths, y = real_videos.data[chosen], real_videos.target[chosen]
+    answers = pipeline.fit(paths, y).predict_proba(paths)
+    assert (answers[:, 1] > 0.5).tolist() == [False, False, True, True]
+    np.testing.assert_array_equal(answers_of_a_new_process(pipeline, paths), answers)
+
+
+def test_features_of_videos_serve_any_classifier(rendered_videos: Bunch) -> None:
+    featurizer = KerasFeaturizer(
+        "vgg16", weights=None, pooling="avg", frame_pooling="avg"
+    )
+    pipeline = make_detector_pipeline(
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        featurizer=featurizer,
+        size=(32, 32),
+        n_frames=2,
+    )
+    pipeline.fit(rendered_videos.data, rendered_videos.target)
+    assert pipeline["featurizer"].transform(
+        pipeline[:3].transform(rendered_videos.data)
+    ).shape == (12, 512)
+    assert pipeline.score(rendered_videos.data, rendered_videos.target) == 1.0

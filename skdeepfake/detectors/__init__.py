@@ -1,5 +1,6 @@
 """Networks that tell real from fake faces, as scikit-learn classifiers."""
 
 from ._cnn import CNNDetector
+from ._cnn_rnn import CNNRNNDetector
 
-__all__ = ["CNNDetector"]
+__all__ = ["CNNDetector", "CNNRNNDetector"]
