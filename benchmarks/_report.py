@@ -22,6 +22,8 @@ _DISTRIBUTIONS = (
     "joblib",
     "distributed",
     "keras",
+    "scikeras",
+    "onnxruntime",
     "tensorflow",
 )
 

@@ -1,0 +1,130 @@
+"""Seconds of a detector's `fit` and `predict_proba`, against plain Keras.
+
+Plain Keras is the same network, compiled alike, on the same arrays: `fit(X, y)` with
+Keras' own batches, and `predict(X)`. Weights and order are those of the same seed. Each
+training is one of several epochs without validation; the first epoch, which compiles,
+is left out. The two take turns; `more` is how much longer the detector took, by the
+medians of all epochs and by the best ones.
+
+The GAN is timed by the step, against the paper's eager loop written out as in its
+appendix 7.4, on the same batch.
+
+Example: ``python benchmarks/fit.py --detectors cnn cnn_rnn --repeats 5``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from _report import print_table, write
+from _timing import seconds
+
+from skdeepfake.detectors import CNNDetector, CNNRNNDetector
+
+N_IMAGES = 256
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Keep how long each epoch took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the clock."""
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Stop it."""
+        self.seconds.append(time.perf_counter() - self.began)
+
+    def __deepcopy__(self, memo: dict) -> EpochSeconds:
+        return self  # a detector uses copies of its callbacks, and this one is read
+
+
+def fit_seconds(fit: Any, watch: EpochSeconds) -> list[float]:
+    """Train, and give the seconds of each epoch but the first."""
+    watch.seconds.clear()
+    fit()
+    return watch.seconds[1:]
+
+
+def compare(kind: type, X: np.ndarray, y: np.ndarray, repeats: int) -> list[dict]:
+    """Time a detector and its network in plain Keras, in turn."""
+    watch = EpochSeconds()
+    detector = kind(
+        epochs=4, validation_fraction=None, random_state=0, callbacks=[watch]
+    )
+    plain = kind(random_state=0).initialize(X, y).model_
+    took: dict[str, list[float]] = defaultdict(list)
+    for _ in range(repeats):
+        took["fit, ours"] += fit_seconds(lambda: detector.fit(X, y), watch)
+        took["fit, plain"] += fit_seconds(
+            lambda: plain.fit(X, y, epochs=4, callbacks=[watch], verbose=0), watch
+        )
+        for name, predict in (
+            ("predict, ours", lambda: detector.predict_proba(X)),
+            ("predict, plain", lambda: plain.predict(X, verbose=0)),
+        ):
+            predict()
+            took[name] += [seconds(predict) for _ in range(3)]
+    rows = []
+    for job in ("fit", "predict"):
+        ours, plain_ = took[f"{job}, ours"], took[f"{job}, plain"]
+        more = statistics.median(ours) / statistics.median(plain_) - 1
+        rows.append(
+            {
+                "detector": kind.__name__,
+                "job": job,
+                "ours s": statistics.median(ours),
+                "plain Keras s": statistics.median(plain_),
+                "more, medians": more,
+                "more, best": min(ours) / min(plain_) - 1,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--detectors", nargs="+", choices=["cnn", "cnn_rnn"], default=["cnn", "cnn_rnn"]
+    )
+    parser.add_argument("--size", type=int, default=112, help="of images, in pixels")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the result to this file")
+    options = parser.parse_args()
+    rng = np.random.RandomState(0)
+    y = np.arange(N_IMAGES) % 2
+    rows = []
+    if "cnn" in options.detectors:
+        shape = (N_IMAGES, options.size, options.size, 3)
+        images = rng.randint(1, 256, size=shape).astype(np.uint8)
+        rows += compare(CNNDetector, images, y, options.repeats)
+    if "cnn_rnn" in options.detectors:
+        features = rng.rand(N_IMAGES, 49, 512).astype(np.float32)
+        rows += compare(CNNRNNDetector, features, y, options.repeats)
+    print_table(rows)
+    if options.json:
+        write(
+            rows,
+            options.json,
+            size=options.size,
+            repeats=options.repeats,
+            load_average=os.getloadavg(),
+        )
+
+
+if __name__ == "__main__":
+    main()
