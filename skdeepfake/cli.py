@@ -109,6 +109,9 @@ def _train(args: argparse.Namespace) -> int:
     _check_writable(args.output)
     n_fake = int(videos.target.sum())
     _say(f"{len(videos.data) - n_fake} real and {n_fake} fake videos in {args.root}")
+    # The model is asked from other folders.
+    named = args.weights == "imagenet"
+    weights = args.weights if named else os.path.abspath(args.weights)
     given = {}
     if args.learning_rate is not None:  # each detector has its own
         given["learning_rate"] = args.learning_rate
@@ -118,7 +121,7 @@ def _train(args: argparse.Namespace) -> int:
         duration=args.duration or None,
         margin=args.margin,
         size=(args.size, args.size),
-        weights=args.weights,
+        weights=weights,
         memory=args.cache,
         n_jobs=args.jobs,
         verbose=0 if args.quiet else 1,

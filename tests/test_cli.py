@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake import cli
+from skdeepfake import FeatureCache, cli
 from skdeepfake.preprocessing import VideoFrameSampler
 
 
@@ -209,6 +209,46 @@ def test_model_of_other_classes_is_refused_and_fake_is_found_by_name(
     joblib.dump(pipeline, path)
     assert cli.main(["predict", str(path), video]) == cli.FAILED
     assert "['a', 'b']" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_recurrent_detector_is_trained_with_weights_from_a_file(
+    rendered_root, rendered_videos, vgg16_weights, tmp_path, monkeypatch, capsys
+) -> None:
+    path, cache = tmp_path / "model.joblib", tmp_path / "cache"
+    monkeypatch.chdir(Path(vgg16_weights).parent)
+    code = cli.main(
+        [
+            *("train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING),
+            *("--detector", "cnn_rnn", "--weights", Path(vgg16_weights).name),
+            *("--validation-fraction", "0", "--cache", str(cache)),
+        ]
+    )
+    assert code == cli.OK
+    assert len(FeatureCache(cache)) == 12
+    pipeline = joblib.load(path)
+    assert pipeline["featurizer"].weights == str(vgg16_weights)
+    assert pipeline["featurizer"].memory is pipeline["cropper"].memory is None
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["predict", str(path), rendered_videos.data[0]]) == cli.OK
+    assert "3/3 frames with a face" in capsys.readouterr().out
+
+
+def test_weights_that_are_missing_end_the_training(
+    rendered_root, tmp_path, capsys
+) -> None:
+    path = tmp_path / "model.joblib"
+    code = cli.main(
+        [
+            *("train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING),
+            *("--detector", "cnn_rnn", "--weights", "nowhere.h5"),
+        ]
+    )
+    assert code == cli.FAILED
+    printed = capsys.readouterr().err
+    assert "nowhere.h5" in printed
+    assert "weights" in printed
+    assert not path.exists()
 
 
 def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None:

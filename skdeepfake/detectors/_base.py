@@ -66,7 +66,7 @@ class BaseDetector(KerasEstimator):
         "optimizer": [str, keras.optimizers.Optimizer, type],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
-        "monitor": [StrOptions({"val_loss", "val_auc"})],
+        "monitor": [StrOptions({"val_loss", "val_roc_auc"})],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "lr_factor": [Interval(Real, 0, 1, closed="neither")],
@@ -342,7 +342,9 @@ class BaseDetector(KerasEstimator):
 
     def _make_metrics(self) -> list[Any]:
         # Counted over thresholds in each step, so only where it is asked for.
-        auc = [keras.metrics.AUC(name="auc")] if self.monitor == "val_auc" else []
+        auc = (
+            [keras.metrics.AUC(name="roc_auc")] if self.monitor == "val_roc_auc" else []
+        )
         return [*super()._make_metrics(), *auc]
 
     def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:

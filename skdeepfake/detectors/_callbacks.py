@@ -50,7 +50,7 @@ def training_callbacks(
 
     Parameters
     ----------
-    monitor : {"val_loss", "val_auc"}
+    monitor : {"val_loss", "val_roc_auc"}
         What shall get better: lower or higher, as it is.
     patience : int or None
         Epochs without a better value before training stops and the best weights
@@ -68,7 +68,7 @@ def training_callbacks(
     list of keras.callbacks.Callback
         New objects, for one training.
     """
-    watched = {"monitor": monitor, "mode": "max" if monitor == "val_auc" else "min"}
+    watched = {"monitor": monitor, "mode": "max" if monitor == "val_roc_auc" else "min"}
     callbacks: list[keras.callbacks.Callback] = [StopWhenDiverged()]
     if lr_patience is not None:
         callbacks.append(

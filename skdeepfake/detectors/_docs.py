@@ -10,7 +10,7 @@ _SHARED = {
         Share of the training videos held out for validation: stratified by class
         and whole by group. None trains for all epochs without validation, and
         thus without early stopping or reduction of the learning rate.
-    monitor : {"val_loss", "val_auc"}, default="val_loss"
+    monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
         What early stopping and the reduction of the learning rate go by: the
         validation loss, as in the paper, or the area under the ROC curve of the
         parts that the network is trained on.
@@ -53,7 +53,7 @@ _SHARED = {
         Share of each class among the training videos.
     history_ : dict of str to list of float
         Loss, accuracy and, with validation, `val_loss` and `val_accuracy`, by epoch;
-        with ``monitor="val_auc"`` also `auc` and `val_auc`.
+        with ``monitor="val_roc_auc"`` also `roc_auc` and `val_roc_auc`.
     model_ : keras.Model
         The trained network.
     frame_shape_ : tuple of int

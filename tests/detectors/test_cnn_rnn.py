@@ -346,11 +346,11 @@ def test_weight_of_a_video_reaches_its_sequence(
 @BOTH
 def test_it_learns_and_validates_by_group(sequence: str, features: Bunch) -> None:
     detector = make(
-        sequence=sequence, epochs=15, validation_fraction=0.5, monitor="val_auc"
+        sequence=sequence, epochs=15, validation_fraction=0.5, monitor="val_roc_auc"
     )
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
     detector.fit(features.X, features.y, groups=groups)
-    assert max(detector.history_["val_auc"]) == 1.0
+    assert max(detector.history_["val_roc_auc"]) == 1.0
     assert roc_auc_score(features.y, detector.predict_proba(features.X)[:, 1]) == 1.0
 
 

@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skdeepfake.detectors import CNNDetector
+from skdeepfake.detectors._callbacks import StopWhenDiverged, training_callbacks
 from skdeepfake.exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 
 Tiny = Callable[..., CNNDetector]
@@ -317,6 +318,59 @@ def test_early_stopping_restores_the_best_epoch(tiny: Tiny, videos: Bunch) -> No
     assert losses[0] < 2 < losses[1]
     best = tiny(epochs=1, **params).fit(videos.X, videos.y)
     assert same(weights_of(detector), weights_of(best))
+
+
+class SpoilRanking(keras.callbacks.Callback):
+    """Turn the answers round after the first epoch: the ranking is spoilt."""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if epoch == 1:
+            *others, kernel, bias = self.model.get_weights()
+            self.model.set_weights([*others, -kernel, -bias])
+
+
+def test_early_stopping_can_go_by_the_ranking(tiny: Tiny, videos: Bunch) -> None:
+    params = {
+        "validation_fraction": 0.5,
+        "monitor": "val_roc_auc",
+        "learning_rate": 0.01,
+    }
+    detector = tiny(epochs=9, patience=2, callbacks=[SpoilRanking()], **params)
+    detector.fit(videos.X, videos.y)
+    ranked = detector.history_["val_roc_auc"]
+    best = int(np.argmax(ranked))
+    assert len(ranked) == best + 3 < 9
+    assert set(detector.history_) >= {"roc_auc", "val_roc_auc", "val_loss"}
+    again = tiny(epochs=best + 1, **params).fit(videos.X, videos.y)
+    assert same(weights_of(detector), weights_of(again))
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode"), [("val_loss", "min"), ("val_roc_auc", "max")]
+)
+def test_stopping_and_the_plateau_watch_the_same(monitor: str, mode: str) -> None:
+    _, plateau, stopping = training_callbacks(
+        monitor=monitor, patience=2, lr_patience=3, lr_factor=0.5, min_lr=0, verbose=0
+    )
+    assert (plateau.monitor, plateau.mode) == (monitor, mode)
+    assert (stopping.monitor, stopping.mode) == (monitor, mode)
+
+
+def test_ranking_is_not_counted_unless_it_is_watched(tiny: Tiny, videos: Bunch) -> None:
+    detector = tiny(validation_fraction=0.5).fit(videos.X, videos.y)
+    assert set(detector.history_) >= {"loss", "val_loss"}
+    assert not any("auc" in name for name in detector.history_)
+
+
+@pytest.mark.parametrize("name", ["loss", "generator_loss"])
+def test_training_stops_at_the_first_loss_that_is_not_finite(name: str) -> None:
+    stop = StopWhenDiverged()
+    stop.set_model(keras.Sequential())
+    stop.model.stop_training = False  # as `fit` begins
+    stop.on_train_batch_end(0, {"loss": 1.0, "generator_loss": 2.0, "accuracy": 0.5})
+    assert not stop.model.stop_training
+    stop.on_train_batch_end(1, {"loss": 1.0, "generator_loss": 2.0, name: float("nan")})
+    assert stop.model.stop_training
 
 
 def test_without_patience_all_epochs_run_and_the_last_stays(
