@@ -36,4 +36,7 @@ def compiled(model: keras.Model) -> Compute:
     def compute(inputs: Any) -> Any:
         return model(inputs, training=False)
 
-    return lambda inputs: compute(inputs).numpy()
+    # Not by way of `compute`: of the fifth network in a process, TensorFlow would
+    # think that it were one that is traced again and again, and warn.
+    traced = compute.get_concrete_function()
+    return lambda inputs: traced(tf.convert_to_tensor(inputs)).numpy()

@@ -7,7 +7,6 @@ import tempfile
 import warnings
 from collections.abc import Callable
 
-import joblib
 import keras
 
 from .._compiled import Compute, compiled
@@ -47,8 +46,8 @@ def run_by_onnxruntime(model: keras.Model) -> Compute:
             "pip install 'skdeepfake[onnx]'"
         ) from error
     options = onnxruntime.SessionOptions()
-    # Otherwise each worker of joblib would take all cores.
-    options.intra_op_num_threads = joblib.cpu_count()
+    # joblib tells its workers so how many threads each may take; 0 is all.
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what tf2onnx uses of NumPy
         path = os.path.join(folder, "network.onnx")

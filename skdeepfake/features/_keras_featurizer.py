@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from numbers import Integral
 from typing import Any, ClassVar
@@ -51,7 +52,8 @@ with_shared_docs = shared_docs(
         TensorFlow.
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a :class:`FeatureCache`: features that were computed before, of the
-        same faces by the same network, are read from there. None keeps nothing.
+        same faces by the same network, are read from there, whatever the pooling.
+        None keeps nothing.
     random_state : int, default=0
         Seed of random weights (``weights=None``).
     verbose : int, default=0
@@ -85,7 +87,8 @@ class KerasFeaturizer(StatelessTransformer):
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name: ``"imagenet"``, which Keras downloads
         once; the path of a weights file, without the top; or None for random ones. A
-        model or a function brings its own.
+        model or a function brings its own. (Of EfficientNet B0 to B4, put Keras' file
+        into Keras' folder: Keras scales their input for ``"imagenet"`` alone.)
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
         Whether the images go through the preprocessing that the backbone was trained
@@ -218,7 +221,6 @@ class KerasFeaturizer(StatelessTransformer):
             None if weights is None else str(weights),
             int(self.random_state),
             self.preprocess if callable(self.preprocess) else bool(self.preprocess),
-            None if self.pooling is None else str(self.pooling),
             str(self.engine),
         )
 
@@ -238,26 +240,26 @@ class KerasFeaturizer(StatelessTransformer):
                     known[i] = found
         one = next(iter(known.values()), None)
         shape = network.feature_shape if one is None else one.shape[1:]
+        if self.pooling is not None:
+            shape = shape[-1:]
         features = np.zeros((*filled.shape, *shape), dtype=self.dtype)
         for i, found in known.items():
-            features[i, filled[i]] = found
+            features[i, filled[i]] = self._pool(found)
         to_do = filled.copy()
         to_do[list(known)] = False
-        for i in self._compute(videos, to_do, network, features):
+        for i, computed in self._compute(videos, to_do, network):
             if cache is not None:
-                cache.store(keys[i], features[i, filled[i]])
+                cache.store(keys[i], computed)
+            features[i, filled[i]] = self._pool(computed)
         return features
 
     def _compute(
-        self,
-        videos: NDArray,
-        to_do: NDArray[np.bool_],
-        network: FeatureNetwork,
-        features: NDArray,
-    ) -> Iterator[int]:
-        """Fill in the features of the slots to do; yield each video that is done."""
+        self, videos: NDArray, to_do: NDArray[np.bool_], network: FeatureNetwork
+    ) -> Iterator[tuple[int, NDArray]]:
+        """Yield each video with slots to do, and their features, when it is done."""
         index = np.argwhere(to_do)
         left = to_do.sum(axis=1)
+        done: defaultdict[int, list[NDArray]] = defaultdict(list)
         bar = tqdm(
             total=len(index), desc="featurizing", unit="face", disable=self.verbose < 1
         )
@@ -265,13 +267,21 @@ class KerasFeaturizer(StatelessTransformer):
             for start in range(0, len(index), self.batch_size):
                 part = tuple(index[start : start + self.batch_size].T)
                 with np.errstate(over="ignore"):  # told below
-                    features[part] = network(videos[part])
-                self._check_finite(features[part])
-                bar.update(len(part[0]))
-                for i in part[0].tolist():
-                    left[i] -= 1
-                    if not left[i]:
-                        yield i
+                    batch = network(videos[part]).astype(self.dtype, copy=False)
+                self._check_finite(batch)
+                bar.update(len(batch))
+                for i, features in zip(part[0].tolist(), batch, strict=True):
+                    done[i].append(features)
+                    if len(done[i]) == left[i]:
+                        yield i, np.stack(done.pop(i))
+
+    def _pool(self, features: NDArray) -> NDArray:
+        """Make one vector of the positions of each face, if that is asked for."""
+        if self.pooling is None or features.ndim == 2:
+            return features
+        if self.pooling == "max":
+            return features.max(axis=1)
+        return features.mean(axis=1, dtype=np.float32)
 
     def _check_finite(self, features: NDArray) -> None:
         if not np.isfinite(features).all():

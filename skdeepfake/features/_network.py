@@ -41,7 +41,6 @@ class Recipe(NamedTuple):
     weights: str | None
     random_state: int
     preprocess: Any  # a bool or a callable
-    pooling: str | None
     engine: str
 
     @property
@@ -51,7 +50,7 @@ class Recipe(NamedTuple):
 
 
 class FeatureNetwork:
-    """A backbone with its preprocessing and pooling, for images of one size.
+    """A backbone with its preprocessing, for images of one size.
 
     The Keras model is built when it is needed, and not where all features come from
     a cache.
@@ -72,10 +71,17 @@ class FeatureNetwork:
     @functools.cached_property
     def model(self) -> keras.Model:
         """From uint8 images to features, as one Keras model."""
-        recipe = self.recipe
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("float32")  # whatever networks are trained in
+        try:
+            return self._build()
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    def _build(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape, dtype="uint8")
         x = keras.ops.cast(inputs, "float32")
-        backbone, preprocess = _backbone(recipe, self.frame_shape)
+        backbone, preprocess = _backbone(self.recipe, self.frame_shape)
         if preprocess is not None:
             x = preprocess(x)
         x = backbone(x, training=False)
@@ -83,9 +89,6 @@ class FeatureNetwork:
             raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
         if len(x.shape) == 4:
             x = layers.Reshape((-1, x.shape[-1]))(x)
-        if len(x.shape) == 3 and recipe.pooling is not None:
-            pool = keras.ops.mean if recipe.pooling == "avg" else keras.ops.max
-            x = pool(x, axis=1)
         if len(x.shape) not in (2, 3) or None in x.shape[1:]:
             raise ValueError(
                 f"backbone gives an output of shape {tuple(x.shape)}, but features are "
