@@ -37,6 +37,7 @@ _NAMES = {
     "CropCache": "preprocessing",
     "DlibFaceCropper": "preprocessing",
     "FeatureCache": "features",
+    "GANDetector": "detectors",
     "KerasFeaturizer": "features",
     "Resizer": "preprocessing",
     "VGG16Featurizer": "features",

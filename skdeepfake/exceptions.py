@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 __all__ = [
+    "AdversarialImbalanceWarning",
     "CacheError",
     "CacheWarning",
     "DatasetError",
@@ -81,3 +82,7 @@ class CacheWarning(UserWarning):
 
 class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
+
+
+class AdversarialImbalanceWarning(UserWarning):
+    """One of two networks trained against each other has won, and both stand still."""

@@ -14,7 +14,11 @@ from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 __all__ = ["make_detector_pipeline"]
 
 # Named, not imported: building a pipeline is what first loads Keras.
-DETECTORS = {"cnn": "CNNDetector", "cnn_rnn": "CNNRNNDetector"}
+DETECTORS = {
+    "cnn": "CNNDetector",
+    "cnn_rnn": "CNNRNNDetector",
+    "gan": "GANDetector",
+}
 
 
 def make_detector_pipeline(
@@ -35,7 +39,7 @@ def make_detector_pipeline(
 
     Parameters
     ----------
-    detector : {"cnn", "cnn_rnn"} or classifier, default="cnn"
+    detector : {"cnn", "cnn_rnn", "gan"} or classifier, default="cnn"
         The paper's model by its short name, or any classifier of arrays of shape
         (n_videos, n_frames, height, width, 3), or of what `featurizer` gives.
     n_frames : int, default=10

@@ -2,5 +2,6 @@
 
 from ._cnn import CNNDetector
 from ._cnn_rnn import CNNRNNDetector
+from ._gan import GANDetector
 
-__all__ = ["CNNDetector", "CNNRNNDetector"]
+__all__ = ["CNNDetector", "CNNRNNDetector", "GANDetector"]

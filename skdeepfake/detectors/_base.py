@@ -275,14 +275,7 @@ class BaseDetector(KerasEstimator):
             of_parts = y[index[0]], weight[index[0]]
             return Batches(X, index, *of_parts, batch_size=self.batch_size, rng=rng)
 
-        self._fit_callbacks = training_callbacks(
-            monitor=self.monitor,
-            patience=self.patience if validation is not None else None,
-            lr_patience=self.lr_patience if validation is not None else None,
-            lr_factor=self.lr_factor,
-            min_lr=self.min_lr,
-            verbose=self.verbose,
-        )
+        self._fit_callbacks = self._make_callbacks(validated=validation is not None)
         # Copies, since a callback keeps the model that it has seen, and a
         # parameter must come out of `fit` as it went in.
         self._fit_callbacks += copy.deepcopy(self.callbacks or [])
@@ -298,7 +291,7 @@ class BaseDetector(KerasEstimator):
             verbose=1 if self.verbose >= 2 else 0,
         )
         self.history_ = {name: list(values) for name, values in self.history_.items()}
-        self._check_finite(X, self._index(filled, training))
+        self._check_training(X, self._index(filled, training))
 
     def _trainable(self, filled: NDArray[np.bool_], weight: NDArray) -> NDArray:
         """Tell which videos can be trained on: those with a face, and of weight."""
@@ -325,20 +318,36 @@ class BaseDetector(KerasEstimator):
         seed = self._random_state
         return np.random.RandomState(None if seed is None else (seed + epoch) % 2**32)
 
-    def _check_finite(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
+    def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
+        """Make the detector's own callbacks for one training."""
+        return training_callbacks(
+            monitor=self.monitor,
+            patience=self.patience if validated else None,
+            lr_patience=self.lr_patience if validated else None,
+            lr_factor=self.lr_factor,
+            min_lr=self.min_lr,
+            verbose=self.verbose,
+        )
+
+    def _check_training(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
         """Raise, and forget the network, if the training has diverged."""
         losses = [self.history_[name][-1] for name in self.history_ if "loss" in name]
         # A loss is that of the weights before the last step: ask the last ones too.
-        some = self._predict_batch(X[tuple(axis[: self.batch_size] for axis in index)])
-        if np.isfinite(losses).all() and np.isfinite(some).all():
+        frames = X[tuple(axis[: self.batch_size] for axis in index)]
+        if np.isfinite(losses).all() and self._gives_finite_numbers(frames):
             return
         epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
-        del self.model_, self.history_, self.class_count_
+        for name in (*self._networks, "history_", "class_count_"):
+            delattr(self, name)
         raise TrainingDivergedError(
             f"the network no longer gives finite numbers after epoch {epoch} "
             f"(loss {loss:.4g}); lower learning_rate={self.learning_rate:g} or set "
             "optimizer__clipnorm=1.0"
         )
+
+    def _gives_finite_numbers(self, frames: NDArray) -> bool:
+        """Tell whether what was trained has weights that compute."""
+        return bool(np.isfinite(self._predict_batch(frames)).all())
 
     def _make_metrics(self) -> list[Any]:
         # Counted over thresholds in each step, so only where it is asked for.

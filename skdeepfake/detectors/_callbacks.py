@@ -18,6 +18,21 @@ class StopWhenDiverged(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class GeneratorFollows(keras.callbacks.Callback):
+    """Keep a generator's learning rate in proportion to its discriminator's."""
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Remember the proportion."""
+        self.ratio = float(self.model.generator_optimizer.learning_rate) / float(
+            self.model.optimizer.learning_rate
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Follow what was changed after the last epoch."""
+        rate = self.ratio * float(self.model.optimizer.learning_rate)
+        self.model.generator_optimizer.learning_rate = rate
+
+
 class EpochLine(keras.callbacks.Callback):
     """Print one line an epoch: losses, metrics, learning rate and seconds."""
 

@@ -1,0 +1,407 @@
+"""The paper's third detector: a discriminator, trained against a generator too."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options
+from sklearn.utils.validation import check_is_fitted, check_scalar
+
+from ..exceptions import AdversarialImbalanceWarning
+from ._adversarial import AdversarialModel
+from ._base import BaseDetector
+from ._callbacks import GeneratorFollows
+from ._docs import with_shared_docs
+
+# Mean cross-entropy of a network that gives what it wants less than 1 %.
+_LOST = -math.log(0.01)
+
+
+@with_shared_docs
+class GANDetector(BaseDetector):
+    """Detect deepfakes with a discriminator that is trained against a generator.
+
+    The discriminator is a convolutional network from a face to the probability of
+    being fake, and all that answers are asked of. While it learns the labels, a
+    generator learns to make images from noise that it gets wrong, and it learns
+    these images too. It is trained on single frames and answers for a video by
+    aggregating its frames.
+
+    A training step computes, for a batch of labelled images x and as much noise z,
+
+    1. the discriminator's loss, ``BCE(y, D(x)) + BCE(generated_label, D(G(z)))``;
+    2. the generator's loss, ``BCE(1 - generated_label, D(G(z)))``;
+    3. the gradients of both at the same weights, and then updates both networks.
+
+    The defaults are the paper's networks and training (appendix 7.4; its section
+    4.5 speaks of the discriminator alone). The paper does not say how it scaled the
+    pixels; here they are brought to the range of the generator, -1 to 1.
+
+    Parameters
+    ----------
+    noise_dim : int, default=100
+        Numbers, drawn from a normal distribution, that an image is generated from.
+    generator_filters : sequence of int, default=(256, 128, 64, 64, 32)
+        Channels after the generator's dense layer, then filters of its transposed
+        convolutions. Each entry stands for one doubling of the image, the last for
+        that by the transposed convolution to the image itself: so height and width
+        must be multiples of two to the power of the number of entries, of 32 by
+        default.
+    discriminator_filters : sequence of int, default=(64, 128, 256)
+        Filters of the discriminator's convolutions, each of which halves the image.
+    kernel_size : int, default=5
+        Height and width of all convolutions, in pixels.
+    dropout : float, default=0.3
+        Share of activations dropped after each convolution of the discriminator
+        while training.
+    negative_slope : float, default=0.3
+        Slope of the leaky rectifiers for negative inputs.
+    momentum : float, default=0.99
+        Share of the running mean and variance of the generator's batch
+        normalization that a training step keeps. `generate` goes by them, so after
+        few steps lower it.
+    generated_label : {0, 1}, default=0
+        What the discriminator shall call generated images: the first class, real,
+        as in the paper, or the second, fake. The generator aims at the other. Which
+        of the two serves better depends on the data: try both.
+    label_smoothing : float, default=0.0
+        How far the discriminator's targets are drawn towards one half in training,
+        those for generated images too: 0.2 makes them 0.1 and 0.9. It keeps the
+        discriminator from growing so sure that the generator learns nothing more.
+    rescale : float, default=1/127.5
+        What pixels are multiplied with in the first layer.
+    offset : float, default=-1.0
+        What is added then. Together they must bring the pixels to -1 to 1; the
+        defaults do so with bytes.
+    learning_rate : float, default=1e-4
+        Learning rate of the discriminator's optimizer.
+    generator_learning_rate : float, default=1e-4
+        Learning rate of the generator's optimizer. It is reduced in the same
+        proportion as the discriminator's.
+    {{optimizer}}
+        Both networks have one of their own, of these settings:
+        ``optimizer__clipnorm=1.0`` clips the gradients of both.
+    batch_size : int, default=32
+        Frames in a training step and in a step of prediction. As many images are
+        generated in a training step.
+    epochs : int, default=50
+        Passes over the training frames, at the most. The paper trains for 10.
+    {{fit_parameters}}
+
+    Attributes
+    ----------
+    {{fit_attributes}}
+    generator_ : keras.Model
+        The trained generator, from noise to images in the range -1 to 1.
+
+    Warns
+    -----
+    AdversarialImbalanceWarning
+        If one network has won after the last epoch: if the discriminator gives
+        generated images, on the (geometric) mean, less than 1 % of what the
+        generator aims at, or less than 1 % of what it should give them itself.
+
+    See Also
+    --------
+    CNNDetector : The paper's first detector.
+    skdeepfake.pipeline.make_detector_pipeline : The way from paths to this detector.
+
+    Notes
+    -----
+    `history_` has two more entries: `discriminator_loss` and `generator_loss`, as
+    above. `loss` is the first summand of the discriminator's, with the sample
+    weights, so that ``discriminator_loss - loss`` is its loss on generated images.
+    `val_loss` and the metrics are the classifier's.
+
+    Early stopping restores both networks.
+
+    References
+    ----------
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.5 and
+    appendix 7.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import GANDetector
+    >>> rng = np.random.RandomState(0)
+    >>> X = rng.randint(1, 100, size=(8, 3, 16, 16, 3)).astype(np.uint8)
+    >>> y = np.array([0, 1] * 4)
+    >>> X[y == 1] += 100  # fakes are brighter here
+    >>> detector = GANDetector(
+    ...     generator_filters=(4, 4), discriminator_filters=(4,), learning_rate=0.01,
+    ...     epochs=20, validation_fraction=None, random_state=0,
+    ... ).fit(X, y)
+    >>> detector.predict(X).tolist()
+    [0, 1, 0, 1, 0, 1, 0, 1]
+    >>> detector.generate(2, random_state=0).shape
+    (2, 16, 16, 3)
+    """
+
+    model_: keras.Model
+    generator_: keras.Model
+
+    _networks: ClassVar[tuple[str, ...]] = ("model_", "generator_")
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseDetector._parameter_constraints,
+        "noise_dim": [Interval(Integral, 1, None, closed="left")],
+        "generator_filters": ["array-like"],
+        "discriminator_filters": ["array-like"],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "negative_slope": [Interval(Real, 0, None, closed="left")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "generated_label": [Options(Integral, {0, 1})],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "rescale": [Interval(Real, 0, None, closed="neither")],
+        "offset": [Interval(Real, None, None, closed="neither")],
+        "generator_learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        noise_dim: int = 100,
+        generator_filters: Sequence[int] = (256, 128, 64, 64, 32),
+        discriminator_filters: Sequence[int] = (64, 128, 256),
+        kernel_size: int = 5,
+        dropout: float = 0.3,
+        negative_slope: float = 0.3,
+        momentum: float = 0.99,
+        generated_label: int = 0,
+        label_smoothing: float = 0.0,
+        rescale: float = 1 / 127.5,
+        offset: float = -1.0,
+        learning_rate: float = 1e-4,
+        generator_learning_rate: float = 1e-4,
+        optimizer: Any = "adam",
+        batch_size: int = 32,
+        epochs: int = 50,
+        validation_fraction: float | None = 0.1,
+        monitor: str = "val_loss",
+        patience: int | None = 5,
+        lr_factor: float = 0.2,
+        lr_patience: int | None = 5,
+        min_lr: float = 1e-5,
+        aggregation: str = "mean",
+        no_face: str = "prior",
+        class_weight: Any = None,
+        callbacks: list | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        **routed: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_fraction=validation_fraction,
+            monitor=monitor,
+            patience=patience,
+            lr_factor=lr_factor,
+            lr_patience=lr_patience,
+            min_lr=min_lr,
+            aggregation=aggregation,
+            no_face=no_face,
+            class_weight=class_weight,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **routed,
+        )
+        self.noise_dim = noise_dim
+        self.generator_filters = generator_filters
+        self.discriminator_filters = discriminator_filters
+        self.kernel_size = kernel_size
+        self.dropout = dropout
+        self.negative_slope = negative_slope
+        self.momentum = momentum
+        self.generated_label = generated_label
+        self.label_smoothing = label_smoothing
+        self.rescale = rescale
+        self.offset = offset
+        self.generator_learning_rate = generator_learning_rate
+
+    def generate(self, n: int, random_state: Any = None) -> NDArray[np.uint8]:
+        """Make pictures of what the generator has learnt.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        random_state : int, RandomState instance or None, default=None
+            Where the noise comes from. An int makes the same pictures every time.
+
+        Returns
+        -------
+        ndarray of shape (n, height, width, 3), uint8
+            Pictures of the size seen in `fit`, in RGB; the generator's range of -1 to
+            1 becomes 0 to 255.
+        """
+        check_is_fitted(self)
+        check_scalar(n, "n", Integral, min_val=1)
+        noise = check_random_state(random_state).normal(size=(n, self.noise_dim))
+        starts = range(0, n, self.batch_size)
+        images = [self._generate(noise[i : i + self.batch_size]) for i in starts]
+        return np.rint((np.concatenate(images) + 1) * 127.5).astype(np.uint8)
+
+    def _generate(self, noise: NDArray) -> NDArray:
+        images = self.generator_(noise.astype(np.float32), training=False)
+        return keras.ops.convert_to_numpy(images)
+
+    # -- networks ------------------------------------------------------------
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        for name, fewest in (("generator_filters", 1), ("discriminator_filters", 0)):
+            filters = getattr(self, name)
+            if len(filters) < fewest or not all(
+                isinstance(n, Integral) and int(n) > 0 for n in filters
+            ):
+                raise ValueError(
+                    f"The {name!r} parameter of {type(self).__name__} must be positive "
+                    f"integers, {'at least one' if fewest else 'one a convolution'}. "
+                    f"Got {filters!r} instead."
+                )
+
+    def _build_network(self) -> keras.Model:
+        generator = self._build_generator()
+        inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
+        scaled = layers.Rescaling(self.rescale, self.offset, name="scaling")(inputs)
+        logits = self._build_discriminator()(scaled)
+        outputs = layers.Activation("sigmoid")(logits)
+        return self._pit(keras.Model(inputs, outputs), generator)
+
+    def _build_discriminator(self) -> keras.Model:
+        network = keras.Sequential(
+            [keras.Input(self.frame_shape_)], name="discriminator"
+        )
+        for filters in self.discriminator_filters:
+            network.add(
+                layers.Conv2D(filters, self.kernel_size, strides=2, padding="same")
+            )
+            network.add(layers.LeakyReLU(self.negative_slope))
+            network.add(layers.Dropout(self.dropout))
+        network.add(layers.Flatten())
+        network.add(layers.Dense(1))
+        return network
+
+    def _build_generator(self) -> keras.Model:
+        height, width = self._size_to_start_from()
+        first, *others = self.generator_filters
+        network = keras.Sequential([keras.Input((self.noise_dim,))], name="generator")
+
+        def activate() -> None:
+            network.add(layers.BatchNormalization(momentum=self.momentum))
+            network.add(layers.LeakyReLU(self.negative_slope))
+
+        def double(filters: int, activation: str | None = None) -> None:
+            network.add(
+                layers.Conv2DTranspose(
+                    filters,
+                    self.kernel_size,
+                    strides=2,
+                    padding="same",
+                    use_bias=False,
+                    activation=activation,
+                )
+            )
+
+        network.add(layers.Dense(height * width * first, use_bias=False))
+        activate()
+        network.add(layers.Reshape((height, width, first)))
+        for filters in others:
+            double(filters)
+            activate()
+        double(self.frame_shape_[2], activation="tanh")
+        return network
+
+    def _size_to_start_from(self) -> tuple[int, int]:
+        """Divide the size of the images by all doublings."""
+        height, width = self.frame_shape_[:2]
+        doublings = len(self.generator_filters)
+        step = 2**doublings
+        if height % step == 0 and width % step == 0:
+            return height // step, width // step
+        nearest = " or ".join(
+            f"{max(step, height // step * step + more)} x "
+            f"{max(step, width // step * step + more)}"
+            for more in (0, step)
+        )
+        possible = (math.gcd(height, width) & -math.gcd(height, width)).bit_length() - 1
+        shorten = f", or give it {possible} entries" if possible else ""
+        raise ValueError(
+            f"X has images of {height} x {width} pixels, but the {doublings} entries "
+            f"of `generator_filters` reach multiples of {step} only: resize the images "
+            f"to {nearest}{shorten}"
+        )
+
+    def _pit(
+        self, classifier: keras.Model, generator: keras.Model, epoch: int = 0
+    ) -> AdversarialModel:
+        """Set the networks against each other, with other noise in a later epoch."""
+        seed = self._random_state
+        return AdversarialModel(
+            classifier,
+            generator,
+            self._make_optimizer(self.generator_learning_rate),
+            generated_label=int(self.generated_label),
+            label_smoothing=float(self.label_smoothing),
+            seed=None if seed is None else (seed + epoch) % 2**31,
+        )
+
+    # -- training ------------------------------------------------------------
+
+    def _keras_build_fn(self) -> keras.Model:
+        network = super()._keras_build_fn()
+        self.generator_ = network.generator
+        return network
+
+    def _ensure_compiled_model(self) -> None:
+        # What was loaded is the classifier alone.
+        if not isinstance(self.model_, AdversarialModel):
+            epoch = len(self.history_["loss"])
+            self.model_ = self._pit(self.model_, self.generator_, epoch)
+        super()._ensure_compiled_model()
+
+    def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
+        return [*super()._make_callbacks(validated=validated), GeneratorFollows()]
+
+    def _gives_finite_numbers(self, frames: NDArray) -> bool:
+        images = self._generate(np.zeros((1, self.noise_dim)))
+        return super()._gives_finite_numbers(frames) and bool(np.isfinite(images).all())
+
+    def _check_training(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
+        super()._check_training(X, index)
+        last = {name: values[-1] for name, values in self.history_.items()}
+        if last["generator_loss"] > _LOST:
+            winner, loss = (
+                "discriminator",
+                f"generator_loss {last['generator_loss']:.3g}",
+            )
+            advice = "label_smoothing=0.2, or lower learning_rate"
+        elif last["discriminator_loss"] - last["loss"] > _LOST:
+            winner = "generator"
+            loss = f"discriminator_loss {last['discriminator_loss']:.3g}"
+            advice = "a lower generator_learning_rate"
+        else:
+            return
+        warnings.warn(
+            f"the {winner} has won after epoch {len(self.history_['loss'])} ({loss}), "
+            f"and the networks no longer learn from each other: try {advice}",
+            AdversarialImbalanceWarning,
+            stacklevel=7,  # where `fit` was called
+        )
