@@ -139,7 +139,7 @@ class GANDetector(BaseDetector):
     >>> X[y == 1] += 100  # fakes are brighter here
     >>> detector = GANDetector(
     ...     generator_filters=(4, 4), discriminator_filters=(4,), learning_rate=0.01,
-    ...     epochs=20, validation_fraction=None, random_state=0,
+    ...     label_smoothing=0.2, epochs=20, validation_fraction=None, random_state=0,
     ... ).fit(X, y)
     >>> detector.predict(X).tolist()
     [0, 1, 0, 1, 0, 1, 0, 1]
@@ -286,48 +286,39 @@ class GANDetector(BaseDetector):
         return self._pit(keras.Model(inputs, outputs), generator)
 
     def _build_discriminator(self) -> keras.Model:
-        network = keras.Sequential(
-            [keras.Input(self.frame_shape_)], name="discriminator"
-        )
+        inputs = x = keras.Input(self.frame_shape_)
         for filters in self.discriminator_filters:
-            network.add(
-                layers.Conv2D(filters, self.kernel_size, strides=2, padding="same")
-            )
-            network.add(layers.LeakyReLU(self.negative_slope))
-            network.add(layers.Dropout(self.dropout))
-        network.add(layers.Flatten())
-        network.add(layers.Dense(1))
-        return network
+            x = layers.Conv2D(filters, self.kernel_size, strides=2, padding="same")(x)
+            x = layers.LeakyReLU(self.negative_slope)(x)
+            x = layers.Dropout(self.dropout)(x)
+        logits = layers.Dense(1)(layers.Flatten()(x))
+        return keras.Model(inputs, logits, name="discriminator")
 
     def _build_generator(self) -> keras.Model:
         height, width = self._size_to_start_from()
         first, *others = self.generator_filters
-        network = keras.Sequential([keras.Input((self.noise_dim,))], name="generator")
 
-        def activate() -> None:
-            network.add(layers.BatchNormalization(momentum=self.momentum))
-            network.add(layers.LeakyReLU(self.negative_slope))
+        def activate(x: Any) -> Any:
+            x = layers.BatchNormalization(momentum=self.momentum)(x)
+            return layers.LeakyReLU(self.negative_slope)(x)
 
-        def double(filters: int, activation: str | None = None) -> None:
-            network.add(
-                layers.Conv2DTranspose(
-                    filters,
-                    self.kernel_size,
-                    strides=2,
-                    padding="same",
-                    use_bias=False,
-                    activation=activation,
-                )
-            )
+        def double(x: Any, filters: int, activation: str | None = None) -> Any:
+            return layers.Conv2DTranspose(
+                filters,
+                self.kernel_size,
+                strides=2,
+                padding="same",
+                use_bias=False,
+                activation=activation,
+            )(x)
 
-        network.add(layers.Dense(height * width * first, use_bias=False))
-        activate()
-        network.add(layers.Reshape((height, width, first)))
+        inputs = keras.Input((self.noise_dim,))
+        x = activate(layers.Dense(height * width * first, use_bias=False)(inputs))
+        x = layers.Reshape((height, width, first))(x)
         for filters in others:
-            double(filters)
-            activate()
-        double(self.frame_shape_[2], activation="tanh")
-        return network
+            x = activate(double(x, filters))
+        images = double(x, self.frame_shape_[2], activation="tanh")
+        return keras.Model(inputs, images, name="generator")
 
     def _size_to_start_from(self) -> tuple[int, int]:
         """Divide the size of the images by all doublings."""
@@ -336,12 +327,13 @@ class GANDetector(BaseDetector):
         step = 2**doublings
         if height % step == 0 and width % step == 0:
             return height // step, width // step
-        nearest = " or ".join(
-            f"{max(step, height // step * step + more)} x "
-            f"{max(step, width // step * step + more)}"
-            for more in (0, step)
-        )
-        possible = (math.gcd(height, width) & -math.gcd(height, width)).bit_length() - 1
+        sizes = {  # the next below and above, each side by itself
+            tuple(max(step, round_(side / step) * step) for side in (height, width))
+            for round_ in (math.floor, math.ceil)
+        }
+        nearest = " or ".join(f"{h} x {w}" for h, w in sorted(sizes))
+        common = math.gcd(height, width)
+        possible = (common & -common).bit_length() - 1  # how often two divides it
         shorten = f", or give it {possible} entries" if possible else ""
         raise ValueError(
             f"X has images of {height} x {width} pixels, but the {doublings} entries "
@@ -373,8 +365,8 @@ class GANDetector(BaseDetector):
     def _ensure_compiled_model(self) -> None:
         # What was loaded is the classifier alone.
         if not isinstance(self.model_, AdversarialModel):
-            epoch = len(self.history_["loss"])
-            self.model_ = self._pit(self.model_, self.generator_, epoch)
+            seen = len(getattr(self, "history_", {}).get("loss", ()))
+            self.model_ = self._pit(self.model_, self.generator_, epoch=seen)
         super()._ensure_compiled_model()
 
     def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
