@@ -287,10 +287,11 @@ class GANDetector(BaseDetector):
 
     def _build_discriminator(self) -> keras.Model:
         inputs = x = keras.Input(self.frame_shape_)
-        for filters in self.discriminator_filters:
+        for number, filters in enumerate(self.discriminator_filters):
             x = layers.Conv2D(filters, self.kernel_size, strides=2, padding="same")(x)
             x = layers.LeakyReLU(self.negative_slope)(x)
-            x = layers.Dropout(self.dropout)(x)
+            # Without a seed of its own, PyTorch's would not heed `random_state`.
+            x = layers.Dropout(self.dropout, seed=self._seed(number))(x)
         logits = layers.Dense(1)(layers.Flatten()(x))
         return keras.Model(inputs, logits, name="discriminator")
 
@@ -345,15 +346,19 @@ class GANDetector(BaseDetector):
         self, classifier: keras.Model, generator: keras.Model, epoch: int = 0
     ) -> AdversarialModel:
         """Set the networks against each other, with other noise in a later epoch."""
-        seed = self._random_state
         return AdversarialModel(
             classifier,
             generator,
             self._make_optimizer(self.generator_learning_rate),
             generated_label=int(self.generated_label),
             label_smoothing=float(self.label_smoothing),
-            seed=None if seed is None else (seed + epoch) % 2**31,
+            seed=self._seed(epoch),
         )
+
+    def _seed(self, number: int) -> int | None:
+        """Give one of the seeds that `random_state` stands for."""
+        seed = self._random_state
+        return None if seed is None else (seed + number) % 2**31
 
     # -- training ------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def test_default_optimizers_are_those_of_the_appendix(
     paper_networks: AdversarialModel,
 ) -> None:
     optimizers = paper_networks.optimizer, paper_networks.generator_optimizer
-    assert [type(optimizer) for optimizer in optimizers] == [keras.optimizers.Adam] * 2
+    assert [type(optimizer).__name__ for optimizer in optimizers] == ["Adam"] * 2
     assert [float(o.learning_rate) for o in optimizers] == pytest.approx([1e-4] * 2)
     assert [optimizer.beta_1 for optimizer in optimizers] == [0.9] * 2
 
@@ -256,7 +257,7 @@ def test_each_network_has_a_learning_rate_and_both_the_routed_parameters() -> No
     )
     optimizers = model.optimizer, model.generator_optimizer
     assert optimizers[0] is not optimizers[1]
-    assert [type(optimizer) for optimizer in optimizers] == [keras.optimizers.SGD] * 2
+    assert [type(optimizer).__name__ for optimizer in optimizers] == ["SGD"] * 2
     assert [float(o.learning_rate) for o in optimizers] == [0.25, 0.5]
     assert [optimizer.clipnorm for optimizer in optimizers] == [0.125] * 2
 
@@ -327,9 +328,9 @@ def copy_of(model: keras.Model) -> keras.Model:
 def cross_entropy(
     target: Any, logits: Any, smoothing: float = 0.0, weight: Any = 1.0
 ) -> Any:
-    target = target * (1 - smoothing) + smoothing / 2
+    target = ops.convert_to_tensor(target * (1 - smoothing) + smoothing / 2)
     each = target * ops.softplus(-logits) + (1 - target) * ops.softplus(logits)
-    return ops.mean(weight * each)
+    return ops.mean(ops.multiply(weight, each))
 
 
 @pytest.mark.parametrize("generated_label", [0, 1])
@@ -384,7 +385,8 @@ def test_step_is_the_gradient_of_both_losses_at_the_same_weights(
         "generator_loss": of_generator(),
     }
     for name, value in expected.items():
-        assert float(logs[name]) == pytest.approx(float(value), rel=1e-5), name
+        value = float(ops.convert_to_numpy(value))
+        assert float(logs[name]) == pytest.approx(value, rel=1e-5), name
     probability = ops.sigmoid(discriminator(scaled))
     right = (ops.convert_to_numpy(probability) > 0.5) == labels
     assert float(logs["accuracy"]) == pytest.approx(right.mean())
@@ -582,12 +584,12 @@ def test_network_that_has_won_is_named_in_a_warning(
     last = detector.model_.discriminator.layers[-1]
     bias = bias if generated_label == 0 else -bias
     last.set_weights([last.get_weights()[0], np.array([bias])])
-    with pytest.warns(
-        AdversarialImbalanceWarning, match=f"the {winner} has won after epoch 1 "
-    ) as record:
+    with warnings.catch_warnings(record=True) as record:  # and Keras' own
+        warnings.simplefilter("always")
         detector.fit(videos.X, videos.y)
-    assert len(record) == 1
-    assert record[0].filename == __file__
+    (warning,) = (w for w in record if w.category is AdversarialImbalanceWarning)
+    assert f"the {winner} has won after epoch 1 " in str(warning.message)
+    assert warning.filename == __file__
 
 
 # -- pictures --------------------------------------------------------------------
