@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from skdeepfake import FeatureCache, cli
+from skdeepfake.pipeline import DETECTORS
 from skdeepfake.preprocessing import VideoFrameSampler
 
 
@@ -62,6 +64,13 @@ def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -
     assert pipeline["cropper"].margin == 0.2
     assert pipeline["detector"].class_weight == "balanced"
     assert pipeline["detector"].verbose == pipeline["cropper"].verbose == 0
+
+
+def test_detectors_are_those_of_the_pipeline(capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", "root", "-o", "model.joblib", "--detector", "svm"])
+    choices = capsys.readouterr().err.partition("choose from")[2]
+    assert set(re.findall(r"\w+", choices)) == set(DETECTORS)
 
 
 def test_prediction_prints_a_line_a_video(model, rendered_videos, capsys) -> None:

@@ -21,6 +21,7 @@ from skdeepfake import (
     CNNDetector,
     CNNRNNDetector,
     FeatureCache,
+    GANDetector,
     KerasFeaturizer,
     VGG16Featurizer,
 )
@@ -63,6 +64,13 @@ def test_defaults_are_the_papers() -> None:
     assert params["resizer__size"] == (224, 224)
     detector = make_detector_pipeline("cnn").named_steps["detector"]
     assert detector.get_params() == CNNDetector().get_params()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("cnn", CNNDetector), ("gan", GANDetector)])
+def test_detectors_have_short_names(name: str, kind: type) -> None:
+    detector = make_detector_pipeline(name, learning_rate=0.5)["detector"]
+    assert type(detector) is kind
+    assert detector.get_params() == kind(learning_rate=0.5).get_params()
 
 
 def test_parameters_reach_their_steps() -> None:

@@ -1,0 +1,124 @@
+"""Train the paper's discriminator alone, and against a generator, on face images.
+
+    python benchmarks/gan.py [--data FOLDER] [--size 56] [--epochs 50] [--seeds 0 1]
+
+Images and their split are those of `accuracy.py`. "alone" is the discriminator of
+`GANDetector`, trained as any classifier; "generated 0" and "generated 1" are
+`GANDetector` with that `generated_label`. All go by the validation AUC, and a seed
+gives all three the same first weights, validation set and order of images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import _report
+import keras
+import numpy as np
+from _gan_loop import reachable_filters
+from accuracy import load_faces
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
+from skdeepfake.detectors import GANDetector
+from skdeepfake.detectors._base import BaseDetector
+from skdeepfake.exceptions import AdversarialImbalanceWarning
+from skdeepfake.preprocessing import Resizer
+
+
+class Discriminator(GANDetector):
+    """The discriminator alone, trained as the other detectors are."""
+
+    _networks = ("model_",)
+    _keras_build_fn = BaseDetector._keras_build_fn
+    _ensure_compiled_model = BaseDetector._ensure_compiled_model
+    _make_callbacks = BaseDetector._make_callbacks
+    _gives_finite_numbers = BaseDetector._gives_finite_numbers
+    _check_training = BaseDetector._check_training
+
+    def _pit(self, classifier: keras.Model, *others: Any, **how: Any) -> keras.Model:
+        return classifier
+
+
+TRAININGS = {
+    "alone": (Discriminator, {}),
+    "generated 0": (GANDetector, {"generated_label": 0}),
+    "generated 1": (GANDetector, {"generated_label": 1}),
+}
+
+
+def measure(
+    name: str, X: np.ndarray, y: np.ndarray, test: np.ndarray, **params: Any
+) -> dict[str, Any]:
+    """Train once and score on the test images."""
+    kind, how = TRAININGS[name]
+    detector = kind(**how, **params)
+    began = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AdversarialImbalanceWarning)
+        detector.fit(X[~test], y[~test])
+    seconds = time.perf_counter() - began
+    proba = detector.predict_proba(X[test])[:, 1]
+    won = [w for w in caught if w.category is AdversarialImbalanceWarning]
+    return {
+        "training": name,
+        "size": X.shape[1],
+        "seed": params["random_state"],
+        "epochs": len(detector.history_["loss"]),
+        "best epoch": int(np.argmax(detector.history_["val_auc"])) + 1,
+        "seconds": round(seconds),
+        "AUC": round(roc_auc_score(y[test], proba), 4),
+        "accuracy": round(accuracy_score(y[test], proba > 0.5), 4),
+        "log loss": round(log_loss(y[test], proba), 4),
+        "imbalance": "yes" if won else "no",
+    }
+
+
+def main() -> None:
+    data = Path(os.environ.get("SKDEEPFAKE_DATA", "../shared/data"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=data / "faces")
+    parser.add_argument("--size", type=int, default=56, help="pixels, square, even")
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--patience", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--trainings", nargs="+", choices=TRAININGS, default=list(TRAININGS)
+    )
+    parser.add_argument("--json", type=Path, help="write the result to this file")
+    args = parser.parse_args()
+
+    faces, y, test = load_faces(args.data)
+    X = Resizer((args.size, args.size)).fit_transform(faces)
+    print(f"{(~test).sum()} images to train on, {test.sum()} to test", flush=True)
+    rows = []
+    for seed in args.seeds:
+        for name in args.trainings:
+            rows.append(
+                measure(
+                    name,
+                    X,
+                    y,
+                    test,
+                    generator_filters=reachable_filters(args.size),
+                    epochs=args.epochs,
+                    patience=args.patience,
+                    monitor="val_auc",
+                    random_state=seed,
+                )
+            )
+            print(rows[-1], file=sys.stderr, flush=True)
+    _report.print_table(rows)
+    if args.json:
+        _report.write(rows, args.json)
+
+
+if __name__ == "__main__":
+    main()
