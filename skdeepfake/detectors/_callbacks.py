@@ -19,18 +19,22 @@ class StopWhenDiverged(keras.callbacks.Callback):
 
 
 class GeneratorFollows(keras.callbacks.Callback):
-    """Keep a generator's learning rate in proportion to its discriminator's."""
+    """Keep a generator's learning rate in proportion to its discriminator's.
+
+    Where both optimizers bring a schedule of their own, there is nothing to do.
+    """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Remember the proportion."""
-        self.ratio = float(self.model.generator_optimizer.learning_rate) / float(
-            self.model.optimizer.learning_rate
-        )
+        followed, own = self.model.optimizer, self.model.generator_optimizer
+        self.scheduled = isinstance(own.get_config()["learning_rate"], dict)
+        self.ratio = float(own.learning_rate) / float(followed.learning_rate)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Follow what was changed after the last epoch."""
-        rate = self.ratio * float(self.model.optimizer.learning_rate)
-        self.model.generator_optimizer.learning_rate = rate
+        if not self.scheduled:
+            rate = self.ratio * float(self.model.optimizer.learning_rate)
+            self.model.generator_optimizer.learning_rate = rate
 
 
 class EpochLine(keras.callbacks.Callback):

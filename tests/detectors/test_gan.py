@@ -336,7 +336,7 @@ def cross_entropy(
 @pytest.mark.parametrize("generated_label", [0, 1])
 @pytest.mark.parametrize(
     ("smoothing", "weighted", "bias"),
-    [(0.0, False, 0.0), (0.3, True, 0.0), (0.0, True, -40.0), (0.0, False, 40.0)],
+    [(0.0, False, 0.0), (0.3, True, 0.0), (0.0, True, -120.0), (0.0, False, 120.0)],
     ids=["plain", "smoothed and weighted", "sure of 0", "sure of 1"],
 )
 def test_step_is_the_gradient_of_both_losses_at_the_same_weights(
@@ -524,6 +524,14 @@ def test_early_stopping_by_auc_restores_both_networks(
     assert same(weights_of(detector), weights_of(best))
 
 
+def test_optimizer_with_a_schedule_serves_both_networks(videos: Bunch) -> None:
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    detector = small(optimizer=keras.optimizers.SGD(schedule), batch_size=20)
+    model = detector.fit(videos.X, videos.y).model_
+    for optimizer in (model.optimizer, model.generator_optimizer):
+        assert float(optimizer.learning_rate) == pytest.approx(0.025)  # two steps
+
+
 @pytest.mark.filterwarnings("ignore:the .* has won")
 @pytest.mark.parametrize("loaded", [False, True])
 def test_training_goes_on_from_both_networks(loaded: bool, videos: Bunch) -> None:
@@ -630,11 +638,12 @@ def test_pictures_are_asked_for_in_numbers(trained: GANDetector) -> None:
 # -- persistence -----------------------------------------------------------------
 
 
-def test_pickle_keeps_answers_and_pictures_at_the_size_of_the_weights(
+def test_pickle_keeps_answers_and_pictures_as_archives_of_both_networks(
     trained: GANDetector, videos: Bunch
 ) -> None:
-    packed = pickle.dumps(trained)
-    loaded = pickle.loads(packed)
+    state = trained.__getstate__()
+    assert type(state["model_"]) is type(state["generator_"]) is bytes
+    loaded = pickle.loads(pickle.dumps(trained))
     np.testing.assert_array_equal(
         loaded.predict_proba(videos.X), trained.predict_proba(videos.X)
     )
