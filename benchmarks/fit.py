@@ -24,12 +24,14 @@ from typing import Any
 
 import keras
 import numpy as np
+from _gan_loop import our_seconds_per_step, seconds_per_step
 from _report import print_table, write
 from _timing import seconds
 
 from skdeepfake.detectors import CNNDetector, CNNRNNDetector
 
 N_IMAGES = 256
+GAN_BATCH = 32
 
 
 class EpochSeconds(keras.callbacks.Callback):
@@ -94,12 +96,35 @@ def compare(kind: type, X: np.ndarray, y: np.ndarray, repeats: int) -> list[dict
     return rows
 
 
+def compare_steps(images: np.ndarray, y: np.ndarray, repeats: int) -> list[dict]:
+    """Time a step of the GAN and of the paper's eager loop, in turn."""
+    eager: list[float] = []
+    ours: list[float] = []
+    for _ in range(repeats):
+        eager += seconds_per_step(images, y, 3)
+        ours += our_seconds_per_step(images, y, 3)
+    return [
+        {
+            "detector": "GANDetector",
+            "size": images.shape[1],
+            "batch": len(images),
+            "ours s": statistics.median(ours),
+            "eager s": statistics.median(eager),
+            "times, medians": statistics.median(eager) / statistics.median(ours),
+            "times, best": min(eager) / min(ours),
+        }
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--detectors", nargs="+", choices=["cnn", "cnn_rnn"], default=["cnn", "cnn_rnn"]
+        "--detectors",
+        nargs="+",
+        choices=["cnn", "cnn_rnn", "gan"],
+        default=["cnn", "cnn_rnn", "gan"],
     )
     parser.add_argument("--size", type=int, default=112, help="of images, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
@@ -115,10 +140,17 @@ def main() -> None:
     if "cnn_rnn" in options.detectors:
         features = rng.rand(N_IMAGES, 49, 512).astype(np.float32)
         rows += compare(CNNRNNDetector, features, y, options.repeats)
-    print_table(rows)
+    if rows:
+        print_table(rows)
+    steps = []
+    if "gan" in options.detectors:
+        shape = (GAN_BATCH, options.size, options.size, 3)
+        images = rng.randint(1, 256, size=shape).astype(np.uint8)
+        steps = compare_steps(images, y[:GAN_BATCH], options.repeats)
+        print_table(steps)
     if options.json:
         write(
-            rows,
+            rows + steps,
             options.json,
             size=options.size,
             repeats=options.repeats,

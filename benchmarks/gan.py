@@ -70,7 +70,7 @@ def measure(
         "size": X.shape[1],
         "seed": params["random_state"],
         "epochs": len(detector.history_["loss"]),
-        "best epoch": int(np.argmax(detector.history_["val_auc"])) + 1,
+        "best epoch": int(np.argmax(detector.history_["val_roc_auc"])) + 1,
         "seconds": round(seconds),
         "AUC": round(roc_auc_score(y[test], proba), 4),
         "accuracy": round(accuracy_score(y[test], proba > 0.5), 4),
@@ -110,7 +110,7 @@ def main() -> None:
                     generator_filters=reachable_filters(args.size),
                     epochs=args.epochs,
                     patience=args.patience,
-                    monitor="val_auc",
+                    monitor="val_roc_auc",
                     random_state=seed,
                 )
             )

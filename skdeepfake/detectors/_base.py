@@ -350,11 +350,10 @@ class BaseDetector(KerasEstimator):
         return bool(np.isfinite(self._predict_batch(frames)).all())
 
     def _make_metrics(self) -> list[Any]:
-        # Counted over thresholds in each step, so only where it is asked for.
-        auc = (
-            [keras.metrics.AUC(name="roc_auc")] if self.monitor == "val_roc_auc" else []
-        )
-        return [*super()._make_metrics(), *auc]
+        metrics = super()._make_metrics()
+        if self.monitor == "val_roc_auc":  # it costs something in each step
+            metrics.append(keras.metrics.AUC(name="roc_auc"))
+        return metrics
 
     def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
         """Tell where in X the parts lie that the network is given."""

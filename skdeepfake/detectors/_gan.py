@@ -266,16 +266,8 @@ class GANDetector(BaseDetector):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        for name, fewest in (("generator_filters", 1), ("discriminator_filters", 0)):
-            filters = getattr(self, name)
-            if len(filters) < fewest or not all(
-                isinstance(n, Integral) and int(n) > 0 for n in filters
-            ):
-                raise ValueError(
-                    f"The {name!r} parameter of {type(self).__name__} must be positive "
-                    f"integers, {'at least one' if fewest else 'one a convolution'}. "
-                    f"Got {filters!r} instead."
-                )
+        self._check_positive_integers("generator_filters", at_least=1)
+        self._check_positive_integers("discriminator_filters")
 
     def _build_network(self) -> keras.Model:
         generator = self._build_generator()

@@ -491,14 +491,14 @@ class OnlyFirstEpochIsGood(keras.callbacks.Callback):
     """Put a bad validation in place of every one but the first."""
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        logs["val_auc"] = 0.9 if epoch == 0 else 0.5  # type: ignore[index]
+        logs["val_roc_auc"] = 0.9 if epoch == 0 else 0.5  # type: ignore[index]
 
 
 def test_early_stopping_by_auc_restores_both_networks(
     videos: Bunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The generator's learning rate falls with the discriminator's."""
-    params = {"validation_fraction": 0.5, "monitor": "val_auc", "batch_size": 16}
+    params = {"validation_fraction": 0.5, "monitor": "val_roc_auc", "batch_size": 16}
     own = GANDetector._make_callbacks
     monkeypatch.setattr(
         GANDetector,
@@ -514,7 +514,7 @@ def test_early_stopping_by_auc_restores_both_networks(
         generator_learning_rate=0.02,
         **params,
     ).fit(videos.X, videos.y)
-    assert detector.history_["val_auc"] == [0.9, 0.5, 0.5, 0.5]
+    assert detector.history_["val_roc_auc"] == [0.9, 0.5, 0.5, 0.5]
     assert detector.history_["learning_rate"] == pytest.approx(
         [0.01, 0.01, 0.005, 0.0025]
     )
