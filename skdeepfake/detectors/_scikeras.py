@@ -12,12 +12,20 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scikeras.utils import random_state as scikeras_seeding
 from scikeras.wrappers import KerasClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
 from . import _archive
+
+# scikeras asks TensorFlow whether its deterministic operations are on only after it has
+# set the variable that turns them on, and so leaves them on: for the whole process,
+# where they are slower, and raise for whoever draws numbers without a seed. TensorFlow
+# reads the variable once: when it is first asked.
+if hasattr(scikeras_seeding, "config"):  # with TensorFlow installed
+    scikeras_seeding.config.is_op_determinism_enabled()
 
 
 class KerasEstimator(KerasClassifier):

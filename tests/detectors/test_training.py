@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -201,6 +204,26 @@ def test_arguments_come_out_as_they_went_in(
 
 
 # -- chance ----------------------------------------------------------------------
+
+AFTER_A_SEEDED_TRAINING = """
+import keras, numpy
+from skdeepfake import CNNDetector
+X = numpy.full((4, 8, 8, 3), 9, numpy.uint8)
+CNNDetector(filters=(), epochs=1, validation_fraction=None, random_state=0).fit(
+    X, [0, 1, 0, 1]
+)
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(numpy.ones((4, 3)), numpy.ones(4), verbose=0)  # shuffles without a seed
+"""
+
+
+@pytest.mark.slow
+def test_seed_changes_nothing_for_the_rest_of_the_process() -> None:
+    environment = {k: v for k, v in os.environ.items() if "DETERMINISTIC" not in k}
+    subprocess.run(
+        [sys.executable, "-c", AFTER_A_SEEDED_TRAINING], check=True, env=environment
+    )
 
 
 def test_same_seed_gives_the_same_detector(tiny: Tiny, videos: Bunch) -> None:
