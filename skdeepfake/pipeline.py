@@ -27,7 +27,7 @@ def make_detector_pipeline(
     n_frames: int = 10,
     duration: float | None = 10.0,
     margin: float = 0.0,
-    size: tuple[int, int] = (224, 224),
+    size: tuple[int, int] | None = None,
     featurizer: Any = None,
     weights: str | os.PathLike[str] | None = "imagenet",
     memory: Any = None,
@@ -48,8 +48,9 @@ def make_detector_pipeline(
         Seconds of each video that are sampled; None for the whole video.
     margin : float, default=0.0
         What is added to the face on each side, as a share of its size.
-    size : tuple of int, default=(224, 224)
-        Height and width of the faces that the detector gets, in pixels.
+    size : tuple of int or None, default=None
+        Height and width of the faces that the detector gets, in pixels. None is what
+        the featurizer's backbone was trained on, and otherwise 224 x 224, the paper's.
     featurizer : transformer or None, default=None
         Step between faces and detector, such as a
         :class:`~skdeepfake.features.KerasFeaturizer`. None is none, and for
@@ -118,10 +119,11 @@ def make_detector_pipeline(
     cropper = DlibFaceCropper(
         margin=margin, memory=memory, n_jobs=n_jobs, verbose=verbose
     )
+    own_size = getattr(featurizer, "image_size", None)
     steps = [
         ("sampler", VideoFrameSampler(n_frames, duration, n_jobs=n_jobs)),
         ("cropper", cropper),
-        ("resizer", Resizer(size, n_jobs=n_jobs)),
+        ("resizer", Resizer(size or own_size or (224, 224), n_jobs=n_jobs)),
         ("featurizer", featurizer),
         ("detector", detector),
     ]

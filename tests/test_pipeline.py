@@ -276,6 +276,24 @@ def test_featurizer_that_is_passed_is_taken() -> None:
     assert plain["featurizer"] is featurizer
 
 
+@pytest.mark.parametrize(
+    ("featurizer", "size", "expected"),
+    [
+        (KerasFeaturizer("inception_v3"), None, (299, 299)),
+        (KerasFeaturizer("inception_v3"), (96, 80), (96, 80)),
+        (VGG16Featurizer(), None, (224, 224)),
+        (KerasFeaturizer(len), None, (224, 224)),
+        (None, None, (224, 224)),
+        (None, (64, 48), (64, 48)),
+    ],
+)
+def test_faces_have_the_size_that_the_backbone_was_trained_on(
+    featurizer: Any, size: Any, expected: tuple[int, int]
+) -> None:
+    pipeline = make_detector_pipeline("cnn_rnn", featurizer=featurizer, size=size)
+    assert pipeline["resizer"].size == expected
+
+
 def test_features_are_computed_once_in_a_grid_search(
     rendered_videos: Bunch, tmp_path: Path
 ) -> None:

@@ -165,6 +165,13 @@ class KerasFeaturizer(StatelessTransformer):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """Height and width that the backbone was trained on; None if not by name."""
+        if not isinstance(self.backbone, str):
+            return None
+        return (BACKBONES[self.backbone].size,) * 2
+
     def transform(self, X: ArrayLike) -> NDArray:
         """Compute the features of each face.
 
