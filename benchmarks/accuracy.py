@@ -92,6 +92,15 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     return {name: ast.literal_eval(value) for name, value in pairs}
 
 
+def scores(y: np.ndarray, proba: np.ndarray) -> dict[str, float]:
+    """Score probabilities of fake."""
+    return {
+        "AUC": round(roc_auc_score(y, proba), 4),
+        "accuracy": round(accuracy_score(y, proba > 0.5), 4),
+        "log loss": round(log_loss(y, proba), 4),
+    }
+
+
 def main() -> None:
     data = Path(os.environ.get("SKDEEPFAKE_DATA", "../shared/data"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -135,9 +144,7 @@ def main() -> None:
                 "epochs": len(monitored) if monitored else "-",
                 "best epoch": int(np.argmin(monitored)) + 1 if monitored else "-",
                 "seconds": round(seconds),
-                "AUC": round(roc_auc_score(y[test], proba), 4),
-                "accuracy": round(accuracy_score(y[test], proba > 0.5), 4),
-                "log loss": round(log_loss(y[test], proba), 4),
+                **scores(y[test], proba),
             }
         )
         _report.print_table(rows[-1:])

@@ -22,8 +22,7 @@ import _report
 import keras
 import numpy as np
 from _gan_loop import reachable_filters
-from accuracy import load_faces
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from accuracy import load_faces, scores
 
 from skdeepfake.detectors import GANDetector
 from skdeepfake.detectors._base import BaseDetector
@@ -72,9 +71,7 @@ def measure(
         "epochs": len(detector.history_["loss"]),
         "best epoch": int(np.argmax(detector.history_["val_roc_auc"])) + 1,
         "seconds": round(seconds),
-        "AUC": round(roc_auc_score(y[test], proba), 4),
-        "accuracy": round(accuracy_score(y[test], proba > 0.5), 4),
-        "log loss": round(log_loss(y[test], proba), 4),
+        **scores(y[test], proba),
         "imbalance": "yes" if won else "no",
     }
 

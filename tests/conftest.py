@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -27,7 +28,8 @@ import sys
 import joblib, numpy
 assert not any(name.startswith(("skdeepfake", "keras")) for name in sys.modules)
 estimator = joblib.load(sys.argv[1])
-numpy.save(sys.argv[3], estimator.predict_proba(numpy.load(sys.argv[2])))
+X = numpy.load(sys.argv[2])
+numpy.savez(sys.argv[3], *[eval(expression) for expression in sys.argv[4:]])
 """
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
@@ -66,17 +68,57 @@ def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
 
 @pytest.fixture
 def answers_of_a_new_process(tmp_path: Path) -> Callable[..., np.ndarray]:
-    """Dump a fitted estimator and have a new process load it and answer."""
+    """Dump an estimator and have a new process load it and answer.
 
-    def answers(estimator: Any, X: np.ndarray) -> np.ndarray:
-        paths = [str(tmp_path / name) for name in ("it.joblib", "X.npy", "proba.npy")]
+    It answers with its probabilities, or with an array for each expression of
+    `estimator` and `X`.
+    """
+
+    def answers(estimator: Any, X: np.ndarray, *expressions: str) -> Any:
+        names = "it.joblib", "X.npy", "answers.npz"
+        paths = [str(tmp_path / name) for name in names]
         joblib.dump(estimator, paths[0])
         np.save(paths[1], X)
-        command = [sys.executable, "-c", LOAD_AND_ANSWER, *paths]
+        asked = expressions or ("estimator.predict_proba(X)",)
+        command = [sys.executable, "-c", LOAD_AND_ANSWER, *paths, *asked]
         subprocess.run(command, check=True, cwd=ROOT)
-        return np.load(paths[2])
+        with np.load(paths[2]) as found:
+            arrays = [found[name] for name in found]
+        return arrays if expressions else arrays[0]
 
     return answers
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let so many more files be written, the next only by half."""
+
+    def fill(n_files: int) -> None:
+        left = iter(range(n_files))
+        fdopen = os.fdopen
+
+        def open_file(handle: int, mode: str) -> Any:
+            file = fdopen(handle, mode)
+            return file if next(left, None) is not None else Full(file)
+
+        monkeypatch.setattr(os, "fdopen", open_file)
+
+    class Full:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self.file.close()
+
+        def write(self, content: bytes) -> None:
+            self.file.write(content[: len(content) // 2])
+            self.file.flush()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return fill
 
 
 @pytest.fixture(scope="session")

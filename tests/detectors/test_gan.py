@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import joblib
 import keras
 import numpy as np
 import pytest
@@ -27,16 +24,7 @@ from skdeepfake.detectors import CNNDetector, GANDetector
 from skdeepfake.detectors._adversarial import AdversarialModel
 from skdeepfake.exceptions import AdversarialImbalanceWarning, TrainingDivergedError
 
-ROOT = Path(__file__).resolve().parents[2]
 Y = np.array([0, 1])
-
-LOAD_AND_ANSWER = """
-import sys
-import joblib, numpy
-detector = joblib.load(sys.argv[1])
-proba = detector.predict_proba(numpy.load(sys.argv[2]))
-numpy.savez(sys.argv[3], proba=proba, images=detector.generate(3, random_state=5))
-"""
 
 
 def small(**params: Any) -> GANDetector:
@@ -655,21 +643,18 @@ def test_pickle_keeps_answers_and_pictures_as_archives_of_both_networks(
 
 @pytest.mark.slow
 def test_new_process_gives_the_same_answers_and_pictures(
-    trained: GANDetector, videos: Bunch, tmp_path: Path
+    trained: GANDetector,
+    videos: Bunch,
+    answers_of_a_new_process: Callable[..., list[np.ndarray]],
 ) -> None:
-    joblib.dump(trained, tmp_path / "detector.joblib")
-    np.save(tmp_path / "X.npy", videos.X)
-    names = ["detector.joblib", "X.npy", "answers.npz"]
-    subprocess.run(
-        [sys.executable, "-c", LOAD_AND_ANSWER, *(str(tmp_path / n) for n in names)],
-        check=True,
-        cwd=ROOT,
+    answers, images = answers_of_a_new_process(
+        trained,
+        videos.X,
+        "estimator.predict_proba(X)",
+        "estimator.generate(3, random_state=5)",
     )
-    answers = np.load(tmp_path / "answers.npz")
-    np.testing.assert_array_equal(answers["proba"], trained.predict_proba(videos.X))
-    np.testing.assert_array_equal(
-        answers["images"], trained.generate(3, random_state=5)
-    )
+    np.testing.assert_array_equal(answers, trained.predict_proba(videos.X))
+    np.testing.assert_array_equal(images, trained.generate(3, random_state=5))
 
 
 def test_checkpoint_holds_both_networks_and_their_training(

@@ -441,38 +441,6 @@ def test_flipped_bits_give_no_other_features(folder, dtype):
 # -- disks that are full or closed -------------------------------------------
 
 
-@pytest.fixture
-def full_disk(monkeypatch):
-    """Let so many more files be written, the next only by half."""
-
-    def fill(n_files):
-        left = iter(range(n_files))
-        fdopen = os.fdopen
-
-        def open_file(handle, mode):
-            file = fdopen(handle, mode)
-            return file if next(left, None) is not None else Full(file)
-
-        monkeypatch.setattr(os, "fdopen", open_file)
-
-    class Full:
-        def __init__(self, file):
-            self.file = file
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            self.file.close()
-
-        def write(self, content):
-            self.file.write(content[: len(content) // 2])
-            self.file.flush()
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    return fill
-
-
 def test_full_disk_keeps_what_was_written_before(
     gappy, featurizer, expected, full_disk, monkeypatch, seen
 ):

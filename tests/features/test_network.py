@@ -5,11 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import pickle
-import subprocess
-import sys
 import threading
 import weakref
-from pathlib import Path
 
 import joblib
 import keras
@@ -20,16 +17,6 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer, _network
 from skdeepfake.features._network import digest
-
-ROOT = Path(__file__).resolve().parents[2]
-
-LOAD_AND_FEATURIZE = """
-import sys
-import joblib, numpy
-assert not any(name.startswith(("skdeepfake", "keras")) for name in sys.modules)
-featurizer = joblib.load(sys.argv[1])
-numpy.save(sys.argv[3], featurizer.transform(numpy.load(sys.argv[2])))
-"""
 
 
 def small(activation="relu", *, kernel=0.01, name=None):
@@ -222,19 +209,14 @@ def test_nothing_of_the_network_is_pickled(noise):
     assert len(pickle.dumps(featurizer)) == size < 1000
 
 
-def test_pickled_featurizer_gives_the_same_features_in_a_new_process(gappy, tmp_path):
-    featurizer = VGG16Featurizer(weights=None)
-    joblib.dump(featurizer.fit(gappy.X), tmp_path / "featurizer.joblib")
-    np.save(tmp_path / "X.npy", gappy.X)
-    names = ["featurizer.joblib", "X.npy", "features.npy"]
-    subprocess.run(
-        [sys.executable, "-c", LOAD_AND_FEATURIZE, *(str(tmp_path / n) for n in names)],
-        check=True,
-        cwd=ROOT,
+def test_pickled_featurizer_gives_the_same_features_in_a_new_process(
+    gappy, answers_of_a_new_process
+):
+    featurizer = VGG16Featurizer(weights=None).fit(gappy.X)
+    (features,) = answers_of_a_new_process(
+        featurizer, gappy.X, "estimator.transform(X)"
     )
-    np.testing.assert_array_equal(
-        np.load(tmp_path / "features.npy"), featurizer.transform(gappy.X)
-    )
+    np.testing.assert_array_equal(features, featurizer.transform(gappy.X))
 
 
 # -- threads -----------------------------------------------------------------
