@@ -7,6 +7,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
+- :mod:`skdeepfake.model_selection`: splits by identity and by official lists
 - :mod:`skdeepfake.plotting`: pictures of faces, training and scores
 - :mod:`skdeepfake.exceptions`: errors and warnings
 """
@@ -26,6 +27,7 @@ _MODULES = (
     "detectors",
     "exceptions",
     "features",
+    "model_selection",
     "pipeline",
     "plotting",
     "preprocessing",

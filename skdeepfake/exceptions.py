@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 
+from sklearn.exceptions import InconsistentVersionWarning
+
 __all__ = [
     "AdversarialImbalanceWarning",
     "CacheError",
     "CacheWarning",
     "DatasetError",
+    "LeakageError",
+    "MissingVideosWarning",
+    "ModelFileError",
+    "ModelVersionWarning",
     "NoFaceError",
     "NoFaceWarning",
     "SkdeepfakeError",
     "TrainingDivergedError",
+    "UntrustedModelError",
     "VideoReadError",
     "WeightsError",
     "WorkerDiedError",
@@ -72,6 +79,18 @@ class DatasetError(SkdeepfakeError, ValueError):
     """A folder does not hold the data set that was asked for."""
 
 
+class ModelFileError(SkdeepfakeError, OSError):
+    """A file does not hold a whole model: missing, damaged, or of another kind."""
+
+
+class UntrustedModelError(SkdeepfakeError, ValueError):
+    """A model holds what could run code or reach for other files when it is loaded."""
+
+
+class LeakageError(SkdeepfakeError, ValueError):
+    """A video, or an identity, is in the training set and in the test set."""
+
+
 class CacheError(SkdeepfakeError, OSError):
     """A cache cannot be read or written."""
 
@@ -80,8 +99,31 @@ class CacheWarning(UserWarning):
     """An entry of a cache is damaged, and what it held is computed again."""
 
 
+class MissingVideosWarning(UserWarning):
+    """Some of the videos that a list of a data set names are not there."""
+
+
 class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
+
+
+class ModelVersionWarning(InconsistentVersionWarning):
+    """A model was written by other versions than those that load it.
+
+    It is a kind of scikit-learn's own warning: a filter for that holds for both. The
+    message names the versions of skdeepfake and Keras.
+
+    Parameters
+    ----------
+    message : str
+        What differs.
+    """
+
+    def __init__(self, message: str) -> None:
+        # Past scikit-learn's, which words the message for its own version.
+        UserWarning.__init__(self, message)
+
+    __str__ = UserWarning.__str__
 
 
 class AdversarialImbalanceWarning(UserWarning):

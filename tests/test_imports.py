@@ -36,6 +36,7 @@ LIGHT_MODULES = [
         for module in pkgutil.iter_modules(preprocessing.__path__)
     ),
     "skdeepfake.datasets",
+    "skdeepfake.model_selection",
     "skdeepfake.plotting",
     "skdeepfake.pipeline",
     "skdeepfake.cli",
@@ -56,6 +57,12 @@ def test_package_alone_loads_nothing_at_all():
     loaded = loaded_after("import skdeepfake; dir(skdeepfake); skdeepfake.__version__")
     assert "skdeepfake" in loaded
     assert set(loaded).isdisjoint([*HEAVY, "numpy", "sklearn", "cv2", "dlib"])
+
+
+def test_splitting_loads_no_video_library_either():
+    loaded = loaded_after("import skdeepfake.model_selection")
+    assert "sklearn" in loaded
+    assert set(loaded).isdisjoint([*HEAVY, "cv2", "dlib"])
 
 
 def test_everything_before_the_detectors_loads_no_framework():
@@ -82,7 +89,9 @@ def test_public_name_resolves(name):
 
 @pytest.mark.parametrize(
     "module",
-    ["datasets", "detectors", "exceptions", "features", "pipeline", "preprocessing"],
+    [
+        *("datasets", "detectors", "exceptions", "features", "model_selection"),
+    ],
 )
 def test_public_names_of_the_modules_resolve(module):
     found = importlib.import_module(f"skdeepfake.{module}")

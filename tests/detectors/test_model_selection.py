@@ -106,19 +106,6 @@ def test_grid_search_reaches_network_and_optimizer(
     assert searched.predict_proba(videos.X).shape == (10, 2)
 
 
-@pytest.mark.slow
-def test_grid_search_in_processes_gives_the_same_scores(
-    search: Callable[..., GridSearchCV], searched: GridSearchCV
-) -> None:
-    """TensorFlow hangs after a fork, so the workers must start afresh."""
-    parallel = search(n_jobs=2, refit=False)
-    np.testing.assert_allclose(
-        parallel.cv_results_["mean_test_score"],
-        searched.cv_results_["mean_test_score"],
-        rtol=1e-4,
-    )
-
-
 def test_fitted_detector_can_be_calibrated(fitted: CNNDetector, videos: Bunch) -> None:
     calibrated = CalibratedClassifierCV(FrozenEstimator(fitted), cv=2)
     calibrated.fit(videos.X, videos.y)

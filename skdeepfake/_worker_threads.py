@@ -1,0 +1,36 @@
+"""TensorFlow's share of the cores in a worker process; importing this sets it.
+
+joblib and Dask tell the libraries in their workers how many threads each may use, so
+that the workers together do not take more than there are cores: by `OMP_NUM_THREADS`
+and its like, which TensorFlow does not read. Each worker would have threads for all
+cores. TensorFlow has variables of its own, which it reads when it first computes: so
+this is imported before whatever loads Keras.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import MutableMapping
+
+_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
+    """Set TensorFlow's variables to what the other libraries are told.
+
+    Parameters
+    ----------
+    environ : mutable mapping of str to str
+        The environment. What is set in it already, stays.
+    is_worker : bool
+        Whether another Python process has started this one; otherwise nothing is
+        changed.
+    """
+    n_threads = environ.get("OMP_NUM_THREADS", "")
+    if is_worker and n_threads.isdecimal():
+        for variable in _VARIABLES:
+            environ.setdefault(variable, n_threads)
+
+
+share_cores(os.environ, is_worker=multiprocessing.parent_process() is not None)

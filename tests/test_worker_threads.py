@@ -1,0 +1,59 @@
+"""TensorFlow takes a worker's share of the cores, and all of them elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import joblib
+import pytest
+from joblib.externals.loky import get_reusable_executor
+
+from skdeepfake._worker_threads import share_cores
+
+VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_worker", "expected"),
+    [
+        ({"OMP_NUM_THREADS": "3"}, True, ("3", "3")),
+        ({"OMP_NUM_THREADS": "3"}, False, (None, None)),
+        ({"OMP_NUM_THREADS": "3", VARIABLES[0]: "7"}, True, ("7", "3")),
+        ({"OMP_NUM_THREADS": "2,1"}, True, (None, None)),
+        ({}, True, (None, None)),
+    ],
+)
+def test_share_is_what_the_other_libraries_are_told(
+    environ: dict[str, str], is_worker: bool, expected: tuple[Any, Any]
+) -> None:
+    environ = dict(environ)
+    share_cores(environ, is_worker=is_worker)
+    assert tuple(environ.get(variable) for variable in VARIABLES) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["detectors", "features"])
+def test_workers_of_joblib_share_the_cores(module: str) -> None:
+    def look() -> tuple[str | None, ...]:
+        import importlib
+
+        importlib.import_module(f"skdeepfake.{module}")
+        names = ("OMP_NUM_THREADS", *VARIABLES)
+        return tuple(os.environ.get(name) for name in names)
+
+    get_reusable_executor().shutdown()  # workers that another test has set up
+    (told, *taken), _ = joblib.Parallel(n_jobs=2)(joblib.delayed(look)() for _ in "ab")
+    assert told is not None
+    assert taken == [told, told]
+
+
+def test_process_of_the_user_is_left_alone() -> None:
+    script = (
+        "import os; before = dict(os.environ); import skdeepfake._worker_threads; "
+        "assert os.environ == before"
+    )
+    environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environ)
