@@ -8,6 +8,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
 - :mod:`skdeepfake.model_selection`: splits by identity and by official lists
+- :mod:`skdeepfake.persistence`: models in files that run nothing when loaded
 - :mod:`skdeepfake.plotting`: pictures of faces, training and scores
 - :mod:`skdeepfake.exceptions`: errors and warnings
 """
@@ -28,6 +29,7 @@ _MODULES = (
     "exceptions",
     "features",
     "model_selection",
+    "persistence",
     "pipeline",
     "plotting",
     "preprocessing",

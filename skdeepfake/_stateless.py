@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from ._versions import Versioned
 
-class StatelessTransformer(TransformerMixin, BaseEstimator):
+
+class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
     """A transformer whose `fit` only checks its parameters.
 
     Subclasses declare ``_parameter_constraints`` and write ``transform``, which

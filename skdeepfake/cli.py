@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from . import persistence
+from ._atomic import write_atomically
 from .exceptions import NoFaceWarning, SkdeepfakeError, VideoReadError
 from .pipeline import DETECTORS
 
@@ -308,7 +309,9 @@ def _load(path: Path) -> Any:
     if not path.is_file():
         raise _CommandError(f"{path} is not a file; train a model first")
     try:
-        pipeline = joblib.load(path)
+        pipeline = persistence.load(path) if _is_safe(path) else joblib.load(path)
+    except SkdeepfakeError:
+        raise  # says it all
     except Exception as error:  # a foreign pickle can raise anything
         raise _CommandError(f"{path} cannot be loaded as a model: {error}") from error
     if "sampler" not in getattr(pipeline, "named_steps", {}):
@@ -318,17 +321,15 @@ def _load(path: Path) -> Any:
 
 def _dump(pipeline: Any, path: Path) -> None:
     """Write the model whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            joblib.dump(pipeline, file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives it to the owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    if _is_safe(path):
+        persistence.save(pipeline, path)
+    else:
+        write_atomically(path, lambda file: joblib.dump(pipeline, file))
+
+
+def _is_safe(path: Path) -> bool:
+    """Tell by the suffix which kind of file a model is kept in."""
+    return path.suffix == ".skops"
 
 
 def _check_writable(path: Path) -> None:
@@ -337,6 +338,8 @@ def _check_writable(path: Path) -> None:
         raise _CommandError(f"{path} cannot be written: it is or is in no such folder")
     if not os.access(path.absolute().parent, os.W_OK):
         raise _CommandError(f"{path.absolute().parent} is not writable")
+    if _is_safe(path):
+        persistence.import_skops()
 
 
 @contextlib.contextmanager
@@ -375,7 +378,14 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a detector on a folder of videos")
     train.add_argument("root", type=Path, metavar="ROOT", help="holds real/ and fake/")
-    train.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL")
+    train.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="MODEL",
+        help="*.skops loads without running code (extra safe); else joblib",
+    )
     train.add_argument("--detector", choices=list(DETECTORS), default="cnn")
     train.add_argument(
         "--weights",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake import FeatureCache, cli
+from skdeepfake import FeatureCache, cli, persistence
 from skdeepfake.pipeline import DETECTORS
 from skdeepfake.preprocessing import VideoFrameSampler
 
@@ -258,6 +258,32 @@ def test_weights_that_are_missing_end_the_training(
     assert "nowhere.h5" in printed
     assert "weights" in printed
     assert not path.exists()
+
+
+def test_model_in_a_safe_file_is_written_and_asked_like_another(
+    model, rendered_videos, tmp_path, capsys
+) -> None:
+    path, video = tmp_path / "model.skops", rendered_videos.data[0]
+    cli._dump(joblib.load(model), path)
+    assert persistence.load(path)["sampler"].n_frames == 3
+    printed = []
+    for kept in (model, path):
+        assert cli.main(["predict", str(kept), video, "--json"]) == cli.OK
+        printed.append(json.loads(capsys.readouterr().out))
+    assert printed[0] == printed[1]
+    # By its name alone: a pickle is not unpickled because it is called so.
+    path.write_bytes(model.read_bytes())
+    assert cli.main(["predict", str(path), video]) == cli.FAILED
+    assert "A joblib file is a pickle" in capsys.readouterr().err
+
+
+def test_missing_skops_is_found_before_the_training(
+    rendered_root, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    path = tmp_path / "model.skops"
+    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == cli.FAILED
+    assert 'pip install "skdeepfake[safe]"' in capsys.readouterr().err
 
 
 def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None:

@@ -22,14 +22,17 @@ from skdeepfake.exceptions import (
     VideoReadError,
 )
 
-HEAVY = ["tensorflow", "keras", "scikeras", "torch", "jax", "matplotlib"]
+HEAVY = ["tensorflow", "keras", "scikeras", "torch", "jax", "matplotlib", "skops"]
 LIGHT_MODULES = [
     "skdeepfake",
     "skdeepfake.exceptions",
+    "skdeepfake._atomic",
     "skdeepfake._cache",
     "skdeepfake._docs",
+    "skdeepfake._network_files",
     "skdeepfake._slots",
     "skdeepfake._stateless",
+    "skdeepfake._versions",
     "skdeepfake.preprocessing",
     *(
         f"skdeepfake.preprocessing.{module.name}"
@@ -37,6 +40,7 @@ LIGHT_MODULES = [
     ),
     "skdeepfake.datasets",
     "skdeepfake.model_selection",
+    "skdeepfake.persistence",
     "skdeepfake.plotting",
     "skdeepfake.pipeline",
     "skdeepfake.cli",
@@ -91,6 +95,7 @@ def test_public_name_resolves(name):
     "module",
     [
         *("datasets", "detectors", "exceptions", "features", "model_selection"),
+        *("persistence", "pipeline", "preprocessing"),
     ],
 )
 def test_public_names_of_the_modules_resolve(module):

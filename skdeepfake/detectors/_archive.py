@@ -7,6 +7,8 @@ import tempfile
 
 import keras
 
+from .._network_files import check_network
+
 
 def pack(model: keras.Model) -> bytes:
     """Pack a network as a `.keras` archive.
@@ -21,6 +23,11 @@ def pack(model: keras.Model) -> bytes:
     bytes
         Architecture and weights. The optimizer, which would treble the size of a
         network trained by Adam, is left out.
+
+    Raises
+    ------
+    UntrustedModelError
+        If only checked networks are asked for, and this one would not be loaded again.
     """
     bare = keras.Model(model.input, model.output, name=model.name)
     # Keras writes to paths only.
@@ -28,7 +35,9 @@ def pack(model: keras.Model) -> bytes:
         path = os.path.join(folder, "model.keras")
         bare.save(path)
         with open(path, "rb") as file:
-            return file.read()
+            archive = file.read()
+    check_network(archive)  # rather now than when it is loaded
+    return archive
 
 
 def unpack(archive: bytes) -> keras.Model:
@@ -43,7 +52,13 @@ def unpack(archive: bytes) -> keras.Model:
     -------
     keras.Model
         The network, not compiled.
+
+    Raises
+    ------
+    UntrustedModelError
+        If only checked networks are asked for, and this one is made of others' layers.
     """
+    check_network(archive)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.keras")
         with open(path, "wb") as file:

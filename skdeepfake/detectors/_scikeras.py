@@ -14,11 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scikeras.utils import random_state as scikeras_seeding
 from scikeras.wrappers import KerasClassifier
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
+from .._network_files import check_description, keeps_optimizer
+from .._versions import Versioned
+from ..exceptions import ModelFileError
 from . import _archive
+from ._optimizers import of_one_replica
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
 # set the variable that turns them on, and so leaves them on: for the whole process,
@@ -28,7 +33,11 @@ if hasattr(scikeras_seeding, "config"):  # with TensorFlow installed
     scikeras_seeding.config.is_op_determinism_enabled()
 
 
-class KerasEstimator(KerasClassifier):
+# Where the state of the optimizers is, in a state that is pickled with it.
+_TRAINING = "_training"
+
+
+class KerasEstimator(Versioned, KerasClassifier):
     """A scikeras classifier that scikit-learn takes for one of its own.
 
     scikeras 0.13 is no longer maintained. It takes every public attribute for a
@@ -50,6 +59,8 @@ class KerasEstimator(KerasClassifier):
 
     # Attributes that hold a network, and are pickled as its weights.
     _networks: ClassVar[tuple[str, ...]] = ("model_",)
+
+    _written_by = ("skdeepfake", "keras")
 
     # Parameters of the form `optimizer__clipnorm` reach the optimizer.
     _routing_prefixes: ClassVar[set[str]] = {"optimizer"}
@@ -196,7 +207,9 @@ class KerasEstimator(KerasClassifier):
         if anew:
             self.classes_ = classes
         try:
-            yield
+            # The encoders of scikeras warn where all transformers are to give pandas.
+            with config_context(transform_output="default"):
+                yield
         except BaseException:
             if not self._is_built or self.classes_ is None:
                 self.__dict__.pop("classes_", None)
@@ -257,6 +270,9 @@ class KerasEstimator(KerasClassifier):
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         """Make an optimizer as the parameters say."""
+        return of_one_replica(self._new_optimizer(learning_rate))
+
+    def _new_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         config: dict[str, Any] = {"learning_rate": float(learning_rate)}
         for name, value in self.get_params().items():
             if self._is_routed(name):
@@ -282,19 +298,59 @@ class KerasEstimator(KerasClassifier):
 
     # -- persistence ---------------------------------------------------------
 
+    def _training_variables(self) -> dict[str, list[Any]]:
+        """Give all that the next training step depends on, besides the weights."""
+        network = self.model_
+        if not network.optimizer.built:
+            network.optimizer.build(network.trainable_variables)
+        weights = {id(weight) for weight in network.weights}
+        return {
+            "optimizer": network.optimizer.variables,
+            "seeds": [v for v in network.variables if id(v) not in weights],
+        }
+
+    def _restore_training(self, kept: Any) -> None:
+        """Put back what `_training_variables` gave when the detector was written."""
+        self._ensure_compiled_model()
+        for name, variables in self._training_variables().items():
+            values = [np.asarray(value) for value in kept[name]]
+            shapes = [value.shape for value in values]
+            if shapes != [tuple(variable.shape) for variable in variables]:
+                raise ModelFileError(
+                    f"the state of its {name.replace('_', ' ')} does not fit to its "
+                    "network and parameters"
+                )
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def _check_settings(self, state: Mapping[str, Any]) -> None:
+        """Refuse parameters that Keras would take for a description of something."""
+        check_description({k: v for k, v in state.items() if k not in self._networks})
+
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(vars(self))
+        state = super().__getstate__()
         for name in ("_fit_callbacks", "_predict_callbacks", "_compiled"):
             state.pop(name, None)
         for name in self._networks:
             if name in state:
                 state[name] = _archive.pack(state[name])
+        self._check_settings(state)
+        if keeps_optimizer.get() and self._is_built and self.model_.compiled:
+            state[_TRAINING] = {
+                name: [keras.ops.convert_to_numpy(v) for v in variables]
+                for name, variables in self._training_variables().items()
+            }
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
+        state = dict(state)
+        training = state.pop(_TRAINING, None)
+        self._check_settings(state)
+        super().__setstate__(state)
         for name in self._networks:
             if name in state:
                 setattr(self, name, _archive.unpack(state[name]))
         if self._is_built:
             self._initialize_callbacks()
+            if training is not None:
+                self._restore_training(training)

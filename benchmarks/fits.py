@@ -1,0 +1,100 @@
+"""What stays in memory from fit to fit, as in a long search in one process.
+
+Each detector is trained again and again in a fresh process, answers once, and is let
+go. MB are the process's own memory after the first fits and after the last; `MB a fit`
+is what lies between, a fit. `held` is the same after the C library has given back what
+was freed (`malloc_trim`). `graphs` are TensorFlow's that are alive at the end. "as
+Keras does" sums the gradients by Keras' own way, as if there were several replicas.
+Linux and TensorFlow only.
+
+Example: ``python benchmarks/fits.py --fits 30 --json fits.json``
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _report import environment, print_table, write
+from _timing import Worker, available_cores
+from memory import status
+
+FIRST = 3  # fits until all that is loaded once is loaded
+
+DETECTORS = {
+    "cnn": ("CNNDetector", {}),
+    "gan": (
+        "GANDetector",
+        {"generator_filters": (32, 16, 8), "discriminator_filters": (16, 32)},
+    ),
+}
+
+
+def measure(name: str, size: int, n_fits: int, as_keras_does: bool) -> dict[str, float]:
+    """Train so many detectors; give what each has left behind."""
+    from skdeepfake import detectors
+    from skdeepfake.detectors import _scikeras
+
+    if as_keras_does:
+        _scikeras.of_one_replica = lambda optimizer: optimizer
+    kind, params = DETECTORS[name]
+    X = np.random.RandomState(0).randint(1, 255, size=(16, 2, size, size, 3))
+    X, y = X.astype(np.uint8), np.array([0, 1] * 8)
+    trim = ctypes.CDLL("libc.so.6").malloc_trim
+    taken, held = {}, {}
+    for fit in range(1, n_fits + 1):
+        detector = getattr(detectors, kind)(
+            epochs=1, validation_fraction=0.25, random_state=0, **params
+        )
+        detector.fit(X, y).predict_proba(X)
+        del detector
+        gc.collect()
+        if fit in (FIRST, n_fits):
+            taken[fit] = status("RssAnon")
+            trim(0)
+            held[fit] = status("RssAnon")
+    graphs = sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
+    between = n_fits - FIRST
+    return {
+        f"MB after {FIRST}": taken[FIRST],
+        f"after {n_fits}": taken[n_fits],
+        "MB a fit": round((taken[n_fits] - taken[FIRST]) / between, 2),
+        "held": round((held[n_fits] - held[FIRST]) / between, 2),
+        "graphs": graphs,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS)
+    )
+    parser.add_argument("--fits", type=int, default=30)
+    parser.add_argument("--size", type=int, default=32, help="pixels")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    options = parser.parse_args()
+    if options.fits < FIRST + 2:
+        parser.error(f"--fits must be at least {FIRST + 2}")
+    print("environment:", environment(), flush=True)
+    rows: list[dict[str, Any]] = []
+    for name in options.detectors:
+        for as_keras_does in (True, False):
+            with Worker(available_cores(), warm=False) as worker:
+                found = worker(measure, name, options.size, options.fits, as_keras_does)
+            how = "as Keras does" if as_keras_does else "ours"
+            rows.append({"detector": name, "gradients": how, **found})
+            print(rows[-1], file=sys.stderr, flush=True)
+    if options.json:
+        write(rows, options.json, size=options.size)
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Networks in files: what is asked for when they are written, and allowed when read.
+
+Keras' own safe mode keeps Python code from being run, and has had holes all the same:
+classes and functions by any name (CVE-2025-1550), functions that fetch files
+(CVE-2025-8747), layers that read them (CVE-2025-12058), links from the weights to other
+files. So what comes from elsewhere is checked here before Keras sees it: a network may
+be made of what the detectors are made of, and of nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from .exceptions import ModelFileError, UntrustedModelError
+
+# Whether the state of optimizers is written along.
+keeps_optimizer: ContextVar[bool] = ContextVar("keeps_optimizer", default=False)
+
+# What a network may be made of besides `COMPONENTS`; None asks for no check at all.
+# A pickle is not checked: it runs code anyway, and networks of subclasses are in it.
+trusted_components: ContextVar[frozenset[str] | None] = ContextVar(
+    "trusted_components", default=None
+)
+
+# All that Keras writes of the networks of the three detectors, with any parameters.
+COMPONENTS = frozenset(
+    [
+        "__keras_tensor__",
+        "keras.DTypePolicy",
+        "keras.src.models.functional.Functional",
+        *(
+            f"keras.layers.{name}"
+            for name in (
+                *("InputLayer", "Rescaling", "Masking", "Flatten", "Reshape"),
+                *("Dense", "Conv2D", "Conv2DTranspose", "MaxPooling2D"),
+                *("LSTM", "GRU", "Bidirectional"),
+                *("Activation", "LeakyReLU", "BatchNormalization", "Dropout"),
+            )
+        ),
+        *(
+            f"keras.initializers.{name}"
+            for name in ("GlorotUniform", "Orthogonal", "Zeros", "Ones")
+        ),
+        "keras.src.ops.core.Cast",
+        *(f"keras.src.ops.numpy.{name}" for name in ("Any", "Mean", "NotEqual")),
+    ]
+)
+
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])
+
+# How Keras names what it shall look up, in the description of a network.
+_NAMING = ("module", "class_name", "registered_name")
+
+# What an archive may unpack to, in bytes, besides twice its own size: descriptions
+# shrink to a tenth when they are compressed, and weights hardly.
+_SLACK = 100 * 2**20
+
+
+def check_network(archive: Any) -> None:
+    """Check a network that comes from elsewhere, where that is asked for.
+
+    Parameters
+    ----------
+    archive : bytes
+        A `.keras` archive.
+
+    Raises
+    ------
+    UntrustedModelError
+        If it is made of anything that is not trusted, or refers to other files.
+    ModelFileError
+        If it is no such archive.
+    """
+    if trusted_components.get() is None:
+        return
+    if not isinstance(archive, bytes):
+        raise ModelFileError(f"its network is of type {type(archive).__name__}")
+    with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        check_members(members, len(archive))
+        if sorted(members.namelist()) != _MEMBERS:
+            raise UntrustedModelError(
+                f"its network is an archive of {sorted(members.namelist())}, and not "
+                f"of {_MEMBERS}"
+            )
+        config, weights = members.read(_CONFIG), members.read(_WEIGHTS)
+    check_description(json.loads(config))
+    _check_weights(weights)
+
+
+def check_description(part: Any) -> None:
+    """Check what Keras would build something of, where that is asked for.
+
+    Parameters
+    ----------
+    part : dict, list, str or number
+        In Keras' serial form, or anything that holds some.
+
+    Raises
+    ------
+    UntrustedModelError
+        If it names anything that is not trusted.
+    """
+    trusted = trusted_components.get()
+    if trusted is None:
+        return
+    unknown = sorted(set(_named(part)) - COMPONENTS - trusted)
+    if unknown:
+        raise UntrustedModelError(
+            f"its network is made of {', '.join(unknown)}, which the networks of "
+            "skdeepfake are not. If you know what that is and trust it, name it in "
+            "`trusted`"
+        )
+
+
+def check_members(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse names that lead elsewhere, and what unpacks to far more than it is.
+
+    Parameters
+    ----------
+    archive : zipfile.ZipFile
+        The open archive.
+    size : int
+        Its length in bytes.
+
+    Raises
+    ------
+    UntrustedModelError
+        If it has such members.
+    """
+    names = archive.namelist()
+    for name in names:
+        if name.startswith(".") or any(sign in name for sign in "/\\:"):
+            raise UntrustedModelError(
+                f"its member {name!r} would lie in another folder"
+            )
+        if names.count(name) > 1:
+            raise UntrustedModelError(f"its member {name!r} is there twice")
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > _SLACK + 2 * size:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+        raise UntrustedModelError(
+            f"its member {largest.filename!r} of {largest.compress_size} bytes unpacks "
+            f"to {largest.file_size}, which no model does"
+        )
+
+
+def _named(part: Any) -> Iterator[str]:
+    """Yield everything that the description of a network has Keras look up."""
+    if isinstance(part, str) and ">" in part:
+        yield part  # so registered classes are named, where a plain word may stand too
+    elif isinstance(part, (list, tuple)):
+        for item in part:
+            yield from _named(item)
+    elif isinstance(part, dict):
+        if any(key in part for key in _NAMING):
+            module, name, registered = (part.get(key) for key in _NAMING)
+            internal = module is None and str(name).startswith("__")
+            yield str(name) if internal else f"{module}.{name}"
+            # Keras looks for this one first. TensorFlow's own export registers Keras'
+            # classes under their own names, for the rest of the process.
+            if registered not in (None, name, f">{name}"):
+                yield str(registered)
+        for key, value in part.items():
+            if key not in _NAMING:
+                yield from _named(value)
+
+
+def _check_weights(content: bytes) -> None:
+    """Refuse weights that lie anywhere but in the file itself."""
+    import h5py
+
+    pending, seen, n_bytes = [""], set(), 0
+    with h5py.File(io.BytesIO(content), "r") as file:
+        while pending:
+            place = pending.pop()
+            found = file[place or "/"]
+            address = h5py.h5o.get_info(found.id).addr
+            if address in seen:
+                raise UntrustedModelError(f"its weights are linked: {place!r}")
+            seen.add(address)
+            if isinstance(found, h5py.Group):
+                for name in found:
+                    if not isinstance(found.get(name, getlink=True), h5py.HardLink):
+                        raise UntrustedModelError(
+                            f"its weights {f'{place}/{name}'!r} are a link"
+                        )
+                    pending.append(f"{place}/{name}")
+                continue
+            if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "fiub":
+                raise UntrustedModelError(f"its weights {place!r} are no numbers")
+            # Filters are plugins of their own; only chunks go through them.
+            if found.external or found.is_virtual or found.chunks:
+                raise UntrustedModelError(
+                    f"its weights {place!r} are not stored as they are in their place"
+                )
+            n_bytes += found.nbytes
+    if n_bytes > len(content):
+        raise UntrustedModelError(
+            f"its weights are {n_bytes} bytes, in a file of {len(content)}"
+        )

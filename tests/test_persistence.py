@@ -1,0 +1,811 @@
+"""Models go to files and come back as they were, and hostile files do nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import runpy
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import joblib
+import keras
+import numpy as np
+import pytest
+import skops.io
+from keras import layers
+from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import Bunch
+
+import skdeepfake
+from skdeepfake import (
+    CNNDetector,
+    CNNRNNDetector,
+    KerasFeaturizer,
+    _network_files,
+    persistence,
+)
+from skdeepfake._network_files import COMPONENTS
+from skdeepfake.detectors import _archive
+from skdeepfake.exceptions import (
+    ModelFileError,
+    ModelVersionWarning,
+    UntrustedModelError,
+)
+from skdeepfake.preprocessing import DlibFaceCropper, Resizer
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = ["cnn", "cnn_rnn", "gan"]
+_models = runpy.run_path(str(ROOT / "tests" / "models" / "write_models.py"))
+fitted_pipeline, INPUTS = _models["fitted_pipeline"], _models["inputs"]()
+
+
+@pytest.fixture(scope="module")
+def pipelines() -> dict[str, Any]:
+    """A fitted pipeline of each kind; not to be changed."""
+    return {name: fitted_pipeline(name) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def content(pipelines: dict[str, Any], tmp_path_factory: Any) -> bytes:
+    """The file of a CNN."""
+    path = tmp_path_factory.mktemp("safe") / "model.skops"
+    persistence.save(pipelines["cnn"][-1], path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.skops"
+
+
+def proba(estimator: Any, name: str = "cnn") -> np.ndarray:
+    return getattr(estimator, "_final_estimator", estimator).predict_proba(INPUTS[name])
+
+
+# -- round trips ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_round_trip_keeps_the_answers_and_all_that_was_learnt(
+    name: str, pipelines: dict[str, Any], path: Path
+) -> None:
+    pipeline = pipelines[name]
+    persistence.save(pipeline, path)
+    loaded = persistence.load(path)
+    np.testing.assert_array_equal(proba(loaded, name), proba(pipeline, name))
+    assert repr(loaded) == repr(pipeline)
+    for (step, before), after in zip(pipeline.steps, loaded, strict=True):
+        assert type(after) is type(before), step
+        assert set(vars(after)) <= set(vars(before))
+        assert after.get_params() == before.get_params()
+    assert loaded[-1].history_ == pipeline[-1].history_
+    assert loaded[-1].classes_.tolist() == [0, 1]
+    assert loaded[-1].frame_dtype_ == INPUTS[name].dtype
+
+
+@pytest.mark.parametrize(
+    ("cell", "bidirectional", "sequence"),
+    [("lstm", True, "temporal"), ("gru", True, "spatial"), ("gru", False, "temporal")],
+)
+def test_networks_of_all_parameters_are_trusted(
+    cell: str, bidirectional: bool, sequence: str, path: Path
+) -> None:
+    detector = CNNRNNDetector(
+        units=(2, 2), cell=cell, bidirectional=bidirectional, sequence=sequence
+    ).set_params(dropout=0.1, random_state=0)
+    detector.initialize(INPUTS["cnn_rnn"], [0, 1] * 3)
+    persistence.save(detector, path)
+    loaded = persistence.load(path)
+    np.testing.assert_array_equal(proba(loaded, "cnn_rnn"), proba(detector, "cnn_rnn"))
+
+
+@pytest.mark.slow
+def test_pipeline_answers_for_videos_in_a_new_process(
+    rendered_videos: Bunch, path: Path
+) -> None:
+    pipeline = skdeepfake.make_detector_pipeline(
+        "cnn", n_frames=2, size=(16, 16), filters=(2,), dense_units=2, epochs=1
+    ).set_params(detector__validation_fraction=None, detector__random_state=0)
+    some = [0, 1, -2, -1]  # two of each class
+    pipeline.fit(rendered_videos.data[some], rendered_videos.target[some])
+    persistence.save(pipeline, path)
+    script = """
+import json, sys
+from skdeepfake import persistence
+heavy = {"keras", "tensorflow", "skops", "h5py"}
+assert heavy.isdisjoint(name.split(".")[0] for name in sys.modules)
+print(json.dumps(persistence.load(sys.argv[1]).predict_proba(sys.argv[2:]).tolist()))
+"""
+    videos = rendered_videos.data[:2].tolist()
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", script, str(path), *videos],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    np.testing.assert_array_equal(
+        json.loads(done.stdout), pipeline.predict_proba(videos)
+    )
+
+
+def test_file_is_about_as_large_as_the_weights(path: Path) -> None:
+    detector = CNNDetector(filters=(2,), dense_units=5000)
+    detector.partial_fit(INPUTS["cnn"], [0, 1] * 3)
+    weights = sum(weight.nbytes for weight in detector.model_.get_weights())
+    assert weights > 700_000
+    persistence.save(detector, path)
+    assert 0.8 * weights < path.stat().st_size < 1.1 * weights + 50_000
+    persistence.save(detector, path, optimizer=True)
+    assert path.stat().st_size > 2 * weights
+
+
+def test_parameters_of_all_plain_types_come_back(path: Path) -> None:
+    params = {
+        "filters": np.array([2, 3]),
+        "class_weight": {0: 1.0, 1: 2.0},
+        "learning_rate": np.float64(0.5),
+        "batch_size": np.int64(3),
+        "optimizer": "sgd",
+        "optimizer__clipnorm": 1.5,
+    }
+    persistence.save(CNNDetector(**params), path)
+    loaded = persistence.load(path).get_params()
+    assert loaded["filters"].tolist() == [2, 3]
+    assert {k: loaded[k] for k in [*params][1:]} == {
+        k: params[k] for k in [*params][1:]
+    }
+
+
+# -- training further ----------------------------------------------------------------
+
+
+def round_trip(estimator: Any, path: Path, kind: str, *, optimizer: bool) -> Any:
+    if kind == "skops":
+        persistence.save(estimator, path, optimizer=optimizer)
+        return persistence.load(path)
+    with persistence.keep_optimizer(optimizer):
+        joblib.dump(estimator, path)
+    return joblib.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("cnn", "skops"), ("cnn_rnn", "joblib"), ("gan", "skops")]
+)
+def test_training_goes_on_as_if_nothing_had_happened(
+    name: str, kind: str, path: Path
+) -> None:
+    X, y = INPUTS[name], [0, 1] * 3
+    detector = fitted_pipeline(name, dropout=0.3)[-1]
+    detector.model_.optimizer.learning_rate.assign(0.02)  # as a callback would
+    kept = round_trip(detector, path, kind, optimizer=True)
+    forgot = round_trip(detector, path, kind, optimizer=False)
+    assert set(vars(kept)) == set(vars(forgot)) <= set(vars(detector))
+    for one in (detector, kept, forgot):
+        one.partial_fit(X, y)
+    for network in detector._networks:
+        expected, found, other = (
+            getattr(one, network).get_weights() for one in (detector, kept, forgot)
+        )
+        for before, after in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(after, before)
+        assert not np.array_equal(expected[0], other[0])
+    assert int(kept.model_.optimizer.iterations) == 2
+    assert float(kept.model_.optimizer.learning_rate) == pytest.approx(0.02)
+
+
+def test_warm_start_goes_on_too(path: Path) -> None:
+    X, y = INPUTS["cnn"], [0, 1] * 3
+    detector = fitted_pipeline("cnn", warm_start=True)[-1]
+    loaded = round_trip(detector, path, "skops", optimizer=True)
+    np.testing.assert_array_equal(proba(loaded.fit(X, y)), proba(detector.fit(X, y)))
+    assert int(loaded.model_.optimizer.iterations) == 2
+
+
+def test_detector_that_was_only_initialized_keeps_its_optimizer(path: Path) -> None:
+    X, y = INPUTS["cnn"], [0, 1] * 3
+    detector = CNNDetector(filters=(), dense_units=2, random_state=0).initialize(X, y)
+    loaded = round_trip(detector, path, "skops", optimizer=True)
+    np.testing.assert_array_equal(
+        proba(loaded.partial_fit(X, y)), proba(detector.partial_fit(X, y))
+    )
+
+
+def test_state_of_another_optimizer_is_refused(
+    pipelines: dict[str, Any], path: Path
+) -> None:
+    with persistence.keep_optimizer():
+        state = pipelines["cnn"][-1].__getstate__()
+    detector = object.__new__(CNNDetector)
+    with pytest.raises(ModelFileError, match="state of its optimizer does not fit"):
+        detector.__setstate__({**state, "optimizer": "sgd"})
+
+
+# -- versions ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dumps", [pickle.dumps, skops.io.dumps])
+@pytest.mark.parametrize("estimator", [Resizer((8, 8)), CNNDetector(filters=(3,))])
+def test_other_version_warns_and_names_both(
+    estimator: Any, dumps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(content: bytes) -> Any:
+        if dumps is pickle.dumps:
+            return pickle.loads(content)
+        return skops.io.loads(
+            content, trusted=skops.io.get_untrusted_types(data=content)
+        )
+
+    content, name = dumps(estimator), type(estimator).__name__
+    assert load(content).get_params() == estimator.get_params()  # warns of nothing
+    monkeypatch.setattr(skdeepfake, "__version__", "9.8.7")
+    with pytest.warns(InconsistentVersionWarning) as caught:
+        loaded = load(content)
+    assert [w.category for w in caught] == [ModelVersionWarning]
+    message = str(caught[0].message)
+    assert message.startswith(f"{name} was written by skdeepfake 0.1.0")
+    assert "is loaded by skdeepfake 9.8.7" in message
+    assert (f"keras {keras.__version__}" in message) == (name == "CNNDetector")
+    # It is no part of the estimator.
+    assert set(vars(loaded)) == set(vars(estimator))
+    assert repr(loaded) == repr(clone(loaded)) == repr(estimator)
+
+
+def test_state_without_versions_is_of_an_unknown_one() -> None:
+    state = {k: v for k, v in Resizer().__getstate__().items() if k in vars(Resizer())}
+    resizer = object.__new__(Resizer)
+    with pytest.warns(ModelVersionWarning, match="Resizer was written by an unknown"):
+        resizer.__setstate__(state)
+    assert vars(resizer) == vars(Resizer())
+
+
+def test_warning_that_is_an_error_is_not_taken_for_damage(
+    content: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(content)
+    monkeypatch.setattr(keras, "__version__", "9.8.7")
+    with pytest.raises(ModelVersionWarning, match=r"is loaded by .* keras 9\.8\.7"):
+        persistence.load(path)
+
+
+# -- what cannot be saved ------------------------------------------------------------
+
+
+def backbone() -> keras.Model:
+    return keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten()])
+
+
+class WithAverage(CNNDetector):
+    """A user's own detector, of a layer that the others have not."""
+
+    def __init__(self, *, random_state: Any = None) -> None:
+        super().__init__(random_state=random_state)
+
+    def _build_network(self) -> keras.Model:
+        inputs = keras.Input(self.frame_shape_, dtype="uint8")
+        x = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(inputs))
+        return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CNNDetector(callbacks=[lambda: 0]), r"<lambda>"),
+        (lambda: KerasFeaturizer(backbone), r"test_persistence\.backbone"),
+        (lambda: KerasFeaturizer(backbone()), "'backbone' holds Sequential"),
+        (
+            lambda: CNNDetector(optimizer=keras.optimizers.Adam()),
+            "'optimizer' holds Adam",
+        ),
+        (lambda: CNNDetector(optimizer=keras.optimizers.Adam), r"adam\.Adam"),
+        (
+            lambda: CNNDetector(callbacks=[keras.callbacks.TerminateOnNaN()]),
+            "'callbacks' holds TerminateOnNaN",
+        ),
+        (
+            lambda: CNNDetector(
+                optimizer__learning_rate={"class_name": "get_file", "module": "keras"}
+            ),
+            r"keras\.get_file",
+        ),
+        (lambda: DlibFaceCropper(memory=joblib.Memory("x")), r"joblib\.memory\.Memory"),
+    ],
+)
+def test_what_would_not_be_loaded_is_not_saved(
+    make: Callable[[], Any], message: str, path: Path
+) -> None:
+    path.write_bytes(b"old")
+    with pytest.raises(UntrustedModelError, match=message) as raised:
+        persistence.save(make(), path)
+    assert "cannot be saved safely" in str(raised.value)
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_own_detectors_and_layers_are_loaded_when_they_are_named(path: Path) -> None:
+    X = INPUTS["cnn"]
+    detector = WithAverage(random_state=0).initialize(X, [0, 1] * 3)
+    own, layer = f"{__name__}.WithAverage", "keras.layers.GlobalAveragePooling2D"
+    for trusted, missing in (([], layer), ([own], layer), ([layer], own)):
+        with pytest.raises(UntrustedModelError, match=missing):
+            persistence.save(detector, path, trusted=trusted)
+    persistence.save(detector, path, trusted=[own, layer])
+    with pytest.raises(UntrustedModelError, match=f"model.skops.*{own}"):
+        persistence.load(path)
+    with pytest.raises(UntrustedModelError, match=f"model.skops.*{layer}"):
+        persistence.load(path, trusted=[own])
+    loaded = persistence.load(path, trusted=[own, layer])
+    np.testing.assert_array_equal(proba(loaded), proba(detector))
+    # A pickle is for whoever trusts it, and asks nothing.
+    np.testing.assert_array_equal(
+        proba(pickle.loads(pickle.dumps(detector))), proba(detector)
+    )
+
+
+def test_arguments_are_checked(path: Path) -> None:
+    with pytest.raises(TypeError, match="dict is not a scikit-learn estimator"):
+        persistence.save({}, path)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="trusted='keras' must be a list"):
+        persistence.load(path, trusted="keras")
+
+
+def test_file_that_cannot_be_written_whole_leaves_the_old_one(
+    path: Path, full_disk: Callable[[int], None]
+) -> None:
+    path.write_bytes(b"old")
+    full_disk(0)
+    with pytest.raises(OSError, match="No space left"):
+        persistence.save(Resizer(), path)
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_without_skops_the_extra_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "skops"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for call in (
+        lambda: persistence.save(Resizer(), path),
+        lambda: persistence.load(path),
+    ):
+        with pytest.raises(ImportError, match=r'pip install "skdeepfake\[safe\]"'):
+            call()
+
+
+def test_all_estimators_of_the_library_are_trusted(path: Path) -> None:
+    public = {getattr(skdeepfake, name) for name in skdeepfake.__all__}
+    classes = {c for c in public if isinstance(c, type) and hasattr(c, "get_params")}
+    ours = {f"{c.__module__}.{c.__qualname__}" for c in classes}
+    assert {n for n in persistence._TRUSTED if n.startswith("skdeepfake.")} == ours
+    scikit = LogisticRegression().fit([[0], [1]], [0, 1])
+    persistence.save(scikit, path)
+    assert persistence.load(path).predict([[5]]) == [1]
+
+
+# -- files that are none -------------------------------------------------------------
+
+
+class Bomb:
+    """What runs code when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """A folder that hostile files would make."""
+    return tmp_path / "it has run"
+
+
+@pytest.mark.parametrize(
+    "compress", [None, 0, 3], ids=["pickle", "joblib", "compressed"]
+)
+def test_pickle_is_not_unpickled(
+    compress: int | None, path: Path, marker: Path
+) -> None:
+    if compress is None:
+        path.write_bytes(pickle.dumps(Bomb(marker)))
+    else:
+        # With a whole zip archive inside, as that of a network.
+        joblib.dump([Bomb(marker), archive_of(a=b"x")], path, compress=compress)
+    with pytest.raises(
+        ModelFileError, match=r"model\.skops.*A joblib file is a pickle"
+    ):
+        persistence.load(path)
+    assert not marker.exists()
+    joblib.load(path)
+    assert marker.exists()  # the bomb was live
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.write_bytes(b""), "no file of persistence.save"),
+        (lambda path: path.write_text("a text"), "no file of persistence.save"),
+        (
+            lambda path: zipfile.ZipFile(path, "w").close(),
+            "no file of persistence.save",
+        ),
+        (lambda path: path.write_bytes(archive_of(a=b"x")), r"schema\.json"),
+        (lambda path: skops.io.dump({"a": 1}, path), "holds a dict, and no model"),
+    ],
+)
+def test_what_is_no_model_is_named(
+    prepare: Callable[[Path], Any], message: str, path: Path
+) -> None:
+    prepare(path)
+    with pytest.raises(ModelFileError, match=message) as raised:
+        persistence.load(path)
+    assert "model.skops" in str(raised.value)
+
+
+def test_truncated_file_is_named(content: bytes, path: Path) -> None:
+    for share in (0.001, 0.1, 0.5, 0.9, 0.99, 0.999):
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(ModelFileError, match=r"model\.skops.*only a part of one"):
+            persistence.load(path)
+
+
+def test_flipped_bit_is_found_or_changes_nothing(
+    content: bytes, path: Path, pipelines: dict[str, Any]
+) -> None:
+    expected, found = proba(pipelines["cnn"]), 0
+    for place in range(3, len(content), len(content) // 60):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            np.testing.assert_array_equal(proba(persistence.load(path)), expected)
+        except (ModelFileError, UntrustedModelError) as error:
+            assert "model.skops" in str(error)  # noqa: PT017
+            found += 1
+    assert found > 50
+
+
+# -- hostile files -------------------------------------------------------------------
+
+
+def archive_of(**members: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
+def rewritten(
+    archive: bytes, edit: Callable[[str, bytes], bytes], **extra: bytes
+) -> bytes:
+    """Write an archive again, with other members."""
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(archive)) as old,
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, edit(name, old.read(name)))
+        for name, member in extra.items():
+            new.writestr(name, member)
+    return content.getvalue()
+
+
+def with_network(content: bytes, edit: Callable[[bytes], bytes]) -> bytes:
+    """Put another network into the file of a detector."""
+    return rewritten(
+        content, lambda name, old: edit(old) if name.endswith(".bin") else old
+    )
+
+
+def with_member(
+    content: bytes, member: str, edit: Callable[[bytes], bytes], **extra: bytes
+) -> bytes:
+    """Put another member into the network in the file of a detector."""
+
+    def edit_network(archive: bytes) -> bytes:
+        return rewritten(
+            archive, lambda name, old: edit(old) if name == member else old, **extra
+        )
+
+    return with_network(content, edit_network)
+
+
+def refusal(content: bytes, path: Path, *, trusted: Any = ()) -> str:
+    path.write_bytes(content)
+    with pytest.raises(UntrustedModelError) as raised:
+        persistence.load(path, trusted=trusted)
+    message = str(raised.value)
+    assert message.startswith(f"{str(path)!r} is not loaded: ")
+    return message
+
+
+def test_file_written_again_as_it_was_is_loaded(
+    content: bytes, path: Path, pipelines: dict[str, Any]
+) -> None:
+    # Or else the tests below would prove nothing.
+    path.write_bytes(with_member(content, "config.json", lambda old: old))
+    np.testing.assert_array_equal(
+        proba(persistence.load(path)), proba(pipelines["cnn"])
+    )
+
+
+def layer(module: Any, name: str, registered: Any = None, **config: Any) -> Any:
+    return {
+        "module": module,
+        "class_name": name,
+        "config": {"name": "hostile", **config},
+        "registered_name": registered,
+    }
+
+
+def with_layer(content: bytes, hostile: Any) -> bytes:
+    """Put a layer in the place of the first one that is not the input."""
+
+    def edit(config: bytes) -> bytes:
+        network = json.loads(config)
+        replaced = network["config"]["layers"][1]
+        hostile["inbound_nodes"] = replaced["inbound_nodes"]
+        hostile["name"] = hostile["config"]["name"] = replaced["name"]
+        network["config"]["layers"][1] = hostile
+        return json.dumps(network).encode()
+
+    return with_member(content, "config.json", edit)
+
+
+def lambda_layer(marker: Path) -> Any:
+    return keras.saving.serialize_keras_object(
+        layers.Lambda(lambda x, m=str(marker): (__import__("os").mkdir(m), x)[1])
+    )
+
+
+def test_lambda_layer_is_refused(content: bytes, path: Path, marker: Path) -> None:
+    hostile = with_layer(content, lambda_layer(marker))
+    message = refusal(hostile, path)
+    assert "keras.layers.Lambda" in message
+    assert "__lambda__" in message
+    # Keras' own safe mode stands behind.
+    with pytest.raises(ModelFileError, match="lambda"):
+        persistence.load(path, trusted=["keras.layers.Lambda", "__lambda__"])
+    assert not marker.exists()
+
+
+@keras.saving.register_keras_serializable(package="elsewhere")
+class Registered(layers.Layer):
+    """What the application has registered, and a file may name."""
+
+
+@pytest.mark.parametrize(
+    ("hostile", "name"),
+    [
+        (layer("os", "system", command="x"), "os.system"),
+        (layer("builtins", "exec"), "builtins.exec"),
+        (layer("keras.layers", "StringLookup", vocabulary="x"), "layers.StringLookup"),
+        (layer("keras.layers", "TFSMLayer", filepath="x"), "keras.layers.TFSMLayer"),
+        (layer("keras.utils", "get_file"), "keras.utils.get_file"),
+        (layer("keras.src.models.cloning", "clone_model"), "cloning.clone_model"),
+        (layer("keras.layers", "Rescaling", "elsewhere>Registered"), "elsewhere>Reg"),
+        (layer(None, "Rescaling", scale=1), "None.Rescaling"),
+        (layer("keras.layers", "Rescaling", scale={"class_name": "X"}), "None.X"),
+        (layer("keras.layers", "Rescaling", dtype="elsewhere>Registered"), "elsewhere"),
+        (
+            layer(
+                "keras.layers",
+                "Activation",
+                activation={
+                    "class_name": "function",
+                    "module": "keras.utils",
+                    "config": "get_file",
+                    "registered_name": "get_file",
+                },
+            ),
+            "keras.utils.function",
+        ),
+    ],
+)
+def test_network_of_anything_else_is_refused_by_name(
+    hostile: Any, name: str, content: bytes, path: Path
+) -> None:
+    message = refusal(with_layer(content, hostile), path)
+    assert "its network is made of" in message
+    assert name in message
+
+
+def test_network_in_another_form_is_refused(
+    content: bytes, path: Path, marker: Path
+) -> None:
+    path.write_bytes(with_network(content, lambda _: pickle.dumps(Bomb(marker))))
+    with pytest.raises(ModelFileError, match="not a zip file"):
+        persistence.load(path)
+    assert not marker.exists()
+
+
+def test_state_of_other_types_is_refused(content: bytes, path: Path) -> None:
+    def edit(name: str, old: bytes, key: str, value: Any) -> bytes:
+        if name != "schema.json":
+            return old
+        schema = json.loads(old)
+        schema["content"]["content"][key] = {
+            "__class__": "str",
+            "__module__": "builtins",
+            "__loader__": "JsonNode",
+            "__id__": 1,
+            "is_json": True,
+            "content": json.dumps(value),
+        }
+        return json.dumps(schema).encode()
+
+    path.write_bytes(rewritten(content, lambda n, old: edit(n, old, "model_", ["x"])))
+    with pytest.raises(ModelFileError, match="network is of type list"):
+        persistence.load(path)
+    # Keras would build what this describes when the network is compiled.
+    hostile = layer("keras.utils", "get_file")
+    message = refusal(
+        rewritten(content, lambda n, old: edit(n, old, "optimizer", hostile)), path
+    )
+    assert "keras.utils.get_file" in message
+
+
+def test_estimator_of_an_unknown_type_is_refused_by_name(path: Path) -> None:
+    message = refusal(skops.io.dumps(Bunch(a=CNNDetector(callbacks=[print]))), path)
+    assert "builtins.print" in message
+    assert "name it in `trusted`" in message
+
+
+# -- weights -------------------------------------------------------------------------
+
+
+def with_weights(content: bytes, edit: Callable[[h5py.Group], None]) -> bytes:
+    """Change what holds the first weights."""
+
+    def edit_weights(old: bytes) -> bytes:
+        changed = io.BytesIO(old)
+        with h5py.File(changed, "r+") as file:
+            edit(file["layers/dense/vars"])
+        return changed.getvalue()
+
+    return with_member(content, "model.weights.h5", edit_weights)
+
+
+def external_link(group: h5py.Group) -> None:
+    del group["0"]
+    group["0"] = h5py.ExternalLink("secret.h5", "/secret")
+
+
+def soft_link(group: h5py.Group) -> None:
+    del group["0"]
+    group["0"] = h5py.SoftLink("/layers/dense/vars/1")
+
+
+def hard_link(group: h5py.Group) -> None:
+    group["again"] = group.parent
+
+
+def external_storage(group: h5py.Group) -> None:
+    shape = group["0"].shape
+    del group["0"]
+    group.create_dataset("0", shape, "f4", external=[("/etc/passwd", 0, 2**20)])
+
+
+def virtual(group: h5py.Group) -> None:
+    shape = group["0"].shape
+    del group["0"]
+    layout = h5py.VirtualLayout(shape, "f4")
+    layout[:] = h5py.VirtualSource("secret.h5", "secret", shape=shape)
+    group.create_virtual_dataset("0", layout)
+
+
+def filtered(group: h5py.Group) -> None:
+    weights = group["0"][:]
+    del group["0"]
+    group.create_dataset("0", data=weights, compression="gzip")
+
+
+def huge(group: h5py.Group) -> None:
+    del group["0"]
+    group.create_dataset("0", (2**40,), "f4")  # not written, so it takes no space
+
+
+def text(group: h5py.Group) -> None:
+    del group["0"]
+    group["0"] = "a text"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (external_link, "'/layers/dense/vars/0' are a link"),
+        (soft_link, "'/layers/dense/vars/0' are a link"),
+        (hard_link, "weights are linked: '/layers/dense"),
+        (external_storage, "'/layers/dense/vars/0' are not stored as they are"),
+        (virtual, "'/layers/dense/vars/0' are not stored as they are"),
+        (filtered, "'/layers/dense/vars/0' are not stored as they are"),
+        (huge, "its weights are 4398046"),
+        (text, "'/layers/dense/vars/0' are no numbers"),
+    ],
+)
+def test_weights_that_lie_elsewhere_are_refused(
+    edit: Callable[[h5py.Group], None], message: str, content: bytes, path: Path
+) -> None:
+    assert message in refusal(with_weights(content, edit), path)
+
+
+# -- members -------------------------------------------------------------------------
+
+
+def unchanged(_: str, old: bytes) -> bytes:
+    return old
+
+
+@pytest.mark.parametrize("name", ["../evil.bin", "/evil", "a\\evil", "C:evil", ".evil"])
+def test_member_that_would_lie_elsewhere_is_refused(
+    name: str, content: bytes, path: Path
+) -> None:
+    message = f"its member {name!r} would lie in another folder"
+    assert message in refusal(rewritten(content, unchanged, **{name: b"x"}), path)
+    inner = with_member(content, "none", lambda old: old, **{name: b"x"})
+    assert message in refusal(inner, path)
+
+
+def test_network_with_further_members_is_refused(content: bytes, path: Path) -> None:
+    inner = with_member(content, "none", lambda old: old, assets=b"x")
+    assert "its network is an archive of ['assets'," in refusal(inner, path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_member_that_is_there_twice_is_refused(content: bytes, path: Path) -> None:
+    twice = rewritten(content, unchanged, **{"schema.json": b"{}"})
+    assert "its member 'schema.json' is there twice" in refusal(twice, path)
+
+
+def test_member_that_unpacks_to_far_more_is_refused(
+    content: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_network_files, "_SLACK", 2**20)
+    zeros = bytes(5 * 2**20)
+    outer = rewritten(content, unchanged, zeros=zeros)
+    assert len(outer) < 50_000
+    assert "its member 'zeros' of 5" in refusal(outer, path)
+    inner = with_member(content, "config.json", lambda old: zeros)
+    assert "its member 'config.json' of 5" in refusal(inner, path)
+
+
+def test_components_are_those_that_the_detectors_are_made_of(
+    pipelines: dict[str, Any],
+) -> None:
+    def named(part: Any) -> Any:
+        if isinstance(part, dict):
+            if "class_name" in part:
+                yield ".".join(filter(None, [part.get("module"), part["class_name"]]))
+            for value in part.values():
+                yield from named(value)
+        elif isinstance(part, list):
+            for item in part:
+                yield from named(item)
+
+    detectors = [pipeline[-1] for pipeline in pipelines.values()]
+    for cell in ("lstm", "gru"):
+        detector = CNNRNNDetector(cell=cell, bidirectional=True, sequence="temporal")
+        detectors.append(detector.initialize(INPUTS["cnn_rnn"], [0, 1] * 3))
+    found = set()
+    for detector in detectors:
+        for network in detector._networks:
+            archive = io.BytesIO(_archive.pack(getattr(detector, network)))
+            config = zipfile.ZipFile(archive).read("config.json")
+            found |= set(named(json.loads(config)))
+    assert found == COMPONENTS
