@@ -352,6 +352,11 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         reset: bool = False,
         y_numeric: bool = False,
     ) -> tuple[Any, Any]:
+        if X is not None and y is None:  # to train on: answers are checked elsewhere
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None"
+            )
         if X is not None:
             X = self._validate_frames(X, reset=reset)
         if y is not None:

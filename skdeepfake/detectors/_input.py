@@ -94,15 +94,22 @@ def check_labels(
     ndarray of shape (n_videos,)
         The labels.
     """
+    name = type(estimator).__name__
     y = np.asarray(column_or_1d(y, warn=True))
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     found = np.unique(y)
     if reset and classes is None and len(found) != 2:
+        needed = "samples of 2 classes, real and fake"
+        if len(found) > 2:
+            raise ValueError(
+                f"Only binary classification is supported. {name} needs {needed}, but "
+                f"y contains {len(found)} classes: {found.tolist()}"
+            )
         raise ValueError(
-            f"{type(estimator).__name__} needs samples of 2 classes in the data, real "
-            f"and fake, but y contains {len(found)}: {found.tolist()}"
+            f"{name} needs {needed}, but y contains {len(found)} class: "
+            f"{found.tolist()}"
         )
     if classes is not None and not np.isin(found, classes).all():
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import joblib
 
@@ -58,6 +58,12 @@ class VGG16Featurizer(KerasFeaturizer):
     >>> bool(features[1, 1].any()), bool(features[1, 2].any())
     (True, False)
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        name: constraint
+        for name, constraint in KerasFeaturizer._parameter_constraints.items()
+        if name != "backbone"
+    }
 
     def __init__(
         self,

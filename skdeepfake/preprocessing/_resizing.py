@@ -95,8 +95,8 @@ class Resizer(StatelessTransformer):
         ----------
         X : ndarray of object, shape (n_videos, n_frames) or (n_images,)
             RGB crops, each of shape (height, width, 3) and dtype uint8, or None
-            where there is no face. A list of images works too, and so does an
-            array of images of one size, of shape (..., height, width, 3).
+            where there is no face. A list of images or of such rows works too, and
+            so does an array of images of one size, of shape (..., height, width, 3).
 
         Returns
         -------
@@ -194,10 +194,18 @@ def _memmap_error(folder: str, error: OSError) -> OSError:
 def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
     """Get the array of crops, and the shape of what is not the crops' own."""
     if not isinstance(X, np.ndarray):
-        images = list(X)  # type: ignore[arg-type]
-        X = np.empty(len(images), dtype=object)
-        for i, image in enumerate(images):
-            X[i] = image
+        items: list[Any] = list(X)  # type: ignore[arg-type]
+        videos = [list(item) for item in items if _is_video(item)]
+        if videos and len(videos) == len(items):
+            lengths = {len(video) for video in videos}
+            if len(lengths) > 1:
+                raise ValueError(
+                    f"X has videos of {min(lengths)} to {max(lengths)} slots, but "
+                    "Resizer takes videos of one length: None stands for a missing face"
+                )
+            X = np.stack([_objects(video) for video in videos])
+        else:
+            X = _objects(items)
     shape = X.shape if X.dtype == object else X.shape[:-3]
     if len(shape) not in (1, 2):
         raise ValueError(
@@ -207,6 +215,20 @@ def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
     if 0 in shape:
         raise ValueError(f"Found array with 0 sample(s) (shape={X.shape})")
     return X, shape
+
+
+def _is_video(item: Any) -> bool:
+    """Tell a row of crops from a crop."""
+    is_row = isinstance(item, np.ndarray) and item.dtype.hasobject
+    return is_row or isinstance(item, (list, tuple))
+
+
+def _objects(items: list[Any]) -> NDArray[np.object_]:
+    """Make an array of objects, which NumPy would stack if they had one shape."""
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        array[i] = item
+    return array
 
 
 def _check_crop(crop: Any, cell: tuple[int, ...]) -> None:

@@ -79,10 +79,15 @@ def test_none_becomes_zeros_and_the_others_keep_their_slots():
         ([noise(9, 9), noise(30, 4)], (2, 8, 6, 3)),
         ([noise(9, 9), None], (2, 8, 6, 3)),
         ((noise(9, 9),), (1, 8, 6, 3)),
+        ([[noise(9, 9), None]], (1, 2, 8, 6, 3)),
+        (list(cells(noise(9, 9), None, shape=(2, 1))), (2, 1, 8, 6, 3)),
         (np.stack([noise(9, 9)] * 3), (3, 8, 6, 3)),
         (np.stack([noise(9, 9)] * 6).reshape(2, 3, 9, 9, 3), (2, 3, 8, 6, 3)),
     ],
-    ids=["(n,)", "(1, t)", "(n, 1)", "list", "with None", "tuple", "4-D", "5-D"],
+    ids=[
+        *("(n,)", "(1, t)", "(n, 1)", "list", "with None", "tuple"),
+        *("list of lists", "list of rows", "4-D", "5-D"),
+    ],
 )
 def test_videos_and_images_are_taken_in_every_form(X, shape):
     faces = Resizer(size=(8, 6)).transform(X)
@@ -90,6 +95,11 @@ def test_videos_and_images_are_taken_in_every_form(X, shape):
     assert faces.dtype == np.uint8
     (expected,) = Resizer(size=(8, 6)).transform([noise(9, 9)])
     np.testing.assert_array_equal(faces.reshape(-1, 8, 6, 3)[0], expected)
+
+
+def test_rows_of_other_lengths_are_refused():
+    with pytest.raises(ValueError, match="videos of 1 to 2 slots"):
+        Resizer().transform([[noise(9, 9), None], [noise(9, 9)]])
 
 
 def test_views_that_are_not_contiguous_are_resized():

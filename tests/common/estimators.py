@@ -1,0 +1,187 @@
+"""The estimators that the common checks run on, each with its input."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import validate_data
+
+from skdeepfake.detectors import CNNDetector, CNNRNNDetector, GANDetector
+from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
+from skdeepfake.pipeline import make_detector_pipeline
+from skdeepfake.preprocessing import (
+    DlibFaceCropper,
+    Resizer,
+    VideoFrameSampler,
+    VideoTranscoder,
+)
+
+
+@dataclass(frozen=True)
+class MeanColor:
+    """The smallest of backbones. Not a function, whose name differs in each process."""
+
+    def __call__(self) -> keras.Model:
+        layers = [keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()]
+        return keras.Sequential(layers)
+
+
+# What makes a training short and its result the same each time.
+QUICK = {
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "batch_size": 64,
+    "epochs": 1,
+    "validation_fraction": None,
+    "random_state": 0,
+}
+CNN = {"filters": (), "dense_units": 8, "momentum": 0.5, "dropout": 0.0}
+GAN = {
+    "noise_dim": 2,
+    "generator_filters": (4,),
+    "discriminator_filters": (4,),
+    "kernel_size": 3,
+    "momentum": 0.5,
+    "dropout": 0.0,
+}
+
+TRANSFORMERS = [
+    VideoTranscoder("copies", preset="ultrafast"),  # in the test's own folder
+    VideoFrameSampler(2, None),
+    DlibFaceCropper(),
+    Resizer((24, 32)),
+    KerasFeaturizer(MeanColor()),
+    VGG16Featurizer(weights=None),
+]
+DETECTORS = [
+    CNNDetector(**CNN, **QUICK),
+    CNNRNNDetector(units=(4,), **QUICK),
+    GANDetector(**GAN, **QUICK),
+]
+
+
+def pipeline() -> Pipeline:
+    """Make the whole way, from paths to probabilities."""
+    return make_detector_pipeline("cnn", n_frames=2, size=(16, 16), **CNN, **QUICK)
+
+
+# -- detectors on tables ---------------------------------------------------------
+
+
+class OnTables:
+    """A detector that takes tables, so that scikit-learn's checks can train it.
+
+    A row is the only frame of a video. One more channel, of ones, keeps a row of zeros
+    from being taken for a slot without a face.
+    """
+
+    def _validate_frames(self, X: Any, *, reset: bool) -> NDArray:
+        X = validate_data(self, X, reset=reset, dtype="numeric")
+        frames = self._frames(X.astype(np.float32))
+        return super()._validate_frames(frames, reset=reset)
+
+
+class CNNOnTables(OnTables, CNNDetector):
+    @staticmethod
+    def _frames(X: NDArray) -> NDArray:
+        return np.stack([X, np.ones_like(X)], axis=-1)[:, None, None]
+
+
+class CNNRNNOnTables(OnTables, CNNRNNDetector):
+    @staticmethod
+    def _frames(X: NDArray) -> NDArray:
+        return np.stack([X, np.ones_like(X)], axis=-1)[:, None]
+
+
+class GANOnTables(OnTables, GANDetector):
+    """Images whose sides are even, as the generator makes them."""
+
+    @staticmethod
+    def _frames(X: NDArray) -> NDArray:
+        n_rows, n_columns = X.shape
+        frames = np.ones((n_rows, 1, 2, n_columns + n_columns % 2, 3), np.float32)
+        frames[:, 0, :, :n_columns, 0] = X[:, None]
+        return frames
+
+
+LEARNING = {**QUICK, "optimizer": "adam", "learning_rate": 0.05, "epochs": 6}
+# All checks run on one of them: what they are about is in the base class. The others
+# pass those of the interface; each check trains several times.
+ON_TABLES = [CNNOnTables(**CNN, rescale=1.0, **{**LEARNING, "epochs": 15})]
+ON_TABLES_IN_SHORT = [
+    CNNRNNOnTables(units=(4,), **LEARNING),
+    GANOnTables(**GAN, rescale=1.0, offset=0.0, **LEARNING),
+]
+
+
+# -- what goes into each ----------------------------------------------------------
+
+
+@dataclass
+class Case:
+    """An estimator, and samples that it takes."""
+
+    estimator: Any
+    X: NDArray
+    y: NDArray
+
+    def new(self) -> Any:
+        """Give an estimator that is not fitted."""
+        return clone(self.estimator)
+
+    @functools.cached_property
+    def fitted(self) -> Any:
+        """Fit an estimator; it is not to be changed."""
+        return self.new().fit(self.X, self.y)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether there are probabilities to compare, which are floats."""
+        return hasattr(self.estimator, "predict_proba")
+
+    def answers(self, estimator: Any, X: NDArray) -> NDArray:
+        """Ask for what an estimator is there for."""
+        return (estimator.predict_proba if self.predicts else estimator.transform)(X)
+
+
+def make_cases(paths: NDArray, labels: NDArray) -> dict[str, Case]:
+    """Make a case for each estimator, from the paths of videos of both classes."""
+    clips = VideoFrameSampler(2, None).transform(paths)
+    crops = DlibFaceCropper().transform(clips)
+    faces = Resizer((32, 32)).transform(crops)
+    features = np.random.RandomState(0).normal(size=(len(paths), 2, 4, 3))
+    features += labels[:, None, None, None]
+    inputs = {
+        "VideoTranscoder": paths,
+        "VideoFrameSampler": paths,
+        "DlibFaceCropper": clips,
+        "Resizer": crops,
+        "KerasFeaturizer": faces,
+        "VGG16Featurizer": faces,
+        "CNNDetector": faces,
+        "CNNRNNDetector": features.astype(np.float32),
+        "GANDetector": faces,
+        "Pipeline": paths,
+    }
+    cases = {}
+    for estimator in [*TRANSFORMERS, *DETECTORS, pipeline()]:
+        X = inputs[type(estimator).__name__]
+        X.flags.writeable = False
+        cases[type(estimator).__name__] = Case(estimator, X, labels)
+    return cases
+
+
+def write(array: NDArray, folder: Path) -> NDArray:
+    """Give a read-only array that lives in a file, where its type can."""
+    if array.dtype.hasobject:
+        return array
+    np.save(folder / "array.npy", array)
+    return np.load(folder / "array.npy", mmap_mode="r")

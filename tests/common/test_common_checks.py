@@ -1,0 +1,175 @@
+"""Every estimator passes scikit-learn's checks, or ours where those cannot apply."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn
+from common import checks
+from common.estimators import (
+    DETECTORS,
+    ON_TABLES,
+    ON_TABLES_IN_SHORT,
+    TRANSFORMERS,
+    Case,
+    make_cases,
+)
+from common.expected_failures import expected_failures
+from sklearn.utils import Bunch, estimator_checks
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+from sklearn.utils.fixes import parse_version
+
+import skdeepfake
+
+OURS = {
+    name: check
+    for name, check in inspect.getmembers(checks, inspect.isfunction)
+    if name.startswith("check_") and check.__module__ == checks.__name__
+}
+NAMES = [*(type(e).__name__ for e in (*TRANSFORMERS, *DETECTORS)), "Pipeline"]
+
+
+# What is asked of the steps of a pipeline one by one.
+OF_STEPS = {
+    "check_bad_parameters_are_named",
+    "check_detector_knows_the_form_of_frames",
+}
+
+
+def ours(name: str) -> list[str]:
+    """Name our checks of an estimator."""
+    predicts = name.endswith("Detector") or name == "Pipeline"
+    other = "check_transformer_" if predicts else "check_detector_"
+    names = [check for check in OURS if not check.startswith(other)]
+    return [c for c in names if not (name == "Pipeline" and c in OF_STEPS)]
+
+
+@pytest.fixture(scope="session")
+def cases(rendered_videos: Bunch) -> dict[str, Case]:
+    """Three videos of each class."""
+    chosen = [0, 6, 1, 7, 2, 8]
+    return make_cases(rendered_videos.data[chosen], rendered_videos.target[chosen])
+
+
+@pytest.fixture(autouse=True)
+def _in_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(estimator: Any, check: Any) -> None:
+    """Run a check of scikit-learn."""
+    try:
+        check(estimator)
+    except Exception as error:
+        if check.func.__name__ in expected_failures(estimator):
+            # pytest takes longer to write a traceback than the check to fail.
+            raise error.with_traceback(None) from None
+        raise
+
+
+@parametrize_with_checks(
+    [*TRANSFORMERS, *DETECTORS], expected_failed_checks=expected_failures
+)
+def test_scikit_learn(estimator: Any, check: Any) -> None:
+    run(estimator, check)
+
+
+@pytest.fixture
+def _single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare what a network computes by its precision, not that of NumPy's floats."""
+
+    def assert_close(x: Any, y: Any, *_: float, err_msg: str = "", **__: float) -> None:
+        np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6, err_msg=err_msg)
+
+    for name in ("assert_allclose", "assert_allclose_dense_sparse"):
+        monkeypatch.setattr(estimator_checks, name, assert_close)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_single_precision")
+@parametrize_with_checks(ON_TABLES, expected_failed_checks=expected_failures)
+def test_scikit_learn_on_tables(estimator: Any, check: Any) -> None:
+    run(estimator, check)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_single_precision")
+@parametrize_with_checks(
+    ON_TABLES_IN_SHORT, legacy=False, expected_failed_checks=expected_failures
+)
+def test_scikit_learn_on_tables_in_short(estimator: Any, check: Any) -> None:
+    run(estimator, check)
+
+
+@pytest.mark.parametrize(
+    ("name", "check"), [(name, check) for name in NAMES for check in ours(name)]
+)
+def test_ours(name: str, check: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    OURS[check](cases[name], tmp_path)
+
+
+# -- that they do not vanish -----------------------------------------------------
+
+# Checks there are, and that must pass: scikit-learn 1.7's; later releases have more.
+FEWEST = [
+    *((estimator, 35, 22) for estimator in TRANSFORMERS),
+    *((estimator, 59, 17) for estimator in DETECTORS),
+    *((estimator, 59, 55) for estimator in ON_TABLES),
+    *((estimator, 14, 11) for estimator in ON_TABLES_IN_SHORT),
+]
+
+
+def names_of_checks(estimator: Any) -> set[str]:
+    """Name the checks that scikit-learn has for an estimator."""
+    legacy = estimator not in ON_TABLES_IN_SHORT
+    found = estimator_checks_generator(estimator, legacy=legacy)
+    return {check.func.__name__ for _, check in found}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_checks", "n_passing"), FEWEST, ids=lambda e: type(e).__name__
+)
+def test_checks_are_as_many_as_there_were(
+    estimator: Any, n_checks: int, n_passing: int
+) -> None:
+    """A tag can switch all of scikit-learn's checks off, and pytest stays green."""
+    names = names_of_checks(estimator)
+    assert len(names) >= n_checks
+    assert len(names - expected_failures(estimator).keys()) >= n_passing
+
+
+@pytest.mark.parametrize(
+    "estimator", [*TRANSFORMERS, *DETECTORS], ids=lambda e: type(e).__name__
+)
+def test_what_stands_for_a_failing_check_is_run(estimator: Any) -> None:
+    names = names_of_checks(estimator)
+    tabular = ON_TABLES[0]
+    on_tables = names_of_checks(tabular) - expected_failures(tabular).keys()
+    expected = expected_failures(estimator)
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        assert expected.keys() <= names  # older ones do not know them all
+    for name in names & expected.keys():
+        stands_for_it = expected[name].partition(",")[0]
+        if stands_for_it == f"{name} on tables":
+            assert name in on_tables
+        elif not stands_for_it.startswith("none: "):
+            assert stands_for_it in ours(type(estimator).__name__)
+
+
+def test_every_public_estimator_is_checked() -> None:
+    found = {type(estimator).__name__ for estimator in (*TRANSFORMERS, *DETECTORS)}
+    public = {
+        name
+        for name in skdeepfake.__all__
+        if hasattr(getattr(skdeepfake, name), "get_params")
+    }
+    assert found == public
+    assert len(ours("CNNDetector")) >= 30
+    assert len(ours("Resizer")) >= 25
