@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import _report
+import cv2
 import keras
 import numpy as np
 from _gan_loop import reachable_filters
@@ -52,7 +53,12 @@ TRAININGS = {
 
 
 def measure(
-    name: str, X: np.ndarray, y: np.ndarray, test: np.ndarray, **params: Any
+    name: str,
+    X: np.ndarray,
+    y: np.ndarray,
+    test: np.ndarray,
+    pictures: Path | None,
+    **params: Any,
 ) -> dict[str, Any]:
     """Train once and score on the test images."""
     kind, how = TRAININGS[name]
@@ -62,6 +68,8 @@ def measure(
         warnings.simplefilter("always", AdversarialImbalanceWarning)
         detector.fit(X[~test], y[~test])
     seconds = time.perf_counter() - began
+    if pictures is not None and "generator_" in vars(detector):
+        draw(detector.generate(32, random_state=0), pictures / f"{name}.png")
     proba = detector.predict_proba(X[test])[:, 1]
     won = [w for w in caught if w.category is AdversarialImbalanceWarning]
     return {
@@ -76,6 +84,13 @@ def measure(
     }
 
 
+def draw(images: np.ndarray, path: Path) -> None:
+    """Write images as a sheet, eight in a row."""
+    sheet = np.concatenate([np.hstack(row) for row in np.split(images, 4)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), sheet[..., ::-1])
+
+
 def main() -> None:
     data = Path(os.environ.get("SKDEEPFAKE_DATA", "../shared/data"))
     parser = argparse.ArgumentParser(
@@ -88,6 +103,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument(
         "--trainings", nargs="+", choices=TRAININGS, default=list(TRAININGS)
+    )
+    parser.add_argument(
+        "--pictures", type=Path, help="write what the generators make to this folder"
     )
     parser.add_argument("--json", type=Path, help="write the result to this file")
     args = parser.parse_args()
@@ -104,6 +122,7 @@ def main() -> None:
                     X,
                     y,
                     test,
+                    args.pictures,
                     generator_filters=reachable_filters(args.size),
                     epochs=args.epochs,
                     patience=args.patience,

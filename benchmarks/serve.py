@@ -1,0 +1,146 @@
+"""What a fitted detector costs an application that loads it and asks it.
+
+For each detector and number of videos, already cropped to 10 faces each, a fresh
+process loads the detector from its joblib file and answers:
+
+- `load s`, `first s`: from the start of the process until the detector is there, which
+  imports Keras and its backend, and the first answer, which compiles the network;
+- `second s`: the next answer to the same question;
+- `warm ms`: the median of further answers, and the videos a second of it;
+- `over network`: how much longer an answer takes than the compiled network alone, on
+  the same frames in the same batches; they take turns;
+- `peak MB`: the most memory that the process had, and what it had once loaded.
+
+Example: ``python benchmarks/serve.py --detectors cnn --videos 1 8 64``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+N_FRAMES = 10
+DETECTORS = {
+    "cnn": "CNNDetector",
+    "cnn_rnn": "CNNRNNDetector",
+    "gan": "GANDetector",
+}
+BUDGET = 8.0  # seconds of warm answers, at the least three
+
+
+def faces(kind: str, n_videos: int, size: int) -> Any:
+    """Make what the detector is asked about."""
+    import numpy as np
+
+    rng = np.random.RandomState(0)
+    if kind == "cnn_rnn":
+        return rng.rand(n_videos, N_FRAMES, 49, 512).astype(np.float32)
+    shape = (n_videos, N_FRAMES, size, size, 3)
+    return rng.randint(1, 256, size=shape).astype(np.uint8)
+
+
+def prepare(kind: str, size: int, folder: Path) -> Path:
+    """Write a detector of random weights."""
+    import joblib
+
+    import skdeepfake.detectors
+
+    detector = getattr(skdeepfake.detectors, DETECTORS[kind])()
+    detector.initialize(faces(kind, 2, size), [0, 1])
+    path = folder / f"{kind}.joblib"
+    joblib.dump(detector, path)
+    return path
+
+
+def ask(kind: str, path: str, n_videos: int, size: int, began: float) -> dict[str, Any]:
+    """Load a detector and ask it, in a process that has done nothing before."""
+    import joblib
+
+    detector = joblib.load(path)
+    row: dict[str, Any] = {"detector": kind, "videos": n_videos}
+    row["load s"] = time.time() - began
+    loaded = peak_megabytes()
+    X = faces(kind, n_videos, size)
+    for name in ("first s", "second s"):
+        row[name] = seconds(lambda: detector.predict_proba(X))
+    network = detector._compiled[1]
+    frames = X.reshape(-1, *X.shape[2:])
+    batches = [
+        frames[i : i + detector.batch_size]
+        for i in range(0, len(frames), detector.batch_size)
+    ]
+    ours, alone = [], []
+    until = time.perf_counter() + BUDGET
+    while len(ours) < 3 or time.perf_counter() < until:
+        ours.append(seconds(lambda: detector.predict_proba(X)))
+        alone.append(seconds(lambda: [network(batch) for batch in batches]))
+    row["warm ms"] = 1000 * statistics.median(ours)
+    row["videos/s"] = n_videos / statistics.median(ours)
+    row["over network"] = statistics.median(ours) / statistics.median(alone) - 1
+    row["over, best"] = min(ours) / min(alone) - 1
+    row["peak MB"] = peak_megabytes()
+    row["loaded MB"] = loaded
+    return row
+
+
+def seconds(function: Any) -> float:
+    """Give what a call takes."""
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def peak_megabytes() -> float:
+    """Give the most memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS)
+    )
+    parser.add_argument("--videos", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--size", type=int, default=224, help="of faces, in pixels")
+    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--ask", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.ask:
+        kind, path, n_videos, size, began = options.ask
+        print(json.dumps(ask(kind, path, int(n_videos), int(size), float(began))))
+        return
+    from _report import print_table, write
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in options.detectors:
+            path = prepare(kind, options.size, Path(folder))
+            for n_videos in options.videos:
+                question = [kind, path, n_videos, options.size, time.time()]
+                answer = subprocess.run(
+                    [sys.executable, __file__, "--ask", *map(str, question)],
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
+                )
+                rows.append(json.loads(answer.stdout))
+    print_table(rows)
+    if options.json:
+        about = {"size": options.size, "load_average": os.getloadavg()}
+        write(rows, options.json, **about)
+
+
+if __name__ == "__main__":
+    main()
