@@ -162,8 +162,8 @@ def _named(part: Any) -> Iterator[str]:
             module, name, registered = (part.get(key) for key in _NAMING)
             internal = module is None and str(name).startswith("__")
             yield str(name) if internal else f"{module}.{name}"
-            # Keras looks for this one first. TensorFlow's own export registers Keras'
-            # classes under their own names, for the rest of the process.
+            # Keras looks for this one first. Where a model was copied or pickled,
+            # scikeras has registered its class under its own name, with no package.
             if registered not in (None, name, f">{name}"):
                 yield str(registered)
         for key, value in part.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -583,6 +584,18 @@ def test_lambda_layer_is_refused(content: bytes, path: Path, marker: Path) -> No
     with pytest.raises(ModelFileError, match="lambda"):
         persistence.load(path, trusted=["keras.layers.Lambda", "__lambda__"])
     assert not marker.exists()
+
+
+def test_network_is_trusted_after_a_model_was_copied(
+    pipelines: dict[str, Any], path: Path
+) -> None:
+    """scikeras then registers Keras' own class as ">Functional", for good."""
+    detector = pipelines["cnn"][-1]
+    copy.deepcopy(detector.model_)
+    registered = keras.saving.get_registered_name(type(detector.model_))
+    assert registered == ">Functional"
+    persistence.save(detector, path)
+    np.testing.assert_array_equal(proba(persistence.load(path)), proba(detector))
 
 
 @keras.saving.register_keras_serializable(package="elsewhere")
