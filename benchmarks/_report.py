@@ -46,8 +46,13 @@ def environment() -> dict[str, Any]:
 
 
 def write(rows: Sequence[Row], path: str | os.PathLike[str], **about: Any) -> None:
-    """Write the rows to a JSON file, with the environment and what else is given."""
+    """Write the rows to a JSON file, with the environment and what else is given.
+
+    The load average tells what else the machine was doing, where the system tells it.
+    """
     report = {"environment": environment(), **about, "rows": [dict(r) for r in rows]}
+    if hasattr(os, "getloadavg"):
+        report["load_average"] = os.getloadavg()
     Path(path).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 

@@ -15,7 +15,6 @@ Example: ``python benchmarks/cache.py --json cache.json``
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -111,7 +110,6 @@ def main() -> None:
             repeats=options.repeats,
             n_jobs=options.n_jobs,
             bytes_a_face=faces,
-            load_average=os.getloadavg(),
         )
     print_table(rows)
     print("\nBytes a face:\n")

@@ -87,7 +87,6 @@ def main() -> None:
             options.json,
             repeats=options.repeats,
             differences=errors,
-            load_average=os.getloadavg(),
         )
 
 

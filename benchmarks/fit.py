@@ -17,7 +17,6 @@ Example: ``python benchmarks/fit.py --detectors cnn cnn_rnn --repeats 5``
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections import defaultdict
@@ -167,7 +166,6 @@ def main() -> None:
             options.json,
             size=options.size,
             repeats=options.repeats,
-            load_average=os.getloadavg(),
         )
 
 

@@ -14,7 +14,6 @@ Example: ``python benchmarks/grid_search.py --clips 6 --json grid_search.json``
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -152,7 +151,6 @@ def main() -> None:
             clips=names(found),
             repeats=options.repeats,
             duration=options.duration,
-            load_average=os.getloadavg(),
         )
     print_table(rows)
 

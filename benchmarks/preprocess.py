@@ -15,7 +15,6 @@ Example: ``python benchmarks/preprocess.py --rendered --json preprocess.json``
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import tempfile
@@ -216,7 +215,6 @@ def main() -> None:
             options.json,
             clips=names(found),
             repeats=options.repeats,
-            load_average=os.getloadavg(),
         )
     parts = [f"{stage} s" for stage in STAGES]
     print_table([{k: v for k, v in row.items() if k not in parts} for row in rows])

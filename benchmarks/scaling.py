@@ -152,7 +152,6 @@ def main() -> None:
             clips=names(found),
             copies=options.copies,
             repeats=options.repeats,
-            load_average=os.getloadavg(),
         )
     print_table(rows)
 
