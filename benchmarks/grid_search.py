@@ -72,13 +72,13 @@ def search(classifier: str, **how: Any) -> GridSearchCV:
     )
 
 
-class CountingDecoder(_clip.Decoder):
-    """A decoder that tells how often a video was decoded."""
+class CountingReader(_clip.VideoReader):
+    """A reader that tells how often a video was read."""
 
     n_decodes = 0
 
     def __init__(self, *arguments: Any) -> None:
-        CountingDecoder.n_decodes += 1
+        CountingReader.n_decodes += 1
         super().__init__(*arguments)
 
 
@@ -96,7 +96,7 @@ def main() -> None:
     )
     parser.add_argument("--n-jobs", type=int, help="of the preprocessing")
     options = parser.parse_args()
-    _clip.Decoder = CountingDecoder
+    _clip.VideoReader = CountingReader
     rows: list[dict[str, Any]] = []
     with work_folder(options) as work:
         found = prepare(options, work)
@@ -116,11 +116,11 @@ def main() -> None:
                             duration=options.duration,
                             n_jobs=options.n_jobs,
                         )
-                        CountingDecoder.n_decodes = 0
+                        CountingReader.n_decodes = 0
                         worked = time.process_time()
                         took[name].append(seconds(lambda s=searched: s.fit(paths, y)))
                         cores[name].append(time.process_time() - worked)
-                        decodes[name] = CountingDecoder.n_decodes
+                        decodes[name] = CountingReader.n_decodes
                         scores[name] = searched.cv_results_["mean_test_score"]
                         print(
                             *(classifier, name, took[name][-1], decodes[name]),

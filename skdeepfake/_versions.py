@@ -1,8 +1,9 @@
-"""The versions that an estimator was written by, kept in its state."""
+"""Estimators that other versions have written: which, and what they did not know."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ _KEY = "_skdeepfake_versions"
 
 class Versioned:
     """An estimator whose state says by which versions it was written.
+
+    Parameters that those did not know have their defaults.
 
     It stands left of the base whose ``__getstate__`` and ``__setstate__`` it extends.
     """
@@ -36,6 +39,9 @@ class Versioned:
                 ModelVersionWarning,
                 stacklevel=2,
             )
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            if parameter.default is not parameter.empty:
+                state.setdefault(name, parameter.default)
         super().__setstate__(state)  # type: ignore[misc]
 
 

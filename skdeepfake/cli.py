@@ -24,7 +24,12 @@ from tqdm import tqdm
 
 from . import persistence
 from ._atomic import write_atomically
-from .exceptions import NoFaceWarning, SkdeepfakeError, VideoReadError
+from .exceptions import (
+    NoFaceWarning,
+    SkdeepfakeError,
+    VideoReadError,
+    VideoReadWarning,
+)
 from .pipeline import DETECTORS
 
 __all__ = ["main"]
@@ -124,6 +129,7 @@ def _train(args: argparse.Namespace) -> int:
         size=(args.size, args.size),
         weights=weights,
         memory=args.cache,
+        on_error="skip" if args.skip else "raise",
         n_jobs=args.jobs,
         verbose=0 if args.quiet else 1,
         epochs=args.epochs,
@@ -171,12 +177,9 @@ def _predict(args: argparse.Namespace) -> int:
         rows.sort(key=lambda row: order[row["path"]])
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:
-        for answer in answers:
-            label = _label(answer, args.threshold)
-            print(
-                f"{answer.probability:.3f}  {label}  {answer.n_faces}/{answer.n_frames}"
-                f" frames with a face  {answer.path}"
-            )
+        lines = {answer.path: _as_line(answer, args.threshold) for answer in answers}
+        for path in args.videos:  # why a video failed went to the standard error stream
+            print(lines.get(path, f"  -    unreadable  {path}"))
     return _code(len(answers), len(errors))
 
 
@@ -238,6 +241,11 @@ def ask(pipeline: Any, path: str) -> Answer:
     -------
     Answer
         Score of the video, times and scores of its frames.
+
+    Raises
+    ------
+    VideoReadError
+        If the video cannot be read, whatever the sampler's `on_error`.
     """
     sampled = list(pipeline.named_steps).index("sampler") + 1
     detector = pipeline[-1]
@@ -249,6 +257,8 @@ def ask(pipeline: Any, path: str) -> Answer:
         )
     clips = pipeline[:sampled].transform([path])
     frames = detector.predict_frame_proba(pipeline[sampled:-1].transform(clips))
+    if clips[0].error is not None:  # a pipeline that skips what it cannot read
+        raise clips[0].error
     return Answer(
         path,
         float(detector.aggregate_proba(frames)[0, fake]),
@@ -266,11 +276,19 @@ def _ask(pipeline: Any, paths: Sequence[str]) -> tuple[list[Answer], dict[str, s
             with warnings.catch_warnings():
                 # The count of frames with a face says it already.
                 warnings.simplefilter("ignore", NoFaceWarning)
+                warnings.simplefilter("ignore", VideoReadWarning)  # an error here
                 answers.append(ask(pipeline, path))
         except VideoReadError as error:
             errors[path] = error.reason
             tqdm.write(f"skdeepfake: error: {error}", file=sys.stderr)
     return answers, errors
+
+
+def _as_line(answer: Answer, threshold: float) -> str:
+    return (
+        f"{answer.probability:.3f}  {_label(answer, threshold)}  "
+        f"{answer.n_faces}/{answer.n_frames} frames with a face  {answer.path}"
+    )
 
 
 def _as_json(answer: Answer, threshold: float) -> dict[str, Any]:
@@ -426,6 +444,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--cache", metavar="FOLDER", help="keeps crops and features for next time"
+    )
+    train.add_argument(
+        "--skip",
+        action="store_true",
+        help="leave out videos that cannot be read, and name them",
     )
     train.add_argument("--jobs", type=int, metavar="N", help="videos read at once")
     train.add_argument("--seed", type=int, help="makes two trainings identical")

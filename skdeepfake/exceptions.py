@@ -21,6 +21,7 @@ __all__ = [
     "TrainingDivergedError",
     "UntrustedModelError",
     "VideoReadError",
+    "VideoReadWarning",
     "WeightsError",
     "WorkerDiedError",
 ]
@@ -30,7 +31,19 @@ class SkdeepfakeError(Exception):
     """Base of every error that skdeepfake raises of its own."""
 
 
-class VideoReadError(SkdeepfakeError, ValueError):
+class _AboutVideo(Exception):
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        # Both go to `args`, so that they survive the way back from a worker process,
+        # where they are pickled.
+        super().__init__(os.fspath(path), reason)
+        self.path = os.fspath(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r}: {self.reason}"
+
+
+class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
     """A video cannot be read.
 
     Parameters
@@ -47,16 +60,6 @@ class VideoReadError(SkdeepfakeError, ValueError):
     reason : str
         What was found, and what to do about it.
     """
-
-    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to `args`, so that the error survives the way back from a
-        # worker process, where it is pickled.
-        super().__init__(os.fspath(path), reason)
-        self.path = os.fspath(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path!r}: {self.reason}"
 
 
 class NoFaceError(SkdeepfakeError, ValueError):
@@ -105,6 +108,25 @@ class MissingVideosWarning(UserWarning):
 
 class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
+
+
+class VideoReadWarning(_AboutVideo, UserWarning):
+    """A video cannot be read, and is kept as one without faces.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The video.
+    reason : str
+        What was found, and what to do about it.
+
+    Attributes
+    ----------
+    path : str
+        The video.
+    reason : str
+        What was found, and what to do about it.
+    """
 
 
 class ModelVersionWarning(InconsistentVersionWarning):

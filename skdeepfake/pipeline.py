@@ -31,6 +31,7 @@ def make_detector_pipeline(
     featurizer: Any = None,
     weights: str | os.PathLike[str] | None = "imagenet",
     memory: Any = None,
+    on_error: str = "raise",
     n_jobs: int | None = None,
     verbose: int = 0,
     **detector_params: Any,
@@ -62,6 +63,10 @@ def make_detector_pipeline(
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a cache of face crops, and of features, so that each video is
         decoded once, whatever the number of fits, folds and candidates.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a video that cannot be read: an error, or a video without
+        faces and a warning, as :class:`~skdeepfake.preprocessing.VideoFrameSampler`
+        describes it.
     n_jobs : int or None, default=None
         Videos worked on at once, in each step.
     verbose : int, default=0
@@ -120,8 +125,9 @@ def make_detector_pipeline(
         margin=margin, memory=memory, n_jobs=n_jobs, verbose=verbose
     )
     own_size = getattr(featurizer, "image_size", None)
+    sampler = VideoFrameSampler(n_frames, duration, on_error=on_error, n_jobs=n_jobs)
     steps = [
-        ("sampler", VideoFrameSampler(n_frames, duration, n_jobs=n_jobs)),
+        ("sampler", sampler),
         ("cropper", cropper),
         ("resizer", Resizer(size or own_size or (224, 224), n_jobs=n_jobs)),
         ("featurizer", featurizer),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
+from skdeepfake._decoder._process import DecoderProcess
 from skdeepfake.datasets import load_videos, make_videos
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -87,6 +88,20 @@ def answers_of_a_new_process(tmp_path: Path) -> Callable[..., np.ndarray]:
         return arrays if expressions else arrays[0]
 
     return answers
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Watch what this process asks its decoders for: what to do, with which video."""
+    requests = []
+    ask = DecoderProcess.ask
+
+    def spy(self: DecoderProcess, max_pixels: Any, **request: Any) -> Any:
+        requests.append((request["do"], request["path"]))
+        return ask(self, max_pixels, **request)
+
+    monkeypatch.setattr(DecoderProcess, "ask", spy)
+    return requests
 
 
 @pytest.fixture

@@ -129,9 +129,42 @@ def test_broken_video_does_not_stop_the_others(
 def test_nothing_but_broken_videos_is_a_failure(model, broken, capsys) -> None:
     assert cli.main(["predict", str(model), str(broken)]) == cli.FAILED
     printed = capsys.readouterr()
-    assert printed.out == ""
+    assert printed.out == f"  -    unreadable  {broken}\n"
     assert "broken.mp4" in printed.err
     assert "Traceback" not in printed.err
+
+
+def test_broken_videos_have_their_lines_in_order(
+    model, rendered_videos, broken, capsys
+) -> None:
+    videos = [rendered_videos.data[0], str(broken), rendered_videos.data[1]]
+    assert cli.main(["predict", str(model), *videos]) == cli.SOME_FAILED
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines] == videos
+    assert ["unreadable" in line for line in lines] == [False, True, False]
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_broken_videos_are_left_out_of_training_if_asked(
+    rendered_videos, tmp_path, capsys
+) -> None:
+    for kind, label in (("real", 0), ("fake", 1)):
+        (tmp_path / "videos" / kind).mkdir(parents=True)
+        for path in rendered_videos.data[rendered_videos.target == label][:2]:
+            shutil.copy(path, tmp_path / "videos" / kind)
+    (tmp_path / "videos/fake/broken.mp4").write_text("not a video")
+    model = tmp_path / "model.joblib"
+    train = ["train", str(tmp_path / "videos"), "-o", str(model), "--quiet", *TRAINING]
+    train += ["--validation-fraction", "0"]
+    assert cli.main(train) == cli.FAILED
+    assert "broken.mp4" in capsys.readouterr().err
+    assert not model.exists()
+    assert cli.main([*train, "--skip"]) == cli.OK
+    assert "broken.mp4" in capsys.readouterr().err
+    # Asked about such a video, its model says that it cannot be read.
+    broken = str(tmp_path / "videos/fake/broken.mp4")
+    assert cli.main(["predict", str(model), broken, "--json"]) == cli.FAILED
+    assert "is not a video" in json.loads(capsys.readouterr().out)[0]["error"]
 
 
 def test_threshold_moves_the_label(model, rendered_videos, capsys) -> None:

@@ -20,6 +20,7 @@ from skdeepfake.exceptions import (
     SkdeepfakeError,
     TrainingDivergedError,
     VideoReadError,
+    VideoReadWarning,
 )
 
 HEAVY = ["tensorflow", "keras", "scikeras", "torch", "jax", "matplotlib", "skops"]
@@ -129,24 +130,25 @@ def test_unknown_attribute_is_an_attribute_error_that_names_it():
 # -- errors --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [VideoReadError, VideoReadWarning])
 @pytest.mark.parametrize("travel", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
 def test_read_error_keeps_path_and_reason_through_pickling(
-    tmp_path, monkeypatch, travel
+    tmp_path, monkeypatch, travel, kind
 ):
     # TensorFlow teaches pickle, for all exceptions known so far, what a worker
     # process without it does not know.
-    monkeypatch.delitem(copyreg.dispatch_table, VideoReadError, raising=False)
-    error = VideoReadError(tmp_path / "a.mp4", "is damaged")
+    monkeypatch.delitem(copyreg.dispatch_table, kind, raising=False)
+    error = kind(tmp_path / "a.mp4", "is damaged")
     again = travel(error)
 
-    assert type(again) is VideoReadError
+    assert type(again) is kind
     assert again.path == error.path == str(tmp_path / "a.mp4")
     assert again.reason == error.reason == "is damaged"
     assert str(again) == str(error) == f"{error.path!r}: is damaged"
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in exceptions.__all__ if name != "VideoReadError"]
+    "name", [name for name in exceptions.__all__ if not name.startswith("VideoRead")]
 )
 def test_other_errors_and_warnings_keep_their_message_through_pickling(
     monkeypatch, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from skdeepfake import (
     KerasFeaturizer,
     VGG16Featurizer,
 )
+from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
 from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
@@ -186,6 +188,38 @@ def test_paths_become_a_probability_each(
     np.testing.assert_allclose(alone[0], answers[1], atol=1e-6)
     faces = fitted[:-1].transform(paths)
     np.testing.assert_array_equal(fitted["detector"].predict_proba(faces), answers)
+
+
+def test_videos_that_cannot_be_read_are_skipped_and_change_no_other(
+    rendered_videos: Bunch, tmp_path: Path
+) -> None:
+    text, hollow = tmp_path / "text.mp4", tmp_path / "hollow.mp4"
+    text.write_text("not a video")
+    hollow.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(400))  # fails later
+    chosen = [0, 1, 6, 7]
+    paths, y = rendered_videos.data[chosen], rendered_videos.target[chosen]
+    X = np.insert(paths.astype(object), [1, 3], [str(text), str(hollow)])
+    bad = [1, 4]
+    good = np.delete(np.arange(6), bad)
+
+    expected = small_pipeline().fit(paths, y).predict_proba(paths)
+    pipeline = small_pipeline(on_error="skip")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pipeline.fit(X, np.insert(y, [1, 3], [1, 1]))
+        proba = pipeline.predict_proba(X)
+
+    np.testing.assert_array_equal(proba[good], expected)
+    np.testing.assert_allclose(proba[bad], [pipeline[-1].class_prior_] * 2)
+    messages = [warning.message for warning in caught]
+    read = [m.path for m in messages if isinstance(m, VideoReadWarning)]
+    assert read == [str(text), str(hollow)] * 2
+    assert [str(m) for m in messages if isinstance(m, NoFaceWarning)] == [
+        "Samples [1, 4] have no face and are left out of training",
+        "Samples [1, 4] have no face in any frame and get the class prior",
+    ]
+    with pytest.raises(VideoReadError, match=r"text\.mp4"):
+        pipeline.set_params(sampler__on_error="raise").predict_proba(X)
 
 
 def test_clone_of_the_pipeline_is_not_fitted_and_trains_the_same(

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .._decoder._reader import Limits, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
 from ._containers import check_video_file
-from ._decoding import SAME_FRAME, Decoder, decoded_timestamps, packet_timestamps
-from ._ffmpeg import is_interlaced
 
 T = TypeVar("T")
 
-# Raise it when the same video would be sampled at other frames than before.
-PLAN_VERSION = 1
+# Raise it when the same video would give other frames than before.
+PLAN_VERSION = 2
 
 
 class Plan(NamedTuple):
@@ -37,7 +36,8 @@ class Clip:
     decoder is believed. A video with fewer frames than `n_frames` gives each of
     them once and leaves the other slots empty.
 
-    A clip holds no pixels and pickles to a few hundred bytes.
+    A clip holds no pixels and pickles to a few hundred bytes. A process of its own
+    decodes, which may crash or hang: then the clip raises an error.
 
     Parameters
     ----------
@@ -47,6 +47,12 @@ class Clip:
         Number of slots.
     duration : float or None, default=10.0
         Seconds from the first frame on that are sampled; None for all of them.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a video that cannot be read is an error, or becomes an empty clip: here
+        if the path does not lead to a video, in a :class:`DlibFaceCropper` if it
+        cannot be decoded.
+    max_pixels, max_duration, max_bytes, timeout : number or None
+        What reading the video may cost, as :class:`VideoFrameSampler` describes it.
 
     Attributes
     ----------
@@ -60,12 +66,16 @@ class Clip:
         Number of each frame in the order of the video; -1 in empty slots.
     timestamps : ndarray of float, shape (n_frames,)
         Seconds of each frame; NaN in empty slots.
+    error : VideoReadError or None
+        Why the video was given up, with ``on_error="skip"``. All slots of such a clip
+        are empty.
 
     Raises
     ------
     VideoReadError
-        If the path does not lead to a video; when iterated, if nothing can be
-        decoded or the file has changed since the clip was made.
+        If the path does not lead to a video within the limits; when iterated, if
+        nothing can be decoded, or it takes longer than `timeout`, or the file has
+        changed since the clip was made.
     """
 
     def __init__(
@@ -74,6 +84,11 @@ class Clip:
         *,
         n_frames: int = 10,
         duration: float | None = 10.0,
+        on_error: str = "raise",
+        max_pixels: int | None = Limits().max_pixels,
+        max_duration: float | None = Limits().max_duration,
+        max_bytes: int | None = Limits().max_bytes,
+        timeout: float | None = Limits().timeout,
     ) -> None:
         if n_frames < 1 or (duration is not None and not duration > 0):
             raise ValueError(
@@ -83,10 +98,19 @@ class Clip:
         self.path = os.fspath(path)
         self.n_frames = n_frames
         self.duration = duration
-        found = check_video_file(self.path)
-        self.size = found.st_size
-        self.mtime_ns = found.st_mtime_ns
+        self.on_error = on_error
+        self.limits = Limits(max_pixels, max_duration, max_bytes, timeout)
+        self.error: VideoReadError | None = None
         self._plan: Plan | None = None
+        self.size, self.mtime_ns = 0, 0
+        try:
+            found = check_video_file(self.path, max_bytes)
+        except VideoReadError as error:
+            if on_error == "raise":
+                raise
+            self.give_up(error)
+        else:
+            self.size, self.mtime_ns = found.st_size, found.st_mtime_ns
 
     def __repr__(self) -> str:
         return f"Clip({self.path!r}, n_frames={self.n_frames})"
@@ -120,7 +144,11 @@ class Clip:
     def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
         """Decode the frames in order: RGB of shape (H, W, 3), None in empty slots."""
         plan = self._proven()
-        yield from self._frames(plan)
+        if len(plan.indices):
+            with self._reader() as reader:
+                for frame in _frames(reader, plan):
+                    with reader.paused():
+                        yield frame
         yield from [None] * (self.n_frames - len(plan.indices))
 
     def map(
@@ -148,15 +176,29 @@ class Clip:
         list of length n_frames
             The function's results, None in empty slots.
         """
+        if self.error is not None:
+            return [None] * self.n_frames
         self._check_unchanged()
-        plan = self._plan or self._promised() or self._counted()
-        try:
-            results = [*map(make_function(), self._frames(plan, n_threads))]
-        except _PromiseBrokenError:
-            plan = self._counted()
-            results = [*map(make_function(), self._frames(plan, n_threads))]
+        with self._reader() as reader:
+            plan = self._plan or self._promised(reader) or self._counted(reader)
+            try:
+                results = [*map(make_function(), _frames(reader, plan, n_threads))]
+            except PromiseBrokenError:
+                plan = self._counted(reader)
+                results = [*map(make_function(), _frames(reader, plan, n_threads))]
         self._plan = plan._replace(proven=True)
         return results + [None] * (self.n_frames - len(results))
+
+    def give_up(self, error: VideoReadError) -> None:
+        """Make an empty clip of one that cannot be read.
+
+        Parameters
+        ----------
+        error : VideoReadError
+            Why; kept as the attribute `error`.
+        """
+        self.error = error
+        self._plan = Plan(np.empty(0, np.intp), np.empty(0), proven=True)
 
     # -- which frames --------------------------------------------------------
 
@@ -170,80 +212,40 @@ class Clip:
         # What a cache or another process has found out.
         self._plan = plan
 
-    def _promised(self) -> Plan | None:
-        timestamps = packet_timestamps(self.path, self.duration)
+    def _promised(self, reader: VideoReader) -> Plan | None:
+        timestamps = reader.promised()
         return None if timestamps is None else self._evenly(timestamps, proven=False)
 
     def _proven(self) -> Plan:
-        self._check_unchanged()
+        if self.error is None:
+            self._check_unchanged()
         if self._plan is None or not self._plan.proven:
-            self._plan = self._counted()
+            with self._reader() as reader:
+                self._plan = self._counted(reader)
         return self._plan
 
-    def _counted(self) -> Plan:
-        timestamps = decoded_timestamps(self.path, self.duration)
-        return self._evenly(timestamps, proven=True)
+    def _counted(self, reader: VideoReader) -> Plan:
+        return self._evenly(reader.counted(), proven=True)
 
     def _evenly(self, timestamps: NDArray[np.float64], *, proven: bool) -> Plan:
         indices = evenly_in_time(timestamps, self.n_frames)
         return Plan(indices, timestamps[indices], proven)
 
+    def _reader(self) -> VideoReader:
+        return VideoReader(self.path, self.duration, self.limits)
+
     def _check_unchanged(self) -> None:
-        found = check_video_file(self.path)
+        found = check_video_file(self.path, self.limits.max_bytes)
         if (found.st_size, found.st_mtime_ns) != (self.size, self.mtime_ns):
             raise VideoReadError(
                 self.path, "has changed since it was sampled; sample it again"
             )
 
-    # -- decoding ------------------------------------------------------------
 
-    def _frames(
-        self, plan: Plan, n_threads: int | None = None
-    ) -> Iterator[NDArray[np.uint8]]:
-        """Decode the planned frames, and see that they are what the file holds."""
-        frames = self._decoded(plan, n_threads)
-        first, second = next(frames, None), next(frames, None)
-        if first is None:
-            return
-        # OpenCV 4.13 and 5.0 cannot convert interlaced frames, and give the same
-        # memory for each of them, whatever it held before. Two frames that differ
-        # show that all is well; the others are rare enough to ask FFmpeg.
-        if (second is None or np.array_equal(first, second)) and is_interlaced(
-            self.path
-        ):
-            raise VideoReadError(
-                self.path,
-                "is interlaced, which OpenCV does not decode rightly; put a "
-                "VideoTranscoder before the VideoFrameSampler",
-            )
-        yield first
-        if second is not None:
-            yield second
-        yield from frames
-
-    def _decoded(
-        self, plan: Plan, n_threads: int | None
-    ) -> Iterator[NDArray[np.uint8]]:
-        """Decode the planned frames, and nothing past the last of them."""
-        decoder = Decoder(self.path, n_threads)
-        wanted = dict(zip(plan.indices.tolist(), plan.timestamps, strict=True))
-        try:
-            for index, seconds in enumerate(decoder):
-                if index in wanted:
-                    if abs(seconds - wanted.pop(index)) > SAME_FRAME:
-                        break
-                    yield decoder.frame()
-                    if not wanted:
-                        return
-        finally:
-            decoder.close()
-        raise _PromiseBrokenError(
-            self.path, "was decoded once, but not a second time in the same way"
-        )
-
-
-class _PromiseBrokenError(VideoReadError):
-    """Frames are not there that the container, or an earlier pass, has promised."""
+def _frames(
+    reader: VideoReader, plan: Plan, n_threads: int | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    return reader.frames(plan.indices.tolist(), plan.timestamps.tolist(), n_threads)
 
 
 def evenly_in_time(timestamps: NDArray[np.float64], n_frames: int) -> NDArray[np.intp]:

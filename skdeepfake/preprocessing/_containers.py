@@ -22,17 +22,21 @@ _ISO_BOXES = {
 }
 _TS_SYNC, _TS_PACKET = 0x47, 188
 
+# Bytes that FFmpeg looks at first.
+_HEAD = 2048
 
-def check_video_file(path: str) -> os.stat_result:
-    """Check that a path leads to a regular file that looks like a video.
+_FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif or apng"
 
-    Only the first bytes are read. They keep out what a decoder would take for a
-    playlist or a script that names other files, whatever its extension.
+
+def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_result:
+    """Check that a path leads to a regular file that is neither empty nor too large.
 
     Parameters
     ----------
     path : str
         The file.
+    max_bytes : int or None, default=None
+        The largest size that is let in; None for any.
 
     Returns
     -------
@@ -42,12 +46,11 @@ def check_video_file(path: str) -> os.stat_result:
     Raises
     ------
     VideoReadError
-        If the path does not exist, is not a regular file, is empty, cannot be
-        opened, or does not begin like mp4, mov, mkv, webm, avi or MPEG-TS.
+        If the path does not exist, or is not a regular file, or is empty or too large.
     """
     try:
         found = os.stat(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise VideoReadError(path, f"cannot be found: {reason}") from error
     if stat.S_ISDIR(found.st_mode):
@@ -58,17 +61,48 @@ def check_video_file(path: str) -> os.stat_result:
         raise VideoReadError(path, "is not a regular file")
     if found.st_size == 0:
         raise VideoReadError(path, "is empty (0 bytes)")
+    if max_bytes is not None and found.st_size > max_bytes:
+        raise VideoReadError(
+            path,
+            f"has {found.st_size} bytes, more than max_bytes={max_bytes}; give more "
+            "if you trust it",
+        )
+    return found
+
+
+def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
+    """Check that a path leads to a regular file that looks like a video.
+
+    Only the first bytes are read. They keep out what a decoder would take for a
+    playlist or a script that names other files, whatever its extension.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    max_bytes : int or None, default=None
+        The largest size that is let in; None for any.
+
+    Returns
+    -------
+    os.stat_result
+        Of the file; it holds what identifies its content, size and time.
+
+    Raises
+    ------
+    VideoReadError
+        If the path does not exist, is not a regular file, is empty or too large,
+        cannot be opened, or does not begin like mp4, mov, mkv, webm, avi, MPEG-TS,
+        or an animated gif or png.
+    """
+    found = check_regular_file(path, max_bytes)
     try:
         with open(path, "rb") as file:
-            head = file.read(2 * _TS_PACKET + 8)
+            head = file.read(_HEAD)
     except OSError as error:
         raise VideoReadError(path, f"cannot be opened: {error.strerror}") from error
     if not _begins_like_a_container(head):
-        raise VideoReadError(
-            path,
-            "is not a video: it does not begin like mp4, mov, mkv, webm, avi or "
-            "MPEG-TS",
-        )
+        raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
     return found
 
 
@@ -77,6 +111,8 @@ def _begins_like_a_container(head: bytes) -> bool:
         return True
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return True
+    if head[:6] == b"GIF89a" or (head[:8] == b"\x89PNG\r\n\x1a\n" and b"acTL" in head):
+        return True  # an animated picture: a still PNG has no such chunk
     # Packets of 188 bytes, or of 192 with a time code before each (m2ts).
     return any(
         len(head) > offset + _TS_PACKET + offset

@@ -15,7 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
 from .._stateless import StatelessTransformer
-from ..exceptions import CacheError, CacheWarning, NoFaceWarning
+from ..exceptions import (
+    CacheError,
+    CacheWarning,
+    NoFaceWarning,
+    VideoReadError,
+    VideoReadWarning,
+)
 from ._base import map_videos
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, Plan
@@ -126,7 +132,8 @@ class DlibFaceCropper(StatelessTransformer):
         Raises
         ------
         VideoReadError
-            If a video cannot be decoded; it names the file.
+            If a video cannot be decoded; it names the file. Not for clips that were
+            sampled with ``on_error="skip"``.
         CacheError
             If the cache cannot be written. What it holds by then is kept.
         ValueError
@@ -136,6 +143,9 @@ class DlibFaceCropper(StatelessTransformer):
         -----
         NoFaceWarning
             For each video in which no face was found at all.
+        VideoReadWarning
+            For each video that cannot be decoded and was sampled with
+            ``on_error="skip"``: all its cells are None.
         CacheWarning
             For each damaged entry of the cache; its video is cropped again.
         """
@@ -156,18 +166,22 @@ class DlibFaceCropper(StatelessTransformer):
             crop, clips, n_jobs=self.n_jobs, verbose=self.verbose, desc="cropping faces"
         )
         crops = np.empty((len(clips), clips[0].n_frames), dtype=object)
-        for i, (clip, (found, plan)) in enumerate(zip(clips, results, strict=True)):
-            # Known here too, where another process has decoded the clip.
-            clip.plan = plan
+        for i, (clip, (found, outcome)) in enumerate(zip(clips, results, strict=True)):
             for slot, cell in enumerate(found):
                 crops[i, slot] = cell
-            if all(cell is None for cell in found):
-                warnings.warn(
-                    f"No face was found in any of the {clip.n_frames} frames sampled "
-                    f"from {clip.path!r}",
-                    NoFaceWarning,
-                    stacklevel=3,  # past scikit-learn's wrapper of `transform`
-                )
+            # Known here too, where another process has decoded the clip.
+            if isinstance(outcome, Plan):
+                clip.plan = outcome
+                if all(cell is None for cell in found):
+                    warnings.warn(
+                        f"No face was found in any of the {clip.n_frames} frames "
+                        f"sampled from {clip.path!r}",
+                        NoFaceWarning,
+                        stacklevel=3,  # past scikit-learn's wrapper of `transform`
+                    )
+            elif clip.error is None:  # or else the sampler has warned of it
+                clip.give_up(outcome)
+                warnings.warn(VideoReadWarning(*outcome.args), stacklevel=3)
         return crops
 
 
@@ -182,8 +196,22 @@ class _Search(NamedTuple):
 
 def _crop_clip(
     clip: Clip, *, search: _Search, cache: CropCache | None, n_threads: int | None
+) -> tuple[Crops, Plan | VideoReadError]:
+    """Get the crops of one clip, and the frames they were cut from, or why none."""
+    error = clip.error
+    if error is None:
+        try:
+            return _crops_and_plan(clip, search, cache, n_threads)
+        except VideoReadError as caught:
+            if clip.on_error == "raise":
+                raise
+            error = caught
+    return [None] * clip.n_frames, error
+
+
+def _crops_and_plan(
+    clip: Clip, search: _Search, cache: CropCache | None, n_threads: int | None
 ) -> tuple[Crops, Plan]:
-    """Get the crops of one clip, and the frames that they were cut from."""
     if cache is None:
         return _decode_and_crop(clip, search, n_threads)
     key = (clip.identity, tuple(search))

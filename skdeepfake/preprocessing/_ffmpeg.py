@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
-import imageio_ffmpeg
+from .._decoder._by_ffmpeg import pixel_limit
 
 # Containers of video only. ffmpeg looks at the content and not at the name, so
 # that a playlist or a concat script called x.mp4 would make it open other files.
@@ -80,8 +80,14 @@ class Processes:
                 self._n_jobs -= 1
                 self._changed.notify_all()
 
-    def run(self, command: list[str]) -> tuple[int, str]:
-        """Run a command to its end: its exit status, and its standard error."""
+    def run(self, command: list[str], timeout: float | None) -> tuple[int, str]:
+        """Run a command to its end: its exit status, and its standard error.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            If it takes longer than `timeout` seconds; it is killed.
+        """
         with self._changed:
             if self._stopped:
                 raise CancelledError
@@ -95,9 +101,10 @@ class Processes:
         try:
             with process:
                 try:
-                    _, stderr = process.communicate()
+                    _, stderr = process.communicate(timeout=timeout)
                 finally:
                     process.kill()  # nothing, where it has ended by itself
+                    process.wait()  # which `with` leaves out after an interrupt
         finally:
             with self._changed:
                 self._running.discard(process)
@@ -113,7 +120,12 @@ class Processes:
 
 
 def command_line(
-    executable: str, path: str, part: str, encoding: Encoding, threads: int
+    executable: str,
+    path: str,
+    part: str,
+    encoding: Encoding,
+    threads: int,
+    max_pixels: int | None,
 ) -> list[str]:
     # "file:" and an absolute path: no name is an option, an address or a pipe.
     source = f"file:{os.path.abspath(path)}"
@@ -124,6 +136,7 @@ def command_line(
         *("-abort_on", "empty_output", "-filter_threads", str(threads)),
         # The source.
         *("-protocol_whitelist", "file", "-format_whitelist", CONTAINERS),
+        *pixel_limit(max_pixels),
         *("-threads", str(threads), "-i", source),
         # What is kept of it: the first stream of video that is not a cover picture.
         *("-map", "0:V:0", "-an", "-sn", "-dn"),
@@ -134,35 +147,6 @@ def command_line(
         *("-threads", str(ENCODER_THREADS), "-movflags", "+faststart"),
         *("-f", "mp4", sink),
     ]
-
-
-def is_interlaced(path: str) -> bool:
-    """Ask ffmpeg whether the frames of a video are made of two fields each.
-
-    Parameters
-    ----------
-    path : str
-        The video.
-
-    Returns
-    -------
-    bool
-        True if the first stream of video says so.
-    """
-    asked = subprocess.run(
-        [
-            *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner"),
-            *("-protocol_whitelist", "file", "-format_whitelist", CONTAINERS),
-            *("-i", f"file:{os.path.abspath(path)}"),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,  # it complains that there is nothing to do
-    )
-    streams = asked.stderr.decode("utf-8", errors="replace").splitlines()
-    video = next((line for line in streams if "Video:" in line), "")
-    return re.search(r"\b(top|bottom) (first|coded first)", video) is not None
 
 
 def last_words(stderr: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._decoder._reader import Limits
 from .._stateless import StatelessTransformer
+from ..exceptions import VideoReadWarning
 from ._base import map_videos
 from ._clip import Clip
 from ._paths import check_paths
@@ -30,9 +33,14 @@ class VideoFrameSampler(StatelessTransformer):
     3. Where there are fewer frames than `n_frames`, each is taken once and the
        other slots stay empty.
 
-    Frames come out upright, whatever rotation the file asks for. Interlaced videos
-    are refused when they are decoded; a :class:`VideoTranscoder` before this step
-    makes them progressive.
+    Frames come out upright, whatever rotation the file asks for, with square pixels,
+    and whole where they are interlaced.
+
+    Videos may come from strangers. What does not begin like mp4/mov, Matroska/WebM,
+    AVI, MPEG-TS or an animated GIF or PNG is refused before a decoder sees it, and
+    no file can make the decoder open another one, or an address. Decoding happens in
+    a process of its own: if it crashes, or takes longer than `timeout`, that is an
+    error of the one video. It is no sandbox: the process has the rights of its parent.
 
     Parameters
     ----------
@@ -42,6 +50,22 @@ class VideoFrameSampler(StatelessTransformer):
     duration : float or None, default=10.0
         Seconds from the first frame on that are sampled; None for the whole video.
         The default is the paper's.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a video that cannot be read, here or when the
+        :class:`DlibFaceCropper` decodes it. ``"skip"`` keeps it as one without faces,
+        with a :class:`~skdeepfake.exceptions.VideoReadWarning` that names it: a
+        detector leaves it out of training, and predicts what it predicts where there
+        is no face. The attribute `error` of its :class:`Clip` says why.
+    max_pixels : int or None, default=35389440
+        Largest frame, in pixels; the default is 8192 x 4320. What the decoder may use
+        of memory follows from it, on Linux: 220 bytes a pixel and 2 GiB, which only
+        frames of that size come near. None is no limit, for this and those below.
+    max_duration : float or None, default=86400.0
+        Longest video, in seconds, by what it claims and by what is decoded.
+    max_bytes : int or None, default=17179869184
+        Largest file, in bytes.
+    timeout : float or None, default=300.0
+        Seconds that a video may take, from the opening of the file to its last crop.
     n_jobs : int or None, default=None
         Videos looked at at once, as threads unless a `joblib.parallel_config` says
         otherwise: of use where opening a file takes long. None is 1, -1 all cores.
@@ -69,6 +93,11 @@ class VideoFrameSampler(StatelessTransformer):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_frames": [Interval(Integral, 1, None, closed="left")],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+        "max_duration": [Interval(Real, 0, None, closed="neither"), None],
+        "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
@@ -78,11 +107,21 @@ class VideoFrameSampler(StatelessTransformer):
         n_frames: int = 10,
         duration: float | None = 10.0,
         *,
+        on_error: str = "raise",
+        max_pixels: int | None = Limits().max_pixels,
+        max_duration: float | None = Limits().max_duration,
+        max_bytes: int | None = Limits().max_bytes,
+        timeout: float | None = Limits().timeout,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.n_frames = n_frames
         self.duration = duration
+        self.on_error = on_error
+        self.max_pixels = max_pixels
+        self.max_duration = max_duration
+        self.max_bytes = max_bytes
+        self.timeout = timeout
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -102,15 +141,29 @@ class VideoFrameSampler(StatelessTransformer):
         Raises
         ------
         VideoReadError
-            If a path does not lead to a video. A video that begins well but
-            cannot be decoded raises it when its clip is iterated.
+            If a path does not lead to a video, and ``on_error="raise"``. A video that
+            begins well but cannot be decoded raises it when its clip is iterated.
         ValueError
             If X is not a one-dimensional collection of paths.
+
+        Warns
+        -----
+        VideoReadWarning
+            For each path that does not lead to a video, if ``on_error="skip"``.
         """
         self._validate_params()
         paths = check_paths(X, caller=type(self).__name__)
         made = map_videos(
-            functools.partial(Clip, n_frames=self.n_frames, duration=self.duration),
+            functools.partial(
+                Clip,
+                n_frames=self.n_frames,
+                duration=self.duration,
+                on_error=self.on_error,
+                max_pixels=self.max_pixels,
+                max_duration=self.max_duration,
+                max_bytes=self.max_bytes,
+                timeout=self.timeout,
+            ),
             paths,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
@@ -119,4 +172,7 @@ class VideoFrameSampler(StatelessTransformer):
         clips = np.empty(len(paths), dtype=object)
         for i, clip in enumerate(made):
             clips[i] = clip
+            if clip.error is not None:
+                # Past scikit-learn's wrapper of `transform`.
+                warnings.warn(VideoReadWarning(*clip.error.args), stacklevel=3)
         return clips

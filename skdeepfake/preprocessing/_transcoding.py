@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import re
-import stat
+import subprocess
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -20,9 +20,11 @@ import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._decoder._reader import Limits
 from .._stateless import StatelessTransformer
-from ..exceptions import VideoReadError
+from ..exceptions import VideoReadError, VideoReadWarning
 from ._base import map_videos
+from ._containers import check_regular_file
 from ._ffmpeg import CONTAINERS, Encoding, Processes, command_line, last_words
 from ._paths import check_paths
 
@@ -70,6 +72,18 @@ class VideoTranscoder(StatelessTransformer):
     preset : str, default="medium"
         x264's balance of speed and size, "ultrafast" to "placebo". "medium" is the
         paper's.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a video that cannot be copied. ``"skip"`` warns of it by a
+        :class:`~skdeepfake.exceptions.VideoReadWarning` and goes on; the path that
+        stands for it leads to no video, so give the :class:`VideoFrameSampler` the
+        same ``on_error``.
+    max_pixels : int or None, default=35389440
+        Largest frame, in pixels, give or take a quarter; the default is 8192 x 4320.
+        None is no limit, for this and those below.
+    max_bytes : int or None, default=17179869184
+        Largest file, in bytes.
+    timeout : float or None, default=3600.0
+        Seconds that the copy of a video may take.
     n_jobs : int or None, default=None
         How many videos to encode at once; None is 1 unless in a
         `joblib.parallel_config`, -1 is one for each core.
@@ -128,6 +142,10 @@ class VideoTranscoder(StatelessTransformer):
         "duration": [Interval(Real, 0, None, closed="neither"), None],
         "crf": [Interval(Integral, 0, 51, closed="both")],
         "preset": [StrOptions(PRESETS)],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+        "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
@@ -139,6 +157,10 @@ class VideoTranscoder(StatelessTransformer):
         duration: float | None = 10.0,
         crf: int = 23,
         preset: str = "medium",
+        on_error: str = "raise",
+        max_pixels: int | None = Limits().max_pixels,
+        max_bytes: int | None = Limits().max_bytes,
+        timeout: float | None = 3600.0,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -146,6 +168,10 @@ class VideoTranscoder(StatelessTransformer):
         self.duration = duration
         self.crf = crf
         self.preset = preset
+        self.on_error = on_error
+        self.max_pixels = max_pixels
+        self.max_bytes = max_bytes
+        self.timeout = timeout
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -160,13 +186,15 @@ class VideoTranscoder(StatelessTransformer):
         Returns
         -------
         ndarray of shape (n_samples,), dtype object
-            The absolute path of the copy of each video, a str.
+            The absolute path of the copy of each video, a str. Of a video that was
+            skipped, a path that leads to no video.
 
         Raises
         ------
         VideoReadError
-            If a file is missing, empty, not a video, or cannot be decoded. Copies
-            that are whole by then are kept for the next call.
+            If a file is missing, empty, too large, not a video, cannot be decoded, or
+            takes too long, and ``on_error="raise"``. Copies that are whole by then are
+            kept for the next call.
         OSError
             If `cache_dir` cannot be written, or its disk is full.
         ValueError, TypeError
@@ -176,6 +204,8 @@ class VideoTranscoder(StatelessTransformer):
         -----
         UserWarning
             If a video is damaged and was copied only in part.
+        VideoReadWarning
+            For each video that raises an error with ``on_error="raise"``.
         """
         self._validate_params()
         paths = check_paths(X, caller=type(self).__name__)
@@ -186,11 +216,11 @@ class VideoTranscoder(StatelessTransformer):
             str(self.preset),
         )
         # Before anything is encoded: a missing file should show at once.
-        copies = [os.path.join(folder, _copy_name(path, encoding)) for path in paths]
+        copies = [self._copy(path, folder, encoding) for path in paths]
         missing = {
             copy: path
             for copy, path in zip(copies, paths, strict=True)
-            if not _is_usable(copy)
+            if copy != path and not _is_usable(copy)
         }
         if missing:
             _make_folder(folder)
@@ -198,6 +228,16 @@ class VideoTranscoder(StatelessTransformer):
         result = np.empty(len(copies), dtype=object)
         result[:] = copies
         return result
+
+    def _copy(self, path: str, folder: str, encoding: Encoding) -> str:
+        """Name the copy of a video: the video itself if it is none."""
+        try:
+            return os.path.join(folder, _copy_name(path, encoding, self.max_bytes))
+        except VideoReadError as error:
+            if self.on_error == "raise":
+                raise
+            warnings.warn(VideoReadWarning(*error.args), stacklevel=5)
+            return path
 
     def _make_copies(self, missing: dict[str, str], encoding: Encoding) -> None:
         n_jobs = min(effective_n_jobs(self.n_jobs), len(missing))
@@ -208,6 +248,9 @@ class VideoTranscoder(StatelessTransformer):
             executable=imageio_ffmpeg.get_ffmpeg_exe(),
             threads=max(1, cpu_count() // n_jobs),
             processes=processes,
+            max_pixels=self.max_pixels,
+            timeout=self.timeout,
+            on_error=self.on_error,
         )
         try:
             complaints = list(
@@ -224,7 +267,9 @@ class VideoTranscoder(StatelessTransformer):
             processes.stop()
             raise
         for path, complaint in zip(missing.values(), complaints, strict=True):
-            if complaint:
+            if isinstance(complaint, VideoReadError):
+                warnings.warn(VideoReadWarning(*complaint.args), stacklevel=3)
+            elif complaint:
                 warnings.warn(
                     f"{path!r} is damaged, its copy may lack frames. "
                     f"ffmpeg says: {complaint}",
@@ -240,42 +285,45 @@ def _make_copy(
     executable: str,
     threads: int,
     processes: Processes,
-) -> str | None:
+    max_pixels: int | None,
+    timeout: float | None,
+    on_error: str,
+) -> str | VideoReadError | None:
     """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
     copy, path = item
     folder, name = os.path.split(copy)
     part = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.part")
+    command = command_line(executable, path, part, encoding, threads, max_pixels)
     with processes.job():
         try:
             # Made here and not by ffmpeg, whose words do not tell the two files apart.
             with _cache_errors(folder), open(part, "xb"):
                 pass
-            command = command_line(executable, path, part, encoding, threads)
-            status, stderr = processes.run(command)
+            try:
+                status, stderr = processes.run(command, timeout)
+            except subprocess.TimeoutExpired:
+                raise VideoReadError(
+                    path,
+                    f"takes longer than timeout={timeout:g} seconds to copy; give the "
+                    "VideoTranscoder more, or a shorter duration",
+                ) from None
             if status != 0:
-                raise _error(path, folder, status, stderr)
+                raise _error(path, folder, status, stderr, max_pixels)
             with _cache_errors(folder):
                 _publish(part, copy)
+        except VideoReadError as error:
+            if on_error == "raise":
+                raise
+            return error
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(part)
     return last_words(stderr) or None
 
 
-def _copy_name(path: str, encoding: Encoding) -> str:
-    try:
-        real = os.path.realpath(path)
-        found = os.stat(real)
-    except FileNotFoundError:
-        raise VideoReadError(path, "there is no such file.") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character
-        raise VideoReadError(path, f"it cannot be opened: {error}") from error
-    if stat.S_ISDIR(found.st_mode):
-        raise VideoReadError(path, "it is a folder; give the videos in it.")
-    if not stat.S_ISREG(found.st_mode):
-        raise VideoReadError(path, "it is not a regular file.")
-    if found.st_size == 0:
-        raise VideoReadError(path, "the file is empty.")
+def _copy_name(path: str, encoding: Encoding, max_bytes: int | None) -> str:
+    found = check_regular_file(path, max_bytes)
+    real = os.path.realpath(path)
     identity = (os.fsencode(real), found.st_size, found.st_mtime_ns)
     key = repr((*identity, *encoding, ALGORITHM_VERSION)).encode()
     stem = os.path.splitext(os.path.basename(path))[0]
@@ -320,12 +368,19 @@ def _make_folder(folder: str) -> None:
         os.makedirs(folder, exist_ok=True)
 
 
-def _error(path: str, folder: str, status: int, stderr: str) -> Exception:
+def _error(
+    path: str, folder: str, status: int, stderr: str, max_pixels: int | None
+) -> Exception:
     for text, number in _FULL_DISK.items():
         if text in stderr:
             return _cache_error(folder, number)
     if "matches no streams" in stderr:
         reason = "it holds no video stream."
+    elif "exceeds specified max pixel count" in stderr:
+        reason = (
+            f"it has frames of more than max_pixels={max_pixels}; give the "
+            "VideoTranscoder a larger one if you trust the file"
+        )
     elif "Format not on whitelist" in stderr:
         reason = f"it is not a video in one of the containers {CONTAINERS}."
     else:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import pickle
 import signal
@@ -18,8 +19,14 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skdeepfake.exceptions import VideoReadError
-from skdeepfake.preprocessing import VideoTranscoder, _ffmpeg, _transcoding
+from skdeepfake._decoder import _by_ffmpeg
+from skdeepfake.exceptions import VideoReadError, VideoReadWarning
+from skdeepfake.preprocessing import (
+    VideoFrameSampler,
+    VideoTranscoder,
+    _ffmpeg,
+    _transcoding,
+)
 
 SIZE = (64, 48)
 RED, GREEN, BLUE, GREY = (220, 30, 30), (30, 200, 30), (30, 30, 220), (128, 128, 128)
@@ -390,7 +397,7 @@ def make_headers_only(path):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda path: None, "no such file"),
+        (lambda path: None, "cannot be found"),
         (make_folder, "folder"),
         (lambda path: path.write_bytes(b""), "empty"),
         (lambda path: path.write_text("not a video\n" * 99), "cannot read it as a v"),
@@ -414,7 +421,7 @@ def test_what_is_no_video_is_named_and_leaves_nothing(tmp_path, make, reason):
 
 
 def test_missing_file_shows_before_anything_is_encoded(clip, tmp_path, started):
-    with pytest.raises(VideoReadError, match="no such file"):
+    with pytest.raises(VideoReadError, match="cannot be found"):
         fast(tmp_path).transform([clip, tmp_path / "missing.mp4"])
 
     assert started == []
@@ -484,6 +491,58 @@ def test_cache_dir_that_is_read_only_is_named(clip, tmp_path):
     assert caught.value.filename == str(tmp_path)
 
 
+# -- what is skipped -------------------------------------------------------------------
+
+
+def skip(sources, cache, **parameters):
+    """Copy with ``on_error="skip"``: the paths, and what it warns of."""
+    transcoder = fast(cache, on_error="skip", **parameters)
+    with pytest.warns(VideoReadWarning) as caught:
+        copies = transcoder.fit_transform(sources)
+    return copies, [(str(w.message.path), w.message.reason) for w in caught]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_bad_videos_are_skipped_and_named_and_the_others_copied(clip, tmp_path, n_jobs):
+    text, missing = tmp_path / "text.mp4", tmp_path / "missing.mp4"
+    text.write_text("not a video\n" * 99)
+    sources = [clip, text, missing, tmp_path]
+    cache = tmp_path / "cache"
+    copies, warned = skip(sources, cache, n_jobs=n_jobs)
+
+    assert [os.path.exists(copy) for copy in copies[:3]] == [True, False, False]
+    assert copies[0] == fast(tmp_path / "cache").transform([clip])[0]
+    assert dict(warned).keys() == {str(source) for source in sources[1:]}
+    assert "cannot read it as a video" in dict(warned)[str(text)]
+    assert "cannot be found" in dict(warned)[str(missing)]
+    assert os.listdir(cache) == [os.path.basename(copies[0])]
+    # The sampler skips what the transcoder has skipped.
+    with pytest.warns(VideoReadWarning) as caught:
+        clips = VideoFrameSampler(on_error="skip").transform(copies)
+    assert [each.error is None for each in clips] == [True, False, False, False]
+    assert len(caught) == 3
+
+
+@needs_sh
+def test_copy_that_takes_too_long_is_given_up(clip, tmp_path, stand_in):
+    stand_in('printf half > "$out"\nexec sleep 60\n')
+    with pytest.raises(VideoReadError, match=r"timeout=0\.2 seconds") as caught:
+        fast(tmp_path / "cache", timeout=0.2).transform([clip])
+    assert caught.value.path == str(clip)
+    assert os.listdir(tmp_path / "cache") == []
+
+
+def test_file_and_frames_are_limited(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", size=(640, 480), n_frames=2)
+    size, pixels, cache = os.path.getsize(clip), 640 * 480, tmp_path / "cache"
+    (copy,) = fast(cache, max_bytes=size, max_pixels=pixels).transform([clip])
+    os.unlink(copy)
+    for name, limit in (("max_bytes", size - 1), ("max_pixels", pixels // 2)):
+        with pytest.raises(VideoReadError, match=f"{name}={limit}"):
+            fast(cache, **{name: limit}).transform([clip])
+    assert os.listdir(cache) == []
+
+
 @needs_sh
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_interrupt_ends_ffmpeg_and_leaves_nothing(tmp_path, stand_in, n_jobs):
@@ -541,6 +600,10 @@ def test_error_of_one_video_ends_the_others(clip, tmp_path, stand_in):
         {"crf": 52},
         {"crf": 23.5},
         {"preset": "quick"},
+        {"on_error": "warn"},
+        {"max_pixels": 0},
+        {"max_bytes": 1.5},
+        {"timeout": 0},
         {"n_jobs": 1.5},
         {"verbose": -1},
     ],
@@ -570,6 +633,10 @@ def test_defaults_are_those_of_the_paper(tmp_path):
         "duration": 10.0,
         "crf": 23,
         "preset": "medium",
+        "on_error": "raise",
+        "max_pixels": 8192 * 4320,
+        "max_bytes": 2**34,
+        "timeout": 3600.0,
         "n_jobs": None,
         "verbose": 0,
     }
@@ -626,6 +693,12 @@ def combing(frame):
     return np.abs(np.diff(frame[8:-8].astype(float), axis=0)).mean()
 
 
+def is_interlaced(path):
+    command = _by_ffmpeg.describe(str(path))
+    found = subprocess.run(command, stderr=subprocess.PIPE)
+    return _by_ffmpeg.read_is_interlaced(io.BytesIO(found.stderr), str(path))
+
+
 def test_interlaced_video_becomes_progressive(tmp_path):
     raw, source = tmp_path / "raw.avi", tmp_path / "interlaced.mp4"
     writer = imageio_ffmpeg.write_frames(
@@ -637,11 +710,11 @@ def test_interlaced_video_becomes_progressive(tmp_path):
     writer.close()
     interlaced = ["-c:v", "libx264", "-crf", 5, "-flags", "+ildct+ilme"]
     ffmpeg("-i", raw, "-vf", "setfield=tff", *interlaced, source)
-    assert _ffmpeg.is_interlaced(str(source))
+    assert is_interlaced(source)
 
     (copy,) = fast(tmp_path / "copies", crf=5).transform([source])
 
-    assert not _ffmpeg.is_interlaced(copy)
+    assert not is_interlaced(copy)
     frames, _ = read(copy)
     assert len(frames) == 8
     assert combing(woven(3)) > 20
