@@ -7,6 +7,7 @@ who runs it may kill it.
 
 from __future__ import annotations
 
+import array
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -148,7 +149,7 @@ def _runs(numbers: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def read_times(output: BinaryIO) -> list[float]:
+def read_times(output: BinaryIO) -> Sequence[float]:
     """Read the times of all frames.
 
     Parameters
@@ -158,19 +159,21 @@ def read_times(output: BinaryIO) -> list[float]:
 
     Returns
     -------
-    list of float
+    sequence of float
         Seconds from the first on, increasing.
     """
-    time_base = 0.0
-    times: list[float] = []
-    for line in output.read().decode("ascii", errors="replace").splitlines():
-        if found := re.match(r"#tb 0: (\d+)/(\d+)$", line):
+    time_base = first = 0.0
+    times = array.array("d")  # there may be many
+    for line in output:
+        if found := re.match(rb"#tb 0: (\d+)/(\d+)$", line):
             time_base = int(found[1]) / int(found[2])
-        elif found := re.match(r"0, *-?\d+, *(-?\d+),", line):
+        elif found := re.match(rb"0, *-?\d+, *(-?\d+),", line):
             seconds = int(found[1]) * time_base
+            first = first if times else seconds
             # A damaged file may give two frames one time.
-            times.append(max(seconds, times[-1] + _SHORTEST) if times else seconds)
-    return [seconds - times[0] for seconds in times]
+            earliest = times[-1] + _SHORTEST if times else 0.0
+            times.append(max(seconds - first, earliest))
+    return times
 
 
 def read_frames(output: BinaryIO) -> Iterator[NDArray[np.uint8]]:

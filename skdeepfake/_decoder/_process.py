@@ -55,6 +55,11 @@ class DecoderProcess:
     ------
     WorkerDiedError
         If the process cannot be started.
+
+    Attributes
+    ----------
+    has_answered : bool
+        Whether it has answered a request, and so works.
     """
 
     def __init__(self) -> None:
@@ -71,6 +76,7 @@ class DecoderProcess:
         except OSError as error:
             raise _not_started(executable, str(error)) from error
         self._between_requests = True
+        self.has_answered = False
         try:
             self._answer()
         except DecoderLostError as error:
@@ -116,7 +122,7 @@ class DecoderProcess:
             raise self._lost() from error
         while "shape" in (answer := self._answer()):
             yield self._frame(answer["shape"], max_pixels)
-        self._between_requests = True
+        self._between_requests = self.has_answered = True
         yield answer
 
     def _answer(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _by_ffmpeg
+from ._choice import evenly_in_time
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
 from ._reading import SAME_FRAME, too_large, too_long
+
+# Numbers of frames in the order of the video, increasing, and seconds of each.
+Sampled = tuple[NDArray[np.intp], NDArray[np.float64]]
 
 
 class Limits(NamedTuple):
@@ -62,14 +66,19 @@ class VideoReader:
     ----------
     path : str
         The video.
+    n_frames : int
+        How many frames are sampled, at the most.
     duration : float or None
         Seconds from the first frame on that count; None for the whole video.
     limits : Limits
         What it may cost.
     """
 
-    def __init__(self, path: str, duration: float | None, limits: Limits) -> None:
+    def __init__(
+        self, path: str, n_frames: int, duration: float | None, limits: Limits
+    ) -> None:
         self._path = path
+        self._n_frames = n_frames
         self._duration = None if duration is None else float(duration)
         self._limits = limits
         self._process: DecoderProcess | None = None
@@ -77,7 +86,7 @@ class VideoReader:
         # are the same; and the times of frames by ffmpeg.
         self._needs_ffmpeg = False
         self._trusted = False
-        self._times: list[float] | None = None
+        self._times: Sequence[float] | None = None
         # Time.
         self._left = None if limits.timeout is None else float(limits.timeout)
         self._started = 0.0
@@ -97,28 +106,29 @@ class VideoReader:
 
     # -- what there is -------------------------------------------------------
 
-    def promised(self) -> NDArray[np.float64] | None:
+    def promised(self) -> Sampled | None:
         """Read from the container which frames there should be, without decoding.
 
         Returns
         -------
-        ndarray of float, shape (n_frames,), or None
-            Seconds of each; None where it does not tell.
+        tuple of ndarray, each of shape (n_frames,) or less, or None
+            Numbers of the frames that are sampled, and seconds of each; None where it
+            does not tell.
 
         Raises
         ------
         VideoReadError
             If the video cannot be opened.
         """
-        return self._ask_for_times(do="promise")
+        return self._ask_for_sampled(do="promise")
 
-    def counted(self) -> NDArray[np.float64]:
+    def counted(self) -> Sampled:
         """Decode the video to see which frames there are.
 
         Returns
         -------
-        ndarray of float, shape (n_frames,)
-            Seconds of each, at least one.
+        tuple of ndarray, each of shape (n_frames,) or less
+            Numbers of the frames that are sampled, at least one, and seconds of each.
 
         Raises
         ------
@@ -126,15 +136,17 @@ class VideoReader:
             If no frame can be decoded.
         """
         if self._needs_ffmpeg:
-            return np.array(self._counted_by_ffmpeg())
+            times = np.array(self._counted_by_ffmpeg())
+            numbers = evenly_in_time(times, self._n_frames)
+            return numbers, times[numbers]
         try:
-            times = self._ask_for_times(do="count", trusted=self._trusted)
+            sampled = self._ask_for_sampled(do="count", trusted=self._trusted)
         except (_UndecodableError, _DoubtfulError) as error:
             self._learn_from(error)
             return self.counted()
-        if times is None:
+        if sampled is None:
             raise self._nonsense()
-        return times
+        return sampled
 
     def frames(
         self, numbers: list[int], times: list[float], n_threads: int | None
@@ -191,21 +203,34 @@ class VideoReader:
 
     # -- by OpenCV -----------------------------------------------------------
 
-    def _ask_for_times(self, **request: Any) -> NDArray[np.float64] | None:
-        (answer,) = self._ask(**request)
+    def _ask_for_sampled(self, **request: Any) -> Sampled | None:
+        (answer,) = self._ask(n_frames=self._n_frames, **request)
         if answer.get("result") is None:
             return None
-        with contextlib.suppress(TypeError, ValueError):
-            times = np.array(answer["result"], dtype=np.float64)
-            if times.ndim == 1 and len(times):
-                return times
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            numbers, times = answer["result"]
+            sampled = np.array(numbers, np.intp), np.array(times, np.float64)
+            if self._is_plausible(*sampled):
+                return sampled
         raise self._nonsense()
+
+    def _is_plausible(
+        self, numbers: NDArray[np.intp], times: NDArray[np.float64]
+    ) -> bool:
+        return (
+            numbers.ndim == 1
+            and numbers.shape == times.shape
+            and 0 < len(numbers) <= self._n_frames
+            and bool((np.diff(numbers, prepend=-1) > 0).all())
+        )
 
     def _ask(self, **request: Any) -> Iterator[Any]:
         """Ask the decoder's process, and raise what it complains of."""
         if self._process is None:
             self._process = take_process()
         self._run(self._process)
+        # It may have been ended while it waited, by somebody who needed memory.
+        may_die = self._process.has_answered
         try:
             for answer in self._process.ask(
                 self._limits.max_pixels,
@@ -214,6 +239,7 @@ class VideoReader:
                 max_duration=self._limits.max_duration,
                 **request,
             ):
+                may_die = False
                 self._check_time()  # it may have been quick, and the caller slow
                 if isinstance(answer, dict) and "error" in answer:
                     kind = _KINDS.get(str(answer.get("kind")), VideoReadError)
@@ -221,7 +247,11 @@ class VideoReader:
                 yield answer
         except DecoderLostError as error:
             self._check_time()
-            raise self._given_up(str(error)) from error
+            if not may_die:
+                raise self._given_up(str(error)) from error
+            give_back(self._process)
+            self._process = DecoderProcess()
+            yield from self._ask(**request)
 
     def _nonsense(self) -> VideoReadError:
         assert self._process is not None
@@ -237,7 +267,7 @@ class VideoReader:
 
     # -- by ffmpeg -----------------------------------------------------------
 
-    def _counted_by_ffmpeg(self) -> list[float]:
+    def _counted_by_ffmpeg(self) -> Sequence[float]:
         if self._times is not None:
             return self._times
         longest = self._limits.max_duration

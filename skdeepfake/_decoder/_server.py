@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _reading
+from ._choice import evenly_in_time
 
 # Beside the pixels: Python, NumPy, OpenCV, and the stacks of threads.
 _BASE_MEMORY = 2**31
@@ -68,9 +69,12 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
     try:
         match request.pop("do"):
             case "promise":
-                yield {"result": _reading.promised_times(**request)}
+                n_frames = request.pop("n_frames")
+                times = _reading.promised_times(**request)
+                yield {"result": None if times is None else _sampled(times, n_frames)}
             case "count":
-                yield {"result": _reading.decoded_times(**request)}
+                n_frames = request.pop("n_frames")
+                yield {"result": _sampled(_reading.decoded_times(**request), n_frames)}
             case "decode":
                 numbers, times = request.pop("numbers"), request.pop("times")
                 wanted = dict(zip(numbers, times, strict=True))
@@ -82,6 +86,13 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
         yield {"error": "needs more memory than its size explains", "kind": "refused"}
     except cv2.error as error:
         yield {"error": f"cannot be decoded: {error.err}", "kind": "refused"}
+
+
+def _sampled(times: list[float], n_frames: int) -> tuple[list[int], list[float]]:
+    """Choose here: a file can claim more frames than its parent has memory for."""
+    found = np.array(times)
+    numbers = evenly_in_time(found, n_frames)
+    return numbers.tolist(), found[numbers].tolist()
 
 
 def _send(

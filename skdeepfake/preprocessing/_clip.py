@@ -213,8 +213,8 @@ class Clip:
         self._plan = plan
 
     def _promised(self, reader: VideoReader) -> Plan | None:
-        timestamps = reader.promised()
-        return None if timestamps is None else self._evenly(timestamps, proven=False)
+        promised = reader.promised()
+        return None if promised is None else Plan(*promised, proven=False)
 
     def _proven(self) -> Plan:
         if self.error is None:
@@ -225,14 +225,10 @@ class Clip:
         return self._plan
 
     def _counted(self, reader: VideoReader) -> Plan:
-        return self._evenly(reader.counted(), proven=True)
-
-    def _evenly(self, timestamps: NDArray[np.float64], *, proven: bool) -> Plan:
-        indices = evenly_in_time(timestamps, self.n_frames)
-        return Plan(indices, timestamps[indices], proven)
+        return Plan(*reader.counted(), proven=True)
 
     def _reader(self) -> VideoReader:
-        return VideoReader(self.path, self.duration, self.limits)
+        return VideoReader(self.path, self.n_frames, self.duration, self.limits)
 
     def _check_unchanged(self) -> None:
         found = check_video_file(self.path, self.limits.max_bytes)
@@ -246,37 +242,3 @@ def _frames(
     reader: VideoReader, plan: Plan, n_threads: int | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     return reader.frames(plan.indices.tolist(), plan.timestamps.tolist(), n_threads)
-
-
-def evenly_in_time(timestamps: NDArray[np.float64], n_frames: int) -> NDArray[np.intp]:
-    """Choose frames that lie evenly in time, none of them twice.
-
-    Parameters
-    ----------
-    timestamps : ndarray of float, shape (n_existing,)
-        Seconds of the frames that exist, increasing.
-    n_frames : int
-        Number of frames wanted.
-
-    Returns
-    -------
-    ndarray of int, shape (min(n_frames, n_existing),)
-        Indices into `timestamps`, increasing: the frames nearest to evenly spaced
-        moments from the first frame to the last.
-    """
-    n_existing = len(timestamps)
-    if n_existing <= n_frames:
-        return np.arange(n_existing)
-    moments = np.linspace(timestamps[0], timestamps[-1], n_frames)
-    after = np.searchsorted(timestamps, moments).clip(1, n_existing - 1)
-    nearer_before = moments - timestamps[after - 1] <= timestamps[after] - moments
-    nearest = after - nearer_before
-    chosen = np.empty(n_frames, dtype=np.intp)
-    previous = -1
-    for slot, index in enumerate(nearest):
-        # Where frames are sparse in time, two moments may be nearest to one frame:
-        # take the next, and leave enough frames for the slots to come.
-        last_possible = n_existing - (n_frames - slot)
-        previous = min(max(index, previous + 1), last_possible)
-        chosen[slot] = previous
-    return chosen

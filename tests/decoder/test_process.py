@@ -56,7 +56,8 @@ def pid(process):
 
 
 def ask(process, path, **request):
-    request = {"do": "count", "duration": None, "max_duration": None, **request}
+    request = {"do": "count", "n_frames": 10, "duration": None, **request}
+    request = {"max_duration": None, **request}
     return list(process.ask(None, path=path, **request))
 
 
@@ -77,12 +78,12 @@ def test_threads_have_a_process_each(alone, path):
         together.wait()
         (answer,) = ask(process, path)
         give_back(process)
-        return pid(process), len(answer["result"])
+        return pid(process), answer["result"][0][-1]
 
     with ThreadPoolExecutor(2) as pool:
         (one, n), (other, m) = (f.result() for f in [pool.submit(work) for _ in "ab"])
     assert one != other
-    assert n == m == 21
+    assert n == m == 20
 
 
 def test_process_that_died_while_it_waited_is_replaced(alone):
@@ -127,19 +128,45 @@ def test_error_leaves_a_process_that_is_used_again(alone, path, tmp_path):
         (signal.SIGKILL, "was killed, perhaps for want of memory"),
     ],
 )
-def test_crash_is_an_error_that_names_the_video(alone, path, number, words):
-    list(Clip(path))
-    (process,) = _process._idle
-    # It takes the request and dies of it.
-    os.kill(pid(process), signal.SIGSTOP)
-    threading.Timer(0.2, os.kill, (pid(process), number)).start()
-    if number != signal.SIGKILL:
-        threading.Timer(0.3, os.kill, (pid(process), signal.SIGCONT)).start()
-    with pytest.raises(VideoReadError, match=words) as caught:
-        list(Clip(path))
+def test_crash_is_an_error_that_names_the_video(
+    alone, path, monkeypatch, number, words
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(_process, "_PROGRAM", crashing_with(number))
+        with pytest.raises(VideoReadError, match=words) as caught:
+            list(Clip(path))
     assert caught.value.path == path
     assert not _process._idle
     assert len(list(Clip(path))) == 10
+
+
+def crashing_with(number):
+    """A program that serves, and dies of the first video that it gets."""
+    dies = f"import os; _server.answer_to = lambda _: os.kill(os.getpid(), {number:d})"
+    serve = "from skdeepfake._decoder._server import serve; "
+    assert serve in _process._PROGRAM
+    return _process._PROGRAM.replace(
+        serve, f"from skdeepfake._decoder import _server; {dies}; _server."
+    )
+
+
+@posix
+@pytest.mark.parametrize("crashes_again", [False, True])
+def test_video_is_blamed_only_if_a_fresh_process_dies_of_it(
+    alone, path, monkeypatch, crashes_again
+):
+    list(Clip(path))
+    (process,) = _process._idle
+    # It has the request when it dies, but not of the video.
+    os.kill(pid(process), signal.SIGSTOP)
+    threading.Timer(0.3, os.kill, (pid(process), signal.SIGKILL)).start()
+    if crashes_again:
+        monkeypatch.setattr(_process, "_PROGRAM", crashing_with(signal.SIGSEGV))
+        with pytest.raises(VideoReadError, match="SIGSEGV"):
+            list(Clip(path))
+    else:
+        assert len(list(Clip(path))) == 10
+    assert process._process.poll() == -signal.SIGKILL
 
 
 def test_answer_that_ends_in_the_middle_is_a_lost_process(process, path):
@@ -202,7 +229,7 @@ def test_decoder_that_hangs_is_killed_in_time(alone, path):
 
 
 def test_time_that_is_up_before_a_process_runs_is_up(path):
-    reader = VideoReader(path, None, Limits(timeout=1e-9))
+    reader = VideoReader(path, 1, None, Limits(timeout=1e-9))
     with reader:
         reader._timer.join()
         with pytest.raises(VideoReadError, match="timeout"):

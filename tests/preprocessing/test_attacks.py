@@ -13,7 +13,6 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 import warnings
 import zlib
@@ -934,36 +933,6 @@ def test_process_that_died_while_idle_is_replaced(plain, number_of):
 
 
 @posix
-@both_uses
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("SIGKILL", "was killed, perhaps for want of memory"),
-        ("SIGSEGV", r"crashed \(SIGSEGV\)"),
-        ("SIGABRT", r"crashed \(SIGABRT\)"),
-    ],
-    ids=["SIGKILL", "SIGSEGV", "SIGABRT"],
-)
-def test_process_that_dies_at_work_is_an_error_and_the_next_video_works(
-    plain, number_of, use, name, reason
-):
-    pid = take_and_give_back()
-    os.kill(pid, signal.SIGSTOP)  # it will not have answered when it dies
-
-    def crash():
-        os.kill(pid, getattr(signal, name))
-        os.kill(pid, signal.SIGCONT)
-
-    timer = threading.Timer(0.2, crash)
-    timer.start()
-    with quickly(), pytest.raises(VideoReadError, match=reason) as caught:
-        use(plain)
-    timer.join()
-    assert caught.value.path == str(plain)
-    assert numbers_of(plain, number_of) == [0, 2, 4]
-
-
-@posix
 def test_process_that_dies_between_two_frames_is_an_error(write_clip, numbered_frames):
     path = write_clip(numbered_frames(5, height=480, width=640))
     pid = take_and_give_back()
@@ -992,14 +961,22 @@ NONSENSE = {
     "more frames": FRAME * 4 + b'{"result": null}\n',
     "times in words": b'{"result": "many"}\n',
     "no times": b'{"result": null}\n',
+    "numbers alone": b'{"result": [[0, 1, 2]]}\n',
+    "fewer times": b'{"result": [[0, 1, 2], [0.0, 0.1]]}\n',
+    "numbers that fall": b'{"result": [[0, 2, 1], [0.0, 0.1, 0.2]]}\n',
+    "more than asked for": b'{"result": [[0, 1, 2, 3], [0.0, 0.1, 0.2, 0.3]]}\n',
 }
+DISHONEST_COUNTS = (
+    *("times in words", "no times", "numbers alone", "fewer times"),
+    *("numbers that fall", "more than asked for"),
+)
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE)
 def test_process_that_answers_nonsense_is_an_error(plain, monkeypatch, nonsense):
     # As if a video had taken it over. What it says to "count" is honest.
-    counted = b'{"result": [0.0, 0.1, 0.2]}\n'
-    honest = nonsense not in ("times in words", "no times")
+    counted = b'{"result": [[0, 1, 2], [0.0, 0.1, 0.2]]}\n'
+    honest = nonsense not in DISHONEST_COUNTS
     program = f"""
 import sys
 def say(answer):

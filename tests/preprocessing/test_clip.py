@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
+from skdeepfake._decoder._choice import evenly_in_time
 from skdeepfake._decoder._reading import promised_times
 from skdeepfake.exceptions import VideoReadError
 from skdeepfake.preprocessing import Clip
-from skdeepfake.preprocessing._clip import evenly_in_time
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 N = 61  # frames of most recordings, so that 7 of them lie 10 apart
