@@ -48,9 +48,7 @@ def videos(noise):
     ("name", "builder", "preprocess", "size"),
     [
         ("vgg19", "VGG19", applications.vgg19.preprocess_input, 32),
-        ("resnet50", "ResNet50", applications.resnet.preprocess_input, 32),
         ("mobilenet_v2", "MobileNetV2", applications.mobilenet_v2.preprocess_input, 64),
-        ("xception", "Xception", applications.xception.preprocess_input, 71),
         (
             "efficientnet_v2_b0",
             "EfficientNetV2B0",
