@@ -7,6 +7,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
+- :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
 - :mod:`skdeepfake.model_selection`: splits by identity and by official lists
 - :mod:`skdeepfake.persistence`: models in files that run nothing when loaded
 - :mod:`skdeepfake.plotting`: pictures of faces, training and scores
@@ -28,6 +29,7 @@ _MODULES = (
     "detectors",
     "exceptions",
     "features",
+    "metrics",
     "model_selection",
     "persistence",
     "pipeline",

@@ -11,6 +11,7 @@ __all__ = [
     "CacheError",
     "CacheWarning",
     "DatasetError",
+    "DatasetWarning",
     "LeakageError",
     "MissingVideosWarning",
     "ModelFileError",
@@ -19,6 +20,7 @@ __all__ = [
     "NoFaceWarning",
     "SkdeepfakeError",
     "TrainingDivergedError",
+    "UnresolvedRateWarning",
     "UntrustedModelError",
     "VideoReadError",
     "VideoReadWarning",
@@ -102,7 +104,11 @@ class CacheWarning(UserWarning):
     """An entry of a cache is damaged, and what it held is computed again."""
 
 
-class MissingVideosWarning(UserWarning):
+class DatasetWarning(UserWarning):
+    """The names and lists of a data set contradict each other."""
+
+
+class MissingVideosWarning(DatasetWarning):
     """Some of the videos that a list of a data set names are not there."""
 
 
@@ -150,3 +156,7 @@ class ModelVersionWarning(InconsistentVersionWarning):
 
 class AdversarialImbalanceWarning(UserWarning):
     """One of two networks trained against each other has won, and both stand still."""
+
+
+class UnresolvedRateWarning(UserWarning):
+    """A rate of errors was asked for that is finer than the number of samples."""

@@ -40,6 +40,7 @@ LIGHT_MODULES = [
         for module in pkgutil.iter_modules(preprocessing.__path__)
     ),
     "skdeepfake.datasets",
+    "skdeepfake.metrics",
     "skdeepfake.model_selection",
     "skdeepfake.persistence",
     "skdeepfake.plotting",
@@ -95,8 +96,8 @@ def test_public_name_resolves(name):
 @pytest.mark.parametrize(
     "module",
     [
-        *("datasets", "detectors", "exceptions", "features", "model_selection"),
-        *("persistence", "pipeline", "preprocessing"),
+        *("datasets", "detectors", "exceptions", "features", "metrics"),
+        *("model_selection", "persistence", "pipeline", "preprocessing"),
     ],
 )
 def test_public_names_of_the_modules_resolve(module):

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Hashable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from ..exceptions import DatasetError
-
-VIDEO_EXTENSIONS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
-TARGET_NAMES = ("real", "fake")
+from ._listing import TARGET_NAMES, check_root, videos_in
 
 Group = str | re.Pattern[str] | Callable[[str], Hashable] | None
 
@@ -62,17 +59,11 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     >>> videos.data[0], videos.target[0]  # doctest: +SKIP
     ('videos/real/000.mp4', 0)
     """
-    root = Path(root)
-    if not root.is_dir():
-        found = "is a file" if root.exists() else "does not exist"
-        raise DatasetError(
-            f"{str(root)!r} {found}; expected a folder with the sub-folders "
-            f"{' and '.join(TARGET_NAMES)}"
-        )
+    root = check_root(root, f"the sub-folders {' and '.join(TARGET_NAMES)}")
     paths: list[str] = []
     target: list[int] = []
     for label, name in enumerate(TARGET_NAMES):
-        videos = _videos(root / name)
+        videos = videos_in(root / name, f"it to hold the {name} videos")
         paths += videos
         target += [label] * len(videos)
     return Bunch(
@@ -81,25 +72,6 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
         target_names=list(TARGET_NAMES),
         groups=_groups(paths, group),
     )
-
-
-def _videos(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise DatasetError(
-            f"{str(folder)!r} is not a folder; expected it to hold the "
-            f"{folder.name} videos"
-        )
-    videos = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in VIDEO_EXTENSIONS and not path.name.startswith(".")
-    )
-    if not videos:
-        raise DatasetError(
-            f"No video in {str(folder)!r}; looked for files ending in "
-            f"{', '.join(VIDEO_EXTENSIONS)}"
-        )
-    return [str(path) for path in videos]
 
 
 def _groups(paths: list[str], group: Group) -> NDArray[np.intp]:

@@ -1,0 +1,177 @@
+"""Celeb-DF, both versions."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from sklearn.utils import Bunch
+
+from ..exceptions import DatasetError
+from ..model_selection._lists import VideoList
+from ._listing import check_root
+from ._records import (
+    FAKE,
+    REAL,
+    Findings,
+    Video,
+    as_bunch,
+    named_videos,
+    shared_docs,
+)
+from ._splits import check_split
+
+LIST = "List_of_testing_videos.txt"
+_FLAG_OF_REAL = "1"
+
+
+@shared_docs
+def load_celeb_df(
+    root: str | os.PathLike[str], *, split: str | None = None, as_frame: bool = False
+) -> Bunch:
+    """List the videos of Celeb-DF [1]_, version 1 or 2.
+
+    ``Celeb-real/id0_0000.mp4`` and ``YouTube-real/00170.mp4`` are real, and
+    ``Celeb-synthesis/id0_id1_0000.mp4`` is the former with the face of id1. Both
+    versions have the same folders and names.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        The folder that holds `Celeb-real`, `YouTube-real` and `Celeb-synthesis`.
+    split : {"train", "test"} or None, default=None
+        The videos that are in ``List_of_testing_videos.txt``, or all others. None
+        takes all.
+    {{as_frame}}
+
+    Returns
+    -------
+    {{bunch}}
+
+    Raises
+    ------
+    DatasetError
+        If a folder is missing or has no video, or none with such a name, or there
+        is no list and a split is asked for.
+    ValueError
+        If there is no such split.
+
+    Warns
+    -----
+    {{odd}}
+
+    See Also
+    --------
+    skdeepfake.model_selection.OfficialSplit : The official list as a splitter.
+
+    Notes
+    -----
+    Labels come from the folders. In the list, 1 means real and 0 fake, other than in
+    `target`; an entry that says otherwise is reported.
+
+    The faces of 59 celebrities were swapped within few circles. By the 340 fakes that
+    the list of version 2 names, there are four groups with fakes in them, the largest
+    with four fifths of these fakes, and all fakes can only make them fewer. Whoever
+    is in no fake, as the people of `YouTube-real`, is a group alone. The list does not
+    keep people apart, so that :func:`~skdeepfake.model_selection.check_no_leakage`
+    raises for this split. The field uses the list to test what was trained on another
+    data set, where this does not matter. To train on it
+    with strangers in the test, choose people for the test and leave out the fakes
+    that mix both sides, by ``details["target"]`` and ``details["source"]``. For
+    intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos of
+    one person together.
+
+    References
+    ----------
+    .. [1] Li, Y., Yang, X., Sun, P., Qi, H. and Lyu, S. (2020). Celeb-DF: A
+       large-scale challenging dataset for deepfake forensics. CVPR.
+
+    Examples
+    --------
+    >>> from skdeepfake.datasets import load_celeb_df
+    >>> test = load_celeb_df("Celeb-DF-v2", split="test")  # doctest: +SKIP
+    >>> len(test.data), test.target.sum()  # doctest: +SKIP
+    (518, 340)
+    """
+    check_split(split, ("train", "test"))
+    root = check_root(
+        root, "the sub-folders Celeb-real, YouTube-real and Celeb-synthesis"
+    )
+    findings = Findings()
+    videos = [
+        Video(path=path, label=REAL, target=match[1])
+        for folder, pattern, example in (
+            ("Celeb-real", r"(id\d+)_\d+", "id0_0000.mp4"),
+            ("YouTube-real", r"(\d+)", "00170.mp4"),
+        )
+        for path, match in named_videos(
+            root / folder, pattern, example, "real videos", findings
+        )
+    ]
+    videos += [
+        Video(
+            path=path,
+            label=FAKE,
+            target=match[1],
+            source=match[2],
+            original=f"{match[1]}_{match[3]}",
+            method="Celeb-synthesis",
+        )
+        for path, match in named_videos(
+            root / "Celeb-synthesis",
+            r"(id\d+)_(id\d+)_(\d+)",
+            "id0_id1_0000.mp4",
+            "the fakes",
+            findings,
+        )
+    ]
+    videos = _with_splits(videos, root / LIST, split, findings)
+    return as_bunch(videos, findings, root, split=split, as_frame=as_frame)
+
+
+def _with_splits(
+    videos: list[Video], path: Path, split: str | None, findings: Findings
+) -> list[Video]:
+    """Put the listed videos into the test set, all others into the training set."""
+    if not path.is_file():
+        if split is not None:
+            raise DatasetError(
+                f"split={split!r} needs the official list, but there is no "
+                f"{str(path)!r}"
+            )
+        findings.missing(
+            "official lists that are not there", [str(path)], "no video has a split"
+        )
+        return videos
+    listed, missing = VideoList(path, path.name).find([v.path for v in videos])
+    if split != "train":
+        findings.missing(
+            f"entries of {path.name} that are not there",
+            missing,
+            "a score on part of a list cannot be compared with one on all of it",
+        )
+    flags = _flags(path)
+    findings.odd(
+        f"entries of {path.name} whose flag, {_FLAG_OF_REAL} for real, contradicts "
+        "their folder",
+        [
+            f"{flags[entry]} {entry}"
+            for number, entry in listed.items()
+            if entry in flags
+            and (flags[entry] == _FLAG_OF_REAL) != (videos[number].label == REAL)
+        ],
+        "the folder counts",
+    )
+    return [
+        replace(video, split="test" if number in listed else "train")
+        for number, video in enumerate(videos)
+    ]
+
+
+def _flags(path: Path) -> dict[str, str]:
+    """Read the flag of each entry that has one; the list has no header."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    matches = (re.fullmatch(r"([01])\s+(\S.*)", line.strip()) for line in lines)
+    return {match[2]: match[1] for match in matches if match}

@@ -1,0 +1,234 @@
+"""The DeepFake Detection Challenge."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils import Bunch
+
+from ..exceptions import DatasetError
+from ._listing import check_root
+from ._records import (
+    FAKE,
+    REAL,
+    Findings,
+    Video,
+    as_bunch,
+    list_videos,
+    shared_docs,
+    stem,
+)
+
+METADATA = "metadata.json"
+LABELS = "labels.csv"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a file of labels says of one video."""
+
+    label: int
+    split: str | None = None
+    original: str | None = None
+
+
+@shared_docs
+def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
+    """List the videos of the DeepFake Detection Challenge (DFDC) [1]_.
+
+    Each part, a folder such as `dfdc_train_part_0`, holds videos and a
+    ``metadata.json`` with label, split and original of each. The test set has a
+    ``labels.csv`` instead, with the columns `filename` and `label`, where 1 means
+    fake; its videos may be in a sub-folder `videos`.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        A folder of parts, or one part.
+    {{as_frame}}
+
+    Returns
+    -------
+    {{bunch}}
+
+    Raises
+    ------
+    DatasetError
+        If there is no part, a part has no video or none with a label, or a file of
+        labels cannot be read or says something else than real and fake.
+
+    Warns
+    -----
+    {{odd}}
+
+    Notes
+    -----
+    The data set says which video a fake was made of, not who was put into it, nor who
+    is in an original. A group is an original with its fakes, and the same actor may be
+    in several groups. ``details["target"]`` is the name of the original, and
+    ``details["source"]`` is None. Of the videos in a ``labels.csv`` not even the
+    original is known: each is a group alone.
+
+    `split` is what ``metadata.json`` says, ``"train"`` in all published parts.
+
+    References
+    ----------
+    .. [1] Dolhansky, B., Bitton, J., Pflaum, B., Lu, J., Howes, R., Wang, M. and
+       Canton Ferrer, C. (2020). The DeepFake Detection Challenge (DFDC) dataset.
+       arXiv:2006.07397.
+
+    Examples
+    --------
+    >>> from skdeepfake.datasets import load_dfdc
+    >>> videos = load_dfdc("dfdc", as_frame=True)  # doctest: +SKIP
+    >>> videos.details["original"].value_counts()  # doctest: +SKIP
+    """
+    root = check_root(root, f"parts, each with a {METADATA} or a {LABELS}")
+    parts = [
+        part
+        for part in (root, *sorted(filter(Path.is_dir, root.iterdir())))
+        if any((part / name).is_file() for name in (METADATA, LABELS))
+    ]
+    if not parts:
+        raise DatasetError(
+            f"neither {str(root)!r} nor a folder in it holds a {METADATA} or a {LABELS}"
+        )
+    findings = Findings()
+    videos = [video for part in parts for video in _videos_of_part(part, findings)]
+    _check_originals(videos, findings)
+    return as_bunch(videos, findings, root, as_frame=as_frame)
+
+
+def _videos_of_part(part: Path, findings: Findings) -> list[Video]:
+    entries = _entries(part, findings)
+    folder = part / "videos" if (part / "videos").is_dir() else part
+    paths = list_videos(folder, "videos", findings)
+    there = set(map(stem, paths))
+    findings.missing(
+        f"videos that {part.name} names and that are not there",
+        [name for name in entries if name not in there],
+    )
+    findings.odd(
+        f"videos that no label is given for in {part.name}",
+        [path for path in paths if stem(path) not in entries],
+        "they are left out",
+    )
+    videos = []
+    for path in paths:
+        name = stem(path)
+        if name in entries:
+            entry = entries[name]
+            videos.append(
+                Video(
+                    path=path,
+                    label=entry.label,
+                    target=entry.original or name,
+                    original=entry.original,
+                    split=entry.split,
+                )
+            )
+    if not videos:
+        raise DatasetError(
+            f"no label is given for any of the {len(paths)} videos in {str(folder)!r}; "
+            f"the first one is {os.path.basename(paths[0])!r}"
+        )
+    return videos
+
+
+def _entries(part: Path, findings: Findings) -> dict[str, _Entry]:
+    """Read what is said of each video of a part, by name without extension."""
+    entries: dict[str, _Entry] = {}
+    if (part / METADATA).is_file():
+        entries.update(_entries_of_metadata(part / METADATA, findings))
+    if (part / LABELS).is_file():
+        for name, entry in _entries_of_csv(part / LABELS).items():
+            if entries.setdefault(name, entry).label != entry.label:
+                raise DatasetError(
+                    f"{name!r} is real and fake: {METADATA} and {LABELS} in "
+                    f"{str(part)!r} contradict each other"
+                )
+    return entries
+
+
+def _entries_of_metadata(path: Path, findings: Findings) -> dict[str, _Entry]:
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{str(path)!r} is no JSON: {error}") from error
+    if not isinstance(metadata, dict):
+        raise DatasetError(
+            f"{str(path)!r} holds a {type(metadata).__name__}; expected names of "
+            "videos and what is said of each"
+        )
+    entries: dict[str, _Entry] = {}
+    without, too_many = [], []
+    for name, said in metadata.items():
+        # The metadata of the test set say what was done to a video, not its label.
+        if not isinstance(said, dict) or "label" not in said:
+            continue
+        label = _label(said["label"], {"REAL": REAL, "FAKE": FAKE}, name, path)
+        original = said.get("original")
+        if label == REAL and original:
+            too_many.append(name)
+        elif label == FAKE and not original:
+            without.append(name)
+        entries[stem(name)] = _Entry(
+            label,
+            said.get("split"),
+            stem(original) if original and label == FAKE else None,
+        )
+    where = f"in {path.parent.name}/{path.name}"
+    findings.odd(f"fakes without an original {where}", without, "each is a group alone")
+    findings.odd(f"real videos with an original {where}", too_many, "the label counts")
+    return entries
+
+
+def _entries_of_csv(path: Path) -> dict[str, _Entry]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"filename", "label"} <= set(rows.fieldnames or ()):
+            raise DatasetError(
+                f"{str(path)!r} begins with {rows.fieldnames}; expected a line "
+                "'filename,label'"
+            )
+        return {
+            stem(row["filename"]): _Entry(
+                _label(row["label"], {"0": REAL, "1": FAKE}, row["filename"], path)
+            )
+            for row in rows
+        }
+
+
+def _label(value: Any, labels: dict[str, int], name: str, path: Path) -> int:
+    if value not in labels:
+        raise DatasetError(
+            f"{str(path)!r} has the label {value!r} for {name!r}; expected "
+            f"{' or '.join(map(repr, labels))}"
+        )
+    return labels[value]
+
+
+def _check_originals(videos: list[Video], findings: Findings) -> None:
+    """Note what only becomes known of all parts together."""
+    by_name: dict[str, Video] = {}
+    for video in videos:
+        by_name.setdefault(video.name, video)
+    findings.odd(
+        "names that are in two places",
+        [v.path for v in videos if by_name[v.name] is not v],
+        "they are in one group, and all are kept",
+    )
+    pairs = [(v, by_name[v.original]) for v in videos if v.original in by_name]
+    findings.odd(
+        "fakes whose original is said to be fake",
+        [fake.path for fake, original in pairs if original.label == FAKE],
+    )
+    findings.odd(
+        "fakes in another split than their original",
+        [fake.path for fake, original in pairs if fake.split != original.split],
+    )

@@ -1,0 +1,123 @@
+"""The two folders of the paper that this library builds on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+
+from sklearn.utils import Bunch
+
+from ..exceptions import DatasetError
+from ._listing import check_root
+from ._records import (
+    FAKE,
+    REAL,
+    Findings,
+    Video,
+    as_bunch,
+    list_videos,
+    shared_docs,
+    stem,
+)
+
+_N_CHARACTERS = 3
+
+
+@shared_docs
+def load_paper_folders(
+    root: str | os.PathLike[str], *, as_frame: bool = False
+) -> Bunch:
+    """List the videos of `Original` and `Manipulated`, the paper's own folders [1]_.
+
+    The first three characters of a name pair a manipulated video with its original:
+    ``Original/000.mp4`` is real, and ``Manipulated/000.mp4``, or ``000_M101.mp4`` as
+    DeeperForensics-1.0 names it, was made of it.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        The folder that holds `Original` and `Manipulated`. Their sub-folders are not
+        read: the paper's code writes trimmed copies of both to
+        ``Manipulated/Trimmed``, where real and fake cannot be told apart.
+    {{as_frame}}
+
+    Returns
+    -------
+    {{bunch}}
+
+    Raises
+    ------
+    DatasetError
+        If a folder is missing or has no video, or a name has fewer than three
+        characters.
+
+    Warns
+    -----
+    {{odd}}
+
+    See Also
+    --------
+    load_deeperforensics : The same videos as they were published.
+    load_videos : Any folders `real` and `fake`.
+
+    Notes
+    -----
+    The paper's code cuts each name to its first three characters. Names that were cut
+    say nothing of the source, so that the same face may have been put into videos of
+    several groups: DeeperForensics-1.0 put each of 100 faces into ten. Where the names
+    are whole, groups are by source too.
+
+    There is no official split, so `split` is None. The paper splits frames at random.
+
+    References
+    ----------
+    .. [1] The paper's section 4.1, and the code in its appendix 7.1.
+
+    Examples
+    --------
+    >>> from skdeepfake.datasets import load_paper_folders
+    >>> videos = load_paper_folders("Dataset")  # doctest: +SKIP
+    """
+    root = check_root(root, "the sub-folders Original and Manipulated")
+    findings = Findings()
+    originals = list_videos(root / "Original", "the real videos", findings)
+    fakes = list_videos(root / "Manipulated", "the fakes", findings)
+    by_prefix: defaultdict[str, list[str]] = defaultdict(list)
+    for path in originals:
+        by_prefix[_prefix(path)].append(path)
+    findings.odd(
+        f"originals whose first {_N_CHARACTERS} characters are those of another one",
+        [path for paths in by_prefix.values() for path in paths if len(paths) > 1],
+        "they are in one group",
+    )
+    videos = [Video(path=p, label=REAL, target=_prefix(p)) for p in originals]
+    for path in fakes:
+        prefix = _prefix(path)
+        source = re.fullmatch(r"_([A-Za-z]?\d+)", stem(path)[_N_CHARACTERS:])
+        paired = by_prefix.get(prefix)
+        videos.append(
+            Video(
+                path=path,
+                label=FAKE,
+                target=prefix,
+                source=source[1] if source else None,
+                original=stem(paired[0]) if paired else prefix,
+            )
+        )
+    targets = {video.target for video in videos if video.label == FAKE}
+    findings.missing(
+        "originals without a manipulated video",
+        [path for p, paths in by_prefix.items() if p not in targets for path in paths],
+    )
+    return as_bunch(videos, findings, root, as_frame=as_frame)
+
+
+def _prefix(path: str) -> str:
+    prefix = stem(path)[:_N_CHARACTERS]
+    if len(prefix) < _N_CHARACTERS:
+        raise DatasetError(
+            f"the name of {path!r} is too short: its first {_N_CHARACTERS} characters "
+            "say which videos belong together"
+        )
+    return prefix

@@ -1,0 +1,293 @@
+"""Videos with what their names say of them, and what is wrong with a data set."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ..exceptions import DatasetError, DatasetWarning, MissingVideosWarning
+from ..model_selection._leakage import some
+from ._identities import connected_groups
+from ._listing import TARGET_NAMES, videos_in
+
+REAL, FAKE = range(len(TARGET_NAMES))
+
+F = TypeVar("F", bound=Callable[..., Bunch])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """A video and what is known of it: the columns of `details`."""
+
+    path: str
+    label: int
+    target: str
+    source: str | None = None
+    original: str | None = None
+    method: str | None = None
+    compression: str | None = None
+    split: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the file, without folders and extension."""
+        return stem(self.path)
+
+
+class Findings:
+    """What is missing, doubled or contradictory, to be said once all is known."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[type[Warning], str]] = []
+
+    def missing(self, what: str, items: Collection[str], then: str = "") -> None:
+        """Note what should be there and is not."""
+        self._add(MissingVideosWarning, what, items, then)
+
+    def odd(self, what: str, items: Collection[str], then: str = "") -> None:
+        """Note what contradicts something else."""
+        self._add(DatasetWarning, what, items, then)
+
+    def _add(
+        self, category: type[Warning], what: str, items: Collection[str], then: str
+    ) -> None:
+        if items:
+            text = f"{what} ({len(items)}): {some(list(items))}"
+            self._found.append((category, f"{text}; {then}" if then else text))
+
+    def warn(self, root: Path, stacklevel: int) -> None:
+        """Warn of each kind of finding."""
+        for category, text in self._found:
+            warnings.warn(f"{str(root)!r}: {text}", category, stacklevel=stacklevel + 1)
+
+
+def stem(path: str | os.PathLike[str]) -> str:
+    """Take the name of a file, without folders and extension."""
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def list_videos(folder: Path, expected: str, findings: Findings) -> list[str]:
+    """List the videos of a folder; no folder and no video are errors."""
+    paths = videos_in(folder, expected)
+    findings.odd("videos of one name, which differ by extension alone", _doubled(paths))
+    return paths
+
+
+def named_videos(
+    folder: Path, pattern: str, example: str, expected: str, findings: Findings
+) -> list[tuple[str, re.Match[str]]]:
+    """List the videos of a folder with what their names say.
+
+    One whose name says nothing is left out, with a finding: without an identity, no
+    split could keep it apart from the other videos of the same people.
+    """
+    matches = [
+        (path, re.fullmatch(pattern, stem(path)))
+        for path in list_videos(folder, expected, findings)
+    ]
+    named = [(path, match) for path, match in matches if match is not None]
+    if not named:
+        raise DatasetError(
+            f"no video in {str(folder)!r} has a name like {example}; the first one is "
+            f"{os.path.basename(matches[0][0])!r}: is this another data set?"
+        )
+    findings.odd(
+        f"names that are not like {example}",
+        [path for path, match in matches if match is None],
+        "these videos are left out, since nobody knows who is in them",
+    )
+    return named
+
+
+def chosen(value: str | Iterable[str], known: Sequence[str], name: str) -> list[str]:
+    """Check a choice among names, and bring it into their order."""
+    if isinstance(value, str):
+        value = known if value == "all" else [value]
+    wanted = set(value)
+    if not wanted or not wanted <= set(known):
+        unknown = sorted(wanted.difference(known))
+        raise ValueError(
+            f"{name}={unknown!r} must be 'all' or some of {', '.join(map(repr, known))}"
+        )
+    return [each for each in known if each in wanted]
+
+
+def fakes_of_pairs(
+    folders: Mapping[str, Path],
+    pattern: str,
+    example: str,
+    findings: Findings,
+    *,
+    optional: bool,
+    compression: str | None = None,
+) -> list[Video]:
+    """List fakes whose names are those of target and source.
+
+    Parameters
+    ----------
+    folders : mapping of str to Path
+        The folder of each method.
+    pattern : str
+        Of the names: target and source.
+    example : str
+        Of the names, for messages.
+    findings : Findings
+        What is missing or odd goes there.
+    optional : bool
+        Whether a folder may be missing, as long as another one is there.
+    compression : str or None
+        Of all of them.
+
+    Returns
+    -------
+    list of Video
+    """
+    absent = [str(f) for f in folders.values() if optional and not f.is_dir()]
+    if len(absent) == len(folders):
+        raise DatasetError(
+            f"there are no fakes: no folder {some(absent)}; expected one of them"
+        )
+    findings.missing("folders of fakes that are not there", absent)
+    return [
+        Video(
+            path=path,
+            label=FAKE,
+            target=match[1],
+            source=match[2],
+            original=match[1],
+            method=method,
+            compression=compression,
+        )
+        for method, folder in folders.items()
+        if str(folder) not in absent
+        for path, match in named_videos(
+            folder, pattern, example, f"the {method} fakes", findings
+        )
+    ]
+
+
+def as_bunch(
+    videos: Iterable[Video],
+    findings: Findings,
+    root: Path,
+    *,
+    split: str | None = None,
+    as_frame: bool,
+) -> Bunch:
+    """Make the result of a loader, which calls this itself: warnings point past it."""
+    if as_frame:
+        pandas = _pandas()
+    videos = sorted(videos, key=lambda video: video.label)
+    originals = {video.name for video in videos if video.label == REAL}
+    findings.missing(
+        "fakes whose original is not among the real videos",
+        [v.path for v in videos if v.original and v.original not in originals],
+    )
+    findings.warn(root, stacklevel=3)
+    # Numbered before some are chosen, so that the training and the test set of two
+    # calls have the same numbers.
+    groups = connected_groups(
+        [[v.target, v.source] if v.source else [v.target] for v in videos]
+    )
+    if split is not None:
+        kept = [i for i, video in enumerate(videos) if video.split == split]
+        if not kept:
+            raise DatasetError(
+                f"split={split!r}, but none of the {len(videos)} videos in "
+                f"{str(root)!r} is in that list"
+            )
+        videos, groups = [videos[i] for i in kept], groups[kept]
+    columns = {f.name: [getattr(v, f.name) for v in videos] for f in fields(Video)}
+    details: Any = {
+        name: np.array(values, dtype=None if name in ("path", "label") else object)
+        for name, values in columns.items()
+    }
+    has_splits = any(value is not None for value in columns["split"])
+    return Bunch(
+        data=details["path"],
+        target=details["label"],
+        target_names=list(TARGET_NAMES),
+        groups=groups,
+        split=details["split"] if has_splits else None,
+        details=pandas.DataFrame(details) if as_frame else Bunch(**details),
+    )
+
+
+# The same for all loaders.
+_SHARED = {
+    "as_frame": """\
+as_frame : bool, default=False
+    Give `details` as a DataFrame, which needs pandas.
+""",
+    "bunch": """\
+:class:`~sklearn.utils.Bunch`
+    data : ndarray of str, shape (n_videos,)
+        Paths, the real ones first, then the fakes; of each folder sorted by name.
+    target : ndarray of int, shape (n_videos,)
+        0 for real, 1 for fake.
+    target_names : list of str
+        ``["real", "fake"]``.
+    groups : ndarray of int, shape (n_videos,)
+        Number of each video's group: the connected components over target and
+        source identities, so that nobody is in two groups. They are numbers of
+        this data set, whatever `split`: those of another set mean other people.
+    split : ndarray of object, shape (n_videos,), or None
+        Name of the official list that the video is in, or None. None instead of
+        an array if there is no list.
+    details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
+        What names and lists say, a column each:
+
+        - `path` and `label`: as `data` and `target`;
+        - `target`: the identity whose video it is;
+        - `source`: the identity that was put into it;
+        - `original`: name of the video that a fake was made of;
+        - `method`: name of the folder of fakes;
+        - `compression`: as FaceForensics++ names it;
+        - `split`: as above.
+
+        None where nothing is said, as of the source of a real video.
+""",
+    "odd": """\
+MissingVideosWarning
+    If videos that names or lists speak of, or the lists, are not there.
+DatasetWarning
+    If names or lists contradict each other.
+""",
+}
+
+
+def shared_docs(function: F) -> F:
+    """Put what all loaders share into the docstring of one."""
+    if function.__doc__ is not None:  # as it is under `python -OO`
+        text = inspect.cleandoc(function.__doc__)
+        for name, part in _SHARED.items():
+            text = text.replace(f"{{{{{name}}}}}\n", part)
+        function.__doc__ = text
+    return function
+
+
+def _doubled(paths: Sequence[str]) -> list[str]:
+    """Give the paths whose name, without its extension, is that of another too."""
+    counts = Counter(map(stem, paths))
+    return [path for path in paths if counts[stem(path)] > 1]
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            "as_frame=True needs pandas: pip install pandas; without it, details is a "
+            "Bunch of arrays with the same names"
+        ) from error
+    return pandas

@@ -1,0 +1,103 @@
+"""The official lists of a data set, and which videos are in which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..exceptions import DatasetError
+from ..model_selection._leakage import some
+from ..model_selection._lists import VideoList
+from ._records import Findings, Video
+
+SPLITS = ("train", "val", "test")
+
+
+def check_split(split: str | None, known: Sequence[str] = SPLITS) -> None:
+    """Raise if there is no such split."""
+    if split is not None and split not in known:
+        raise ValueError(
+            f"split={split!r} must be None or one of {', '.join(map(repr, known))}"
+        )
+
+
+def official_splits(
+    folders: Sequence[Path], suffix: str, split: str | None, findings: Findings
+) -> dict[str, str]:
+    """Read which names, without extension, are in which list.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Where the lists may be; they are read from the first folder that has one.
+    suffix : str
+        What follows ``train``, ``val`` and ``test`` in the names of the lists.
+    split : str or None
+        The split that is asked for, which must be there.
+    findings : Findings
+        What is missing goes there.
+
+    Returns
+    -------
+    dict of str to str
+        Split of each name. It is empty if there is no list.
+    """
+    lists = [[folder / f"{name}{suffix}" for name in SPLITS] for folder in folders]
+    paths = next((p for p in lists if any(map(Path.is_file, p))), lists[0])
+    absent = [
+        str(path) for path in paths if split in (None, path.stem) and not path.is_file()
+    ]
+    if absent and split is not None:
+        raise DatasetError(
+            f"split={split!r} needs the official list, but there is no {absent[0]!r}"
+        )
+    findings.missing(
+        "official lists that are not there", absent, "their videos have no split"
+    )
+    splits: dict[str, str] = {}
+    for path in filter(Path.is_file, paths):
+        keys = VideoList(path, path.name).entries.values()
+        names = dict.fromkeys(key[0] for several in keys for key in several)
+        both = [name for name in names if name in splits]
+        if both:
+            raise DatasetError(
+                f"{len(both)} names of {str(path)!r} are in the {splits[both[0]]} list "
+                f"too: {some(both)}; take the lists as they were published"
+            )
+        splits.update(dict.fromkeys(names, path.stem))
+    return splits
+
+
+def with_splits(
+    videos: Iterable[Video],
+    splits: Mapping[str, str],
+    split: str | None,
+    findings: Findings,
+) -> list[Video]:
+    """Give each video the split of its name, if there are lists at all.
+
+    A listed name with an underscore is that of a fake of every method, another one
+    that of an original.
+    """
+    videos = [replace(video, split=splits.get(video.name)) for video in videos]
+    if not splits:
+        return videos
+    findings.odd(
+        "videos that are in no official list",
+        [video.path for video in videos if video.split is None],
+    )
+    methods = dict.fromkeys(video.method for video in videos if video.method)
+    there = {(video.method, video.name) for video in videos}
+    findings.missing(
+        "listed videos that are not there",
+        [
+            f"{method}/{name}" if method else name
+            for name, where in splits.items()
+            if split in (None, where)
+            for method in (methods if "_" in name else [None])
+            if (method, name) not in there
+        ],
+        "a score on part of a list cannot be compared with one on all of it",
+    )
+    return videos

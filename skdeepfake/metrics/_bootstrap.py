@@ -1,0 +1,226 @@
+"""Intervals by resampling identities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval
+
+from ..exceptions import UnresolvedRateWarning
+from ._validation import check_labels, check_weight, validated
+
+
+class BootstrapInterval(NamedTuple):
+    """A figure and how far it might be off.
+
+    Attributes
+    ----------
+    estimate : float or ndarray of float64
+        The metric of all samples.
+    low, high : float or ndarray of float64
+        Limits of the interval.
+    n_valid : int
+        Number of resamples that the interval was computed from. Those that lack a
+        class are not among them.
+    """
+
+    estimate: Any
+    low: Any
+    high: Any
+    n_valid: int
+
+
+@validated(
+    {
+        "metric": [callable],
+        "y_true": ["array-like"],
+        "y_score": ["array-like"],
+        "groups": ["array-like", None],
+        "sample_weight": ["array-like", None],
+        "n_resamples": [Interval(Integral, 1, None, closed="left")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    }
+)
+def group_bootstrap(
+    metric: Callable[..., Any],
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: int | np.random.RandomState | None = None,
+) -> BootstrapInterval:
+    """Compute a metric and the interval in which it lies for other people.
+
+    A bootstrap draws samples with replacement, as many as there are, computes the
+    metric again, and takes the quantiles of many such figures. It asks: how else might
+    the figure have come out, had we met other samples? That holds for samples that
+    are independent of each other. A fake and its original are not, nor are videos of
+    one face, nor frames of one video: ten videos of a person whom the detector
+    misjudges are one piece of bad luck, not ten. So whole groups are drawn, identities,
+    with all their samples. Drawing videos makes the interval too narrow, by the square
+    root of the number of videos a person where these are alike [1]_.
+
+    Parameters
+    ----------
+    metric : callable
+        Called as ``metric(y_true, y_score)``, with ``sample_weight=`` if there are
+        weights; gives a number, or an array of numbers, such as those of several
+        metrics. Whatever else it needs, such as `pos_label`, `functools.partial` gives
+        it.
+    y_true : array-like of shape (n_samples,)
+        Label of each video, or of each frame.
+    y_score : array-like of shape (n_samples,) or (n_samples, ...)
+        What `metric` takes for each sample.
+    groups : array-like of shape (n_samples,), default=None
+        Identity of each sample, as the splitters take it. None takes each sample for
+        independent of all others.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each sample.
+    n_resamples : int, default=1000
+        How many times groups are drawn.
+    confidence_level : float, default=0.95
+        Share of the resamples within the interval, between 0 and 1.
+    random_state : int, RandomState instance or None, default=None
+        Draws the groups. An int gives the same interval each time; and the same groups
+        for two detectors, whose difference may then be a metric of its own.
+
+    Returns
+    -------
+    BootstrapInterval
+        Named tuple of the `estimate`, which is the metric of all samples, the limits
+        `low` and `high` of the percentile interval, and `n_valid`.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, there is one group only, the group of a sample is missing
+        (None or NaN), no resample holds every class, or `metric` raises it.
+
+    See Also
+    --------
+    scipy.stats.bootstrap : For samples that are independent of each other.
+
+    Notes
+    -----
+    Resamples that lack a class have no AUC. They are passed over and counted, not drawn
+    again: that would give the same interval and hide the reason to doubt it. An
+    `n_valid` well below `n_resamples` says that one class comes from a handful of
+    groups, of which no bootstrap can say how they vary. Few groups are too few also
+    where `n_valid` is full: below some twenty, the interval is too narrow.
+
+    A metric that is NaN for some resample makes the interval NaN.
+
+    References
+    ----------
+    .. [1] A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application",
+       Cambridge University Press, 1997, sections 3.8 and 5.3.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import roc_auc_score
+    >>> from skdeepfake.metrics import group_bootstrap
+    >>> y_true = [0, 1, 0, 1, 0, 1, 0, 1]
+    >>> y_score = [0.1, 0.8, 0.2, 0.9, 0.6, 0.5, 0.3, 0.4]
+    >>> identities = ["Ann", "Ann", "Bob", "Bob", "Cid", "Cid", "Dee", "Dee"]
+    >>> interval = group_bootstrap(
+    ...     roc_auc_score, y_true, y_score, groups=identities, random_state=0
+    ... )
+    >>> interval.estimate
+    0.875
+    >>> interval.low < interval.estimate <= interval.high
+    True
+    >>> interval.n_valid
+    1000
+    """
+    labels, score = check_labels(y_true), np.asarray(y_score)
+    check_consistent_length(labels, score, groups, sample_weight)
+    group = np.arange(len(labels)) if groups is None else _numbered(groups)
+    weights = {}
+    if sample_weight is not None:
+        weight = check_weight(sample_weight)
+        # What weighs nothing is no sample of its class.
+        labels, score, group = (part[weight > 0] for part in (labels, score, group))
+        weights["sample_weight"] = weight[weight > 0]
+
+    def figure(index: NDArray[np.intp]) -> NDArray[np.float64]:
+        drawn = {name: part[index] for name, part in weights.items()}
+        return np.asarray(metric(labels[index], score[index], **drawn), dtype=float)
+
+    estimate = figure(np.arange(len(labels)))
+    # The samples have been looked at, and a rate that they cannot resolve was told of.
+    with (
+        config_context(assume_finite=True, skip_parameter_validation=True),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UnresolvedRateWarning)
+        resamples = _resamples(labels, group, n_resamples, random_state)
+        figures = [figure(index) for index in resamples]
+    if not figures:
+        raise ValueError(
+            f"None of n_resamples={n_resamples} holds all classes: too few groups have "
+            "samples of one of them"
+        )
+    outside = (1 - confidence_level) / 2
+    low, high = np.quantile(figures, [outside, 1 - outside], axis=0)
+    return BootstrapInterval(
+        _plain(estimate), _plain(low), _plain(high), n_valid=len(figures)
+    )
+
+
+def _resamples(
+    labels: NDArray,
+    group: NDArray[np.intp],
+    n_resamples: int,
+    random_state: int | np.random.RandomState | None,
+) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of the samples of each resample that holds all classes."""
+    # Numbered anew: a group whose samples weigh nothing is none.
+    group = np.unique(group, return_inverse=True)[1]
+    members, size = np.argsort(group, kind="stable"), np.bincount(group)
+    n_groups = len(size)
+    if n_groups < 2:
+        raise ValueError(
+            "groups holds one group only: how groups vary cannot be seen from one"
+        )
+    start = np.cumsum(size) - size
+    classes, label = np.unique(labels, return_inverse=True)
+    has_class = np.zeros((n_groups, len(classes)), dtype=bool)
+    has_class[group, label] = True
+    rng = check_random_state(random_state)
+    for _ in range(n_resamples):
+        drawn = rng.randint(n_groups, size=n_groups)
+        if has_class[drawn].any(axis=0).all():
+            sizes = size[drawn]
+            # One after the other, the runs of `members` that are the groups drawn.
+            offset = start[drawn] - (np.cumsum(sizes) - sizes)
+            yield members[np.repeat(offset, sizes) + np.arange(sizes.sum())]
+
+
+def _plain(figure: NDArray[np.float64]) -> Any:
+    """Turn an array without dimensions into a number."""
+    return figure if figure.ndim else float(figure)
+
+
+def _numbered(groups: ArrayLike) -> NDArray[np.intp]:
+    """Give each sample the number of its group; groups may be of any hashable kind."""
+    names = np.asarray(column_or_1d(groups)).tolist()
+    missing = [i for i, name in enumerate(names) if name is None or name != name]
+    if missing:
+        raise ValueError(
+            f"groups has no value for {len(missing)} samples, the first of which is "
+            f"{missing[0]}: give each video whose identity is not known a group of its "
+            "own"
+        )
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names])

@@ -1,0 +1,212 @@
+"""Whether of what is called 80 % fake, 80 % are."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._validation import (
+    LABELS_AND_WEIGHTS,
+    PosLabel,
+    Scored,
+    check_scored,
+    validated,
+)
+
+_CONSTRAINTS: dict[str, list[Any]] = {
+    **LABELS_AND_WEIGHTS,
+    "y_prob": ["array-like"],
+    "n_bins": [Interval(Integral, 1, None, closed="left")],
+    "strategy": [StrOptions({"uniform", "quantile"})],
+}
+
+
+class ReliabilityCurve(NamedTuple):
+    """Predictions and truth in bins of the predicted probability.
+
+    Attributes
+    ----------
+    predicted : ndarray of float64, shape (n_filled_bins,)
+        Mean predicted probability of the positive class in each bin, rising.
+    observed : ndarray of float64, shape (n_filled_bins,)
+        Share of the positive class in each bin.
+    n_samples : ndarray of int, shape (n_filled_bins,)
+        Number of samples in each bin.
+    """
+
+    predicted: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    n_samples: NDArray[np.int64]
+
+
+@validated(_CONSTRAINTS)
+def reliability_curve(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    n_bins: int = 10,
+    strategy: str = "uniform",
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> ReliabilityCurve:
+    """Compare predicted probabilities with how often they come true.
+
+    The bins are those of :func:`sklearn.calibration.calibration_curve`, which keeps to
+    itself how many samples are in each: a bin of three says little.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Label of each video, or of each frame.
+    y_prob : array-like of shape (n_samples,)
+        Probability of the positive class.
+    n_bins : int, default=10
+        Number of bins; those in which there is no sample are left out.
+    strategy : {"uniform", "quantile"}, default="uniform"
+        Whether the bins are equally wide, or hold equally many samples, whatever
+        their weights. A bin holds its upper limit, and the first both.
+    pos_label : int, float, bool or str, default=None
+        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each sample in the means and shares of its bin.
+
+    Returns
+    -------
+    ReliabilityCurve
+        Named tuple of the `predicted` means, `observed` shares, and `n_samples` of
+        each filled bin.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly two classes, `pos_label` is missing or not among
+        them, the lengths differ, or a probability is NaN or not between 0 and 1.
+
+    See Also
+    --------
+    expected_calibration_error : The mean distance of the curve from the diagonal.
+    sklearn.calibration.CalibratedClassifierCV : Calibrate a detector.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import reliability_curve
+    >>> y_true = [0, 0, 0, 1, 1, 1]
+    >>> y_prob = [0.125, 0.25, 0.625, 0.375, 0.75, 0.875]
+    >>> curve = reliability_curve(y_true, y_prob, n_bins=2)
+    >>> curve.predicted
+    array([0.25, 0.75])
+    >>> curve.n_samples
+    array([3, 3])
+    """
+    scored = _check(y_true, y_prob, pos_label, sample_weight)
+    return _curve(scored, n_bins, strategy)[0]
+
+
+@validated(_CONSTRAINTS)
+def expected_calibration_error(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    n_bins: int = 10,
+    strategy: str = "uniform",
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Mean distance between predicted probabilities and how often they come true.
+
+    It is the mean of ``|predicted - observed|`` over the bins of
+    :func:`reliability_curve`, each weighted by its share of the samples.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Label of each video, or of each frame.
+    y_prob : array-like of shape (n_samples,)
+        Probability of the positive class.
+    n_bins : int, default=10
+        Number of bins. The result depends on it; say which.
+    strategy : {"uniform", "quantile"}, default="uniform"
+        Whether the bins are equally wide, or hold equally many samples, whatever their
+        weights.
+    pos_label : int, float, bool or str, default=None
+        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each sample.
+
+    Returns
+    -------
+    float
+        Expected calibration error, between 0 (calibrated) and 1.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly two classes, `pos_label` is missing or not among
+        them, the lengths differ, or a probability is NaN or not between 0 and 1.
+
+    See Also
+    --------
+    reliability_curve : Where the distances lie.
+    sklearn.metrics.brier_score_loss : Calibration and discrimination, without bins.
+
+    Notes
+    -----
+    The bins are of the probability of the positive class, as in [1]_. Where there are
+    many classes, those of [2]_ are of the probability of the class that is predicted,
+    which gives another number for two.
+
+    With few samples a bin it is too large even for a calibrated detector, whose
+    observed shares scatter about the predicted ones.
+
+    References
+    ----------
+    .. [1] M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining Well Calibrated
+       Probabilities Using Bayesian Binning", AAAI 2015.
+    .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural
+       Networks", ICML 2017.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import expected_calibration_error
+    >>> expected_calibration_error([0, 0, 0, 1], [0.25, 0.25, 0.25, 0.25])
+    0.0
+    >>> expected_calibration_error([0, 1, 1, 1], [0.25, 0.25, 0.25, 0.25])
+    0.5
+    """
+    scored = _check(y_true, y_prob, pos_label, sample_weight)
+    curve, weight = _curve(scored, n_bins, strategy)
+    distance = np.abs(curve.predicted - curve.observed)
+    return float(np.average(distance, weights=weight))
+
+
+def _check(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    pos_label: PosLabel,
+    sample_weight: ArrayLike | None,
+) -> Scored:
+    return check_scored(
+        y_true, y_prob, pos_label, sample_weight, name="y_prob", is_probability=True
+    )
+
+
+def _curve(
+    scored: Scored, n_bins: int, strategy: str
+) -> tuple[ReliabilityCurve, NDArray[np.float64]]:
+    """Compute the curve and the weight of each of its bins."""
+    limits = np.linspace(0, 1, n_bins + 1)
+    if strategy == "quantile":
+        limits = np.percentile(scored.score, limits * 100)
+    bins = np.searchsorted(limits[1:-1], scored.score)
+    n_samples = np.bincount(bins).astype(np.int64)
+    filled = n_samples > 0
+    weight, predicted, observed = (
+        np.bincount(bins, weights=scored.weight * values)[filled]
+        for values in (np.ones(len(bins)), scored.score, scored.is_positive)
+    )
+    curve = ReliabilityCurve(predicted / weight, observed / weight, n_samples[filled])
+    return curve, weight.astype(np.float64)

@@ -1,0 +1,171 @@
+"""Frames as samples of their own, and how many of them there are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_consistent_length
+
+from ._validation import (
+    LABELS_AND_WEIGHTS,
+    PosLabel,
+    check_classes,
+    check_labels,
+    check_probability,
+    validated,
+)
+
+
+class FrameScores(NamedTuple):
+    """The frames with a face of several videos, one sample each.
+
+    Attributes
+    ----------
+    y_true : ndarray of shape (n_faces,)
+        Label of each frame, which is its video's.
+    y_score : ndarray of float64, shape (n_faces,)
+        Probability of the positive class.
+    video : ndarray of int, shape (n_faces,)
+        Number of each frame's video: the least that must be kept together.
+    """
+
+    y_true: NDArray
+    y_score: NDArray[np.float64]
+    video: NDArray[np.intp]
+
+
+class Coverage(NamedTuple):
+    """How much of the data a score of faces is about.
+
+    Attributes
+    ----------
+    videos : float
+        Share of the videos with a face in any frame.
+    frames : float
+        Share of the frames with a face, of all videos together. Slots that stay empty
+        because a video is too short count as frames without.
+    """
+
+    videos: float
+    frames: float
+
+
+@validated(
+    {
+        "y_true": ["array-like"],
+        "frame_proba": ["array-like"],
+        "pos_label": LABELS_AND_WEIGHTS["pos_label"],
+    }
+)
+def frame_scores(
+    y_true: ArrayLike, frame_proba: ArrayLike, *, pos_label: PosLabel = None
+) -> FrameScores:
+    """Lay out frames as samples, for metrics at the level of frames.
+
+    Frames without a face have no score, and are left out: report :func:`coverage`
+    with it. Frames of one video are near copies of each other: an interval for
+    them is that of :func:`group_bootstrap` over `video` or, better, the identities.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_videos,)
+        Label of each video.
+    frame_proba : array-like of shape (n_videos, n_frames) or (n_videos, n_frames, 2)
+        Probability of the positive class or, as ``predict_frame_proba`` gives it, of
+        each class in sorted order; NaN where there is no face.
+    pos_label : int, float, bool or str, default=None
+        Label of the fakes, which says whose of the two probabilities to take. None
+        means 1, if the labels are 0 and 1 or -1 and 1. Of no use for one probability a
+        frame.
+
+    Returns
+    -------
+    FrameScores
+        Named tuple of `y_true`, `y_score` and `video`, by video and then by time.
+
+    Raises
+    ------
+    ValueError
+        If the number of labels is not that of videos, a probability is not between 0
+        and 1, or is NaN for one class only. For probabilities of both classes also if
+        `y_true` does not hold two, or `pos_label` is missing or not among them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.metrics import frame_scores
+    >>> frame_proba = [[0.1, np.nan, 0.3], [np.nan, 0.9, np.nan]]
+    >>> frames = frame_scores([0, 1], frame_proba)
+    >>> frames.y_true
+    array([0, 0, 1])
+    >>> frames.y_score
+    array([0.1, 0.3, 0.9])
+    >>> identities = np.array(["Ann", "Bob"])
+    >>> identities[frames.video]
+    array(['Ann', 'Ann', 'Bob'], dtype='<U3')
+    """
+    labels = check_labels(y_true)
+    proba = _check_frames(frame_proba)
+    check_consistent_length(labels, proba)
+    if proba.ndim == 3:
+        classes, pos_label = check_classes(labels, pos_label)
+        proba = proba[..., classes.index(pos_label)]
+    video, slot = np.nonzero(~np.isnan(proba))
+    return FrameScores(labels[video], proba[video, slot], video)
+
+
+@validated({"frame_proba": ["array-like"]})
+def coverage(frame_proba: ArrayLike) -> Coverage:
+    """Compute the shares of videos and of frames that have a face.
+
+    A detector says nothing of what has no face, yet each video gets an answer, if only
+    the class prior. A score means little without the share of the data it is about.
+
+    Parameters
+    ----------
+    frame_proba : array-like of shape (n_videos, n_frames) or (n_videos, n_frames, 2)
+        Probability of the positive class or, as ``predict_frame_proba`` gives it, of
+        each class; NaN where there is no face.
+
+    Returns
+    -------
+    Coverage
+        Named tuple of the shares of `videos` and of `frames`, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If a probability is not between 0 and 1, or is NaN for one class only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.metrics import coverage
+    >>> coverage([[0.1, np.nan, 0.3, 0.2], [np.nan, np.nan, np.nan, np.nan]])
+    Coverage(videos=0.5, frames=0.375)
+    """
+    proba = _check_frames(frame_proba)
+    has_face = ~np.isnan(proba if proba.ndim == 2 else proba[..., 0])
+    return Coverage(float(has_face.any(axis=1).mean()), float(has_face.mean()))
+
+
+def _check_frames(frame_proba: ArrayLike) -> NDArray[np.float64]:
+    proba = check_array(
+        frame_proba,
+        dtype=np.float64,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_all_finite=False,
+        input_name="frame_proba",
+    )
+    expected = "(n_videos, n_frames) or (n_videos, n_frames, 2)"
+    if not (proba.ndim == 2 or (proba.ndim == 3 and proba.shape[2] == 2)):
+        raise ValueError(f"frame_proba has the shape {proba.shape}, not {expected}")
+    if not proba.shape[1]:
+        raise ValueError("frame_proba has no frame in any video")
+    check_probability(proba, "frame_proba")
+    if proba.ndim == 3 and (np.isnan(proba[..., 0]) != np.isnan(proba[..., 1])).any():
+        raise ValueError("frame_proba is NaN for one class of a frame only")
+    return proba

@@ -1,0 +1,199 @@
+"""Error rates read off the receiver operating characteristic (ROC)."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import roc_curve
+from sklearn.utils._param_validation import Interval
+
+from ..exceptions import UnresolvedRateWarning
+from ._validation import (
+    LABELS_AND_WEIGHTS,
+    PosLabel,
+    Scored,
+    check_scored,
+    validated,
+)
+
+# Weights are summed in floating point, and 1 - 0.9 is less than 0.1: rates that differ
+# by less than this are the same.
+ROUNDING = 1e-12
+
+
+class Roc(NamedTuple):
+    """Rates when samples that score at least `threshold` are taken for fakes."""
+
+    fpr: NDArray[np.float64]
+    tpr: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+
+
+def roc(scored: Scored) -> Roc:
+    """Compute a point for each score, from (0, 0) to (1, 1)."""
+    # The points between which the curve is straight stay: they are thresholds that one
+    # can choose, and the line between their neighbours is not.
+    return Roc(
+        *roc_curve(
+            scored.is_positive,
+            scored.score,
+            sample_weight=scored.weight,
+            drop_intermediate=False,
+        )
+    )
+
+
+@validated({**LABELS_AND_WEIGHTS, "y_score": ["array-like"]})
+def equal_error_rate(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Error rate where as large a share of the reals is rejected as of fakes accepted.
+
+    It is the false positive rate where it equals the false negative rate on the ROC,
+    a polygon through the points that thresholds give. In general no threshold gives
+    exactly that point, and what the nearest one gives depends on which of the two
+    rates is read off it: with ten videos a class they are 10 % apart.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Label of each video, or of each frame.
+    y_score : array-like of shape (n_samples,)
+        Probability of the positive class or any other score that rises with it.
+    pos_label : int, float, bool or str, default=None
+        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each sample.
+
+    Returns
+    -------
+    float
+        Equal error rate, between 0 (ranks perfectly) and 1; 0.5 is chance.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly two classes, `pos_label` is missing or not among
+        them, the lengths differ, or a score is NaN or infinite.
+
+    See Also
+    --------
+    choose_threshold : A threshold with about this error on both sides.
+    true_positive_rate_at : Share of the fakes found at a rate of false alarms.
+
+    Notes
+    -----
+    It is the rate on the ROC itself, not on its convex hull, which is never larger.
+
+    References
+    ----------
+    .. [1] T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters
+       27, 861-874, 2006.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import equal_error_rate
+    >>> y_true = [0, 0, 0, 1, 1]
+    >>> y_score = [0.1, 0.2, 0.6, 0.4, 0.9]
+    >>> round(equal_error_rate(y_true, y_score), 3)
+    0.333
+    """
+    curve = roc(check_scored(y_true, y_score, pos_label, sample_weight))
+    # FPR - FNR rises from -1 to 1 with every point.
+    return float(np.interp(0, curve.fpr + curve.tpr - 1, curve.fpr))
+
+
+@validated(
+    {
+        **LABELS_AND_WEIGHTS,
+        "y_score": ["array-like"],
+        "fpr": [Interval(Real, 0, 1, closed="both"), "array-like"],
+    }
+)
+def true_positive_rate_at(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    fpr: float | ArrayLike = 0.1,
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> float | NDArray[np.float64]:
+    """Share of the fakes that are found at a given share of false alarms.
+
+    It is the largest true positive rate of any threshold whose false positive rate
+    does not exceed `fpr`: what one gets by choosing a threshold. Nothing is
+    interpolated.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Label of each video, or of each frame.
+    y_score : array-like of shape (n_samples,)
+        Probability of the positive class or any other score that rises with it.
+    fpr : float or array-like of shape (n_rates,), default=0.1
+        Share of the reals that may be taken for fakes, between 0 and 1. The field
+        reports 0.1, 0.01 and 0.001.
+    pos_label : int, float, bool or str, default=None
+        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each sample.
+
+    Returns
+    -------
+    float or ndarray of float64, shape (n_rates,)
+        True positive rate, between 0 and 1, for each `fpr`.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly two classes, `pos_label` is missing or not among
+        them, the lengths differ, a score is NaN or infinite, or `fpr` is not between
+        0 and 1.
+
+    Warns
+    -----
+    UnresolvedRateWarning
+        If there are fewer than ``1 / fpr`` reals. The only rate of false alarms below
+        `fpr` is then zero, and the result hangs on the one real that scores highest:
+        140 real videos say nothing about 0.1 %.
+
+    See Also
+    --------
+    equal_error_rate : Where both kinds of errors are as frequent.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import true_positive_rate_at
+    >>> y_true = [0, 0, 0, 0, 1, 1, 1, 1]
+    >>> y_score = [0.1, 0.2, 0.3, 0.7, 0.2, 0.6, 0.8, 0.9]
+    >>> true_positive_rate_at(y_true, y_score, fpr=0.25)
+    0.75
+    >>> true_positive_rate_at(y_true, y_score, fpr=[0.25, 0.75])
+    array([0.75, 1.  ])
+    """
+    scored = check_scored(y_true, y_score, pos_label, sample_weight)
+    rates = np.asarray(fpr, dtype=np.float64)
+    if rates.ndim > 1 or not ((rates >= 0) & (rates <= 1)).all():
+        raise ValueError(f"fpr must be one or several rates from 0 to 1, got {fpr!r}")
+    n_negatives = int((~scored.is_positive).sum())
+    unresolved = np.atleast_1d(rates)[np.atleast_1d(rates) * n_negatives < 1 - ROUNDING]
+    if unresolved.size:
+        asked = ", ".join(f"{rate:g}" for rate in unresolved)
+        warnings.warn(
+            f"{n_negatives} negative samples cannot resolve a false positive rate of "
+            f"{asked}: the lowest above zero is {1 / n_negatives:.2g}",
+            UnresolvedRateWarning,
+            stacklevel=3,  # past the check of the parameters
+        )
+    curve = roc(scored)
+    last = np.searchsorted(curve.fpr, rates + ROUNDING, side="right") - 1
+    tpr = curve.tpr[last]
+    return tpr if rates.ndim else float(tpr)
