@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import pickle
 import threading
@@ -89,6 +90,24 @@ def test_features_are_of_full_precision_whatever_networks_are_trained_in(noise):
     finally:
         keras.config.set_dtype_policy("float32")
     np.testing.assert_array_equal(again, expected)
+
+
+def test_addresses_in_memory_do_not_tell_networks_apart():
+    class Described:
+        def __init__(self, part):
+            self.part = part
+
+        def to_json(self):
+            return json.dumps({"layers": [self.part]})
+
+        def get_weights(self):
+            return []
+
+    plain, addressed, other = (
+        _network.digest(Described(part))
+        for part in ({"units": 1}, {"units": 1, "shared_object_id": 7}, {"units": 2})
+    )
+    assert plain == addressed != other
 
 
 def test_at_most_four_networks_are_kept_and_those_used_last(built, noise):
