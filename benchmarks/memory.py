@@ -5,7 +5,8 @@ video is a path of its own (a link to one of the clips) and a sample of its own.
 are beyond what the process took after its imports; `peak` is the kernel's high-water
 mark of resident memory. Of that, `anon` is the process's own (its peak is sampled every
 10 ms) and `file` is mapped from files, which the kernel takes back when it needs it:
-both as they are at the end, with the result alive. Linux only.
+both as they are at the end, with the result alive. What the decoder's process takes
+is not in them. Linux only.
 
 Only the first second of each clip is sampled, since the length changes the time and not
 the memory.

@@ -160,10 +160,10 @@ class Video:
         if get(cv2.CAP_PROP_ORIENTATION_META) % 180:  # turned by now
             wide, high = high, wide
         aspect = wide / high
-        height, width = frame.shape[:2]
-        width, height = round(width * max(aspect, 1)), round(height / min(aspect, 1))
         if max(aspect, 1 / aspect) > _MAX_PIXEL_ASPECT:
             return frame
+        height, width = frame.shape[:2]
+        width, height = round(width * max(aspect, 1)), round(height / min(aspect, 1))
         self._check_size(width, height)
         return cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 

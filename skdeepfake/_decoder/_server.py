@@ -66,14 +66,13 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
     ndarray or dict
         Perhaps frames, and a dict at the end: its `result`, or an `error`.
     """
+    n_frames = request.pop("n_frames", 0)  # to choose; those to decode are chosen
     try:
         match request.pop("do"):
             case "promise":
-                n_frames = request.pop("n_frames")
                 times = _reading.promised_times(**request)
                 yield {"result": None if times is None else _sampled(times, n_frames)}
             case "count":
-                n_frames = request.pop("n_frames")
                 yield {"result": _sampled(_reading.decoded_times(**request), n_frames)}
             case "decode":
                 numbers, times = request.pop("numbers"), request.pop("times")

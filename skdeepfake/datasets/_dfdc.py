@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from ..exceptions import DatasetError
+from ..model_selection._lists import parse_json
 from ._listing import check_root
 from ._records import (
     FAKE,
@@ -156,15 +156,12 @@ def _entries(part: Path, findings: Findings) -> dict[str, _Entry]:
 
 
 def _entries_of_metadata(path: Path, findings: Findings) -> dict[str, _Entry]:
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{str(path)!r} is no JSON: {error}") from error
-    if not isinstance(metadata, dict):
-        raise DatasetError(
-            f"{str(path)!r} holds a {type(metadata).__name__}; expected names of "
-            "videos and what is said of each"
-        )
+    metadata = parse_json(
+        path.read_text(encoding="utf-8-sig"),
+        repr(str(path)),
+        dict,
+        "names of videos and what is said of each",
+    )
     entries: dict[str, _Entry] = {}
     without, too_many = [], []
     for name, said in metadata.items():

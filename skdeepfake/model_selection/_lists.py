@@ -109,7 +109,8 @@ def _read(path: str, name: str) -> Iterable[Any]:
         ) from error
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".json":
-        return _entries_of_json(text, f"{name}={path!r}")
+        expected = "a list of names, or of pairs of identities"
+        return parse_json(text, f"{name}={path!r}", list, expected)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if suffix == ".csv":
         rows = csv.DictReader(lines)
@@ -118,14 +119,30 @@ def _read(path: str, name: str) -> Iterable[Any]:
     return [m.group(1) if (m := _FLAGGED.fullmatch(line)) else line for line in lines]
 
 
-def _entries_of_json(text: str, source: str) -> list[Any]:
+def parse_json(text: str, source: str, kind: type, expected: str) -> Any:
+    """Parse what should be a list or a dict, or raise a DatasetError.
+
+    Parameters
+    ----------
+    text : str
+        The JSON.
+    source : str
+        Where it is from, for the message.
+    kind : type
+        list or dict.
+    expected : str
+        What should be in it, for the message.
+
+    Returns
+    -------
+    list or dict
+    """
     try:
-        entries = json.loads(text)
+        content = json.loads(text)
     except json.JSONDecodeError as error:
         raise DatasetError(f"{source} is no JSON: {error}") from error
-    if not isinstance(entries, list):
+    if not isinstance(content, kind):
         raise DatasetError(
-            f"{source} holds a {type(entries).__name__}; expected a list of names, or "
-            "of pairs of identities"
+            f"{source} holds a {type(content).__name__}; expected {expected}"
         )
-    return entries
+    return content

@@ -927,7 +927,6 @@ def test_time_that_others_take_does_not_count(request, number_of, source):
 def test_process_that_died_while_idle_is_replaced(plain, number_of):
     pid = take_and_give_back()
     os.kill(pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
-    time.sleep(0.1)
     assert numbers_of(plain, number_of) == [0, 2, 4]
     assert take_and_give_back() != pid
 

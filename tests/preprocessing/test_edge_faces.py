@@ -5,42 +5,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from portraits import FACE_SIZE, canvas, paste, portrait
 
 from skdeepfake.exceptions import NoFaceWarning
 from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler
 
 skimage_data = pytest.importorskip("skimage.data")
 
-# Side of dlib's box around the face in the middle of the portrait.
-FACE_SIZE = 95.0
-HEIGHT, WIDTH = 360, 640
+HEIGHT, WIDTH = canvas().shape[:2]
 
 
 @pytest.fixture(scope="module")
 def anna():
-    """Head and shoulders, the face in the middle of 200 x 200 pixels."""
-    return skimage_data.astronaut()[20:220, 120:320]
+    return portrait(skimage_data.astronaut())
 
 
 @pytest.fixture(scope="module")
 def bert(anna):
     """Somebody else: mirrored, and blue in the face."""
     return anna[:, ::-1, ::-1]
-
-
-def wall(height=HEIGHT, width=WIDTH):
-    return np.full((height, width, 3), 127, np.uint8)
-
-
-def show(frame, portrait, centre, scale=1.0):
-    """Put a portrait on a copy of the frame; `centre` is (x, y)."""
-    picture = cv2.resize(portrait, None, fx=scale, fy=scale)
-    frame = frame.copy()
-    left, top = centre[0] - picture.shape[1] // 2, centre[1] - picture.shape[0] // 2
-    x, y = max(0, left), max(0, top)
-    seen = picture[y - top : frame.shape[0] - top, x - left : frame.shape[1] - left]
-    frame[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
-    return frame
 
 
 def box_around(centre, scale, frame):
@@ -97,7 +80,7 @@ def test_face_in_a_corner_is_cut_out_where_it_is(crops_of, anna, side, end):
     inset = 50
     x = inset if side == "left" else WIDTH - inset
     y = inset if end == "top" else HEIGHT - inset
-    frames = [show(wall(), anna, (x, y)) for _ in range(2)]
+    frames = [paste(canvas(), anna, (x, y)) for _ in range(2)]
 
     _, boxes = crops_of(frames)
     for box in boxes:
@@ -107,7 +90,7 @@ def test_face_in_a_corner_is_cut_out_where_it_is(crops_of, anna, side, end):
 @pytest.mark.parametrize("scale", [1.5, 2.0])
 def test_face_larger_than_half_the_frame_is_cut_out_whole(crops_of, anna, scale):
     centre = (160, 120)
-    frames = [show(wall(240, 320), anna, centre, scale) for _ in range(2)]
+    frames = [paste(canvas(240, 320), anna, centre, scale) for _ in range(2)]
     assert FACE_SIZE * scale > 240 / 2
 
     _, boxes = crops_of(frames)
@@ -116,7 +99,7 @@ def test_face_larger_than_half_the_frame_is_cut_out_whole(crops_of, anna, scale)
 
 
 def test_face_that_fills_the_frame_is_found(crops_of, anna):
-    _, boxes = crops_of([show(wall(200, 200), anna, (100, 100), 1.8)] * 2)
+    _, boxes = crops_of([paste(canvas(200, 200), anna, (100, 100), 1.8)] * 2)
     for left, top, right, bottom in boxes:
         assert (right - left) * (bottom - top) > 200 * 200 / 2
 
@@ -131,7 +114,7 @@ def test_one_of_several_people_is_followed_through(crops_of, anna, bert, first):
     blurred = cv2.GaussianBlur(back, (0, 0), 1.5)
     places = [(180 + 10 * k, 190) for k in range(5)]
     frames = [
-        show(show(wall(), blurred, (520 - 10 * k, 160)), front, place)
+        paste(paste(canvas(), blurred, (520 - 10 * k, 160)), front, place)
         for k, place in enumerate(places)
     ]
 
@@ -144,14 +127,14 @@ def test_one_of_several_people_is_followed_through(crops_of, anna, bert, first):
 def test_frames_without_a_face_give_none_and_a_warning(crops_of, anna):
     back = cv2.GaussianBlur(anna, (0, 0), 12)
     with pytest.warns(NoFaceWarning, match=r"any of the 3 frames.*x\.mp4"):
-        crops, _ = crops_of([wall(), show(wall(), back, (320, 180)), wall()])
+        crops, _ = crops_of([canvas(), paste(canvas(), back, (320, 180)), canvas()])
     assert crops == [None] * 3
 
 
 @pytest.mark.parametrize("slot", [0, 2, 4])
 def test_face_in_one_frame_only_gives_one_crop(crops_of, anna, slot):
-    frames = [wall()] * 5
-    frames[slot] = show(wall(), anna, (400, 150))
+    frames = [canvas()] * 5
+    frames[slot] = paste(canvas(), anna, (400, 150))
 
     crops, boxes = crops_of(frames)
     assert [crop is not None for crop in crops] == [k == slot for k in range(5)]
@@ -174,7 +157,7 @@ TURNED = {
 def test_person_who_turns_away_is_followed_again(crops_of, anna, turned, n_away):
     away = TURNED[turned](anna)
     portraits = [anna, anna, *[away] * n_away, anna, anna]
-    frames = [show(wall(), portrait, (200, 180)) for portrait in portraits]
+    frames = [paste(canvas(), portrait, (200, 180)) for portrait in portraits]
 
     crops, boxes = crops_of(frames)
     seen = [True, True, *[False] * n_away, True, True]
@@ -187,9 +170,9 @@ def test_person_who_turns_away_is_followed_again(crops_of, anna, turned, n_away)
 @pytest.mark.parametrize("turned", TURNED)
 def test_bystander_is_not_taken_while_a_person_turns_away(crops_of, anna, bert, turned):
     away = TURNED[turned](anna)
-    alone = show(wall(), anna, (140, 180))
+    alone = paste(canvas(), anna, (140, 180))
     frames = [alone] + [
-        show(show(wall(), bert, (480, 180)), portrait, (140, 180))
+        paste(paste(canvas(), bert, (480, 180)), portrait, (140, 180))
         for portrait in (anna, away, anna, anna)
     ]
 
@@ -200,8 +183,8 @@ def test_bystander_is_not_taken_while_a_person_turns_away(crops_of, anna, bert, 
 
 def test_newcomer_is_taken_two_frames_after_the_person_has_left(crops_of, anna, bert):
     place, other = (100, 180), (560, 180)
-    frames = [show(wall(), anna, place, 0.6) for _ in range(3)]
-    frames += [show(wall(), bert, other, 0.6) for _ in range(4)]
+    frames = [paste(canvas(), anna, place, 0.6) for _ in range(3)]
+    frames += [paste(canvas(), bert, other, 0.6) for _ in range(4)]
 
     crops, boxes = crops_of(frames)
     assert [crop is not None for crop in crops] == [True] * 3 + [False] * 2 + [True] * 2
@@ -212,8 +195,8 @@ def test_newcomer_is_taken_two_frames_after_the_person_has_left(crops_of, anna, 
 
 
 def test_person_who_comes_back_late_is_taken_where_nobody_else_is(crops_of, anna):
-    frames = [show(wall(), anna, (150, 180)), *[wall()] * 4]
-    frames += [show(wall(), anna, (500, 120), 0.7)] * 2
+    frames = [paste(canvas(), anna, (150, 180)), *[canvas()] * 4]
+    frames += [paste(canvas(), anna, (500, 120), 0.7)] * 2
 
     crops, boxes = crops_of(frames)
     assert [crop is not None for crop in crops] == [True] + [False] * 4 + [True] * 2

@@ -8,15 +8,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import portraits
 import pytest
+from portraits import FACE_SIZE, canvas, paste
 
 from skdeepfake.preprocessing import _faces
 from skdeepfake.preprocessing._faces import Face, FaceFollower
 
 skimage_data = pytest.importorskip("skimage.data")
-
-# Side of dlib's box around the astronaut's face in the picture of 512 x 512 pixels.
-ASTRONAUT_SIZE = 95.0
 
 
 @pytest.fixture(scope="module")
@@ -26,25 +25,7 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def portrait(astronaut: np.ndarray) -> np.ndarray:
-    """Head and shoulders, the face in the middle of 200 x 200 pixels."""
-    return astronaut[20:220, 120:320]
-
-
-def canvas(height: int = 360, width: int = 640) -> np.ndarray:
-    return np.full((height, width, 3), 127, np.uint8)
-
-
-def paste(
-    frame: np.ndarray, portrait: np.ndarray, centre: tuple[int, int], scale: float = 1.0
-) -> np.ndarray:
-    """Put a scaled portrait on a copy of the frame; `centre` is (x, y)."""
-    small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    frame = frame.copy()
-    left, top = centre[0] - small.shape[1] // 2, centre[1] - small.shape[0] // 2
-    x, y = max(0, left), max(0, top)
-    seen = small[y - top : frame.shape[0] - top, x - left : frame.shape[1] - left]
-    frame[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
-    return frame
+    return portraits.portrait(astronaut)
 
 
 def veiled(portrait: np.ndarray, strength: float = 0.35) -> np.ndarray:
@@ -85,7 +66,7 @@ def assert_lies_at(face: Face | None, centre: tuple[float, float], size: float) 
 def test_box_lies_where_the_face_was_pasted(portrait, height, width, scale):
     follower = FaceFollower()
     first, second = (width // 3, height // 2), (width // 3 + 9, height // 2 - 7)
-    size = ASTRONAUT_SIZE * scale
+    size = FACE_SIZE * scale
 
     found = follower.find(paste(canvas(height, width), portrait, first, scale))
     assert_lies_at(found, first, size)
@@ -97,7 +78,7 @@ def test_box_lies_where_the_face_was_pasted(portrait, height, width, scale):
 @pytest.mark.parametrize("scale", [0.5, 1.0])
 def test_face_that_moved_within_reach_is_found(portrait, scale):
     follower = FaceFollower()
-    size = ASTRONAUT_SIZE * scale
+    size = FACE_SIZE * scale
     for x in (150, round(150 + 1.6 * size)):
         assert_lies_at(
             follower.find(paste(canvas(), portrait, (x, 180), scale)), (x, 180), size
@@ -108,7 +89,7 @@ def test_still_face_keeps_its_place(portrait):
     follower = FaceFollower()
     frame = paste(canvas(), portrait, (300, 180))
     first, *others = (follower.find(frame) for _ in range(5))
-    assert_lies_at(first, (300, 180), ASTRONAUT_SIZE)
+    assert_lies_at(first, (300, 180), FACE_SIZE)
     for face in others[1:]:
         assert face[:4] == pytest.approx(others[0][:4], abs=4)
 
@@ -147,18 +128,20 @@ def test_no_face_gives_none():
 def test_first_face_is_the_best_scoring(portrait):
     frame = paste(canvas(), veiled(portrait), (150, 180))
     frame = paste(frame, portrait[:, ::-1], (480, 180))
-    assert_lies_at(FaceFollower().find(frame), (480, 180), ASTRONAUT_SIZE)
+    assert_lies_at(FaceFollower().find(frame), (480, 180), FACE_SIZE)
 
 
 def test_person_is_followed_past_a_bystander_who_scores_higher(portrait):
     person, bystander = veiled(portrait), portrait[:, ::-1]
     follower = FaceFollower()
     assert_lies_at(
-        follower.find(paste(canvas(), person, (150, 180))), (150, 180), ASTRONAUT_SIZE
+        follower.find(paste(canvas(), person, (150, 180))),
+        (150, 180),
+        FACE_SIZE,
     )
     for x in (165, 180, 170):
         frame = paste(paste(canvas(), person, (x, 180)), bystander, (480, 180))
-        assert_lies_at(follower.find(frame), (x, 180), ASTRONAUT_SIZE)
+        assert_lies_at(follower.find(frame), (x, 180), FACE_SIZE)
 
 
 def test_bystander_is_not_taken_while_the_person_is_missed_for_a_frame(portrait):
@@ -169,8 +152,8 @@ def test_bystander_is_not_taken_while_the_person_is_missed_for_a_frame(portrait)
     assert follower.find(bystander) is None
     # Still the person, although the bystander scores higher.
     both = paste(bystander, person, (110, 180))
-    assert_lies_at(FaceFollower().find(both), (520, 180), ASTRONAUT_SIZE)
-    assert_lies_at(follower.find(both), (110, 180), ASTRONAUT_SIZE)
+    assert_lies_at(FaceFollower().find(both), (520, 180), FACE_SIZE)
+    assert_lies_at(follower.find(both), (110, 180), FACE_SIZE)
 
 
 def test_bystander_of_another_size_is_not_taken(portrait):
@@ -187,7 +170,7 @@ def test_another_face_is_taken_after_the_person_has_left(portrait):
     found = [follower.find(other) for _ in range(4)]
     assert found[0] is None
     for face in found[2:]:
-        assert_lies_at(face, (540, 180), 0.5 * ASTRONAUT_SIZE)
+        assert_lies_at(face, (540, 180), 0.5 * FACE_SIZE)
 
 
 def test_faces_under_min_size_are_left_out(portrait):
@@ -203,7 +186,7 @@ def test_min_size_makes_smaller_faces_visible(portrait):
     frame = paste(canvas(), portrait, (300, 180), 0.27)
     assert FaceFollower().find(frame) is None
     face = FaceFollower(min_size=20).find(frame)
-    assert_lies_at(face, (300, 180), 0.27 * ASTRONAUT_SIZE)
+    assert_lies_at(face, (300, 180), 0.27 * FACE_SIZE)
 
 
 def test_score_threshold_is_honoured(portrait):
@@ -236,7 +219,7 @@ def test_wrong_frame_is_a_clear_error(frame):
 
 def test_mirrored_view_is_accepted(portrait):
     frame = paste(canvas(), portrait, (200, 180))
-    assert_lies_at(FaceFollower().find(frame[:, ::-1]), (440, 180), ASTRONAUT_SIZE)
+    assert_lies_at(FaceFollower().find(frame[:, ::-1]), (440, 180), FACE_SIZE)
 
 
 def test_threads_find_what_one_thread_finds(portrait):

@@ -1,0 +1,32 @@
+"""Frames that show a real face where a test wants it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# Side of dlib's box around the face in the portrait, which is that in the astronaut's
+# picture of 512 x 512 pixels.
+FACE_SIZE = 95.0
+
+
+def portrait(astronaut: np.ndarray) -> np.ndarray:
+    """Cut out head and shoulders, the face in the middle of 200 x 200 pixels."""
+    return astronaut[20:220, 120:320]
+
+
+def canvas(height: int = 360, width: int = 640) -> np.ndarray:
+    return np.full((height, width, 3), 127, np.uint8)
+
+
+def paste(
+    frame: np.ndarray, portrait: np.ndarray, centre: tuple[int, int], scale: float = 1.0
+) -> np.ndarray:
+    """Put a scaled portrait on a copy of the frame; `centre` is (x, y)."""
+    small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    frame = frame.copy()
+    left, top = centre[0] - small.shape[1] // 2, centre[1] - small.shape[0] // 2
+    x, y = max(0, left), max(0, top)
+    seen = small[y - top : frame.shape[0] - top, x - left : frame.shape[1] - left]
+    frame[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
+    return frame
