@@ -89,20 +89,23 @@ def decode(path: str, numbers: Sequence[int], max_pixels: int | None) -> list[st
     ]
 
 
-def describe(path: str) -> list[str]:
+def describe(path: str, max_pixels: int | None = None) -> list[str]:
     """Have the streams of a video described, for `read_is_interlaced`.
 
     Parameters
     ----------
     path : str
         The video.
+    max_pixels : int or None, default=None
+        Largest number of pixels of a frame; to describe a stream, ffmpeg may decode
+        some.
 
     Returns
     -------
     list of str
         The command. It fails, since there is nothing to do.
     """
-    command = _source(path, None)
+    command = _source(path, max_pixels)
     command[command.index("-loglevel") + 1] = "info"
     return command
 

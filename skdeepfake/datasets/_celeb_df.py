@@ -78,8 +78,9 @@ def load_celeb_df(
     keep people apart, so that :func:`~skdeepfake.model_selection.check_no_leakage`
     raises for this split. The field uses the list to test what was trained on another
     data set, where this does not matter. To train on it
-    with strangers in the test, choose people for the test and leave out the fakes
-    that mix both sides, by ``details["target"]`` and ``details["source"]``. For
+    with strangers in the test, split by
+    ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides. For
     intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos of
     one person together.
 

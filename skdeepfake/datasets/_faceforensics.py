@@ -165,9 +165,9 @@ def load_dfd(
     The faces of 28 actors were swapped with each other, so that few groups are left,
     or one: then no split keeps all identities apart, and `GroupKFold` says so. The
     field tests on the whole set after training on another. To train on it
-    nevertheless, choose actors for the test and leave out the fakes that mix both
-    sides, by ``details["target"]`` and ``details["source"]``. For intervals by
-    bootstrap, ``groups=details["target"]`` keeps at least the videos of one actor
+    nevertheless, split by ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides.
+    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos of one actor
     together.
 
     A video may show two actors, only one of whom was forged.

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._pandas import import_pandas
 from ..exceptions import DatasetError, DatasetWarning, MissingVideosWarning
 from ..model_selection._leakage import some
 from ._identities import connected_groups
@@ -186,7 +187,9 @@ def as_bunch(
 ) -> Bunch:
     """Make the result of a loader, which calls this itself: warnings point past it."""
     if as_frame:
-        pandas = _pandas()
+        pandas = import_pandas(
+            "as_frame=True", "details is a Bunch of arrays with the same names"
+        )
     videos = sorted(videos, key=lambda video: video.label)
     originals = {video.name for video in videos if video.label == REAL}
     findings.missing(
@@ -280,14 +283,3 @@ def _doubled(paths: Sequence[str]) -> list[str]:
     """Give the paths whose name, without its extension, is that of another too."""
     counts = Counter(map(stem, paths))
     return [path for path in paths if counts[stem(path)] > 1]
-
-
-def _pandas() -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError(
-            "as_frame=True needs pandas: pip install pandas; without it, details is a "
-            "Bunch of arrays with the same names"
-        ) from error
-    return pandas

@@ -145,7 +145,7 @@ def group_bootstrap(
     """
     labels, score = check_labels(y_true), np.asarray(y_score)
     check_consistent_length(labels, score, groups, sample_weight)
-    group = np.arange(len(labels)) if groups is None else _numbered(groups)
+    group = np.arange(len(labels)) if groups is None else numbered(groups)
     weights = {}
     if sample_weight is not None:
         weight = check_weight(sample_weight)
@@ -212,7 +212,7 @@ def _plain(figure: NDArray[np.float64]) -> Any:
     return figure if figure.ndim else float(figure)
 
 
-def _numbered(groups: ArrayLike) -> NDArray[np.intp]:
+def numbered(groups: ArrayLike) -> NDArray[np.intp]:
     """Give each sample the number of its group; groups may be of any hashable kind."""
     names = np.asarray(column_or_1d(groups)).tolist()
     missing = [i for i, name in enumerate(names) if name is None or name != name]

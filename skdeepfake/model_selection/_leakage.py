@@ -64,7 +64,7 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
             f"groups has no value for samples {some(missing)}: give each video whose "
             "identity is not known a group of its own"
         )
-    ours, theirs = (_numbers(side, len(groups)) for side in (train, test))
+    ours, theirs = (numbers_of(side, len(groups)) for side in (train, test))
     both = np.intersect1d(ours, theirs).tolist()
     if both:
         raise LeakageError(
@@ -89,7 +89,7 @@ def some(items: Sequence[Any], limit: int = 5) -> str:
     return f"{', '.join(map(repr, items[:limit]))}{more}"
 
 
-def _numbers(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:
+def numbers_of(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:
     """Turn numbers or a mask into numbers; one out of range is an IndexError."""
     index = np.asarray(column_or_1d(side))
     return np.arange(n_samples)[index if len(index) else []]
