@@ -4,10 +4,12 @@ The way of the data, from paths of videos to one probability a video:
 
 - :mod:`skdeepfake.datasets`: labelled videos
 - :mod:`skdeepfake.preprocessing`: frames, faces, arrays
+- :mod:`skdeepfake.perturbations`: what happens to videos on their way
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
 - :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
+- :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
 - :mod:`skdeepfake.model_selection`: splits by identity and by official lists
 - :mod:`skdeepfake.persistence`: models in files that run nothing when loaded
 - :mod:`skdeepfake.plotting`: pictures of faces, training and scores
@@ -27,11 +29,13 @@ _MODULES = (
     "cli",
     "datasets",
     "detectors",
+    "evaluation",
     "exceptions",
     "features",
     "metrics",
     "model_selection",
     "persistence",
+    "perturbations",
     "pipeline",
     "plotting",
     "preprocessing",
@@ -48,6 +52,7 @@ _NAMES = {
     "Resizer": "preprocessing",
     "VGG16Featurizer": "features",
     "VideoFrameSampler": "preprocessing",
+    "VideoPerturber": "perturbations",
     "VideoTranscoder": "preprocessing",
     "load_videos": "datasets",
     "make_detector_pipeline": "pipeline",

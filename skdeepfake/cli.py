@@ -184,37 +184,38 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
-
     from .datasets import load_videos
+    from .evaluation import EvaluationReport
 
     pipeline = _load(args.model)
-    videos = load_videos(args.root)
+    videos = load_videos(args.root, group=args.group)
+    if args.report:
+        _check_writable(args.report)
     answers, errors = _ask(pipeline, videos.data.tolist())
-    target = dict(zip(videos.data.tolist(), videos.target.tolist(), strict=True))
-    y = np.array([target[answer.path] for answer in answers])
-    if len(np.unique(y)) < 2:
+    number = {path: i for i, path in enumerate(videos.data.tolist())}
+    answered = [number[answer.path] for answer in answers]
+    if len(np.unique(videos.target[answered])) < 2:
         raise _CommandError("no class but one could be read, so there is no score")
-    p = np.array([answer.probability for answer in answers])
-    predicted = p > args.threshold
-    report = {
-        "videos": len(answers),
-        "videos that failed": len(errors),
-        "videos with a face": sum(answer.n_faces > 0 for answer in answers),
-        "frames": sum(answer.n_frames for answer in answers),
-        "frames with a face": sum(answer.n_faces for answer in answers),
-        "AUC": float(roc_auc_score(y, p)),
-        "accuracy": float(accuracy_score(y, predicted)),
-        "log loss": float(log_loss(y, p)),
-        "real taken for fake": int((predicted & (y == 0)).sum()),
-        "fake taken for real": int((~predicted & (y == 1)).sum()),
-    }
+    report = EvaluationReport.from_predictions(
+        videos.target[answered],
+        np.array([answer.probability for answer in answers]),
+        frame_proba=np.array([answer.frames for answer in answers]),
+        groups=videos.groups[answered],
+        names=[answer.path for answer in answers],
+        threshold=args.threshold,
+        n_resamples=args.resamples,
+        random_state=args.seed,
+    )
+    if args.report:
+        write = report.to_json if args.report.suffix == ".json" else report.to_html
+        write(args.report)
+        _say(f"wrote {args.report}")
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps({**report.to_dict(), "failed": errors}, indent=2))
     else:
-        for name, value in report.items():
-            text = f"{value:.4f}" if isinstance(value, float) else str(value)
-            print(f"{name:>20}  {text}")
+        print(report)
+    if errors:
+        _say(f"{len(errors)} of {len(videos.data)} videos could not be read")
     return _code(len(answers), len(errors))
 
 
@@ -433,12 +434,7 @@ def _parser() -> argparse.ArgumentParser:
         default=0.1,
         help="share of the videos for early stopping; 0 trains for all epochs",
     )
-    train.add_argument(
-        "--group",
-        metavar="PATTERN",
-        help="regular expression that tells from a file's name which videos belong "
-        "together, such as '^.{3}'",
-    )
+    _add_group_option(train)
     train.add_argument(
         "--cv", type=int, metavar="K", help="cross-validate in K folds by group first"
     )
@@ -466,9 +462,30 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "root", type=Path, metavar="ROOT", help="holds real/ and fake/"
     )
+    _add_group_option(evaluate)
+    evaluate.add_argument(
+        "--report", type=Path, metavar="FILE", help="write a page, *.html, or *.json"
+    )
+    evaluate.add_argument(
+        "--resamples",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="of the groups, for the intervals; 0 for none",
+    )
+    evaluate.add_argument("--seed", type=int, default=0, help="of the resamples")
     _add_answer_options(evaluate)
     evaluate.set_defaults(run=_evaluate)
     return parser
+
+
+def _add_group_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--group",
+        metavar="PATTERN",
+        help="regular expression that tells from a file's name which videos belong "
+        "together, such as '^.{3}'",
+    )
 
 
 def _add_answer_options(parser: argparse.ArgumentParser) -> None:

@@ -180,25 +180,34 @@ def test_evaluation_counts_and_scores(
 ) -> None:
     shutil.copytree(rendered_root, tmp_path, dirs_exist_ok=True)
     (tmp_path / "fake" / "zzz.mp4").write_bytes(b"")
-    code = cli.main(["evaluate", str(model), str(tmp_path), "--json"])
+    page = tmp_path / "report.html"
+    arguments = ["--json", "--resamples", "20", "--report", str(page)]
+    code = cli.main(["evaluate", str(model), str(tmp_path), *arguments])
     report = json.loads(capsys.readouterr().out)
     assert code == cli.SOME_FAILED
     pipeline = joblib.load(model)
-    assert report["videos"] == 12
-    assert report["videos that failed"] == 1
-    assert report["videos with a face"] == 12
-    assert (report["frames"], report["frames with a face"]) == (36, 36)
+    assert report["coverage"]["all"] == {
+        "n_videos": 12,
+        "videos_with_face": 1.0,
+        "frames_with_face": 1.0,
+    }
+    assert list(report["failed"]) == [str(tmp_path / "fake" / "zzz.mp4")]
+    figures = {(r["level"], r["measure"]): r for r in report["rows"]}
     accuracy = pipeline.score(rendered_videos.data, rendered_videos.target)
-    assert report["accuracy"] == pytest.approx(accuracy)
-    mistakes = report["real taken for fake"] + report["fake taken for real"]
-    assert mistakes == round(12 * (1 - accuracy))
+    assert figures["videos", "accuracy at 0.5"]["estimate"] == pytest.approx(accuracy)
+    assert figures["frames", "AUC"]["n_fake"] == 18
+    assert page.read_text().startswith("<!DOCTYPE html>")
 
 
-def test_evaluation_prints_a_table(model, rendered_root, capsys) -> None:
-    assert cli.main(["evaluate", str(model), str(rendered_root)]) == cli.OK
+def test_evaluation_prints_a_table_with_intervals_by_group(
+    model, rendered_root, capsys
+) -> None:
+    arguments = ["--group", "^[a-z]*.{3}", "--resamples", "20"]
+    assert cli.main(["evaluate", str(model), str(rendered_root), *arguments]) == cli.OK
     table = capsys.readouterr().out
-    assert "frames with a face  36\n" in table
-    assert "AUC  0." in table or "AUC  1." in table
+    assert re.search(r"^12 videos \(6 real, 6 fake\) of \d groups$", table, re.M)
+    assert "a face in 100 % of the videos and 100 % of the frames (all)" in table
+    assert re.search(r"^  AUC +[01]\.\d{3} \(0\.\d{3} to [01]\.\d{3}\)", table, re.M)
 
 
 @pytest.mark.parametrize(

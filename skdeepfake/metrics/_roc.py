@@ -47,6 +47,17 @@ def roc(scored: Scored) -> Roc:
     )
 
 
+def error_where_equal(curve: Roc) -> float:
+    """Interpolate the rate of errors that both classes have in common."""
+    # FPR - FNR rises from -1 to 1 with every point.
+    return float(np.interp(0, curve.fpr + curve.tpr - 1, curve.fpr))
+
+
+def tpr_up_to(curve: Roc, fpr: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the largest true positive rate at no more than some false positive rates."""
+    return curve.tpr[np.searchsorted(curve.fpr, fpr + ROUNDING, side="right") - 1]
+
+
 @validated({**LABELS_AND_WEIGHTS, "y_score": ["array-like"]})
 def equal_error_rate(
     y_true: ArrayLike,
@@ -106,9 +117,9 @@ def equal_error_rate(
     >>> round(equal_error_rate(y_true, y_score), 3)
     0.333
     """
-    curve = roc(check_scored(y_true, y_score, pos_label, sample_weight))
-    # FPR - FNR rises from -1 to 1 with every point.
-    return float(np.interp(0, curve.fpr + curve.tpr - 1, curve.fpr))
+    return error_where_equal(
+        roc(check_scored(y_true, y_score, pos_label, sample_weight))
+    )
 
 
 @validated(
@@ -193,7 +204,5 @@ def true_positive_rate_at(
             UnresolvedRateWarning,
             stacklevel=3,  # past the check of the parameters
         )
-    curve = roc(scored)
-    last = np.searchsorted(curve.fpr, rates + ROUNDING, side="right") - 1
-    tpr = curve.tpr[last]
+    tpr = tpr_up_to(roc(scored), rates)
     return tpr if rates.ndim else float(tpr)

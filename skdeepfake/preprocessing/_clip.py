@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._decoder._reader import Limits, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
@@ -146,7 +146,7 @@ class Clip:
         plan = self._proven()
         if len(plan.indices):
             with self._reader() as reader:
-                for frame in _frames(reader, plan):
+                for frame, _ in self._decoded(reader, plan):
                     with reader.paused():
                         yield frame
         yield from [None] * (self.n_frames - len(plan.indices))
@@ -176,18 +176,35 @@ class Clip:
         list of length n_frames
             The function's results, None in empty slots.
         """
-        if self.error is not None:
-            return [None] * self.n_frames
-        self._check_unchanged()
-        with self._reader() as reader:
-            plan = self._plan or self._promised(reader) or self._counted(reader)
-            try:
-                results = [*map(make_function(), _frames(reader, plan, n_threads))]
-            except PromiseBrokenError:
-                plan = self._counted(reader)
-                results = [*map(make_function(), _frames(reader, plan, n_threads))]
-        self._plan = plan._replace(proven=True)
-        return results + [None] * (self.n_frames - len(results))
+
+        def results(reader: VideoReader, plan: Plan) -> list[T]:
+            function = make_function()
+            return [function(f) for f, _ in self._decoded(reader, plan, n_threads)]
+
+        return self._in_one_pass(results)
+
+    def map_faces(
+        self,
+        make_function: Callable[[], Callable[..., T]],
+        *,
+        n_threads: int | None = None,
+    ) -> list[T | None]:
+        """Apply a function that searches a face in each frame and cuts it out.
+
+        Parameters
+        ----------
+        make_function : callable
+            As `map` takes it. The function gets the frame to cut from and, where it is
+            another one, the frame to search in.
+        n_threads : int or None, default=None
+            Threads of the decoder; None for all cores.
+
+        Returns
+        -------
+        list of length n_frames
+            The function's results, None in empty slots.
+        """
+        return self.map(make_function, n_threads=n_threads)
 
     def give_up(self, error: VideoReadError) -> None:
         """Make an empty clip of one that cannot be read.
@@ -199,6 +216,38 @@ class Clip:
         """
         self.error = error
         self._plan = Plan(np.empty(0, np.intp), np.empty(0), proven=True)
+
+    # -- decoding ------------------------------------------------------------
+
+    def _in_one_pass(
+        self, results: Callable[[VideoReader, Plan], list[T]]
+    ) -> list[T | None]:
+        """Get what comes out of decoding, which is begun anew on a broken promise."""
+        if self.error is not None:
+            return [None] * self.n_frames
+        self._check_unchanged()
+        with self._reader() as reader:
+            plan = self._plan or self._promised(reader) or self._counted(reader)
+            try:
+                found = results(reader, plan)
+            except PromiseBrokenError:
+                plan = self._counted(reader)
+                found = results(reader, plan)
+        self._plan = plan._replace(proven=True)
+        return [*found, *[None] * (self.n_frames - len(found))]
+
+    def _decoded(
+        self,
+        reader: VideoReader,
+        plan: Plan,
+        n_threads: int | None = None,
+        *,
+        clean: bool = False,
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """Decode frames; beside each, with `clean`, what it is before perturbations."""
+        times = plan.timestamps.tolist()
+        for frame in reader.frames(plan.indices.tolist(), times, n_threads):
+            yield frame, frame
 
     # -- which frames --------------------------------------------------------
 
@@ -238,7 +287,41 @@ class Clip:
             )
 
 
-def _frames(
-    reader: VideoReader, plan: Plan, n_threads: int | None = None
-) -> Iterator[NDArray[np.uint8]]:
-    return reader.frames(plan.indices.tolist(), plan.timestamps.tolist(), n_threads)
+def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
+    """Give the clips in `X` as a list, in their order.
+
+    Parameters
+    ----------
+    X : array-like of object, shape (n_videos,)
+        Clips of one length.
+    caller : str
+        The estimator that asks; the messages of the errors name it.
+
+    Returns
+    -------
+    list of Clip
+
+    Raises
+    ------
+    ValueError
+        If X is not a one-dimensional array of clips of one length.
+    """
+    clips = np.asarray(X, dtype=object)
+    if clips.ndim != 1:
+        raise ValueError(
+            f"X has shape {clips.shape}, but {caller} takes a one-dimensional "
+            "array of clips, as VideoFrameSampler gives it"
+        )
+    if not len(clips):
+        raise ValueError("Found array with 0 sample(s) (shape=(0,))")
+    for i, clip in enumerate(clips):
+        if not isinstance(clip, Clip):
+            raise ValueError(
+                f"X[{i}] is {type(clip).__name__}, but {caller} takes clips: "
+                "put a VideoFrameSampler before it"
+            )
+        if clip.n_frames != clips[0].n_frames:
+            raise ValueError(
+                f"X[{i}] has {clip.n_frames} frames, but X[0] has {clips[0].n_frames}"
+            )
+    return clips.tolist()

@@ -24,7 +24,7 @@ from ..exceptions import (
 )
 from ._base import map_videos
 from ._cache import CropCache, StoredCrop
-from ._clip import Clip, Plan
+from ._clip import Clip, Plan, check_clips
 from ._faces import ALGORITHM_VERSION, Face, FaceFollower
 
 # The crop of each slot, None where there is no face.
@@ -150,7 +150,7 @@ class DlibFaceCropper(StatelessTransformer):
             For each damaged entry of the cache; its video is cropped again.
         """
         self._validate_params()
-        clips = _check_clips(X)
+        clips = check_clips(X, caller=type(self).__name__)
         # The decoders of all jobs together take the cores once.
         n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(clips))
         search = _Search(
@@ -237,18 +237,20 @@ def _crops_and_plan(
 def _decode_and_crop(
     clip: Clip, search: _Search, n_threads: int | None
 ) -> tuple[Crops, Plan]:
-    def start() -> Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]:
+    def start() -> Callable[..., NDArray[np.uint8] | None]:
         follower = FaceFollower(
             min_size=search.min_size, score_threshold=search.score_threshold
         )
 
-        def crop(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-            face = follower.find(frame)
+        def crop(
+            frame: NDArray[np.uint8], search_in: NDArray[np.uint8] | None = None
+        ) -> NDArray[np.uint8] | None:
+            face = follower.find(frame if search_in is None else search_in)
             return None if face is None else _cut(frame, face, search.margin)
 
         return crop
 
-    crops: Crops = list(clip.map(start, n_threads=n_threads))
+    crops: Crops = list(clip.map_faces(start, n_threads=n_threads))
     assert clip.plan is not None  # proven by the decoding
     return crops, clip.plan
 
@@ -259,25 +261,3 @@ def _cut(frame: NDArray[np.uint8], face: Face, margin: float) -> NDArray[np.uint
     top, left = max(0, face.top - y), max(0, face.left - x)
     # A copy, since a view would keep the whole frame in memory.
     return frame[top : face.bottom + y, left : face.right + x].copy()
-
-
-def _check_clips(X: ArrayLike) -> list[Clip]:
-    clips = np.asarray(X, dtype=object)
-    if clips.ndim != 1:
-        raise ValueError(
-            f"X has shape {clips.shape}, but DlibFaceCropper takes a one-dimensional "
-            "array of clips, as VideoFrameSampler gives it"
-        )
-    if not len(clips):
-        raise ValueError("Found array with 0 sample(s) (shape=(0,))")
-    for i, clip in enumerate(clips):
-        if not isinstance(clip, Clip):
-            raise ValueError(
-                f"X[{i}] is {type(clip).__name__}, but DlibFaceCropper takes clips: "
-                "put a VideoFrameSampler before it"
-            )
-        if clip.n_frames != clips[0].n_frames:
-            raise ValueError(
-                f"X[{i}] has {clip.n_frames} frames, but X[0] has {clips[0].n_frames}"
-            )
-    return clips.tolist()

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from skdeepfake.detectors import CNNDetector, CNNRNNDetector, GANDetector
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
+from skdeepfake.perturbations import VideoPerturber
 from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import (
     DlibFaceCropper,
@@ -56,6 +57,7 @@ GAN = {
 TRANSFORMERS = [
     VideoTranscoder("copies", preset="ultrafast"),  # in the test's own folder
     VideoFrameSampler(2, None),
+    VideoPerturber("GNC", 1, random_state=0),
     DlibFaceCropper(),
     Resizer((24, 32)),
     KerasFeaturizer(MeanColor()),
@@ -162,6 +164,7 @@ def make_cases(paths: NDArray, labels: NDArray) -> dict[str, Case]:
     inputs = {
         "VideoTranscoder": paths,
         "VideoFrameSampler": paths,
+        "VideoPerturber": clips,
         "DlibFaceCropper": clips,
         "Resizer": crops,
         "KerasFeaturizer": faces,

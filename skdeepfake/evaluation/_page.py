@@ -1,0 +1,133 @@
+"""A report as a page of HTML that loads nothing."""
+
+from __future__ import annotations
+
+import io
+import platform
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import sklearn
+
+if TYPE_CHECKING:
+    from ._report import EvaluationReport
+
+_STYLE = """\
+.skdeepfake { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; color: #222; background: #fff; }
+.skdeepfake h1 { font-size: 1.5rem; } .skdeepfake h2 { font-size: 1.1rem; }
+.skdeepfake .wide { overflow-x: auto; }
+.skdeepfake table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.skdeepfake th, .skdeepfake td { text-align: left; padding: .25rem .9rem .25rem 0;
+  border-bottom: 1px solid #ddd; white-space: nowrap; }
+.skdeepfake .interval { color: #555; }
+.skdeepfake svg { max-width: 100%; height: auto; }
+.skdeepfake footer { color: #555; font-size: .85rem; margin-top: 2rem; }
+"""
+_CAUTION = (
+    "A score holds for fakes of the kind, and videos of the origin, that it was "
+    "measured on. Videos whose people, originals or encoders were in the training set "
+    "make it too good."
+)
+
+
+def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> str:
+    """Write a report as HTML.
+
+    Parameters
+    ----------
+    report : EvaluationReport
+        What to write.
+    title : str
+        What the page is called.
+    whole : bool, default=True
+        Whether it is a document of its own, or a part, without pictures, to be put
+        into another.
+
+    Returns
+    -------
+    str
+    """
+    parts = [f"<style>\n{_STYLE}</style>", '<main class="skdeepfake">']
+    parts.append(f"<h1>{escape(title)}</h1>")
+    parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in report.summary())]
+    parts.append("</ul>")
+    for subset in report.subsets:
+        parts += _table(report, subset)
+    if notes := report.notes():
+        parts += ["<ul>", *(f"<li>* {escape(note)}</li>" for note in notes), "</ul>"]
+    if whole and (picture := _picture(report)):
+        parts += ["<h2>Pictures</h2>", picture]
+    parts += [f"<p>{escape(_CAUTION)}</p>", _footer(report), "</main>"]
+    body = "\n".join(parts)
+    if not whole:
+        return body
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _table(report: EvaluationReport, subset: str) -> list[str]:
+    table = report.table(subset)
+    levels = list(report.scores)
+    is_whole = subset == report.subsets[0]
+    lines = [
+        f"<h2>{'All videos' if is_whole else escape(subset) + ' against all real'}"
+    ]
+    lines += ['</h2>\n<div class="wide"><table>', "<tr><th></th>"]
+    lines += [f'<th scope="col">{level}</th>' for level in levels] + ["</tr>"]
+    for measure, cells in table.items():
+        lines.append(f'<tr><th scope="row">{escape(measure)}</th>')
+        lines += [f"<td>{_cell(cells[level])}</td>" for level in levels] + ["</tr>"]
+    # The first row has what all share: the counts, and how much is covered.
+    first = next(iter(table.values()))
+    lines.append('<tr><th scope="row">real and fake</th>')
+    for level in levels:
+        lines.append(f"<td>{first[level]['n_real']} and {first[level]['n_fake']}</td>")
+    lines.append("</tr>")
+    if first[levels[0]]["videos_with_face"] is not None:
+        lines.append('<tr><th scope="row">share with a face</th>')
+        for level in levels:
+            lines.append(f"<td>{first[level][f'{level}_with_face']:.3f}</td>")
+        lines.append("</tr>")
+    return [*lines, "</table></div>"]
+
+
+def _cell(row: dict[str, Any]) -> str:
+    from ._report import figure
+
+    estimate, _, interval = figure(row).partition(" ")
+    return f'{estimate} <span class="interval">{interval}</span>'
+
+
+def _picture(report: EvaluationReport) -> str | None:
+    """Draw the report as SVG, or give None without matplotlib."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return None
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    from ..plotting import EvaluationDisplay
+
+    # The same report gives the same page.
+    with rc_context({"svg.hashsalt": "skdeepfake"}):
+        figure = EvaluationDisplay(report).draw()
+        file = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+    svg = file.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def _footer(report: EvaluationReport) -> str:
+    from .. import __version__
+
+    settings = ", ".join(f"{k}={v!r}" for k, v in report.settings.items())
+    versions = (
+        f"skdeepfake {__version__}, scikit-learn {sklearn.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+    return f"<footer>{escape(settings)}<br>{escape(versions)}</footer>"

@@ -1,0 +1,339 @@
+"""The seven distortions of DeeperForensics-1.0, of one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Integral
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..metrics._validation import validated
+
+Frame = NDArray[np.uint8]
+
+# Raise it whenever a frame may come out otherwise than before: crops are kept by it.
+ALGORITHM_VERSION = 1
+
+MODES = ("corrected", "faithful")
+LEVELS = (1, 2, 3, 4, 5)
+
+# The distortion that is one of the file, not of a frame.
+COMPRESSION = "VC"
+
+# Side of a block, in pixels, and its grey.
+_BLOCK, _GREY = 8, 128
+
+# Side of the frame that the original's numbers of blocks are for.
+_BLOCKS_AT = 256
+
+# Luma of R, G and B in ITU-R BT.601, by which OpenCV and JPEG have it.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+# What Y, Cb and Cr add to R, G and B in JPEG's full range: a column each.
+_RGB_OF_YCBCR = np.array(
+    [[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]], np.float32
+)
+
+
+class Distortion(NamedTuple):
+    """One of the seven distortions.
+
+    Attributes
+    ----------
+    name : str
+        What it does.
+    faithful, corrected : tuple of float
+        Its parameter at the levels 1 to 5, in either mode.
+    is_random : bool
+        Whether it draws random numbers.
+
+    Examples
+    --------
+    >>> from skdeepfake.perturbations import DISTORTIONS
+    >>> DISTORTIONS["JPEG"].name
+    'JPEG compression'
+    >>> DISTORTIONS["JPEG"].parameter(level=5, mode="corrected")
+    10
+    """
+
+    name: str
+    faithful: tuple[float, ...]
+    corrected: tuple[float, ...]
+    is_random: bool = False
+
+    def parameter(self, level: int, mode: str) -> float:
+        """Look the parameter of a level up.
+
+        Parameters
+        ----------
+        level : int
+            From 1 to 5.
+        mode : {"corrected", "faithful"}
+            Whose.
+
+        Returns
+        -------
+        float
+        """
+        return (self.corrected if mode == "corrected" else self.faithful)[level - 1]
+
+
+def _alike(name: str, *parameters: float, is_random: bool = False) -> Distortion:
+    return Distortion(name, parameters, parameters, is_random)
+
+
+#: The distortions by their codes, in the order of the authors' code. The parameters
+#: are a factor of the colours (CS) and of the contrast (CC), a number of blocks (BW),
+#: a variance (GNC), the side of a kernel in pixels (GB), a factor of shrinking or a
+#: quality (JPEG), and a constant rate factor (VC).
+DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
+    {
+        "CS": _alike("colour saturation", 0.4, 0.3, 0.2, 0.1, 0.0),
+        "CC": _alike("colour contrast", 0.85, 0.725, 0.6, 0.475, 0.35),
+        "BW": _alike("local blocks", 16, 32, 48, 64, 80, is_random=True),
+        "GNC": _alike(
+            "Gaussian noise", 0.001, 0.002, 0.005, 0.01, 0.05, is_random=True
+        ),
+        "GB": _alike("Gaussian blur", 7, 9, 13, 17, 21),
+        "JPEG": Distortion("JPEG compression", (2, 3, 4, 5, 6), (50, 40, 30, 20, 10)),
+        "VC": _alike("video compression", 30, 32, 35, 38, 40),
+    }
+)
+
+
+@validated(
+    {
+        "frame": ["array-like"],
+        "distortion": [StrOptions(set(DISTORTIONS))],
+        "level": [Interval(Integral, 0, LEVELS[-1], closed="both")],
+        "mode": [StrOptions(set(MODES))],
+        "random_state": ["random_state", np.random.Generator],
+    }
+)
+def distort(
+    frame: ArrayLike,
+    distortion: str,
+    level: int,
+    *,
+    mode: str = "corrected",
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+) -> Frame:
+    """Distort a frame as DeeperForensics-1.0 does, or as it means to.
+
+    Parameters
+    ----------
+    frame : ndarray of uint8, shape (height, width, 3)
+        RGB. It stays as it is.
+    distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG"}
+        Which, of :data:`DISTORTIONS`. "VC" is one of the file:
+        :class:`VideoPerturber` does it.
+    level : int
+        From 1, the mildest, to 5; 0 changes nothing.
+    mode : {"corrected", "faithful"}, default="corrected"
+        What the distortion is meant to be, or what the authors' code does. See the
+        notes of :class:`VideoPerturber`.
+    random_state : int, RandomState, Generator instance or None, default=None
+        Draws the places of blocks, and noise.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        A new frame.
+
+    Raises
+    ------
+    ValueError
+        If `frame` is not RGB and uint8, or a parameter is out of its range, or
+        `distortion` is "VC" and `level` not 0.
+
+    See Also
+    --------
+    VideoPerturber : The same of all frames of many videos.
+
+    References
+    ----------
+    Jiang, L., Li, R., Wu, W., Qian, C. and Loy, C. C. (2020). DeeperForensics-1.0: A
+    large-scale dataset for real-world face forgery detection. CVPR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.perturbations import distort
+    >>> red = np.zeros((1, 1, 3), np.uint8)
+    >>> red[..., 0] = 200
+    >>> distort(red, "CS", 5).tolist()
+    [[[60, 60, 60]]]
+    >>> distort(red, "CC", 1, mode="faithful").tolist()
+    [[[170, 0, 0]]]
+    """
+    frame = np.asarray(frame)
+    if (
+        frame.dtype != np.uint8
+        or frame.ndim != 3
+        or frame.shape[2] != 3
+        or not frame.size
+    ):
+        raise ValueError(
+            f"frame has the shape {frame.shape} and the dtype {frame.dtype}, but must "
+            "be RGB: uint8 of shape (height, width, 3)"
+        )
+    if not level:
+        return frame.copy()
+    if distortion == COMPRESSION:
+        raise ValueError(
+            f"distortion={COMPRESSION!r} compresses a whole file, and no frame: use "
+            "VideoPerturber"
+        )
+    if not isinstance(random_state, np.random.Generator):
+        seed = check_random_state(random_state).randint(2**31 - 1)
+        random_state = np.random.default_rng(int(seed))
+    return apply(frame, distortion, int(level), mode, random_state)
+
+
+def apply(
+    frame: Frame, distortion: str, level: int, mode: str, rng: np.random.Generator
+) -> Frame:
+    """Distort a frame; nothing is checked. Give a new one."""
+    parameter = DISTORTIONS[distortion].parameter(level, mode)
+    return _FUNCTIONS[mode][distortion](frame, parameter, rng)
+
+
+# -- what is meant ---------------------------------------------------------------
+
+
+def _saturation(frame: Frame, factor: float, rng: np.random.Generator) -> Frame:
+    # The same as a factor of Cb and Cr about 128, without the way there and back.
+    luma = _luma(frame)[..., np.newaxis]
+    return _rounded(luma + np.float32(factor) * (frame - luma))
+
+
+def _contrast(frame: Frame, factor: float, rng: np.random.Generator) -> Frame:
+    # A mean in double precision: of millions of pixels it would else drift.
+    mean = np.float32(_luma(frame).mean(dtype=np.float64))
+    return _rounded(mean + np.float32(factor) * (frame - mean))
+
+
+def _blocks(frame: Frame, number: float, rng: np.random.Generator) -> Frame:
+    side = min(frame.shape[:2])
+    return _with_blocks(frame, max(1, round(number * side / _BLOCKS_AT)), 1, rng)
+
+
+def _noise(frame: Frame, variance: float, rng: np.random.Generator) -> Frame:
+    noise = rng.standard_normal(frame.shape, np.float32) @ _RGB_OF_YCBCR.T
+    return _rounded(frame + np.float32(255 * np.sqrt(variance)) * noise)
+
+
+def _blur(frame: Frame, side: float, rng: np.random.Generator) -> Frame:
+    kernel = int(side), int(side)
+    return cv2.GaussianBlur(frame, kernel, side / 6)  # type: ignore[return-value]
+
+
+def _jpeg(frame: Frame, quality: float, rng: np.random.Generator) -> Frame:
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    decoded = cv2.imdecode(file, cv2.IMREAD_COLOR)
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)  # type: ignore[arg-type,return-value]
+
+
+def _luma(frame: Frame) -> NDArray[np.float32]:
+    return frame.astype(np.float32) @ _LUMA
+
+
+def _rounded(values: NDArray[np.floating]) -> Frame:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _with_blocks(
+    frame: Frame, number: int, margin: int, rng: np.random.Generator
+) -> Frame:
+    """Put grey blocks on a copy, none of them over the edge.
+
+    `margin` is 1 where they may touch the right and the lower edge.
+    """
+    frame = frame.copy()
+    # One after the other: at a higher level the same and more.
+    highest = [max(1, size - _BLOCK + margin) for size in frame.shape[:2]]
+    for y, x in rng.integers(0, highest, (number, 2)):
+        frame[y : y + _BLOCK, x : x + _BLOCK] = _GREY
+    return frame
+
+
+# -- what the authors' code does -------------------------------------------------
+
+
+def _saturation_faithful(
+    frame: Frame, factor: float, rng: np.random.Generator
+) -> Frame:
+    ycbcr = _to_ycbcr(frame)
+    # About 0.5, where their grey is (0.5 * 224 + 16) / 255.
+    ycbcr[..., 1:] = 0.5 + (ycbcr[..., 1:] - 0.5) * factor
+    return _truncated(_from_ycbcr(ycbcr))
+
+
+def _contrast_faithful(frame: Frame, factor: float, rng: np.random.Generator) -> Frame:
+    # About black: it darkens.
+    return _truncated(frame.astype(np.float32) * np.float32(factor))
+
+
+def _blocks_faithful(frame: Frame, number: float, rng: np.random.Generator) -> Frame:
+    # None in a frame of less than 256 pixels, and never in its last row or column.
+    return _with_blocks(frame, min(frame.shape[:2]) // _BLOCKS_AT * int(number), 0, rng)
+
+
+def _noise_faithful(frame: Frame, variance: float, rng: np.random.Generator) -> Frame:
+    ycbcr = _to_ycbcr(frame) / np.float32(255)
+    noisy = (ycbcr + np.sqrt(variance) * rng.standard_normal(frame.shape)) * 255
+    return _truncated(np.clip(_from_ycbcr(noisy), 0, 255))
+
+
+def _jpeg_faithful(frame: Frame, factor: float, rng: np.random.Generator) -> Frame:
+    height, width = frame.shape[:2]
+    small = max(1, width // int(factor)), max(1, height // int(factor))
+    return cv2.resize(cv2.resize(frame, small), (width, height))  # type: ignore[return-value]
+
+
+def _to_ycbcr(frame: Frame) -> NDArray[np.float32]:
+    """Convert as they do: by formulas for 0 to 1, though the values go to 255."""
+    bgr = frame[..., ::-1].astype(np.float32)
+    ycbcr = cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)[..., [0, 2, 1]]
+    return (ycbcr * _RANGES + 16) / np.float32(255)
+
+
+def _from_ycbcr(ycbcr: NDArray[np.floating]) -> NDArray[np.float32]:
+    ycrcb = ((ycbcr.astype(np.float32) * 255 - 16) / _RANGES)[..., [0, 2, 1]]
+    bgr = cv2.cvtColor(np.ascontiguousarray(ycrcb), cv2.COLOR_YCrCb2BGR)
+    return bgr[..., ::-1]  # type: ignore[return-value]
+
+
+_RANGES = np.array([235 - 16, 240 - 16, 240 - 16], np.float32)
+
+
+def _truncated(values: NDArray[np.floating]) -> Frame:
+    # A cast to uint8 of what does not fit is left to the machine; here it wraps.
+    return values.astype(np.int64).astype(np.uint8)
+
+
+_FUNCTIONS: dict[str, dict[str, Callable[[Frame, Any, np.random.Generator], Frame]]] = {
+    "corrected": {
+        "CS": _saturation,
+        "CC": _contrast,
+        "BW": _blocks,
+        "GNC": _noise,
+        "GB": _blur,
+        "JPEG": _jpeg,
+    },
+    "faithful": {
+        "CS": _saturation_faithful,
+        "CC": _contrast_faithful,
+        "BW": _blocks_faithful,
+        "GNC": _noise_faithful,
+        "GB": _blur,
+        "JPEG": _jpeg_faithful,
+    },
+}

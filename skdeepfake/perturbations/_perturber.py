@@ -1,0 +1,193 @@
+"""The distortions as a step between the sampler and the cropper."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._stateless import StatelessTransformer
+from ..preprocessing._clip import check_clips
+from ._clip import Perturbation, PerturbedClip
+from ._distortions import DISTORTIONS, LEVELS, MODES
+
+BOXES = ("perturbed", "clean")
+
+
+class VideoPerturber(StatelessTransformer):
+    """Distort the frames of videos, by one of seven distortions at one of five levels.
+
+    The seven of DeeperForensics-1.0 [1]_, which are what the field measures robustness
+    by. It stands between the :class:`~skdeepfake.preprocessing.VideoFrameSampler` and
+    the :class:`~skdeepfake.preprocessing.DlibFaceCropper`: whole frames are distorted,
+    before faces are searched. Distort real videos and fakes alike, or a detector is
+    asked for the distortion.
+
+    ====== ================== =================================================
+    code   distortion         parameter at the levels 1 to 5
+    ====== ================== =================================================
+    CS     colour saturation  factor 0.4, 0.3, 0.2, 0.1, 0
+    CC     colour contrast    factor 0.85, 0.725, 0.6, 0.475, 0.35
+    BW     local blocks       16, 32, 48, 64, 80 grey blocks of 8 x 8 pixels
+    GNC    Gaussian noise     variance 0.001, 0.002, 0.005, 0.01, 0.05
+    GB     Gaussian blur      kernel of 7, 9, 13, 17, 21 pixels
+    JPEG   JPEG compression   quality 50, 40, 30, 20, 10
+    VC     video compression  constant rate factor 30, 32, 35, 38, 40
+    ====== ================== =================================================
+
+    Several of them in a pipeline make a chain. VC comes first in it.
+
+    Parameters
+    ----------
+    distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG", "VC"}, default="GB"
+        Which.
+    level : int, default=3
+        From 1, the mildest, to 5. 0 leaves the clips as they are, so that a search may
+        have undistorted videos among its candidates.
+    mode : {"corrected", "faithful"}, default="corrected"
+        What the distortion is meant to be, or what the authors' code does, to compare
+        with published figures. See Notes.
+    boxes : {"perturbed", "clean"}, default="perturbed"
+        The frames in which faces are searched: the distorted ones, as a user would have
+        to, or the undistorted ones, as the authors advise, which measures the detector
+        alone. In either case faces are cut out of the distorted frames. The last step
+        of a chain decides, and undistorted are the frames before its first.
+    cache_dir : str, os.PathLike or None, default=None
+        Folder of the videos that VC compresses, made if missing; nothing is ever
+        deleted from it. None compresses each video when it is decoded, to a file that
+        is gone afterwards.
+    random_state : int, RandomState instance or None, default=None
+        Draws the places of blocks, and noise. Pass an int for the same frames each
+        time, which a cache of crops needs to be of use.
+
+    See Also
+    --------
+    distort : The same of one frame.
+    skdeepfake.evaluation.robustness_curve : Score a pipeline on all of them.
+    skdeepfake.preprocessing.VideoTranscoder : Compress all videos alike before
+        anything else.
+
+    Notes
+    -----
+    What is drawn for a frame depends on `random_state`, the size of the file and the
+    number of the frame: not on the other videos, their order or their class. A higher
+    level has the blocks of the lower ones and more, and the same noise, only stronger.
+
+    The two modes:
+
+    - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: the
+      same, by formulas for values from 0 to 1 that are given 0 to 255, and cut down to
+      whole numbers; a grey may lose 1.
+    - CC. *Corrected*: contrast about the mean luma of the frame. *Faithful*: each value
+      times the factor, which darkens.
+    - BW. *Corrected*: at least one block; their number is that of the table where the
+      shorter side has 256 pixels, and proportional to it. They may lie anywhere.
+      *Faithful*: the same, with the shorter side rounded down to multiples of 256, so
+      that smaller frames get no block.
+    - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to Y,
+      Cb and Cr, and the result rounded. *Faithful*: the noise is 1.16 times as strong
+      in Y, 1.14 times in Cb and Cr, since the scale is that of limited range; cut down.
+    - GB. The same. The standard deviation is a sixth of the kernel's side.
+    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is made smaller by a factor of 2,
+      3, 4, 5 or 6, and enlarged again; there is no JPEG in it.
+    - VC. H.264 by x264's preset "medium", as
+      :class:`~skdeepfake.preprocessing.VideoTranscoder` does it. *Corrected*: of as
+      much as is sampled. *Faithful*: of the whole file, however long. Limits of size
+      and time are the sampler's, and the containers those of the VideoTranscoder, which
+      takes neither GIF nor PNG.
+
+    The authors write each distorted video to a file, which compresses it once more, of
+    the distortions other than VC too. That is not done here, in neither mode.
+
+    References
+    ----------
+    .. [1] Jiang, L., Li, R., Wu, W., Qian, C. and Loy, C. C. (2020).
+       DeeperForensics-1.0: A large-scale dataset for real-world face forgery
+       detection. CVPR. Their code is in
+       https://github.com/EndlessSora/DeeperForensics-1.0.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdeepfake.perturbations import VideoPerturber
+    >>> from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler
+    >>> steps = make_pipeline(
+    ...     VideoFrameSampler(n_frames=4),
+    ...     VideoPerturber("VC", 3),
+    ...     VideoPerturber("GNC", 1, random_state=0),
+    ...     DlibFaceCropper(),
+    ... )
+    >>> steps.fit_transform(["interview.mp4"]).shape  # doctest: +SKIP
+    (1, 4)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "distortion": [StrOptions(set(DISTORTIONS))],
+        "level": [Interval(Integral, 0, LEVELS[-1], closed="both")],
+        "mode": [StrOptions(set(MODES))],
+        "boxes": [StrOptions(set(BOXES))],
+        "cache_dir": [str, os.PathLike, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        distortion: str = "GB",
+        level: int = 3,
+        *,
+        mode: str = "corrected",
+        boxes: str = "perturbed",
+        cache_dir: str | os.PathLike[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.distortion = distortion
+        self.level = level
+        self.mode = mode
+        self.boxes = boxes
+        self.cache_dir = cache_dir
+        self.random_state = random_state
+
+    def transform(self, X: ArrayLike) -> NDArray[np.object_]:
+        """Make clips of distorted frames; nothing is decoded yet.
+
+        Parameters
+        ----------
+        X : ndarray of object, shape (n_videos,)
+            Clips, as :class:`~skdeepfake.preprocessing.VideoFrameSampler` or another
+            VideoPerturber gives them, of one length.
+
+        Returns
+        -------
+        ndarray of object, shape (n_videos,)
+            A :class:`PerturbedClip` for each; at level 0 the clips themselves.
+
+        Raises
+        ------
+        ValueError
+            If X is not a one-dimensional array of clips of one length, or
+            `distortion` is "VC" and the clips are distorted already.
+        """
+        self._validate_params()
+        clips = check_clips(X, caller=type(self).__name__)
+        # At each level, so that a grid over levels leaves the generator alike.
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if self.level:
+            perturbation = Perturbation(
+                str(self.distortion),
+                int(self.level),
+                str(self.mode),
+                str(self.boxes),
+                seed,
+            )
+            clips = [
+                PerturbedClip(clip, perturbation, cache_dir=self.cache_dir)
+                for clip in clips
+            ]
+        result = np.empty(len(clips), dtype=object)
+        result[:] = clips
+        return result

@@ -1,0 +1,217 @@
+"""Predicted probabilities against how often they come true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ..metrics import ReliabilityCurve, expected_calibration_error, reliability_curve
+from ._drawing import BLUE, check_matplotlib
+
+
+class ReliabilityDisplay:
+    """Predicted probabilities against how often they come true.
+
+    Unlike :class:`~sklearn.calibration.CalibrationDisplay` it says how many samples
+    each point stands for: by the size of its marker, and in figures.
+
+    Parameters
+    ----------
+    curve : ReliabilityCurve
+        Named tuple of `predicted`, `observed` and `n_samples` of each bin.
+    error : float or None, default=None
+        Expected calibration error, for the legend.
+    name : str or None, default=None
+        What the samples are, for the legend.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+        The figure, after ``plot``.
+    ax_ : matplotlib.axes.Axes
+        Its axes, after ``plot``.
+    line_ : matplotlib.lines.Line2D
+        The curve, after ``plot``.
+
+    See Also
+    --------
+    ReliabilityDisplay.from_predictions : The same from labels and probabilities.
+    ReliabilityDisplay.from_estimator : The same from a fitted pipeline.
+
+    Examples
+    --------
+    >>> from skdeepfake.plotting import ReliabilityDisplay
+    >>> display = ReliabilityDisplay.from_predictions(
+    ...     [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], n_bins=2
+    ... )
+    >>> display.ax_.get_ylabel()
+    'share that is fake'
+    """
+
+    def __init__(
+        self,
+        curve: ReliabilityCurve,
+        *,
+        error: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.curve = curve
+        self.error = error
+        self.name = name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        n_bins: int = 10,
+        strategy: str = "uniform",
+        pos_label: Any = None,
+        name: str | None = None,
+        **plot_params: Any,
+    ) -> ReliabilityDisplay:
+        """Plot labels and probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Label of each video, or of each frame.
+        y_prob : array-like of shape (n_samples,)
+            Probability of the positive class.
+        n_bins, strategy, pos_label
+            As :func:`~skdeepfake.metrics.reliability_curve` takes them.
+        name : str or None, default=None
+            What the samples are, for the legend.
+        **plot_params : dict
+            Passed on to ``plot``.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            With its figure drawn.
+
+        Raises
+        ------
+        ValueError
+            As :func:`~skdeepfake.metrics.reliability_curve` raises it.
+        """
+        check_matplotlib("ReliabilityDisplay.from_predictions")
+        bins: dict[str, Any] = {
+            "n_bins": n_bins,
+            "strategy": strategy,
+            "pos_label": pos_label,
+        }
+        display = cls(
+            reliability_curve(y_true, y_prob, **bins),
+            error=expected_calibration_error(y_true, y_prob, **bins),
+            name=name,
+        )
+        return display.plot(**plot_params)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any
+    ) -> ReliabilityDisplay:
+        """Plot what a fitted pipeline says of videos.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, of two classes.
+        X : array-like of shape (n_videos, ...)
+            What it takes.
+        y : array-like of shape (n_videos,)
+            Label of each video.
+        **params : dict
+            Passed on to `from_predictions`.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            With its figure drawn.
+
+        Raises
+        ------
+        ValueError
+            If `estimator` is not a classifier of two classes.
+        """
+        check_matplotlib("ReliabilityDisplay.from_estimator")
+        from ..evaluation._asking import ask
+
+        answers = ask(estimator, X, params.get("pos_label"))
+        return cls.from_predictions(y, answers.proba, **params)
+
+    def plot(
+        self,
+        *,
+        ax: Any = None,
+        color: str = BLUE,
+        marker: str = "o",
+        show_counts: bool = True,
+    ) -> ReliabilityDisplay:
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Axes to draw on. By default a new figure is made.
+        color, marker : str
+            Of the curve, as matplotlib takes them.
+        show_counts : bool, default=True
+            Write at each point how many samples it stands for.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            The display itself.
+        """
+        check_matplotlib("ReliabilityDisplay.plot")
+        from matplotlib import pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
+        predicted, observed, n_samples = self.curve
+        label = self.name or "curve"
+        if self.error is not None:
+            label = f"{label}: error {self.error:.3f}"
+        if not any(line.get_gid() == "calibrated" for line in ax.lines):
+            ax.plot(
+                [0, 1], [0, 1], color="0.4", linestyle=":", gid="calibrated", zorder=1
+            )
+        (self.line_,) = ax.plot(predicted, observed, color=color, zorder=2)
+        ax.scatter(
+            predicted,
+            observed,
+            s=20 + 180 * n_samples / n_samples.sum(),
+            color=color,
+            marker=marker,
+            zorder=3,
+        )
+        # For the legend: a marker of one size.
+        ax.plot([], [], color=color, marker=marker, label=label)
+        for x, y, n in zip(*self.curve, strict=True) if show_counts else ():
+            below = y > 0.9
+            ax.annotate(
+                str(n),
+                (x, y),
+                xytext=(0, -9 if below else 9),
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+                fontsize="x-small",
+                color=color,
+            )
+        ax.set(
+            xlim=(-0.03, 1.03),
+            ylim=(-0.03, 1.03),
+            xlabel="predicted probability of fake",
+            ylabel="share that is fake",
+        )
+        ax.set_aspect("equal")
+        ax.grid(alpha=0.3)
+        ax.legend(loc="upper left", fontsize="small", framealpha=0.9)
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return self
