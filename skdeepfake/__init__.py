@@ -8,6 +8,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
+- :mod:`skdeepfake.inspection`: where in a face and when in a video the evidence lies
 - :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
 - :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
 - :mod:`skdeepfake.model_selection`: splits by identity and by official lists
@@ -32,6 +33,7 @@ _MODULES = (
     "evaluation",
     "exceptions",
     "features",
+    "inspection",
     "metrics",
     "model_selection",
     "persistence",

@@ -42,6 +42,7 @@ LIGHT_MODULES = [
     ),
     "skdeepfake.datasets",
     "skdeepfake.evaluation",
+    "skdeepfake.inspection",
     "skdeepfake.metrics",
     "skdeepfake.model_selection",
     "skdeepfake.persistence",

@@ -1,5 +1,6 @@
 """Displays in scikit-learn's manner: the faces, the training, the video's time."""
 
+from ._attribution import AttributionDisplay
 from ._evaluation import EvaluationDisplay
 from ._faces import FacesDisplay
 from ._history import HistoryDisplay
@@ -8,6 +9,7 @@ from ._robustness import RobustnessDisplay
 from ._timeline import TimelineDisplay
 
 __all__ = [
+    "AttributionDisplay",
     "EvaluationDisplay",
     "FacesDisplay",
     "HistoryDisplay",

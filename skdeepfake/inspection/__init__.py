@@ -1,0 +1,7 @@
+"""Where in a face and when in a video a detector finds its evidence."""
+
+from ._grad_cam import grad_cam
+from ._occlusion import occlusion
+from ._overlay import overlay
+
+__all__ = ["grad_cam", "occlusion", "overlay"]

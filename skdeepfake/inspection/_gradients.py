@@ -1,0 +1,98 @@
+"""The gradient of a logit by what a layer gives, in the words of each Keras backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+from ._network import go_through, last_layer, logit
+
+# Runs a network to its logits; what a layer gives goes through the argument first.
+Run = Callable[[Callable[[Any], Any]], Any]
+
+
+def pull_back(
+    network: keras.Model, images: NDArray, layer: Any
+) -> tuple[NDArray, NDArray]:
+    """Compute what a layer gives, and how the logits depend on that.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From images to one probability.
+    images : ndarray of shape (n, height, width, channels)
+        A batch.
+    layer : keras.Layer
+        One of the network's, or of a network's within it.
+
+    Returns
+    -------
+    activations, slopes : ndarray of shape (n, ...)
+        Outputs of the layer for each image, and the gradient of the image's logit by
+        them. The sigmoid behind the logit would shrink it to nothing for images that
+        the network is sure of.
+    """
+    last = last_layer(network)
+    inputs = keras.ops.convert_to_tensor(images)
+
+    def run(at_layer: Callable[[Any], Any]) -> Any:
+        def visit(visited: Any, call: Any, *arguments: Any, **options: Any) -> Any:
+            if visited is last:
+                return logit(last, *arguments)
+            found = call(*arguments, **options)
+            return at_layer(found) if visited is layer else found
+
+        # Images do not depend on each other: the sum's gradient is each one's own.
+        return keras.ops.sum(go_through(network, inputs, visit))
+
+    activations, slopes = _PULL[keras.backend.backend()](run)
+    to_numpy = keras.ops.convert_to_numpy
+    return to_numpy(activations), to_numpy(slopes)
+
+
+def _pull_tensorflow(run: Run) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    seen = []
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+        def watch(found: Any) -> Any:
+            tape.watch(found)
+            seen.append(found)
+            return found
+
+        total = run(watch)
+    return seen[-1], tape.gradient(total, seen[-1])
+
+
+def _pull_torch(run: Run) -> tuple[Any, Any]:
+    import torch
+
+    seen = []
+
+    def start_here(found: Any) -> Any:
+        seen.append(found.detach().requires_grad_())
+        return seen[-1]
+
+    (slopes,) = torch.autograd.grad(run(start_here), seen[-1:])
+    return seen[-1].detach(), slopes
+
+
+def _pull_jax(run: Run) -> tuple[Any, Any]:
+    import jax
+
+    seen = []
+
+    def keep(found: Any) -> Any:
+        seen.append(found)
+        return found
+
+    # Twice, for only what is given to a function can be derived by.
+    run(keep)
+    return seen[-1], jax.grad(lambda found: run(lambda _: found))(seen[-1])
+
+
+_PULL = {"tensorflow": _pull_tensorflow, "torch": _pull_torch, "jax": _pull_jax}
