@@ -7,6 +7,8 @@
 puts every fifth image into the test set, so the split is the same for everyone;
 the detector takes its validation set from the rest.
 
+Intervals are by bootstrap over the images, whose identities are not known.
+
 The detectors: `cnn`; `cnn_rnn`, over VGG16's features of 49 positions; `logistic`,
 scikit-learn's logistic regression over VGG16's features averaged over the positions.
 Features take the most time: `--memory` keeps them for the next run.
@@ -26,12 +28,14 @@ import _report
 import cv2
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepfake.detectors import CNNDetector, CNNRNNDetector
+from skdeepfake.evaluation import EvaluationReport, evaluate
+from skdeepfake.evaluation._report import figure
 from skdeepfake.features import VGG16Featurizer
+from skdeepfake.plotting import EvaluationDisplay
 from skdeepfake.preprocessing import Resizer
 
 
@@ -92,13 +96,20 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     return {name: ast.literal_eval(value) for name, value in pairs}
 
 
-def scores(y: np.ndarray, proba: np.ndarray) -> dict[str, float]:
-    """Score probabilities of fake."""
-    return {
-        "AUC": round(roc_auc_score(y, proba), 4),
-        "accuracy": round(accuracy_score(y, proba > 0.5), 4),
-        "log loss": round(log_loss(y, proba), 4),
-    }
+def scores(report: EvaluationReport) -> dict[str, Any]:
+    """Pick the figures of a report that a table has room for."""
+    names = ("AUC", "accuracy", "equal error rate", "log loss")
+    return {name: figure(report.row(name)) for name in names}
+
+
+def write(report: EvaluationReport, path: Path, title: str) -> None:
+    """Write a report as a page, and its picture beside it."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # a server has no display
+    report.to_html(path, title=title)
+    picture = EvaluationDisplay(report).plot().figure_
+    picture.savefig(path.with_suffix(".png"), dpi=100)
 
 
 def main() -> None:
@@ -121,6 +132,9 @@ def main() -> None:
         metavar="NAME=VALUE",
         help="parameters of the detector that differ from its defaults",
     )
+    parser.add_argument(
+        "--report", type=Path, help="write this page, and a picture, of the last seed"
+    )
     parser.add_argument("--json", type=Path, help="write the result to this file")
     args = parser.parse_args()
 
@@ -133,7 +147,7 @@ def main() -> None:
         began = time.perf_counter()
         pipeline.fit(X[~test], y[~test])
         seconds = time.perf_counter() - began
-        proba = pipeline.predict_proba(X[test])[:, 1]
+        report = evaluate(pipeline, X[test], y[test], random_state=0)
         history = getattr(pipeline[-1], "history_", None)
         monitored = history and history["val_loss"]
         rows.append(
@@ -144,10 +158,12 @@ def main() -> None:
                 "epochs": len(monitored) if monitored else "-",
                 "best epoch": int(np.argmin(monitored)) + 1 if monitored else "-",
                 "seconds": round(seconds),
-                **scores(y[test], proba),
+                **scores(report),
             }
         )
         _report.print_table(rows[-1:])
+        if args.report:
+            write(report, args.report, f"{args.detector} on {test.sum()} face images")
     _report.print_table(rows)
     if args.json:
         _report.write(rows, args.json)

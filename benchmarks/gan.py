@@ -27,6 +27,7 @@ from accuracy import load_faces, scores
 
 from skdeepfake.detectors import GANDetector
 from skdeepfake.detectors._base import BaseDetector
+from skdeepfake.evaluation import evaluate
 from skdeepfake.exceptions import AdversarialImbalanceWarning
 from skdeepfake.preprocessing import Resizer
 
@@ -70,7 +71,7 @@ def measure(
     seconds = time.perf_counter() - began
     if pictures is not None and "generator_" in vars(detector):
         draw(detector.generate(32, random_state=0), pictures / f"{name}.png")
-    proba = detector.predict_proba(X[test])[:, 1]
+    report = evaluate(detector, X[test], y[test], random_state=0)
     won = [w for w in caught if w.category is AdversarialImbalanceWarning]
     return {
         "training": name,
@@ -79,7 +80,7 @@ def measure(
         "epochs": len(detector.history_["loss"]),
         "best epoch": int(np.argmax(detector.history_["val_roc_auc"])) + 1,
         "seconds": round(seconds),
-        **scores(y[test], proba),
+        **scores(report),
         "imbalance": "yes" if won else "no",
     }
 

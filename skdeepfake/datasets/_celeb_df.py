@@ -80,9 +80,9 @@ def load_celeb_df(
     data set, where this does not matter. To train on it
     with strangers in the test, split by
     ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides. For
-    intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos of
-    one person together.
+    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides.
+    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos
+    of one person together.
 
     References
     ----------

@@ -167,8 +167,8 @@ def load_dfd(
     field tests on the whole set after training on another. To train on it
     nevertheless, split by ``IdentityKFold(details["target"], details["source"])`` of
     :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides.
-    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos of one actor
-    together.
+    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos
+    of one actor together.
 
     A video may show two actors, only one of whom was forged.
 
