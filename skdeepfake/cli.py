@@ -186,6 +186,7 @@ def _predict(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from .datasets import load_videos
     from .evaluation import EvaluationReport
+    from .evaluation._asking import aggregation_of
 
     pipeline = _load(args.model)
     videos = load_videos(args.root, group=args.group)
@@ -200,6 +201,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         videos.target[answered],
         np.array([answer.probability for answer in answers]),
         frame_proba=np.array([answer.frames for answer in answers]),
+        aggregation=aggregation_of(pipeline[-1]),
         groups=videos.groups[answered],
         names=[answer.path for answer in answers],
         threshold=args.threshold,

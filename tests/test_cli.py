@@ -191,6 +191,7 @@ def test_evaluation_counts_and_scores(
         "videos_with_face": 1.0,
         "frames_with_face": 1.0,
     }
+    assert report["settings"]["aggregation"] == "mean"
     assert list(report["failed"]) == [str(tmp_path / "fake" / "zzz.mp4")]
     figures = {(r["level"], r["measure"]): r for r in report["rows"]}
     accuracy = pipeline.score(rendered_videos.data, rendered_videos.target)

@@ -25,11 +25,14 @@ class Answers(NamedTuple):
         tell.
     has_face : ndarray of bool, shape (n_videos, n_frames), or None
         Which frames have a face; None where no step of the pipeline tells.
+    aggregation : str or None
+        How the scores of frames become that of a video; None where they do not.
     """
 
     proba: NDArray[np.float64]
     frame_proba: NDArray[np.float64] | None
     has_face: NDArray[np.bool_] | None
+    aggregation: str | None = None
 
 
 def ask(estimator: Any, X: ArrayLike, pos_label: PosLabel = None) -> Answers:
@@ -72,7 +75,16 @@ def ask(estimator: Any, X: ArrayLike, pos_label: PosLabel = None) -> Answers:
         return Answers(classifier.predict_proba(X)[:, positive], None, has_face)
     frames = classifier.predict_frame_proba(X)
     proba = classifier.aggregate_proba(frames)[:, positive]
-    return Answers(proba, frames[..., positive], ~np.isnan(frames[..., positive]))
+    of_frames = frames[..., positive]
+    has_face = ~np.isnan(of_frames)
+    return Answers(proba, of_frames, has_face, aggregation_of(classifier))
+
+
+def aggregation_of(classifier: Any) -> str | None:
+    """Say how the scores of frames become that of a video; None where they do not."""
+    if getattr(classifier, "_sees_sequences", False):
+        return None  # its network has an answer of its own for the whole
+    return getattr(classifier, "aggregation", None)
 
 
 def _faces(X: ArrayLike) -> NDArray[np.bool_] | None:

@@ -119,6 +119,7 @@ def evaluate(
         answers.proba,
         frame_proba=answers.frame_proba,
         has_face=answers.has_face,
+        aggregation=answers.aggregation,
         groups=groups,
         by=by,
         names=_names(X),

@@ -109,6 +109,7 @@ class EvaluationReport:
         *,
         frame_proba: ArrayLike | None = None,
         has_face: ArrayLike | None = None,
+        aggregation: str | None = None,
         groups: ArrayLike | None = None,
         by: ArrayLike | None = None,
         names: Sequence[str] | None = None,
@@ -134,6 +135,8 @@ class EvaluationReport:
             The same of each frame; NaN where there is no face.
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
             Which frames have a face; None takes it from `frame_proba`.
+        aggregation : str, default=None
+            How a video's score comes from its frames', such as "mean", for the record.
         groups, by, threshold, fprs, eps, n_bins, no_face, pos_label, n_resamples, \
 confidence_level, random_state
             As :func:`evaluate` takes them.
@@ -159,6 +162,7 @@ confidence_level, random_state
             "n_resamples": n_resamples,
             "confidence_level": confidence_level,
         }
+        about = {"aggregation": aggregation} if aggregation else {}
         validate_parameter_constraints(
             _CONSTRAINTS, {**settings, "random_state": random_state}, "evaluate"
         )
@@ -172,7 +176,7 @@ confidence_level, random_state
         )
         scored = check_scored(y_true, y_score, pos_label, None, is_probability=True)
         self = cls()
-        self.settings = settings
+        self.settings = {**about, **settings}
         n_videos = len(scored.score)
         self.names = [str(i) for i in range(n_videos)] if names is None else [*names]
         group = np.arange(n_videos) if groups is None else column_or_1d(groups)
@@ -429,6 +433,8 @@ confidence_level, random_state
                 "leave_out": "videos without a face are left out",
             }
             lines.append(policy[self.settings["no_face"]])
+        if rule := self.settings.get("aggregation"):
+            lines.append(f"a video's score is the {rule} of its frames'")
         if self.settings["n_resamples"]:
             lines.append(
                 f"in brackets {_percent(self.settings['confidence_level'])} intervals, "

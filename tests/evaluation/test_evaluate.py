@@ -16,7 +16,9 @@ from skdeepfake.evaluation import evaluate
 
 
 class Brightness(ClassifierMixin, BaseEstimator):
-    """Takes bright frames for fakes."""
+    """Takes bright frames for fakes, and a video by the brightest."""
+
+    aggregation = "max"
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -60,6 +62,10 @@ def test_detector_is_scored_by_its_own_answers(videos: Bunch) -> None:
     assert report["AUC"] == roc_auc_score(videos.y, expected)
     assert report.coverage["all"] == (12, 1.0, 34 / 36)
     assert report.row("AUC", level="frames")["n_real"] == 16
+    assert "a video's score is the max of its frames'" in str(report)
+    detector._sees_sequences = True
+    report = evaluate(detector, videos.X, videos.y, n_resamples=0)
+    assert "aggregation" not in report.settings
 
 
 def test_images_are_not_scored_twice(videos: Bunch) -> None:
