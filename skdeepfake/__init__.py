@@ -4,6 +4,7 @@ The way of the data, from paths of videos to one probability a video:
 
 - :mod:`skdeepfake.datasets`: labelled videos
 - :mod:`skdeepfake.preprocessing`: frames, faces, arrays
+- :mod:`skdeepfake.synthesis`: fakes made of real faces, to train from these alone
 - :mod:`skdeepfake.perturbations`: what happens to videos on their way
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
@@ -41,6 +42,7 @@ _MODULES = (
     "pipeline",
     "plotting",
     "preprocessing",
+    "synthesis",
 )
 _NAMES = {
     "CNNDetector": "detectors",
@@ -52,6 +54,7 @@ _NAMES = {
     "GANDetector": "detectors",
     "KerasFeaturizer": "features",
     "Resizer": "preprocessing",
+    "SelfBlender": "synthesis",
     "VGG16Featurizer": "features",
     "VideoFrameSampler": "preprocessing",
     "VideoPerturber": "perturbations",

@@ -42,6 +42,7 @@ _TRUSTED = frozenset(
         "skdeepfake.preprocessing._resizing.Resizer",
         "skdeepfake.preprocessing._sampling.VideoFrameSampler",
         "skdeepfake.preprocessing._transcoding.VideoTranscoder",
+        "skdeepfake.synthesis._self_blending.SelfBlender",
     ]
 )
 

@@ -49,6 +49,7 @@ LIGHT_MODULES = [
     "skdeepfake.perturbations",
     "skdeepfake.plotting",
     "skdeepfake.pipeline",
+    "skdeepfake.synthesis",
     "skdeepfake.cli",
 ]
 

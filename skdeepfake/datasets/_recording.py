@@ -1,4 +1,4 @@
-"""Imagined recordings of one face, and face swaps in them, frame by frame."""
+"""Imagined recordings of one face, and manipulations of it, frame by frame."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ..synthesis._recipe import draw_recipe
 
 # Where the face lies in `skimage.data.astronaut()`, in pixels of that picture:
 # the box that dlib finds there is 87 pixels wide.
@@ -173,8 +175,10 @@ class Recording:
         )
         return seen.astype(np.float32)
 
-    def render(self, swap: Swap | None = None) -> Iterator[NDArray[np.uint8]]:
-        """Yield the frames, RGB uint8; with `swap`, those of the fake."""
+    def render(
+        self, manipulation: Swap | SelfBlend | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Yield the frames, RGB uint8; with a manipulation, those of the fake."""
         height, width = self.size
         for k in range(len(self.seconds)):
             offset = -self.margin + self.camera[k]
@@ -191,10 +195,13 @@ class Recording:
             frame += head[..., 3:] / 255 * (head[..., :3] - frame)
             y, x = self.grain_place[k]
             grain = self.grain[y : y + height, x : x + width]
-            if swap is not None:
-                frame, grain = swap.apply(k, frame, grain, picture, pose)
+            if isinstance(manipulation, Swap):
+                frame, grain = manipulation.apply(k, frame, grain, picture, pose)
             frame = frame * self.light + grain
-            yield np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+            recorded = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+            if isinstance(manipulation, SelfBlend):
+                recorded = manipulation.apply(recorded, pose)
+            yield recorded
 
 
 class Swap:
@@ -245,3 +252,18 @@ class Swap:
         mask = self.recording.project(self.mask, pose)[..., None]
         # A generated face brings none of the camera's noise along.
         return frame + mask * (face - frame), grain * (1 - 0.7 * mask)
+
+
+class SelfBlend:
+    """One self-blending of the face of a recording, drawn from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.recipe = draw_recipe(np.random.default_rng(seed))
+
+    def apply(
+        self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """Return a frame, as it was recorded, with the face blended into itself."""
+        corner = np.append(_FACE_CENTRE - _FACE_WIDTH / 2, 1)
+        to_frame = np.column_stack([pose[:, :2] * _FACE_WIDTH, pose @ corner])
+        return self.recipe.apply(frame, to_frame).fake

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_scalar
 from tqdm.auto import tqdm
 
 from ..exceptions import DatasetError
-from ._recording import Recording, Swap, load_portrait
+from ._recording import Recording, SelfBlend, Swap, load_portrait
 
 __all__ = ["make_videos"]
 
@@ -27,6 +27,7 @@ _ENCODER = ("-preset", "fast", "-crf", "23", "-threads", "1", "-f", "mp4")
 # Names start with three digits, by which a fake is paired with its real clip.
 _MAX_REAL = 1000
 _MIN_SIDE = 96
+_MANIPULATIONS = ("swap", "self_blended")
 
 
 def make_videos(
@@ -37,6 +38,7 @@ def make_videos(
     duration: float = 2.0,
     fps: float = 15,
     size: tuple[int, int] = (240, 320),
+    manipulation: str = "swap",
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> Bunch:
@@ -52,7 +54,7 @@ def make_videos(
     2. Each fake repeats the recording of one real clip, frame by frame. In every
        frame a deformed, recoloured and slightly blurred copy of the face is
        blended into it through a soft ellipse that moves with the face, as face
-       swaps are.
+       swaps are; or the face is blended into itself.
     3. Both are encoded alike: H.264, yuv420p, CRF 23, no sound.
 
     The clips are written to ``root/real/007.mp4`` and ``root/fake/007_fake.mp4``
@@ -79,6 +81,11 @@ def make_videos(
         them, and at least 96. The face is about half as wide as the shorter
         side. dlib's detector needs about 80 pixels to find a face without
         upsampling, thus a shorter side of some 200.
+    manipulation : {"swap", "self_blended"}, default="swap"
+        How fakes are made: the swap above, or what
+        :class:`~skdeepfake.synthesis.SelfBlender` does by its defaults to the
+        frames as they were recorded, drawn once for each fake. The real clips are
+        the same either way, and the pairing is.
     random_state : int, RandomState instance or None, default=None
         Determines the recordings and the manipulations. Pass an int for the same
         clips at every call.
@@ -116,6 +123,7 @@ def make_videos(
     See Also
     --------
     load_videos : Loads the folder again.
+    skdeepfake.synthesis.SelfBlender : Makes fakes of crops, of real videos too.
 
     Examples
     --------
@@ -136,6 +144,11 @@ def make_videos(
         check_scalar(value, name, Real, min_val=0, include_boundaries="neither")
         if not math.isfinite(value):
             raise ValueError(f"{name} must be finite, got {value}.")
+    if manipulation not in _MANIPULATIONS:
+        raise ValueError(
+            f"manipulation must be one of {', '.join(map(repr, _MANIPULATIONS))}, got "
+            f"{manipulation!r}."
+        )
     size = _check_size(size)
     portrait = load_portrait()
     folders = _make_folders(Path(root))
@@ -165,8 +178,11 @@ def make_videos(
             jobs, desc="Rendering", unit="clip", disable=verbose < 1
         ):
             recording = Recording(int(seeds[group]), portrait, n_frames, fps, size)
-            swap = None if fake_seed is None else Swap(fake_seed, recording)
-            _write_clip(path, recording.render(swap), n_frames, fps, size)
+            fake: Swap | SelfBlend | None = None
+            if fake_seed is not None:
+                swaps = manipulation == "swap"
+                fake = Swap(fake_seed, recording) if swaps else SelfBlend(fake_seed)
+            _write_clip(path, recording.render(fake), n_frames, fps, size)
             written.append(path)
     except BaseException:
         # A part of a set would pass for the whole one, and stop the next call.

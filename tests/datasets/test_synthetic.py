@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skdeepfake.datasets import _synthetic, load_videos
+from skdeepfake.datasets._recording import Recording, SelfBlend, load_portrait
 from skdeepfake.datasets._synthetic import make_videos
 from skdeepfake.exceptions import DatasetError
 
@@ -143,6 +144,47 @@ def test_a_fake_is_smoother_than_its_recording(clips):
         assert detail[1] < 0.8 * detail[0]
 
 
+def test_a_face_is_blended_into_itself_where_it_goes():
+    recording = Recording(0, load_portrait(), 12, 2, (240, 320))
+    # It crosses the frame, and turns a little.
+    recording.path[:, 0] += np.linspace(-30, 30, 12)
+    real = np.stack(list(recording.render())).astype(int)
+    fake = np.stack(list(recording.render(SelfBlend(1))))
+    changed = np.abs(fake - real).max(axis=3)
+    places = []
+    for k in (0, 6, 11):
+        y, x = np.nonzero(changed[k])
+        # Nothing beyond the face, whose box is some 120 pixels wide.
+        assert np.abs(x - recording.path[k, 0]).max() < 75
+        assert np.abs(y - recording.path[k, 1]).max() < 100
+        assert changed[k].max() > 10
+        places.append((x.mean(), y.mean()))
+    moves = np.diff(places, axis=0)
+    expected = np.diff(recording.path[[0, 6, 11]], axis=0)
+    np.testing.assert_allclose(moves, expected, atol=2)
+    # One draw for all frames: the colours shift alike.
+    shifts = [(fake[k] - real[k])[changed[k] > 0].mean(axis=0) for k in (0, 6, 11)]
+    assert np.abs(shifts[0]).max() > 5
+    np.testing.assert_allclose(shifts, shifts[:1] * 3, atol=1)
+
+
+def test_self_blended_fakes_are_of_the_same_recordings(tmp_path):
+    swapped, blended, again = (
+        make_videos(tmp_path / name, **TINY, manipulation=manipulation, random_state=0)
+        for name, manipulation in (
+            ("swap", "swap"),
+            ("blend", "self_blended"),
+            ("again", "self_blended"),
+        )
+    )
+    real, other_real = (decode(videos.data[0]) for videos in (swapped, blended))
+    np.testing.assert_array_equal(real, other_real)
+    swap, blend, same = (decode(v.data[1]) for v in (swapped, blended, again))
+    np.testing.assert_array_equal(blend, same)
+    assert np.abs(blend.astype(int) - swap).max() > 20
+    assert np.abs(blend.astype(int) - real).max() > 20
+
+
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
@@ -155,6 +197,7 @@ def test_a_fake_is_smoother_than_its_recording(clips):
         ({"size": (95, 128)}, ValueError, "height == 95, must be >= 96"),
         ({"size": (96, 129)}, ValueError, "a width of 129: use 128 or 130"),
         ({"size": 240}, ValueError, "size must be a tuple of height and width"),
+        ({"manipulation": "blend"}, ValueError, "one of 'swap', 'self_blended', got"),
         ({"size": (96.0, 128)}, TypeError, "the height must be an instance of int"),
     ],
 )

@@ -1,0 +1,99 @@
+"""Masks of faces: soft, and never twice of the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ._landmarks import Points
+
+Mask = NDArray[np.float32]
+
+# Masks are made on a canvas that goes with the face: of so many pixels for the side of
+# its box, and half of it more on each side. They are smooth, so that few will do.
+_UNIT = 96
+_SIDE = 2 * _UNIT
+
+# A polygon's corners are given in 16ths of a pixel.
+_SUBPIXEL = 4
+
+# Which points the convex hull is of. Those past 67 are the forehead.
+SHAPES: dict[str, list[slice]] = {
+    "whole": [slice(None)],
+    "without_forehead": [slice(0, 68)],
+    "inner": [slice(17, 68)],  # brows, eyes, nose and mouth
+    "lower": [slice(2, 15), slice(29, 36)],  # from the nose down
+}
+
+# The elastic deformation: waves across the canvas, and how far they go, as a share of
+# the box. About what alpha = 50 and sigma = 7 make of an image of 256 pixels.
+_WAVES, _AMPLITUDE = 24, 0.012
+
+# Radii of the erosion and of the Gaussian kernel, as shares of the box.
+_EROSION, _SOFTNESS = (0.01, 0.08), (0.02, 0.12)
+
+
+class MaskRecipe(NamedTuple):
+    """All that is drawn of a mask."""
+
+    shape: str
+    waves: NDArray[np.float32]
+    erosion: float
+    softness: float
+    ratio: float
+
+
+def draw_mask(
+    rng: np.random.Generator, shapes: Sequence[str], ratios: Sequence[float]
+) -> MaskRecipe:
+    """Draw a mask of one of the shapes and with one of the blending ratios."""
+    return MaskRecipe(
+        shape=shapes[int(rng.integers(len(shapes)))],
+        waves=rng.standard_normal((_WAVES, _WAVES, 2), np.float32),
+        erosion=rng.uniform(*_EROSION),
+        softness=rng.uniform(*_SOFTNESS),
+        ratio=float(ratios[int(rng.integers(len(ratios)))]),
+    )
+
+
+def mask_on_canvas(recipe: MaskRecipe, points: Points) -> Mask:
+    """Make the mask of a face whose points are given in units of its box."""
+    hull = cv2.convexHull(
+        np.concatenate([points[part] for part in SHAPES[recipe.shape]])
+    )
+    corners = np.rint(((hull + 0.5) * _UNIT - 0.5) * 2**_SUBPIXEL).astype(np.int32)
+    mask = np.zeros((_SIDE, _SIDE), np.uint8)
+    cv2.fillConvexPoly(mask, corners, 255, cv2.LINE_AA, _SUBPIXEL)
+
+    waves = cv2.resize(recipe.waves, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    shift = np.float32(_AMPLITUDE * _UNIT) * waves
+    places = np.arange(_SIDE, dtype=np.float32)
+    x, y = shift[..., 0] + places, shift[..., 1] + places[:, np.newaxis]
+    deformed = cv2.remap(mask, x, y, cv2.INTER_LINEAR)
+
+    # What a first blur and its cut at 1 would take away, as the paper has it.
+    side = 2 * round(recipe.erosion * _UNIT) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    # Of whole numbers, so that a blur leaves what is full to the bit.
+    eroded = cv2.erode(deformed, kernel).astype(np.uint16) * 257
+    radius = max(1, round(recipe.softness * _UNIT))
+    side = 2 * radius + 1
+    soft = cv2.GaussianBlur(eroded, (side, side), radius / 2)
+    return soft.astype(np.float32) / np.float32(65535) * np.float32(recipe.ratio)
+
+
+def mask_in_image(
+    mask: Mask, to_image: NDArray[np.float64], shape: tuple[int, ...]
+) -> Mask:
+    """Lay a mask over an image.
+
+    `to_image` is the affine map (2, 3) from units of the box to pixels.
+    """
+    linear = to_image[:, :2] / _UNIT
+    offset = to_image @ [0.5 / _UNIT - 0.5, 0.5 / _UNIT - 0.5, 1]
+    to_pixels = np.column_stack([linear, offset])
+    return cv2.warpAffine(mask, to_pixels, shape[1::-1])  # type: ignore[return-value]

@@ -1,0 +1,134 @@
+"""One draw of a self-blended fake, which may hold for all frames of a video."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ._alterations import Alteration, Image, alter, draw_alteration
+from ._landmarks import Points, standard_face
+from ._masks import SHAPES, Mask, MaskRecipe, draw_mask, mask_in_image, mask_on_canvas
+
+#: Which of the two copies may be altered.
+ALTERED = ("source", "target", "either")
+
+#: The paper's blending ratios.
+RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
+
+# How far the source moves, as shares of the box's width and height, and how far it
+# shrinks or, by the inverse, grows.
+_TRANSLATION, _SCALE = np.array([0.03, 0.015]), 0.95
+
+
+class Parts(NamedTuple):
+    """A fake, what was blended into, and where."""
+
+    fake: Image
+    target: Image
+    mask: Mask
+
+
+class Recipe:
+    """All that is drawn of a fake.
+
+    Parameters
+    ----------
+    alters_source : bool
+        Whether the source is altered, or else the target.
+    alteration : Alteration
+        How.
+    move : ndarray of shape (2, 3)
+        An affine map of the source, in units of the face's box.
+    mask : MaskRecipe
+        Where it is blended in.
+    """
+
+    def __init__(
+        self,
+        *,
+        alters_source: bool,
+        alteration: Alteration,
+        move: NDArray[np.float64],
+        mask: MaskRecipe,
+    ) -> None:
+        self.alters_source = alters_source
+        self.alteration = alteration
+        self.move = move
+        self.mask = mask
+
+    def apply(
+        self,
+        image: Image,
+        to_image: NDArray[np.float64],
+        points: Points | None = None,
+    ) -> Parts:
+        """Blend the face in an image with a copy of itself.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (height, width, 3)
+            RGB.
+        to_image : ndarray of shape (2, 3)
+            The affine map from units of the face's box to pixels.
+        points : ndarray of shape (n_points, 2) or None, default=None
+            Landmarks in pixels. None takes those of the standard face.
+        """
+        face_size = float(np.sqrt(abs(np.linalg.det(to_image[:, :2]))))
+        altered = alter(image, self.alteration, face_size)
+        source, target = (altered, image) if self.alters_source else (image, altered)
+        full = np.vstack([to_image, [0, 0, 1]])
+        inverse = np.linalg.inv(full)
+        moved = cv2.warpAffine(
+            source,
+            to_image @ np.vstack([self.move, [0, 0, 1]]) @ inverse,
+            image.shape[1::-1],
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        if points is None:
+            on_canvas = self._standard_mask
+        else:
+            in_box = points @ inverse[:2, :2].T + inverse[:2, 2]
+            on_canvas = self._mask_of(in_box)
+        mask = mask_in_image(on_canvas, to_image, image.shape)
+        # Where the mask is 0, it gives the target to the bit.
+        fake = cv2.blendLinear(moved, target, mask, 1 - mask)
+        return Parts(fake, target, mask)  # type: ignore[arg-type]
+
+    @functools.cached_property
+    def _standard_mask(self) -> Mask:
+        return self._mask_of(standard_face())
+
+    def _mask_of(self, points: NDArray[np.floating]) -> Mask:
+        # It goes with the source.
+        moved = points @ self.move[:, :2].T + self.move[:, 2]
+        return mask_on_canvas(self.mask, moved.astype(np.float32))
+
+
+def draw_recipe(
+    rng: np.random.Generator,
+    *,
+    colour: float = 1.0,
+    detail: float = 1.0,
+    movement: float = 1.0,
+    altered: str = "source",
+    shapes: Sequence[str] = tuple(SHAPES),
+    ratios: Sequence[float] = RATIOS,
+) -> Recipe:
+    """Draw a fake. The parameters are those of :class:`SelfBlender`."""
+    # Whatever the parameters, as many numbers are drawn.
+    heads = rng.random() < 0.5
+    translation = movement * rng.uniform(-_TRANSLATION, _TRANSLATION)
+    scale = _SCALE ** (movement * rng.uniform(-1, 1))
+    # About the middle of the box.
+    offset = 0.5 * (1 - scale) + translation
+    return Recipe(
+        alters_source=altered == "source" or (altered == "either" and heads),
+        alteration=draw_alteration(rng, colour, detail),
+        move=np.column_stack([scale * np.eye(2), offset]),
+        mask=draw_mask(rng, shapes, ratios),
+    )

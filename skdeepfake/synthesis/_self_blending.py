@@ -1,0 +1,418 @@
+"""Self-blended fakes: a real face blended with an altered copy of itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any, ClassVar, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._slots import filled_slots
+from .._versions import Versioned
+from ._alterations import Image
+from ._landmarks import box_in_crop, find_points
+from ._masks import SHAPES
+from ._recipe import ALTERED, RATIOS, Parts, Recipe, draw_recipe
+
+RandomState = int | np.random.RandomState | np.random.Generator | None
+
+# Smallest side of a crop in pixels.
+_MIN_SIDE = 16
+
+
+class SelfBlender(Versioned, BaseEstimator):
+    """Make a fake of a real face by blending it with an altered copy of itself.
+
+    Whatever made a fake, something was blended into a picture, and two pictures differ
+    in colour, sharpness and place. A fake that has this and nothing else teaches a
+    detector to look for it, and not for one generator's traces: it is trained from
+    real faces alone, and finds manipulations that it never saw [1]_.
+
+    1. Two copies are made of a face, the source and the target. One of them is altered:
+       its channels, hue, saturation, value, brightness and contrast shift a little, and
+       it is either shrunk to a half or a quarter, though not to a face of less than 32
+       pixels, and enlarged again, or sharpened.
+    2. The source moves, and grows or shrinks, a little.
+    3. A mask is made of the face, the convex hull of it or of a part. It moves with the
+       source, is deformed like rubber, eroded, and blurred, by chance more or less of
+       each, and multiplied by a blending ratio.
+    4. The fake is source x mask + target x (1 - mask).
+
+    Where the mask is zero, the fake is the target, to the bit; with
+    ``altered="source"`` that is the given face.
+
+    It is no step of a pipeline, as it makes fakes for training only: call it on crops.
+    It keeps no state, and may be called from threads and processes at once.
+
+    Parameters
+    ----------
+    colour : float, default=1.0
+        Strength of the changes of colour; 0 for none. At 1 each channel shifts by up to
+        20 grey levels, the hue by up to 7 degrees, brightness and contrast by up to
+        10 %, as the value does, and saturation by up to 30 %.
+    detail : float, default=1.0
+        Share of the change of sharpness, 0 to 1; 0 for none.
+    movement : float, default=1.0
+        Strength of the source's movement; 0 for none. At 1 it moves by up to 3 % of the
+        width and 1.5 % of the height of the face's box, and is scaled by 0.95 to
+        1 / 0.95.
+    altered : {"source", "target", "either"}, default="source"
+        Which copy is altered in step 1. "source" leaves the background as it is. With
+        "target" it is altered, and the face is not. "either" draws one of the two for
+        each fake, as the paper does; then train with the targets as the real faces
+        (:meth:`blend_pairs`), or a detector learns that whatever was altered is a fake.
+    shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
+        Parts of the face, of which one is drawn for each fake: all of it, with the
+        forehead; from the brows down; brows, eyes, nose and mouth; from the nose down.
+    ratios : sequence of float, default=(0.25, 0.5, 0.75, 1, 1, 1)
+        Blending ratios, of which one is drawn for each fake. The default is the
+        paper's.
+    margin : float, default=0.0
+        The `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made
+        the crops: what was added on each side to dlib's box, as a share of its side.
+    landmarks : str, os.PathLike or None, default=None
+        Path of a shape predictor of dlib's with 68 points or, with a forehead, 81. The
+        mask is then that of the face at hand, found within the box. None takes a face
+        of mean proportions, looking into the camera. See Notes.
+
+    See Also
+    --------
+    skdeepfake.datasets.make_videos : Rendered videos, and self-blended fakes of them.
+    skdeepfake.preprocessing.DlibFaceCropper : Makes the crops.
+
+    Notes
+    -----
+    Differences from the paper:
+
+    - It always has landmarks, of 81 points. Here a standard face stands for them where
+      there are none, and where a model has 68 points the forehead is as high as the
+      nose is long.
+    - Shapes are parts of the hull; one is drawn for each fake.
+    - Changes of colour are one affine map of R, G and B: hue and saturation change
+      in YIQ, where that is linear. How far they go is ours, but for the channels,
+      brightness and contrast.
+    - The mask shrinks by an erosion, where the paper blurs it and cuts what is less
+      than 1 off. Both do the same, and the blur that follows widens it again.
+    - Erosion, blur and movement are shares of the face's box, so that they do not
+      depend on the size of the crop.
+    - By default only the source is altered.
+
+    A model of landmarks is read once in a process, when the first face is blended.
+    Crops that were cut off at the edge of a frame have their box a little elsewhere
+    than the margin says.
+
+    References
+    ----------
+    .. [1] Shiohara, K. and Yamasaki, T. (2022). Detecting deepfakes with self-blended
+       images. CVPR. arXiv:2204.08376.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.synthesis import SelfBlender
+    >>> face = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
+    >>> blender = SelfBlender(margin=0.3)
+    >>> fake, mask = blender.blend(face, random_state=0, return_mask=True)
+    >>> fake.shape, mask.shape
+    ((64, 64, 3), (64, 64))
+    >>> bool((fake == face)[mask == 0].all()), bool((fake == face).all())
+    (True, False)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "colour": [Interval(Real, 0, None, closed="left")],
+        "detail": [Interval(Real, 0, 1, closed="both")],
+        "movement": [Interval(Real, 0, None, closed="left")],
+        "altered": [StrOptions(set(ALTERED))],
+        "shapes": [tuple, list],
+        "ratios": [tuple, list],
+        "margin": [Interval(Real, 0, None, closed="left")],
+        "landmarks": [str, os.PathLike, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        colour: float = 1.0,
+        detail: float = 1.0,
+        movement: float = 1.0,
+        altered: str = "source",
+        shapes: Sequence[str] = tuple(SHAPES),
+        ratios: Sequence[float] = RATIOS,
+        margin: float = 0.0,
+        landmarks: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.colour = colour
+        self.detail = detail
+        self.movement = movement
+        self.altered = altered
+        self.shapes = shapes
+        self.ratios = ratios
+        self.margin = margin
+        self.landmarks = landmarks
+
+    @overload
+    def blend(
+        self,
+        face: ArrayLike,
+        random_state: RandomState = ...,
+        *,
+        return_mask: Literal[False] = ...,
+    ) -> Image: ...
+
+    @overload
+    def blend(
+        self, face: ArrayLike, random_state: RandomState = ..., *, return_mask: bool
+    ) -> Any: ...
+
+    def blend(
+        self,
+        face: ArrayLike,
+        random_state: RandomState = None,
+        *,
+        return_mask: bool = False,
+    ) -> Any:
+        """Make a fake of one face.
+
+        Parameters
+        ----------
+        face : ndarray of uint8, shape (height, width, 3)
+            A crop, RGB, of at least 16 x 16 pixels. It stays as it is.
+        random_state : int, RandomState, Generator instance or None, default=None
+            Draws all that is left to chance. An int makes the same fake each time: pass
+            a Generator for other ones at each call.
+        return_mask : bool, default=False
+            Whether to return the mask, too.
+
+        Returns
+        -------
+        fake : ndarray of uint8, shape (height, width, 3)
+            A new crop. Of a black one, which is none of a face, a copy.
+        mask : ndarray of float32, shape (height, width)
+            The share of the source in each pixel, 0 to 1; all zeros for a black crop.
+            Only with `return_mask`.
+
+        Raises
+        ------
+        ValueError
+            If `face` is not such a crop, `landmarks` is no such file, or a parameter is
+            out of its range.
+
+        See Also
+        --------
+        blend_many : Fakes of many faces, or videos.
+        """
+        parts = self._blend(face, random_state, (3,), "face")
+        return (parts.fake, parts.mask) if return_mask else parts.fake
+
+    @overload
+    def blend_many(
+        self,
+        faces: ArrayLike,
+        random_state: RandomState = ...,
+        *,
+        return_mask: Literal[False] = ...,
+    ) -> Image: ...
+
+    @overload
+    def blend_many(
+        self, faces: ArrayLike, random_state: RandomState = ..., *, return_mask: bool
+    ) -> Any: ...
+
+    def blend_many(
+        self,
+        faces: ArrayLike,
+        random_state: RandomState = None,
+        *,
+        return_mask: bool = False,
+    ) -> Any:
+        """Make a fake of each face, or of each video.
+
+        All that is drawn is drawn once for a video: its frames are altered alike and
+        through the same mask, as those of a fake are that was made in one go. With
+        `landmarks` the mask follows the face. A sample's draw depends on its place in
+        the array, and not on what the others show.
+
+        Parameters
+        ----------
+        faces : ndarray of uint8, shape (n_samples, height, width, 3) or \
+                (n_samples, n_frames, height, width, 3)
+            Crops, RGB, of at least 16 x 16 pixels; slots without a face are all zeros.
+        random_state : int, RandomState, Generator instance or None, default=None
+            As in :meth:`blend`.
+        return_mask : bool, default=False
+            Whether to return the masks, too.
+
+        Returns
+        -------
+        fakes : ndarray of uint8, of the shape of `faces`
+            Slots without a face are all zeros.
+        masks : ndarray of float32, of the shape of `faces` without its last axis
+            Only with `return_mask`.
+
+        Raises
+        ------
+        ValueError
+            If `faces` is not such an array, `landmarks` is no such file, or a parameter
+            is out of its range.
+
+        See Also
+        --------
+        blend_pairs : The targets, too.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdeepfake.synthesis import SelfBlender
+        >>> videos = np.zeros((2, 3, 32, 32, 3), np.uint8)
+        >>> videos[:, :2] = 100
+        >>> fakes = SelfBlender().blend_many(videos, random_state=0)
+        >>> fakes.any(axis=(2, 3, 4)).tolist()
+        [[True, True, False], [True, True, False]]
+        """
+        parts = self._blend(faces, random_state, (4, 5), "faces")
+        return (parts.fake, parts.mask) if return_mask else parts.fake
+
+    def blend_pairs(
+        self, faces: ArrayLike, random_state: RandomState = None
+    ) -> tuple[Image, Image]:
+        """Make pairs of a real face and its fake, which differ in the mask alone.
+
+        The real ones are the targets: with ``altered="source"`` the faces themselves,
+        else the altered ones, in whole or in part.
+
+        Parameters
+        ----------
+        faces : ndarray of uint8, shape (height, width, 3), \
+                (n_samples, height, width, 3) or \
+                (n_samples, n_frames, height, width, 3)
+            As in :meth:`blend` or :meth:`blend_many`.
+        random_state : int, RandomState, Generator instance or None, default=None
+            As there; the fakes are the same.
+
+        Returns
+        -------
+        targets : ndarray of uint8, of the shape of `faces`
+            A new array.
+        fakes : ndarray of uint8, of the shape of `faces`
+            What `blend` or `blend_many` gives.
+
+        Raises
+        ------
+        ValueError
+            If `faces` is not such an array, `landmarks` is no such file, or a parameter
+            is out of its range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdeepfake.synthesis import SelfBlender
+        >>> face = np.full((32, 32, 3), 100, np.uint8)
+        >>> blender = SelfBlender(altered="target", margin=0.5)
+        >>> real, fake = blender.blend_pairs(face, random_state=0)
+        >>> real[0, 0].tolist() == fake[0, 0].tolist() != face[0, 0].tolist()
+        True
+        """
+        parts = self._blend(faces, random_state, (3, 4, 5), "faces")
+        return parts.target, parts.fake
+
+    def _blend(
+        self,
+        X: ArrayLike,
+        random_state: RandomState,
+        n_axes: tuple[int, ...],
+        name: str,
+    ) -> Parts:
+        self._validate_params()
+        _check_choices(
+            "shapes", self.shapes, tuple(SHAPES).__contains__, ", ".join(SHAPES)
+        )
+        _check_choices("ratios", self.ratios, _is_ratio, "numbers over 0, up to 1")
+        images = _check_crops(X, n_axes, name)
+        rng = _generator(random_state)
+
+        # One sample, and one slot in it, where there are none.
+        videos = images.reshape(
+            {3: (1, 1), 4: (len(images), 1)}.get(images.ndim, images.shape[:2])
+            + images.shape[-3:]
+        )
+        fake, target = np.zeros_like(videos), np.zeros_like(videos)
+        mask = np.zeros(videos.shape[:-1], np.float32)
+        # Seeds, lest a sample's draw depend on how many numbers others have taken.
+        seeds = rng.integers(2**63, size=len(videos))
+        for i, filled in enumerate(filled_slots(videos)):
+            recipe = self._draw(np.random.default_rng(int(seeds[i])))
+            for k in np.flatnonzero(filled):
+                parts = self._apply(recipe, videos[i, k])
+                fake[i, k], target[i, k], mask[i, k] = parts
+        return Parts(
+            fake.reshape(images.shape),
+            target.reshape(images.shape),
+            mask.reshape(images.shape[:-1]),
+        )
+
+    def _draw(self, rng: np.random.Generator) -> Recipe:
+        return draw_recipe(
+            rng,
+            colour=float(self.colour),
+            detail=float(self.detail),
+            movement=float(self.movement),
+            altered=self.altered,
+            shapes=self.shapes,
+            ratios=self.ratios,
+        )
+
+    def _apply(self, recipe: Recipe, image: Image) -> Parts:
+        box = box_in_crop(image.shape, float(self.margin))
+        points = None
+        if self.landmarks is not None:
+            points = find_points(image, box, os.fspath(self.landmarks))
+        return recipe.apply(image, box.to_image(), points)
+
+
+def _check_choices(
+    name: str, values: Sequence[Any], allows: Callable[[Any], bool], allowed: str
+) -> None:
+    wrong = [value for value in values if not allows(value)]
+    if wrong or not values:
+        found = f"{wrong[0]!r} in {values!r}" if wrong else repr(values)
+        raise ValueError(f"{name} must hold one or more of {allowed}; got {found}.")
+
+
+def _is_ratio(value: Any) -> bool:
+    return isinstance(value, Real) and 0 < float(value) <= 1
+
+
+def _check_crops(X: ArrayLike, n_axes: tuple[int, ...], name: str) -> Image:
+    images = np.asarray(X)
+    if (
+        images.dtype != np.uint8
+        or images.ndim not in n_axes
+        or images.shape[-1] != 3
+        or min(images.shape[-3:-1]) < _MIN_SIDE
+    ):
+        shapes = {
+            3: "(height, width, 3)",
+            4: "(n_samples, height, width, 3)",
+            5: "(n_samples, n_frames, height, width, 3)",
+        }
+        raise ValueError(
+            f"{name} has the shape {images.shape} and the dtype {images.dtype}, but "
+            f"must be RGB: uint8 of shape {' or '.join(shapes[n] for n in n_axes)}, "
+            f"of at least {_MIN_SIDE} x {_MIN_SIDE} pixels"
+        )
+    return images
+
+
+def _generator(random_state: RandomState) -> np.random.Generator:
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    return np.random.default_rng(
+        int(check_random_state(random_state).randint(2**31 - 1))
+    )
