@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,14 +21,14 @@ from sklearn.utils._param_validation import (
 )
 
 from .._atomic import write_atomically
+from .._json import plain
 from .._pandas import import_pandas
 from ..metrics import coverage, frame_scores
-from ..metrics._validation import PosLabel, check_scored
+from ..metrics._validation import PosLabel, check_scored, is_missing
 from ._measures import Measures, Scores
 from ._page import render_page
 
 ALL = "all"
-LEVELS = ("videos", "frames")
 
 _CONSTRAINTS: dict[str, list[Any]] = {
     "threshold": [Interval(Real, 0, 1, closed="both")],
@@ -49,6 +50,7 @@ class Covered(NamedTuple):
     frames_with_face: float | None
 
 
+@dataclass(frozen=True, repr=False, eq=False)
 class EvaluationReport:
     """How good a detector is, on which videos, and how far the figures may be off.
 
@@ -153,7 +155,7 @@ confidence_level, random_state
             If the lengths differ, a parameter is out of its range, a probability is NaN
             or not between 0 and 1, or a class is missing.
         """
-        settings = {
+        settings: dict[str, Any] = {
             "threshold": threshold,
             "fprs": list(fprs),
             "eps": eps,
@@ -161,26 +163,18 @@ confidence_level, random_state
             "no_face": no_face,
             "n_resamples": n_resamples,
             "confidence_level": confidence_level,
+            "random_state": random_state,
         }
-        about = {"aggregation": aggregation} if aggregation else {}
-        validate_parameter_constraints(
-            _CONSTRAINTS, {**settings, "random_state": random_state}, "evaluate"
-        )
-        seed: Any = random_state
-        if not isinstance(seed, Integral):
+        validate_parameter_constraints(_CONSTRAINTS, settings, "evaluate")
+        if not isinstance(random_state, Integral):
             # Drawn once: all figures are of the same resamples.
-            seed = check_random_state(seed).randint(2**31)
-        settings["random_state"] = int(seed)
+            random_state = check_random_state(random_state).randint(2**31)
+        settings["random_state"] = int(random_state)  # type: ignore[arg-type]
         check_consistent_length(
             y_true, y_score, frame_proba, has_face, groups, by, names
         )
         scored = check_scored(y_true, y_score, pos_label, None, is_probability=True)
-        self = cls()
-        self.settings = {**about, **settings}
-        n_videos = len(scored.score)
-        self.names = [str(i) for i in range(n_videos)] if names is None else [*names]
-        group = np.arange(n_videos) if groups is None else column_or_1d(groups)
-        is_fake = scored.is_positive
+        n_videos, is_fake = len(scored.score), scored.is_positive
         frames = None if frame_proba is None else np.asarray(frame_proba, dtype=float)
         if has_face is None and frames is not None:
             has_face = ~np.isnan(frames)
@@ -189,72 +183,44 @@ confidence_level, random_state
             raise ValueError(
                 f"has_face has the shape {faces.shape}, not (n_videos, n_frames)"
             )
-        self._set_scores(scored.score, is_fake, group, frames, faces)
-        subsets = _subsets(is_fake, by)
-        self.coverage = {
-            name: _covered(faces, videos)
-            for name, videos in {
-                ALL: np.ones(n_videos, dtype=bool),
-                "real": ~is_fake,
-                "fake": is_fake,
-                **{name: fakes for name, (_, fakes) in subsets.items() if name != ALL},
-            }.items()
-        }
-        measures = Measures(threshold=threshold, fprs=fprs, eps=eps, n_bins=n_bins)
-        bootstrap = {
-            "n_resamples": n_resamples,
-            "confidence_level": confidence_level,
-            "random_state": settings["random_state"],
-        }
-        self.rows = []
-        for name, (videos, _) in subsets.items():
-            about = _covered(faces, videos)._asdict()
-            del about["n_videos"]
-            for level, scores in self.scores.items():
-                part = scores.of(videos)
-                counts = {
-                    "n_real": int((part.y_true == 0).sum()),
-                    "n_fake": int((part.y_true == 1).sum()),
-                    "n_groups": len(set(part.group.tolist())),
-                }
-                if not (counts["n_real"] and counts["n_fake"]):
-                    raise ValueError(
-                        f"no face was found in any {level[:-1]} of one of the classes "
-                        f"({name}): there is nothing to score"
-                    )
-                for measured in measures.of(part, **bootstrap):
-                    row = {**measured._asdict(), **counts, **about}
-                    row["measure"] = row.pop("name")
-                    self.rows.append({"subset": name, "level": level, **row})
-        return self
-
-    def _set_scores(
-        self,
-        score: NDArray[np.float64],
-        is_fake: NDArray[np.bool_],
-        group: NDArray,
-        frames: NDArray[np.float64] | None,
-        faces: NDArray[np.bool_] | None,
-    ) -> None:
-        kept = np.arange(len(score))
-        if self.settings["no_face"] == "leave_out":
+        kept = np.arange(n_videos)
+        if no_face == "leave_out":
             if faces is None:
                 raise ValueError(
                     "no_face='leave_out' needs frame_proba or has_face, to tell which "
                     "videos have no face"
                 )
             kept = kept[faces.any(axis=1)]
-        y_true = is_fake.astype(np.int64)
-        self.scores = {
-            "videos": Scores(y_true[kept], score[kept], group[kept], kept),
+        group = np.arange(n_videos) if groups is None else column_or_1d(groups)
+        scores = _levels(scored.score, is_fake, group, frames, kept)
+        subsets = _subsets(is_fake, by)
+        looked_at = {
+            ALL: np.ones(n_videos, dtype=bool),
+            "real": ~is_fake,
+            "fake": is_fake,
+            **{name: fakes for name, (_, fakes) in subsets.items() if name != ALL},
         }
-        # Of single images, the frames would be the videos once more.
-        if frames is not None and frames.shape[1] > 1:
-            of_frames = frame_scores(y_true, frames)
-            video = of_frames.video
-            self.scores["frames"] = Scores(
-                of_frames.y_true, of_frames.y_score, group[video], video
-            )
+        measures = Measures(threshold=threshold, fprs=fprs, eps=eps, n_bins=n_bins)
+        bootstrap = {
+            name: settings[name]
+            for name in ("n_resamples", "confidence_level", "random_state")
+        }
+        rows = []
+        for name, (videos, _) in subsets.items():
+            covered = _covered(faces, videos)
+            for level, of_all in scores.items():
+                rows += _rows(
+                    name, level, of_all.of(videos), covered, measures, bootstrap
+                )
+        return cls(
+            rows=rows,
+            coverage={k: _covered(faces, videos) for k, videos in looked_at.items()},
+            scores=scores,
+            settings={"aggregation": aggregation, **settings}
+            if aggregation
+            else settings,
+            names=[str(i) for i in range(n_videos)] if names is None else [*names],
+        )
 
     def __getitem__(self, measure: str) -> float:
         """Look up a figure of all videos, at the level of videos, by its name."""
@@ -325,7 +291,7 @@ confidence_level, random_state
             group of each one that was scored. None stands for what is not known.
         """
         videos = self.scores["videos"]
-        return _plain(
+        return plain(
             {
                 "settings": self.settings,
                 "coverage": {k: v._asdict() for k, v in self.coverage.items()},
@@ -464,6 +430,59 @@ def figure(row: Mapping[str, Any]) -> str:
     return f"{text} *" if row["note"] else text
 
 
+def _levels(
+    score: NDArray[np.float64],
+    is_fake: NDArray[np.bool_],
+    group: NDArray,
+    frames: NDArray[np.float64] | None,
+    kept: NDArray[np.intp],
+) -> dict[str, Scores]:
+    """Lay out the videos that are kept, and the frames, as samples."""
+    y_true = is_fake.astype(np.int64)
+    levels = {"videos": Scores(y_true[kept], score[kept], group[kept], kept)}
+    # Of single images, the frames would be the videos once more.
+    if frames is not None and frames.shape[1] > 1:
+        labels, scores, video = frame_scores(y_true, frames)
+        levels["frames"] = Scores(labels, scores, group[video], video)
+    return levels
+
+
+def _rows(
+    subset: str,
+    level: str,
+    scores: Scores,
+    covered: Covered,
+    measures: Measures,
+    bootstrap: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """Measure samples, and put beside each figure what it is about."""
+    n_fake = int(scores.y_true.sum())
+    n_real = len(scores.y_true) - n_fake
+    if not (n_real and n_fake):
+        raise ValueError(
+            f"no face was found in any {level[:-1]} of one of the classes ({subset}): "
+            "there is nothing to score"
+        )
+    n_groups = len(set(scores.group.tolist()))
+    return [
+        {
+            "subset": subset,
+            "level": level,
+            "estimate": measured.estimate,
+            "low": measured.low,
+            "high": measured.high,
+            "note": measured.note,
+            "n_real": n_real,
+            "n_fake": n_fake,
+            "n_groups": n_groups,
+            "videos_with_face": covered.videos_with_face,
+            "frames_with_face": covered.frames_with_face,
+            "measure": measured.name,
+        }
+        for measured in measures.of(scores, **bootstrap)
+    ]
+
+
 def _subsets(
     is_fake: NDArray[np.bool_], by: ArrayLike | None
 ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -475,7 +494,7 @@ def _subsets(
     if kinds.ndim != 1:
         raise ValueError(f"by has the shape {kinds.shape}, not (n_videos,)")
     for kind in dict.fromkeys(kinds[is_fake].tolist()):
-        if kind is not None and kind == kind:
+        if not is_missing(kind):
             fakes = is_fake & np.array([each == kind for each in kinds])
             name = str(kind)
             if name in (ALL, "real", "fake"):
@@ -495,21 +514,6 @@ def _covered(faces: NDArray[np.bool_] | None, videos: NDArray[np.bool_]) -> Cove
 def _percent(share: float | None) -> str:
     assert share is not None
     return f"{100 * share:.3g} %"
-
-
-def _plain(value: Any) -> Any:
-    """Turn NumPy's types into Python's, and what is not finite into None."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
 
 
 def _written(text: str, path: str | os.PathLike[str] | None) -> str:

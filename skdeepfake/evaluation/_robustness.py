@@ -18,6 +18,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import StrOptions
 from tqdm.auto import tqdm
 
+from .._json import plain
 from .._pandas import import_pandas
 from ..datasets._records import chosen
 from ..exceptions import NoFaceWarning
@@ -119,19 +120,21 @@ class RobustnessCurve:
             All attributes but the probabilities of the videos, arrays as lists; None
             instead of NaN.
         """
-        return {
-            "metric": self.metric,
-            "chance": self.chance,
-            "mode": self.mode,
-            "boxes": self.boxes,
-            "n_videos": len(self.clean_proba),
-            "distortions": list(self.distortions),
-            "levels": list(self.levels),
-            "clean_score": _plain(self.clean_score),
-            "scores": _plain(self.scores.tolist()),
-            "clean_coverage": _plain(self.clean_coverage),
-            "coverage": _plain(self.coverage.tolist()),
-        }
+        return plain(
+            {
+                "metric": self.metric,
+                "chance": self.chance,
+                "mode": self.mode,
+                "boxes": self.boxes,
+                "n_videos": len(self.clean_proba),
+                "distortions": self.distortions,
+                "levels": self.levels,
+                "clean_score": self.clean_score,
+                "scores": self.scores.tolist(),
+                "clean_coverage": self.clean_coverage,
+                "coverage": self.coverage.tolist(),
+            }
+        )
 
     def to_frame(self) -> Any:
         """Give scores and coverage as a table.
@@ -401,13 +404,6 @@ def _coverage(answers: Answers) -> float:
 
 def _array(values: list[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64).reshape(shape)
-
-
-def _plain(value: Any) -> Any:
-    """Put None in the place of NaN, which JSON does not know."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return None if np.isnan(value) else value
 
 
 def _cell(score: float, coverage: float) -> str:

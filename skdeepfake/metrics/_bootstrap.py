@@ -14,7 +14,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils._param_validation import Interval
 
 from ..exceptions import UnresolvedRateWarning
-from ._validation import check_labels, check_weight, validated
+from ._validation import check_labels, check_weight, is_missing, validated
 
 
 class BootstrapInterval(NamedTuple):
@@ -215,7 +215,7 @@ def _plain(figure: NDArray[np.float64]) -> Any:
 def numbered(groups: ArrayLike) -> NDArray[np.intp]:
     """Give each sample the number of its group; groups may be of any hashable kind."""
     names = np.asarray(column_or_1d(groups)).tolist()
-    missing = [i for i, name in enumerate(names) if name is None or name != name]
+    missing = [i for i, name in enumerate(names) if is_missing(name)]
     if missing:
         raise ValueError(
             f"groups has no value for {len(missing)} samples, the first of which is "

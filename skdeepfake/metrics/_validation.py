@@ -14,6 +14,7 @@ from sklearn.utils import (
     check_consistent_length,
     column_or_1d,
 )
+from sklearn.utils._missing import is_pandas_na
 from sklearn.utils._param_validation import validate_params
 
 PosLabel = float | str | None
@@ -65,6 +66,11 @@ def check_scored(
         labels, score, weight = (part[weight > 0] for part in (labels, score, weight))
     pos_label = check_classes(labels, pos_label)[1]
     return Scored(labels == pos_label, score, weight)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell what stands for nothing in a column: None, NaN and pandas' NA."""
+    return value is None or is_pandas_na(value) or bool(value != value)
 
 
 def check_labels(y_true: ArrayLike) -> NDArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils._missing import is_pandas_na
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ..metrics._bootstrap import numbered
+from ..metrics._validation import is_missing
 from ._leakage import some
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -70,8 +71,9 @@ class KnowingSplitter(BaseCrossValidator):
         # training on those that do not.
         yield from list(self._splits(y, groups))
 
+    @abstractmethod
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
-        raise NotImplementedError
+        """Give the splits of videos that have been counted."""
 
     def _check_parameters(self) -> None:
         names = self._parameter_constraints
@@ -142,7 +144,7 @@ def column(values: ArrayLike, name: str, *, optional: bool = False) -> NDArray:
             f"shape {listed.shape}"
         )
     found = np.empty(len(listed), dtype=object)
-    found[:] = [None if _is_missing(value) else value for value in listed.tolist()]
+    found[:] = [None if is_missing(value) else value for value in listed.tolist()]
     missing = [number for number, value in enumerate(found) if value is None]
     if missing and not optional:
         raise ValueError(f"{name} has no value for videos {some(missing)}")
@@ -253,10 +255,6 @@ def check_sides(
                     f"{advice}"
                 )
     return np.flatnonzero(train), np.flatnonzero(test)
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or is_pandas_na(value) or bool(value != value)
 
 
 def _length(X: Any) -> int:

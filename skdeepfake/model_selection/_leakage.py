@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
 from ..exceptions import LeakageError
+from ..metrics._validation import is_missing
 
 
 def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> None:
@@ -58,7 +59,7 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     skdeepfake.exceptions.LeakageError: 1 of 3 groups is in the training set and in ...
     """
     groups = np.asarray(column_or_1d(groups))
-    missing = [i for i, group in enumerate(groups.tolist()) if _is_missing(group)]
+    missing = [i for i, group in enumerate(groups.tolist()) if is_missing(group)]
     if missing:
         raise ValueError(
             f"groups has no value for samples {some(missing)}: give each video whose "
@@ -97,7 +98,3 @@ def numbers_of(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun} is" if n == 1 else f"{n} {noun}s are"
-
-
-def _is_missing(group: Any) -> bool:
-    return group is None or bool(group != group)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from .._json import plain
 from .._pandas import import_pandas
 from ..metrics._bootstrap import numbered
 from ..metrics._validation import validated
@@ -190,7 +191,7 @@ class LeakageReport:
                 for each in self.splits
             ],
             "copies": [list(pair) for pair in self.copies],
-            "features": [_row(each, missing=None) for each in self.features],
+            "features": plain([_row(each) for each in self.features]),
             "findings": self.findings,
         }
 
@@ -415,12 +416,8 @@ def _parts(bunch: Bunch) -> tuple[NDArray, NDArray, NDArray]:
     return paths, labels, groups
 
 
-def _row(feature: FeatureAUC, missing: Any = float("nan")) -> dict[str, Any]:
-    row = {**asdict(feature), "gives_away": feature.gives_away}
-    return {
-        name: missing if isinstance(value, float) and math.isnan(value) else value
-        for name, value in row.items()
-    }
+def _row(feature: FeatureAUC) -> dict[str, Any]:
+    return {**asdict(feature), "gives_away": feature.gives_away}
 
 
 def _words(name: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._random import RandomState, as_generator
 from ..metrics._validation import validated
 
 Frame = NDArray[np.uint8]
@@ -122,7 +122,7 @@ def distort(
     level: int,
     *,
     mode: str = "corrected",
-    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    random_state: RandomState = None,
 ) -> Frame:
     """Distort a frame as DeeperForensics-1.0 does, or as it means to.
 
@@ -190,10 +190,7 @@ def distort(
             f"distortion={COMPRESSION!r} compresses a whole file, and no frame: use "
             "VideoPerturber"
         )
-    if not isinstance(random_state, np.random.Generator):
-        seed = check_random_state(random_state).randint(2**31 - 1)
-        random_state = np.random.default_rng(int(seed))
-    return apply(frame, distortion, int(level), mode, random_state)
+    return apply(frame, distortion, int(level), mode, as_generator(random_state))
 
 
 def apply(

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from ._drawing import BLUE, ORANGE, check_matplotlib, draw_cell, shrink
+from ._drawing import (
+    BLUE,
+    ORANGE,
+    check_entries,
+    check_matplotlib,
+    draw_cell,
+    shrink,
+    write_times,
+    write_title,
+)
 
 # Of the cell of a bar, over that of a face.
 _BAR_HEIGHT = 0.6
@@ -320,51 +329,23 @@ class AttributionDisplay:
         titles = self.titles
         if titles is None:
             titles = [f"video {k + 1}" for k in range(n_videos)]
-        given: dict[str, Any] = {
+        given = {
             "maps": self.maps,
             "frame_attributions": self.frame_attributions,
             "proba": self.proba,
             "titles": titles,
             "timestamps": self.timestamps,
         }
-        for name, value in given.items():
-            if value is None:
-                continue
-            if len(value) != n_videos:
-                raise ValueError(
-                    f"{name} must have one entry a video, {n_videos}, as faces has; "
-                    f"got {len(value)}."
-                )
-            if name == "titles":
-                continue
-            for k, (row, entry) in enumerate(zip(self.faces, value, strict=True)):
-                if len(entry) != len(row):
-                    raise ValueError(
-                        f"{name}[{k}] must have one entry a slot, {len(row)}, as "
-                        f"faces[{k}] has; got {len(entry)}."
-                    )
+        check_entries("faces", self.faces, given, "video")
         return titles
 
     def _draw_faces(self, axes: NDArray, video: int, title: str) -> None:
         for ax, face in zip(axes, self.faces[video], strict=False):
             draw_cell(ax, face, "no face", 1.0)
         _finish_row(axes, len(self.faces[video]), "faces")
-        # A title may be wider than the cell below it, and the layout would make room:
-        # it gets a blank one for the height.
-        axes[0].set_title(" ", fontsize="medium")
-        axes[0].annotate(
-            title,
-            xy=(0, 1),
-            xytext=(0, 5),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            in_layout=False,
-        )
+        write_title(axes[0], title)
         if self.timestamps is not None:
-            seconds = np.asarray(self.timestamps[video], dtype=float)
-            for ax, second in zip(axes, seconds, strict=False):
-                if math.isfinite(second):
-                    ax.set_xlabel(f"{second:.2f} s", fontsize="x-small")
+            write_times(axes, self.timestamps[video])
 
     def _draw_maps(
         self, axes: NDArray, video: int, strongest: float | None, look: dict[str, Any]

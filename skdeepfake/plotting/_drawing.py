@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Okabe and Ito's colours, told apart whatever one's colour vision.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -23,6 +25,69 @@ def check_matplotlib(caller: str) -> None:
         raise ImportError(
             f'{caller} requires matplotlib: pip install "skdeepfake[plot]"'
         ) from error
+
+
+def check_entries(
+    reference: str, rows: Sequence[Sequence[Any]], given: Mapping[str, Any], what: str
+) -> None:
+    """Check that everything has one entry a video, and in it one a slot.
+
+    Parameters
+    ----------
+    reference : str
+        What `rows` are called.
+    rows : sequence of sequences
+        What the others go by.
+    given : mapping of str to sequence of sequences, or None
+        The others by their names; None is not looked at, and of ``"titles"`` each is
+        for all slots.
+    what : str
+        What an entry is called: "clip" or "video".
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+    """
+    for name, value in given.items():
+        if value is None:
+            continue
+        if len(value) != len(rows):
+            raise ValueError(
+                f"{name} must have one entry a {what}, {len(rows)}, as {reference} "
+                f"has; got {len(value)}."
+            )
+        if name == "titles":
+            continue
+        for k, (row, entry) in enumerate(zip(rows, value, strict=True)):
+            if len(entry) != len(row):
+                raise ValueError(
+                    f"{name}[{k}] must have one entry a slot, {len(row)}, as "
+                    f"{reference}[{k}] has; got {len(entry)}."
+                )
+
+
+def write_title(ax: Any, title: str) -> None:
+    """Write the title of a row of cells above the first of them."""
+    # A title may be wider than the cell below it, and the layout would make room: it
+    # gets a blank one for the height.
+    ax.set_title(" ", fontsize="medium")
+    ax.annotate(
+        title,
+        xy=(0, 1),
+        xytext=(0, 5),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        in_layout=False,
+    )
+
+
+def write_times(axes: NDArray, timestamps: ArrayLike) -> None:
+    """Write the time of each slot below its cell; NaN is an empty slot."""
+    seconds = np.asarray(timestamps, dtype=float)
+    for ax, second in zip(axes, seconds, strict=False):
+        if math.isfinite(second):
+            ax.set_xlabel(f"{second:.2f} s", fontsize="x-small")
 
 
 def shrink(image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:

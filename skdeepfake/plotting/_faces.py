@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from ._drawing import check_matplotlib, draw_cell, shrink
+from ._drawing import (
+    check_entries,
+    check_matplotlib,
+    draw_cell,
+    shrink,
+    write_times,
+    write_title,
+)
 
 
 class FacesDisplay:
@@ -192,22 +198,9 @@ class FacesDisplay:
             aspect = self._aspect(self.frames[clip])
             self._draw_row(axes[2 * clip], self.frames[clip], "frame", aspect)
             self._draw_row(axes[2 * clip + 1], self.faces[clip], "face", 1.0)
-            # A title may be wider than the cell below it, and the layout would
-            # make room: it gets a blank one for the height.
-            axes[2 * clip, 0].set_title(" ", fontsize="medium")
-            axes[2 * clip, 0].annotate(
-                title,
-                xy=(0, 1),
-                xytext=(0, 5),
-                xycoords="axes fraction",
-                textcoords="offset points",
-                in_layout=False,
-            )
+            write_title(axes[2 * clip, 0], title)
             if self.timestamps is not None:
-                seconds = np.asarray(self.timestamps[clip], dtype=float)
-                for ax, second in zip(axes[2 * clip], seconds, strict=False):
-                    if math.isfinite(second):
-                        ax.set_xlabel(f"{second:.2f} s", fontsize="x-small")
+                write_times(axes[2 * clip], self.timestamps[clip])
         self.axes_ = axes
         self.figure_ = axes[0, 0].figure
         return self
@@ -220,23 +213,12 @@ class FacesDisplay:
         titles = self.titles
         if titles is None:
             titles = [f"clip {k + 1}" for k in range(n_clips)]
-        given: dict[str, Sequence[Any]] = {"faces": self.faces, "titles": titles}
-        if self.timestamps is not None:
-            given["timestamps"] = self.timestamps
-        for name, value in given.items():
-            if len(value) != n_clips:
-                raise ValueError(
-                    f"{name} must have one entry a clip, {n_clips}, as frames "
-                    f"has; got {len(value)}."
-                )
-            if name == "titles":
-                continue
-            for k, (row, entry) in enumerate(zip(self.frames, value, strict=True)):
-                if len(entry) != len(row):
-                    raise ValueError(
-                        f"{name}[{k}] must have one entry a slot, {len(row)}, as "
-                        f"frames[{k}] has; got {len(entry)}."
-                    )
+        given = {
+            "faces": self.faces,
+            "titles": titles,
+            "timestamps": self.timestamps,
+        }
+        check_entries("frames", self.frames, given, "clip")
         return titles
 
     @staticmethod

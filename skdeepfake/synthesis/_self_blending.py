@@ -10,17 +10,15 @@ from typing import Any, ClassVar, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._random import RandomState, as_generator
 from .._slots import filled_slots
 from .._versions import Versioned
 from ._alterations import Image
 from ._landmarks import box_in_crop, find_points
 from ._masks import SHAPES
 from ._recipe import ALTERED, RATIOS, Parts, Recipe, draw_recipe
-
-RandomState = int | np.random.RandomState | np.random.Generator | None
 
 # Smallest side of a crop in pixels.
 _MIN_SIDE = 16
@@ -335,7 +333,7 @@ class SelfBlender(Versioned, BaseEstimator):
         )
         _check_choices("ratios", self.ratios, _is_ratio, "numbers over 0, up to 1")
         images = _check_crops(X, n_axes, name)
-        rng = _generator(random_state)
+        rng = as_generator(random_state)
 
         # One sample, and one slot in it, where there are none.
         videos = images.reshape(
@@ -408,11 +406,3 @@ def _check_crops(X: ArrayLike, n_axes: tuple[int, ...], name: str) -> Image:
             f"of at least {_MIN_SIDE} x {_MIN_SIDE} pixels"
         )
     return images
-
-
-def _generator(random_state: RandomState) -> np.random.Generator:
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    return np.random.default_rng(
-        int(check_random_state(random_state).randint(2**31 - 1))
-    )

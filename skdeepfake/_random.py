@@ -1,0 +1,26 @@
+"""Random numbers from whatever `random_state` may be."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+RandomState = int | np.random.RandomState | np.random.Generator | None
+
+
+def as_generator(random_state: RandomState) -> np.random.Generator:
+    """Make a generator of a `random_state`.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator instance or None
+        A Generator is used itself; None takes NumPy's global state.
+
+    Returns
+    -------
+    numpy.random.Generator
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    seed = check_random_state(random_state).randint(2**31 - 1)
+    return np.random.default_rng(int(seed))
