@@ -24,6 +24,7 @@ from skdeepfake.preprocessing import (
     VideoFrameSampler,
     VideoTranscoder,
 )
+from skdeepfake.synthesis import SelfBlender
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ DETECTORS = [
     CNNRNNDetector(units=(4,), **QUICK),
     GANDetector(**GAN, **QUICK),
 ]
+# What has parameters and is cloned with the estimators that hold it, but learns nothing
+# and transforms nothing.
+WITHOUT_FIT = [SelfBlender()]
 
 
 def pipeline() -> Pipeline:

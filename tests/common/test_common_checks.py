@@ -15,6 +15,7 @@ from common.estimators import (
     ON_TABLES,
     ON_TABLES_IN_SHORT,
     TRANSFORMERS,
+    WITHOUT_FIT,
     Case,
     make_cases,
 )
@@ -163,8 +164,27 @@ def test_what_stands_for_a_failing_check_is_run(estimator: Any) -> None:
             assert stands_for_it in ours(type(estimator).__name__)
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_set_params,
+    ],
+    ids=lambda check: check.__name__,
+)
+@pytest.mark.parametrize("thing", WITHOUT_FIT, ids=lambda thing: type(thing).__name__)
+def test_parameters_of_what_has_no_fit(thing: Any, check: Any) -> None:
+    check(type(thing).__name__, thing)
+
+
 def test_every_public_estimator_is_checked() -> None:
-    found = {type(estimator).__name__ for estimator in (*TRANSFORMERS, *DETECTORS)}
+    checked = (*TRANSFORMERS, *DETECTORS, *WITHOUT_FIT)
+    found = {type(estimator).__name__ for estimator in checked}
     public = {
         name
         for name in skdeepfake.__all__
