@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from ._network import go_through, last_layer, logit
+from .._last_layer import last_layer, logit
+from ._network import go_through
 
 # Runs a network to its logits; what a layer gives goes through the argument first.
 Run = Callable[[Callable[[Any], Any]], Any]

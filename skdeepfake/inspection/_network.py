@@ -11,6 +11,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from .._compiled import Compute, compiled
+from .._last_layer import last_layer, logit
 
 # Is given a layer, what runs it in inference mode, and what it runs on; what it
 # returns goes on in place of the layer's output.
@@ -127,57 +128,6 @@ def logits(network: keras.Model) -> Compute:
         return ops.convert_to_numpy(found)[:, 0]
 
     return compute_logits
-
-
-def last_layer(network: Any) -> Any:
-    """Give the layer whose sigmoid makes the probability.
-
-    Parameters
-    ----------
-    network : keras.Model
-        A detector's.
-
-    Returns
-    -------
-    keras.Layer
-        A Dense or an Activation.
-
-    Raises
-    ------
-    ValueError
-        If the network ends in anything else.
-    """
-    last = network.layers[-1]
-    known = isinstance(last, (layers.Dense, layers.Activation))
-    if not known or last.activation is not keras.activations.sigmoid:
-        raise ValueError(
-            f"the network ends in the layer {last.name!r}, a {type(last).__name__}, "
-            "but what can be explained are networks that end in a Dense or Activation "
-            "layer with a sigmoid"
-        )
-    return last
-
-
-def logit(last: Any, x: Any) -> Any:
-    """Compute what a last layer takes the sigmoid of.
-
-    Parameters
-    ----------
-    last : keras.Layer
-        As `last_layer` gives it.
-    x : tensor
-        Its input.
-
-    Returns
-    -------
-    tensor of shape (n, 1)
-        The log-odds.
-    """
-    x = ops.cast(x, "float32")
-    if isinstance(last, layers.Activation):
-        return x
-    x = ops.matmul(x, ops.cast(last.kernel, "float32"))
-    return x + ops.cast(last.bias, "float32") if last.use_bias else x
 
 
 def _is_network(layer: Any) -> bool:
