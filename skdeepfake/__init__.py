@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 # Resolved on first use: importing skdeepfake costs nothing, and its preprocessing
 # never loads Keras or TensorFlow.
 _MODULES = (
+    "augmentation",
     "cli",
     "datasets",
     "detectors",
@@ -55,6 +56,7 @@ _NAMES = {
     "KerasFeaturizer": "features",
     "Resizer": "preprocessing",
     "SelfBlender": "synthesis",
+    "TransferDetector": "detectors",
     "VGG16Featurizer": "features",
     "VideoFrameSampler": "preprocessing",
     "VideoPerturber": "perturbations",

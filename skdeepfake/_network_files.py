@@ -27,11 +27,13 @@ trusted_components: ContextVar[frozenset[str] | None] = ContextVar(
     "trusted_components", default=None
 )
 
-# All that Keras writes of the networks of the three detectors, with any parameters.
+# All that Keras writes of the networks of the detectors, with any parameters, and of
+# what augments images.
 COMPONENTS = frozenset(
     [
         "__keras_tensor__",
         "keras.DTypePolicy",
+        "keras.Sequential",
         "keras.src.models.functional.Functional",
         *(
             f"keras.layers.{name}"
@@ -40,14 +42,40 @@ COMPONENTS = frozenset(
                 *("Dense", "Conv2D", "Conv2DTranspose", "MaxPooling2D"),
                 *("LSTM", "GRU", "Bidirectional"),
                 *("Activation", "LeakyReLU", "BatchNormalization", "Dropout"),
+                # Those of `keras.applications`.
+                *("ReLU", "LayerNormalization", "Normalization", "ZeroPadding2D"),
+                *("DepthwiseConv2D", "SeparableConv2D", "AveragePooling2D"),
+                *("GlobalAveragePooling2D", "GlobalMaxPooling2D"),
+                *("Add", "Multiply", "Concatenate", "RandomFlip"),
             )
         ),
         *(
             f"keras.initializers.{name}"
-            for name in ("GlorotUniform", "Orthogonal", "Zeros", "Ones")
+            for name in (
+                *("GlorotUniform", "Orthogonal", "Zeros", "Ones"),
+                *("VarianceScaling", "TruncatedNormal"),
+            )
         ),
         "keras.src.ops.core.Cast",
-        *(f"keras.src.ops.numpy.{name}" for name in ("Any", "Mean", "NotEqual")),
+        *(
+            f"keras.src.ops.numpy.{name}"
+            for name in ("Add", "Any", "Flip", "Mean", "Multiply", "NotEqual")
+        ),
+        *(
+            name
+            for module, layer in (
+                *(("_affine", "RandomAffine"), ("_color", "RandomColor")),
+                *(("_erasing", "RandomErasing"), ("_jpeg", "RandomJPEG")),
+                *(("_noise", "RandomNoise"), ("_resampling", "RandomBlur")),
+                ("_resampling", "RandomDownscale"),
+            )
+            for name in (
+                f"skdeepfake.augmentation.{module}.{layer}",
+                f"skdeepfake>{layer}",
+            )
+        ),
+        "keras.src.applications.convnext.LayerScale",
+        "keras.src.applications.inception_resnet_v2.CustomScaleLayer",
     ]
 )
 

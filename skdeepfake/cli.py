@@ -118,9 +118,14 @@ def _train(args: argparse.Namespace) -> int:
     # The model is asked from other folders.
     named = args.weights == "imagenet"
     weights = args.weights if named else os.path.abspath(args.weights)
-    given = {}
-    if args.learning_rate is not None:  # each detector has its own
-        given["learning_rate"] = args.learning_rate
+    # What is not given is left to the detector; some have no such parameter.
+    asked = ("epochs", "learning_rate", "trainable", "augment", "fakes", "aggregation")
+    given = {name: getattr(args, name) for name in asked}
+    given = {name: value for name, value in given.items() if value is not None}
+    detectors = importlib.import_module("skdeepfake.detectors")
+    known = getattr(detectors, DETECTORS[args.detector])().get_params()
+    for name in given.keys() - known.keys():
+        raise _CommandError(f"--{name} says nothing to --detector {args.detector}")
     pipeline = make_detector_pipeline(
         args.detector,
         n_frames=args.frames,
@@ -132,7 +137,6 @@ def _train(args: argparse.Namespace) -> int:
         on_error="skip" if args.skip else "raise",
         n_jobs=args.jobs,
         verbose=0 if args.quiet else 1,
-        epochs=args.epochs,
         batch_size=args.batch_size,
         **given,
         class_weight="balanced" if args.balanced else None,
@@ -381,6 +385,10 @@ def _say(text: str) -> None:
 # -- arguments ---------------------------------------------------------------
 
 
+def _trainable(text: str) -> str | int:
+    return int(text) if text.isdigit() else text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="skdeepfake",
@@ -412,7 +420,8 @@ def _parser() -> argparse.ArgumentParser:
         "--weights",
         default="imagenet",
         metavar="FILE",
-        help="of VGG16, for cnn_rnn; imagenet (the default) is downloaded once",
+        help="of VGG16, for cnn_rnn and transfer; imagenet (the default) is "
+        "downloaded once",
     )
     train.add_argument("--frames", type=int, default=10, help="frames a video")
     train.add_argument(
@@ -420,10 +429,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--size", type=int, default=224, help="pixels of a face's side")
     train.add_argument("--margin", type=float, default=0.0, help="around the face")
-    train.add_argument("--epochs", type=int, default=50, help="at the most")
+    train.add_argument(
+        "--epochs", type=int, help="at the most; default: 50, and 20 for transfer"
+    )
     train.add_argument("--batch-size", type=int, default=32, help="frames a step")
     train.add_argument(
-        "--learning-rate", type=float, help="default: that of the paper's detector"
+        "--learning-rate", type=float, help="default: that of the detector"
+    )
+    train.add_argument(
+        "--trainable",
+        type=_trainable,
+        metavar="{all,top,N}",
+        help="for transfer: all layers (the default), the new one, or N blocks more",
+    )
+    train.add_argument(
+        "--augment",
+        choices=["flip", "light", "strong"],
+        help="change the faces in training, not for cnn_rnn; strong is for the world",
+    )
+    train.add_argument(
+        "--fakes",
+        choices=["given", "self_blended", "mixed"],
+        help="train on the fakes of ROOT (the default), on blends of its real faces, "
+        "or on both; not for cnn_rnn",
+    )
+    train.add_argument(
+        "--aggregation",
+        choices=["mean", "median", "max", "logit_mean", "top_k", "attention"],
+        help="how frames make the answer for a video; default: mean",
     )
     train.add_argument(
         "--balanced",

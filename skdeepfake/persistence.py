@@ -35,6 +35,7 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._cnn.CNNDetector",
         "skdeepfake.detectors._cnn_rnn.CNNRNNDetector",
         "skdeepfake.detectors._gan.GANDetector",
+        "skdeepfake.detectors._transfer.TransferDetector",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",
         "skdeepfake.features._vgg16.VGG16Featurizer",
         "skdeepfake.perturbations._perturber.VideoPerturber",
@@ -273,6 +274,8 @@ def _check_types(skops: ModuleType, content: bytes, names: frozenset[str]) -> se
 def _check_parameters(estimator: BaseEstimator, names: frozenset[str]) -> None:
     """Refuse Keras' own objects among the parameters, by the parameter's name."""
     for name, value in estimator.get_params(deep=True).items():
+        if name.rpartition("__")[2] == "augment":  # kept, and checked, as a description
+            continue
         for part in value if isinstance(value, (list, tuple)) else [value]:
             kind = type(part)
             # A subclass of Keras' classes stands elsewhere.

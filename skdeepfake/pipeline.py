@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
+from .synthesis import SelfBlender
 
 __all__ = ["make_detector_pipeline"]
 
@@ -18,6 +19,7 @@ DETECTORS = {
     "cnn": "CNNDetector",
     "cnn_rnn": "CNNRNNDetector",
     "gan": "GANDetector",
+    "transfer": "TransferDetector",
 }
 
 
@@ -40,9 +42,10 @@ def make_detector_pipeline(
 
     Parameters
     ----------
-    detector : {"cnn", "cnn_rnn", "gan"} or classifier, default="cnn"
-        The paper's model by its short name, or any classifier of arrays of shape
-        (n_videos, n_frames, height, width, 3), or of what `featurizer` gives.
+    detector : {"cnn", "cnn_rnn", "gan", "transfer"} or classifier, default="cnn"
+        The paper's model by its short name, a
+        :class:`~skdeepfake.detectors.TransferDetector`, or any classifier of arrays of
+        shape (n_videos, n_frames, height, width, 3), or of what `featurizer` gives.
     n_frames : int, default=10
         Frames sampled from each video.
     duration : float or None, default=10.0
@@ -51,15 +54,17 @@ def make_detector_pipeline(
         What is added to the face on each side, as a share of its size.
     size : tuple of int or None, default=None
         Height and width of the faces that the detector gets, in pixels. None is what
-        the featurizer's backbone was trained on, and otherwise 224 x 224, the paper's.
+        the backbone of the featurizer or the detector was trained on, and otherwise
+        224 x 224, the paper's.
     featurizer : transformer or None, default=None
         Step between faces and detector, such as a
         :class:`~skdeepfake.features.KerasFeaturizer`. None is none, and for
         ``"cnn_rnn"`` a :class:`~skdeepfake.features.VGG16Featurizer` with `weights`
         and `memory`.
     weights : str, os.PathLike or None, default="imagenet"
-        Weights of that VGG16: ``"imagenet"``, the path of a file, or None for random
-        ones. Without meaning for other detectors and featurizers.
+        Weights of that VGG16, or of the backbone of ``"transfer"``: ``"imagenet"``, the
+        path of a file, or None for random ones. Without meaning for other detectors and
+        featurizers.
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a cache of face crops, and of features, so that each video is
         decoded once, whatever the number of fits, folds and candidates.
@@ -73,7 +78,8 @@ def make_detector_pipeline(
         1 shows progress bars and a line an epoch.
     **detector_params : dict
         Further parameters of a detector given by name, such as ``epochs`` or
-        ``random_state``.
+        ``random_state``. Where ``fakes`` is to make self-blended ones, the `blender` is
+        told the `margin`, unless one is passed.
 
     Returns
     -------
@@ -109,6 +115,10 @@ def make_detector_pipeline(
             )
         detectors = importlib.import_module(".detectors", __package__)
         detector_params.setdefault("verbose", verbose)
+        if detector == "transfer":
+            detector_params["weights"] = weights
+        if detector_params.get("fakes", "given") != "given":
+            detector_params.setdefault("blender", SelfBlender(margin=margin))
         detector = getattr(detectors, DETECTORS[detector])(**detector_params)
     elif (
         isinstance(detector, type)
@@ -124,7 +134,7 @@ def make_detector_pipeline(
     cropper = DlibFaceCropper(
         margin=margin, memory=memory, n_jobs=n_jobs, verbose=verbose
     )
-    own_size = getattr(featurizer, "image_size", None)
+    own_size = getattr(featurizer or detector, "image_size", None)
     sampler = VideoFrameSampler(n_frames, duration, on_error=on_error, n_jobs=n_jobs)
     steps = [
         ("sampler", sampler),

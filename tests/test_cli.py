@@ -14,7 +14,8 @@ import pytest
 from sklearn.utils import Bunch
 
 from skdeepfake import FeatureCache, cli, persistence
-from skdeepfake.pipeline import DETECTORS
+from skdeepfake import pipeline as pipeline_module
+from skdeepfake.pipeline import DETECTORS, make_detector_pipeline
 from skdeepfake.preprocessing import VideoFrameSampler
 
 
@@ -355,3 +356,117 @@ def test_module_runs_as_a_program(model, rendered_videos) -> None:
     )
     (answer,) = json.loads(done.stdout)
     assert answer["probability"] == joblib.load(model).predict_proba([video])[0, 1]
+
+
+# -- options of the training ---------------------------------------------------------
+
+
+@pytest.fixture
+def built(monkeypatch) -> list[dict]:
+    """Put a list in place of the training: the parameters of each pipeline."""
+    params = []
+
+    def build(detector, **given):
+        params.append(make_detector_pipeline(detector, **given).get_params())
+        raise ValueError("enough")
+
+    monkeypatch.setattr(pipeline_module, "make_detector_pipeline", build)
+    return params
+
+
+def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> None:
+    options = [
+        *("--detector", "transfer", "--trainable", "2", "--augment", "light"),
+        *("--fakes", "mixed", "--aggregation", "attention", "--margin", "0.3"),
+        *("--epochs", "7", "--learning-rate", "0.5", "--batch-size", "9"),
+        *("--weights", "vgg16.h5", "--seed", "4", "--validation-fraction", "0"),
+    ]
+    path = tmp_path / "model.joblib"
+    code = cli.main(["train", str(rendered_root), "-o", str(path), *options])
+    assert code == cli.FAILED
+    assert capsys.readouterr().err.endswith("skdeepfake: error: enough\n")
+    (params,) = built
+    found = {
+        name: params[f"detector__{name}"]
+        for name in (
+            *(
+                "trainable",
+                "augment",
+                "fakes",
+                "aggregation",
+                "epochs",
+                "learning_rate",
+            ),
+            *("batch_size", "weights", "random_state", "validation_fraction"),
+        )
+    }
+    assert found == {
+        "trainable": 2,
+        "augment": "light",
+        "fakes": "mixed",
+        "aggregation": "attention",
+        "epochs": 7,
+        "learning_rate": 0.5,
+        "batch_size": 9,
+        "weights": os.path.abspath("vgg16.h5"),
+        "random_state": 4,
+        "validation_fraction": None,
+    }
+    assert params["detector__blender__margin"] == params["cropper__margin"] == 0.3
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_what_is_not_asked_for_is_left_to_the_detector(
+    detector, rendered_root, tmp_path, built
+) -> None:
+    path = tmp_path / "model.joblib"
+    arguments = ["train", str(rendered_root), "-o", str(path), "--detector", detector]
+    assert cli.main(arguments) == cli.FAILED
+    (params,) = built
+    own = make_detector_pipeline(detector)["detector"].get_params()
+    own.update(verbose=1, random_state=None)
+    assert {name: params[f"detector__{name}"] for name in own} == own
+    assert own["epochs"] == (20 if detector == "transfer" else 50)
+
+
+@pytest.mark.parametrize(("text", "value"), [("all", "all"), ("top", "top"), ("3", 3)])
+def test_blocks_that_learn_are_a_word_or_a_number(
+    text, value, rendered_root, tmp_path, built
+) -> None:
+    path = tmp_path / "model.joblib"
+    arguments = ["--detector", "transfer", "--trainable", text]
+    cli.main(["train", str(rendered_root), "-o", str(path), *arguments])
+    assert built[0]["detector__trainable"] == value
+
+
+@pytest.mark.parametrize(
+    ("detector", "option", "value"),
+    [
+        ("cnn_rnn", "augment", "light"),
+        ("cnn_rnn", "fakes", "mixed"),
+        ("cnn", "trainable", "2"),
+        ("transfer", "trainable", "most"),
+    ],
+)
+def test_option_that_the_detector_does_not_know_is_a_plain_error(
+    detector, option, value, rendered_root, tmp_path, capsys
+) -> None:
+    path = tmp_path / "model.joblib"
+    code = cli.main(
+        [
+            *("train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING),
+            *("--detector", detector, f"--{option}", value),
+        ]
+    )
+    assert code == cli.FAILED
+    printed = capsys.readouterr().err
+    assert re.search(f"skdeepfake: error: .*{option}", printed)
+    assert "Traceback" not in printed
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("option", ["--augment", "--fakes", "--aggregation"])
+def test_values_of_options_are_listed(option, capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", "root", "-o", "model.joblib", option, "weak"])
+    assert f"argument {option}: invalid choice: 'weak'" in capsys.readouterr().err

@@ -32,16 +32,27 @@ from skdeepfake import (
     CNNDetector,
     CNNRNNDetector,
     KerasFeaturizer,
+    TransferDetector,
     _network_files,
     persistence,
 )
 from skdeepfake._network_files import COMPONENTS
+from skdeepfake.augmentation import (
+    RandomAffine,
+    RandomBlur,
+    RandomColor,
+    RandomDownscale,
+    RandomErasing,
+    RandomJPEG,
+    RandomNoise,
+)
 from skdeepfake.detectors import _archive
 from skdeepfake.exceptions import (
     ModelFileError,
     ModelVersionWarning,
     UntrustedModelError,
 )
+from skdeepfake.features._backbones import BACKBONES, Backbone
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -822,3 +833,123 @@ def test_components_are_those_that_the_detectors_are_made_of(
             config = zipfile.ZipFile(archive).read("config.json")
             found |= set(named(json.loads(config)))
     assert found == COMPONENTS
+
+
+# -- backbones and augmentation ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def faces() -> np.ndarray:
+    """Six faces, as large as named backbones want them."""
+    return np.random.RandomState(0).randint(1, 256, (6, 1, 32, 32, 3)).astype(np.uint8)
+
+
+class OneLayer(Backbone):
+    """A layer in the place of a network of `keras.applications`."""
+
+    @property
+    def build(self) -> Any:
+        def build(*, weights: None, include_top: bool, input_shape: Any) -> keras.Model:
+            inputs = keras.Input(input_shape)
+            return keras.Model(inputs, layers.DepthwiseConv2D(3)(inputs))
+
+        return build
+
+
+@pytest.mark.parametrize("backbone", ["vgg16", "mobilenet_v3_small"])
+def test_networks_of_named_backbones_are_trusted(
+    backbone: str, faces: np.ndarray, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the preprocessing of their names, which for VGG16 is of BGR."""
+    monkeypatch.setitem(BACKBONES, "vgg16", OneLayer("vgg16", "VGG16", 224))
+    detector = TransferDetector(
+        backbone=backbone, weights=None, trainable="top", random_state=0
+    ).initialize(faces, [0, 1] * 3)
+    persistence.save(detector, path)
+    loaded = persistence.load(path)
+    np.testing.assert_array_equal(
+        loaded.predict_proba(faces), detector.predict_proba(faces)
+    )
+    frozen, still = (
+        {layer.name for layer in one.model_.layers if not layer.trainable}
+        for one in (detector, loaded)
+    )
+    assert frozen == still != set()
+
+
+def test_backbone_that_is_an_object_is_not_saved(path: Path) -> None:
+    for given, message in (
+        (backbone(), "'backbone' holds Sequential of Keras"),
+        (backbone, r"test_persistence\.backbone"),
+    ):
+        detector = TransferDetector(backbone=given)
+        detector.initialize(INPUTS["cnn"], [0, 1] * 3)
+        with pytest.raises(UntrustedModelError, match=message):
+            persistence.save(detector, path)
+    assert not path.exists()
+
+
+def augmented(augment: Any) -> CNNDetector:
+    detector = CNNDetector(filters=(2,), dense_units=2, augment=augment, random_state=0)
+    return detector.initialize(INPUTS["cnn"], [0, 1] * 3)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        "strong",
+        RandomJPEG(seed=5),
+        [
+            *(RandomAffine(), RandomColor(), RandomErasing(), RandomNoise()),
+            *(RandomBlur(), RandomDownscale(), RandomJPEG()),
+        ],
+        keras.Sequential([layers.RandomFlip("horizontal"), RandomBlur()]),
+    ],
+    ids=["preset", "layer", "all layers", "sequential"],
+)
+def test_augmentation_goes_to_safe_files(augment: Any, path: Path) -> None:
+    detector = augmented(augment)
+    persistence.save(detector, path)
+    loaded = persistence.load(path)
+    assert type(loaded.augment) is type(augment)
+    described, again = (
+        json.loads(json.dumps(keras.saving.serialize_keras_object(one)))
+        for one in (augment, loaded.augment)
+    )
+    if not isinstance(augment, keras.Sequential):  # builds itself anew
+        assert again == described
+    np.testing.assert_array_equal(proba(loaded), proba(detector))
+
+
+class Foreign(layers.Layer):
+    """A user's own change of images."""
+
+    def call(self, images: Any) -> Any:
+        return images
+
+
+@pytest.mark.parametrize("augment", [Foreign(), [RandomBlur(), Foreign()]])
+def test_augmentation_by_layers_of_others_is_not_saved(
+    augment: Any, path: Path
+) -> None:
+    detector = augmented(augment)
+    with pytest.raises(UntrustedModelError, match="Foreign"):
+        persistence.save(detector, path)
+    assert not path.exists()
+
+
+def test_attention_and_its_training_go_to_safe_files(path: Path) -> None:
+    X = INPUTS["cnn"]
+    detector = fitted_pipeline("cnn", aggregation="attention")[-1]
+    loaded = round_trip(detector, path, "skops", optimizer=True)
+    np.testing.assert_array_equal(
+        loaded.predict_frame_weights(X), detector.predict_frame_weights(X)
+    )
+    np.testing.assert_array_equal(proba(loaded), proba(detector))
+    # That of all weights that are trained, which are more than the network's.
+    own, kept = (one.model_.optimizer.variables for one in (detector, loaded))
+    assert len(own) > 2 + 2 * len(detector.model_.trainable_variables)
+    for expected, found in zip(own, kept, strict=True):
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(found), keras.ops.convert_to_numpy(expected)
+        )

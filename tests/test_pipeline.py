@@ -24,6 +24,8 @@ from skdeepfake import (
     FeatureCache,
     GANDetector,
     KerasFeaturizer,
+    SelfBlender,
+    TransferDetector,
     VGG16Featurizer,
 )
 from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
@@ -393,3 +395,70 @@ def test_features_of_videos_serve_any_classifier(rendered_videos: Bunch) -> None
         pipeline[:3].transform(rendered_videos.data)
     ).shape == (12, 512)
     assert pipeline.score(rendered_videos.data, rendered_videos.target) == 1.0
+
+
+# -- with a backbone that is trained -------------------------------------------------
+
+
+def test_backbone_that_is_trained_has_a_short_name_and_its_own_size() -> None:
+    pipeline = make_detector_pipeline(
+        "transfer", weights="vgg16.h5", verbose=1, trainable=2
+    )
+    detector = pipeline["detector"]
+    assert type(detector) is TransferDetector
+    assert (detector.weights, detector.trainable) == ("vgg16.h5", 2)
+    assert detector.verbose == 1
+    assert list(pipeline.named_steps) == ["sampler", "cropper", "resizer", "detector"]
+    assert pipeline["resizer"].size == (224, 224)
+    assert make_detector_pipeline("transfer")["detector"].weights == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"backbone": "xception"}, (299, 299)),
+        ({"backbone": "xception", "size": (96, 80)}, (96, 80)),
+        ({"backbone": len}, (224, 224)),
+    ],
+)
+def test_faces_have_the_size_of_the_backbone_that_is_trained(
+    params: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    pipeline = make_detector_pipeline("transfer", **params)
+    assert pipeline["resizer"].size == expected
+
+
+# -- with fakes that are made ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("fakes", ["self_blended", "mixed"])
+@pytest.mark.parametrize("detector", ["cnn", "gan", "transfer"])
+def test_blender_is_told_the_margin(detector: str, fakes: str) -> None:
+    pipeline = make_detector_pipeline(detector, margin=0.25, fakes=fakes)
+    blender = pipeline["detector"].blender
+    assert blender.get_params() == SelfBlender(margin=0.25).get_params()
+    assert pipeline["cropper"].margin == 0.25
+
+
+def test_blender_that_is_passed_is_taken_as_it_is() -> None:
+    blender = SelfBlender(margin=0.5)
+    pipeline = make_detector_pipeline(
+        "cnn", margin=0.25, fakes="mixed", blender=blender
+    )
+    assert pipeline["detector"].blender is blender
+    pipeline.set_params(detector__blender__colour=0.5)
+    assert blender.colour == 0.5
+
+
+def test_without_blends_there_is_no_blender() -> None:
+    assert make_detector_pipeline("cnn", margin=0.25)["detector"].blender is None
+
+
+def test_real_videos_alone_train_a_pipeline(rendered_videos: Bunch) -> None:
+    real = rendered_videos.target == 0
+    pipeline = small_pipeline(fakes="self_blended", margin=0.2, augment="flip")
+    pipeline.fit(rendered_videos.data[real], rendered_videos.target[real])
+    assert pipeline.classes_.tolist() == [0, 1]
+    assert pipeline["detector"].class_count_.tolist() == [6, 6]
+    answers = pipeline.predict_proba(rendered_videos.data[:2])
+    assert ((answers > 0) & (answers < 1)).all()

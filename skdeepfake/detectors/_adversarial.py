@@ -7,17 +7,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from . import _adversarial_step
+from ._adversarial_training import AdversarialTraining
+from ._attention import NetworkOfVideos
 
 
 @keras.saving.register_keras_serializable(package="skdeepfake")
-class AdversarialModel(keras.Model):
+class AdversarialModel(AdversarialTraining, keras.Model):
     """A classifier whose training also trains a generator to deceive it.
 
-    To Keras it is the classifier: called, evaluated and stopped by that. A training
-    step updates both networks from the same weights, as in the paper: the
-    discriminator by ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``,
-    the generator by ``BCE(1 - generated_label, D(G(noise)))``.
+    To Keras it is the classifier: called, evaluated and stopped by that.
 
     Parameters
     ----------
@@ -51,134 +49,40 @@ class AdversarialModel(keras.Model):
         name: str = "adversarial",
     ) -> None:
         super().__init__(classifier.input, classifier.output, name=name)
-        self.generator = generator
-        self.generator_optimizer = generator_optimizer
-        self.generated_label = generated_label
-        self.label_smoothing = label_smoothing
-        self.noise_seed = keras.random.SeedGenerator(seed)
-        self.discriminator_tracker = keras.metrics.Mean("discriminator_loss")
-        self.generator_tracker = keras.metrics.Mean("generator_loss")
-        # Before the step is compiled, which may create no variables.
-        generator_optimizer.build(generator.trainable_variables)
+        self.set_against(
+            generator,
+            generator_optimizer,
+            generated_label=generated_label,
+            label_smoothing=label_smoothing,
+            seed=seed,
+        )
 
     @property
     def discriminator(self) -> keras.Model:
         """The network from scaled images to logits."""
         return self.get_layer("discriminator")
 
-    # -- state ---------------------------------------------------------------
-
     @property
-    def trainable_variables(self) -> list[Any]:
-        """What the model's own optimizer updates: the discriminator's weights."""
-        return self.discriminator.trainable_variables
+    def labelling(self) -> keras.Model:
+        """The discriminator."""
+        return self.discriminator
 
-    @property
-    def trainable_weights(self) -> list[Any]:
-        """What the model's own optimizer updates: the discriminator's weights."""
-        return self.discriminator.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Any]:
-        """All other state of a step, that of the generator and its optimizer too."""
-        trainable = {id(variable) for variable in self.trainable_variables}
-        others = [v for v in self.variables if id(v) not in trainable]
-        return [*others, *self.generator_optimizer.variables]
-
-    # -- training ------------------------------------------------------------
-
-    def train_step(self, *arguments: Any) -> Any:
-        """Update both networks once.
+    def labelled_images(self, inputs: Any) -> tuple[Any, Any]:
+        """Scale the images.
 
         Parameters
         ----------
-        *arguments : tuple
-            What Keras passes under its backend.
+        inputs : tensor
+            The images.
 
         Returns
         -------
-        dict or tuple
-            What Keras wants under its backend.
+        images : tensor
+            The same, scaled.
+        n_images : int or tensor
+            Their number.
         """
-        return _adversarial_step.train_step(self, *arguments)
-
-    def update(self, data: Any) -> dict[str, Any]:
-        """Update the variables of both networks by one batch.
-
-        Parameters
-        ----------
-        data : tuple of tensors
-            Images, labels and, if given, sample weights.
-
-        Returns
-        -------
-        dict of str to scalar tensor
-            Losses and metrics of the epoch so far.
-        """
-        images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
-        n = ops.shape(images)[0]
-        labels = ops.reshape(ops.cast(labels, "float32"), (-1, 1))
-        weight = ops.ones_like(labels) if weight is None else weight
-        weight = ops.reshape(ops.cast(weight, "float32"), (-1, 1))
-        own, aim = float(self.generated_label), 1.0 - self.generated_label
-        of_labelled, of_generated = self._smoothed(labels), self._smoothed(own)
-
-        def cotangents(labelled: Any, generated: Any) -> tuple[Any, Any, Any]:
-            first = weight * _slope(of_labelled, labelled)
-            second = _slope(of_generated, generated)
-            # Where it is nothing, no number times it gives the generator's.
-            second = ops.where(ops.abs(second) < 1e-12, 1e-12, second)
-            ratio = _slope(aim, generated) / second
-            ratio = ops.reshape(ratio, (-1, *[1] * (len(images.shape) - 1)))
-            size = ops.cast(n, "float32")
-            return first / size, second / size, ratio
-
-        pulled = _adversarial_step.pull(
-            self,
-            self.get_layer("scaling")(images),
-            keras.random.normal(
-                (n, *self.generator.input_shape[1:]), seed=self.noise_seed
-            ),
-            cotangents,
-        )
-        self.optimizer.apply(pulled.discriminator, self.trainable_variables)
-        self.generator_optimizer.apply(
-            pulled.generator, self.generator.trainable_variables
-        )
-        loss = ops.mean(weight * _entropy(of_labelled, pulled.labelled))
-        against = ops.mean(_entropy(of_generated, pulled.generated))
-        deceiving = ops.mean(_entropy(aim, pulled.generated))
-        loss_tracker = next(m for m in self.metrics if m.name == "loss")
-        loss_tracker.update_state(loss, sample_weight=n)
-        self.discriminator_tracker.update_state(loss + against, sample_weight=n)
-        self.generator_tracker.update_state(deceiving, sample_weight=n)
-        logs = self.compute_metrics(
-            images, labels, ops.sigmoid(pulled.labelled), weight
-        )
-        return {
-            **logs,
-            "discriminator_loss": self.discriminator_tracker.result(),
-            "generator_loss": self.generator_tracker.result(),
-        }
-
-    def get_metrics_result(self) -> dict[str, Any]:
-        """Give the classifier's metrics, which are all that an evaluation has.
-
-        Returns
-        -------
-        dict of str to scalar tensor
-            The metrics by name.
-        """
-        results = super().get_metrics_result()
-        trackers = (self.discriminator_tracker, self.generator_tracker)
-        return {
-            name: value
-            for name, value in results.items()
-            if name not in {tracker.name for tracker in trackers}
-        }
-
-    def _smoothed(self, targets: Any) -> Any:
-        return targets * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+        return self.get_layer("scaling")(inputs), ops.shape(inputs)[0]
 
     # -- saving --------------------------------------------------------------
 
@@ -228,15 +132,61 @@ class AdversarialModel(keras.Model):
         return cls(**{**config, **built})
 
 
-def _entropy(targets: Any, logits: Any) -> Any:
-    """Binary cross-entropy of each logit."""
-    targets = ops.broadcast_to(targets, ops.shape(logits))
-    return ops.binary_crossentropy(targets, logits, from_logits=True)
+class AdversarialVideos(AdversarialTraining, keras.Model):
+    """An adversarial model that is trained on the answers for whole videos.
 
-
-def _slope(targets: Any, logits: Any) -> Any:
-    """Its derivative by the logit, ``sigmoid(logits) - targets``, without cancelling.
-
-    As large as it is even where the sigmoid rounds to 1.
+    Parameters
+    ----------
+    model : AdversarialModel
+        Of frames; its networks and its optimizers are trained.
+    odds : NetworkOfVideos
+        That of its classifier, which gives log-odds.
     """
-    return (1.0 - targets) * ops.sigmoid(logits) - targets * ops.sigmoid(-logits)
+
+    def __init__(self, model: AdversarialModel, odds: NetworkOfVideos) -> None:
+        super().__init__()
+        self.labelling = odds
+        self.discriminator = model.discriminator
+        self.set_against(
+            model.generator,
+            model.generator_optimizer,
+            generated_label=model.generated_label,
+            label_smoothing=model.label_smoothing,
+            seed=None,
+        )
+        self.noise_seed = model.noise_seed
+
+    def labelled_images(self, inputs: Any) -> tuple[Any, Any]:
+        """Count the frames.
+
+        Parameters
+        ----------
+        inputs : pair of tensors
+            Videos and which of their frames are present.
+
+        Returns
+        -------
+        inputs : pair of tensors
+            The same.
+        n_images : int or tensor
+            Number of frames.
+        """
+        n_videos, n_frames = ops.shape(inputs[1])
+        return inputs, n_videos * n_frames
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Compute the probabilities of videos.
+
+        Parameters
+        ----------
+        inputs : pair of tensors
+            Videos and which of their frames are present.
+        training : bool or None, default=None
+            Whether it is called in training.
+
+        Returns
+        -------
+        tensor of shape (n_videos, 1)
+            Probabilities.
+        """
+        return ops.sigmoid(self.labelling(inputs, training=training))

@@ -72,6 +72,32 @@ def pull(model: Any, images: Any, noise: Any, cotangents: Cotangents) -> Pulled:
     return _PULL[keras.backend.backend()](model, images, noise, cotangents)
 
 
+def apply(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """Update variables by their gradients.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Built for these variables.
+    gradients : list of tensors
+        One a variable.
+    variables : list of keras.Variable
+        What is updated, and with it the state of the optimizer.
+    """
+    if keras.backend.backend() != "jax":
+        optimizer.apply(gradients, variables)
+        return
+    # Of an optimizer that scales the loss, JAX can compile this way alone.
+    values, state = optimizer.stateless_apply(
+        [variable.value for variable in optimizer.variables],
+        gradients,
+        [variable.value for variable in variables],
+    )
+    for changed, new in ((variables, values), (optimizer.variables, state)):
+        for variable, value in zip(changed, new, strict=True):
+            variable.assign(value)
+
+
 def _pull_tensorflow(
     model: Any, images: Any, noise: Any, cotangents: Cotangents
 ) -> Pulled:
@@ -79,17 +105,17 @@ def _pull_tensorflow(
 
     generator, discriminator = model.generator, model.discriminator
     with tf.GradientTape() as generating:
-        generated = generator(noise, training=True)
+        generated = tf.cast(generator(noise, training=True), "float32")
     with tf.GradientTape() as judging:
         judging.watch(generated)
         # One after the other: joined, they would want the gradient by the labelled
         # images as well, which no one needs.
-        on_labelled = discriminator(images, training=True)
+        on_labelled = model.labelling(images, training=True)
         on_generated = discriminator(generated, training=True)
     *seeds, ratio = cotangents(on_labelled, on_generated)
     *of_discriminator, at_generated = judging.gradient(
         [on_labelled, on_generated],
-        [*discriminator.trainable_variables, generated],
+        [*model.labelling.trainable_variables, generated],
         output_gradients=seeds,
     )
     of_generator = generating.gradient(
@@ -102,15 +128,15 @@ def _pull_torch(model: Any, images: Any, noise: Any, cotangents: Cotangents) -> 
     import torch
 
     generator, discriminator = model.generator, model.discriminator
-    generated = generator(noise, training=True)
+    generated = generator(noise, training=True).float()
     seen = generated.detach().requires_grad_()
-    on_labelled = discriminator(images, training=True)
+    on_labelled = model.labelling(images, training=True)
     on_generated = discriminator(seen, training=True)
     with torch.no_grad():
         *seeds, ratio = cotangents(on_labelled, on_generated)
     *of_discriminator, at_generated = torch.autograd.grad(
         [on_labelled, on_generated],
-        [*(v.value for v in discriminator.trainable_variables), seen],
+        [*(v.value for v in model.labelling.trainable_variables), seen],
         seeds,
     )
     of_generator = torch.autograd.grad(
@@ -136,28 +162,41 @@ def _pull_jax(model: Any, images: Any, noise: Any, cotangents: Cotangents) -> Pu
 
     def generate(weights: list[Any]) -> Any:
         rest = values(generator.non_trainable_variables)
-        return generator.stateless_call(weights, rest, noise, training=True)
+        images, rest = generator.stateless_call(weights, rest, noise, training=True)
+        return images.astype("float32"), rest
+
+    labelling = model.labelling
+    trained = labelling.trainable_variables
+    changed = labelling.non_trainable_variables
 
     def judge(weights: list[Any], generated: Any) -> Any:
-        rest = values(discriminator.non_trainable_variables)
-        first, rest = discriminator.stateless_call(weights, rest, images, training=True)
-        second, rest = discriminator.stateless_call(
-            weights, rest, generated, training=True
+        first, rest = labelling.stateless_call(
+            weights, values(changed), images, training=True
         )
-        return (first, second), rest
+        # The discriminator is all of that, or a part.
+        now = {id(v): value for v, value in zip(trained, weights, strict=True)}
+        now.update({id(v): value for v, value in zip(changed, rest, strict=True)})
+        own = discriminator.trainable_variables, discriminator.non_trainable_variables
+        second, rest = discriminator.stateless_call(
+            *([now[id(v)] for v in variables] for variables in own),
+            generated,
+            training=True,
+        )
+        now.update({id(v): value for v, value in zip(own[1], rest, strict=True)})
+        return (first, second), [now[id(v)] for v in changed]
 
-    def keep(network: Any, rest: list[Any]) -> None:
-        for variable, value in zip(network.non_trainable_variables, rest, strict=True):
+    def keep(variables: list[Any], rest: list[Any]) -> None:
+        for variable, value in zip(variables, rest, strict=True):
             variable.assign(value)
 
     generated, pull_generator, rest = jax.vjp(
         generate, values(generator.trainable_variables), has_aux=True
     )
-    keep(generator, rest)
+    keep(generator.non_trainable_variables, rest)
     (on_labelled, on_generated), pull_discriminator, rest = jax.vjp(
-        judge, values(discriminator.trainable_variables), generated, has_aux=True
+        judge, values(trained), generated, has_aux=True
     )
-    keep(discriminator, rest)
+    keep(changed, rest)
     *seeds, ratio = cotangents(on_labelled, on_generated)
     of_discriminator, at_generated = pull_discriminator(tuple(seeds))
     (of_generator,) = pull_generator(at_generated * ratio)

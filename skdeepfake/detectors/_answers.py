@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -17,11 +18,42 @@ from .._slots import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning
 from ._batches import sequence_index
 
+# Probabilities that round to 0 or 1 count as this far from there, in log-odds.
+_SUREST = 1e-7
+
+
+def log_odds(proba: NDArray) -> NDArray[np.float64]:
+    """Compute the logarithms of the odds, of at most 16 for what is surest.
+
+    Parameters
+    ----------
+    proba : ndarray of float
+        Probabilities.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the same shape; NaN stays NaN.
+    """
+    return logit(np.clip(proba.astype(np.float64), _SUREST, 1 - _SUREST))
+
+
+def _logit_mean(positive: NDArray, top_k: int) -> NDArray:
+    return expit(np.nanmean(log_odds(positive), axis=1))
+
+
+def _top_k(positive: NDArray, top_k: int) -> NDArray:
+    highest = -np.sort(-positive, axis=1)[:, :top_k]  # NaN comes last
+    return np.nanmean(highest, axis=1)
+
+
 # How the probabilities of a video's frames, NaN where there is no face, become one.
-AGGREGATIONS: dict[str, Callable[..., NDArray]] = {
-    "mean": np.nanmean,
-    "median": np.nanmedian,
-    "max": np.nanmax,
+AGGREGATIONS: dict[str, Callable[[NDArray, int], NDArray]] = {
+    "mean": lambda positive, top_k: np.nanmean(positive, axis=1),
+    "median": lambda positive, top_k: np.nanmedian(positive, axis=1),
+    "max": lambda positive, top_k: np.nanmax(positive, axis=1),
+    "logit_mean": _logit_mean,
+    "top_k": _top_k,
 }
 
 
@@ -36,6 +68,7 @@ class AnswersForVideos:
     class_count_: NDArray
     frame_dtype_: np.dtype
     aggregation: str
+    top_k: int
     no_face: str
     batch_size: int
     verbose: int
@@ -49,6 +82,11 @@ class AnswersForVideos:
     @property
     def _sees_sequences(self) -> bool:
         return False
+
+    # Whether the answer at a frame is that for the video up to there.
+    @property
+    def _answers_as_it_goes(self) -> bool:
+        return self._sees_sequences
 
     def predict_frame_proba(self, X: ArrayLike) -> NDArray:
         """Predict class probabilities for each frame.
@@ -124,15 +162,24 @@ class AnswersForVideos:
 
     def _aggregate(self, positive: NDArray) -> NDArray:
         """Turn answers for slots into answers for videos, NaN where none is known."""
+        if not self._answers_as_it_goes:
+            return self._combine(positive)
         known = ~np.isnan(positive)
         has_face = known.any(axis=1)
+        last = positive.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+        return np.where(has_face, positive[np.arange(len(positive)), last], np.nan)
+
+    def _frame_weights(self, X: NDArray) -> NDArray | None:
+        """Give what single frames count, where the network tells that."""
+        return None
+
+    def _combine(self, positive: NDArray, weight: NDArray | None = None) -> NDArray:
+        """Turn what single frames say into what the video says, by `aggregation`."""
+        has_face = ~np.isnan(positive).all(axis=1)
         video = np.full(len(positive), np.nan)
-        if self._sees_sequences:  # the last answer is that for all frames
-            last = positive.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-            video[has_face] = positive[has_face, last[has_face]]
-        elif has_face.any():
+        if has_face.any():
             aggregate = AGGREGATIONS[self.aggregation]
-            video[has_face] = aggregate(positive[has_face], axis=1)
+            video[has_face] = aggregate(positive[has_face], self.top_k)
         return video
 
     def _answer(self, positive: NDArray) -> NDArray:
@@ -176,7 +223,8 @@ class AnswersForVideos:
         filled = filled_slots(X)
         positive = np.full(len(X), np.nan)
         videos = np.flatnonzero(filled.any(axis=1))
-        positive[videos] = self._predict_parts(X, sequence_index(filled, videos))
+        parts = self._predict_parts(X, sequence_index(filled, videos))
+        positive[videos] = parts[:, 0]
         return positive
 
     def _predict_slots(self, X: NDArray) -> NDArray:
@@ -189,15 +237,18 @@ class AnswersForVideos:
             parts = self._predict_parts(X, sequence_index(filled, videos), seen)
         else:
             parts = self._predict_parts(X, (videos, slots))
-        positive[videos, slots] = parts
+        positive[videos, slots] = parts[:, 0]
         return positive
 
     def _predict_parts(
         self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
     ) -> NDArray:
-        """Probability of the second class for each part, of its first `seen` frames."""
+        """Ask the network about each part, about its first `seen` frames.
+
+        Of what it gives the first is the probability of the second class.
+        """
         n_parts = len(index[0])
-        positive = np.empty(n_parts)
+        found = np.empty((n_parts, self._answering_network.output_shape[-1]))
         starts = range(0, n_parts, self.batch_size)
         for start in tqdm(
             starts, desc="detecting", unit="batch", disable=self.verbose < 1
@@ -206,15 +257,21 @@ class AnswersForVideos:
             frames = X[tuple(axis[part] for axis in index)]
             if seen is not None:
                 frames[np.arange(frames.shape[1]) >= seen[part, np.newaxis]] = 0
-            positive[part] = self._predict_batch(frames)
-        return positive
+            found[part] = self._predict_batch(frames)
+        return found
+
+    @property
+    def _answering_network(self) -> keras.Model:
+        """The network that is asked."""
+        return self.model_
 
     def _predict_batch(self, frames: NDArray) -> NDArray:
-        if self._compiled is None or self._compiled[0] is not self.model_:
-            self._compiled = self.model_, compiled(self.model_)
+        network = self._answering_network
+        if self._compiled is None or self._compiled[0] is not network:
+            self._compiled = network, compiled(network)
         _, compute = self._compiled
         # Floats of another precision than those of the training are welcome.
-        return compute(frames.astype(self.frame_dtype_, copy=False))[:, 0]
+        return compute(frames.astype(self.frame_dtype_, copy=False))
 
 
 def listing(selected: NDArray, limit: int = 10) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,14 +18,37 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_consistent_length
 
+from .._precision import DTYPE_POLICIES, distributed, replicas
 from .._slots import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 from ._answers import AGGREGATIONS, AnswersForVideos, listing
-from ._batches import Batches, frame_index, sequence_index
+from ._batches import Batches, Change, frame_index, sequence_index
 from ._callbacks import training_callbacks
 from ._input import check_frames, check_labels, check_same_frames
 from ._scikeras import KerasEstimator
 from ._validation import stratified_group_split
+
+
+@dataclasses.dataclass(frozen=True)
+class Videos:
+    """Labelled videos, and which of them are trained on and validated on."""
+
+    X: NDArray
+    filled: NDArray[np.bool_]  # which slots hold a face
+    y: NDArray  # numbers of classes
+    weight: NDArray
+    training: NDArray  # numbers of videos
+    validation: NDArray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """A network, and what it is trained on."""
+
+    network: keras.Model
+    videos: Videos
+    X: NDArray  # what it is given in place of the videos' own
+    changes: Sequence[Change] = ()  # the last ones before it sees a batch
 
 
 class BaseDetector(AnswersForVideos, KerasEstimator):
@@ -56,9 +82,13 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         "lr_patience": [Interval(Integral, 1, None, closed="left"), None],
         "min_lr": [Interval(Real, 0, None, closed="left")],
         "aggregation": [StrOptions(set(AGGREGATIONS))],
+        "top_k": [Interval(Integral, 1, None, closed="left")],
         "no_face": [StrOptions({"prior", "raise"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "callbacks": [list, None],
+        "dtype_policy": [StrOptions(set(DTYPE_POLICIES)), None],
+        "jit_compile": ["boolean", StrOptions({"auto"})],
+        "distribution": [StrOptions({"data_parallel"}), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -78,9 +108,13 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         lr_patience: int | None,
         min_lr: float,
         aggregation: str,
+        top_k: int,
         no_face: str,
         class_weight: Any,
         callbacks: list | None,
+        dtype_policy: str | None,
+        jit_compile: bool | str,
+        distribution: str | None,
         warm_start: bool,
         random_state: Any,
         verbose: int,
@@ -97,9 +131,13 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         self.lr_patience = lr_patience
         self.min_lr = min_lr
         self.aggregation = aggregation
+        self.top_k = top_k
         self.no_face = no_face
         self.class_weight = class_weight
         self.callbacks = callbacks
+        self.dtype_policy = dtype_policy
+        self.jit_compile = jit_compile
+        self.distribution = distribution
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -153,6 +191,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         self._train(
             X,
             y,
+            self._classes_beside(y),
             sample_weight=sample_weight,
             groups=groups,
             validation_fraction=self.validation_fraction,
@@ -186,7 +225,9 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
             The detector.
         """
         self._validate_params()
-        if classes is not None:
+        if classes is None:
+            classes = self._classes_beside(y)
+        else:
             classes = np.unique(classes)
             if len(classes) != 2:
                 raise ValueError(f"classes={classes.tolist()} must be two classes")
@@ -215,9 +256,13 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
             The detector, with random weights.
         """
         self._validate_params()
-        _, y = self._build(X, y)
+        _, y = self._build(X, y, self._classes_beside(y))
         self.class_count_ = np.array([np.sum(y == label) for label in self.classes_])
         return self
+
+    def _classes_beside(self, y: ArrayLike) -> NDArray | None:
+        """Give the classes where y need not hold them both; None where it must."""
+        return None
 
     def _fit_keras_model(
         self,
@@ -233,10 +278,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         """Leave the videos: hand single frames to Keras."""
         y = y.ravel()
         given = np.ones(len(y)) if sample_weight is None else sample_weight
-        weight = given
-        if self.class_weight is not None:
-            labels = self.classes_[y.astype(int)]
-            weight = given * compute_sample_weight(self.class_weight, labels)
+        given, weight = self._weights(y.astype(int), given)
         filled = filled_slots(X)
         training = self._trainable(filled, weight)
         validation = None
@@ -249,32 +291,110 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
                 y[training], groups, validation_fraction, self._random_state
             )
             training, validation = training[train], training[held_out]
-        count = np.bincount(y[given > 0].astype(int), minlength=2)
+        count = self._count(y[given > 0].astype(int))
         again = warm_start and hasattr(self, "history_")
         self.class_count_ = self.class_count_ + count if again else count
+        videos = Videos(X, filled, y, weight, training, validation)
+        self._train_on(videos, warm_start, epochs, initial_epoch)
+        index = self._index(filled, training)
+        self._check_training(X[tuple(axis[: self.batch_size] for axis in index)])
 
-        def batches(videos: NDArray, rng: np.random.RandomState | None) -> Batches:
-            index = self._index(filled, videos)
-            of_parts = y[index[0]], weight[index[0]]
-            return Batches(X, index, *of_parts, batch_size=self.batch_size, rng=rng)
+    def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
+        """Give the weights of the videos, and those in the loss."""
+        if self.class_weight is None:
+            return given, given
+        return given, given * compute_sample_weight(self.class_weight, self.classes_[y])
 
-        self._fit_callbacks = self._make_callbacks(validated=validation is not None)
+    def _count(self, y: NDArray) -> NDArray:
+        """Count the videos of each class."""
+        return np.bincount(y, minlength=2)
+
+    def _train_on(
+        self, videos: Videos, warm_start: bool, epochs: int, initial_epoch: int
+    ) -> None:
+        """Train the network for so many epochs, after those that it has seen."""
+        callbacks = self._make_callbacks(validated=videos.validation is not None)
         # Copies, since a callback keeps the model that it has seen, and a
         # parameter must come out of `fit` as it went in.
-        self._fit_callbacks += copy.deepcopy(self.callbacks or [])
-        super()._fit_keras_model(
-            batches(training, self._order_of_frames(initial_epoch)),
-            None,
-            None,
-            warm_start,
-            epochs,
-            initial_epoch,
-            validation_data=None if validation is None else batches(validation, None),
-            # Keras' own bar from 2 on; its 2 is two lines an epoch, so 1 is ours.
-            verbose=1 if self.verbose >= 2 else 0,
+        callbacks += copy.deepcopy(self.callbacks or [])
+        with distributed(self.distribution):
+            network = self._trained_network
+        with self._work_on(videos, network) as work:
+            self._prepare(work)
+            self._fit_network(
+                work.network,
+                self._training_batches(work, initial_epoch),
+                warm_start=warm_start,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                validation_data=self._validation_batches(work),
+                callbacks=callbacks,
+            )
+
+    @contextmanager
+    def _work_on(self, videos: Videos, network: keras.Model) -> Iterator[Work]:
+        """Give what is trained on what."""
+        yield Work(network, videos, videos.X)
+
+    def _prepare(self, work: Work) -> None:
+        """Do what comes before the training proper."""
+
+    def _training_batches(self, work: Work, epoch: int) -> Batches:
+        """Give batches in an order that is drawn, other ones from another epoch on."""
+        seed = self._seed(epoch)
+        return self._batches(
+            work,
+            work.videos.training,
+            changes=self._all_changes(work, training=True, seed=seed),
+            rng=np.random.RandomState(seed),
+            seed=seed,
         )
-        self.history_ = {name: list(values) for name, values in self.history_.items()}
-        self._check_training(X, self._index(filled, training))
+
+    def _validation_batches(self, work: Work) -> Batches | None:
+        """Give batches that are the same in each epoch."""
+        if work.videos.validation is None:
+            return None
+        return self._batches(
+            work,
+            work.videos.validation,
+            changes=self._all_changes(work, training=False, seed=self._seed(0)),
+            seed=self._seed(0),
+        )
+
+    def _all_changes(self, work: Work, **how: Any) -> list[Change]:
+        if work.X is not work.videos.X:  # what was computed of faces is not changed
+            return []
+        return [*self._changes(work.videos, **how), *work.changes]
+
+    def _batches(self, work: Work, numbers: NDArray, **how: Any) -> Batches:
+        """Give batches of the parts of some of the videos."""
+        videos = work.videos
+        index, present = self._parts(videos.filled, numbers)
+        return Batches(
+            work.X,
+            index,
+            videos.y[index[0]],
+            videos.weight[index[0]],
+            batch_size=self._parts_in_a_step(index),
+            present=present,
+            multiple=replicas(self.distribution),
+            **how,
+        )
+
+    def _parts(
+        self, filled: NDArray[np.bool_], numbers: NDArray
+    ) -> tuple[tuple[NDArray, ...], NDArray | None]:
+        """Tell where in X the parts lie that are trained on, and what is missing."""
+        return self._index(filled, numbers), None
+
+    def _parts_in_a_step(self, index: tuple[NDArray, ...]) -> int:
+        return self.batch_size
+
+    def _changes(
+        self, videos: Videos, *, training: bool, seed: int | None
+    ) -> list[Change]:
+        """Give what is done to batches before the network sees them."""
+        return []
 
     def _trainable(self, filled: NDArray[np.bool_], weight: NDArray) -> NDArray:
         """Tell which videos can be trained on: those with a face, and of weight."""
@@ -296,10 +416,10 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
             raise NoFaceError("no sample of positive sample_weight has a face")
         return training
 
-    def _order_of_frames(self, epoch: int) -> np.random.RandomState:
-        """Draw another order in each call of `partial_fit`, the same each time."""
+    def _seed(self, number: int) -> int | None:
+        """Give one of the seeds that `random_state` stands for."""
         seed = self._random_state
-        return np.random.RandomState(None if seed is None else (seed + epoch) % 2**32)
+        return None if seed is None else (seed + number) % 2**31
 
     def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
         """Make the detector's own callbacks for one training."""
@@ -312,16 +432,15 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
             verbose=self.verbose,
         )
 
-    def _check_training(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
+    def _check_training(self, frames: NDArray) -> None:
         """Raise, and forget the network, if the training has diverged."""
         losses = [self.history_[name][-1] for name in self.history_ if "loss" in name]
         # A loss is that of the weights before the last step: ask the last ones too.
-        frames = X[tuple(axis[: self.batch_size] for axis in index)]
         if np.isfinite(losses).all() and self._gives_finite_numbers(frames):
             return
         epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
         for name in (*self._networks, "history_", "class_count_"):
-            delattr(self, name)
+            self.__dict__.pop(name, None)
         raise TrainingDivergedError(
             f"the network no longer gives finite numbers after epoch {epoch} "
             f"(loss {loss:.4g}); lower learning_rate={self.learning_rate:g} or set "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -55,6 +57,47 @@ def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray,
     return videos[:, np.newaxis], slots
 
 
+def frames_and_fillers(
+    filled: NDArray[np.bool_], videos: NDArray
+) -> tuple[tuple[NDArray, ...], NDArray[np.float32]]:
+    """Tell where the frames of whole videos lie, where no frame may be empty.
+
+    What normalizes batches would count empty ones in. The first one with a face stands
+    for what is missing.
+
+    Parameters
+    ----------
+    filled : ndarray of bool, shape (n_videos, n_slots)
+        Which slots hold a face.
+    videos : ndarray of int
+        The videos that are wanted; each has a face.
+
+    Returns
+    -------
+    index : tuple of ndarray of int
+        As `sequence_index` gives it.
+    present : ndarray of float32, shape (n_parts, length)
+        0 for a frame that stands for a missing one, else 1.
+    """
+    videos, slots = sequence_index(filled, videos)
+    present = filled[videos, slots]
+    slots = np.where(present, slots, slots[:, :1])
+    return (videos, slots), present.astype(np.float32)
+
+
+class Batch(NamedTuple):
+    """What a network is given in one step, a part a row."""
+
+    frames: NDArray
+    y: NDArray  # of shape (n_parts, 1)
+    weight: NDArray  # of shape (n_parts,)
+    present: NDArray | None = None  # of shape (n_parts, n_frames), for sequences
+
+
+# Changes a batch, by what it draws from the generator.
+Change = Callable[[Batch, np.random.Generator], Batch]
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of the parts of `X` that `index` names.
 
@@ -71,6 +114,16 @@ class Batches(keras.utils.PyDataset):
         Parts in a batch; the last one may be smaller.
     rng : RandomState or None
         Draws a new order every epoch; None keeps the order.
+    present : ndarray of shape (n_parts, n_frames) or None, default=None
+        Which frames of each part hold a face, where the network asks for that.
+    changes : sequence of callable, default=()
+        What is done to each batch, one after the other.
+    seed : int or None, default=None
+        What they draw from: where the order is kept, the same in each epoch. None
+        draws other ones each time.
+    multiple : int, default=1
+        Number of parts that a batch is to be a multiple of, filled up by parts of
+        weight zero.
     """
 
     def __init__(
@@ -82,6 +135,10 @@ class Batches(keras.utils.PyDataset):
         *,
         batch_size: int,
         rng: np.random.RandomState | None = None,
+        present: NDArray | None = None,
+        changes: Sequence[Change] = (),
+        seed: int | None = None,
+        multiple: int = 1,
     ) -> None:
         super().__init__()
         self.X = X
@@ -90,20 +147,53 @@ class Batches(keras.utils.PyDataset):
         self.weight = weight.reshape(-1).astype("float32")
         self.batch_size = batch_size
         self.rng = rng
+        self.present = present
+        self.changes = changes
+        self.seed: Any = np.random.SeedSequence(seed).entropy
+        self.multiple = multiple
+        self.epoch = 0
         self.order = np.arange(len(y))
-        self.on_epoch_end()
+        self._draw_order()
 
     @property
     def num_batches(self) -> int:
         """Number of batches an epoch."""
         return math.ceil(len(self.order) / self.batch_size)
 
-    def __getitem__(self, number: int) -> tuple[NDArray, NDArray, NDArray]:
+    def __getitem__(self, number: int) -> tuple:
         parts = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        frames = self.X[tuple(axis[parts] for axis in self.index)]
-        return frames, self.y[parts], self.weight[parts]
+        batch = Batch(
+            self.X[tuple(axis[parts] for axis in self.index)],
+            self.y[parts],
+            self.weight[parts],
+            None if self.present is None else self.present[parts],
+        )
+        batch = _filled_up(batch, self.multiple)
+        if self.changes:
+            rng = np.random.default_rng((self.seed, self.epoch, number))
+            for change in self.changes:
+                batch = change(batch, rng)
+        frames, y, weight, present = batch
+        return (frames if present is None else (frames, present)), y, weight
 
     def on_epoch_end(self) -> None:
-        """Draw the order of the next epoch."""
+        """Draw the order of the next epoch, and what changes its batches."""
+        if self.rng is not None:
+            self.epoch += 1
+            self._draw_order()
+
+    def _draw_order(self) -> None:
         if self.rng is not None:
             self.order = self.rng.permutation(len(self.order))
+
+
+def _filled_up(batch: Batch, multiple: int) -> Batch:
+    """Repeat the first part, with no weight, up to a multiple of so many."""
+    missing = -len(batch.y) % multiple
+    if not missing:
+        return batch
+    numbers = [*range(len(batch.y)), *[0] * missing]
+    weight = batch.weight[numbers]
+    weight[len(batch.y) :] = 0
+    present = None if batch.present is None else batch.present[numbers]
+    return Batch(batch.frames[numbers], batch.y[numbers], weight, present)

@@ -27,7 +27,8 @@ class GeneratorFollows(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Remember the proportion."""
         followed, own = self.model.optimizer, self.model.generator_optimizer
-        self.scheduled = isinstance(own.get_config()["learning_rate"], dict)
+        inner = getattr(own, "inner_optimizer", own)  # where float16 is scaled
+        self.scheduled = isinstance(inner.get_config()["learning_rate"], dict)
         self.ratio = float(own.learning_rate) / float(followed.learning_rate)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -58,29 +59,29 @@ class EpochLine(keras.callbacks.Callback):
 
 def training_callbacks(
     *,
-    monitor: str,
-    patience: int | None,
-    lr_patience: int | None,
-    lr_factor: float,
-    min_lr: float,
     verbose: int,
+    monitor: str = "val_loss",
+    patience: int | None = None,
+    lr_patience: int | None = None,
+    lr_factor: float = 0.2,
+    min_lr: float = 0.0,
 ) -> list[keras.callbacks.Callback]:
     """Make the callbacks of the paper's training.
 
     Parameters
     ----------
-    monitor : {"val_loss", "val_roc_auc"}
-        What shall get better: lower or higher, as it is.
-    patience : int or None
-        Epochs without a better value before training stops and the best weights
-        are restored; None never stops.
-    lr_patience : int or None
-        Epochs without a better value before the learning rate is reduced; None
-        never reduces it.
-    lr_factor, min_lr : float
-        How much and how far it is reduced.
     verbose : int
         1 prints a line an epoch.
+    monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
+        What shall get better: lower or higher, as it is.
+    patience : int or None, default=None
+        Epochs without a better value before training stops and the best weights
+        are restored; None never stops.
+    lr_patience : int or None, default=None
+        Epochs without a better value before the learning rate is reduced; None
+        never reduces it.
+    lr_factor, min_lr : float, default=0.2 and 0.0
+        How much and how far it is reduced.
 
     Returns
     -------

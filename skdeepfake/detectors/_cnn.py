@@ -10,12 +10,12 @@ import keras
 from keras import layers
 from sklearn.utils._param_validation import Interval
 
-from ._base import BaseDetector
-from ._docs import with_shared_docs
+from ._docs import with_image_docs
+from ._images import ImageDetector
 
 
-@with_shared_docs
-class CNNDetector(BaseDetector):
+@with_image_docs
+class CNNDetector(ImageDetector):
     """Detect deepfakes with the paper's convolutional network.
 
     Each face goes through blocks of convolution, batch normalization, pooling and
@@ -55,11 +55,13 @@ class CNNDetector(BaseDetector):
         Frames in a training step and in a step of prediction.
     epochs : int, default=50
         Passes over the training frames, at the most.
+    {{image_parameters}}
     {{fit_parameters}}
 
     Attributes
     ----------
     {{fit_attributes}}
+    {{image_attributes}}
 
     See Also
     --------
@@ -87,7 +89,7 @@ class CNNDetector(BaseDetector):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseDetector._parameter_constraints,
+        **ImageDetector._parameter_constraints,
         "filters": ["array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "pool_size": [Interval(Integral, 1, None, closed="left")],
@@ -120,9 +122,17 @@ class CNNDetector(BaseDetector):
         lr_patience: int | None = 5,
         min_lr: float = 1e-5,
         aggregation: str = "mean",
+        top_k: int = 3,
         no_face: str = "prior",
         class_weight: Any = None,
+        augment: Any = None,
+        fakes: str = "given",
+        blended_share: float = 0.25,
+        blender: Any = None,
         callbacks: list | None = None,
+        dtype_policy: str | None = None,
+        jit_compile: bool | str = "auto",
+        distribution: str | None = None,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -140,9 +150,17 @@ class CNNDetector(BaseDetector):
             lr_patience=lr_patience,
             min_lr=min_lr,
             aggregation=aggregation,
+            top_k=top_k,
             no_face=no_face,
             class_weight=class_weight,
+            augment=augment,
+            fakes=fakes,
+            blended_share=blended_share,
+            blender=blender,
             callbacks=callbacks,
+            dtype_policy=dtype_policy,
+            jit_compile=jit_compile,
+            distribution=distribution,
             warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
@@ -183,4 +201,6 @@ class CNNDetector(BaseDetector):
         x = layers.Dense(self.dense_units, activation="relu")(x)
         x = layers.BatchNormalization(momentum=self.momentum)(x)
         x = layers.Dropout(self.dropout)(x)
-        return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
+        return keras.Model(
+            inputs, layers.Dense(1, activation="sigmoid", dtype="float32")(x)
+        )

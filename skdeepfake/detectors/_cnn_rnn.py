@@ -128,9 +128,13 @@ class CNNRNNDetector(BaseDetector):
         lr_patience: int | None = 5,
         min_lr: float = 1e-5,
         aggregation: str = "mean",
+        top_k: int = 3,
         no_face: str = "prior",
         class_weight: Any = None,
         callbacks: list | None = None,
+        dtype_policy: str | None = None,
+        jit_compile: bool | str = "auto",
+        distribution: str | None = None,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -148,9 +152,13 @@ class CNNRNNDetector(BaseDetector):
             lr_patience=lr_patience,
             min_lr=min_lr,
             aggregation=aggregation,
+            top_k=top_k,
             no_face=no_face,
             class_weight=class_weight,
             callbacks=callbacks,
+            dtype_policy=dtype_policy,
+            jit_compile=jit_compile,
+            distribution=distribution,
             warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
@@ -188,4 +196,6 @@ class CNNRNNDetector(BaseDetector):
             x = (layers.Bidirectional(layer) if self.bidirectional else layer)(x)
             if self.dropout:
                 x = layers.Dropout(self.dropout)(x)
-        return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
+        return keras.Model(
+            inputs, layers.Dense(1, activation="sigmoid", dtype="float32")(x)
+        )

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from .._docs import shared_docs
 
+_AGGREGATION = """\
+    aggregation : {choices}, default="mean"
+        How the probabilities of a video's frames become that of the video. "logit_mean"
+        averages their log-odds, so that frames of which the network is sure count for
+        more. "top_k" averages the highest ones, for videos that are fake in parts.
+"""
+_ATTENTION = """\
+        "attention" has the network learn which frames can be relied on: it is trained
+        on whole videos, and the answer is that of the frames' log-odds averaged by
+        weights that it gives them, as in automatic face weighting (Montserrat et al.,
+        CVPR workshops 2020). `predict_frame_proba` then gives the answer as it stands
+        after each frame.
+"""
+
 _SHARED = {
     "fit_parameters": """\
     validation_fraction : float or None, default=0.1
@@ -24,8 +38,10 @@ _SHARED = {
         Epochs that make a plateau. None keeps the learning rate.
     min_lr : float, default=1e-5
         The learning rate is not reduced below this.
-    aggregation : {"mean", "median", "max"}, default="mean"
-        How the probabilities of a video's frames become that of the video.
+    {{aggregation}}
+    top_k : int, default=3
+        Of how many of the highest probabilities ``aggregation="top_k"`` is the mean; of
+        all where there are fewer.
     no_face : {"prior", "raise"}, default="prior"
         What a video without any face gets: the class prior with a
         :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
@@ -34,6 +50,17 @@ _SHARED = {
         Weights of the classes in the loss, as in scikit-learn.
     callbacks : list of keras.callbacks.Callback or None, default=None
         Further callbacks for the training. Copies of them are used.
+    dtype_policy : {"float32", "mixed_float16", "mixed_bfloat16"} or None, default=None
+        What the network computes in; its weights are float32. The mixed ones are for
+        hardware with units for them: GPUs since 2017 for float16, since 2020 for
+        bfloat16. Others are slower with them. None is what Keras is set to.
+    jit_compile : bool or "auto", default="auto"
+        Whether XLA compiles the training step. "auto" leaves it to Keras, which does so
+        wherever it can on a GPU.
+    distribution : {"data_parallel"} or None, default=None
+        Whether each batch of the training is divided among all devices that Keras'
+        JAX backend sees, of which each holds the whole network. `batch_size` is that of
+        all of them together.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit`.
     random_state : int, RandomState instance or None, default=None
@@ -61,6 +88,31 @@ _SHARED = {
     frame_dtype_ : dtype
         Data type of the frames seen in `fit`.
 """,
+    "image_parameters": """\
+    augment : str, keras.Layer, list of keras.Layer or None, default=None
+        What is done to the faces that the network is trained on, other each time:
+        "flip", "light" or "strong" (:func:`~skdeepfake.augmentation.make_preset` says
+        what they are), or layers that change images of 0 to 255, one after the other.
+        It is no part of the network, and is not done for an answer. Needs faces of
+        uint8.
+    fakes : {"given", "self_blended", "mixed"}, default="given"
+        What is trained on as fakes. "given" are those that y tells. "self_blended" are
+        made in training of the real faces, by `blender`, another one of each in every
+        epoch (Shiohara and Yamasaki, CVPR 2022); y may be all real then, and given
+        fakes are left out. What is learnt is to see that something was blended in,
+        whatever it is. "mixed" puts such fakes in the place of a share of the given
+        ones. Real is the class 0, False or "real". Needs faces of uint8.
+    blended_share : float, default=0.25
+        The share for ``fakes="mixed"``.
+    blender : SelfBlender or None, default=None
+        Makes the self-blended fakes. Its `margin` must be that of the faces; None is
+        ``SelfBlender()``. Its parameters can be set as ``blender__colour=0.5``.
+""",
+    "image_attributes": """\
+    attention_ : keras.Model
+        From what the last layer of `model_` sees of a frame to the weight of the frame.
+        Only for ``aggregation="attention"``.
+""",
     "optimizer": """\
     optimizer : str, Optimizer class or Optimizer instance, default="adam"
         What Keras knows by that name. Its further arguments are parameters of the
@@ -68,4 +120,9 @@ _SHARED = {
 """,
 }
 
-with_shared_docs = shared_docs(_SHARED)
+_CHOICES = '{"mean", "median", "max", "logit_mean", "top_k"}'
+_OF_FRAMES = _AGGREGATION.replace("{choices}", _CHOICES)
+_OF_IMAGES = _AGGREGATION.replace("{choices}", "str") + _ATTENTION
+
+with_shared_docs = shared_docs({**_SHARED, "aggregation": _OF_FRAMES})
+with_image_docs = shared_docs({**_SHARED, "aggregation": _OF_IMAGES})

@@ -16,18 +16,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
+from .._last_layer import last_layer
 from ..exceptions import AdversarialImbalanceWarning
-from ._adversarial import AdversarialModel
-from ._base import BaseDetector
+from ._adversarial import AdversarialModel, AdversarialVideos
+from ._attention import NetworkOfVideos
 from ._callbacks import GeneratorFollows
-from ._docs import with_shared_docs
+from ._docs import with_image_docs
+from ._images import ImageDetector
 
 # Mean cross-entropy of a network that gives what it wants less than 1 %.
 _LOST = -math.log(0.01)
 
 
-@with_shared_docs
-class GANDetector(BaseDetector):
+@with_image_docs
+class GANDetector(ImageDetector):
     """Detect deepfakes with a discriminator that is trained against a generator.
 
     The discriminator is a convolutional network from a face to the probability of
@@ -97,11 +99,13 @@ class GANDetector(BaseDetector):
         generated in a training step.
     epochs : int, default=50
         Passes over the training frames, at the most. The paper trains for 10.
+    {{image_parameters}}
     {{fit_parameters}}
 
     Attributes
     ----------
     {{fit_attributes}}
+    {{image_attributes}}
     generator_ : keras.Model
         The trained generator, from noise to images in the range -1 to 1.
 
@@ -152,10 +156,10 @@ class GANDetector(BaseDetector):
     model_: keras.Model
     generator_: keras.Model
 
-    _networks: ClassVar[tuple[str, ...]] = ("model_", "generator_")
+    _networks: ClassVar[tuple[str, ...]] = (*ImageDetector._networks, "generator_")
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseDetector._parameter_constraints,
+        **ImageDetector._parameter_constraints,
         "noise_dim": [Interval(Integral, 1, None, closed="left")],
         "generator_filters": ["array-like"],
         "discriminator_filters": ["array-like"],
@@ -196,9 +200,17 @@ class GANDetector(BaseDetector):
         lr_patience: int | None = 5,
         min_lr: float = 1e-5,
         aggregation: str = "mean",
+        top_k: int = 3,
         no_face: str = "prior",
         class_weight: Any = None,
+        augment: Any = None,
+        fakes: str = "given",
+        blended_share: float = 0.25,
+        blender: Any = None,
         callbacks: list | None = None,
+        dtype_policy: str | None = None,
+        jit_compile: bool | str = "auto",
+        distribution: str | None = None,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -216,9 +228,17 @@ class GANDetector(BaseDetector):
             lr_patience=lr_patience,
             min_lr=min_lr,
             aggregation=aggregation,
+            top_k=top_k,
             no_face=no_face,
             class_weight=class_weight,
+            augment=augment,
+            fakes=fakes,
+            blended_share=blended_share,
+            blender=blender,
             callbacks=callbacks,
+            dtype_policy=dtype_policy,
+            jit_compile=jit_compile,
+            distribution=distribution,
             warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
@@ -262,7 +282,7 @@ class GANDetector(BaseDetector):
 
     def _generate(self, noise: NDArray) -> NDArray:
         images = self.generator_(noise.astype(np.float32), training=False)
-        return keras.ops.convert_to_numpy(images)
+        return keras.ops.convert_to_numpy(keras.ops.cast(images, "float32"))
 
     # -- networks ------------------------------------------------------------
 
@@ -276,7 +296,7 @@ class GANDetector(BaseDetector):
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         scaled = layers.Rescaling(self.rescale, self.offset, name="scaling")(inputs)
         logits = self._build_discriminator()(scaled)
-        outputs = layers.Activation("sigmoid")(logits)
+        outputs = layers.Activation("sigmoid", dtype="float32")(logits)
         return self._pit(keras.Model(inputs, outputs), generator)
 
     def _build_discriminator(self) -> keras.Model:
@@ -286,7 +306,7 @@ class GANDetector(BaseDetector):
             x = layers.LeakyReLU(self.negative_slope)(x)
             # Without a seed of its own, PyTorch's would not heed `random_state`.
             x = layers.Dropout(self.dropout, seed=self._seed(number))(x)
-        logits = layers.Dense(1)(layers.Flatten()(x))
+        logits = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
         return keras.Model(inputs, logits, name="discriminator")
 
     def _build_generator(self) -> keras.Model:
@@ -349,24 +369,26 @@ class GANDetector(BaseDetector):
             seed=self._seed(epoch),
         )
 
-    def _seed(self, number: int) -> int | None:
-        """Give one of the seeds that `random_state` stands for."""
-        seed = self._random_state
-        return None if seed is None else (seed + number) % 2**31
-
     # -- training ------------------------------------------------------------
 
-    def _keras_build_fn(self) -> keras.Model:
-        network = super()._keras_build_fn()
+    def _build_networks(self) -> keras.Model:
+        network = super()._build_networks()
         self.generator_ = network.generator
         return network
 
-    def _ensure_compiled_model(self) -> None:
+    def _prepare_loaded(self) -> None:
+        super()._prepare_loaded()
         # What was loaded is the classifier alone.
-        if not isinstance(self.model_, AdversarialModel):
-            seen = len(getattr(self, "history_", {}).get("loss", ()))
-            self.model_ = self._pit(self.model_, self.generator_, epoch=seen)
-        super()._ensure_compiled_model()
+        seen = len(getattr(self, "history_", {}).get("loss", ()))
+        self.model_ = self._pit(self.model_, self.generator_, epoch=seen)
+
+    def _of_videos(self, frames: Any, **settings: Any) -> keras.Model:
+        last = last_layer(self.model_)
+        of_frames = keras.Model(frames, [last.input, self.model_.output])
+        odds = NetworkOfVideos(of_frames, last, self.attention_, as_odds=True)
+        whole = AdversarialVideos(self.model_, odds)
+        self._compile_alike(whole, **settings)
+        return whole
 
     def _training_variables(self) -> dict[str, list[Any]]:
         variables = super()._training_variables()
@@ -383,8 +405,8 @@ class GANDetector(BaseDetector):
         images = self._generate(noise)
         return super()._gives_finite_numbers(frames) and bool(np.isfinite(images).all())
 
-    def _check_training(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
-        super()._check_training(X, index)
+    def _check_training(self, frames: NDArray) -> None:
+        super()._check_training(frames)
         last = {name: values[-1] for name, values in self.history_.items()}
         if last["generator_loss"] > _LOST:
             winner, loss = (

@@ -20,6 +20,7 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
 from .._network_files import check_description, keeps_optimizer
+from .._precision import distributed, dtype_policy
 from .._versions import Versioned
 from ..exceptions import ModelFileError
 from . import _archive
@@ -67,10 +68,15 @@ class KerasEstimator(Versioned, KerasClassifier):
 
     # Set by `fit`; None where scikeras has still to find the classes.
     classes_: Any
+    model_: keras.Model
+    history_: dict[str, list[float]]
 
     # Parameters that subclasses set.
     optimizer: Any
     learning_rate: float
+    dtype_policy: str | None
+    jit_compile: bool | str
+    distribution: str | None
     warm_start: bool
     random_state: Any
 
@@ -179,9 +185,12 @@ class KerasEstimator(Versioned, KerasClassifier):
 
     # -- training ------------------------------------------------------------
 
-    def _train(self, X: ArrayLike, y: ArrayLike, **how: Any) -> None:
+    def _train(
+        self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
+    ) -> None:
         """Validate, build and compile unless `warm_start`, and train."""
-        with self._classes_to_find(None, anew=not (self.warm_start and self._is_built)):
+        anew = not (self.warm_start and self._is_built)
+        with self._classes_to_find(classes, anew=anew):
             # Past KerasClassifier, which multiplies class weights into the caller's
             # array: the detectors do that themselves.
             super(KerasClassifier, self).fit(X, y, **how)
@@ -193,9 +202,11 @@ class KerasEstimator(Versioned, KerasClassifier):
         with self._classes_to_find(classes, anew=not self._is_built):
             super(KerasClassifier, self).partial_fit(X, y, **how)
 
-    def _build(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    def _build(
+        self, X: ArrayLike, y: ArrayLike, classes: NDArray | None
+    ) -> tuple[NDArray, NDArray]:
         """Validate, build and compile; gives the data as validated."""
-        with self._classes_to_find(None, anew=True):
+        with self._classes_to_find(classes, anew=True):
             return self._initialize(X, y)
 
     @contextlib.contextmanager
@@ -252,17 +263,68 @@ class KerasEstimator(Versioned, KerasClassifier):
         self._fit_callbacks: list[keras.callbacks.Callback] = []
         self._predict_callbacks: list[keras.callbacks.Callback] = []
 
+    def _fit_network(
+        self,
+        network: keras.Model,
+        batches: keras.utils.PyDataset,
+        *,
+        callbacks: list[keras.callbacks.Callback],
+        warm_start: bool,
+        epochs: int,
+        initial_epoch: int,
+        validation_data: keras.utils.PyDataset | None = None,
+    ) -> None:
+        """Train a network; `history_` tells how it went, or goes on."""
+        self._fit_callbacks = callbacks
+        answering, self.model_ = self.model_, network
+        try:
+            with distributed(self.distribution):
+                super()._fit_keras_model(
+                    batches,
+                    None,
+                    None,
+                    warm_start,
+                    epochs,
+                    initial_epoch,
+                    validation_data=validation_data,
+                    # Keras' own bar from 2 on; its 2 is two lines an epoch, so 1 is
+                    # ours.
+                    verbose=1 if self.verbose >= 2 else 0,
+                )
+        finally:
+            self.model_ = answering
+        self.history_ = {name: list(values) for name, values in self.history_.items()}
+
+    @property
+    def _trained_network(self) -> keras.Model:
+        """The network that is trained, which shares weights with the one that answers.
+
+        Compiled, with the same optimizer.
+        """
+        return self.model_
+
     def _keras_build_fn(self) -> keras.Model:
-        network = self._build_network()
-        network.compile(**self._get_compile_kwargs())
+        with dtype_policy(self.dtype_policy), distributed(self.distribution):
+            network = self._build_networks()
+            network.compile(**self._get_compile_kwargs())
         return network
+
+    def _build_networks(self) -> keras.Model:
+        """Build the network, and set what else of networks belongs to it."""
+        return self._build_network()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         return {
             "optimizer": self._make_optimizer(self.learning_rate),
             "loss": self.loss,
             "metrics": self._make_metrics(),
+            "jit_compile": self.jit_compile,
         }
+
+    def _compile_alike(self, network: keras.Model, **settings: Any) -> None:
+        """Compile a network like the one that answers, and with its optimizer."""
+        alike = {**self._get_compile_kwargs(), "optimizer": self.model_.optimizer}
+        network.compile(**{**alike, **settings})
 
     def _make_metrics(self) -> list[Any]:
         """Make the metrics that training and validation report."""
@@ -270,7 +332,11 @@ class KerasEstimator(Versioned, KerasClassifier):
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         """Make an optimizer as the parameters say."""
-        return of_one_replica(self._new_optimizer(learning_rate))
+        optimizer = of_one_replica(self._new_optimizer(learning_rate))
+        policy = self.dtype_policy or keras.config.dtype_policy().name
+        if policy == "mixed_float16":  # lest small gradients vanish
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
 
     def _new_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         config: dict[str, Any] = {"learning_rate": float(learning_rate)}
@@ -294,13 +360,23 @@ class KerasEstimator(Versioned, KerasClassifier):
     def _ensure_compiled_model(self) -> None:
         # A loaded detector has no optimizer until it is trained further.
         if not self.model_.compiled:
-            self.model_.compile(**self._get_compile_kwargs())
+            with distributed(self.distribution):
+                self._prepare_loaded()
+                self.model_.compile(**self._get_compile_kwargs())
+
+    def _prepare_loaded(self) -> None:
+        """Make networks that were loaded what can be trained."""
+        if self.distribution is not None:
+            for name in self._networks:
+                if hasattr(self, name):
+                    packed = _archive.pack(getattr(self, name))
+                    setattr(self, name, _archive.unpack(packed))
 
     # -- persistence ---------------------------------------------------------
 
     def _training_variables(self) -> dict[str, list[Any]]:
         """Give all that the next training step depends on, besides the weights."""
-        network = self.model_
+        network = self._trained_network
         if not network.optimizer.built:
             network.optimizer.build(network.trainable_variables)
         weights = {id(weight) for weight in network.weights}
@@ -329,7 +405,10 @@ class KerasEstimator(Versioned, KerasClassifier):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        for name in ("_fit_callbacks", "_predict_callbacks", "_compiled"):
+        for name in (
+            *("_fit_callbacks", "_predict_callbacks"),
+            *("_compiled", "_answering", "_trained"),
+        ):
             state.pop(name, None)
         for name in self._networks:
             if name in state:

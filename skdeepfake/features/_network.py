@@ -20,6 +20,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from .._compiled import Compute
+from .._precision import dtype_policy
 from ..exceptions import WeightsError
 from ._backbones import BACKBONES
 from ._engines import ENGINES
@@ -71,17 +72,14 @@ class FeatureNetwork:
     @functools.cached_property
     def model(self) -> keras.Model:
         """From uint8 images to features, as one Keras model."""
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float32")  # whatever networks are trained in
-        try:
+        with dtype_policy("float32"):  # whatever networks are trained in
             return self._build()
-        finally:
-            keras.config.set_dtype_policy(policy)
 
     def _build(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape, dtype="uint8")
         x = keras.ops.cast(inputs, "float32")
-        backbone, preprocess = _backbone(self.recipe, self.frame_shape)
+        backbone = build_backbone(self.recipe, self.frame_shape)
+        preprocess = _preprocessing(self.recipe)
         if preprocess is not None:
             x = preprocess(x)
         x = backbone(x, training=False)
@@ -202,20 +200,48 @@ def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any
     return part
 
 
-def _backbone(
-    recipe: Recipe, frame_shape: tuple[int, ...]
-) -> tuple[keras.Model, Callable[[Any], Any] | None]:
-    """Get the network and the preprocessing of its images, if there is any."""
-    preprocess = recipe.preprocess if callable(recipe.preprocess) else None
+def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
+    """Get the preprocessing of a recipe's images, if there is any."""
+    if callable(recipe.preprocess):
+        return recipe.preprocess
+    if recipe.preprocess and isinstance(recipe.backbone, str):
+        # As a layer, its constants belong to the compiled graph: an exported one would
+        # ask for them as further inputs.
+        return layers.Lambda(BACKBONES[recipe.backbone].preprocess)
+    return None
+
+
+def build_backbone(recipe: Recipe, frame_shape: tuple[int, ...]) -> keras.Model:
+    """Build the network of a recipe, without the preprocessing.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What it consists of.
+    frame_shape : tuple of int
+        Height, width and channels of the images.
+
+    Returns
+    -------
+    keras.Model
+        With its weights. A model in the recipe is given as it is.
+
+    Raises
+    ------
+    ValueError
+        If the images are too small for it, or the recipe gives no model.
+    WeightsError
+        If the weights cannot be had.
+    """
     if isinstance(recipe.backbone, keras.Model):
-        return recipe.backbone, preprocess
+        return recipe.backbone
     if not isinstance(recipe.backbone, str):
         network = recipe.backbone()
         if not isinstance(network, keras.Model):
             raise ValueError(
                 f"backbone() gave {type(network).__name__}, not a Keras model"
             )
-        return network, preprocess
+        return network
     known = BACKBONES[recipe.backbone]
     if min(frame_shape[:2]) < known.smallest:
         raise ValueError(
@@ -224,10 +250,6 @@ def _backbone(
             f"{known.smallest} (it was trained on {known.size} x {known.size}): set "
             "the size of the Resizer"
         )
-    if recipe.preprocess is True:
-        # As a layer, its constants belong to the compiled graph: an exported one would
-        # ask for them as further inputs.
-        preprocess = layers.Lambda(known.preprocess)
     with warnings.catch_warnings():
         # MobileNet: that its weights are those of another size, as always here.
         warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
@@ -243,7 +265,7 @@ def _backbone(
                 randomize(network, recipe.random_state)
             else:
                 load_weights(network, recipe.weights, recipe.backbone)
-    return network, preprocess
+    return network
 
 
 def _version(path: str) -> tuple[str, int, int]:

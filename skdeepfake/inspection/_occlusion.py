@@ -258,12 +258,14 @@ def _left_out(asked: _Asked) -> NDArray[np.float64]:
     filled = asked.filled
     proba = np.full(filled.shape, np.nan)
     proba[filled] = expit(asked.answers(np.nonzero(filled)))
-    whole = _log_odds(asked.detector._aggregate(proba))
+    detector = asked.detector
+    weights = detector._frame_weights(asked.X)
+    whole = _log_odds(detector._combine(proba, weights))
     falls = np.full(filled.shape, np.nan)
     for slot in range(filled.shape[1]):
         others = proba.copy()
         others[:, slot] = np.nan
-        rest = _log_odds(asked.detector._aggregate(others))
+        rest = _log_odds(detector._combine(others, weights))
         falls[:, slot] = whole - np.where(np.isnan(rest), asked.prior, rest)
     falls[~filled] = np.nan
     return falls

@@ -14,7 +14,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
-from skdeepfake.detectors import CNNDetector, CNNRNNDetector, GANDetector
+from skdeepfake.detectors import (
+    CNNDetector,
+    CNNRNNDetector,
+    GANDetector,
+    TransferDetector,
+)
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
 from skdeepfake.perturbations import VideoPerturber
 from skdeepfake.pipeline import make_detector_pipeline
@@ -36,6 +41,23 @@ class MeanColor:
         return keras.Sequential(layers)
 
 
+@dataclass(frozen=True)
+class TwoBlocks:
+    """A backbone of two blocks, of one convolution each."""
+
+    def __call__(self) -> keras.Model:
+        kernel = keras.initializers.GlorotUniform(seed=0)
+        return keras.Sequential(
+            [
+                keras.Input((None, None, 3)),
+                keras.layers.Rescaling(1 / 255),
+                keras.layers.Conv2D(4, 3, kernel_initializer=kernel),
+                keras.layers.MaxPooling2D(2),
+                keras.layers.Conv2D(4, 3, kernel_initializer=kernel),
+            ]
+        )
+
+
 # What makes a training short and its result the same each time.
 QUICK = {
     "optimizer": "sgd",
@@ -54,6 +76,7 @@ GAN = {
     "momentum": 0.5,
     "dropout": 0.0,
 }
+TRANSFER = {"backbone": TwoBlocks(), "trainable": 1, "head_epochs": 1}
 
 TRANSFORMERS = [
     VideoTranscoder("copies", preset="ultrafast"),  # in the test's own folder
@@ -68,6 +91,7 @@ DETECTORS = [
     CNNDetector(**CNN, **QUICK),
     CNNRNNDetector(units=(4,), **QUICK),
     GANDetector(**GAN, **QUICK),
+    TransferDetector(**TRANSFER, **QUICK),
 ]
 # What has parameters and is cloned with the estimators that hold it, but learns nothing
 # and transforms nothing.
@@ -176,6 +200,7 @@ def make_cases(paths: NDArray, labels: NDArray) -> dict[str, Case]:
         "CNNDetector": faces,
         "CNNRNNDetector": features.astype(np.float32),
         "GANDetector": faces,
+        "TransferDetector": faces,
         "Pipeline": paths,
     }
     cases = {}

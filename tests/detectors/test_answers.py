@@ -349,3 +349,83 @@ def test_score_of_a_detector_that_was_not_fitted_is_an_error(
 ) -> None:
     with pytest.raises(NotFittedError):
         tiny().score(videos.X, videos.y)
+
+
+# -- aggregations by hand --------------------------------------------------------
+
+
+def answer(detector: CNNDetector, *frames: float) -> float:
+    """Give the answer for a video by those for its frames."""
+    positive = np.array([frames])
+    proba = np.stack([1 - positive, positive], axis=-1)
+    real, fake = detector.aggregate_proba(proba)[0]
+    assert real + fake == pytest.approx(1)
+    return float(fake)
+
+
+def test_log_odds_are_averaged(variant: Variant) -> None:
+    detector = variant(aggregation="logit_mean")
+    # Odds of 9, 1 and 1/9; of 9, 9 and 1; of 4 and 1.
+    assert answer(detector, 0.9, 0.5, 0.1) == pytest.approx(0.5)
+    assert answer(detector, 0.9, 0.9, 0.5) == pytest.approx(1 / (1 + 9 ** (-2 / 3)))
+    assert answer(detector, np.nan, 0.8, 0.5, np.nan) == pytest.approx(2 / 3)
+    # A frame of which the network is sure counts for more than in the mean.
+    assert answer(detector, 0.999, 0.4, 0.4) > np.mean([0.999, 0.4, 0.4]) > 0.5
+
+
+def test_log_odds_of_what_is_sure_are_finite(variant: Variant) -> None:
+    detector = variant(aggregation="logit_mean")
+    assert answer(detector, 1.0, 0.0) == pytest.approx(0.5)
+    assert answer(detector, 1.0, 1.0) == pytest.approx(1 - 1e-7, abs=1e-9)
+    # Odds of ten million, and twice 1.
+    expected = 1 / (1 + 1e7 ** (-1 / 3))
+    assert answer(detector, 1.0, 0.5, 0.5) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("top_k", "frames", "expected"),
+    [
+        (2, (0.1, 0.9, 0.2, 0.7), 0.8),
+        (1, (0.1, 0.9, 0.2, 0.7), 0.9),
+        (4, (0.1, 0.9, 0.2, 0.7), 0.475),
+        # Of all, where there are fewer.
+        (3, (0.4, 0.2), 0.3),
+        (3, (np.nan, 0.4, np.nan, 0.2, np.nan), 0.3),
+        (2, (0.1, np.nan, 0.5, 0.3), 0.4),
+        (3, (np.nan, 0.25), 0.25),
+        (2, (1.0, 0.0, 1.0), 1.0),
+    ],
+)
+def test_highest_probabilities_are_averaged(
+    top_k: int, frames: tuple, expected: float, variant: Variant
+) -> None:
+    detector = variant(aggregation="top_k", top_k=top_k)
+    assert answer(detector, *frames) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("aggregation", ["logit_mean", "top_k"])
+def test_other_aggregations_are_of_the_frames_with_a_face(
+    aggregation: str, variant: Variant, fresh: Bunch
+) -> None:
+    X = without_faces(fresh.X, (0, 0), (0, 1), (3, slice(1, 5)), (5,))
+    detector = variant(aggregation=aggregation, top_k=2)
+    with pytest.warns(NoFaceWarning, match=r"Samples \[5\]"):
+        answers = detector.predict_proba(X)
+    np.testing.assert_allclose(answers[5], [0.6, 0.4])
+    frames = detector.predict_frame_proba(X)[:5, :, 1]
+    for found, of_video in zip(answers[:5, 1], frames, strict=True):
+        known = of_video[~np.isnan(of_video)]
+        odds = np.log(known / (1 - known)).mean()
+        expected = {
+            "logit_mean": 1 / (1 + np.exp(-odds)),
+            "top_k": np.sort(known)[-2:].mean(),
+        }
+        assert found == pytest.approx(expected[aggregation], rel=1e-5)
+
+
+@pytest.mark.parametrize("top_k", [0, 1.5, "all"])
+def test_number_of_the_highest_is_checked(
+    top_k: Any, tiny: Variant, videos: Bunch
+) -> None:
+    with pytest.raises(ValueError, match="'top_k' parameter of CNNDetector"):
+        tiny(aggregation="top_k", top_k=top_k).fit(videos.X, videos.y)

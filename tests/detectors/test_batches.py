@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from skdeepfake._slots import filled_slots
-from skdeepfake.detectors._batches import Batches, frame_index, sequence_index
+from skdeepfake.detectors._batches import (
+    Batch,
+    Batches,
+    frame_index,
+    frames_and_fillers,
+    sequence_index,
+)
 
 
 @pytest.fixture
@@ -137,3 +143,117 @@ def test_batch_of_sequences_holds_videos_with_their_targets_and_weights() -> Non
     assert targets.tolist() == [[0.0], [0.0]]
     assert weights.tolist() == [0.5, 1.5]
     assert source[1][0][..., 0].tolist() == [[12, 0]]
+
+
+def test_first_face_stands_for_those_that_a_video_has_not() -> None:
+    (videos, slots), present = frames_and_fillers(FILLED, np.array([3, 2]))
+    assert videos.tolist() == [[3], [2]]
+    assert slots.tolist() == [[2, 2], [1, 2]]
+    assert present.tolist() == [[1, 0], [1, 1]]
+    assert present.dtype == np.float32
+
+
+def test_batch_tells_which_frames_are_there() -> None:
+    X = np.arange(1, 13).reshape(4, 3, 1) * FILLED[:, :, None]
+    index, present = frames_and_fillers(FILLED, np.array([0, 2, 3]))
+    y, weight = np.zeros(3), np.ones(3)
+    source = Batches(X, index, y, weight, batch_size=2, present=present)
+    (frames, there), _, _ = source[0]
+    assert frames[..., 0].tolist() == [[1, 2], [8, 9]]
+    assert there.tolist() == [[1, 1], [1, 1]]
+    (frames, there), _, _ = source[1]
+    assert frames[..., 0].tolist() == [[12, 12]]
+    assert there.tolist() == [[1, 0]]
+
+
+# -- what is done to them --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("multiple", "sizes"), [(1, [5, 5, 2]), (2, [6, 6, 2]), (4, [8, 8, 4])]
+)
+def test_batch_is_filled_up_by_parts_of_no_weight(
+    X: np.ndarray, multiple: int, sizes: list[int]
+) -> None:
+    source = batches(X, batch_size=5, multiple=multiple)
+    given = [source[number] for number in range(3)]
+    assert [len(frames) for frames, _, _ in given] == sizes
+    for (frames, y, weight), n in zip(given, (5, 5, 2), strict=True):
+        numbers = frames[:, 0].astype(int) - 1
+        assert weight[:n].tolist() == (numbers[:n] / 4).tolist()
+        assert weight[n:].tolist() == [0.0] * (len(weight) - n)
+        assert y.ravel().tolist() == (numbers % 2).tolist()
+        assert set(numbers[n:]) <= {numbers[0]}
+    # The weights themselves are as they were.
+    assert source.weight.tolist() == (np.arange(12) / 4).tolist()
+
+
+def test_sequences_are_filled_up_with_what_is_there_of_them() -> None:
+    X = np.arange(1, 13).reshape(4, 3, 1) * FILLED[:, :, None]
+    index, present = frames_and_fillers(FILLED, np.array([3, 2]))
+    source = Batches(
+        X, index, np.ones(2), np.ones(2), batch_size=1, present=present, multiple=3
+    )
+    (frames, there), _, weight = source[0]
+    assert frames[..., 0].tolist() == [[12, 12]] * 3
+    assert there.tolist() == [[1, 0]] * 3
+    assert weight.tolist() == [1, 0, 0]
+
+
+def add(batch: Batch, rng: np.random.Generator) -> Batch:
+    """Add a number to each frame that tells what was drawn."""
+    drawn = rng.integers(2**31, size=(len(batch.frames), 1))
+    return batch._replace(frames=batch.frames.astype(np.int64) + drawn)
+
+
+def draws(source: Batches) -> list[list[int]]:
+    """Tell what was drawn for each part, in the order of the parts."""
+    found = []
+    for number in range(source.num_batches):
+        parts = source.order[number * source.batch_size :][: source.batch_size]
+        frames = source[number][0][:, 0]
+        found += [(int(p), int(f - p - 1)) for p, f in zip(parts, frames, strict=True)]
+    return [[value] for _, value in sorted(found)]
+
+
+def test_training_draws_other_changes_in_each_epoch(X: np.ndarray) -> None:
+    source = batches(
+        X, batch_size=5, rng=np.random.RandomState(0), changes=[add], seed=0
+    )
+    first = draws(source)
+    assert draws(source) == first  # asked twice, a batch is the same
+    assert len(np.unique(first)) == 12
+    source.on_epoch_end()
+    assert not np.isin(draws(source), first).any()
+
+
+def test_validation_draws_the_same_changes_in_each_epoch(X: np.ndarray) -> None:
+    source = batches(X, batch_size=5, changes=[add], seed=0)
+    first = draws(source)
+    source.on_epoch_end()
+    assert draws(source) == first
+    assert len(np.unique(first)) == 12
+
+
+def test_changes_are_those_of_the_seed(X: np.ndarray) -> None:
+    first, again, other, any_, any_other = (
+        draws(batches(X, batch_size=5, changes=[add], seed=seed))
+        for seed in (3, 3, 4, None, None)
+    )
+    assert first == again
+    assert not np.isin(other, first).any()
+    assert not np.isin(any_other, any_).any()
+
+
+def test_changes_are_made_one_after_the_other(X: np.ndarray) -> None:
+    def double(batch: Batch, rng: np.random.Generator) -> Batch:
+        return batch._replace(frames=batch.frames * 2, weight=batch.weight + 1)
+
+    def decrease(batch: Batch, rng: np.random.Generator) -> Batch:
+        return batch._replace(frames=batch.frames - 1)
+
+    source = batches(X, batch_size=3, changes=[double, decrease])
+    frames, y, weight = source[1]
+    assert frames[:, 0].tolist() == [7, 9, 11]
+    assert weight.tolist() == [1.75, 2.0, 2.25]
+    assert y.ravel().tolist() == [1, 0, 1]

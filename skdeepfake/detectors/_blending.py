@@ -1,0 +1,145 @@
+"""Self-blended fakes, made of real faces while batches of them are drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..synthesis import SelfBlender
+from ._batches import Batch
+
+
+def real_label(y: ArrayLike) -> Any:
+    """Tell which of the labels stands for real.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_videos,)
+        Labels.
+
+    Returns
+    -------
+    int, float, bool or str
+        0, False or "real".
+
+    Raises
+    ------
+    ValueError
+        If there is none of them.
+    """
+    found = np.unique(np.asarray(y)).tolist()
+    real = [label for label in found if label in (0, "real")]
+    if not real:
+        raise ValueError(
+            f"y contains the labels {found}, but to make fakes of real videos one must "
+            "know which are real: label them 0, False or 'real'"
+        )
+    return real[0]
+
+
+def real_and_fake(y: ArrayLike) -> NDArray:
+    """Give both classes of labels that are all real.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_videos,)
+        Labels, all of them 0, False or "real".
+
+    Returns
+    -------
+    ndarray of shape (2,)
+        That label and 1, True or "fake", in order, and of the type of `y`.
+    """
+    labels = np.asarray(y)
+    real = real_label(labels)
+    return np.unique(np.array([real, "fake" if real == "real" else 1], labels.dtype))
+
+
+class BlendReal:
+    """Put a self-blended fake of each real face into a batch that has no others.
+
+    Parameters
+    ----------
+    blender : SelfBlender
+        Makes them.
+    fake : int
+        Number of the class of fakes; the batch is of the other.
+    times : float, default=1.0
+        Weight of a fake, as a multiple of that of the face that it is made of.
+    """
+
+    def __init__(self, blender: SelfBlender, fake: int, times: float = 1.0) -> None:
+        self.blender = blender
+        self.fake = fake
+        self.times = times
+
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        targets, fakes = self.blender.blend_pairs(batch.frames, rng)
+        present = batch.present
+        return Batch(
+            np.concatenate([targets, fakes]),
+            np.concatenate([batch.y, np.full_like(batch.y, self.fake)]),
+            np.concatenate([batch.weight, batch.weight * self.times]),
+            None if present is None else np.concatenate([present, present]),
+        )
+
+
+class ReplaceFakes:
+    """Put self-blended fakes in the place of a share of the fakes of a batch.
+
+    Unless it is the source that is altered, the targets take the places of as many
+    real faces, lest a detector learn that whatever was altered is a fake.
+
+    Parameters
+    ----------
+    blender : SelfBlender
+        Makes them.
+    fake : int
+        Number of the class of fakes.
+    share : float
+        What share of the fakes, on the mean.
+    X : ndarray
+        All videos.
+    index : tuple of ndarray of int
+        Where in X the parts lie that they are made of, as for `Batches`.
+    present : ndarray of shape (n_parts, n_frames) or None
+        Which frames of these hold a face, as for `Batches`.
+    """
+
+    def __init__(
+        self,
+        blender: SelfBlender,
+        fake: int,
+        share: float,
+        X: NDArray,
+        index: tuple[NDArray, ...],
+        present: NDArray | None = None,
+    ) -> None:
+        self.blender = blender
+        self.fake = fake
+        self.share = share
+        self.X = X
+        self.index = index
+        self.present = present
+
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        is_fake = batch.y[:, 0] == self.fake
+        replaced = np.flatnonzero(is_fake & (rng.random(len(is_fake)) < self.share))
+        if not len(replaced):
+            return batch
+        parts = rng.integers(len(self.index[0]), size=len(replaced))
+        faces = self.X[tuple(axis[parts] for axis in self.index)]
+        targets, fakes = self.blender.blend_pairs(faces, rng)
+        frames = batch.frames.copy()
+        present = None if batch.present is None else batch.present.copy()
+        places = [(replaced, fakes)]
+        if self.blender.altered != "source":
+            real = rng.permutation(np.flatnonzero(~is_fake))[: len(replaced)]
+            places.append((real, targets[: len(real)]))
+        for place, made in places:
+            frames[place] = made
+            if present is not None and self.present is not None:
+                present[place] = self.present[parts[: len(place)]]
+        return batch._replace(frames=frames, present=present)

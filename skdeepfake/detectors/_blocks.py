@@ -1,0 +1,130 @@
+"""Backbones taken into a larger network, and their blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+
+# Where the side of a map falls to this share, another block begins: poolings and
+# strides halve it, and what is not padded takes a little off.
+_SMALLER = 0.6
+
+
+class Block(NamedTuple):
+    """Layers of a backbone that belong together, and what leads to them."""
+
+    layers: list[Any]
+    before: (
+        str | None
+    )  # the operation that gives what they are given; None for the input
+
+
+def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
+    """Rebuild a backbone upon a tensor, with the same weights.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        Any; it stays as it is.
+    x : KerasTensor
+        What it is given.
+
+    Returns
+    -------
+    output : KerasTensor
+        What it gives.
+    operations : list of keras.Operation
+        Copies of its layers, and of what else it computes; or of itself, where it is no
+        graph of layers.
+    """
+    copies: dict[int, tuple[Any, Any]] = {}
+
+    def copy_of(operation: Any) -> Any:
+        if id(operation) not in copies:
+            copy = type(operation).from_config(operation.get_config())
+            copies[id(operation)] = operation, copy
+        return copies[id(operation)][1]
+
+    if isinstance(backbone, keras.Sequential):
+        for layer in backbone.layers:
+            x = copy_of(layer)(x)
+    elif isinstance(backbone, keras.Function):
+        x = backbone._run_through_graph(x, operation_fn=copy_of)
+    else:
+        x = copy_of(backbone)(x)
+    for original, copy in copies.values():
+        if isinstance(original, keras.Layer):
+            copy.set_weights(original.get_weights())
+    return x, [copy for _, copy in copies.values()]
+
+
+def blocks_of(network: keras.Model, operations: list[Any]) -> list[Block]:
+    """Divide a part of a network into blocks, which follow one another.
+
+    A block begins where maps have become smaller, as after each pooling of VGG16, and
+    where a single tensor leads from all that is before to all that follows. What learns
+    nothing belongs to the block before.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A graph of layers.
+    operations : list of keras.Operation
+        The part of it that is divided.
+
+    Returns
+    -------
+    list of Block
+        From the input to the output.
+    """
+    blocks: list[Block] = []
+    side = math.inf
+    for segment, before in _segments(network, {id(part) for part in operations}):
+        shape = segment[-1].output.shape
+        its_side = max(shape[1:3]) if len(shape) == 4 else 0
+        learns = any(map(_learns, segment))
+        learnt = bool(blocks) and any(map(_learns, blocks[-1].layers))
+        if not blocks or (learnt and learns and its_side <= _SMALLER * side):
+            blocks.append(Block([], before))
+            side = its_side
+        elif not learnt:
+            side = its_side
+        blocks[-1].layers.extend(segment)
+    return blocks
+
+
+def _learns(operation: Any) -> bool:
+    # Normalization has weights: it was told the mean and the variance of its data.
+    fixed = isinstance(operation, keras.layers.Normalization)
+    return bool(getattr(operation, "weights", ())) and not fixed
+
+
+def _segments(
+    network: keras.Model, part: set[int]
+) -> Iterator[tuple[list[Any], str | None]]:
+    """Divide a part of a network wherever a single tensor leads on."""
+    inside = [op for op in network.operations if id(op) in part]  # in their order
+    wanted: dict[int, int] = {}  # how often a tensor is still to be used
+    for operation in network.operations:
+        for node in operation._inbound_nodes:
+            for tensor in node.input_tensors:
+                wanted[id(tensor)] = wanted.get(id(tensor), 0) + 1
+    segment: list[Any] = []
+    before: str | None = None
+    pending: set[int] = set()
+    for operation in inside:
+        segment.append(operation)
+        for node in operation._inbound_nodes:
+            for tensor in node.input_tensors:
+                wanted[id(tensor)] -= 1
+                if not wanted[id(tensor)]:
+                    pending.discard(id(tensor))
+            pending.update(id(tensor) for tensor in node.output_tensors)
+        if len(pending) == 1:
+            yield segment, before
+            segment, before = [], operation.name
+    if segment:
+        yield segment, before

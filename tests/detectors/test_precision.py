@@ -1,0 +1,307 @@
+"""Networks compute in what they are told to, and answer in float32 all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from sklearn.base import clone
+from sklearn.utils import Bunch
+
+from skdeepfake._precision import DTYPE_POLICIES, distributed, dtype_policy, replicas
+from skdeepfake.detectors import (
+    CNNDetector,
+    CNNRNNDetector,
+    GANDetector,
+    TransferDetector,
+)
+
+Tiny = Callable[..., CNNDetector]
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def backbone() -> keras.Model:
+    inputs = keras.Input((16, 16, 3))
+    x = layers.MaxPooling2D()(layers.Conv2D(2, 3)(inputs))
+    return keras.Model(inputs, layers.Conv2D(2, 3)(x))
+
+
+def policies(network: keras.Model) -> dict[str, str]:
+    """Name the policy of each layer that has weights, but for the last one."""
+    return {
+        layer.name: layer.dtype_policy.name
+        for layer in network.layers[:-1]
+        if layer.weights
+    }
+
+
+# -- policies of dtypes ----------------------------------------------------------
+
+
+@pytest.fixture
+def mixed_bfloat16() -> Iterator[None]:
+    """Set what Keras builds networks of."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+DETECTORS = {
+    "cnn": lambda **how: CNNDetector(filters=(2,), dense_units=2, **how),
+    "cnn_rnn": lambda **how: CNNRNNDetector(units=(2,), **how),
+    "gan": lambda **how: GANDetector(
+        generator_filters=(2,), discriminator_filters=(2,), **how
+    ),
+    "transfer": lambda **how: TransferDetector(backbone=backbone, **how),
+}
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_layers_are_of_the_policy_and_weights_and_answers_of_float32(
+    policy: str, kind: str, videos: Bunch
+) -> None:
+    X = videos.X if kind != "cnn_rnn" else videos.X[..., 0].astype(np.float32)
+    before = keras.config.dtype_policy()
+    detector = DETECTORS[kind](dtype_policy=policy).initialize(X, videos.y)
+    assert keras.config.dtype_policy() is before
+    networks = [detector.model_]
+    if kind == "gan":
+        networks = [detector.model_.discriminator, detector.generator_]
+    for network in networks:
+        found = policies(network)
+        assert found
+        assert set(found.values()) == {policy}
+    assert {w.dtype for w in detector.model_.trainable_weights} == {"float32"}
+    assert detector.model_.outputs[0].dtype == "float32"
+    assert np.isfinite(detector.predict_proba(X)).all()
+
+
+def test_backbone_that_is_passed_computes_in_the_policy_too(videos: Bunch) -> None:
+    detector = TransferDetector(backbone=backbone(), dtype_policy="mixed_bfloat16")
+    network = detector.initialize(videos.X, videos.y).model_
+    assert set(policies(network).values()) == {"mixed_bfloat16"}
+
+
+def test_no_policy_is_what_keras_is_set_to(
+    tiny: Tiny, videos: Bunch, mixed_bfloat16: None
+) -> None:
+    first = tiny().initialize(videos.X, videos.y).model_
+    second = tiny(dtype_policy="float32").initialize(videos.X, videos.y).model_
+    assert set(policies(first).values()) == {"mixed_bfloat16"}
+    assert set(policies(second).values()) == {"float32"}
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+
+
+def test_policy_is_put_back_after_an_error(tiny: Tiny, videos: Bunch) -> None:
+    before = keras.config.dtype_policy()
+    detector = tiny(filters=(2,) * 6, dtype_policy="mixed_bfloat16")
+    with pytest.raises(ValueError, match="16 x 16 pixels"):
+        detector.fit(videos.X, videos.y)
+    with pytest.raises(KeyError), dtype_policy("mixed_float16"):
+        raise KeyError
+    assert keras.config.dtype_policy() is before
+
+
+def test_unknown_policy_is_refused(tiny: Tiny, videos: Bunch) -> None:
+    with pytest.raises(ValueError, match="'dtype_policy' parameter of CNNDetector"):
+        tiny(dtype_policy="float16").fit(videos.X, videos.y)
+    assert DTYPE_POLICIES[0] == "float32"
+
+
+# -- float16 ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", [*DTYPE_POLICIES, None])
+def test_loss_is_scaled_for_float16_alone(
+    policy: str | None, tiny: Tiny, videos: Bunch
+) -> None:
+    detector = tiny(dtype_policy=policy).initialize(videos.X, videos.y)
+    scales = type(detector.model_.optimizer) is keras.optimizers.LossScaleOptimizer
+    assert scales == (policy == "mixed_float16")
+
+
+@pytest.mark.filterwarnings("ignore:the .* has won")
+def test_gan_learns_in_float16(videos: Bunch) -> None:
+    detector = GANDetector(
+        noise_dim=4,
+        generator_filters=(4,),
+        discriminator_filters=(4,),
+        momentum=0.5,
+        label_smoothing=0.2,
+        learning_rate=0.01,
+        generator_learning_rate=0.02,
+        batch_size=8,
+        epochs=8,
+        validation_fraction=None,
+        random_state=0,
+        dtype_policy="mixed_float16",
+    ).fit(videos.X, videos.y)
+    np.testing.assert_array_equal(detector.predict(videos.X), videos.y)
+    model = detector.model_
+    for optimizer, rate in (
+        (model.optimizer, 0.01),
+        (model.generator_optimizer, 0.02),
+    ):
+        assert type(optimizer) is keras.optimizers.LossScaleOptimizer
+        # Hardly a step was left out since its gradients were too large.
+        assert 35 <= int(optimizer.inner_optimizer.iterations) <= 40
+        assert float(optimizer.learning_rate) == pytest.approx(rate)
+    # Each weight of the generator has moved, and some of them far.
+    untrained = clone(detector).initialize(videos.X, videos.y).generator_
+    for before, after in zip(
+        untrained.trainable_variables,
+        detector.generator_.trainable_variables,
+        strict=True,
+    ):
+        moved = keras.ops.convert_to_numpy(after.value - before.value)
+        assert np.abs(moved).max() > 0.02
+    assert detector.generate(2, random_state=0).std() > 1
+
+
+# -- compiling -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("aggregation", ["mean", "attention"])
+def test_networks_are_compiled_as_asked(
+    aggregation: str, jit_compile: bool, videos: Bunch, trainings: list[Bunch]
+) -> None:
+    detector = TransferDetector(
+        backbone=backbone,
+        trainable=1,
+        jit_compile=jit_compile,
+        aggregation=aggregation,
+        head_epochs=1,
+    ).initialize(videos.X, videos.y)
+    assert detector.model_.jit_compile is jit_compile
+    assert detector._trained_network is not detector.model_
+    assert detector._trained_network.jit_compile is jit_compile
+
+
+def test_compiling_is_left_to_keras(tiny: Tiny, videos: Bunch) -> None:
+    plain = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    plain.compile("sgd", "mse")
+    found = tiny().initialize(videos.X, videos.y).model_.jit_compile
+    assert found == plain.jit_compile
+
+
+# -- devices ---------------------------------------------------------------------
+
+
+def test_one_device_is_what_there_is_without_a_distribution() -> None:
+    assert replicas(None) == 1
+    with distributed(None):
+        assert keras.distribution.distribution() is None
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX can do that")
+def test_distribution_needs_jax_and_says_so(tiny: Tiny, videos: Bunch) -> None:
+    message = "distribution='data_parallel' needs Keras' backend jax.*KERAS_BACKEND=jax"
+    detector = tiny(distribution="data_parallel")
+    for learn in (detector.fit, detector.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            learn(videos.X, videos.y)
+    assert not hasattr(detector, "model_")
+
+
+ON_TWO_DEVICES = """
+import json, pickle
+import keras, numpy as np
+from keras import layers
+from skdeepfake.detectors import TransferDetector
+
+def backbone():
+    inputs = keras.Input((8, 8, 3))
+    drawn = keras.initializers.GlorotUniform(seed=0)
+    x = layers.Conv2D(4, 3, kernel_initializer=drawn)(layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, x)
+
+def devices(detector):
+    return len(detector.model_.trainable_weights[0].value.sharding.device_set)
+
+assert len(keras.distribution.list_devices()) == 2
+rng = np.random.RandomState(0)
+y = np.arange(10) % 2
+X = rng.randint(1, 100, size=(10, 3, 8, 8, 3)).astype(np.uint8)
+X[y == 1] += 100
+X[3, 1:] = 0
+found = {"answers": [], "losses": []}
+for aggregation, batch_size in (("mean", 14), ("attention", 12), ("mean", 9)):
+    answers, losses = [], []
+    for distribution in (None, "data_parallel"):
+        detector = TransferDetector(
+            backbone=backbone, optimizer="sgd", learning_rate=0.1, head_epochs=0,
+            batch_size=batch_size, epochs=2, validation_fraction=None, random_state=0,
+            aggregation=aggregation, distribution=distribution,
+        ).fit(X, y)
+        answers.append(detector.predict_proba(X)[:, 1].tolist())
+        losses.append(detector.history_["loss"])
+        assert devices(detector) == (1 if distribution is None else 2)
+    found["answers"].append(answers)
+    found["losses"].append(losses)
+loaded = pickle.loads(pickle.dumps(detector))
+found["loaded"] = loaded.predict_proba(X)[:, 1].tolist()
+loaded.partial_fit(X, y)
+found["epochs"] = len(loaded.history_["loss"])
+found["devices"] = devices(loaded)
+assert keras.distribution.distribution() is None
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def on_two_devices() -> dict:
+    """What detectors learn on one device and on two, of the same data.
+
+    Of 28 faces in batches of 14, of ten videos in batches of four, and of the faces in
+    batches of 9, which are filled up, and the last of which is of one face alone.
+    """
+    pytest.importorskip("jax", reason="networks are distributed by JAX alone")
+    done = subprocess.run(
+        [sys.executable, "-c", ON_TWO_DEVICES],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        },
+    )
+    assert not done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [0, 1], ids=["mean", "attention"])
+def test_two_devices_learn_what_one_does(case: int, on_two_devices: dict) -> None:
+    one, two = on_two_devices["answers"][case]
+    np.testing.assert_allclose(two, one, atol=1e-4)
+    one, two = on_two_devices["losses"][case]
+    np.testing.assert_allclose(two, one, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_batch_that_is_filled_up_counts_for_no_less(on_two_devices: dict) -> None:
+    one, two = on_two_devices["losses"][2]
+    np.testing.assert_allclose(two, one, rtol=1e-3)
+    one, two = on_two_devices["answers"][2]
+    np.testing.assert_allclose(two, one, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_loaded_detector_learns_on_with_all_devices(on_two_devices: dict) -> None:
+    answers = on_two_devices["answers"][-1][1]
+    np.testing.assert_allclose(on_two_devices["loaded"], answers, atol=1e-5)
+    assert on_two_devices["epochs"] == 3
+    assert on_two_devices["devices"] == 2
