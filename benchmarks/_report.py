@@ -56,6 +56,14 @@ def write(rows: Sequence[Row], path: str | os.PathLike[str], **about: Any) -> No
     Path(path).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
+def append(row: Row, path: str | os.PathLike[str]) -> None:
+    """Add a row, with the environment that it is of, to those in a JSON file."""
+    file = Path(path)
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    rows.append({**row, "environment": environment()})
+    file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
 def print_table(rows: Sequence[Row]) -> None:
     """Print the rows as a Markdown table; the first row's keys are the columns."""
     columns = list(rows[0])

@@ -1,17 +1,30 @@
-"""Train a detector on labelled face images and score it on others.
+"""Train detectors on labelled face images, and score them on others.
 
-    python benchmarks/accuracy.py [--detector cnn] [--data FOLDER] [--size 224]
+    python benchmarks/accuracy.py [--rows NAME ...] [--data FOLDER] [--size 224]
         [--weights FILE] [--memory FOLDER] [--seeds 0 1 2] [--set NAME=VALUE ...]
+        [--swaps] [--curve FILE] [--json FILE]
 
-`FOLDER/real` and `FOLDER/fake` hold one face an image. A hash of the file name
-puts every fifth image into the test set, so the split is the same for everyone;
-the detector takes its validation set from the rest.
+`FOLDER/faces/real` and `FOLDER/faces/fake` hold one face an image. A hash of the file
+name puts every fifth image into the test set, so the split is the same for everyone;
+the detector takes its validation set from the rest. Intervals are by bootstrap over the
+images, whose identities are not known.
 
-Intervals are by bootstrap over the images, whose identities are not known.
+The rows, by default all of them, which takes two cores some days:
 
-The detectors: `cnn`; `cnn_rnn`, over VGG16's features of 49 positions; `logistic`,
-scikit-learn's logistic regression over VGG16's features averaged over the positions.
-Features take the most time: `--memory` keeps them for the next run.
+- `cnn`, `gan` and `cnn_rnn`, the paper's, the last over VGG16's features of 49
+  positions; `logistic`, scikit-learn's logistic regression over the same features,
+  averaged over the positions;
+- `transfer`, VGG16 trained as a whole with strong augmentation, and `transfer_flips`,
+  with flips alone; `last_block`, of which the last block is trained, and
+  `last_block_strong`;
+- `mixed_25` and `mixed_50`, where a quarter and a half of the fakes are self-blended,
+  and `self_blended`, which is trained on the real half alone: `--set trainable=1` has
+  them train the last block;
+- `vote`, the mean of the probabilities of the first row and of `self_blended`.
+
+With `--swaps`, each is also asked about clips of `FOLDER/videos`, untouched and with
+faces swapped between them (see `_swaps.py`), and about the pair of SDFVD. Features take
+the most time: `--memory` keeps them, and the swaps, for the next run.
 """
 
 from __future__ import annotations
@@ -21,22 +34,40 @@ import ast
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import _report
 import cv2
 import numpy as np
+from _swaps import Swaps, make_swaps
+from numpy.typing import NDArray
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepfake.detectors import CNNDetector, CNNRNNDetector
+from skdeepfake._slots import filled_slots
+from skdeepfake.detectors import (
+    CNNDetector,
+    CNNRNNDetector,
+    GANDetector,
+    TransferDetector,
+)
 from skdeepfake.evaluation import EvaluationReport, evaluate
 from skdeepfake.evaluation._report import figure
 from skdeepfake.features import VGG16Featurizer
+from skdeepfake.metrics import group_bootstrap
 from skdeepfake.plotting import EvaluationDisplay
 from skdeepfake.preprocessing import Resizer
+from skdeepfake.synthesis import SelfBlender
+
+# What is shown around dlib's box, as a share of it: in the real face images, and in the
+# swaps, which are cut like the fake ones.
+MARGIN_OF_REAL, MARGIN_OF_SWAPS = 0.75, 0.5
 
 
 def load_faces(
@@ -62,9 +93,18 @@ def load_faces(
     return faces, np.array(target), np.array(test)
 
 
-def with_cnn(args: argparse.Namespace, seed: int) -> Pipeline:
-    """Make the paper's first model."""
-    return make_pipeline(CNNDetector(random_state=seed, verbose=1, **settings(args)))
+# -- rows --------------------------------------------------------------------
+
+
+def a_detector(kind: type, **params: Any) -> Callable[..., Pipeline]:
+    """Give what makes a detector of images with the parameters of a row."""
+
+    def make(args: argparse.Namespace, seed: int) -> Pipeline:
+        own = {"weights": str(args.weights)} if kind is TransferDetector else {}
+        given = {**own, **params, **settings(args)}
+        return make_pipeline(kind(random_state=seed, verbose=1, **given))
+
+    return make
 
 
 def with_cnn_rnn(args: argparse.Namespace, seed: int) -> Pipeline:
@@ -81,7 +121,26 @@ def with_logistic(args: argparse.Namespace, seed: int) -> Pipeline:
     return make_pipeline(featurizer(args, pooling="avg"), StandardScaler(), classifier)
 
 
-DETECTORS = {"cnn": with_cnn, "cnn_rnn": with_cnn_rnn, "logistic": with_logistic}
+LAST_BLOCK = {"trainable": 1, "learning_rate": 5e-5}
+BLENDING = {"blender": SelfBlender(margin=MARGIN_OF_REAL), "augment": "strong"}
+ROWS: dict[str, Callable[[argparse.Namespace, int], Pipeline]] = {
+    "cnn": a_detector(CNNDetector),
+    "gan": a_detector(GANDetector),
+    "cnn_rnn": with_cnn_rnn,
+    "logistic": with_logistic,
+    "transfer": a_detector(TransferDetector, augment="strong"),
+    "transfer_flips": a_detector(TransferDetector, augment="flip"),
+    "last_block": a_detector(TransferDetector, **LAST_BLOCK),
+    "last_block_strong": a_detector(TransferDetector, augment="strong", **LAST_BLOCK),
+    "mixed_25": a_detector(
+        TransferDetector, fakes="mixed", blended_share=0.25, **BLENDING
+    ),
+    "mixed_50": a_detector(
+        TransferDetector, fakes="mixed", blended_share=0.5, **BLENDING
+    ),
+    "self_blended": a_detector(TransferDetector, fakes="self_blended", **BLENDING),
+}
+VOTE = "vote"
 
 
 def featurizer(args: argparse.Namespace, **params: Any) -> VGG16Featurizer:
@@ -96,10 +155,40 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     return {name: ast.literal_eval(value) for name, value in pairs}
 
 
+# -- scores ------------------------------------------------------------------
+
+
 def scores(report: EvaluationReport) -> dict[str, Any]:
     """Pick the figures of a report that a table has room for."""
     names = ("AUC", "accuracy", "equal error rate", "log loss")
     return {name: figure(report.row(name)) for name in names}
+
+
+def score_videos(estimator: Any, X: NDArray) -> NDArray[np.float64]:
+    """Give the mean probability of the faces of each video."""
+    filled = filled_slots(X)
+    proba = np.full(filled.shape, np.nan)
+    if filled.any():
+        proba[filled] = estimator.predict_proba(X[filled])[:, 1]
+    return np.nanmean(proba, axis=1)
+
+
+def scores_elsewhere(swaps: Swaps, found: NDArray, pair: NDArray) -> dict[str, Any]:
+    """Score what was said of swapped clips, and of the pair of SDFVD.
+
+    The interval is by bootstrap over the clips that the faces were put into.
+    """
+    interval = group_bootstrap(
+        roc_auc_score, swaps.y, found, groups=swaps.groups, random_state=0
+    )
+    of_pair = " and ".join(
+        f"{score:.2f}" for _, score in sorted(zip(swaps.pair.y, pair, strict=True))
+    )
+    return {
+        "AUC on swaps": f"{interval.estimate:.3f} ({interval.low:.3f} to "
+        f"{interval.high:.3f})",
+        "real and fake of SDFVD": of_pair or "-",
+    }
 
 
 def write(report: EvaluationReport, path: Path, title: str) -> None:
@@ -112,61 +201,128 @@ def write(report: EvaluationReport, path: Path, title: str) -> None:
     picture.savefig(path.with_suffix(".png"), dpi=100)
 
 
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw how each row does on faces like its own, and on swapped ones."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure_, axes = plt.subplots(figsize=(6, 5), layout="constrained")
+    for row in rows:
+        within, across = (float(row[name].split()[0]) for name in AXES)
+        axes.plot(within, across, "o")
+        axes.annotate(
+            f" {row['row']}", (within, across), va="center", annotation_clip=False
+        )
+    axes.axhline(0.5, color="0.8", zorder=0)
+    axes.axvline(0.5, color="0.8", zorder=0)
+    axes.set(xlabel="AUC on faces of the same source", ylabel="AUC on swapped faces")
+    figure_.savefig(path, dpi=100)
+
+
+AXES = ("AUC", "AUC on swaps")
+
+
+# -- the run -----------------------------------------------------------------
+
+
 def main() -> None:
     data = Path(os.environ.get("SKDEEPFAKE_DATA", "../shared/data"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--detector", choices=sorted(DETECTORS), default="cnn")
-    parser.add_argument("--data", type=Path, default=data / "faces")
+    parser.add_argument(
+        "--rows", nargs="+", choices=[*ROWS, VOTE], default=[*ROWS, VOTE]
+    )
+    parser.add_argument("--data", type=Path, default=data)
     parser.add_argument("--size", type=int, default=224, help="pixels, square")
     parser.add_argument(
         "--weights",
         default=data.parent / "weights" / "vgg16_notop.weights.h5",
         help="of VGG16: a file, or imagenet",
     )
-    parser.add_argument("--memory", help="folder of a cache of features")
+    parser.add_argument("--memory", help="folder of a cache of features and swaps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument(
         "--set",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="parameters of the detector that differ from its defaults",
+        help="parameters of the detectors that differ from those of the rows",
+    )
+    parser.add_argument("--swaps", action="store_true", help="score swapped faces too")
+    parser.add_argument(
+        "--curve", type=Path, help="draw the rows' scores on faces and on swaps"
     )
     parser.add_argument(
-        "--report", type=Path, help="write this page, and a picture, of the last seed"
+        "--report", type=Path, help="write this page, and a picture, of the last model"
     )
-    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--json", type=Path, help="append the results to this file")
     args = parser.parse_args()
+    if args.curve and not args.swaps:
+        parser.error("--curve needs --swaps")
+    if VOTE in args.rows and args.rows[-1] != VOTE:
+        parser.error(f"{VOTE} comes last")
 
-    faces, y, test = load_faces(args.data)
+    faces, y, test = load_faces(args.data / "faces")
     X = Resizer((args.size, args.size)).fit_transform(faces)
     print(f"{(~test).sum()} images to train on, {test.sum()} to test", flush=True)
+    swaps = None
+    if args.swaps:
+        swaps = make_swaps(
+            args.data, size=args.size, margin=MARGIN_OF_SWAPS, memory=args.memory
+        )
     rows = []
     for seed in args.seeds:
-        pipeline = DETECTORS[args.detector](args, seed)
-        began = time.perf_counter()
-        pipeline.fit(X[~test], y[~test])
-        seconds = time.perf_counter() - began
-        report = evaluate(pipeline, X[test], y[test], random_state=0)
-        history = getattr(pipeline[-1], "history_", None)
-        monitored = history and history["val_loss"]
-        rows.append(
-            {
-                "detector": " ".join([args.detector, *args.set]),
-                "size": args.size,
-                "seed": seed,
-                "epochs": len(monitored) if monitored else "-",
-                "best epoch": int(np.argmin(monitored)) + 1 if monitored else "-",
-                "seconds": round(seconds),
-                **scores(report),
-            }
-        )
-        _report.print_table(rows[-1:])
-        if args.report:
-            write(report, args.report, f"{args.detector} on {test.sum()} face images")
+        fitted: dict[str, Any] = {}
+        for name in args.rows:
+            began = time.perf_counter()
+            if name == VOTE:
+                voters = list(dict.fromkeys([args.rows[0], "self_blended"]))
+                if len(voters) < 2 or not all(voter in fitted for voter in voters):
+                    print("no vote without self_blended and another row", flush=True)
+                    continue
+                model = VotingClassifier(
+                    [(voter, FrozenEstimator(fitted[voter])) for voter in voters],
+                    voting="soft",
+                ).fit(X[~test], y[~test])
+            else:
+                model = ROWS[name](args, seed).fit(X[~test], y[~test])
+            seconds = time.perf_counter() - began
+            fitted[name] = model
+            row, report = measured(model, X[test], y[test], swaps)
+            about = {"row": name, "size": args.size, "seed": seed}
+            rows.append({**about, **trained(model), "seconds": round(seconds), **row})
+            _report.print_table(rows[-1:])
+            if args.json:  # now, for the next row may take hours
+                settings_ = " ".join(args.set)
+                _report.append({**rows[-1], "set": settings_}, args.json)
     _report.print_table(rows)
-    if args.json:
-        _report.write(rows, args.json)
+    if args.report and rows:
+        write(report, args.report, f"{name} on {test.sum()} face images")
+    if args.curve and rows:
+        draw(rows, args.curve)
+
+
+def measured(
+    model: Any, X: NDArray, y: NDArray, swaps: Swaps | None
+) -> tuple[dict[str, Any], EvaluationReport]:
+    """Score a fitted model."""
+    report = evaluate(model, X, y, random_state=0)
+    found = scores(report)
+    if swaps is not None:
+        of_clips = score_videos(model, swaps.X)
+        found |= scores_elsewhere(swaps, of_clips, score_videos(model, swaps.pair.X))
+    return found, report
+
+
+def trained(model: Any) -> dict[str, Any]:
+    """Tell for how many epochs a model was trained, and which was the best."""
+    last = model[-1] if isinstance(model, Pipeline) else model
+    history = getattr(last, "history_", None)
+    if not history:
+        return {"epochs": "-", "best epoch": "-"}
+    monitored = history.get("val_loss", history["loss"])
+    return {"epochs": len(monitored), "best epoch": int(np.argmin(monitored)) + 1}
 
 
 if __name__ == "__main__":
