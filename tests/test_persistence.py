@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 import skops.io
 from keras import layers
+from keras.src.applications.convnext import LayerScale
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LogisticRegression
@@ -297,7 +299,7 @@ def backbone() -> keras.Model:
     return keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten()])
 
 
-class WithAverage(CNNDetector):
+class WithUpsampling(CNNDetector):
     """A user's own detector, of a layer that the others have not."""
 
     def __init__(self, *, random_state: Any = None) -> None:
@@ -305,7 +307,8 @@ class WithAverage(CNNDetector):
 
     def _build_network(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape_, dtype="uint8")
-        x = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(inputs))
+        x = layers.UpSampling2D()(layers.Rescaling(1 / 255)(inputs))
+        x = layers.Flatten()(x)
         return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
 
 
@@ -346,8 +349,8 @@ def test_what_would_not_be_loaded_is_not_saved(
 
 def test_own_detectors_and_layers_are_loaded_when_they_are_named(path: Path) -> None:
     X = INPUTS["cnn"]
-    detector = WithAverage(random_state=0).initialize(X, [0, 1] * 3)
-    own, layer = f"{__name__}.WithAverage", "keras.layers.GlobalAveragePooling2D"
+    detector = WithUpsampling(random_state=0).initialize(X, [0, 1] * 3)
+    own, layer = f"{__name__}.WithUpsampling", "keras.layers.UpSampling2D"
     for trusted, missing in (([], layer), ([own], layer), ([layer], own)):
         with pytest.raises(UntrustedModelError, match=missing):
             persistence.save(detector, path, trusted=trusted)
@@ -844,27 +847,46 @@ def faces() -> np.ndarray:
     return np.random.RandomState(0).randint(1, 256, (6, 1, 32, 32, 3)).astype(np.uint8)
 
 
-class OneLayer(Backbone):
-    """A layer in the place of a network of `keras.applications`."""
+class EachLayer(Backbone):
+    """A small network of what those of `keras.applications` are made of."""
 
     @property
     def build(self) -> Any:
         def build(*, weights: None, include_top: bool, input_shape: Any) -> keras.Model:
             inputs = keras.Input(input_shape)
-            return keras.Model(inputs, layers.DepthwiseConv2D(3)(inputs))
+            x = layers.Normalization(mean=1.0, variance=2.0)(inputs)
+            x = layers.ZeroPadding2D()(layers.Rescaling(0.5)(x))
+            x = layers.Conv2D(2, 3, kernel_initializer="variance_scaling")(x)
+            x = layers.ReLU()(layers.BatchNormalization()(x))
+            scaled = LayerScale(1e-3, 2)(layers.LayerNormalization()(x))
+            x = layers.Add()([x, CustomScaleLayer(0.2)([x, scaled])])
+            x = layers.DepthwiseConv2D(3)(layers.AveragePooling2D(2)(x))
+            weight = layers.GlobalAveragePooling2D(keepdims=True)(x)
+            x = layers.Multiply()([x, layers.Activation("hard_sigmoid")(weight)])
+            x = layers.Concatenate()([x, x + x * 2])
+            x = layers.SeparableConv2D(2, 3)(layers.MaxPooling2D()(x))
+            return keras.Model(inputs, layers.Dropout(0.1)(x))
 
         return build
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "mobilenet_v3_small"])
+@pytest.mark.parametrize(("name", "is_bgr"), [("vgg16", True), ("mobilenet", False)])
+@pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_networks_of_named_backbones_are_trusted(
-    backbone: str, faces: np.ndarray, path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    is_bgr: bool,
+    pooling: str,
+    faces: np.ndarray,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With the preprocessing of their names, which for VGG16 is of BGR."""
-    monkeypatch.setitem(BACKBONES, "vgg16", OneLayer("vgg16", "VGG16", 224))
+    """With the preprocessing of their names, too."""
+    monkeypatch.setitem(BACKBONES, name, EachLayer(*BACKBONES[name]))
     detector = TransferDetector(
-        backbone=backbone, weights=None, trainable="top", random_state=0
+        backbone=name, weights=None, trainable=1, pooling=pooling, random_state=0
     ).initialize(faces, [0, 1] * 3)
+    operations = {type(operation).__name__ for operation in detector.model_.operations}
+    assert ("Flip" in operations) == is_bgr
     persistence.save(detector, path)
     loaded = persistence.load(path)
     np.testing.assert_array_equal(
@@ -940,13 +962,21 @@ def test_augmentation_by_layers_of_others_is_not_saved(
 
 def test_attention_and_its_training_go_to_safe_files(path: Path) -> None:
     X = INPUTS["cnn"]
-    detector = fitted_pipeline("cnn", aggregation="attention")[-1]
+    detector = CNNDetector(
+        filters=(2,), dense_units=2, aggregation="attention", random_state=0
+    ).initialize(X, [0, 1] * 3)
+    rng = np.random.RandomState(0)
+    weights = detector.attention_.get_weights()
+    detector.attention_.set_weights([rng.normal(size=w.shape) for w in weights])
     loaded = round_trip(detector, path, "skops", optimizer=True)
     np.testing.assert_array_equal(
         loaded.predict_frame_weights(X), detector.predict_frame_weights(X)
     )
     np.testing.assert_array_equal(proba(loaded), proba(detector))
     # That of all weights that are trained, which are more than the network's.
+    for variable in detector.model_.optimizer.variables[2:]:
+        variable.assign(rng.normal(size=variable.shape))
+    loaded = round_trip(detector, path, "skops", optimizer=True)
     own, kept = (one.model_.optimizer.variables for one in (detector, loaded))
     assert len(own) > 2 + 2 * len(detector.model_.trainable_variables)
     for expected, found in zip(own, kept, strict=True):

@@ -456,7 +456,7 @@ def test_without_blends_there_is_no_blender() -> None:
 
 def test_real_videos_alone_train_a_pipeline(rendered_videos: Bunch) -> None:
     real = rendered_videos.target == 0
-    pipeline = small_pipeline(fakes="self_blended", margin=0.2, augment="flip")
+    pipeline = small_pipeline(fakes="self_blended", margin=0.2, epochs=1)
     pipeline.fit(rendered_videos.data[real], rendered_videos.target[real])
     assert pipeline.classes_.tolist() == [0, 1]
     assert pipeline["detector"].class_count_.tolist() == [6, 6]

@@ -18,14 +18,14 @@ _LEAST = 1e-7
 
 
 def build_attention(n_features: int) -> keras.Model:
-    """Build the network that weighs a frame, by what the last layer sees of it.
+    """Build the network that weighs a frame, by its features.
 
     At first it weighs all alike.
 
     Parameters
     ----------
     n_features : int
-        How many numbers the last layer sees.
+        How many there are.
 
     Returns
     -------
@@ -39,29 +39,6 @@ def build_attention(n_features: int) -> keras.Model:
     return keras.Model(inputs, weight, name="attention")
 
 
-def network_with_weights(
-    network: keras.Model, last: keras.Layer, attention: keras.Model
-) -> keras.Model:
-    """Join a network of frames with that which weighs them.
-
-    Parameters
-    ----------
-    network : keras.Model
-        From images to probabilities.
-    last : keras.Layer
-        Its last layer.
-    attention : keras.Model
-        As `build_attention` gives it.
-
-    Returns
-    -------
-    keras.Model
-        From images to two numbers: the probability and the weight.
-    """
-    weight = attention(last.input)
-    return keras.Model(network.input, layers.Concatenate()([network.output, weight]))
-
-
 class NetworkOfVideos(keras.Model):
     """A network of frames as one of whole videos.
 
@@ -71,8 +48,8 @@ class NetworkOfVideos(keras.Model):
     Parameters
     ----------
     of_frames : keras.Model
-        From images, or what became of them, to what its last layer sees of them, and to
-        probabilities.
+        From images, or what became of them, to what they are weighed by, what its last
+        layer sees, unless it is that, and probabilities.
     last : keras.Layer
         That layer.
     attention : keras.Model
@@ -114,10 +91,10 @@ class NetworkOfVideos(keras.Model):
         videos, present = inputs
         shape = ops.shape(videos)
         frames = ops.reshape(videos, (-1, *videos.shape[2:]))
-        features, _ = self.of_frames(frames, training=training)
+        features, *seen, _ = self.of_frames(frames, training=training)
         weight = self.attention(features, training=training)
         weight = ops.reshape(weight, shape[:2]) * present
-        odds = ops.reshape(logit(self.last, features), shape[:2])
+        odds = ops.reshape(logit(self.last, seen[0] if seen else features), shape[:2])
         total = ops.sum(weight, axis=1, keepdims=True)
         mean = ops.sum(weight * odds, axis=1, keepdims=True) / (total + _LEAST)
         return mean if self.as_odds else ops.sigmoid(mean)

@@ -49,6 +49,7 @@ class Work:
     videos: Videos
     X: NDArray  # what it is given in place of the videos' own
     changes: Sequence[Change] = ()  # the last ones before it sees a batch
+    augmented: bool = True
 
 
 class BaseDetector(AnswersForVideos, KerasEstimator):
@@ -257,7 +258,9 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         """
         self._validate_params()
         _, y = self._build(X, y, self._classes_beside(y))
-        self.class_count_ = np.array([np.sum(y == label) for label in self.classes_])
+        numbers = np.searchsorted(self.classes_, np.ravel(y))
+        given, _ = self._weights(numbers, np.ones(len(numbers)))
+        self.class_count_ = self._count(numbers[given > 0])
         return self
 
     def _classes_beside(self, y: ArrayLike) -> NDArray | None:
@@ -364,7 +367,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
     def _all_changes(self, work: Work, **how: Any) -> list[Change]:
         if work.X is not work.videos.X:  # what was computed of faces is not changed
             return []
-        return [*self._changes(work.videos, **how), *work.changes]
+        return [*self._changes(work, **how), *work.changes]
 
     def _batches(self, work: Work, numbers: NDArray, **how: Any) -> Batches:
         """Give batches of the parts of some of the videos."""
@@ -390,9 +393,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
     def _parts_in_a_step(self, index: tuple[NDArray, ...]) -> int:
         return self.batch_size
 
-    def _changes(
-        self, videos: Videos, *, training: bool, seed: int | None
-    ) -> list[Change]:
+    def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
         """Give what is done to batches before the network sees them."""
         return []
 

@@ -193,7 +193,8 @@ def _filled_up(batch: Batch, multiple: int) -> Batch:
     if not missing:
         return batch
     numbers = [*range(len(batch.y)), *[0] * missing]
-    weight = batch.weight[numbers]
+    # The loss is divided by the number of all of them.
+    weight = batch.weight[numbers] * np.float32(len(numbers) / len(batch.y))
     weight[len(batch.y) :] = 0
     present = None if batch.present is None else batch.present[numbers]
     return Batch(batch.frames[numbers], batch.y[numbers], weight, present)

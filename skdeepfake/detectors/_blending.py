@@ -127,7 +127,7 @@ class ReplaceFakes:
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         is_fake = batch.y[:, 0] == self.fake
         replaced = np.flatnonzero(is_fake & (rng.random(len(is_fake)) < self.share))
-        if not len(replaced):
+        if not len(replaced) or not len(self.index[0]):
             return batch
         parts = rng.integers(len(self.index[0]), size=len(replaced))
         faces = self.X[tuple(axis[parts] for axis in self.index)]

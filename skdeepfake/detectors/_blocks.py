@@ -22,7 +22,9 @@ class Block(NamedTuple):
     )  # the operation that gives what they are given; None for the input
 
 
-def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
+def graft(
+    backbone: keras.Model, x: Any, dtype_policy: str | None = None
+) -> tuple[Any, list[Any]]:
     """Rebuild a backbone upon a tensor, with the same weights.
 
     Parameters
@@ -31,6 +33,9 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
         Any; it stays as it is.
     x : KerasTensor
         What it is given.
+    dtype_policy : str or None, default=None
+        What its copies compute in, but for those that scale pixels; None for what it
+        does.
 
     Returns
     -------
@@ -44,7 +49,13 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
 
     def copy_of(operation: Any) -> Any:
         if id(operation) not in copies:
-            copy = type(operation).from_config(operation.get_config())
+            config = operation.get_config()
+            scales = isinstance(
+                operation, (keras.layers.Rescaling, keras.layers.Normalization)
+            )
+            if dtype_policy is not None and "dtype" in config and not scales:
+                config["dtype"] = dtype_policy
+            copy = type(operation).from_config(config)
             copies[id(operation)] = operation, copy
         return copies[id(operation)][1]
 

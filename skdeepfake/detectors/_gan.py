@@ -383,12 +383,25 @@ class GANDetector(ImageDetector):
         self.model_ = self._pit(self.model_, self.generator_, epoch=seen)
 
     def _of_videos(self, frames: Any, **settings: Any) -> keras.Model:
-        last = last_layer(self.model_)
-        of_frames = keras.Model(frames, [last.input, self.model_.output])
-        odds = NetworkOfVideos(of_frames, last, self.attention_, as_odds=True)
+        odds = NetworkOfVideos(
+            keras.Model(frames, self._weighed(self.model_)),
+            last_layer(self.model_),
+            self.attention_,
+            as_odds=True,
+        )
         whole = AdversarialVideos(self.model_, odds)
         self._compile_alike(whole, **settings)
         return whole
+
+    def _weighed(self, network: keras.Model) -> list[Any]:
+        # What the last layer sees is one number. The discriminator's sees more.
+        discriminator = network.get_layer("discriminator")
+        inner = keras.Model(
+            discriminator.inputs,
+            [discriminator.layers[-1].input, discriminator.output],
+        )
+        features, odds = inner(network.get_layer("scaling").output)
+        return [features, odds, last_layer(network)(odds)]
 
     def _training_variables(self) -> dict[str, list[Any]]:
         variables = super()._training_variables()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from types import NoneType
 from typing import Any, ClassVar
@@ -22,10 +22,9 @@ from ._answers import AGGREGATIONS
 from ._attention import (
     NetworkOfVideos,
     build_attention,
-    network_with_weights,
     running_answers,
 )
-from ._base import BaseDetector, Videos
+from ._base import BaseDetector, Videos, Work
 from ._batches import Batch, Change, frames_and_fillers
 from ._blending import BlendReal, ReplaceFakes, real_and_fake, real_label
 
@@ -43,7 +42,7 @@ class ImageDetector(BaseDetector):
 
     # The networks that `model_` is made into, each with what it was made of.
     _answering: tuple[keras.Model, keras.Model] | None = None
-    _trained: tuple[keras.Model, keras.Model] | None = None
+    _trained: tuple[tuple[keras.Model, bool], keras.Model] | None = None
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseDetector._parameter_constraints,
@@ -98,14 +97,19 @@ class ImageDetector(BaseDetector):
         if not isinstance(self.augment, (str, NoneType)):
             described = keras.saving.serialize_keras_object(self.augment)
             check_description(described)
-            state["augment"] = described
+            weights = [part.get_weights() for part in keras.tree.flatten(self.augment)]
+            state["augment"] = {"layers": described, "weights": weights}
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         augment = state.get("augment")
         if not isinstance(augment, (str, NoneType)):
-            check_description(augment)
-            state = dict(state, augment=keras.saving.deserialize_keras_object(augment))
+            check_description(augment["layers"])
+            made = keras.saving.deserialize_keras_object(augment["layers"])
+            parts = keras.tree.flatten(made)
+            for part, weights in zip(parts, augment["weights"], strict=True):
+                part.set_weights(weights)
+            state = dict(state, augment=made)
         super().__setstate__(state)
 
     # -- input ---------------------------------------------------------------
@@ -129,11 +133,14 @@ class ImageDetector(BaseDetector):
         return frames
 
     def _classes_beside(self, y: ArrayLike) -> NDArray | None:
-        if self.fakes == "given" or np.ndim(y) != 1 or not np.size(y):
+        labels = np.asarray(y)
+        if labels.ndim == 2 and labels.shape[1] == 1:  # a column, which is warned of
+            labels = labels[:, 0]
+        if self.fakes == "given" or labels.ndim != 1 or not labels.size:
             return None  # what is wrong with y is told elsewhere
-        real_label(y)
-        only_real = self.fakes == "self_blended" and len(np.unique(y)) == 1
-        return real_and_fake(y) if only_real else None
+        real_label(labels)
+        only_real = self.fakes == "self_blended" and len(np.unique(labels)) == 1
+        return real_and_fake(labels) if only_real else None
 
     # -- what is trained on ----------------------------------------------------
 
@@ -146,6 +153,11 @@ class ImageDetector(BaseDetector):
         if self.fakes != "self_blended":
             return super()._weights(y, given)
         given = np.where(y == self._real, given, 0)  # the others are left out
+        if not given.any():
+            raise ValueError(
+                "y contains no real video of positive sample_weight, but it is these "
+                "that fakes='self_blended' makes fakes of"
+            )
         return given, given * self._class_weight(self._real)
 
     def _class_weight(self, number: int) -> float:
@@ -164,13 +176,11 @@ class ImageDetector(BaseDetector):
             frames_in_a_part *= 2
         return max(1, self.batch_size // frames_in_a_part)
 
-    def _changes(
-        self, videos: Videos, *, training: bool, seed: int | None
-    ) -> list[Change]:
+    def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
         changes: list[Change] = []
         if self.fakes != "given":
-            changes.append(self._blending(videos, training=training))
-        if training and self.augment is not None:
+            changes.append(self._blending(work.videos, training=training))
+        if training and work.augmented and self.augment is not None:
             augment = Augmenter(self.augment, seed)
 
             def change(batch: Batch, rng: np.random.Generator) -> Batch:
@@ -186,8 +196,11 @@ class ImageDetector(BaseDetector):
             times = self._class_weight(fake) / self._class_weight(self._real)
             return BlendReal(blender, fake, times)
         numbers = videos.training if training else videos.validation
-        real = numbers[videos.y[numbers] == self._real]  # type: ignore[index]
-        index, present = self._parts(videos.filled, real)
+        # Of all, so that videos are as long as they are in the batches.
+        index, present = self._parts(videos.filled, numbers)  # type: ignore[arg-type]
+        real = np.flatnonzero(videos.y[index[0]].ravel() == self._real)
+        index = tuple(axis[real] for axis in index)
+        present = None if present is None else present[real]
         return ReplaceFakes(blender, fake, self.blended_share, videos.X, index, present)
 
     # -- attention -------------------------------------------------------------
@@ -211,7 +224,7 @@ class ImageDetector(BaseDetector):
         network = super()._build_networks()
         self.__dict__.pop("attention_", None)
         if self._weighs_frames:
-            self.attention_ = build_attention(last_layer(network).input.shape[-1])
+            self.attention_ = build_attention(self._weighed(network)[0].shape[-1])
         return network
 
     def _ensure_compiled_model(self) -> None:
@@ -230,17 +243,28 @@ class ImageDetector(BaseDetector):
     def _trained_network(self) -> keras.Model:
         if not self._weighs_frames:
             return self.model_
-        if self._trained is None or self._trained[0] is not self.model_:
-            self._trained = self.model_, self._of_videos(self.model_.input)
+        return self._once(lambda: self._of_videos(self.model_.input))
+
+    def _once(self, make: Callable[[], keras.Model]) -> keras.Model:
+        """Make the network that is trained when there is another than was."""
+        made_of = self.model_, self._weighs_frames
+        if self._trained is None or self._trained[0] != made_of:
+            self._trained = made_of, make()
         return self._trained[1]
 
     def _of_videos(self, frames: Any, **settings: Any) -> keras.Model:
         """Make what follows a tensor a network of videos, compiled like `model_`."""
-        last = last_layer(self.model_)
-        of_frames = keras.Model(frames, [last.input, self.model_.output])
-        whole = NetworkOfVideos(of_frames, last, self.attention_)
+        of_frames = keras.Model(frames, self._weighed(self.model_))
+        whole = NetworkOfVideos(of_frames, last_layer(self.model_), self.attention_)
         self._compile_alike(whole, **settings)
         return whole
+
+    def _weighed(self, network: keras.Model) -> list[Any]:
+        """Give what frames are weighed by, what the last layer sees, and its output.
+
+        Once, what is the same.
+        """
+        return [last_layer(network).input, network.output]
 
     @property
     def _answering_network(self) -> keras.Model:
@@ -248,9 +272,10 @@ class ImageDetector(BaseDetector):
             return self.model_
         self._check_attention()
         if self._answering is None or self._answering[0] is not self.model_:
-            last = last_layer(self.model_)
-            network = network_with_weights(self.model_, last, self.attention_)
-            self._answering = self.model_, network
+            features, *_, proba = self._weighed(self.model_)
+            weight = self.attention_(features)
+            outputs = keras.layers.Concatenate(dtype="float32")([proba, weight])
+            self._answering = self.model_, keras.Model(self.model_.input, outputs)
         return self._answering[1]
 
     def predict_frame_weights(self, X: ArrayLike) -> NDArray:

@@ -235,7 +235,7 @@ class TransferDetector(ImageDetector):
     def _build_network(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         backbone = self._build_backbone()
-        x, operations = graft(backbone, self._preprocess(inputs))
+        x, operations = graft(backbone, self._preprocess(inputs), self.dtype_policy)
         if isinstance(x, (list, tuple, dict)):
             raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
         if len(x.shape) == 4:
@@ -327,9 +327,8 @@ class TransferDetector(ImageDetector):
     def _trained_network(self) -> keras.Model:
         if self._cut_at is None:
             return super()._trained_network
-        if self._trained is None or self._trained[0] is not self.model_:
-            self._trained = self.model_, self._above(self._cut_at)
-        return self._trained[1]
+        cut = self._cut_at
+        return self._once(lambda: self._above(cut))
 
     def _output_of(self, name: str | None) -> Any:
         return next(op for op in self.model_.operations if op.name == name).output
@@ -378,13 +377,13 @@ class TransferDetector(ImageDetector):
                 batch_size=self.batch_size,
                 verbose=self.verbose,
             ) as X:
-                yield Work(work.network, videos, X)
+                yield dataclasses.replace(work, X=X)
             return
 
         def change(batch: Batch, rng: np.random.Generator) -> Batch:
             return batch._replace(frames=by_image(compute, batch.frames))
 
-        yield Work(work.network, videos, videos.X, [change])
+        yield dataclasses.replace(work, X=videos.X, changes=[change])
 
     def _prepare(self, work: Work) -> None:
         """Train the new layer alone, once."""
@@ -397,7 +396,7 @@ class TransferDetector(ImageDetector):
             network = self._above(_FEATURES, optimizer=optimizer)
         with self._work_above(
             _FEATURES,
-            dataclasses.replace(work, network=network),
+            dataclasses.replace(work, network=network, augmented=False),
             numbers=work.videos.training,
             once=self.fakes == "given",
         ) as above:

@@ -45,6 +45,8 @@ def as_affine(preprocess: Callable[[Any], Any]) -> Affine:
     is_bgr = not slopes[0, 0]
     ordered = slopes[:, ::-1] if is_bgr else slopes
     scale = np.diag(ordered)
-    if not np.allclose(ordered, np.diag(scale)) or not scale.all():
+    grey = np.ravel(preprocess(np.full_like(black, 100)))
+    straight = np.allclose(grey, 100 * scale + offset, atol=1e-3)
+    if not np.allclose(ordered, np.diag(scale)) or not scale.all() or not straight:
         raise ValueError(f"{preprocess!r} is no scaling of channels")
     return Affine(is_bgr, scale.tolist(), offset.tolist())

@@ -76,7 +76,7 @@ GAN = {
     "momentum": 0.5,
     "dropout": 0.0,
 }
-TRANSFER = {"backbone": TwoBlocks(), "trainable": 1, "head_epochs": 1}
+TRANSFER = {"backbone": TwoBlocks(), "head_epochs": 0}
 
 TRANSFORMERS = [
     VideoTranscoder("copies", preset="ultrafast"),  # in the test's own folder

@@ -338,6 +338,10 @@ def test_head_is_trained_once(videos: Bunch, trainings: list[Bunch]) -> None:
     assert counts == [2, 3, 4, 5]
     detector.set_params(warm_start=False).fit(videos.X, videos.y)
     assert len(trainings) == 7
+    # Where it is the first epoch that trains it, the history is that epoch's.
+    other = small(trainable=1, head_epochs=1).partial_fit(videos.X, videos.y)
+    assert other.history_["loss"] == [0.5]
+    assert len(trainings) == 9
 
 
 def test_head_of_a_loaded_detector_is_not_trained_again(
@@ -515,10 +519,10 @@ def test_loaded_detector_answers_and_learns_as_if_it_had_never_been_away(
     np.testing.assert_array_equal(loaded.predict_proba(gappy.X), learnt.answers)
     assert loaded.head_history_ == learnt.head_history
     loaded.partial_fit(gappy.X, gappy.y)
-    assert loaded.history_["loss"] == pytest.approx(learnt.longer, rel=1e-6)
+    assert loaded.history_["loss"] == pytest.approx(learnt.longer, rel=1e-5)
     assert len(loaded.history_["loss"]) == 3
     # What is frozen still is.
     assert changed(learnt.after, by_layer(loaded.model_)) == {"conv2", "norm2", *HEAD}
     for name, weights in by_layer(loaded.model_).items():
         for found, expected in zip(weights, learnt.further[name], strict=True):
-            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

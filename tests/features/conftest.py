@@ -58,13 +58,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Forget all networks, and collect the recipes of those that are built now."""
     recipes: list[Any] = []
-    build = _network._backbone
+    build = _network.build_backbone
 
     def spy(recipe: Any, frame_shape: tuple[int, ...]) -> Any:
         recipes.append(recipe)
         return build(recipe, frame_shape)
 
-    monkeypatch.setattr(_network, "_backbone", spy)
+    monkeypatch.setattr(_network, "build_backbone", spy)
     monkeypatch.setattr(_network, "_shared", OrderedDict())
     return recipes
 
