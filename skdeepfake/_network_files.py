@@ -27,13 +27,11 @@ trusted_components: ContextVar[frozenset[str] | None] = ContextVar(
     "trusted_components", default=None
 )
 
-# All that Keras writes of the networks of the detectors, with any parameters, and of
-# what augments images.
-COMPONENTS = frozenset(
+# All that Keras writes of the networks of the paper's detectors, with any parameters.
+OF_THE_PAPER = frozenset(
     [
         "__keras_tensor__",
         "keras.DTypePolicy",
-        "keras.Sequential",
         "keras.src.models.functional.Functional",
         *(
             f"keras.layers.{name}"
@@ -42,25 +40,44 @@ COMPONENTS = frozenset(
                 *("Dense", "Conv2D", "Conv2DTranspose", "MaxPooling2D"),
                 *("LSTM", "GRU", "Bidirectional"),
                 *("Activation", "LeakyReLU", "BatchNormalization", "Dropout"),
-                # Those of `keras.applications`.
-                *("ReLU", "LayerNormalization", "Normalization", "ZeroPadding2D"),
-                *("DepthwiseConv2D", "SeparableConv2D", "AveragePooling2D"),
-                *("GlobalAveragePooling2D", "GlobalMaxPooling2D"),
-                *("Add", "Multiply", "Concatenate", "RandomFlip"),
             )
         ),
         *(
             f"keras.initializers.{name}"
-            for name in (
-                *("GlorotUniform", "Orthogonal", "Zeros", "Ones"),
-                *("VarianceScaling", "TruncatedNormal"),
-            )
+            for name in ("GlorotUniform", "Orthogonal", "Zeros", "Ones")
         ),
         "keras.src.ops.core.Cast",
+        *(f"keras.src.ops.numpy.{name}" for name in ("Any", "Mean", "NotEqual")),
+    ]
+)
+
+# What those of `keras.applications` are made of besides, and what is put around them.
+OF_BACKBONES = frozenset(
+    [
+        "keras.Sequential",
         *(
-            f"keras.src.ops.numpy.{name}"
-            for name in ("Add", "Any", "Flip", "Mean", "Multiply", "NotEqual")
+            f"keras.layers.{name}"
+            for name in (
+                *("ReLU", "LayerNormalization", "Normalization", "ZeroPadding2D"),
+                *("DepthwiseConv2D", "SeparableConv2D", "AveragePooling2D"),
+                *("GlobalAveragePooling2D", "GlobalMaxPooling2D"),
+                *("Add", "Multiply", "Concatenate"),
+            )
         ),
+        *(
+            f"keras.initializers.{name}"
+            for name in ("VarianceScaling", "TruncatedNormal")
+        ),
+        *(f"keras.src.ops.numpy.{name}" for name in ("Add", "Flip", "Multiply")),
+        "keras.src.applications.convnext.LayerScale",
+        "keras.src.applications.inception_resnet_v2.CustomScaleLayer",
+    ]
+)
+
+# What changes images in training.
+OF_AUGMENTATION = frozenset(
+    [
+        "keras.layers.RandomFlip",
         *(
             name
             for module, layer in (
@@ -74,10 +91,10 @@ COMPONENTS = frozenset(
                 f"skdeepfake>{layer}",
             )
         ),
-        "keras.src.applications.convnext.LayerScale",
-        "keras.src.applications.inception_resnet_v2.CustomScaleLayer",
     ]
 )
+
+COMPONENTS = OF_THE_PAPER | OF_BACKBONES | OF_AUGMENTATION
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])

@@ -119,15 +119,21 @@ class TransferDetector(ImageDetector):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> from skdeepfake.detectors import TransferDetector
     >>> rng = np.random.RandomState(0)
-    >>> X = rng.randint(1, 100, size=(8, 3, 32, 32, 3)).astype(np.uint8)
+    >>> X = rng.randint(1, 100, size=(8, 3, 16, 16, 3)).astype(np.uint8)
     >>> y = np.array([0, 1] * 4)
     >>> X[y == 1] += 100  # fakes are brighter here
+    >>> backbone = keras.Sequential([  # "vgg16", say, if it is not for an example
+    ...     keras.Input((None, None, 3)),
+    ...     keras.layers.Rescaling(1 / 127.5, -1),
+    ...     keras.layers.Conv2D(4, 3, activation="relu"),
+    ... ])
     >>> detector = TransferDetector(
-    ...     "mobilenet_v3_small", weights=None, trainable="top", epochs=50,
-    ...     head_learning_rate=0.01, validation_fraction=None, random_state=0,
+    ...     backbone=backbone, learning_rate=0.1, epochs=20, validation_fraction=None,
+    ...     random_state=0,
     ... ).fit(X, y)
     >>> detector.predict(X).tolist()
     [0, 1, 0, 1, 0, 1, 0, 1]
