@@ -314,8 +314,17 @@ class KerasEstimator(Versioned, KerasClassifier):
         return self._build_network()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
+        optimizer = self._make_optimizer(self._rate_of_training)
+        return {"optimizer": optimizer, **self._compile_settings()}
+
+    @property
+    def _rate_of_training(self) -> float:
+        """The learning rate that the training proper starts with."""
+        return self.learning_rate
+
+    def _compile_settings(self) -> dict[str, Any]:
+        """Give what a network is compiled with, but for the optimizer."""
         return {
-            "optimizer": self._make_optimizer(self.learning_rate),
             "loss": self.loss,
             "metrics": self._make_metrics(),
             "jit_compile": self.jit_compile,
@@ -323,7 +332,7 @@ class KerasEstimator(Versioned, KerasClassifier):
 
     def _compile_alike(self, network: keras.Model, **settings: Any) -> None:
         """Compile a network like the one that answers, and with its optimizer."""
-        alike = {**self._get_compile_kwargs(), "optimizer": self.model_.optimizer}
+        alike = {**self._compile_settings(), "optimizer": self.model_.optimizer}
         network.compile(**{**alike, **settings})
 
     def _make_metrics(self) -> list[Any]:

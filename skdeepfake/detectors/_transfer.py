@@ -321,11 +321,10 @@ class TransferDetector(ImageDetector):
             optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
-    def _get_compile_kwargs(self) -> dict[str, Any]:
-        settings = super()._get_compile_kwargs()
-        if self.trainable == "top":
-            settings["optimizer"] = self._make_optimizer(self.head_learning_rate)
-        return settings
+    @property
+    def _rate_of_training(self) -> float:
+        top = self.trainable == "top"
+        return self.head_learning_rate if top else self.learning_rate
 
     # -- training --------------------------------------------------------------
 
