@@ -55,7 +55,6 @@ class CNNDetector(ImageDetector):
         Frames in a training step and in a step of prediction.
     epochs : int, default=50
         Passes over the training frames, at the most.
-    {{image_parameters}}
     {{fit_parameters}}
 
     Attributes

@@ -18,6 +18,11 @@ _ATTENTION = """\
         after each frame.
 """
 
+_MIN_LR = """\
+    min_lr : float, default={default}
+        The learning rate is not reduced below this.
+"""
+
 _SHARED = {
     "fit_parameters": """\
     validation_fraction : float or None, default=0.1
@@ -36,8 +41,7 @@ _SHARED = {
         What the learning rate is multiplied with on a plateau of `monitor`.
     lr_patience : int or None, default=5
         Epochs that make a plateau. None keeps the learning rate.
-    min_lr : float, default=1e-5
-        The learning rate is not reduced below this.
+    {{min_lr}}
     {{aggregation}}
     top_k : int, default=3
         Of how many of the highest probabilities ``aggregation="top_k"`` is the mean; of
@@ -48,6 +52,7 @@ _SHARED = {
         :class:`~skdeepfake.exceptions.NoFaceError`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
+    {{image_parameters}}
     callbacks : list of keras.callbacks.Callback or None, default=None
         Further callbacks for the training. Copies of them are used.
     dtype_policy : {"float32", "mixed_float16", "mixed_bfloat16"} or None, default=None
@@ -124,5 +129,18 @@ _CHOICES = '{"mean", "median", "max", "logit_mean", "top_k"}'
 _OF_FRAMES = _AGGREGATION.replace("{choices}", _CHOICES)
 _OF_IMAGES = _AGGREGATION.replace("{choices}", "str") + _ATTENTION
 
-with_shared_docs = shared_docs({**_SHARED, "aggregation": _OF_FRAMES})
-with_image_docs = shared_docs({**_SHARED, "aggregation": _OF_IMAGES})
+_FRAMES = {
+    **_SHARED,
+    "image_parameters": "",
+    "aggregation": _OF_FRAMES,
+    "min_lr": _MIN_LR.format(default="1e-5"),
+}
+_IMAGES = {
+    **_FRAMES,
+    "image_parameters": _SHARED["image_parameters"],
+    "aggregation": _OF_IMAGES,
+}
+
+with_shared_docs = shared_docs(_FRAMES)
+with_image_docs = shared_docs(_IMAGES)
+with_transfer_docs = shared_docs({**_IMAGES, "min_lr": _MIN_LR.format(default="1e-7")})

@@ -99,7 +99,6 @@ class GANDetector(ImageDetector):
         generated in a training step.
     epochs : int, default=50
         Passes over the training frames, at the most. The paper trains for 10.
-    {{image_parameters}}
     {{fit_parameters}}
 
     Attributes

@@ -25,7 +25,7 @@ from ._base import Videos, Work
 from ._batches import Batch
 from ._blocks import blocks_of, graft
 from ._callbacks import training_callbacks
-from ._docs import with_image_docs
+from ._docs import with_transfer_docs
 from ._frozen import computed_once
 from ._images import ImageDetector, by_image
 
@@ -33,7 +33,7 @@ from ._images import ImageDetector, by_image
 _FEATURES = "face_features"
 
 
-@with_image_docs
+@with_transfer_docs
 class TransferDetector(ImageDetector):
     """Detect deepfakes with a network that was trained on other pictures.
 
@@ -86,7 +86,6 @@ class TransferDetector(ImageDetector):
         Frames in a training step and in a step of prediction.
     epochs : int, default=20
         Passes over the training frames, at the most.
-    {{image_parameters}}
     {{fit_parameters}}
 
     Attributes
@@ -104,10 +103,6 @@ class TransferDetector(ImageDetector):
     skdeepfake.features.KerasFeaturizer : The features of such networks, without
         training them.
     skdeepfake.pipeline.make_detector_pipeline : The way from paths to this detector.
-
-    Notes
-    -----
-    `min_lr` is 1e-7 here, below the small learning rate.
 
     References
     ----------
