@@ -72,6 +72,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0 all well, 1 some videos failed, 2 nothing could be done.
+
+    Raises
+    ------
+    SystemExit
+        If the arguments cannot be understood, with the code 2; after ``--help`` and
+        ``--version``, with 0.
+
+    See Also
+    --------
+    skdeepfake.pipeline.make_detector_pipeline : What is trained by it.
+
+    Examples
+    --------
+    >>> from skdeepfake.cli import main
+    >>> main(["predict", "gone.skops", "interview.mp4"])  # says why, on stderr
+    2
     """
     args = _parser().parse_args(argv)
     try:

@@ -30,7 +30,18 @@ __all__ = [
 
 
 class SkdeepfakeError(Exception):
-    """Base of every error that skdeepfake raises of its own."""
+    """Base of every error that skdeepfake raises of its own.
+
+    Examples
+    --------
+    >>> from skdeepfake.datasets import load_videos
+    >>> from skdeepfake.exceptions import SkdeepfakeError
+    >>> try:
+    ...     load_videos("no-such-folder")
+    ... except SkdeepfakeError as error:
+    ...     print(type(error).__name__)
+    DatasetError
+    """
 
 
 class _AboutVideo(Exception):
@@ -61,11 +72,32 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
         The video.
     reason : str
         What was found, and what to do about it.
+
+    Examples
+    --------
+    >>> from skdeepfake.exceptions import VideoReadError
+    >>> from skdeepfake.preprocessing import Clip
+    >>> try:
+    ...     Clip("gone.mp4")
+    ... except VideoReadError as error:
+    ...     print(error.path, "|", error.reason)
+    gone.mp4 | cannot be found: No such file or directory
     """
 
 
 class NoFaceError(SkdeepfakeError, ValueError):
-    """No face was found where one is needed."""
+    """No face was found where one is needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import CNNDetector
+    >>> no_faces = np.zeros((2, 1, 32, 32, 3), np.uint8)
+    >>> CNNDetector().fit(no_faces, [0, 1])
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.NoFaceError: none of the 2 samples has a frame with a ...
+    """
 
 
 class WorkerDiedError(SkdeepfakeError, RuntimeError):
@@ -77,27 +109,85 @@ class TrainingDivergedError(SkdeepfakeError, ArithmeticError):
 
 
 class WeightsError(SkdeepfakeError, OSError):
-    """The weights of a network cannot be had: no network, no such file, a wrong one."""
+    """The weights of a network cannot be had: no network, no such file, a wrong one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.features import VGG16Featurizer
+    >>> featurizer = VGG16Featurizer(weights="gone.h5")
+    >>> featurizer.transform(np.ones((1, 1, 32, 32, 3), np.uint8))
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.WeightsError: weights='gone.h5' cannot be read: ...
+    """
 
 
 class DatasetError(SkdeepfakeError, ValueError):
-    """A folder does not hold the data set that was asked for."""
+    """A folder does not hold the data set that was asked for.
+
+    Examples
+    --------
+    >>> from skdeepfake.datasets import load_videos
+    >>> load_videos("no-such-folder")
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.DatasetError: 'no-such-folder' does not exist; ...
+    """
 
 
 class ModelFileError(SkdeepfakeError, OSError):
-    """A file does not hold a whole model: missing, damaged, or of another kind."""
+    """A file does not hold a whole model: missing, damaged, or of another kind.
+
+    Examples
+    --------
+    >>> from skdeepfake import persistence
+    >>> persistence.load("gone.skops")
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.ModelFileError: 'gone.skops' cannot be read: ...
+    """
 
 
 class UntrustedModelError(SkdeepfakeError, ValueError):
-    """A model holds what could run code or reach for other files when it is loaded."""
+    """A model holds what could run code or reach for other files when it is loaded.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skdeepfake import persistence
+    >>> persistence.save(FunctionTransformer(print), "model.skops")
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.UntrustedModelError: FunctionTransformer cannot be saved ...
+    """
 
 
 class LeakageError(SkdeepfakeError, ValueError):
-    """A video, or an identity, is in the training set and in the test set."""
+    """A video, or an identity, is in the training set and in the test set.
+
+    Examples
+    --------
+    >>> from skdeepfake.model_selection import check_no_leakage
+    >>> check_no_leakage([0, 1], [2], groups=["Ann", "Bob", "Ann"])
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.LeakageError: 1 of 2 groups is in the training set and ...
+    """
 
 
 class CacheError(SkdeepfakeError, OSError):
-    """A cache cannot be read or written."""
+    """A cache cannot be read or written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.preprocessing import StoredCrop
+    >>> np.asarray(StoredCrop("pruned.zip", 0))
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.CacheError: 'pruned.zip' was pruned or damaged after ...
+    """
 
 
 class CacheWarning(UserWarning):
@@ -105,11 +195,42 @@ class CacheWarning(UserWarning):
 
 
 class DatasetWarning(UserWarning):
-    """The names and lists of a data set contradict each other."""
+    """The names and lists of a data set contradict each other.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn.utils import Bunch
+    >>> from skdeepfake.datasets import combine_datasets
+    >>> from skdeepfake.exceptions import DatasetWarning
+    >>> one = Bunch(data=["a.mp4"], target=[0], target_names=["real", "fake"])
+    >>> two = Bunch(data=["a.mp4"], target=[1], target_names=["real", "fake"])
+    >>> one.groups = two.groups = [0]
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", DatasetWarning)
+    ...     combine_datasets({"one": one, "two": two})
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.DatasetWarning: videos that have other labels in another ...
+    """
 
 
 class MissingVideosWarning(DatasetWarning):
-    """Some of the videos that a list of a data set names are not there."""
+    """Some of the videos that a list of a data set names are not there.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepfake.exceptions import MissingVideosWarning
+    >>> from skdeepfake.model_selection import OfficialSplit
+    >>> cv = OfficialSplit(test=["a.mp4", "b.mp4"])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", MissingVideosWarning)
+    ...     next(cv.split(["a.mp4", "c.mp4"]))
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.MissingVideosWarning: no video was found for 1 of 2 ...
+    """
 
 
 class NoFaceWarning(UserWarning):
@@ -132,6 +253,17 @@ class VideoReadWarning(_AboutVideo, UserWarning):
         The video.
     reason : str
         What was found, and what to do about it.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepfake.preprocessing import VideoFrameSampler
+    >>> sampler = VideoFrameSampler(on_error="skip")
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     clips = sampler.fit_transform(["gone.mp4"])
+    >>> caught[0].message.path
+    'gone.mp4'
     """
 
 
@@ -159,4 +291,17 @@ class AdversarialImbalanceWarning(UserWarning):
 
 
 class UnresolvedRateWarning(UserWarning):
-    """A rate of errors was asked for that is finer than the number of samples."""
+    """A rate of errors was asked for that is finer than the number of samples.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepfake.exceptions import UnresolvedRateWarning
+    >>> from skdeepfake.metrics import true_positive_rate_at
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", UnresolvedRateWarning)
+    ...     true_positive_rate_at([0, 0, 1], [0.1, 0.2, 0.9], fpr=0.01)
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.UnresolvedRateWarning: 2 negative samples cannot resolve ...
+    """

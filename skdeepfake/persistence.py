@@ -161,9 +161,12 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
 
     Examples
     --------
-    >>> from skdeepfake import persistence
-    >>> pipeline = persistence.load("model.skops")  # doctest: +SKIP
-    >>> pipeline.predict_proba(["interview.mp4"])  # doctest: +SKIP
+    >>> import os, tempfile
+    >>> from skdeepfake import Resizer, persistence
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.skops")
+    >>> persistence.save(Resizer(size=(32, 32)), path)
+    >>> persistence.load(path)
+    Resizer(size=(32, 32))
     """
     skops = import_skops()
     name, names = repr(os.fspath(path)), _names(trusted)
@@ -203,6 +206,10 @@ def keep_optimizer(keep: bool = True) -> Iterator[None]:
     ------
     None
         For the time of the ``with`` block, and in its thread.
+
+    See Also
+    --------
+    save : Writes a model to a file that runs nothing when it is loaded.
 
     Examples
     --------

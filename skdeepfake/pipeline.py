@@ -94,6 +94,11 @@ def make_detector_pipeline(
     TypeError
         If the detector does not know one of `detector_params`, or is an object.
 
+    See Also
+    --------
+    skdeepfake.preprocessing.VideoFrameSampler : The first of its steps.
+    skdeepfake.evaluation.evaluate : Scores it, once it is fitted.
+
     Examples
     --------
     >>> from skdeepfake.pipeline import make_detector_pipeline

@@ -49,6 +49,10 @@ class RandomAffine(_RandomImageLayer):
     ValueError
         If a parameter is out of its range.
 
+    See Also
+    --------
+    make_preset : Several such layers by one name.
+
     Notes
     -----
     ``keras.ops.image.affine_transform`` does the same, but with PyTorch it takes a

@@ -63,6 +63,10 @@ class RandomColor(_RandomImageLayer):
     ValueError
         If a parameter is out of its range.
 
+    See Also
+    --------
+    make_preset : Several such layers by one name.
+
     Notes
     -----
     Luma is that of ITU-R BT.601. All changes are linear, and come as one map of R, G

@@ -38,6 +38,10 @@ class RandomErasing(_RandomImageLayer):
     ValueError
         If a parameter is out of its range.
 
+    See Also
+    --------
+    make_preset : Several such layers by one name.
+
     Notes
     -----
     The paper fills the rectangle with noise. ``keras.layers.RandomErasing``, which

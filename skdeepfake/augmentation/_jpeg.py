@@ -81,6 +81,11 @@ class RandomJPEG(_RandomImageLayer):
     ValueError
         If a parameter is out of its range.
 
+    See Also
+    --------
+    make_preset : Several such layers by one name.
+    skdeepfake.perturbations.VideoPerturber : Distorts videos for a test.
+
     Notes
     -----
     Sides that are no multiples of 16 pixels are filled up by their last row and column.

@@ -34,6 +34,10 @@ class RandomNoise(_RandomImageLayer):
     ValueError
         If a parameter is out of its range.
 
+    See Also
+    --------
+    make_preset : Several such layers by one name.
+
     Examples
     --------
     >>> import numpy as np

@@ -80,6 +80,10 @@ def make_preset(name: str, seed: int | None = None) -> list[keras.layers.Layer]:
     ValueError
         If there is none of that name.
 
+    See Also
+    --------
+    skdeepfake.detectors.TransferDetector : Takes the name as its `augment`.
+
     Examples
     --------
     >>> from skdeepfake.augmentation import make_preset

@@ -93,6 +93,11 @@ class RandomDownscale(_RandomImageLayer):
     ValueError
         If a parameter is out of its range.
 
+    See Also
+    --------
+    make_preset : Several such layers by one name.
+    RandomBlur : Takes detail away evenly.
+
     Examples
     --------
     >>> import numpy as np
@@ -172,6 +177,11 @@ class RandomBlur(_RandomImageLayer):
     ------
     ValueError
         If a parameter is out of its range.
+
+    See Also
+    --------
+    make_preset : Several such layers by one name.
+    RandomDownscale : Takes detail away as a smaller picture does.
 
     Examples
     --------

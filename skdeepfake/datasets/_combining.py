@@ -37,6 +37,8 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
+        The data set, with these attributes:
+
         data : ndarray of str, shape (n_videos,)
             Paths, one set after the other, each in its own order.
         target : ndarray of int, shape (n_videos,)

@@ -66,6 +66,10 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     -----
     {{odd}}
 
+    See Also
+    --------
+    load_faceforensics : A data set that says who was put into whom.
+
     Notes
     -----
     The data set says which video a fake was made of, not who was put into it, nor who

@@ -37,6 +37,8 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
+        The data set, with these attributes:
+
         data : ndarray of str, shape (n_videos,)
             Paths, the real ones first, each class sorted by name.
         target : ndarray of int, shape (n_videos,)
@@ -52,12 +54,23 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
         If the root or a class's folder is missing, a class has no video, or the
         pattern does not match a name.
 
+    See Also
+    --------
+    make_videos : Renders such a folder.
+    load_paper_folders : The same for the folders of the paper.
+
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> from skdeepfake.datasets import load_videos
-    >>> videos = load_videos("videos", group=r"^.{3}")  # doctest: +SKIP
-    >>> videos.data[0], videos.target[0]  # doctest: +SKIP
-    ('videos/real/000.mp4', 0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ["real/000.mp4", "real/001.mp4", "fake/000_fake.mp4"]:
+    ...         Path(folder, name).parent.mkdir(exist_ok=True)
+    ...         Path(folder, name).touch()  # a video, say
+    ...     videos = load_videos(folder, group=r"^.{3}")
+    >>> videos.target, videos.groups
+    (array([0, 0, 1]), array([0, 1, 0]))
     """
     root = check_root(root, f"the sub-folders {' and '.join(TARGET_NAMES)}")
     paths: list[str] = []

@@ -76,8 +76,18 @@ def load_paper_folders(
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> from skdeepfake.datasets import load_paper_folders
-    >>> videos = load_paper_folders("Dataset")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ["Original/000.mp4", "Manipulated/000_M101.mp4"]:
+    ...         Path(folder, name).parent.mkdir()
+    ...         Path(folder, name).touch()  # a video, say
+    ...     videos = load_paper_folders(folder)
+    >>> videos.target, videos.groups
+    (array([0, 1]), array([0, 0]))
+    >>> videos.details["source"]
+    array([None, 'M101'], dtype=object)
     """
     root = check_root(root, "the sub-folders Original and Manipulated")
     findings = Findings()

@@ -234,6 +234,8 @@ as_frame : bool, default=False
 """,
     "bunch": """\
 :class:`~sklearn.utils.Bunch`
+    The data set, with these attributes:
+
     data : ndarray of str, shape (n_videos,)
         Paths, the real ones first, then the fakes; of each folder sorted by name.
     target : ndarray of int, shape (n_videos,)

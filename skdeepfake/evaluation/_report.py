@@ -139,15 +139,37 @@ class EvaluationReport:
             Which frames have a face; None takes it from `frame_proba`.
         aggregation : str, default=None
             How a video's score comes from its frames', such as "mean", for the record.
-        groups, by, threshold, fprs, eps, n_bins, no_face, pos_label, n_resamples, \
-confidence_level, random_state
-            As :func:`evaluate` takes them.
+        groups : array-like of shape (n_videos,), default=None
+            Identity of each video, over which intervals are computed. None takes each
+            video for independent of all others.
+        by : array-like of shape (n_videos,), default=None
+            What each fake was made by: each kind is scored against all real videos,
+            too.
         names : sequence of str, default=None
             What the videos are called; None numbers them.
+        threshold : float, default=0.5
+            Probability from which on a video is taken for a fake.
+        fprs : sequence of float, default=(0.1, 0.01, 0.001)
+            Shares of the real videos that may be taken for fakes.
+        eps : float, default=1e-15
+            Where the log loss clips probabilities.
+        n_bins : int, default=10
+            Equally wide bins of the calibration error.
+        no_face : {"keep", "leave_out"}, default="keep"
+            Whether videos without a face are scored by their `y_score`, or left out.
+        pos_label : int, float, bool or str, default=None
+            Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+        n_resamples : int, default=1000
+            Of the bootstrap; 0 gives no intervals.
+        confidence_level : float, default=0.95
+            Of the intervals.
+        random_state : int, RandomState instance or None, default=None
+            Draws the resamples.
 
         Returns
         -------
         EvaluationReport
+            To be printed, or written as HTML or JSON.
 
         Raises
         ------
@@ -319,6 +341,12 @@ confidence_level, random_state
         Returns
         -------
         str
+            JSON, which has null where a figure is not known.
+
+        Raises
+        ------
+        OSError
+            If `path` cannot be written.
         """
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         return _written(text, path)
@@ -370,7 +398,18 @@ confidence_level, random_state
         return list(dict.fromkeys(row["subset"] for row in self.rows))
 
     def table(self, subset: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Give the rows of a subset, by measure and then by level."""
+        """Give the rows of a subset, by measure and then by level.
+
+        Parameters
+        ----------
+        subset : str
+            One of `subsets`.
+
+        Returns
+        -------
+        dict of str to dict of str to dict
+            The `rows`; empty for any other subset.
+        """
         table: dict[str, dict[str, dict[str, Any]]] = {}
         for row in self.rows:
             if row["subset"] == subset:
@@ -378,7 +417,14 @@ confidence_level, random_state
         return table
 
     def summary(self) -> list[str]:
-        """Say on what the figures stand."""
+        """Say on what the figures stand.
+
+        Returns
+        -------
+        list of str
+            A line each: the numbers of videos and groups, the shares with a face, and
+            how scores and intervals were made.
+        """
         counts = {name: self.coverage[name].n_videos for name in (ALL, "real", "fake")}
         n_groups = len(set(self.scores["videos"].group.tolist()))
         lines = [
@@ -409,7 +455,13 @@ confidence_level, random_state
         return lines
 
     def notes(self) -> list[str]:
-        """Say what hedges the figures that have a star, each thing once."""
+        """Say what hedges the figures that have a star, each thing once.
+
+        Returns
+        -------
+        list of str
+            A note each, with the levels and the subsets that it is about.
+        """
         about: dict[str, list[str]] = {}
         for row in self.rows:
             if row["note"]:

@@ -240,14 +240,18 @@ def robustness_curve(
         Codes of :data:`~skdeepfake.perturbations.DISTORTIONS`; None for all seven.
     levels : sequence of int, default=(1, 2, 3, 4, 5)
         Some of 1 to 5.
-    mode, boxes, cache_dir
-        As :class:`~skdeepfake.perturbations.VideoPerturber` takes them.
+    mode : {"corrected", "faithful"}, default="corrected"
+        What the distortions are meant to be, or what the code of their authors does.
+    boxes : {"perturbed", "clean"}, default="perturbed"
+        The frames in which faces are searched, distorted or not.
     metric : {"roc_auc", "average_precision", "equal_error_rate"} or callable, \
 default="roc_auc"
         What to score by; a callable is called as ``metric(y_true, y_score)``, with
         labels of 1 for the positive class and 0 for the other, and gives a number.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+    cache_dir : str, os.PathLike or None, default=None
+        Folder of the videos that "VC" compresses; None keeps none.
     random_state : int, RandomState instance or None, default=0
         Draws the places of blocks, and noise: the same at all levels.
     verbose : int, default=0

@@ -31,6 +31,11 @@ class FeatureCache(ArchiveCache):
     memory : str, os.PathLike or joblib.Memory
         Where the cache lives, in a folder `skdeepfake-features` of its own.
 
+    See Also
+    --------
+    KerasFeaturizer : Keeps it.
+    skdeepfake.preprocessing.CropCache : The same for crops.
+
     Examples
     --------
     >>> import tempfile

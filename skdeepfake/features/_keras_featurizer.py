@@ -87,8 +87,8 @@ class KerasFeaturizer(StatelessTransformer):
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name: ``"imagenet"``, which Keras downloads
         once; the path of a weights file, without the top; or None for random ones. A
-        model or a function brings its own. (Of EfficientNet B0 to B4, put Keras' file
-        into Keras' folder: Keras scales their input for ``"imagenet"`` alone.)
+        model or a function brings its own. Of EfficientNet B0 to B4, put Keras' file
+        into Keras' folder: Keras scales their input for ``"imagenet"`` alone.
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
         Whether the images go through the preprocessing that the backbone was trained

@@ -36,6 +36,18 @@ class ReliabilityCurve(NamedTuple):
         Share of the positive class in each bin.
     n_samples : ndarray of int, shape (n_filled_bins,)
         Number of samples in each bin.
+
+    See Also
+    --------
+    reliability_curve : Computes it.
+    skdeepfake.plotting.ReliabilityDisplay : Draws it.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import reliability_curve
+    >>> curve = reliability_curve([0, 1, 1], [0.25, 0.25, 0.875], n_bins=2)
+    >>> curve.predicted, curve.observed
+    (array([0.25 , 0.875]), array([0.5, 1. ]))
     """
 
     predicted: NDArray[np.float64]

@@ -29,6 +29,17 @@ class FrameScores(NamedTuple):
         Probability of the positive class.
     video : ndarray of int, shape (n_faces,)
         Number of each frame's video: the least that must be kept together.
+
+    See Also
+    --------
+    frame_scores : Makes it.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import frame_scores
+    >>> scores = frame_scores([0, 1], [[0.1, 0.3], [0.9, float("nan")]])
+    >>> scores.y_score, scores.video
+    (array([0.1, 0.3, 0.9]), array([0, 0, 1]))
     """
 
     y_true: NDArray
@@ -46,6 +57,16 @@ class Coverage(NamedTuple):
     frames : float
         Share of the frames with a face, of all videos together. Slots that stay empty
         because a video is too short count as frames without.
+
+    See Also
+    --------
+    coverage : Computes it.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import coverage
+    >>> f"{coverage([[0.1, float('nan')]]).frames:.0%} of the frames have a face"
+    '50% of the frames have a face'
     """
 
     videos: float
@@ -91,6 +112,11 @@ def frame_scores(
         If the number of labels is not that of videos, a probability is not between 0
         and 1, or is NaN for one class only. For probabilities of both classes also if
         `y_true` does not hold two, or `pos_label` is missing or not among them.
+
+    See Also
+    --------
+    coverage : The share of frames that are left out.
+    group_bootstrap : Intervals for frames that are not independent.
 
     Examples
     --------
@@ -138,6 +164,10 @@ def coverage(frame_proba: ArrayLike) -> Coverage:
     ------
     ValueError
         If a probability is not between 0 and 1, or is NaN for one class only.
+
+    See Also
+    --------
+    frame_scores : The frames that have a face.
 
     Examples
     --------

@@ -37,6 +37,10 @@ def get_scorer_names() -> list[str]:
     list of str
         The names, sorted.
 
+    See Also
+    --------
+    get_scorer : The scorer of a name.
+
     Examples
     --------
     >>> from skdeepfake.metrics import get_scorer_names
@@ -81,7 +85,7 @@ def get_scorer(
 
     See Also
     --------
-    sklearn.metrics.get_scorer : scikit-learn's, such as ``"roc_auc"``.
+    sklearn.metrics.get_scorer : Those of scikit-learn, such as ``"roc_auc"``.
 
     Examples
     --------

@@ -37,6 +37,10 @@ class Perturbation(NamedTuple):
     seed : int
         Where random numbers begin.
 
+    See Also
+    --------
+    VideoPerturber : Does it to many videos.
+
     Examples
     --------
     >>> from skdeepfake.perturbations import Perturbation
@@ -93,11 +97,26 @@ class PerturbedClip(Clip):
 
     Examples
     --------
-    >>> from skdeepfake.perturbations import VideoPerturber
-    >>> from skdeepfake.preprocessing import VideoFrameSampler
-    >>> clips = VideoFrameSampler().transform(["interview.mp4"])  # doctest: +SKIP
-    >>> VideoPerturber("GB", 5).transform(clips)[0]  # doctest: +SKIP
-    PerturbedClip('interview.mp4', n_frames=10, GB:5)
+    >>> import tempfile
+    >>> import imageio_ffmpeg
+    >>> import numpy as np
+    >>> from skdeepfake.perturbations import Perturbation, PerturbedClip
+    >>> from skdeepfake.preprocessing import Clip
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> writer = imageio_ffmpeg.write_frames(
+    ...     f"{folder.name}/clip.mp4", size=(64, 48), fps=10
+    ... )
+    >>> writer.send(None)
+    >>> for i in range(31):
+    ...     writer.send(np.full((48, 64, 3), 3 * i, np.uint8))
+    >>> writer.close()
+    >>> clip = Clip(f"{folder.name}/clip.mp4", n_frames=4)
+    >>> darker = PerturbedClip(clip, Perturbation("CC", 5, mode="faithful"))
+    >>> [int(round(frame.mean(), -1)) for frame in clip]
+    [0, 30, 60, 90]
+    >>> [int(round(frame.mean(), -1)) for frame in darker]
+    [0, 10, 20, 30]
+    >>> folder.cleanup()
     """
 
     def __init__(

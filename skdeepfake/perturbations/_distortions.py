@@ -53,6 +53,11 @@ class Distortion(NamedTuple):
     is_random : bool
         Whether it draws random numbers.
 
+    See Also
+    --------
+    distort : Distorts a frame.
+    VideoPerturber : Says what they do.
+
     Examples
     --------
     >>> from skdeepfake.perturbations import DISTORTIONS
@@ -80,6 +85,7 @@ class Distortion(NamedTuple):
         Returns
         -------
         float
+            In the unit of the distortion, as :class:`VideoPerturber` lists them.
         """
         return (self.corrected if mode == "corrected" else self.faithful)[level - 1]
 

@@ -74,6 +74,7 @@ class EvaluationDisplay:
         Returns
         -------
         matplotlib.figure.Figure
+            The figure, which holds no window and need not be closed.
         """
         check_matplotlib("EvaluationDisplay.draw")
         from matplotlib.figure import Figure

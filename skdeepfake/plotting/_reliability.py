@@ -80,8 +80,12 @@ class ReliabilityDisplay:
             Label of each video, or of each frame.
         y_prob : array-like of shape (n_samples,)
             Probability of the positive class.
-        n_bins, strategy, pos_label
-            As :func:`~skdeepfake.metrics.reliability_curve` takes them.
+        n_bins : int, default=10
+            Number of bins; those in which there is no sample are left out.
+        strategy : {"uniform", "quantile"}, default="uniform"
+            Whether the bins are equally wide, or hold equally many samples.
+        pos_label : int, float, bool or str, default=None
+            Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
         name : str or None, default=None
             What the samples are, for the legend.
         **plot_params : dict

@@ -32,6 +32,23 @@ class StoredCrop:
     ------
     CacheError
         When read, if the entry has been pruned or damaged since.
+
+    See Also
+    --------
+    CropCache : What it lies in.
+    DlibFaceCropper : Gives such crops with `memory`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skdeepfake.preprocessing import CropCache
+    >>> cache = CropCache(tempfile.mkdtemp())
+    >>> face = np.full((40, 32, 3), 200, np.uint8)
+    >>> cache.store(("a video",), [face, None], np.array([0, 9]), np.array([0.0, 0.3]))
+    >>> crop, nothing = cache.load(("a video",)).crops
+    >>> np.asarray(crop).shape
+    (40, 32, 3)
     """
 
     def __init__(self, entry: str, slot: int) -> None:
@@ -81,6 +98,11 @@ class CropCache(ArchiveCache):
     ----------
     memory : str, os.PathLike or joblib.Memory
         Where the cache lives, in a folder `skdeepfake-crops` of its own.
+
+    See Also
+    --------
+    DlibFaceCropper : Keeps it.
+    skdeepfake.features.FeatureCache : The same for features.
 
     Examples
     --------

@@ -76,6 +76,32 @@ class Clip:
         If the path does not lead to a video within the limits; when iterated, if
         nothing can be decoded, or it takes longer than `timeout`, or the file has
         changed since the clip was made.
+
+    See Also
+    --------
+    VideoFrameSampler : Makes one of each video.
+    DlibFaceCropper : Decodes them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import imageio_ffmpeg
+    >>> import numpy as np
+    >>> from skdeepfake.preprocessing import Clip
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> writer = imageio_ffmpeg.write_frames(
+    ...     f"{folder.name}/clip.mp4", size=(64, 48), fps=10
+    ... )
+    >>> writer.send(None)
+    >>> for i in range(31):
+    ...     writer.send(np.full((48, 64, 3), 3 * i, np.uint8))
+    >>> writer.close()
+    >>> clip = Clip(f"{folder.name}/clip.mp4", n_frames=4)
+    >>> [frame.shape for frame in clip]
+    [(48, 64, 3), (48, 64, 3), (48, 64, 3), (48, 64, 3)]
+    >>> clip.indices, clip.timestamps
+    (array([ 0, 10, 20, 30]), array([0., 1., 2., 3.]))
+    >>> folder.cleanup()
     """
 
     def __init__(

@@ -83,11 +83,23 @@ class VideoFrameSampler(StatelessTransformer):
 
     Examples
     --------
+    >>> import tempfile
+    >>> import imageio_ffmpeg
+    >>> import numpy as np
     >>> from skdeepfake.preprocessing import VideoFrameSampler
-    >>> sampler = VideoFrameSampler(n_frames=4)
-    >>> clips = sampler.fit_transform(["interview.mp4"])  # doctest: +SKIP
-    >>> clips[0].timestamps  # doctest: +SKIP
-    array([0.        , 3.32222222, 6.64444444, 9.96666667])
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> writer = imageio_ffmpeg.write_frames(
+    ...     f"{folder.name}/clip.mp4", size=(64, 48), fps=10
+    ... )
+    >>> writer.send(None)
+    >>> for i in range(31):
+    ...     writer.send(np.full((48, 64, 3), 3 * i, np.uint8))
+    >>> writer.close()
+    >>> sampler = VideoFrameSampler(n_frames=4, duration=2.0)
+    >>> clips = sampler.fit_transform([f"{folder.name}/clip.mp4"])
+    >>> clips[0].timestamps
+    array([0. , 0.6, 1.3, 1.9])
+    >>> folder.cleanup()
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

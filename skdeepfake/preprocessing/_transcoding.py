@@ -67,10 +67,10 @@ class VideoTranscoder(StatelessTransformer):
         How much of the beginning to keep, in seconds; None keeps the whole video.
         10 is the paper's.
     crf : int, default=23
-        x264's constant rate factor, from 0 (lossless) to 51 (worst). 23 is the
+        Constant rate factor of x264, from 0 (lossless) to 51 (worst). 23 is the
         paper's.
     preset : str, default="medium"
-        x264's balance of speed and size, "ultrafast" to "placebo". "medium" is the
+        Balance of speed and size in x264, "ultrafast" to "placebo". "medium" is the
         paper's.
     on_error : {"raise", "skip"}, default="raise"
         What becomes of a video that cannot be copied. ``"skip"`` warns of it by a

@@ -239,9 +239,9 @@ class SelfBlender(Versioned, BaseEstimator):
 
         Parameters
         ----------
-        faces : ndarray of uint8, shape (n_samples, height, width, 3) or \
-                (n_samples, n_frames, height, width, 3)
-            Crops, RGB, of at least 16 x 16 pixels; slots without a face are all zeros.
+        faces : ndarray of uint8, shape (n_samples, ..., height, width, 3)
+            Crops, RGB, of at least 16 x 16 pixels: one for each sample or, with an axis
+            more, the frames of each. Slots without a face are all zeros.
         random_state : int, RandomState, Generator instance or None, default=None
             As in :meth:`blend`.
         return_mask : bool, default=False
@@ -287,9 +287,7 @@ class SelfBlender(Versioned, BaseEstimator):
 
         Parameters
         ----------
-        faces : ndarray of uint8, shape (height, width, 3), \
-                (n_samples, height, width, 3) or \
-                (n_samples, n_frames, height, width, 3)
+        faces : ndarray of uint8, shape (..., height, width, 3)
             As in :meth:`blend` or :meth:`blend_many`.
         random_state : int, RandomState, Generator instance or None, default=None
             As there; the fakes are the same.
