@@ -6,6 +6,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.preprocessing`: frames, faces, arrays
 - :mod:`skdeepfake.synthesis`: fakes made of real faces, to train from these alone
 - :mod:`skdeepfake.perturbations`: what happens to videos on their way
+- :mod:`skdeepfake.augmentation`: faces changed while a network trains
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline

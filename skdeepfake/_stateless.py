@@ -32,6 +32,11 @@ class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
         -------
         self : object
             The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
         """
         self._validate_params()
         return self

@@ -91,6 +91,10 @@ class RandomJPEG(_RandomImageLayer):
     Sides that are no multiples of 16 pixels are filled up by their last row and column.
     There is no gradient, since coefficients are rounded.
 
+    References
+    ----------
+    ITU-T Recommendation T.81, 1992, whose annex K has the tables.
+
     Examples
     --------
     >>> import numpy as np

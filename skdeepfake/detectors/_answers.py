@@ -101,6 +101,13 @@ class AnswersForVideos:
         ndarray of shape (n_videos, n_frames, 2)
             Probability of each class in the order of `classes_`; NaN for slots
             without a face.
+
+        Raises
+        ------
+        ValueError
+            If X is not of the form seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
         """
         check_is_fitted(self)
         X = self._validate_frames(X, reset=False)
@@ -123,6 +130,10 @@ class AnswersForVideos:
 
         Raises
         ------
+        ValueError
+            If X is not of the form seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
         NoFaceError
             If a video has no face and ``no_face="raise"``.
 
@@ -207,6 +218,20 @@ class AnswersForVideos:
         -------
         ndarray of shape (n_videos,)
             The more probable class.
+
+        Raises
+        ------
+        ValueError
+            If X is not of the form seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
+        NoFaceError
+            If a video has no face and ``no_face="raise"``.
+
+        Warns
+        -----
+        NoFaceWarning
+            If a video has no face and ``no_face="prior"``.
         """
         proba = self.predict_proba(X)  # first, for it checks
         return self.classes_[proba.argmax(axis=1)]

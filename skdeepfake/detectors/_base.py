@@ -224,6 +224,16 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         -------
         self : object
             The detector.
+
+        Raises
+        ------
+        ValueError, NoFaceError, TrainingDivergedError
+            As `fit` raises them; also if `classes` are not two.
+
+        Warns
+        -----
+        NoFaceWarning
+            For videos without a face, which are left out.
         """
         self._validate_params()
         if classes is None:
@@ -255,6 +265,11 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         -------
         self : object
             The detector, with random weights.
+
+        Raises
+        ------
+        ValueError
+            If X or y has the wrong form, or a parameter is out of its range.
         """
         self._validate_params()
         _, y = self._build(X, y, self._classes_beside(y))

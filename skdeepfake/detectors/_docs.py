@@ -127,7 +127,7 @@ _SHARED = {
 
 _CHOICES = '{"mean", "median", "max", "logit_mean", "top_k"}'
 _OF_FRAMES = _AGGREGATION.replace("{choices}", _CHOICES)
-_OF_IMAGES = _AGGREGATION.replace("{choices}", "str") + _ATTENTION
+_OF_IMAGES = _OF_FRAMES.replace("}", ', "attention"}', 1) + _ATTENTION
 
 _FRAMES = {
     **_SHARED,

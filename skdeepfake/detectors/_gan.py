@@ -271,6 +271,13 @@ class GANDetector(ImageDetector):
         ndarray of shape (n, height, width, 3), uint8
             Pictures of the size seen in `fit`, in RGB; the generator's range of -1 to
             1 becomes 0 to 255.
+
+        Raises
+        ------
+        ValueError
+            If `n` is less than 1.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
         """
         check_is_fitted(self)
         check_scalar(n, "n", Integral, min_val=1)

@@ -293,6 +293,10 @@ class ImageDetector(BaseDetector):
 
         Raises
         ------
+        ValueError
+            If X is not of the form seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
         AttributeError
             Unless ``aggregation="attention"``.
         """

@@ -180,6 +180,16 @@ class KerasEstimator(Versioned, KerasClassifier):
         -------
         float
             Share of the videos that are classified correctly.
+
+        Raises
+        ------
+        ValueError, NoFaceError
+            As `predict` raises them.
+
+        Warns
+        -----
+        NoFaceWarning
+            As `predict` warns.
         """
         return ClassifierMixin.score(self, X, y, sample_weight)
 

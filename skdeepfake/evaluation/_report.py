@@ -367,6 +367,11 @@ class EvaluationReport:
         -------
         str
             HTML, which loads nothing from elsewhere.
+
+        Raises
+        ------
+        OSError
+            If `path` cannot be written.
         """
         return _written(render_page(self, title), path)
 

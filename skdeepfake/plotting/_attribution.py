@@ -157,6 +157,8 @@ class AttributionDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If `estimator` is no detector nor a pipeline that ends in one, no step
             gives it faces, the features are not those of a grid over the face, X is a
@@ -261,6 +263,8 @@ class AttributionDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If there are neither `maps` nor `frame_attributions`, what is given does
             not agree in its lengths, `scale` is unknown, or `axes` has another shape.

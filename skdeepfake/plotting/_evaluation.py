@@ -61,6 +61,11 @@ class EvaluationDisplay:
         -------
         display : EvaluationDisplay
             The display itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
         """
         check_matplotlib("EvaluationDisplay.plot")
         from matplotlib import pyplot as plt
@@ -75,6 +80,11 @@ class EvaluationDisplay:
         -------
         matplotlib.figure.Figure
             The figure, which holds no window and need not be closed.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
         """
         check_matplotlib("EvaluationDisplay.draw")
         from matplotlib.figure import Figure

@@ -111,6 +111,8 @@ class FacesDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If the pipeline has no step of one of those names, `paths` is a
             single path, or `max_frames` is less than 1.
@@ -164,6 +166,8 @@ class FacesDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If `frames`, `faces`, `titles` and `timestamps` do not agree in
             their lengths, or `axes` has another shape.

@@ -73,6 +73,8 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the detector has no ``history_``.
         """
@@ -100,6 +102,8 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If `history` has no ``"loss"``, or `axes` are not two.
         """

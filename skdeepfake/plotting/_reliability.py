@@ -98,6 +98,8 @@ class ReliabilityDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             As :func:`~skdeepfake.metrics.reliability_curve` raises it.
         """
@@ -138,6 +140,8 @@ class ReliabilityDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If `estimator` is not a classifier of two classes.
         """
@@ -170,6 +174,11 @@ class ReliabilityDisplay:
         -------
         display : ReliabilityDisplay
             The display itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
         """
         check_matplotlib("ReliabilityDisplay.plot")
         from matplotlib import pyplot as plt

@@ -99,6 +99,8 @@ class RobustnessDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError, VideoReadError
             As :func:`~skdeepfake.evaluation.robustness_curve` raises them.
         """
@@ -120,6 +122,11 @@ class RobustnessDisplay:
         -------
         display : RobustnessDisplay
             The display itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
         """
         check_matplotlib("RobustnessDisplay.plot")
         from matplotlib import pyplot as plt

@@ -106,6 +106,8 @@ class TimelineDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If the pipeline has no step named ``"sampler"``, or its last step no
             ``predict_frame_proba``.
@@ -163,6 +165,8 @@ class TimelineDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If `timestamps`, `probabilities` and `faces` do not agree in their
             lengths, or `max_faces` is less than 1.

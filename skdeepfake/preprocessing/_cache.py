@@ -153,8 +153,10 @@ class CropCache(ArchiveCache):
             What the crops depend on.
         crops : list of ndarray of shape (height, width, 3), uint8, or None
             The crop of each slot.
-        indices, timestamps : ndarray
-            Of the frames sampled.
+        indices : ndarray of int, shape (n_frames,)
+            Number of the frame of each slot; -1 in empty ones.
+        timestamps : ndarray of float, shape (n_frames,)
+            Its time in seconds; NaN in empty ones.
 
         Raises
         ------
