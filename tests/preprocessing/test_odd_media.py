@@ -1,4 +1,4 @@
-"""Files that are odd but honest give what they show: the rows of docs/media.md."""
+"""Files that are odd but honest give what they show: the rows of the guide's table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from skdeepfake.exceptions import VideoReadError
 from skdeepfake.preprocessing import Clip, VideoFrameSampler
 
-TABLE = Path(__file__).parents[2] / "docs" / "media.md"
+TABLE = Path(__file__).parents[2] / "docs" / "guide" / "media.md"
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 HEVC = ("-c:v", "libx265", "-x265-params", "log-level=none")

@@ -1,0 +1,118 @@
+"""Settings of Sphinx for the site."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+from sphinx.errors import ExtensionError
+from sphinx_gallery.sorting import FileNameSortKey
+
+import skdeepfake
+
+project = "skdeepfake"
+author = "the skdeepfake developers"
+copyright = "the skdeepfake developers"
+version = release = skdeepfake.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "examples", "auto_examples/**/*.ipynb"]
+templates_path = ["_templates"]
+html_static_path = ["_static"]
+
+# -- Markdown ----------------------------------------------------------------
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# -- the API -----------------------------------------------------------------
+
+# A page a room, and a page a name of each room's __all__.
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autosummary_imported_members = True
+# Where names of files do not mind capitals, this is taken by metrics.Coverage.
+autosummary_filename_map = {
+    "skdeepfake.metrics.coverage": "skdeepfake.metrics.coverage_"
+}
+autodoc_typehints = "none"  # numpydoc's sections say them in words
+numpydoc_show_class_members = False
+add_module_names = False
+
+# -- the gallery -------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "/plot_",
+    "within_subsection_order": FileNameSortKey,
+    "abort_on_example_error": False,  # the build ends with an error, after all have run
+    "show_memory": False,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "doc_module": ("skdeepfake",),
+    "backreferences_dir": "auto_examples/backreferences",
+    "inspect_global_variables": False,
+    "run_stale_examples": os.environ.get("CI") is not None,
+    "plot_gallery": os.environ.get("SKDEEPFAKE_GALLERY", "1") == "1",
+}
+suppress_warnings = ["config.cache"]  # classes among the gallery's settings
+
+# -- pages -------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skdeepfake {version}"
+html_show_sourcelink = False
+html_css_files = ["site.css"]
+html_theme_options = {
+    "logo": {"text": "skdeepfake"},
+    "show_prev_next": True,
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {"index": [], "install": [], "glossary": [], "limits": []}
+
+
+def is_foreign(
+    app: Any, what: str, name: str, member: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out what a class inherits from Keras and scikit-learn.
+
+    Their docstrings refer to pages of their own sites, and say what everybody knows.
+    """
+    member = getattr(member, "fget", member)
+    module = getattr(member, "__module__", None)
+    return True if module and not module.startswith("skdeepfake") else None
+
+
+def check_reference(app: Any, error: Exception | None) -> None:
+    """Fail if a public name has no page."""
+    if error is not None:
+        return
+    written = app.env.get_domain("py").objects
+    rooms = [f"skdeepfake.{name}" for name in skdeepfake._MODULES]
+    public = [f"{room}.{n}" for room in rooms for n in import_module(room).__all__]
+    missing = [name for name in [*rooms, *public] if name not in written]
+    if missing:
+        raise ExtensionError(f"the API reference lacks {', '.join(missing)}")
+
+
+def setup(app: Any) -> None:
+    """Register the hooks."""
+    app.connect("autodoc-skip-member", is_foreign)
+    app.connect("build-finished", check_reference)

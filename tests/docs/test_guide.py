@@ -1,0 +1,64 @@
+"""The code of the guide runs, page by page, from top to bottom."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+from skdeepfake.datasets import make_videos
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted([*DOCS.glob("guide/*.md"), *DOCS.glob("coming_from/*.md")])
+# A block, and the reason that stands before one that cannot be run.
+BLOCK = re.compile(
+    r"^(?:% not run: (?P<reason>.+)\n\n)?```python\n(?P<code>.*?)^```", re.M | re.S
+)
+
+
+def blocks(page: Path) -> list[tuple[int, str, str | None]]:
+    """Give the line, the code and the reason not to run it of each block."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text.count("\n", 0, match.start("code")), match["code"], match["reason"])
+        for match in BLOCK.finditer(text)
+    ]
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Render what the guide calls `videos`; a fake has the number of its real one."""
+    root = tmp_path_factory.mktemp("guide") / "videos"
+    make_videos(root, n_real=4, n_fake=4, duration=1.0, random_state=0)
+    return root
+
+
+RUN = [page for page in PAGES if any(reason is None for *_, reason in blocks(page))]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_code_of_the_guide_runs(page, videos, tmp_path, monkeypatch):
+    (tmp_path / "videos").symlink_to(videos, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("agg")
+    namespace: dict[str, object] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # toys: few videos, two epochs
+        for line, code, reason in blocks(page):
+            if reason is None:
+                # Empty lines first, so that a traceback names the line of the page.
+                exec(compile("\n" * line + code, str(page), "exec"), namespace)
+
+
+def test_most_of_the_code_is_run():
+    reasons = {
+        f"{page.stem}:{line}": reason
+        for page in PAGES
+        for line, _, reason in blocks(page)
+        if reason is not None
+    }
+    assert all("needs" in reason for reason in reasons.values())
+    assert len(reasons) < sum(len(blocks(page)) for page in PAGES) / 3
