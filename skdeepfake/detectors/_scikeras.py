@@ -53,7 +53,7 @@ class KerasEstimator(Versioned, KerasClassifier):
     model = None
     build_fn = None
     loss = "binary_crossentropy"
-    metrics: ClassVar[list[str]] = ["accuracy"]
+    metrics = None  # see _make_metrics
     validation_split = 0.0
     shuffle = False
     run_eagerly = False
@@ -289,6 +289,8 @@ class KerasEstimator(Versioned, KerasClassifier):
         answering, self.model_ = self.model_, network
         try:
             with distributed(self.distribution):
+                if not network.optimizer.built:  # see _make_metrics
+                    network.optimizer.build(network.trainable_variables)
                 super()._fit_keras_model(
                     batches,
                     None,
@@ -346,8 +348,12 @@ class KerasEstimator(Versioned, KerasClassifier):
         network.compile(**{**alike, **settings})
 
     def _make_metrics(self) -> list[Any]:
-        """Make the metrics that training and validation report."""
-        return list(self.metrics)
+        """Make the metrics that training and validation report.
+
+        By name, they would be made in the first step, which TensorFlow would trace
+        once to see it make variables, and once more to run it.
+        """
+        return [keras.metrics.BinaryAccuracy(name="accuracy")]
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         """Make an optimizer as the parameters say."""

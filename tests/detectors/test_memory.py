@@ -76,3 +76,20 @@ def test_optimizer_moves_the_weights_as_keras_would() -> None:
         moved.append(keras.ops.convert_to_numpy(weight.value))
     np.testing.assert_array_equal(moved[0], moved[1])
     assert not np.array_equal(moved[0], [1.0, -2.0])
+
+
+@needs_tensorflow
+def test_step_is_traced_once(
+    tiny: Callable[..., CNNDetector], gappy: Bunch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A second trace is made where the first has made variables, and takes as long.
+    traced = []
+    step = keras.Model.train_step
+
+    def counting(self: keras.Model, data: Any) -> Any:
+        traced.append(self)
+        return step(self, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counting)
+    tiny(optimizer="adam", epochs=3).fit(gappy.X, gappy.y)
+    assert len(traced) == 1
