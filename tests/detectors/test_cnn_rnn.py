@@ -256,12 +256,12 @@ def test_empty_slots_do_not_change_a_temporal_answer(
 
 
 def test_empty_slots_do_not_change_what_a_temporal_network_learns(
-    features: Bunch,
+    fitted: Make, features: Bunch
 ) -> None:
     n, t = features.X.shape[:2]
     longer = np.zeros((n, 2 * t, 4, 6), np.float32)
     longer[:, 1::2] = features.X
-    first = make(sequence="temporal").fit(features.X, features.y)
+    first = fitted(sequence="temporal")
     second = make(sequence="temporal").fit(longer, features.y)
     for a, b in zip(
         first.model_.get_weights(), second.model_.get_weights(), strict=True
@@ -301,9 +301,11 @@ def test_order_of_frames_matters_to_a_temporal_network_alone(
     assert (np.abs(temporal) > 1e-4).any()
 
 
-def test_temporal_network_takes_one_vector_a_frame(features: Bunch) -> None:
+def test_temporal_network_takes_one_vector_a_frame(
+    fitted: Make, features: Bunch
+) -> None:
     averaged = features.X.mean(axis=2)
-    first = make(sequence="temporal").fit(features.X, features.y)
+    first = fitted(sequence="temporal")
     second = make(sequence="temporal").fit(averaged, features.y)
     assert second.frame_shape_ == (1, 6)
     np.testing.assert_allclose(
@@ -354,6 +356,7 @@ def test_it_learns_and_validates_by_group(sequence: str, features: Bunch) -> Non
     assert roc_auc_score(features.y, detector.predict_proba(features.X)[:, 1]) == 1.0
 
 
+@pytest.mark.slow
 @BOTH
 def test_same_seed_gives_the_same_detector(sequence: str, features: Bunch) -> None:
     first, second, other = (
@@ -366,8 +369,10 @@ def test_same_seed_gives_the_same_detector(sequence: str, features: Bunch) -> No
     assert np.abs(first - other).max() > 1e-4
 
 
-@BOTH
-@BOTH_WAYS
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sequence", "bidirectional"), [("spatial", False), ("temporal", True)]
+)
 def test_pickle_answers_the_same(
     sequence: str, bidirectional: bool, fitted: Make, features: Bunch
 ) -> None:
@@ -381,20 +386,17 @@ def test_pickle_answers_the_same(
 
 
 @pytest.mark.slow
-@BOTH
 def test_pipeline_gives_the_same_answers_in_a_new_process(
-    sequence: str,
-    features: Bunch,
-    answers_of_a_new_process: Callable[..., np.ndarray],
+    fitted: Make, features: Bunch, answers_of_a_new_process: Callable[..., np.ndarray]
 ) -> None:
-    pipeline = make_pipeline(FunctionTransformer(), make(sequence=sequence))
-    pipeline.fit(features.X, features.y)
+    pipeline = make_pipeline(FunctionTransformer(), fitted(sequence="temporal"))
     np.testing.assert_array_equal(
         answers_of_a_new_process(pipeline, features.X),
         pipeline.predict_proba(features.X),
     )
 
 
+@pytest.mark.slow
 def test_half_precision_features_are_taken(features: Bunch) -> None:
     halves = features.X.astype(np.float16)
     for sequence in ("spatial", "temporal"):
@@ -406,6 +408,7 @@ def test_half_precision_features_are_taken(features: Bunch) -> None:
         )
 
 
+@pytest.mark.slow
 def test_grid_search_goes_over_the_network(features: Bunch) -> None:
     grid = [{"sequence": ["temporal"]}, {"cell": ["gru"]}]
     half = np.arange(len(features.X)) % 2 == 0

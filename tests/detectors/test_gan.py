@@ -463,6 +463,7 @@ def test_validation_is_the_classifiers_without_smoothing(
     assert float(logs["loss"]) == pytest.approx(log_loss(videos.y, proba), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_networks(videos: Bunch) -> None:
     params = {"epochs": 2, "batch_size": 16, "optimizer": "sgd"}
     detector = small(random_state=4, **params)
@@ -752,6 +753,7 @@ def test_bad_values_are_refused_by_name(
 # -- model selection -------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_grid_search_tries_both_labels_of_generated_images(videos: Bunch) -> None:
     search = GridSearchCV(
         small(batch_size=8),
@@ -775,6 +777,7 @@ def members(tiny: Callable[..., CNNDetector]) -> list[tuple[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_detectors_vote_on_videos(
     members: list[tuple[str, Any]], videos: Bunch
 ) -> None:
@@ -784,6 +787,7 @@ def test_detectors_vote_on_videos(
     np.testing.assert_array_equal(voting.predict(videos.X), videos.y)
 
 
+@pytest.mark.slow
 def test_detectors_are_stacked_on_videos(
     members: list[tuple[str, Any]], videos: Bunch
 ) -> None:
