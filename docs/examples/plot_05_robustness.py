@@ -85,9 +85,9 @@ RobustnessDisplay(curve).plot()
 plt.show()
 
 # %%
-# Read both panels together. Where noise hides all faces, every clip gets the same answer
-# and the score is that of guessing: it is the search for faces that fails, not the
-# network. Twelve clips make coarse scores, too: one pair of clips in another order is
-# 1/36 of an AUC. What helps a network is training on faces that are treated so,
+# Read both panels together. Where noise hides all faces, every clip gets the same
+# answer and the score is that of guessing: it is the search for faces that fails, not
+# the network. Twelve clips make coarse scores, too: one pair of clips in another order
+# is 1/36 of an AUC. What helps a network is training on faces that are treated so,
 # ``augment="strong"``.
 folder.cleanup()
