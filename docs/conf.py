@@ -65,6 +65,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skdeepfake",),
     "backreferences_dir": "auto_examples/backreferences",
     "inspect_global_variables": False,
+    "write_computation_times": False,  # that page asks other hosts for its style
     "run_stale_examples": os.environ.get("CI") is not None,
     "plot_gallery": os.environ.get("SKDEEPFAKE_GALLERY", "1") == "1",
 }
