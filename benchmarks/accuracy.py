@@ -20,6 +20,8 @@ The rows, by default all of them, which takes two cores some days:
 - `mixed_25` and `mixed_50`, where a quarter and a half of the fakes are self-blended,
   and `self_blended`, which is trained on the real half alone: `--set trainable=1` has
   them train the last block;
+- `face_size`, a logistic regression over the width of dlib's box in the image, which
+  says how much of a score may come from the way that the faces were cut;
 - `vote`, the mean of the probabilities of the first row and of `self_blended`.
 
 With `--swaps`, each is also asked about clips of `FOLDER/videos`, untouched and with
@@ -48,7 +50,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    StandardScaler,
+)
 
 from skdeepfake._slots import filled_slots
 from skdeepfake.detectors import (
@@ -63,6 +69,7 @@ from skdeepfake.features import VGG16Featurizer
 from skdeepfake.metrics import group_bootstrap
 from skdeepfake.plotting import EvaluationDisplay
 from skdeepfake.preprocessing import Resizer
+from skdeepfake.preprocessing._faces import FaceFollower
 from skdeepfake.synthesis import SelfBlender
 
 # What is shown around dlib's box, as a share of it: in the real face images, and in the
@@ -121,6 +128,25 @@ def with_logistic(args: argparse.Namespace, seed: int) -> Pipeline:
     return make_pipeline(featurizer(args, pooling="avg"), StandardScaler(), classifier)
 
 
+def face_widths(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Measure dlib's box, as a share of the image's width; 0 where it finds none."""
+    faces = (FaceFollower().find(image) for image in images)
+    widths = [0 if face is None else face.right - face.left for face in faces]
+    return np.array(widths)[:, None] / images.shape[2]
+
+
+def with_face_size(args: argparse.Namespace, seed: int) -> Pipeline:
+    """Make a classifier that sees how large the face is, and nothing else.
+
+    There may be a width that is common to one class, with the other on both sides.
+    """
+    return make_pipeline(
+        FunctionTransformer(face_widths),
+        KBinsDiscretizer(10, strategy="uniform"),
+        LogisticRegression(**{"random_state": seed, **settings(args)}),
+    )
+
+
 LAST_BLOCK = {"trainable": 1, "learning_rate": 5e-5}
 BLENDING = {"blender": SelfBlender(margin=MARGIN_OF_REAL), "augment": "strong"}
 ROWS: dict[str, Callable[[argparse.Namespace, int], Pipeline]] = {
@@ -138,6 +164,7 @@ ROWS: dict[str, Callable[[argparse.Namespace, int], Pipeline]] = {
     "mixed_50": a_detector(
         TransferDetector, fakes="mixed", blended_share=0.5, **BLENDING
     ),
+    "face_size": with_face_size,
     "self_blended": a_detector(TransferDetector, fakes="self_blended", **BLENDING),
 }
 VOTE = "vote"
