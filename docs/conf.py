@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": FileNameSortKey,
     "abort_on_example_error": False,  # the build ends with an error, after all have run
     "show_memory": False,
+    "parallel": 2,
     "download_all_examples": False,
     "remove_config_comments": True,
     "doc_module": ("skdeepfake",),
