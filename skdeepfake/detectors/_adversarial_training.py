@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from . import _adversarial_step
+from ._optimizers import make_variables
 
 
 class AdversarialTraining:
@@ -65,8 +66,7 @@ class AdversarialTraining:
         self.discriminator_tracker = keras.metrics.Mean("discriminator_loss")
         self.generator_tracker = keras.metrics.Mean("generator_loss")
         # Before the step is compiled, which may create no variables.
-        if not generator_optimizer.built:
-            generator_optimizer.build(generator.trainable_variables)
+        make_variables(generator_optimizer, generator.trainable_variables)
 
     def labelled_images(self, inputs: Any) -> tuple[Any, Any]:
         """Prepare what is labelled.

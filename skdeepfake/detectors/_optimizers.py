@@ -1,4 +1,4 @@
-"""Optimizers that let go of a training when it is over."""
+"""Optimizers that are ready before a training, and let go of it when it is over."""
 
 from __future__ import annotations
 
@@ -33,6 +33,25 @@ def of_one_replica(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Op
         if tf.distribute.get_strategy().num_replicas_in_sync == 1:
             optimizer._all_reduce_sum_gradients = _as_they_are
     return optimizer
+
+
+def make_variables(
+    optimizer: keras.optimizers.Optimizer, weights: Iterable[Any]
+) -> None:
+    """Have an optimizer make its variables, unless it has some.
+
+    Left to itself, it would do so in the first training step. TensorFlow would then
+    trace that step twice, once to see it make them and once to run it.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        It is changed.
+    weights : iterable of variables
+        What it will update.
+    """
+    if not optimizer.built:
+        optimizer.build(list(weights))
 
 
 def _as_they_are(grads_and_vars: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:

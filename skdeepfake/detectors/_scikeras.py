@@ -24,7 +24,7 @@ from .._precision import distributed, dtype_policy
 from .._versions import Versioned
 from ..exceptions import ModelFileError
 from . import _archive
-from ._optimizers import of_one_replica
+from ._optimizers import make_variables, of_one_replica
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
 # set the variable that turns them on, and so leaves them on: for the whole process,
@@ -289,8 +289,7 @@ class KerasEstimator(Versioned, KerasClassifier):
         answering, self.model_ = self.model_, network
         try:
             with distributed(self.distribution):
-                if not network.optimizer.built:  # see _make_metrics
-                    network.optimizer.build(network.trainable_variables)
+                make_variables(network.optimizer, network.trainable_variables)
                 super()._fit_keras_model(
                     batches,
                     None,
@@ -350,8 +349,7 @@ class KerasEstimator(Versioned, KerasClassifier):
     def _make_metrics(self) -> list[Any]:
         """Make the metrics that training and validation report.
 
-        By name, they would be made in the first step, which TensorFlow would trace
-        once to see it make variables, and once more to run it.
+        Not by name, or they would be made in the first step: see `make_variables`.
         """
         return [keras.metrics.BinaryAccuracy(name="accuracy")]
 
@@ -402,8 +400,7 @@ class KerasEstimator(Versioned, KerasClassifier):
     def _training_variables(self) -> dict[str, list[Any]]:
         """Give all that the next training step depends on, besides the weights."""
         network = self._trained_network
-        if not network.optimizer.built:
-            network.optimizer.build(network.trainable_variables)
+        make_variables(network.optimizer, network.trainable_variables)
         weights = {id(weight) for weight in network.weights}
         return {
             "optimizer": network.optimizer.variables,
