@@ -138,19 +138,17 @@ def answer(path):
 # runs in a thread, on a port that the system chooses.
 import socket
 import threading
-import time
 
 import httpx
 import uvicorn
 
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
+listener.listen()  # who asks before the server has started waits for it
 url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
 thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
 thread.start()
-while not server.started and thread.is_alive():
-    time.sleep(0.05)
 
 # %%
 # Three uploads: a real clip, its fake, and a text that calls itself a video.
