@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted([*DOCS.glob("guide/*.md"), *DOCS.glob("coming_from/*.md")])
 # A block, and the reason that stands before one that cannot be run.
 BLOCK = re.compile(
-    r"^(?:% not run: (?P<reason>.+)\n\n)?```python\n(?P<code>.*?)^```", re.M | re.S
+    r"^(?:% not run: (?P<reason>[^\n]+)\n\n)?```python\n(?P<code>.*?)^```", re.M | re.S
 )
 
 
@@ -33,7 +33,7 @@ def blocks(page: Path) -> list[tuple[int, str, str | None]]:
 def videos(tmp_path_factory):
     """Render what the guide calls `videos`; a fake has the number of its real one."""
     root = tmp_path_factory.mktemp("guide") / "videos"
-    make_videos(root, n_real=4, n_fake=4, duration=1.0, random_state=0)
+    make_videos(root, n_real=5, n_fake=5, duration=1.0, random_state=0)
     return root
 
 
@@ -52,6 +52,16 @@ def test_code_of_the_guide_runs(page, videos, tmp_path, monkeypatch):
             if reason is None:
                 # Empty lines first, so that a traceback names the line of the page.
                 exec(compile("\n" * line + code, str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_block_is_found_with_its_own_reason(page):
+    text = page.read_text(encoding="utf-8")
+    found = blocks(page)
+    assert len(found) == text.count("```python\n")
+    reasons = [reason for *_, reason in found if reason is not None]
+    assert len(reasons) == text.count("% not run:")
+    assert not any("\n" in reason for reason in reasons)
 
 
 def test_most_of_the_code_is_run():
