@@ -58,10 +58,14 @@ def write(rows: Sequence[Row], path: str | os.PathLike[str], **about: Any) -> No
 
 def append(row: Row, path: str | os.PathLike[str]) -> None:
     """Add a row, with the environment that it is of, to those in a JSON file."""
+    rows = [*read(path), {**row, "environment": environment()}]
+    Path(path).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read the rows that were added to a JSON file; none if there is no such file."""
     file = Path(path)
-    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    rows.append({**row, "environment": environment()})
-    file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
 def print_table(rows: Sequence[Row]) -> None:

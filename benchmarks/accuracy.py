@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py [--rows NAME ...] [--data FOLDER] [--size 224]
         [--weights FILE] [--memory FOLDER] [--seeds 0 1 2] [--set NAME=VALUE ...]
-        [--swaps] [--curve FILE] [--json FILE]
+        [--blend-once] [--swaps] [--curve FILE] [--json FILE]
 
 `FOLDER/faces/real` and `FOLDER/faces/fake` hold one face an image. A hash of the file
 name puts every fifth image into the test set, so the split is the same for everyone;
@@ -19,7 +19,8 @@ The rows, by default all of them, which takes two cores some days:
   `last_block_strong`;
 - `mixed_25` and `mixed_50`, where a quarter and a half of the fakes are self-blended,
   and `self_blended`, which is trained on the real half alone: `--set trainable=1` has
-  them train the last block;
+  them train the last block, and `--blend-once` draws the blends before the training,
+  not anew in each batch, so that with `augment=None` frozen blocks are computed once;
 - `face_size`, a logistic regression over the width of dlib's box in the image, which
   says how much of a score may come from the way that the faces were cut;
 - `vote`, the mean of the probabilities of the first row and of `self_blended`.
@@ -27,6 +28,9 @@ The rows, by default all of them, which takes two cores some days:
 With `--swaps`, each is also asked about clips of `FOLDER/videos`, untouched and with
 faces swapped between them (see `_swaps.py`), and about the pair of SDFVD. Features take
 the most time: `--memory` keeps them, and the swaps, for the next run.
+
+`--curve` draws both scores of each row of this size, those in the file of `--json` from
+earlier commands too.
 """
 
 from __future__ import annotations
@@ -170,6 +174,42 @@ ROWS: dict[str, Callable[[argparse.Namespace, int], Pipeline]] = {
 VOTE = "vote"
 
 
+def blended_once(
+    detector: TransferDetector, X: NDArray, y: NDArray, seed: int
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Draw what a detector would blend in each batch, and have it take it for given.
+
+    The third array tells which image each is of, so that none is on both sides of the
+    validation.
+    """
+    rng = np.random.default_rng(seed)
+    real, fake = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
+    if detector.fakes == "self_blended":
+        kept, blended = real, real
+    else:
+        n_blended = round(detector.blended_share * len(fake))
+        kept = np.concatenate([real, rng.permutation(fake)[n_blended:]])
+        blended = rng.choice(real, n_blended, replace=n_blended > len(real))
+    blends = detector.blender.blend_many(X[blended], rng)
+    detector.set_params(fakes="given")
+    return (
+        np.concatenate([X[kept], blends]),
+        np.concatenate([y[kept], np.ones_like(blended)]),
+        np.concatenate([kept, blended]),
+    )
+
+
+def fit(
+    model: Pipeline, X: NDArray, y: NDArray, args: argparse.Namespace, seed: int
+) -> Pipeline:
+    """Train a row."""
+    name, detector = model.steps[-1]
+    if not args.blend_once or getattr(detector, "fakes", "given") == "given":
+        return model.fit(X, y)
+    X, y, groups = blended_once(detector, X, y, seed)
+    return model.fit(X, y, **{f"{name}__groups": groups})
+
+
 def featurizer(args: argparse.Namespace, **params: Any) -> VGG16Featurizer:
     """Make the featurizer that the arguments ask for."""
     weights = str(args.weights)
@@ -276,6 +316,9 @@ def main() -> None:
         metavar="NAME=VALUE",
         help="parameters of the detectors that differ from those of the rows",
     )
+    parser.add_argument(
+        "--blend-once", action="store_true", help="draw blends before the training"
+    )
     parser.add_argument("--swaps", action="store_true", help="score swapped faces too")
     parser.add_argument(
         "--curve", type=Path, help="draw the rows' scores on faces and on swaps"
@@ -313,7 +356,7 @@ def main() -> None:
                     voting="soft",
                 ).fit(X[~test], y[~test])
             else:
-                model = ROWS[name](args, seed).fit(X[~test], y[~test])
+                model = fit(ROWS[name](args, seed), X[~test], y[~test], args, seed)
             seconds = time.perf_counter() - began
             fitted[name] = model
             row, report = measured(model, X[test], y[test], swaps)
@@ -321,13 +364,15 @@ def main() -> None:
             rows.append({**about, **trained(model), "seconds": round(seconds), **row})
             _report.print_table(rows[-1:])
             if args.json:  # now, for the next row may take hours
-                settings_ = " ".join(args.set)
+                once = ["--blend-once"] if args.blend_once else []
+                settings_ = " ".join([*args.set, *once])
                 _report.append({**rows[-1], "set": settings_}, args.json)
     _report.print_table(rows)
     if args.report and rows:
         write(report, args.report, f"{name} on {test.sum()} face images")
     if args.curve and rows:
-        draw(rows, args.curve)
+        known = _report.read(args.json) if args.json else rows
+        draw([r for r in known if r["size"] == args.size and AXES[1] in r], args.curve)
 
 
 def measured(
