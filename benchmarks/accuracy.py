@@ -39,6 +39,7 @@ import argparse
 import ast
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -268,6 +269,11 @@ def write(report: EvaluationReport, path: Path, title: str) -> None:
     picture.savefig(path.with_suffix(".png"), dpi=100)
 
 
+AXES = ("AUC", "AUC on swaps")
+# From no self-blended fakes to nothing else.
+CURVE = ("last_block", "mixed_25", "mixed_50", "self_blended")
+
+
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw how each row does on faces like its own, and on swapped ones."""
     import matplotlib
@@ -275,20 +281,24 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure_, axes = plt.subplots(figsize=(6, 5), layout="constrained")
+    # Estimate and interval of both axes; of a row that was run twice the last.
+    known = {}
     for row in rows:
-        within, across = (float(row[name].split()[0]) for name in AXES)
-        axes.plot(within, across, "o")
-        axes.annotate(
-            f" {row['row']}", (within, across), va="center", annotation_clip=False
-        )
+        figures = [re.findall(r"\d\.\d+", row[axis]) for axis in AXES]
+        known[row["row"]] = np.array(figures, float)
+    figure_, axes = plt.subplots(figsize=(6, 5), layout="constrained")
+    on_curve = [known[name][:, 0] for name in CURVE if name in known]
+    if len(on_curve) > 1:
+        axes.plot(*np.transpose(on_curve), color="0.5", zorder=1)
+    for name, scores_ in known.items():
+        (x, y), (low, high) = scores_[:, 0], scores_[:, 1:].T
+        reach = ([x - low[0]], [high[0] - x]), ([y - low[1]], [high[1] - y])
+        axes.errorbar(x, y, reach[1], reach[0], fmt="o", elinewidth=0.6, label=name)
     axes.axhline(0.5, color="0.8", zorder=0)
     axes.axvline(0.5, color="0.8", zorder=0)
     axes.set(xlabel="AUC on faces of the same source", ylabel="AUC on swapped faces")
+    axes.legend(loc="upper center")
     figure_.savefig(path, dpi=100)
-
-
-AXES = ("AUC", "AUC on swaps")
 
 
 # -- the run -----------------------------------------------------------------
