@@ -464,8 +464,10 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         )
 
     def _gives_finite_numbers(self, frames: NDArray) -> bool:
-        """Tell whether what was trained has weights that compute."""
-        return bool(np.isfinite(self._predict_batch(frames)).all())
+        """Return whether the trained weights, and what they compute, are finite."""
+        # A ReLU turns NaN into 0 on some processors, so outputs alone do not tell.
+        arrays = [*self._trained_network.get_weights(), self._predict_batch(frames)]
+        return all(np.isfinite(array).all() for array in arrays)
 
     def _make_metrics(self) -> list[Any]:
         metrics = super()._make_metrics()

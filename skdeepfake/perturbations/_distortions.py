@@ -202,9 +202,10 @@ def distort(
 def apply(
     frame: Frame, distortion: str, level: int, mode: str, rng: np.random.Generator
 ) -> Frame:
-    """Distort a frame; nothing is checked. Give a new one."""
+    """Distort a frame; nothing is checked. Return a new one."""
     parameter = DISTORTIONS[distortion].parameter(level, mode)
-    return _FUNCTIONS[mode][distortion](frame, parameter, rng)
+    # Matrix products round differently on arrays of another memory layout.
+    return _FUNCTIONS[mode][distortion](np.ascontiguousarray(frame), parameter, rng)
 
 
 # -- what is meant ---------------------------------------------------------------
