@@ -543,8 +543,17 @@ def test_file_and_frames_are_limited(tmp_path):
     assert os.listdir(cache) == []
 
 
+@pytest.fixture
+def _interruptible():
+    """Let SIGINT raise KeyboardInterrupt: a background shell starts us ignoring it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @needs_sh
 @pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.usefixtures("_interruptible")
 def test_interrupt_ends_ffmpeg_and_leaves_nothing(tmp_path, stand_in, n_jobs):
     sources = [write_clip(tmp_path / f"{i}.avi", n_frames=2) for i in range(3)]
     pids = tmp_path / "pids"
