@@ -1,16 +1,16 @@
-# What one needs while working on skdeepfake. `make` alone says what there is.
+# Commands for work on skdeepfake. `make` alone lists them.
 PYTHON ?= python
 
-.PHONY: help setup test lint docs ci
+.PHONY: help setup test lint docs ci nightly
 
-help:  ## Say what there is
+help:  ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
 
-setup:  ## Install skdeepfake with all that tests and documentation need
+setup:  ## Install skdeepfake with what tests and documentation need
 	$(PYTHON) -m pip install -e ".[test,docs]"
 
-test:  ## Run the tests, two at a time
-	$(PYTHON) -m pytest
+test:  ## Run the tests of every commit, in two processes
+	$(PYTHON) -m pytest -n 2
 
 lint:  ## Check style, format and types
 	$(PYTHON) -m ruff check .
@@ -20,5 +20,8 @@ lint:  ## Check style, format and types
 docs:  ## Build the site in docs/_build/html
 	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build/html
 
-ci:  ## Run the gate, in a virtual environment of its own
+ci:  ## Run continuous integration, in a virtual environment of its own
 	bash .ci/run
+
+nightly:  ## The same with all tests, all examples and all environments
+	bash .ci/run nightly

@@ -32,7 +32,7 @@ def compiled(model: keras.Model) -> Compute:
 
     batch = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
 
-    @tf.function(input_signature=[batch])
+    @tf.function(input_signature=[batch], autograph=False)  # as Keras trains
     def compute(inputs: Any) -> Any:
         return model(inputs, training=False)
 

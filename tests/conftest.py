@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +25,73 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPILED = os.environ.get("SKDEEPFAKE_COMPILED") == "1"
+FEW_STEPS = 6
 
 LOAD_AND_ANSWER = """
-import sys
-import joblib, numpy
+import json, sys
 assert not any(name.startswith(("skdeepfake", "keras")) for name in sys.modules)
-estimator = joblib.load(sys.argv[1])
-X = numpy.load(sys.argv[2])
-numpy.savez(sys.argv[3], *[eval(expression) for expression in sys.argv[4:]])
+for line in sys.stdin:
+    path, samples, answers, expressions = json.loads(line)
+    import joblib, numpy
+    if path.endswith(".skops"):
+        from skdeepfake import persistence
+        estimator = persistence.load(path)
+    else:
+        estimator = joblib.load(path)
+    X = numpy.load(samples)
+    numpy.savez(answers, *[eval(expression) for expression in expressions])
+    print("done", flush=True)
 """
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--part`, with which continuous integration takes turns with slow tests."""
+    parser.addoption(
+        "--part", metavar="K/N", help="run a part of the tests: K modulo N"
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out the tests of other parts."""
+    if part := config.getoption("--part"):
+        k, n = map(int, part.split("/"))
+        chosen, others = [], []
+        for item in items:
+            is_chosen = zlib.crc32(item.nodeid.encode()) % n == k % n
+            (chosen if is_chosen else others).append(item)
+        config.hook.pytest_deselected(items=others)
+        items[:] = chosen
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let short trainings run eagerly: TensorFlow takes longer to build a graph.
+
+    Not in tests with the marker `compiled`, nor with SKDEEPFAKE_COMPILED=1, as in the
+    nightly run. Before fixtures of any scope are set up.
+    """
+    compiled = bool(item.get_closest_marker("compiled")) or COMPILED
+    keras = sys.modules.get("keras")
+    if keras is None or keras.backend.backend() != "tensorflow":
+        return
+    if not hasattr(keras.Model.fit, "few_steps"):
+        keras.Model.fit = _eager_if_short(keras.Model.fit)
+    keras.Model.fit.few_steps = 0 if compiled else FEW_STEPS
+
+
+def _eager_if_short(original: Callable) -> Callable:
+    def fit(model: Any, x: Any, **options: Any) -> Any:
+        epochs = options.get("epochs", 1) - options.get("initial_epoch", 0)
+        n_steps = epochs * getattr(x, "num_batches", FEW_STEPS + 1)
+        model.run_eagerly = n_steps <= fit.few_steps
+        return original(model, x, **options)
+
+    return fit
 
 
 @pytest.fixture(scope="session")
@@ -67,22 +125,45 @@ def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
     return make_videos(root, n_real=6, n_fake=6, duration=1.0, random_state=0)
 
 
+@pytest.fixture(scope="session")
+def new_process() -> Iterator[subprocess.Popen]:
+    """A process that has imported nothing of ours, and answers one model at a time."""
+    environment = {k: v for k, v in os.environ.items() if "DETERMINISTIC" not in k}
+    with subprocess.Popen(
+        [sys.executable, "-W", "error::UserWarning", "-c", LOAD_AND_ANSWER],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        yield process
+        process.kill()
+
+
 @pytest.fixture
-def answers_of_a_new_process(tmp_path: Path) -> Callable[..., np.ndarray]:
-    """Dump an estimator and have a new process load it and answer.
+def answers_of_a_new_process(
+    new_process: subprocess.Popen, tmp_path: Path
+) -> Callable[..., np.ndarray]:
+    """Dump an estimator and have another process load it and answer.
 
     It answers with its probabilities, or with an array for each expression of
-    `estimator` and `X`.
+    `estimator` and `X`. A path in place of the estimator is that of a safe file.
     """
 
     def answers(estimator: Any, X: np.ndarray, *expressions: str) -> Any:
         names = "it.joblib", "X.npy", "answers.npz"
         paths = [str(tmp_path / name) for name in names]
-        joblib.dump(estimator, paths[0])
+        if isinstance(estimator, Path):
+            paths[0] = str(estimator)
+        else:
+            joblib.dump(estimator, paths[0])
         np.save(paths[1], X)
         asked = expressions or ("estimator.predict_proba(X)",)
-        command = [sys.executable, "-c", LOAD_AND_ANSWER, *paths, *asked]
-        subprocess.run(command, check=True, cwd=ROOT)
+        print(json.dumps([*paths, asked]), file=new_process.stdin, flush=True)
+        if new_process.stdout.readline() != "done\n":
+            pytest.fail(new_process.stderr.read(), pytrace=False)
         with np.load(paths[2]) as found:
             arrays = [found[name] for name in found]
         return arrays if expressions else arrays[0]

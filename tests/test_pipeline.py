@@ -238,7 +238,6 @@ def test_clone_of_the_pipeline_is_not_fitted_and_trains_the_same(
     np.testing.assert_array_equal(copy.predict_proba(some), fitted.predict_proba(some))
 
 
-@pytest.mark.slow
 def test_pipeline_answers_the_same_in_a_new_process(
     fitted: Pipeline,
     rendered_videos: Bunch,
@@ -249,7 +248,6 @@ def test_pipeline_answers_the_same_in_a_new_process(
     np.testing.assert_array_equal(answers, fitted.predict_proba(some))
 
 
-@pytest.mark.slow
 def test_real_videos_go_all_the_way(
     real_videos: Bunch, answers_of_a_new_process: Callable[..., np.ndarray]
 ) -> None:
@@ -356,7 +354,7 @@ def test_features_are_computed_once_in_a_grid_search(
     assert {p: p.stat().st_ino for p in cache.folder.glob("*/*.zip")} == written
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_real_videos_go_through_vgg16(
     real_videos: Bunch,
     vgg16_weights: str,

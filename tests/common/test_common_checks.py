@@ -12,6 +12,7 @@ import sklearn
 from common import checks
 from common.estimators import (
     DETECTORS,
+    MORE_EPOCHS,
     ON_TABLES,
     ON_TABLES_IN_SHORT,
     TRANSFORMERS,
@@ -52,11 +53,30 @@ def ours(name: str) -> list[str]:
     return [c for c in names if not (name == "Pipeline" and c in OF_STEPS)]
 
 
+# What trains a pipeline again and again, as its detector was trained already.
+OF_TRAININGS = {
+    "check_detector_takes_names_of_classes",
+    "check_detector_weighs_samples",
+    "check_estimator_is_pickled_before_it_is_fitted",
+    "check_fitting_again_forgets",
+    "check_samples_may_be_mapped_from_a_file",
+    "check_step_of_a_pipeline_gives_the_same",
+}
+
+
+def marks_of(name: str, check: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.nightly] if name == "Pipeline" and check in OF_TRAININGS else []
+
+
 @pytest.fixture(scope="session")
-def cases(rendered_videos: Bunch) -> dict[str, Case]:
+def cases(
+    rendered_videos: Bunch, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Case]:
     """Three videos of each class."""
     chosen = [0, 6, 1, 7, 2, 8]
-    return make_cases(rendered_videos.data[chosen], rendered_videos.target[chosen])
+    memory = tmp_path_factory.mktemp("memory")
+    X, y = rendered_videos.data[chosen], rendered_videos.target[chosen]
+    return make_cases(X, y, memory)
 
 
 @pytest.fixture(autouse=True)
@@ -93,14 +113,15 @@ def _single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(estimator_checks, name, assert_close)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.usefixtures("_single_precision")
 @parametrize_with_checks(ON_TABLES, expected_failed_checks=expected_failures)
 def test_scikit_learn_on_tables(estimator: Any, check: Any) -> None:
+    if epochs := MORE_EPOCHS.get(check.func.__name__):
+        estimator.set_params(epochs=epochs)
     run(estimator, check)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("_single_precision")
 @parametrize_with_checks(
     ON_TABLES_IN_SHORT, legacy=False, expected_failed_checks=expected_failures
@@ -110,7 +131,12 @@ def test_scikit_learn_on_tables_in_short(estimator: Any, check: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "check"), [(name, check) for name in NAMES for check in ours(name)]
+    ("name", "check"),
+    [
+        pytest.param(name, check, marks=marks_of(name, check))
+        for name in NAMES
+        for check in ours(name)
+    ],
 )
 def test_ours(name: str, check: str, cases: dict[str, Case], tmp_path: Path) -> None:
     OURS[check](cases[name], tmp_path)
@@ -123,14 +149,12 @@ FEWEST = [
     *((estimator, 35, 22) for estimator in TRANSFORMERS),
     *((estimator, 59, 17) for estimator in DETECTORS),
     *((estimator, 59, 55) for estimator in ON_TABLES),
-    *((estimator, 14, 11) for estimator in ON_TABLES_IN_SHORT),
 ]
 
 
 def names_of_checks(estimator: Any) -> set[str]:
     """Name the checks that scikit-learn has for an estimator."""
-    legacy = estimator not in ON_TABLES_IN_SHORT
-    found = estimator_checks_generator(estimator, legacy=legacy)
+    found = estimator_checks_generator(estimator)
     return {check.func.__name__ for _, check in found}
 
 

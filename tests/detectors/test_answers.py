@@ -41,6 +41,7 @@ def without_faces(X: np.ndarray, *slots: tuple) -> np.ndarray:
 # -- frames ----------------------------------------------------------------------
 
 
+@pytest.mark.jax
 def test_detector_has_learnt_the_toy_videos(
     fitted: CNNDetector, videos: Bunch, fresh: Bunch
 ) -> None:

@@ -27,7 +27,7 @@ BOTH_WAYS = pytest.mark.parametrize("bidirectional", [False, True])
 def make(**params: Any) -> CNNRNNDetector:
     """Make a detector that trains in about a second."""
     defaults = {
-        "units": (5, 3),
+        "units": (4,),
         "learning_rate": 0.05,
         "epochs": 3,
         "validation_fraction": None,
@@ -128,7 +128,7 @@ def test_temporal_network_averages_positions_and_masks_what_is_missing(
     detector = make(sequence="temporal").initialize(features.X, features.y)
     assert detector.model_.input_shape == (None, None, 4, 6)
     assert [kind for kind, *_ in kinds(detector.model_)] == [
-        *("InputLayer", "Masking", "LSTM", "LSTM", "Dense")
+        *("InputLayer", "Masking", "LSTM", "Dense")
     ]
 
 
@@ -221,11 +221,12 @@ def key_of(features: Bunch, video: int) -> tuple[bytes, ...]:
     return sorted_frames(features.X[video])
 
 
+@pytest.mark.jax
 @BOTH_WAYS
 def test_temporal_answer_is_that_of_plain_keras(
     bidirectional: bool, fitted: Make, features: Bunch
 ) -> None:
-    detector = fitted(sequence="temporal", bidirectional=bidirectional)
+    detector = fitted(sequence="temporal", bidirectional=bidirectional, units=(5, 3))
     answers = detector.predict_proba(features.X)[:, 1]
     for video, answer in zip(features.X, answers, strict=True):
         filled = video.any(axis=(1, 2))
@@ -356,11 +357,10 @@ def test_it_learns_and_validates_by_group(sequence: str, features: Bunch) -> Non
     assert roc_auc_score(features.y, detector.predict_proba(features.X)[:, 1]) == 1.0
 
 
-@pytest.mark.slow
 @BOTH
 def test_same_seed_gives_the_same_detector(sequence: str, features: Bunch) -> None:
     first, second, other = (
-        make(sequence=sequence, dropout=0.2, random_state=seed)
+        make(sequence=sequence, dropout=0.2, epochs=1, random_state=seed)
         .fit(features.X, features.y)
         .predict_proba(features.X)
         for seed in (1, 1, 2)
@@ -369,7 +369,6 @@ def test_same_seed_gives_the_same_detector(sequence: str, features: Bunch) -> No
     assert np.abs(first - other).max() > 1e-4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sequence", "bidirectional"), [("spatial", False), ("temporal", True)]
 )
@@ -385,7 +384,6 @@ def test_pickle_answers_the_same(
     assert len(loaded.history_["loss"]) == 4
 
 
-@pytest.mark.slow
 def test_pipeline_gives_the_same_answers_in_a_new_process(
     fitted: Make, features: Bunch, answers_of_a_new_process: Callable[..., np.ndarray]
 ) -> None:
@@ -396,19 +394,20 @@ def test_pipeline_gives_the_same_answers_in_a_new_process(
     )
 
 
-@pytest.mark.slow
 def test_half_precision_features_are_taken(features: Bunch) -> None:
     halves = features.X.astype(np.float16)
     for sequence in ("spatial", "temporal"):
-        first = make(sequence=sequence).fit(halves, features.y)
-        second = make(sequence=sequence).fit(halves.astype(np.float32), features.y)
+        first, second = (
+            make(sequence=sequence, epochs=1).fit(X, features.y)
+            for X in (halves, halves.astype(np.float32))
+        )
         assert first.frame_dtype_ == np.float16
         np.testing.assert_allclose(
             first.predict_proba(halves), second.predict_proba(halves), atol=1e-6
         )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_grid_search_goes_over_the_network(features: Bunch) -> None:
     grid = [{"sequence": ["temporal"]}, {"cell": ["gru"]}]
     half = np.arange(len(features.X)) % 2 == 0

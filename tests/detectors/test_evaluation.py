@@ -63,6 +63,7 @@ def test_vote_is_the_mean_of_the_detectors(
     )
 
 
+@pytest.mark.nightly
 def test_learning_curve_trains_on_more_and_more(
     quick: Callable[..., Pipeline], videos: Bunch
 ) -> None:
@@ -82,6 +83,7 @@ def test_learning_curve_trains_on_more_and_more(
     assert test[-1].tolist() == [1.0, 1.0]
 
 
+@pytest.mark.nightly
 def test_validation_curve_reaches_a_parameter_of_the_network(
     quick: Callable[..., Pipeline], videos: Bunch
 ) -> None:
@@ -98,6 +100,7 @@ def test_validation_curve_reaches_a_parameter_of_the_network(
     assert (test[1] > test[0]).all()
 
 
+@pytest.mark.nightly
 def test_shuffled_labels_score_worse(
     quick: Callable[..., Pipeline], videos: Bunch
 ) -> None:

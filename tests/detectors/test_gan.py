@@ -324,8 +324,12 @@ def cross_entropy(
 @pytest.mark.parametrize("generated_label", [0, 1])
 @pytest.mark.parametrize(
     ("smoothing", "weighted", "bias"),
-    [(0.0, False, 0.0), (0.3, True, 0.0), (0.0, True, -120.0), (0.0, False, 120.0)],
-    ids=["plain", "smoothed and weighted", "sure of 0", "sure of 1"],
+    [
+        pytest.param(0.0, False, 0.0, id="plain"),
+        pytest.param(0.3, True, 0.0, id="smoothed and weighted"),
+        pytest.param(0.0, True, -120.0, id="sure of 0"),
+        pytest.param(0.0, False, 120.0, id="sure of 1"),
+    ],
 )
 def test_step_is_the_gradient_of_both_losses_at_the_same_weights(
     generated_label: int, smoothing: float, weighted: bool, bias: float, videos: Bunch
@@ -433,6 +437,7 @@ def test_gradients_of_both_networks_are_clipped(videos: Bunch) -> None:
 # -- training --------------------------------------------------------------------
 
 
+@pytest.mark.jax
 def test_detector_learns_the_toy_videos(trained: GANDetector, videos: Bunch) -> None:
     np.testing.assert_array_equal(trained.predict(videos.X), videos.y)
 
@@ -463,7 +468,6 @@ def test_validation_is_the_classifiers_without_smoothing(
     assert float(logs["loss"]) == pytest.approx(log_loss(videos.y, proba), rel=1e-4)
 
 
-@pytest.mark.slow
 def test_same_seed_gives_the_same_networks(videos: Bunch) -> None:
     params = {"epochs": 2, "batch_size": 16, "optimizer": "sgd"}
     detector = small(random_state=4, **params)
@@ -483,6 +487,7 @@ class OnlyFirstEpochIsGood(keras.callbacks.Callback):
         logs["val_roc_auc"] = 0.9 if epoch == 0 else 0.5  # type: ignore[index]
 
 
+@pytest.mark.compiled
 def test_early_stopping_by_auc_restores_both_networks(
     videos: Bunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -627,6 +632,7 @@ def test_pictures_are_asked_for_in_numbers(trained: GANDetector) -> None:
 # -- persistence -----------------------------------------------------------------
 
 
+@pytest.mark.jax
 def test_pickle_keeps_answers_and_pictures_as_archives_of_both_networks(
     trained: GANDetector, videos: Bunch
 ) -> None:
@@ -642,7 +648,6 @@ def test_pickle_keeps_answers_and_pictures_as_archives_of_both_networks(
     assert isinstance(trained.model_, AdversarialModel)
 
 
-@pytest.mark.slow
 def test_new_process_gives_the_same_answers_and_pictures(
     trained: GANDetector,
     videos: Bunch,
@@ -753,7 +758,7 @@ def test_bad_values_are_refused_by_name(
 # -- model selection -------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_grid_search_tries_both_labels_of_generated_images(videos: Bunch) -> None:
     search = GridSearchCV(
         small(batch_size=8),
@@ -777,7 +782,7 @@ def members(tiny: Callable[..., CNNDetector]) -> list[tuple[str, Any]]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_detectors_vote_on_videos(
     members: list[tuple[str, Any]], videos: Bunch
 ) -> None:
@@ -787,7 +792,7 @@ def test_detectors_vote_on_videos(
     np.testing.assert_array_equal(voting.predict(videos.X), videos.y)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_detectors_are_stacked_on_videos(
     members: list[tuple[str, Any]], videos: Bunch
 ) -> None:

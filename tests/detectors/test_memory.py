@@ -25,6 +25,7 @@ def living(kind: type) -> int:
 
 
 @needs_tensorflow
+@pytest.mark.compiled
 @pytest.mark.parametrize("kind", ["cnn", "gan"])
 def test_graphs_of_a_training_go_with_the_detector(
     kind: str, tiny: Callable[..., CNNDetector], videos: Bunch
@@ -79,6 +80,7 @@ def test_optimizer_moves_the_weights_as_keras_would() -> None:
 
 
 @needs_tensorflow
+@pytest.mark.compiled
 def test_step_is_traced_once(
     tiny: Callable[..., CNNDetector], gappy: Bunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,6 @@ def test_pickling_leaves_the_detector_as_it_was(
     assert model.compiled
 
 
-@pytest.mark.slow
 def test_new_process_gives_the_same_answers_to_the_last_digit(
     fitted: CNNDetector,
     videos: Bunch,

@@ -282,7 +282,7 @@ def on_two_devices() -> dict:
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.jax
 @pytest.mark.parametrize("case", [0, 1], ids=["mean", "attention"])
 def test_two_devices_learn_what_one_does(case: int, on_two_devices: dict) -> None:
     one, two = on_two_devices["answers"][case]
@@ -291,15 +291,15 @@ def test_two_devices_learn_what_one_does(case: int, on_two_devices: dict) -> Non
     np.testing.assert_allclose(two, one, rtol=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.jax
 def test_batch_that_is_filled_up_counts_for_no_less(on_two_devices: dict) -> None:
-    one, two = on_two_devices["losses"][2]
-    np.testing.assert_allclose(two, one, rtol=1e-3)
+    # By what is learnt: the loss of an epoch is Keras' mean over batches by their size,
+    # fillers included, so that of 9, 9, 9 and 1 faces differs from 10, 10, 10 and 2.
     one, two = on_two_devices["answers"][2]
     np.testing.assert_allclose(two, one, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.jax
 def test_loaded_detector_learns_on_with_all_devices(on_two_devices: dict) -> None:
     answers = on_two_devices["answers"][-1][1]
     np.testing.assert_allclose(on_two_devices["loaded"], answers, atol=1e-5)

@@ -302,6 +302,7 @@ def test_computing_once_gives_the_losses_of_computing_each_time(
 # -- the head --------------------------------------------------------------------
 
 
+@pytest.mark.jax
 def test_head_is_trained_first_and_alone(learnt: Bunch) -> None:
     assert changed(learnt.before, learnt.between) == HEAD
     assert changed(learnt.between, learnt.after) == {"conv2", "norm2", *HEAD}

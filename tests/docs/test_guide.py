@@ -37,7 +37,13 @@ def videos(tmp_path_factory):
     return root
 
 
-RUN = [page for page in PAGES if any(reason is None for *_, reason in blocks(page))]
+# These train and search for longer than the others.
+NIGHTLY = {"caching", "detectors", "evaluation", "searching", "strangers"}
+RUN = [
+    pytest.param(page, marks=[pytest.mark.nightly] if page.stem in NIGHTLY else [])
+    for page in PAGES
+    if any(reason is None for *_, reason in blocks(page))
+]
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)

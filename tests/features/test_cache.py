@@ -313,6 +313,7 @@ def test_other_version_is_another_entry(gappy, featurizer, version, monkeypatch,
 # -- several processes, and runs that end early ------------------------------
 
 
+@pytest.mark.nightly
 def test_processes_share_a_cache(gappy, featurizer, seen):
     batches = [gappy.X[[0, 1]], gappy.X[[0, 3]]]
     results = joblib.Parallel(n_jobs=2, backend="loky")(

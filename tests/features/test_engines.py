@@ -58,6 +58,7 @@ def test_other_backends_run_by_keras_own_function(noise, monkeypatch):
 # -- with it -----------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_onnxruntime_gives_the_same_but_for_rounding(installed, noise):
     images = noise(5, 64, 64)
     featurizer = KerasFeaturizer(
@@ -70,6 +71,7 @@ def test_onnxruntime_gives_the_same_but_for_rounding(installed, noise):
     assert np.abs(features - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.nightly
 def test_onnxruntime_gives_the_features_of_trained_weights(
     installed, vgg16_weights, noise
 ):

@@ -48,12 +48,19 @@ def videos(noise):
     ("name", "builder", "preprocess", "size"),
     [
         ("vgg19", "VGG19", applications.vgg19.preprocess_input, 32),
-        ("mobilenet_v2", "MobileNetV2", applications.mobilenet_v2.preprocess_input, 64),
-        (
+        pytest.param(
+            "mobilenet_v2",
+            "MobileNetV2",
+            applications.mobilenet_v2.preprocess_input,
+            64,
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
             "efficientnet_v2_b0",
             "EfficientNetV2B0",
             applications.efficientnet_v2.preprocess_input,
             32,
+            marks=pytest.mark.nightly,
         ),
     ],
 )

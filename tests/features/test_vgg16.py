@@ -44,7 +44,12 @@ def test_face_of_224_pixels_becomes_49_vectors_row_by_row(plain, noise):
 
 @pytest.mark.parametrize(
     ("height", "width", "n_rows", "n_columns"),
-    [(32, 32, 1, 1), (64, 64, 2, 2), (64, 96, 2, 3), (70, 50, 2, 1)],
+    [
+        pytest.param(32, 32, 1, 1, marks=pytest.mark.nightly),
+        pytest.param(64, 64, 2, 2, marks=pytest.mark.nightly),
+        (64, 96, 2, 3),
+        (70, 50, 2, 1),
+    ],
 )
 def test_other_sizes_have_their_own_number_of_positions(
     plain, noise, height, width, n_rows, n_columns

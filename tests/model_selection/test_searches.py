@@ -218,7 +218,7 @@ def test_sequence_and_features_are_searched(
     assert decoded() == dict.fromkeys(some.X, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_search_in_processes_gives_the_same_scores(some: Bunch, tmp_path: Path) -> None:
     """TensorFlow hangs after a fork, so the workers must start afresh."""
     here, elsewhere = (

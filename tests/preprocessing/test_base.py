@@ -70,6 +70,13 @@ def test_map_keeps_the_order(n_jobs):
     assert found == [item**2 for item in items]
 
 
+def test_map_stays_in_this_process_unless_told_otherwise():
+    found = map_videos(
+        lambda _: os.getpid(), range(4), n_jobs=2, verbose=0, desc="asking"
+    )
+    assert set(found) == {os.getpid()}
+
+
 def test_map_shows_progress_on_standard_error_only_if_asked(capsys):
     list(map_videos(square, [1, 2], n_jobs=None, verbose=0, desc="squaring"))
     assert capsys.readouterr() == ("", "")
