@@ -297,7 +297,7 @@ def test_memory_map_gives_the_answers_of_the_array(
 def test_labels_may_be_of_any_kind(
     labels: np.ndarray, tiny: Variant, videos: Bunch
 ) -> None:
-    detector = tiny(learning_rate=0.5, epochs=8).fit(videos.X, labels[videos.y])
+    detector = tiny(learning_rate=0.5, epochs=3).fit(videos.X, labels[videos.y])
     assert detector.classes_.tolist() == labels.tolist()
     predicted = detector.predict(videos.X)
     assert predicted.dtype == labels.dtype

@@ -26,7 +26,9 @@ def living(kind: type) -> int:
 
 @needs_tensorflow
 @pytest.mark.compiled
-@pytest.mark.parametrize("kind", ["cnn", "gan"])
+@pytest.mark.parametrize(
+    "kind", ["cnn", pytest.param("gan", marks=pytest.mark.nightly)]
+)
 def test_graphs_of_a_training_go_with_the_detector(
     kind: str, tiny: Callable[..., CNNDetector], videos: Bunch
 ) -> None:

@@ -38,7 +38,10 @@ def videos(tmp_path_factory):
 
 
 # These train and search for longer than the others.
-NIGHTLY = {"caching", "detectors", "evaluation", "searching", "strangers"}
+NIGHTLY = {
+    *("caching", "clusters", "datasets", "detectors", "evaluation", "searching"),
+    *("serving", "strangers"),
+}
 RUN = [
     pytest.param(page, marks=[pytest.mark.nightly] if page.stem in NIGHTLY else [])
     for page in PAGES

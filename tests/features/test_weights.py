@@ -179,7 +179,11 @@ def test_folder_is_not_a_weights_file(noise, tmp_path, memory):
 @pytest.mark.parametrize("extension", [".weights.h5", ".h5"])
 @pytest.mark.parametrize(
     ("builder", "backbone"),
-    [("VGG19", "vgg16"), ("VGG16", "vgg19"), ("MobileNetV2", "vgg16")],
+    [
+        ("VGG19", "vgg16"),
+        pytest.param("VGG16", "vgg19", marks=pytest.mark.nightly),
+        pytest.param("MobileNetV2", "vgg16", marks=pytest.mark.nightly),
+    ],
 )
 def test_weights_of_another_network_are_refused(
     plain, noise, tmp_path, builder, backbone, extension
