@@ -22,7 +22,7 @@ from .plotting import FacesDisplay, HistoryDisplay
 _N_RECORDINGS = 15
 _N_FRAMES = 6
 _SIZE = (64, 64)
-_FOLDS = 3
+_FOLDS = 2
 
 
 def run_demo(folder: Path, *, seed: int = 0) -> int:
