@@ -84,6 +84,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     keras.Model.fit.few_steps = 0 if compiled else FEW_STEPS
 
 
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    """Close the figures of pyplot, which tests of displays count."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
+
+
 def _eager_if_short(original: Callable) -> Callable:
     def fit(model: Any, x: Any, **options: Any) -> Any:
         epochs = options.get("epochs", 1) - options.get("initial_epoch", 0)

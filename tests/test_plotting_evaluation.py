@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import matplotlib
 import numpy as np
-import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skdeepfake.evaluation import EvaluationReport
@@ -16,12 +15,6 @@ from matplotlib import pyplot as plt
 
 Y = np.arange(40) % 2
 SCORE = np.clip(np.linspace(0, 0.7, 40) + 0.3 * Y, 0, 1)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def labels(ax) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import ctypes
+import gc
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ import numpy as np
 import pytest
 
 from skdeepfake._decoder import _by_ffmpeg, _process
-from skdeepfake._decoder._process import give_back, take_process
+from skdeepfake._decoder._process import _close_all, give_back, take_process
 from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
 from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler, _clip
 
@@ -854,7 +855,9 @@ def test_any_number_of_seconds_may_be_sampled(
 
 
 def take_and_give_back():
-    """The process that the next video gets."""
+    """The process that the next video gets, and the only one that waits."""
+    gc.collect()  # what an earlier test has not read to its end gives its process back
+    _close_all()
     process = take_process()
     give_back(process)
     return process._process.pid
