@@ -85,9 +85,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _figures_are_closed() -> Iterator[None]:
-    """Close the figures of pyplot, which tests of displays count."""
-    yield
+def _no_figures_of_others() -> None:
+    """Close what other tests, and examples in docstrings, have left to pyplot."""
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
 
@@ -134,18 +133,25 @@ def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
 
 
 @pytest.fixture(scope="session")
-def new_process() -> Iterator[subprocess.Popen]:
+def new_process(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[subprocess.Popen]:
     """A process that has imported nothing of ours, and answers one model at a time."""
     environment = {k: v for k, v in os.environ.items() if "DETERMINISTIC" not in k}
-    with subprocess.Popen(
-        [sys.executable, "-W", "error::UserWarning", "-c", LOAD_AND_ANSWER],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    ) as process:
+    errors = tmp_path_factory.mktemp("new_process") / "stderr"
+    with (
+        errors.open("w+") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-W", "error::UserWarning", "-c", LOAD_AND_ANSWER],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,  # no pipe, which would fill up
+            text=True,
+            cwd=ROOT,
+        ) as process,
+    ):
+        process.errors = errors
         yield process
         process.kill()
 
@@ -171,7 +177,7 @@ def answers_of_a_new_process(
         asked = expressions or ("estimator.predict_proba(X)",)
         print(json.dumps([*paths, asked]), file=new_process.stdin, flush=True)
         if new_process.stdout.readline() != "done\n":
-            pytest.fail(new_process.stderr.read(), pytrace=False)
+            pytest.fail(new_process.errors.read_text(), pytrace=False)
         with np.load(paths[2]) as found:
             arrays = [found[name] for name in found]
         return arrays if expressions else arrays[0]
