@@ -165,7 +165,7 @@ def _text(node: ast.AST, changed: ast.AST) -> str:
 
 
 def draw(n: int, seed: int) -> list[Mutation]:
-    """Draw one mutation from each of n modules; another module changes nothing here."""
+    """Draw one mutation from each of n modules, whatever is edited in others."""
     modules = sorted((ROOT / "skdeepfake").rglob("*.py"))
     random.Random(seed).shuffle(modules)
     drawn = []
@@ -276,7 +276,6 @@ def main() -> int:
     options = parser.parse_args()
 
     tests = Tests(options.coverage, options.times)
-    results = []
     with tempfile.TemporaryDirectory() as folder:
         local = threading.local()
         data = ROOT.parent / "shared" / "data"
