@@ -67,7 +67,7 @@ class InThisProcess:
     """Stands for the decoder's process, and does its work here."""
 
     is_usable = True
-    has_answered = False
+    has_waited = False
 
     def ask(self, max_pixels: int | None, **request: Any) -> Iterator[Any]:
         """Answer."""

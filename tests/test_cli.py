@@ -265,6 +265,7 @@ def test_model_of_other_classes_is_refused_and_fake_is_found_by_name(
     assert "['a', 'b']" in capsys.readouterr().err
 
 
+@pytest.mark.nightly
 def test_recurrent_detector_is_trained_with_weights_from_a_file(
     rendered_root, rendered_videos, vgg16_weights, tmp_path, monkeypatch, capsys
 ) -> None:

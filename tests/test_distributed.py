@@ -85,7 +85,14 @@ def client(cluster):
         yield client
 
 
-@pytest.fixture(params=["threading", "loky", "dask", "like ray"])
+@pytest.fixture(
+    params=[
+        "threading",
+        pytest.param("loky", marks=pytest.mark.nightly),
+        pytest.param("dask", marks=pytest.mark.nightly),
+        "like ray",
+    ]
+)
 def backend(request):
     """Each backend, as the argument `backend` of `joblib.parallel_config`."""
     if request.param == "dask":
@@ -133,6 +140,7 @@ def test_error_in_one_file_names_it(paths, faces, broken, backend):
         np.testing.assert_array_equal(pipeline().fit_transform(paths[:1]), faces[:1])
 
 
+@pytest.mark.nightly
 def test_grid_search_on_a_cluster(rendered_videos, client, tmp_path):
     chosen = [0, 1, 2, 6, 7, 8]
     X, y = rendered_videos.data[chosen], rendered_videos.target[chosen]

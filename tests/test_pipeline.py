@@ -162,6 +162,7 @@ def fitted(rendered_videos: Bunch) -> Pipeline:
     )
 
 
+@pytest.mark.nightly
 def test_rendered_videos_are_scored_by_group(rendered_videos: Bunch) -> None:
     scores = cross_val_score(
         small_pipeline(),
@@ -328,6 +329,7 @@ def test_faces_have_the_size_that_the_backbone_was_trained_on(
     assert pipeline["resizer"].size == expected
 
 
+@pytest.mark.nightly
 def test_features_are_computed_once_in_a_grid_search(
     rendered_videos: Bunch, tmp_path: Path
 ) -> None:
@@ -378,6 +380,7 @@ def test_real_videos_go_through_vgg16(
     np.testing.assert_array_equal(answers_of_a_new_process(pipeline, paths), answers)
 
 
+@pytest.mark.nightly
 def test_features_of_videos_serve_any_classifier(rendered_videos: Bunch) -> None:
     featurizer = KerasFeaturizer(
         "vgg16", weights=None, pooling="avg", frame_pooling="avg"

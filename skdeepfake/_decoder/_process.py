@@ -58,8 +58,9 @@ class DecoderProcess:
 
     Attributes
     ----------
-    has_answered : bool
-        Whether it has answered a request, and so works.
+    has_waited : bool
+        Whether it has waited for a request since it was started, by an answer or among
+        the idle, so that it may have been ended meanwhile by no fault of a video.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class DecoderProcess:
         except OSError as error:
             raise _not_started(executable, str(error)) from error
         self._between_requests = True
-        self.has_answered = False
+        self.has_waited = False
         try:
             self._answer()
         except DecoderLostError as error:
@@ -122,7 +123,7 @@ class DecoderProcess:
             raise self._lost() from error
         while "shape" in (answer := self._answer()):
             yield self._frame(answer["shape"], max_pixels)
-        self._between_requests = self.has_answered = True
+        self._between_requests = self.has_waited = True
         yield answer
 
     def _answer(self) -> dict[str, Any]:
@@ -198,6 +199,7 @@ def take_process() -> DecoderProcess:
 def give_back(process: DecoderProcess) -> None:
     """Keep a process for others, or end it where its work was broken off."""
     if process.is_usable:
+        process.has_waited = True
         _idle.append(process)
     else:
         process.close()

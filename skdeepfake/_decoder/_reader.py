@@ -230,7 +230,7 @@ class VideoReader:
             self._process = take_process()
         self._run(self._process)
         # It may have been ended while it waited, by somebody who needed memory.
-        may_die = self._process.has_answered
+        may_die = self._process.has_waited
         try:
             for answer in self._process.ask(
                 self._limits.max_pixels,

@@ -222,7 +222,9 @@ def key_of(features: Bunch, video: int) -> tuple[bytes, ...]:
 
 
 @pytest.mark.jax
-@BOTH_WAYS
+@pytest.mark.parametrize(
+    "bidirectional", [False, pytest.param(True, marks=pytest.mark.nightly)]
+)
 def test_temporal_answer_is_that_of_plain_keras(
     bidirectional: bool, fitted: Make, features: Bunch
 ) -> None:
@@ -384,6 +386,7 @@ def test_pickle_answers_the_same(
     assert len(loaded.history_["loss"]) == 4
 
 
+@pytest.mark.nightly
 def test_pipeline_gives_the_same_answers_in_a_new_process(
     fitted: Make, features: Bunch, answers_of_a_new_process: Callable[..., np.ndarray]
 ) -> None:
@@ -394,6 +397,7 @@ def test_pipeline_gives_the_same_answers_in_a_new_process(
     )
 
 
+@pytest.mark.nightly
 def test_half_precision_features_are_taken(features: Bunch) -> None:
     halves = features.X.astype(np.float16)
     for sequence in ("spatial", "temporal"):

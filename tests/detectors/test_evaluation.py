@@ -37,6 +37,7 @@ def quick(tiny: Tiny) -> Callable[..., Pipeline]:
     return make
 
 
+@pytest.mark.nightly
 def test_calibration_refits_the_pipeline_on_stratified_folds(
     quick: Callable[..., Pipeline], videos: Bunch
 ) -> None:
@@ -50,6 +51,7 @@ def test_calibration_refits_the_pipeline_on_stratified_folds(
     assert answers[videos.y == 1, 1].min() > answers[videos.y == 0, 1].max()
 
 
+@pytest.mark.nightly
 def test_vote_is_the_mean_of_the_detectors(
     quick: Callable[..., Pipeline], videos: Bunch
 ) -> None:
@@ -119,6 +121,7 @@ def test_shuffled_labels_score_worse(
     assert p_value == (1 + np.sum(shuffled >= score)) / 3
 
 
+@pytest.mark.nightly
 def test_threshold_is_tuned(quick: Callable[..., Pipeline], videos: Bunch) -> None:
     tuned = TunedThresholdClassifierCV(
         quick(), scoring="balanced_accuracy", cv=2, thresholds=20

@@ -468,6 +468,7 @@ def test_validation_is_the_classifiers_without_smoothing(
     assert float(logs["loss"]) == pytest.approx(log_loss(videos.y, proba), rel=1e-4)
 
 
+@pytest.mark.nightly
 def test_same_seed_gives_the_same_networks(videos: Bunch) -> None:
     params = {"epochs": 2, "batch_size": 16, "optimizer": "sgd"}
     detector = small(random_state=4, **params)
@@ -487,6 +488,7 @@ class OnlyFirstEpochIsGood(keras.callbacks.Callback):
         logs["val_roc_auc"] = 0.9 if epoch == 0 else 0.5  # type: ignore[index]
 
 
+@pytest.mark.nightly
 @pytest.mark.compiled
 def test_early_stopping_by_auc_restores_both_networks(
     videos: Bunch, monkeypatch: pytest.MonkeyPatch
@@ -648,6 +650,7 @@ def test_pickle_keeps_answers_and_pictures_as_archives_of_both_networks(
     assert isinstance(trained.model_, AdversarialModel)
 
 
+@pytest.mark.nightly
 def test_new_process_gives_the_same_answers_and_pictures(
     trained: GANDetector,
     videos: Bunch,

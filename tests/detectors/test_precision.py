@@ -130,6 +130,7 @@ def test_loss_is_scaled_for_float16_alone(
     assert scales == (policy == "mixed_float16")
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:the .* has won")
 def test_gan_learns_in_float16(videos: Bunch) -> None:
     detector = GANDetector(

@@ -281,6 +281,7 @@ def test_head_sees_no_augmentation(
     np.testing.assert_allclose(beside_augmentation.frames, plain.frames, atol=1e-6)
 
 
+@pytest.mark.nightly
 def test_computing_once_gives_the_losses_of_computing_each_time(
     learnt: Bunch, gappy: Bunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

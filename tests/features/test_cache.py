@@ -194,6 +194,7 @@ def test_the_same_faces_in_other_slots_hit(gappy, featurizer, expected, seen):
     assert not features[0, 1].any()
 
 
+@pytest.mark.nightly
 def test_faces_of_another_shape_with_the_same_bytes_miss(noise, featurizer, seen):
     X = noise(1, 1, 32, 64)
     featurizer.transform(X)

@@ -95,6 +95,7 @@ def test_fit_learns_nothing_and_is_not_needed(noise):
     )
 
 
+@pytest.mark.nightly
 def test_faces_may_be_read_only_on_disk_or_in_lists_and_stay_as_they_are(
     gappy, tmp_path
 ):

@@ -25,6 +25,7 @@ def assert_close(features, expected):
     )
 
 
+@pytest.mark.nightly
 def test_face_of_224_pixels_becomes_49_vectors_row_by_row(plain, noise):
     vgg16 = plain("VGG16", 224)
     featurizer = VGG16Featurizer(weights=vgg16.path)
@@ -74,6 +75,7 @@ def test_trained_network_gives_the_features_of_plain_keras(vgg16_weights, noise)
 # -- random weights ----------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_random_weights_depend_on_the_seed_alone(noise, built):
     images = noise(2, 32, 32)
     features = []
@@ -98,6 +100,7 @@ def test_random_kernels_keep_the_scale_of_the_images(noise):
 # -- preprocessing -----------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_preprocessing_is_that_of_imagenet_unless_it_is_told_otherwise(plain, noise):
     vgg16 = plain("VGG16")
     images = noise(3, 32, 32)
@@ -114,6 +117,7 @@ def test_preprocessing_is_that_of_imagenet_unless_it_is_told_otherwise(plain, no
     assert np.abs(raw - expected).max() > 0.1 * expected.max()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("preprocess", [True, False])
 def test_numpy_booleans_are_booleans(noise, built, preprocess):
     # In a fresh process: an equal network would be taken for the same.

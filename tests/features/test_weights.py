@@ -103,6 +103,7 @@ def test_without_a_network_the_error_names_file_folder_and_parameter(
     assert addresses == [address] * 2
 
 
+@pytest.mark.nightly
 def test_file_in_the_folder_that_the_error_names_is_used(offline, noise, plain):
     # MobileNet is one whose file Keras knows no hash of.
     _, addresses = offline

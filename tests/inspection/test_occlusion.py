@@ -138,6 +138,7 @@ def test_a_frame_by_itself_is_left_out_of_the_aggregation(
         assert np.nanmax(np.abs(found)) > 0.01
 
 
+@pytest.mark.nightly
 def test_a_video_without_a_face_has_nothing_to_take_away(
     spatial: CNNRNNDetector, temporal: CNNRNNDetector, features: np.ndarray
 ) -> None:

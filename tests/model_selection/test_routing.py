@@ -188,6 +188,7 @@ def test_groups_that_nobody_asked_for_stay_outside(
     assert [fit.groups for fit in fits] == [None, None]
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("routing")
 def test_whole_pipeline_from_paths_takes_groups(
     rendered_videos: Bunch, fits: list[Bunch], tmp_path: Path

@@ -133,6 +133,7 @@ def test_grid_search_reaches_every_step(
     assert not decoded()
 
 
+@pytest.mark.nightly
 def test_random_search_draws_from_every_step(
     some: Bunch, tmp_path: Path, decoded: Callable[[], Counter[str]]
 ) -> None:
@@ -156,6 +157,7 @@ def test_random_search_draws_from_every_step(
     assert decoded() == dict.fromkeys(some.X, len(croppings))
 
 
+@pytest.mark.nightly
 def test_halving_search_gives_more_epochs_to_the_better(
     some: Bunch, tmp_path: Path, decoded: Callable[[], Counter[str]]
 ) -> None:
@@ -191,6 +193,7 @@ def backbone() -> keras.Model:
     return keras.Model(inputs, x)
 
 
+@pytest.mark.nightly
 def test_sequence_and_features_are_searched(
     some: Bunch, tmp_path: Path, decoded: Callable[[], Counter[str]]
 ) -> None:

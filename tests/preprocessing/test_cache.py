@@ -361,6 +361,7 @@ def test_other_version_is_another_entry(videos, cropper, version, monkeypatch, a
 # -- several processes, and their deaths -------------------------------------
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("repeats", [1, 3], ids=["different videos", "same videos"])
 def test_processes_share_a_cache(rendered_videos, cropper, repeats):
     paths = rendered_videos.data[:4]

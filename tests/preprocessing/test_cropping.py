@@ -222,6 +222,7 @@ def test_score_threshold_leaves_out_doubtful_faces(faces):
     assert crops.tolist() == [[None] * 3]
 
 
+@pytest.mark.nightly
 def test_all_real_clips_show_a_face_in_each_frame(real_videos):
     # The clips without one are in another folder. No NoFaceWarning either.
     crops = DlibFaceCropper(n_jobs=2).fit_transform(sample(real_videos.data, 10))

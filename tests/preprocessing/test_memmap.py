@@ -85,6 +85,7 @@ def test_file_is_deleted_with_the_array(crops, resizer, folder):
     assert files(folder) == []
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("end", ["pass", "raise ValueError"])
 def test_file_is_deleted_when_the_interpreter_ends(tmp_path, end):
     code = f"""
