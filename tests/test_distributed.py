@@ -71,7 +71,7 @@ def cluster(tmp_path_factory):
         n_workers=2,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # a free port, beside other test runs
         local_directory=tmp_path_factory.mktemp("dask"),
     ) as cluster:
         yield cluster
