@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from skdeepfake.detectors import GANDetector
+from skdeepfake.detectors import GANDetector, Generator
 
 # Channels of the paper's generator: from 7 x 7 pixels up to 224 x 224.
 GENERATOR_FILTERS = (256, 128, 64, 64, 32)
@@ -108,7 +108,9 @@ def our_seconds_per_step(
     list of float
         Seconds of each.
     """
-    detector = GANDetector(generator_filters=reachable_filters(images.shape[1]))
+    detector = GANDetector(
+        generator=Generator(filters=reachable_filters(images.shape[1]))
+    )
     model = detector.initialize(images, labels).model_
     targets = labels.reshape(-1, 1).astype(np.float32)
     return _times(lambda: model.train_on_batch(images, targets), n_steps)
@@ -125,7 +127,7 @@ def reachable_filters(size: int) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        What `GANDetector` takes as `generator_filters`.
+        What `Generator` takes as `filters`.
     """
     doublings = (size & -size).bit_length() - 1
     return GENERATOR_FILTERS[:doublings]

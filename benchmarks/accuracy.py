@@ -66,6 +66,7 @@ from skdeepfake.detectors import (
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
+    SelfBlendedFakes,
     TransferDetector,
 )
 from skdeepfake.evaluation import EvaluationReport, evaluate
@@ -113,15 +114,16 @@ def a_detector(kind: type, **params: Any) -> Callable[..., Pipeline]:
 
     def make(args: argparse.Namespace, seed: int) -> Pipeline:
         own = {"weights": str(args.weights)} if kind is TransferDetector else {}
-        given = {**own, **params, **settings(args)}
-        return make_pipeline(kind(random_state=seed, verbose=1, **given))
+        detector = kind(random_state=seed, verbose=1, **own, **params)
+        return make_pipeline(detector.set_params(**settings(args)))
 
     return make
 
 
 def with_cnn_rnn(args: argparse.Namespace, seed: int) -> Pipeline:
     """Make the paper's second model."""
-    detector = CNNRNNDetector(random_state=seed, verbose=1, **settings(args))
+    detector = CNNRNNDetector(random_state=seed, verbose=1)
+    detector.set_params(**settings(args))
     return make_pipeline(featurizer(args), detector)
 
 
@@ -152,8 +154,16 @@ def with_face_size(args: argparse.Namespace, seed: int) -> Pipeline:
     )
 
 
+BLENDER = SelfBlender(margin=MARGIN_OF_REAL)
+
+
+def with_blends(share: float | None) -> Callable[..., Pipeline]:
+    """Give what makes a detector that learns from self-blended fakes."""
+    fakes = SelfBlendedFakes(BLENDER, share=share)
+    return a_detector(TransferDetector, fake_source=fakes, augment="strong")
+
+
 LAST_BLOCK = {"trainable": 1, "learning_rate": 5e-5}
-BLENDING = {"blender": SelfBlender(margin=MARGIN_OF_REAL), "augment": "strong"}
 ROWS: dict[str, Callable[[argparse.Namespace, int], Pipeline]] = {
     "cnn": a_detector(CNNDetector),
     "gan": a_detector(GANDetector),
@@ -163,14 +173,10 @@ ROWS: dict[str, Callable[[argparse.Namespace, int], Pipeline]] = {
     "transfer_flips": a_detector(TransferDetector, augment="flip"),
     "last_block": a_detector(TransferDetector, **LAST_BLOCK),
     "last_block_strong": a_detector(TransferDetector, augment="strong", **LAST_BLOCK),
-    "mixed_25": a_detector(
-        TransferDetector, fakes="mixed", blended_share=0.25, **BLENDING
-    ),
-    "mixed_50": a_detector(
-        TransferDetector, fakes="mixed", blended_share=0.5, **BLENDING
-    ),
+    "mixed_25": with_blends(0.25),
+    "mixed_50": with_blends(0.5),
     "face_size": with_face_size,
-    "self_blended": a_detector(TransferDetector, fakes="self_blended", **BLENDING),
+    "self_blended": with_blends(None),
 }
 VOTE = "vote"
 
@@ -185,14 +191,15 @@ def blended_once(
     """
     rng = np.random.default_rng(seed)
     real, fake = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
-    if detector.fakes == "self_blended":
+    share = detector.fake_source.share
+    if share is None:
         kept, blended = real, real
     else:
-        n_blended = round(detector.blended_share * len(fake))
+        n_blended = round(share * len(fake))
         kept = np.concatenate([real, rng.permutation(fake)[n_blended:]])
         blended = rng.choice(real, n_blended, replace=n_blended > len(real))
-    blends = detector.blender.blend_many(X[blended], rng)
-    detector.set_params(fakes="given")
+    blends = detector.fake_source.blender.blend_many(X[blended], rng)
+    detector.set_params(fake_source="labels")
     return (
         np.concatenate([X[kept], blends]),
         np.concatenate([y[kept], np.ones_like(blended)]),
@@ -205,7 +212,7 @@ def fit(
 ) -> Pipeline:
     """Train a row."""
     name, detector = model.steps[-1]
-    if not args.blend_once or getattr(detector, "fakes", "given") == "given":
+    if not args.blend_once or getattr(detector, "fake_source", "labels") == "labels":
         return model.fit(X, y)
     X, y, groups = blended_once(detector, X, y, seed)
     return model.fit(X, y, **{f"{name}__groups": groups})

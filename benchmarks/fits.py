@@ -30,7 +30,7 @@ DETECTORS = {
     "cnn": ("CNNDetector", {}),
     "gan": (
         "GANDetector",
-        {"generator_filters": (32, 16, 8), "discriminator_filters": (16, 32)},
+        {"generator__filters": (32, 16, 8), "discriminator_filters": (16, 32)},
     ),
 }
 
@@ -49,8 +49,9 @@ def measure(name: str, size: int, n_fits: int, as_keras_does: bool) -> dict[str,
     taken, held = {}, {}
     for fit in range(1, n_fits + 1):
         detector = getattr(detectors, kind)(
-            epochs=1, validation_fraction=0.25, random_state=0, **params
+            epochs=1, validation_fraction=0.25, random_state=0
         )
+        detector.set_params(**params)
         detector.fit(X, y).predict_proba(X)
         del detector
         gc.collect()

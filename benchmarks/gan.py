@@ -25,8 +25,12 @@ import numpy as np
 from _gan_loop import reachable_filters
 from accuracy import load_faces, scores
 
-from skdeepfake.detectors import GANDetector
-from skdeepfake.detectors._base import BaseDetector
+from skdeepfake.detectors import (
+    BaseDetector,
+    GANDetector,
+    Generator,
+    PlateauCallbacks,
+)
 from skdeepfake.evaluation import evaluate
 from skdeepfake.exceptions import AdversarialImbalanceWarning
 from skdeepfake.preprocessing import Resizer
@@ -36,13 +40,13 @@ class Discriminator(GANDetector):
     """The discriminator alone, trained as the other detectors are."""
 
     _networks = ("model_",)
-    _keras_build_fn = BaseDetector._keras_build_fn
+    _build_networks = BaseDetector._build_networks
     _ensure_compiled_model = BaseDetector._ensure_compiled_model
     _make_callbacks = BaseDetector._make_callbacks
     _gives_finite_numbers = BaseDetector._gives_finite_numbers
     _check_training = BaseDetector._check_training
 
-    def _pit(self, classifier: keras.Model, *others: Any, **how: Any) -> keras.Model:
+    def _build_adversarial(self, classifier: keras.Model, *_: Any) -> keras.Model:
         return classifier
 
 
@@ -124,10 +128,11 @@ def main() -> None:
                     y,
                     test,
                     args.pictures,
-                    generator_filters=reachable_filters(args.size),
+                    generator=Generator(filters=reachable_filters(args.size)),
                     epochs=args.epochs,
-                    patience=args.patience,
-                    monitor="val_roc_auc",
+                    callbacks=PlateauCallbacks(
+                        monitor="val_roc_auc", patience=args.patience
+                    ),
                     random_state=seed,
                 )
             )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import keras
 from numpy.typing import NDArray
 
+from ._precision import undistributed
+
 Compute = Callable[[NDArray], NDArray]
+
+
+def _predict(model: keras.Model, inputs: NDArray) -> NDArray:
+    with undistributed():
+        return model.predict_on_batch(inputs)
 
 
 def compiled(model: keras.Model) -> Compute:
@@ -25,7 +33,7 @@ def compiled(model: keras.Model) -> Compute:
         From a batch of inputs to their outputs.
     """
     if keras.backend.backend() != "tensorflow":
-        return model.predict_on_batch
+        return functools.partial(_predict, model)
     # Keras' own function is traced anew for the last, smaller batch, and TensorFlow
     # warns of it.
     import tensorflow as tf

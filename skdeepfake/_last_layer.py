@@ -27,6 +27,8 @@ def last_layer(network: Any) -> Any:
         If the network ends in anything else.
     """
     last = network.layers[-1]
+    if isinstance(last, layers.Concatenate):  # with attention weights
+        last = last.input[0]._keras_history.operation
     known = isinstance(last, (layers.Dense, layers.Activation))
     if not known or last.activation is not keras.activations.sigmoid:
         raise ValueError(

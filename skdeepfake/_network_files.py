@@ -154,7 +154,8 @@ def check_description(part: Any) -> None:
     trusted = trusted_components.get()
     if trusted is None:
         return
-    unknown = sorted(set(_named(part)) - COMPONENTS - trusted)
+    known = COMPONENTS | trusted
+    unknown = sorted({names[0] for names in _named(part) if known.isdisjoint(names)})
     if unknown:
         raise UntrustedModelError(
             f"its network is made of {', '.join(unknown)}, which the networks of "
@@ -195,10 +196,15 @@ def check_members(archive: zipfile.ZipFile, size: int) -> None:
         )
 
 
-def _named(part: Any) -> Iterator[str]:
-    """Yield everything that the description of a network has Keras look up."""
+def _named(part: Any) -> Iterator[tuple[str, ...]]:
+    """Yield the names of everything that a description has Keras look up.
+
+    One of them has to be trusted: a registered class has two.
+    """
     if isinstance(part, str) and ">" in part:
-        yield part  # so registered classes are named, where a plain word may stand too
+        yield (
+            part,
+        )  # so registered classes are named, where a plain word may stand too
     elif isinstance(part, (list, tuple)):
         for item in part:
             yield from _named(item)
@@ -206,14 +212,27 @@ def _named(part: Any) -> Iterator[str]:
         if any(key in part for key in _NAMING):
             module, name, registered = (part.get(key) for key in _NAMING)
             internal = module is None and str(name).startswith("__")
-            yield str(name) if internal else f"{module}.{name}"
-            # Keras looks for this one first. Where a model was copied or pickled,
-            # scikeras has registered its class under its own name, with no package.
-            if registered not in (None, name, f">{name}"):
-                yield str(registered)
+            path = str(name) if internal else f"{module}.{name}"
+            # Keras looks for the registered name first. Where a model was copied or
+            # pickled, scikeras has registered its class under its own name, with no
+            # package.
+            if registered in (None, name, f">{name}"):
+                yield (path,)
+            elif _path_of_registered(registered) == path:
+                yield path, registered
+            else:  # not what it claims to be, or not imported
+                yield from ((path,), (str(registered),))
         for key, value in part.items():
             if key not in _NAMING:
                 yield from _named(value)
+
+
+def _path_of_registered(name: Any) -> str | None:
+    """Return module and name of the class that is registered under a name."""
+    import keras
+
+    found = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+    return f"{found.__module__}.{found.__name__}" if isinstance(found, type) else None
 
 
 def _check_weights(content: bytes) -> None:

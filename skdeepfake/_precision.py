@@ -1,75 +1,45 @@
-"""What networks compute in, and on how many devices."""
+"""Keras' global distribution, as training and prediction have to follow it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from contextlib import contextmanager
 
 import keras
 
-# Weights are float32 in all of them.
-DTYPE_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
 
-
-@contextmanager
-def dtype_policy(name: str | None) -> Iterator[None]:
-    """Build networks of a policy of dtypes.
-
-    Parameters
-    ----------
-    name : str or None
-        As Keras knows it; None leaves the one that is set.
-    """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(before if name is None else name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def replicas(distribution: str | None) -> int:
-    """Tell on how many devices a network is trained.
-
-    Parameters
-    ----------
-    distribution : {"data_parallel"} or None
-        Whether on all of them.
+def replicas() -> int:
+    """Count the parts that a training batch is divided into.
 
     Returns
     -------
     int
-        Their number; 1 for None.
+        1 unless `keras.distribution.set_distribution` was called.
     """
-    return 1 if distribution is None else len(keras.distribution.list_devices())
-
-
-def distributed(distribution: str | None) -> Any:
-    """Build, or train, a network on all devices that Keras' backend sees.
-
-    Parameters
-    ----------
-    distribution : {"data_parallel"} or None
-        None does so on one.
-
-    Returns
-    -------
-    context manager
-        In which it is so.
-
-    Raises
-    ------
-    ValueError
-        If the backend is one that Keras does not distribute.
-    """
+    distribution = keras.distribution.distribution()
     if distribution is None:
-        return nullcontext()
-    backend = keras.backend.backend()
-    if backend != "jax":
-        raise ValueError(
-            f"distribution={distribution!r} needs Keras' backend jax, and this is "
-            f"{backend}: set the environment variable KERAS_BACKEND=jax before Python "
-            "starts, or distribution=None"
-        )
-    return keras.distribution.DataParallel(auto_shard_dataset=False).scope()
+        return 1
+    mesh = distribution.device_mesh
+    return mesh.shape[list(mesh.axis_names).index(distribution.batch_dim_name)]
+
+
+@contextmanager
+def undistributed() -> Iterator[None]:
+    """Suspend the distribution: batches of any size go to one device."""
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
+@contextmanager
+def float32() -> Iterator[None]:
+    """Build networks of full precision, whatever Keras' global policy is."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)

@@ -6,7 +6,7 @@ import importlib
 import os
 from typing import Any
 
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 
 from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
@@ -78,8 +78,8 @@ def make_detector_pipeline(
         1 shows progress bars and a line an epoch.
     **detector_params : dict
         Further parameters of a detector given by name, such as ``epochs`` or
-        ``random_state``. Where ``fakes`` is to make self-blended ones, the `blender` is
-        told the `margin`, unless one is passed.
+        ``random_state``. The blender of a `fake_source` is told the `margin`, unless
+        one is passed.
 
     Returns
     -------
@@ -90,7 +90,8 @@ def make_detector_pipeline(
     Raises
     ------
     ValueError
-        If `detector` is neither a known name nor a classifier.
+        If `detector` is neither a known name nor a classifier, or a parameter of a step
+        is out of its range.
     TypeError
         If the detector does not know one of `detector_params`, or is an object.
 
@@ -122,8 +123,10 @@ def make_detector_pipeline(
         detector_params.setdefault("verbose", verbose)
         if detector == "transfer":
             detector_params["weights"] = weights
-        if detector_params.get("fakes", "given") != "given":
-            detector_params.setdefault("blender", SelfBlender(margin=margin))
+        fakes = detector_params.get("fake_source")
+        if isinstance(fakes, detectors.SelfBlendedFakes) and fakes.blender is None:
+            blender = SelfBlender(margin=margin)
+            detector_params["fake_source"] = clone(fakes).set_params(blender=blender)
         detector = getattr(detectors, DETECTORS[detector])(**detector_params)
     elif (
         isinstance(detector, type)
@@ -148,4 +151,8 @@ def make_detector_pipeline(
         ("featurizer", featurizer),
         ("detector", detector),
     ]
-    return Pipeline([(name, step) for name, step in steps if step is not None])
+    steps = [(name, step) for name, step in steps if step is not None]
+    for _, step in steps:  # now, and not when the first videos have been decoded
+        if step.__module__.startswith("skdeepfake."):
+            step._validate_params()
+    return Pipeline(steps)

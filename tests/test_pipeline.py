@@ -28,6 +28,7 @@ from skdeepfake import (
     TransferDetector,
     VGG16Featurizer,
 )
+from skdeepfake.detectors import SelfBlendedFakes
 from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
 from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
@@ -432,32 +433,57 @@ def test_faces_have_the_size_of_the_backbone_that_is_trained(
 # -- with fakes that are made ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("fakes", ["self_blended", "mixed"])
+@pytest.mark.parametrize("share", [None, 0.5])
 @pytest.mark.parametrize("detector", ["cnn", "gan", "transfer"])
-def test_blender_is_told_the_margin(detector: str, fakes: str) -> None:
-    pipeline = make_detector_pipeline(detector, margin=0.25, fakes=fakes)
-    blender = pipeline["detector"].blender
-    assert blender.get_params() == SelfBlender(margin=0.25).get_params()
+def test_blender_is_told_the_margin(detector: str, share: float | None) -> None:
+    fakes = SelfBlendedFakes(share=share)
+    pipeline = make_detector_pipeline(detector, margin=0.25, fake_source=fakes)
+    found = pipeline["detector"].fake_source
+    assert found.blender.get_params() == SelfBlender(margin=0.25).get_params()
+    assert found.share == share
+    assert fakes.blender is None
     assert pipeline["cropper"].margin == 0.25
 
 
 def test_blender_that_is_passed_is_taken_as_it_is() -> None:
     blender = SelfBlender(margin=0.5)
-    pipeline = make_detector_pipeline(
-        "cnn", margin=0.25, fakes="mixed", blender=blender
-    )
-    assert pipeline["detector"].blender is blender
-    pipeline.set_params(detector__blender__colour=0.5)
-    assert blender.colour == 0.5
+    fakes = SelfBlendedFakes(blender)
+    pipeline = make_detector_pipeline("cnn", margin=0.25, fake_source=fakes)
+    assert pipeline["detector"].fake_source is fakes
+    pipeline.set_params(detector__fake_source__blender__margin=0.4)
+    assert blender.margin == 0.4
 
 
-def test_without_blends_there_is_no_blender() -> None:
-    assert make_detector_pipeline("cnn", margin=0.25)["detector"].blender is None
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"size": 64}, "'size' parameter of Resizer"),
+        ({"n_frames": 0}, "'n_frames' parameter of VideoFrameSampler"),
+        ({"margin": -1}, "'margin' parameter of DlibFaceCropper"),
+        ({"epochs": 0}, "'epochs' parameter of CNNDetector"),
+    ],
+)
+def test_parameters_are_checked_before_any_video_is_opened(
+    params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_detector_pipeline("cnn", **params)
+
+
+def test_misspelled_parameter_is_answered_with_a_known_one() -> None:
+    with pytest.raises(TypeError, match=r"'epoch'\. Did you mean 'epochs'"):
+        make_detector_pipeline("cnn", epoch=3)
+
+
+def test_unknown_backbone_is_named_with_those_that_are_known() -> None:
+    featurizer = KerasFeaturizer("no_such_backbone")
+    with pytest.raises(ValueError, match="'backbone' parameter of KerasFeaturizer"):
+        make_detector_pipeline("cnn_rnn", featurizer=featurizer)
 
 
 def test_real_videos_alone_train_a_pipeline(rendered_videos: Bunch) -> None:
     real = rendered_videos.target == 0
-    pipeline = small_pipeline(fakes="self_blended", margin=0.2, epochs=1)
+    pipeline = small_pipeline(fake_source=SelfBlendedFakes(), margin=0.2, epochs=1)
     pipeline.fit(rendered_videos.data[real], rendered_videos.target[real])
     assert pipeline.classes_.tolist() == [0, 1]
     assert pipeline["detector"].class_count_.tolist() == [6, 6]

@@ -43,6 +43,7 @@ train, test = next(splitter.split(videos.data, videos.target, videos.groups))
 # What is the same for all: four faces of 32 x 32 pixels a clip, from one cache, so that
 # only the first pipeline decodes anything.
 from skdeepfake import make_detector_pipeline
+from skdeepfake.detectors import Generator
 
 shared = {
     "n_frames": 4,
@@ -66,11 +67,10 @@ cnn = make_detector_pipeline(
 gan = make_detector_pipeline(
     "gan",
     discriminator_filters=(16, 32),
-    generator_filters=(32, 16, 16),
-    noise_dim=16,
-    momentum=0.8,
+    generator=Generator(
+        filters=(32, 16, 16), noise_dim=16, momentum=0.8, learning_rate=1e-3
+    ),
     learning_rate=1e-3,
-    generator_learning_rate=1e-3,
     epochs=12,
     **shared,
 )

@@ -1,9 +1,27 @@
 """Networks that tell real from fake faces, as scikit-learn classifiers."""
 
 from .. import _worker_threads  # noqa: F401, before Keras is loaded
+from ._aggregation import Attention, TopK
+from ._base import BaseDetector
+from ._callbacks import PlateauCallbacks
 from ._cnn import CNNDetector
 from ._cnn_rnn import CNNRNNDetector
-from ._gan import GANDetector
-from ._transfer import TransferDetector
+from ._fakes import SelfBlendedFakes
+from ._gan import GANDetector, Generator
+from ._images import ImageDetector
+from ._transfer import Head, TransferDetector
 
-__all__ = ["CNNDetector", "CNNRNNDetector", "GANDetector", "TransferDetector"]
+__all__ = [
+    "Attention",
+    "BaseDetector",
+    "CNNDetector",
+    "CNNRNNDetector",
+    "GANDetector",
+    "Generator",
+    "Head",
+    "ImageDetector",
+    "PlateauCallbacks",
+    "SelfBlendedFakes",
+    "TopK",
+    "TransferDetector",
+]

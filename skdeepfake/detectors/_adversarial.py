@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
-from ._adversarial_training import AdversarialTraining
-from ._attention import NetworkOfVideos
+from ._optimizers import make_variables
+
+# Computes a loss, and other tensors.
+Compute = Callable[[], tuple[Any, Any]]
 
 
 @keras.saving.register_keras_serializable(package="skdeepfake")
-class AdversarialModel(AdversarialTraining, keras.Model):
+class AdversarialModel(keras.Model):
     """A classifier whose training also trains a generator to deceive it.
 
-    To Keras it is the classifier: called, evaluated and stopped by that.
+    To Keras it is the classifier: called, evaluated and stopped by that. A training
+    step updates both networks from the same weights, as in the paper: the discriminator
+    by ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``, the generator by
+    ``BCE(1 - generated_label, D(G(noise)))``.
 
     Parameters
     ----------
@@ -28,13 +34,11 @@ class AdversarialModel(AdversarialTraining, keras.Model):
     generator_optimizer : keras.optimizers.Optimizer
         What updates the generator; the model is compiled with the discriminator's.
     generated_label : {0, 1}, default=0
-        What the discriminator shall call a generated image.
+        Target of the discriminator for generated images.
     label_smoothing : float, default=0.0
         How far the discriminator's targets are drawn towards one half, as in Keras.
     seed : int or None, default=None
-        Of the noise that images are generated from.
-    name : str, default="adversarial"
-        Name of the model.
+        Seed of the noise that images are generated from.
     """
 
     def __init__(
@@ -46,147 +50,250 @@ class AdversarialModel(AdversarialTraining, keras.Model):
         generated_label: int = 0,
         label_smoothing: float = 0.0,
         seed: int | None = None,
-        name: str = "adversarial",
     ) -> None:
-        super().__init__(classifier.input, classifier.output, name=name)
-        self.set_against(
-            generator,
-            generator_optimizer,
-            generated_label=generated_label,
-            label_smoothing=label_smoothing,
-            seed=seed,
-        )
+        super().__init__(classifier.input, classifier.output, name="adversarial")
+        self.generator = generator
+        self.generator_optimizer = generator_optimizer
+        self.generated_label = generated_label
+        self.label_smoothing = label_smoothing
+        self.noise_seed = keras.random.SeedGenerator(seed)
+        self.discriminator_tracker = keras.metrics.Mean("discriminator_loss")
+        self.generator_tracker = keras.metrics.Mean("generator_loss")
+        # Before the step is compiled, which may create no variables.
+        make_variables(generator_optimizer, generator.trainable_variables)
 
     @property
     def discriminator(self) -> keras.Model:
         """The network from scaled images to logits."""
         return self.get_layer("discriminator")
 
+    # -- state ---------------------------------------------------------------
+
     @property
-    def labelling(self) -> keras.Model:
-        """The discriminator."""
-        return self.discriminator
+    def trainable_variables(self) -> list[Any]:
+        """Weights of the discriminator, which the model's own optimizer updates."""
+        return self.discriminator.trainable_variables
 
-    def labelled_images(self, inputs: Any) -> tuple[Any, Any]:
-        """Scale the images.
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """Weights of the discriminator, which the model's own optimizer updates."""
+        return self.discriminator.trainable_weights
 
-        Parameters
-        ----------
-        inputs : tensor
-            The images.
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """All other state of a step, with the generator and its optimizer."""
+        trainable = {id(variable) for variable in self.trainable_variables}
+        others = [v for v in self.variables if id(v) not in trainable]
+        return [*others, *self.generator_optimizer.variables]
 
-        Returns
-        -------
-        images : tensor
-            The same, scaled.
-        n_images : int or tensor
-            Their number.
-        """
-        return self.get_layer("scaling")(inputs), ops.shape(inputs)[0]
-
-    # -- saving --------------------------------------------------------------
+    # -- saving, by a ModelCheckpoint ------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the model is built from, in Keras' serial form.
-
-        Returns
-        -------
-        dict
-            The arguments of the constructor.
-        """
+        """Return the arguments of the constructor, in Keras' serial form."""
+        made_of = {
+            "classifier": keras.Model(self.input, self.output),
+            "generator": self.generator,
+            "generator_optimizer": self.generator_optimizer,
+        }
         serialize = keras.saving.serialize_keras_object
         return {
-            "classifier": serialize(keras.Model(self.input, self.output)),
-            "generator": serialize(self.generator),
-            "generator_optimizer": serialize(self.generator_optimizer),
+            **{name: serialize(part) for name, part in made_of.items()},
             "generated_label": self.generated_label,
             "label_smoothing": self.label_smoothing,
-            "name": self.name,
         }
 
     @classmethod
     def from_config(
         cls, config: dict[str, Any], custom_objects: Any = None
     ) -> AdversarialModel:
-        """Build the model from what `get_config` gave.
+        """Build the model from what `get_config` returned."""
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+
+    # -- training ------------------------------------------------------------
+
+    def train_step(self, *arguments: Any) -> Any:
+        """Update both networks once.
 
         Parameters
         ----------
-        config : dict
-            The arguments of the constructor.
-        custom_objects : dict or None, default=None
-            Classes by name that Keras does not know.
+        *arguments : tuple
+            The batch and, with the JAX backend, the state before it.
 
         Returns
         -------
-        AdversarialModel
-            The model, not compiled.
+        dict or tuple
+            Logs and, with the JAX backend, the state after it.
         """
-        networks = ("classifier", "generator", "generator_optimizer")
-        built = {
-            name: keras.saving.deserialize_keras_object(
-                config[name], custom_objects=custom_objects
+        if keras.backend.backend() != "jax":
+            return self.update(*arguments)
+        state, data = arguments
+        groups = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
+        mapping = [
+            pair
+            for variables, values in zip(groups, state, strict=True)
+            for pair in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            logs = self.update(data)
+        return logs, tuple(
+            [scope.get_current_value(variable) for variable in variables]
+            for variables in groups
+        )
+
+    def update(self, data: Any) -> dict[str, Any]:
+        """Update the variables of both networks by one batch.
+
+        Parameters
+        ----------
+        data : tuple of tensors
+            Images, labels and, if given, sample weights.
+
+        Returns
+        -------
+        dict of str to scalar tensor
+            Losses and metrics of the epoch so far.
+        """
+        images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
+        n = ops.shape(labels)[0]
+        labels = ops.reshape(ops.cast(labels, "float32"), (-1, 1))
+        weight = ops.ones_like(labels) if weight is None else weight
+        weight = ops.reshape(ops.cast(weight, "float32"), (-1, 1))
+        own, aim = float(self.generated_label), 1.0 - self.generated_label
+        noise = keras.random.normal(
+            (n, *self.generator.input_shape[1:]), seed=self.noise_seed
+        )
+
+        def deceive() -> tuple[Any, Any]:
+            generated = self.generator(noise, training=True)
+            loss = ops.mean(_entropy(aim, self.discriminator(generated, training=True)))
+            return self.generator_optimizer.scale_loss(loss), (generated, loss)
+
+        of_generator, (generated, deceiving) = self._gradients(
+            deceive, self.generator.trainable_variables
+        )
+
+        def discriminate() -> tuple[Any, Any]:
+            scaled = self.get_layer("scaling")(images)
+            labelled = self.discriminator(scaled, training=True)
+            on_generated = self.discriminator(
+                ops.stop_gradient(generated), training=True
             )
-            for name in networks
+            loss = ops.mean(weight * _entropy(self._smoothed(labels), labelled))
+            whole = loss + ops.mean(_entropy(self._smoothed(own), on_generated))
+            return self.optimizer.scale_loss(whole), (labelled, loss, whole)
+
+        of_discriminator, (labelled, loss, whole) = self._gradients(
+            discriminate, self.trainable_variables
+        )
+        _apply(self.optimizer, of_discriminator, self.trainable_variables)
+        _apply(
+            self.generator_optimizer, of_generator, self.generator.trainable_variables
+        )
+        loss_tracker = next(m for m in self.metrics if m.name == "loss")
+        loss_tracker.update_state(loss, sample_weight=n)
+        self.discriminator_tracker.update_state(whole, sample_weight=n)
+        self.generator_tracker.update_state(deceiving, sample_weight=n)
+        logs = self.compute_metrics(images, labels, ops.sigmoid(labelled), weight)
+        return {
+            **logs,
+            "discriminator_loss": self.discriminator_tracker.result(),
+            "generator_loss": self.generator_tracker.result(),
         }
-        return cls(**{**config, **built})
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return the classifier's metrics, which are all that an evaluation has.
+
+        Returns
+        -------
+        dict of str to scalar tensor
+            The metrics by name.
+        """
+        results = super().get_metrics_result()
+        trackers = {self.discriminator_tracker.name, self.generator_tracker.name}
+        return {name: v for name, v in results.items() if name not in trackers}
+
+    def _smoothed(self, targets: Any) -> Any:
+        return targets * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+
+    def _gradients(self, compute: Compute, variables: list[Any]) -> tuple[list, Any]:
+        """Compute the gradients of a loss, and return the other tensors too."""
+        backend = keras.backend.backend()
+        if backend == "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                loss, others = compute()
+            return tape.gradient(loss, [v.value for v in variables]), others
+        if backend == "torch":
+            import torch
+
+            loss, others = compute()
+            gradients = torch.autograd.grad(loss, [v.value for v in variables])
+            return list(gradients), keras.tree.map_structure(torch.detach, others)
+        import jax
+
+        chosen = {id(variable) for variable in variables}
+        every = [*self.variables, *self.optimizer.variables]
+        every += self.generator_optimizer.variables
+        rest = [v for v in every if id(v) not in chosen]
+        values = [variable.value for variable in rest]
+
+        def stateless(weights: list[Any]) -> tuple[Any, Any]:
+            mapping = zip([*variables, *rest], [*weights, *values], strict=True)
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                loss, others = compute()
+            return loss, (others, [scope.get_current_value(v) for v in rest])
+
+        gradients, (others, changed) = jax.grad(stateless, has_aux=True)(
+            [variable.value for variable in variables]
+        )
+        for variable, value in zip(rest, changed, strict=True):
+            variable.assign(value)
+        return gradients, others
 
 
-class AdversarialVideos(AdversarialTraining, keras.Model):
-    """An adversarial model that is trained on the answers for whole videos.
+class GeneratorFollows(keras.callbacks.Callback):
+    """Keep a generator's learning rate in proportion to its discriminator's.
 
-    Parameters
-    ----------
-    model : AdversarialModel
-        Of frames; its networks and its optimizers are trained.
-    odds : NetworkOfVideos
-        That of its classifier, which gives log-odds.
+    Where both optimizers bring a schedule of their own, there is nothing to do.
     """
 
-    def __init__(self, model: AdversarialModel, odds: NetworkOfVideos) -> None:
-        super().__init__()
-        self.labelling = odds
-        self.discriminator = model.discriminator
-        self.set_against(
-            model.generator,
-            model.generator_optimizer,
-            generated_label=model.generated_label,
-            label_smoothing=model.label_smoothing,
-            seed=None,
-        )
-        self.noise_seed = model.noise_seed
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Store the proportion."""
+        followed, own = self.model.optimizer, self.model.generator_optimizer
+        inner = getattr(own, "inner_optimizer", own)  # where float16 is scaled
+        self.scheduled = isinstance(inner.get_config()["learning_rate"], dict)
+        self.ratio = float(own.learning_rate) / float(followed.learning_rate)
 
-    def labelled_images(self, inputs: Any) -> tuple[Any, Any]:
-        """Count the frames.
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Follow what was changed after the last epoch."""
+        if not self.scheduled:
+            rate = self.ratio * float(self.model.optimizer.learning_rate)
+            self.model.generator_optimizer.learning_rate = rate
 
-        Parameters
-        ----------
-        inputs : pair of tensors
-            Videos and which of their frames are present.
 
-        Returns
-        -------
-        inputs : pair of tensors
-            The same.
-        n_images : int or tensor
-            Number of frames.
-        """
-        n_videos, n_frames = ops.shape(inputs[1])
-        return inputs, n_videos * n_frames
+def _entropy(targets: Any, logits: Any) -> Any:
+    """Compute the binary cross-entropy of each logit."""
+    targets = ops.broadcast_to(targets, ops.shape(logits))
+    return ops.binary_crossentropy(targets, logits, from_logits=True)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Compute the probabilities of videos.
 
-        Parameters
-        ----------
-        inputs : pair of tensors
-            Videos and which of their frames are present.
-        training : bool or None, default=None
-            Whether it is called in training.
-
-        Returns
-        -------
-        tensor of shape (n_videos, 1)
-            Probabilities.
-        """
-        return ops.sigmoid(self.labelling(inputs, training=training))
+def _apply(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """Update variables by their gradients, and with them the optimizer's state."""
+    if keras.backend.backend() != "jax":
+        optimizer.apply(gradients, variables)
+        return
+    # Of an optimizer that scales the loss, JAX can compile this way alone.
+    values, state = optimizer.stateless_apply(
+        [variable.value for variable in optimizer.variables],
+        gradients,
+        [variable.value for variable in variables],
+    )
+    for changed, new in ((variables, values), (optimizer.variables, state)):
+        for variable, value in zip(changed, new, strict=True):
+            variable.assign(value)

@@ -18,15 +18,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_consistent_length
 
-from .._precision import DTYPE_POLICIES, distributed, replicas
+from .._precision import replicas
 from .._slots import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
-from ._answers import AGGREGATIONS, AnswersForVideos, listing
+from ._aggregation import AGGREGATIONS, TopK
 from ._batches import Batches, Change, frame_index, sequence_index
-from ._callbacks import training_callbacks
+from ._callbacks import PlateauCallbacks, own_callbacks
+from ._docs import with_shared_docs
 from ._input import check_frames, check_labels, check_same_frames
+from ._prediction import VideoPredictor, listing
 from ._scikeras import KerasEstimator
-from ._validation import stratified_group_split
+from ._validation_split import stratified_group_split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,44 +54,84 @@ class Work:
     augmented: bool = True
 
 
-class BaseDetector(AnswersForVideos, KerasEstimator):
+@with_shared_docs
+class BaseDetector(VideoPredictor, KerasEstimator):
     """A Keras network as a scikit-learn classifier of videos.
 
     It trains on single frames, each with the label of its video, and answers for
     videos by aggregating its answers for their frames. Slots that are all zeros
     hold no face: they are neither trained on nor counted.
 
-    Subclasses say what one frame looks like (``_frame_ndim``) and build the
-    network (``_build_network``); they list all parameters in their own
-    ``__init__``, as scikit-learn wants it. Where ``_sees_sequences`` is true, the
-    network is given the frames of a video together and answers for the video.
+    A subclass writes `build_network`, sets `frame_ndim` where frames are not images,
+    and lists its own parameters in a constructor that passes all others on as
+    ``**params``: they appear in its signature.
+
+    Parameters
+    ----------
+    learning_rate : float, default=1e-4
+        Learning rate of the optimizer.
+    {{optimizer}}
+    batch_size : int, default=32
+        Frames per training step and per step of prediction.
+    epochs : int, default=50
+        Maximum number of passes over the training frames.
+    {{fit_parameters}}
+
+    Attributes
+    ----------
+    {{fit_attributes}}
+    frame_ndim : int
+        Number of axes of one frame: 3 for images of (height, width, channels).
+
+    See Also
+    --------
+    ImageDetector : Base of the detectors of images.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import BaseDetector
+    >>> class VectorDetector(BaseDetector):
+    ...     frame_ndim = 1
+    ...
+    ...     def __init__(self, *, units=4, **params):
+    ...         super().__init__(**params)
+    ...         self.units = units
+    ...
+    ...     def build_network(self):
+    ...         x = inputs = keras.Input(self.frame_shape_)
+    ...         x = keras.layers.Dense(self.units, "relu")(x)
+    ...         return keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(x))
+    >>> X = np.random.default_rng(0).normal(size=(8, 3, 5))  # vectors of 5 numbers
+    >>> X[::2] += 3
+    >>> detector = VectorDetector(
+    ...     learning_rate=0.1, epochs=10, validation_fraction=None, random_state=0
+    ... )
+    >>> detector.fit(X, [1, 0] * 4).predict(X).tolist()
+    [1, 0, 1, 0, 1, 0, 1, 0]
     """
 
     class_count_: NDArray
     history_: dict[str, list[float]]
 
-    # Axes of one frame in X: images are (height, width, channels).
-    _frame_ndim = 3
+    frame_ndim: ClassVar[int] = 3
+
+    # Used for ``callbacks=None``.
+    _default_callbacks: ClassVar[PlateauCallbacks] = PlateauCallbacks()
+
+    _objects: ClassVar[dict[str, type]] = {"callbacks": PlateauCallbacks}
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "optimizer": [str, keras.optimizers.Optimizer, type],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
-        "monitor": [StrOptions({"val_loss", "val_roc_auc"})],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "lr_factor": [Interval(Real, 0, 1, closed="neither")],
-        "lr_patience": [Interval(Integral, 1, None, closed="left"), None],
-        "min_lr": [Interval(Real, 0, None, closed="left")],
-        "aggregation": [StrOptions(set(AGGREGATIONS))],
-        "top_k": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [PlateauCallbacks, list, None],
+        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, callable],
         "no_face": [StrOptions({"prior", "raise"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "callbacks": [list, None],
-        "dtype_policy": [StrOptions(set(DTYPE_POLICIES)), None],
-        "jit_compile": ["boolean", StrOptions({"auto"})],
-        "distribution": [StrOptions({"data_parallel"}), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -98,27 +140,18 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
     def __init__(
         self,
         *,
-        learning_rate: float,
-        optimizer: Any,
-        batch_size: int,
-        epochs: int,
-        validation_fraction: float | None,
-        monitor: str,
-        patience: int | None,
-        lr_factor: float,
-        lr_patience: int | None,
-        min_lr: float,
-        aggregation: str,
-        top_k: int,
-        no_face: str,
-        class_weight: Any,
-        callbacks: list | None,
-        dtype_policy: str | None,
-        jit_compile: bool | str,
-        distribution: str | None,
-        warm_start: bool,
-        random_state: Any,
-        verbose: int,
+        learning_rate: float = 1e-4,
+        optimizer: Any = "adam",
+        batch_size: int = 32,
+        epochs: int = 50,
+        validation_fraction: float | None = 0.1,
+        callbacks: Any = None,
+        aggregation: Any = "mean",
+        no_face: str = "prior",
+        class_weight: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
         **routed: Any,
     ) -> None:
         self.learning_rate = learning_rate
@@ -126,23 +159,20 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_fraction = validation_fraction
-        self.monitor = monitor
-        self.patience = patience
-        self.lr_factor = lr_factor
-        self.lr_patience = lr_patience
-        self.min_lr = min_lr
+        self.callbacks = callbacks
         self.aggregation = aggregation
-        self.top_k = top_k
         self.no_face = no_face
         self.class_weight = class_weight
-        self.callbacks = callbacks
-        self.dtype_policy = dtype_policy
-        self.jit_compile = jit_compile
-        self.distribution = distribution
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
         self._set_routed(routed)
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        for value in (*self._callbacks_to_make, self.aggregation):
+            if isinstance(value, (PlateauCallbacks, TopK)):
+                value._validate_params()
 
     # -- training ------------------------------------------------------------
 
@@ -192,7 +222,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         self._train(
             X,
             y,
-            self._classes_beside(y),
+            self._infer_classes(y),
             sample_weight=sample_weight,
             groups=groups,
             validation_fraction=self.validation_fraction,
@@ -237,7 +267,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         """
         self._validate_params()
         if classes is None:
-            classes = self._classes_beside(y)
+            classes = self._infer_classes(y)
         else:
             classes = np.unique(classes)
             if len(classes) != 2:
@@ -272,14 +302,14 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
             If X or y has the wrong form, or a parameter is out of its range.
         """
         self._validate_params()
-        _, y = self._build(X, y, self._classes_beside(y))
+        _, y = self._build(X, y, self._infer_classes(y))
         numbers = np.searchsorted(self.classes_, np.ravel(y))
         given, _ = self._weights(numbers, np.ones(len(numbers)))
         self.class_count_ = self._count(numbers[given > 0])
         return self
 
-    def _classes_beside(self, y: ArrayLike) -> NDArray | None:
-        """Give the classes where y need not hold them both; None where it must."""
+    def _infer_classes(self, y: ArrayLike) -> NDArray | None:
+        """Infer the classes where y need not hold both; None where it must."""
         return None
 
     def _fit_keras_model(
@@ -332,12 +362,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
     ) -> None:
         """Train the network for so many epochs, after those that it has seen."""
         callbacks = self._make_callbacks(validated=videos.validation is not None)
-        # Copies, since a callback keeps the model that it has seen, and a
-        # parameter must come out of `fit` as it went in.
-        callbacks += copy.deepcopy(self.callbacks or [])
-        with distributed(self.distribution):
-            network = self._trained_network
-        with self._work_on(videos, network) as work:
+        with self._training_context(videos) as work:
             self._prepare(work)
             self._fit_network(
                 work.network,
@@ -350,9 +375,9 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
             )
 
     @contextmanager
-    def _work_on(self, videos: Videos, network: keras.Model) -> Iterator[Work]:
-        """Give what is trained on what."""
-        yield Work(network, videos, videos.X)
+    def _training_context(self, videos: Videos) -> Iterator[Work]:
+        """Provide the network that is trained, and what it is trained on."""
+        yield Work(self._trained_network, videos, videos.X)
 
     def _prepare(self, work: Work) -> None:
         """Do what comes before the training proper."""
@@ -387,25 +412,30 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
     def _batches(self, work: Work, numbers: NDArray, **how: Any) -> Batches:
         """Give batches of the parts of some of the videos."""
         videos = work.videos
-        index, present = self._parts(videos.filled, numbers)
+        index, present = self._sample_index(videos.filled, numbers)
         return Batches(
             work.X,
             index,
             videos.y[index[0]],
             videos.weight[index[0]],
-            batch_size=self._parts_in_a_step(index),
+            batch_size=self._samples_per_step(index),
             present=present,
-            multiple=replicas(self.distribution),
+            multiple=replicas(),
             **how,
         )
 
-    def _parts(
+    def _sample_index(
         self, filled: NDArray[np.bool_], numbers: NDArray
     ) -> tuple[tuple[NDArray, ...], NDArray | None]:
-        """Tell where in X the parts lie that are trained on, and what is missing."""
+        """Find the samples of some videos in X, and the faces that they have."""
         return self._index(filled, numbers), None
 
-    def _parts_in_a_step(self, index: tuple[NDArray, ...]) -> int:
+    def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
+        """Find the frames, or the sequences, that the network takes."""
+        index = sequence_index if self._sees_sequences else frame_index
+        return index(filled, videos)
+
+    def _samples_per_step(self, index: tuple[NDArray, ...]) -> int:
         return self.batch_size
 
     def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
@@ -437,16 +467,24 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
         seed = self._random_state
         return None if seed is None else (seed + number) % 2**31
 
-    def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
-        """Make the detector's own callbacks for one training."""
-        return training_callbacks(
-            monitor=self.monitor,
-            patience=self.patience if validated else None,
-            lr_patience=self.lr_patience if validated else None,
-            lr_factor=self.lr_factor,
-            min_lr=self.min_lr,
-            verbose=self.verbose,
+    @property
+    def _callbacks_to_make(self) -> list[Any]:
+        callbacks = (
+            self._default_callbacks if self.callbacks is None else self.callbacks
         )
+        return callbacks if isinstance(callbacks, list) else [callbacks]
+
+    def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
+        """Make the callbacks of one training."""
+        made = own_callbacks(self.verbose)
+        for callback in self._callbacks_to_make:
+            if not isinstance(callback, PlateauCallbacks):
+                # A copy, since it keeps the model that it has seen, and a parameter
+                # must come out of `fit` as it went in.
+                made.append(copy.deepcopy(callback))
+            elif validated:
+                made += callback.make()
+        return made
 
     def _check_training(self, frames: NDArray) -> None:
         """Raise, and forget the network, if the training has diverged."""
@@ -471,14 +509,10 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
 
     def _make_metrics(self) -> list[Any]:
         metrics = super()._make_metrics()
-        if self.monitor == "val_roc_auc":  # it costs something in each step
+        monitored = {getattr(c, "monitor", None) for c in self._callbacks_to_make}
+        if monitored & {"roc_auc", "val_roc_auc"}:  # it slows each step down
             metrics.append(keras.metrics.AUC(name="roc_auc"))
         return metrics
-
-    def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-        """Tell where in X the parts lie that the network is given."""
-        index = sequence_index if self._sees_sequences else frame_index
-        return index(filled, videos)
 
     # -- input ---------------------------------------------------------------
 
@@ -508,7 +542,7 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
         """Check X and give it the form (n_videos, n_frames, ...)."""
-        frames = check_frames(X, frame_ndim=self._frame_ndim, estimator=self)
+        frames = check_frames(X, frame_ndim=self.frame_ndim, estimator=self)
         if not reset:
             check_same_frames(
                 frames,
@@ -517,14 +551,3 @@ class BaseDetector(AnswersForVideos, KerasEstimator):
                 estimator=self,
             )
         return frames
-
-    def _check_positive_integers(self, name: str, at_least: int = 0) -> None:
-        """Check a parameter that holds one number a layer."""
-        values = getattr(self, name)
-        whole = all(isinstance(n, Integral) and int(n) > 0 for n in values)
-        if not whole or len(values) < at_least:
-            raise ValueError(
-                f"The {name!r} parameter of {type(self).__name__} must be positive "
-                f"integers, one a layer{', at least one' if at_least else ''}. Got "
-                f"{values!r} instead."
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -22,10 +23,10 @@ class Block(NamedTuple):
     )  # the operation that gives what they are given; None for the input
 
 
-def graft(
-    backbone: keras.Model, x: Any, dtype_policy: str | None = None
-) -> tuple[Any, list[Any]]:
+def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
     """Rebuild a backbone upon a tensor, with the same weights.
+
+    Models within it are rebuilt layer by layer too.
 
     Parameters
     ----------
@@ -33,9 +34,6 @@ def graft(
         Any; it stays as it is.
     x : KerasTensor
         What it is given.
-    dtype_policy : str or None, default=None
-        What its copies compute in, but for those that scale pixels; None for what it
-        does.
 
     Returns
     -------
@@ -46,26 +44,32 @@ def graft(
         graph of layers.
     """
     copies: dict[int, tuple[Any, Any]] = {}
+    names: set[str] = set()
 
     def copy_of(operation: Any) -> Any:
+        if isinstance(operation, (keras.Sequential, keras.Function)):
+            return functools.partial(run, operation)
         if id(operation) not in copies:
             config = operation.get_config()
-            scales = isinstance(
+            if isinstance(
                 operation, (keras.layers.Rescaling, keras.layers.Normalization)
-            )
-            if dtype_policy is not None and "dtype" in config and not scales:
-                config["dtype"] = dtype_policy
+            ):
+                config["dtype"] = "float32"  # the values of pixels are beyond float16
+            if config.get("name") in names:  # of two models
+                config["name"] = f"{config['name']}_{len(copies)}"
             copy = type(operation).from_config(config)
+            names.add(copy.name)
             copies[id(operation)] = operation, copy
         return copies[id(operation)][1]
 
-    if isinstance(backbone, keras.Sequential):
-        for layer in backbone.layers:
-            x = copy_of(layer)(x)
-    elif isinstance(backbone, keras.Function):
-        x = backbone._run_through_graph(x, operation_fn=copy_of)
-    else:
-        x = copy_of(backbone)(x)
+    def run(model: Any, x: Any, **options: Any) -> Any:
+        if isinstance(model, keras.Sequential):
+            for layer in model.layers:
+                x = copy_of(layer)(x)
+            return x
+        return model._run_through_graph(x, operation_fn=copy_of)
+
+    x = copy_of(backbone)(x)
     for original, copy in copies.values():
         if isinstance(original, keras.Layer):
             copy.set_weights(original.get_weights())

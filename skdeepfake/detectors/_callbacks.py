@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import keras
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 
 
 class StopWhenDiverged(keras.callbacks.Callback):
@@ -18,28 +22,8 @@ class StopWhenDiverged(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class GeneratorFollows(keras.callbacks.Callback):
-    """Keep a generator's learning rate in proportion to its discriminator's.
-
-    Where both optimizers bring a schedule of their own, there is nothing to do.
-    """
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        """Remember the proportion."""
-        followed, own = self.model.optimizer, self.model.generator_optimizer
-        inner = getattr(own, "inner_optimizer", own)  # where float16 is scaled
-        self.scheduled = isinstance(inner.get_config()["learning_rate"], dict)
-        self.ratio = float(own.learning_rate) / float(followed.learning_rate)
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Follow what was changed after the last epoch."""
-        if not self.scheduled:
-            rate = self.ratio * float(self.model.optimizer.learning_rate)
-            self.model.generator_optimizer.learning_rate = rate
-
-
 class EpochLine(keras.callbacks.Callback):
-    """Print one line an epoch: losses, metrics, learning rate and seconds."""
+    """Print one line per epoch: losses, metrics, learning rate and seconds."""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Remember when the epoch began."""
@@ -57,51 +41,107 @@ class EpochLine(keras.callbacks.Callback):
         )
 
 
-def training_callbacks(
-    *,
-    verbose: int,
-    monitor: str = "val_loss",
-    patience: int | None = None,
-    lr_patience: int | None = None,
-    lr_factor: float = 0.2,
-    min_lr: float = 0.0,
-) -> list[keras.callbacks.Callback]:
-    """Make the callbacks of the paper's training.
+class PlateauCallbacks(BaseEstimator):
+    """Stop early, and reduce the learning rate, when validation stops improving.
+
+    The defaults are the paper's training (section 4.3). Both happen only with a
+    validation set.
+
+    Parameters
+    ----------
+    monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
+        Validation loss, as in the paper, or area under the ROC curve of the samples
+        that the network is trained on.
+    patience : int or None, default=5
+        Epochs without a better `monitor` after which training stops. The weights of
+        the best epoch are restored. None never stops early, and keeps the last
+        weights.
+    lr_patience : int or None, default=5
+        Epochs without a better `monitor` after which the learning rate is reduced.
+        None keeps the learning rate.
+    lr_factor : float, default=0.2
+        Factor by which the learning rate is reduced.
+    min_lr : float, default=1e-5
+        Lower bound of the learning rate.
+
+    See Also
+    --------
+    CNNDetector : Takes it as `callbacks`.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import CNNDetector, PlateauCallbacks
+    >>> CNNDetector(callbacks=PlateauCallbacks(patience=10))
+    CNNDetector(callbacks=PlateauCallbacks(patience=10))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "monitor": [StrOptions({"val_loss", "val_roc_auc"})],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "lr_patience": [Interval(Integral, 1, None, closed="left"), None],
+        "lr_factor": [Interval(Real, 0, 1, closed="neither")],
+        "min_lr": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        monitor: str = "val_loss",
+        patience: int | None = 5,
+        lr_patience: int | None = 5,
+        lr_factor: float = 0.2,
+        min_lr: float = 1e-5,
+    ) -> None:
+        self.monitor = monitor
+        self.patience = patience
+        self.lr_patience = lr_patience
+        self.lr_factor = lr_factor
+        self.min_lr = min_lr
+
+    def make(self) -> list[keras.callbacks.Callback]:
+        """Make the callbacks of one training.
+
+        Returns
+        -------
+        list of keras.callbacks.Callback
+            New objects.
+        """
+        mode = "max" if self.monitor == "val_roc_auc" else "min"
+        callbacks: list[keras.callbacks.Callback] = []
+        if self.lr_patience is not None:
+            callbacks.append(
+                keras.callbacks.ReduceLROnPlateau(
+                    monitor=self.monitor,
+                    mode=mode,
+                    factor=self.lr_factor,
+                    patience=self.lr_patience,
+                    min_lr=self.min_lr,
+                )
+            )
+        if self.patience is not None:
+            callbacks.append(
+                keras.callbacks.EarlyStopping(
+                    monitor=self.monitor,
+                    mode=mode,
+                    patience=self.patience,
+                    restore_best_weights=True,
+                )
+            )
+        return callbacks
+
+
+def own_callbacks(verbose: int) -> list[keras.callbacks.Callback]:
+    """Make the callbacks of every training.
 
     Parameters
     ----------
     verbose : int
-        1 prints a line an epoch.
-    monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
-        What shall get better: lower or higher, as it is.
-    patience : int or None, default=None
-        Epochs without a better value before training stops and the best weights
-        are restored; None never stops.
-    lr_patience : int or None, default=None
-        Epochs without a better value before the learning rate is reduced; None
-        never reduces it.
-    lr_factor, min_lr : float, default=0.2 and 0.0
-        How much and how far it is reduced.
+        1 prints one line per epoch.
 
     Returns
     -------
     list of keras.callbacks.Callback
-        New objects, for one training.
+        New objects.
     """
-    watched = {"monitor": monitor, "mode": "max" if monitor == "val_roc_auc" else "min"}
-    callbacks: list[keras.callbacks.Callback] = [StopWhenDiverged()]
-    if lr_patience is not None:
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                factor=lr_factor, patience=lr_patience, min_lr=min_lr, **watched
-            )
-        )
-    if patience is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                patience=patience, restore_best_weights=True, **watched
-            )
-        )
-    if verbose == 1:
-        callbacks.append(EpochLine())
-    return callbacks
+    line = [EpochLine()] if verbose == 1 else []
+    return [StopWhenDiverged(), *line]

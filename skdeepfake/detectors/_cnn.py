@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._docs import with_image_docs
 from ._images import ImageDetector
+from ._input import check_positive_integers
 
 
 @with_image_docs
@@ -48,6 +49,7 @@ class CNNDetector(ImageDetector):
         small data.
     rescale : float, default=1/255
         What pixels are multiplied with in the first layer.
+    {{image_parameters}}
     learning_rate : float, default=1e-4
         Learning rate of the optimizer.
     {{optimizer}}
@@ -60,7 +62,6 @@ class CNNDetector(ImageDetector):
     Attributes
     ----------
     {{fit_attributes}}
-    {{image_attributes}}
 
     See Also
     --------
@@ -110,61 +111,9 @@ class CNNDetector(ImageDetector):
         dropout: float = 0.5,
         momentum: float = 0.99,
         rescale: float = 1 / 255,
-        learning_rate: float = 1e-4,
-        optimizer: Any = "adam",
-        batch_size: int = 32,
-        epochs: int = 50,
-        validation_fraction: float | None = 0.1,
-        monitor: str = "val_loss",
-        patience: int | None = 5,
-        lr_factor: float = 0.2,
-        lr_patience: int | None = 5,
-        min_lr: float = 1e-5,
-        aggregation: str = "mean",
-        top_k: int = 3,
-        no_face: str = "prior",
-        class_weight: Any = None,
-        augment: Any = None,
-        fakes: str = "given",
-        blended_share: float = 0.25,
-        blender: Any = None,
-        callbacks: list | None = None,
-        dtype_policy: str | None = None,
-        jit_compile: bool | str = "auto",
-        distribution: str | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-        **routed: Any,
+        **params: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            epochs=epochs,
-            validation_fraction=validation_fraction,
-            monitor=monitor,
-            patience=patience,
-            lr_factor=lr_factor,
-            lr_patience=lr_patience,
-            min_lr=min_lr,
-            aggregation=aggregation,
-            top_k=top_k,
-            no_face=no_face,
-            class_weight=class_weight,
-            augment=augment,
-            fakes=fakes,
-            blended_share=blended_share,
-            blender=blender,
-            callbacks=callbacks,
-            dtype_policy=dtype_policy,
-            jit_compile=jit_compile,
-            distribution=distribution,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            **routed,
-        )
+        super().__init__(**params)
         self.filters = filters
         self.kernel_size = kernel_size
         self.pool_size = pool_size
@@ -176,9 +125,9 @@ class CNNDetector(ImageDetector):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        self._check_positive_integers("filters")
+        check_positive_integers(self, "filters")
 
-    def _build_network(self) -> keras.Model:
+    def build_network(self) -> keras.Model:
         frame_shape = self.frame_shape_
         smallest = self.pool_size ** len(self.filters)
         if min(frame_shape[:2]) < smallest:

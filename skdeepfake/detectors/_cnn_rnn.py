@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseDetector
 from ._docs import with_shared_docs
+from ._input import check_positive_integers
 
 CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
 
@@ -98,7 +99,7 @@ class CNNRNNDetector(BaseDetector):
     """
 
     # A frame is an array of (positions, channels).
-    _frame_ndim = 2
+    frame_ndim = 2
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseDetector._parameter_constraints,
@@ -118,52 +119,9 @@ class CNNRNNDetector(BaseDetector):
         bidirectional: bool = False,
         dropout: float = 0.0,
         learning_rate: float = 1e-3,
-        optimizer: Any = "adam",
-        batch_size: int = 32,
-        epochs: int = 50,
-        validation_fraction: float | None = 0.1,
-        monitor: str = "val_loss",
-        patience: int | None = 5,
-        lr_factor: float = 0.2,
-        lr_patience: int | None = 5,
-        min_lr: float = 1e-5,
-        aggregation: str = "mean",
-        top_k: int = 3,
-        no_face: str = "prior",
-        class_weight: Any = None,
-        callbacks: list | None = None,
-        dtype_policy: str | None = None,
-        jit_compile: bool | str = "auto",
-        distribution: str | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-        **routed: Any,
+        **params: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            epochs=epochs,
-            validation_fraction=validation_fraction,
-            monitor=monitor,
-            patience=patience,
-            lr_factor=lr_factor,
-            lr_patience=lr_patience,
-            min_lr=min_lr,
-            aggregation=aggregation,
-            top_k=top_k,
-            no_face=no_face,
-            class_weight=class_weight,
-            callbacks=callbacks,
-            dtype_policy=dtype_policy,
-            jit_compile=jit_compile,
-            distribution=distribution,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            **routed,
-        )
+        super().__init__(learning_rate=learning_rate, **params)
         self.sequence = sequence
         self.units = units
         self.cell = cell
@@ -176,14 +134,14 @@ class CNNRNNDetector(BaseDetector):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        self._check_positive_integers("units", at_least=1)
+        check_positive_integers(self, "units", at_least=1)
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
         if self._sees_sequences and np.ndim(X) == 3:  # one vector a frame
             X = np.asarray(X)[:, :, np.newaxis]
         return super()._validate_frames(X, reset=reset)
 
-    def _build_network(self) -> keras.Model:
+    def build_network(self) -> keras.Model:
         shape, dtype = self.frame_shape_, str(self.frame_dtype_)
         if self._sees_sequences:
             inputs = keras.Input((None, *shape), dtype=dtype)

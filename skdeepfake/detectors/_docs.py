@@ -5,22 +5,16 @@ from __future__ import annotations
 from .._docs import shared_docs
 
 _AGGREGATION = """\
-    aggregation : {choices}, default="mean"
+    aggregation : {choices} or callable, \
+            default="mean"
         How the probabilities of a video's frames become that of the video. "logit_mean"
         averages their log-odds, so that frames of which the network is sure count for
-        more. "top_k" averages the highest ones, for videos that are fake in parts.
+        more. :class:`TopK` averages the highest ones, for videos that are fake in
+        parts. A callable maps an array of shape (n_videos, n_frames), NaN for frames
+        without a face, to one of shape (n_videos,).
 """
 _ATTENTION = """\
-        "attention" has the network learn which frames can be relied on: it is trained
-        on whole videos, and the answer is that of the frames' log-odds averaged by
-        weights that it gives them, as in automatic face weighting (Montserrat et al.,
-        CVPR workshops 2020). `predict_frame_proba` then gives the answer as it stands
-        after each frame.
-"""
-
-_MIN_LR = """\
-    min_lr : float, default={default}
-        The learning rate is not reduced below this.
+        :class:`Attention` learns which frames can be relied on.
 """
 
 _SHARED = {
@@ -29,50 +23,25 @@ _SHARED = {
         Share of the training videos held out for validation: stratified by class
         and whole by group. None trains for all epochs without validation, and
         thus without early stopping or reduction of the learning rate.
-    monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
-        What early stopping and the reduction of the learning rate go by: the
-        validation loss, as in the paper, or the area under the ROC curve of the
-        parts that the network is trained on.
-    patience : int or None, default=5
-        Epochs without a better `monitor` after which training stops. The weights of
-        the best epoch are restored. None never stops early, and keeps the last
-        weights.
-    lr_factor : float, default=0.2
-        What the learning rate is multiplied with on a plateau of `monitor`.
-    lr_patience : int or None, default=5
-        Epochs that make a plateau. None keeps the learning rate.
-    {{min_lr}}
+    callbacks : PlateauCallbacks, list of keras.callbacks.Callback or None, default=None
+        What happens between epochs. None is ``{{callbacks}}``: early stopping
+        and a lower learning rate when validation stops improving. A list, which may
+        hold a :class:`PlateauCallbacks` too, replaces that; copies of Keras' callbacks
+        are used.
     {{aggregation}}
-    top_k : int, default=3
-        Of how many of the highest probabilities ``aggregation="top_k"`` is the mean; of
-        all where there are fewer.
     no_face : {"prior", "raise"}, default="prior"
         What a video without any face gets: the class prior with a
         :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
         :class:`~skdeepfake.exceptions.NoFaceError`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
-    {{image_parameters}}
-    callbacks : list of keras.callbacks.Callback or None, default=None
-        Further callbacks for the training. Copies of them are used.
-    dtype_policy : {"float32", "mixed_float16", "mixed_bfloat16"} or None, default=None
-        What the network computes in; its weights are float32. The mixed ones are for
-        hardware with units for them: GPUs since 2017 for float16, since 2020 for
-        bfloat16. Others are slower with them. None is what Keras is set to.
-    jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the training step. "auto" leaves it to Keras, which does so
-        wherever it can on a GPU.
-    distribution : {"data_parallel"} or None, default=None
-        Whether each batch of the training is divided among all devices that Keras'
-        JAX backend sees, of which each holds the whole network. `batch_size` is that of
-        all of them together.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit`.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, the order of frames, dropout and the validation
         split. An int makes two fits on one machine identical.
     verbose : int, default=0
-        0 is silent, 1 prints a line an epoch, 2 shows Keras' progress bar.
+        0 is silent, 1 prints one line per epoch, 2 shows Keras' progress bar.
     **routed : dict
         Parameters of the form ``optimizer__*``.
 """,
@@ -85,7 +54,7 @@ _SHARED = {
         Share of each class among the training videos.
     history_ : dict of str to list of float
         Loss, accuracy and, with validation, `val_loss` and `val_accuracy`, by epoch;
-        with ``monitor="val_roc_auc"`` also `roc_auc` and `val_roc_auc`.
+        with a callback that monitors it also `roc_auc` and `val_roc_auc`.
     model_ : keras.Model
         The trained network.
     frame_shape_ : tuple of int
@@ -100,23 +69,9 @@ _SHARED = {
         what they are), or layers that change images of 0 to 255, one after the other.
         It is no part of the network, and is not done for an answer. Needs faces of
         uint8.
-    fakes : {"given", "self_blended", "mixed"}, default="given"
-        What is trained on as fakes. "given" are those that y tells. "self_blended" are
-        made in training of the real faces, by `blender`, another one of each in every
-        epoch (Shiohara and Yamasaki, CVPR 2022); y may be all real then, and given
-        fakes are left out. What is learnt is to see that something was blended in,
-        whatever it is. "mixed" puts such fakes in the place of a share of the given
-        ones. Real is the class 0, False or "real". Needs faces of uint8.
-    blended_share : float, default=0.25
-        The share for ``fakes="mixed"``.
-    blender : SelfBlender or None, default=None
-        Makes the self-blended fakes. Its `margin` must be that of the faces; None is
-        ``SelfBlender()``. Its parameters can be set as ``blender__colour=0.5``.
-""",
-    "image_attributes": """\
-    attention_ : keras.Model
-        From what the last layer of `model_` sees of a frame to the weight of the frame.
-        Only for ``aggregation="attention"``.
+    fake_source : "labels" or SelfBlendedFakes, default="labels"
+        Source of the fake class: the labels in `y`, or :class:`SelfBlendedFakes`, which
+        are made in training of the real faces. Needs faces of uint8.
 """,
     "optimizer": """\
     optimizer : str, Optimizer class or Optimizer instance, default="adam"
@@ -125,15 +80,14 @@ _SHARED = {
 """,
 }
 
-_CHOICES = '{"mean", "median", "max", "logit_mean", "top_k"}'
+_CHOICES = '{"mean", "median", "max", "logit_mean"}, TopK'
 _OF_FRAMES = _AGGREGATION.replace("{choices}", _CHOICES)
-_OF_IMAGES = _OF_FRAMES.replace("}", ', "attention"}', 1) + _ATTENTION
+_OF_IMAGES = _AGGREGATION.replace("{choices}", f"{_CHOICES}, Attention") + _ATTENTION
 
 _FRAMES = {
     **_SHARED,
     "image_parameters": "",
     "aggregation": _OF_FRAMES,
-    "min_lr": _MIN_LR.format(default="1e-5"),
 }
 _IMAGES = {
     **_FRAMES,
@@ -141,6 +95,16 @@ _IMAGES = {
     "aggregation": _OF_IMAGES,
 }
 
-with_shared_docs = shared_docs(_FRAMES)
-with_image_docs = shared_docs(_IMAGES)
-with_transfer_docs = shared_docs({**_IMAGES, "min_lr": _MIN_LR.format(default="1e-7")})
+
+def _with_callbacks(texts: dict[str, str], callbacks: str) -> dict[str, str]:
+    text = texts["fit_parameters"].replace("{{callbacks}}", callbacks)
+    return {**texts, "fit_parameters": text}
+
+
+with_shared_docs = shared_docs(_with_callbacks(_FRAMES, "PlateauCallbacks()"))
+with_image_docs = shared_docs(_with_callbacks(_IMAGES, "PlateauCallbacks()"))
+_GAN = {**_IMAGES, "aggregation": _OF_FRAMES.replace(" or callable", "")}
+with_gan_docs = shared_docs(_with_callbacks(_GAN, "PlateauCallbacks()"))
+with_transfer_docs = shared_docs(
+    _with_callbacks(_IMAGES, "PlateauCallbacks(min_lr=1e-7)")
+)

@@ -12,23 +12,77 @@ import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
-from .._last_layer import last_layer
 from ..exceptions import AdversarialImbalanceWarning
-from ._adversarial import AdversarialModel, AdversarialVideos
-from ._attention import NetworkOfVideos
-from ._callbacks import GeneratorFollows
-from ._docs import with_image_docs
+from ._adversarial import AdversarialModel, GeneratorFollows
+from ._aggregation import AGGREGATIONS, TopK
+from ._docs import with_gan_docs
 from ._images import ImageDetector
+from ._input import check_positive_integers
 
 # Mean cross-entropy of a network that gives what it wants less than 1 %.
 _LOST = -math.log(0.01)
 
+# Slope of the leaky rectifiers for negative inputs, as in the paper.
+_SLOPE = 0.3
 
-@with_image_docs
+
+class Generator(BaseEstimator):
+    """Parameters of the generator of a :class:`GANDetector`.
+
+    Parameters
+    ----------
+    filters : sequence of int, default=(256, 128, 64, 64, 32)
+        Channels after the dense layer, then filters of the transposed convolutions.
+        Each entry stands for one doubling of the image, the last for that by the
+        transposed convolution to the image itself: height and width must be multiples
+        of two to the power of the number of entries, of 32 by default.
+    noise_dim : int, default=100
+        Numbers, drawn from a normal distribution, that an image is generated from.
+    momentum : float, default=0.99
+        Share of the running mean and variance of batch normalization that a training
+        step keeps. `generate` uses them; lower it for short trainings.
+    learning_rate : float, default=1e-4
+        Learning rate of the generator's optimizer. It is reduced in the same
+        proportion as the discriminator's.
+
+    See Also
+    --------
+    GANDetector : Takes it as `generator`.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import GANDetector, Generator
+    >>> GANDetector(generator=Generator(noise_dim=50))
+    GANDetector(generator=Generator(noise_dim=50))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "filters": ["array-like"],
+        "noise_dim": [Interval(Integral, 1, None, closed="left")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        filters: Sequence[int] = (256, 128, 64, 64, 32),
+        noise_dim: int = 100,
+        momentum: float = 0.99,
+        learning_rate: float = 1e-4,
+    ) -> None:
+        self.filters = filters
+        self.noise_dim = noise_dim
+        self.momentum = momentum
+        self.learning_rate = learning_rate
+
+
+@with_gan_docs
 class GANDetector(ImageDetector):
     """Detect deepfakes with a discriminator that is trained against a generator.
 
@@ -50,14 +104,8 @@ class GANDetector(ImageDetector):
 
     Parameters
     ----------
-    noise_dim : int, default=100
-        Numbers, drawn from a normal distribution, that an image is generated from.
-    generator_filters : sequence of int, default=(256, 128, 64, 64, 32)
-        Channels after the generator's dense layer, then filters of its transposed
-        convolutions. Each entry stands for one doubling of the image, the last for
-        that by the transposed convolution to the image itself: so height and width
-        must be multiples of two to the power of the number of entries, of 32 by
-        default.
+    generator : Generator or None, default=None
+        Parameters of the generator; None is ``Generator()``.
     discriminator_filters : sequence of int, default=(64, 128, 256)
         Filters of the discriminator's convolutions, each of which halves the image.
     kernel_size : int, default=5
@@ -65,12 +113,6 @@ class GANDetector(ImageDetector):
     dropout : float, default=0.3
         Share of activations dropped after each convolution of the discriminator
         while training.
-    negative_slope : float, default=0.3
-        Slope of the leaky rectifiers for negative inputs.
-    momentum : float, default=0.99
-        Share of the running mean and variance of the generator's batch
-        normalization that a training step keeps. `generate` goes by them, so after
-        few steps lower it.
     generated_label : {0, 1}, default=0
         What the discriminator shall call generated images: the first class, real,
         as in the paper, or the second, fake. The generator aims at the other. On
@@ -86,11 +128,9 @@ class GANDetector(ImageDetector):
     offset : float, default=-1.0
         What is added then. Together they must bring the pixels to -1 to 1; the
         defaults do so with bytes.
+    {{image_parameters}}
     learning_rate : float, default=1e-4
         Learning rate of the discriminator's optimizer.
-    generator_learning_rate : float, default=1e-4
-        Learning rate of the generator's optimizer. It is reduced in the same
-        proportion as the discriminator's.
     {{optimizer}}
         Both networks have one of their own, of these settings:
         ``optimizer__clipnorm=1.0`` clips the gradients of both.
@@ -104,7 +144,6 @@ class GANDetector(ImageDetector):
     Attributes
     ----------
     {{fit_attributes}}
-    {{image_attributes}}
     generator_ : keras.Model
         The trained generator, from noise to images in the range -1 to 1.
 
@@ -137,14 +176,15 @@ class GANDetector(ImageDetector):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepfake.detectors import GANDetector
+    >>> from skdeepfake.detectors import GANDetector, Generator
     >>> rng = np.random.RandomState(0)
     >>> X = rng.randint(1, 100, size=(8, 3, 16, 16, 3)).astype(np.uint8)
     >>> y = np.array([0, 1] * 4)
     >>> X[y == 1] += 100  # fakes are brighter here
     >>> detector = GANDetector(
-    ...     generator_filters=(4, 4), discriminator_filters=(4,), learning_rate=0.01,
-    ...     label_smoothing=0.2, epochs=20, validation_fraction=None, random_state=0,
+    ...     generator=Generator(filters=(4, 4)), discriminator_filters=(4,),
+    ...     learning_rate=0.01, label_smoothing=0.2, epochs=20,
+    ...     validation_fraction=None, random_state=0,
     ... ).fit(X, y)
     >>> detector.predict(X).tolist()
     [0, 1, 0, 1, 0, 1, 0, 1]
@@ -152,109 +192,50 @@ class GANDetector(ImageDetector):
     (2, 16, 16, 3)
     """
 
-    model_: keras.Model
     generator_: keras.Model
 
-    _networks: ClassVar[tuple[str, ...]] = (*ImageDetector._networks, "generator_")
+    _objects: ClassVar[dict[str, type]] = {
+        **ImageDetector._objects,
+        "generator": Generator,
+    }
+
+    _networks: ClassVar[tuple[str, ...]] = ("model_", "generator_")
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ImageDetector._parameter_constraints,
-        "noise_dim": [Interval(Integral, 1, None, closed="left")],
-        "generator_filters": ["array-like"],
+        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK],
+        "generator": [Generator, None],
         "discriminator_filters": ["array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "negative_slope": [Interval(Real, 0, None, closed="left")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
         "generated_label": [Options(Integral, {0, 1})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "rescale": [Interval(Real, 0, None, closed="neither")],
         "offset": [Interval(Real, None, None, closed="neither")],
-        "generator_learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
         self,
         *,
-        noise_dim: int = 100,
-        generator_filters: Sequence[int] = (256, 128, 64, 64, 32),
+        generator: Generator | None = None,
         discriminator_filters: Sequence[int] = (64, 128, 256),
         kernel_size: int = 5,
         dropout: float = 0.3,
-        negative_slope: float = 0.3,
-        momentum: float = 0.99,
         generated_label: int = 0,
         label_smoothing: float = 0.0,
         rescale: float = 1 / 127.5,
         offset: float = -1.0,
-        learning_rate: float = 1e-4,
-        generator_learning_rate: float = 1e-4,
-        optimizer: Any = "adam",
-        batch_size: int = 32,
-        epochs: int = 50,
-        validation_fraction: float | None = 0.1,
-        monitor: str = "val_loss",
-        patience: int | None = 5,
-        lr_factor: float = 0.2,
-        lr_patience: int | None = 5,
-        min_lr: float = 1e-5,
-        aggregation: str = "mean",
-        top_k: int = 3,
-        no_face: str = "prior",
-        class_weight: Any = None,
-        augment: Any = None,
-        fakes: str = "given",
-        blended_share: float = 0.25,
-        blender: Any = None,
-        callbacks: list | None = None,
-        dtype_policy: str | None = None,
-        jit_compile: bool | str = "auto",
-        distribution: str | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-        **routed: Any,
+        **params: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            epochs=epochs,
-            validation_fraction=validation_fraction,
-            monitor=monitor,
-            patience=patience,
-            lr_factor=lr_factor,
-            lr_patience=lr_patience,
-            min_lr=min_lr,
-            aggregation=aggregation,
-            top_k=top_k,
-            no_face=no_face,
-            class_weight=class_weight,
-            augment=augment,
-            fakes=fakes,
-            blended_share=blended_share,
-            blender=blender,
-            callbacks=callbacks,
-            dtype_policy=dtype_policy,
-            jit_compile=jit_compile,
-            distribution=distribution,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            **routed,
-        )
-        self.noise_dim = noise_dim
-        self.generator_filters = generator_filters
+        super().__init__(**params)
+        self.generator = generator
         self.discriminator_filters = discriminator_filters
         self.kernel_size = kernel_size
         self.dropout = dropout
-        self.negative_slope = negative_slope
-        self.momentum = momentum
         self.generated_label = generated_label
         self.label_smoothing = label_smoothing
         self.rescale = rescale
         self.offset = offset
-        self.generator_learning_rate = generator_learning_rate
 
     def generate(self, n: int, random_state: Any = None) -> NDArray[np.uint8]:
         """Make pictures of what the generator has learnt.
@@ -281,7 +262,9 @@ class GANDetector(ImageDetector):
         """
         check_is_fitted(self)
         check_scalar(n, "n", Integral, min_val=1)
-        noise = check_random_state(random_state).normal(size=(n, self.noise_dim))
+        noise = check_random_state(random_state).normal(
+            size=(n, self.generator_.input_shape[1])
+        )
         starts = range(0, n, self.batch_size)
         images = [self._generate(noise[i : i + self.batch_size]) for i in starts]
         return np.rint((np.concatenate(images) + 1) * 127.5).astype(np.uint8)
@@ -294,22 +277,23 @@ class GANDetector(ImageDetector):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        self._check_positive_integers("generator_filters", at_least=1)
-        self._check_positive_integers("discriminator_filters")
+        self._generator._validate_params()
+        check_positive_integers(self._generator, "filters", at_least=1)
+        check_positive_integers(self, "discriminator_filters")
 
-    def _build_network(self) -> keras.Model:
+    def build_network(self) -> keras.Model:
         generator = self._build_generator()
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         scaled = layers.Rescaling(self.rescale, self.offset, name="scaling")(inputs)
         logits = self._build_discriminator()(scaled)
         outputs = layers.Activation("sigmoid", dtype="float32")(logits)
-        return self._pit(keras.Model(inputs, outputs), generator)
+        return self._build_adversarial(keras.Model(inputs, outputs), generator)
 
     def _build_discriminator(self) -> keras.Model:
         inputs = x = keras.Input(self.frame_shape_)
         for number, filters in enumerate(self.discriminator_filters):
             x = layers.Conv2D(filters, self.kernel_size, strides=2, padding="same")(x)
-            x = layers.LeakyReLU(self.negative_slope)(x)
+            x = layers.LeakyReLU(_SLOPE)(x)
             # Without a seed of its own, PyTorch's would not heed `random_state`.
             x = layers.Dropout(self.dropout, seed=self._seed(number))(x)
         logits = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
@@ -317,11 +301,11 @@ class GANDetector(ImageDetector):
 
     def _build_generator(self) -> keras.Model:
         height, width = self._size_to_start_from()
-        first, *others = self.generator_filters
+        first, *others = self._generator.filters
 
         def activate(x: Any) -> Any:
-            x = layers.BatchNormalization(momentum=self.momentum)(x)
-            return layers.LeakyReLU(self.negative_slope)(x)
+            x = layers.BatchNormalization(momentum=self._generator.momentum)(x)
+            return layers.LeakyReLU(_SLOPE)(x)
 
         def double(x: Any, filters: int, activation: str | None = None) -> Any:
             return layers.Conv2DTranspose(
@@ -333,7 +317,7 @@ class GANDetector(ImageDetector):
                 activation=activation,
             )(x)
 
-        inputs = keras.Input((self.noise_dim,))
+        inputs = keras.Input((self._generator.noise_dim,))
         x = activate(layers.Dense(height * width * first, use_bias=False)(inputs))
         x = layers.Reshape((height, width, first))(x)
         for filters in others:
@@ -341,10 +325,14 @@ class GANDetector(ImageDetector):
         images = double(x, self.frame_shape_[2], activation="tanh")
         return keras.Model(inputs, images, name="generator")
 
+    @property
+    def _generator(self) -> Generator:
+        return Generator() if self.generator is None else self.generator
+
     def _size_to_start_from(self) -> tuple[int, int]:
         """Divide the size of the images by all doublings."""
         height, width = self.frame_shape_[:2]
-        doublings = len(self.generator_filters)
+        doublings = len(self._generator.filters)
         step = 2**doublings
         if height % step == 0 and width % step == 0:
             return height // step, width // step
@@ -358,18 +346,18 @@ class GANDetector(ImageDetector):
         shorten = f", or give it {possible} entries" if possible else ""
         raise ValueError(
             f"X has images of {height} x {width} pixels, but the {doublings} entries "
-            f"of `generator_filters` reach multiples of {step} only: resize the images "
-            f"to {nearest}{shorten}"
+            f"of the generator's `filters` reach multiples of {step} only: resize the "
+            f"images to {nearest}{shorten}"
         )
 
-    def _pit(
+    def _build_adversarial(
         self, classifier: keras.Model, generator: keras.Model, epoch: int = 0
     ) -> AdversarialModel:
         """Set the networks against each other, with other noise in a later epoch."""
         return AdversarialModel(
             classifier,
             generator,
-            self._make_optimizer(self.generator_learning_rate),
+            self._make_optimizer(self._generator.learning_rate),
             generated_label=int(self.generated_label),
             label_smoothing=float(self.label_smoothing),
             seed=self._seed(epoch),
@@ -386,28 +374,7 @@ class GANDetector(ImageDetector):
         super()._prepare_loaded()
         # What was loaded is the classifier alone.
         seen = len(getattr(self, "history_", {}).get("loss", ()))
-        self.model_ = self._pit(self.model_, self.generator_, epoch=seen)
-
-    def _of_videos(self, frames: Any, **settings: Any) -> keras.Model:
-        odds = NetworkOfVideos(
-            keras.Model(frames, self._weighed(self.model_)),
-            last_layer(self.model_),
-            self.attention_,
-            as_odds=True,
-        )
-        whole = AdversarialVideos(self.model_, odds)
-        self._compile_alike(whole, **settings)
-        return whole
-
-    def _weighed(self, network: keras.Model) -> list[Any]:
-        # What the last layer sees is one number. The discriminator's sees more.
-        discriminator = network.get_layer("discriminator")
-        inner = keras.Model(
-            discriminator.inputs,
-            [discriminator.layers[-1].input, discriminator.output],
-        )
-        features, odds = inner(network.get_layer("scaling").output)
-        return [features, odds, last_layer(network)(odds)]
+        self.model_ = self._build_adversarial(self.model_, self.generator_, epoch=seen)
 
     def _training_variables(self) -> dict[str, list[Any]]:
         variables = super()._training_variables()
@@ -420,7 +387,9 @@ class GANDetector(ImageDetector):
         return [*super()._make_callbacks(validated=validated), GeneratorFollows()]
 
     def _gives_finite_numbers(self, frames: NDArray) -> bool:
-        noise = np.random.RandomState(0).normal(size=(1, self.noise_dim))
+        noise = np.random.RandomState(0).normal(
+            size=(1, self.generator_.input_shape[1])
+        )
         images = self._generate(noise)
         return super()._gives_finite_numbers(frames) and bool(np.isfinite(images).all())
 
@@ -436,7 +405,7 @@ class GANDetector(ImageDetector):
         elif last["discriminator_loss"] - last["loss"] > _LOST:
             winner = "generator"
             loss = f"discriminator_loss {last['discriminator_loss']:.3g}"
-            advice = "a lower generator_learning_rate"
+            advice = "a lower learning_rate of the generator"
         else:
             return
         warnings.warn(

@@ -2,95 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from numbers import Real
+from collections.abc import Mapping
 from types import NoneType
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import StrOptions
 
-from .._last_layer import last_layer
 from .._network_files import check_description
-from .._slots import filled_slots
 from ..augmentation._applying import Augmenter, resolve
-from ..synthesis import SelfBlender
-from ._answers import AGGREGATIONS
-from ._attention import (
-    NetworkOfVideos,
-    build_attention,
-    running_answers,
-)
+from ._aggregation import AGGREGATIONS, Attention, TopK, VideoNetwork
 from ._base import BaseDetector, Videos, Work
 from ._batches import Batch, Change, frames_and_fillers
-from ._blending import BlendReal, ReplaceFakes, real_and_fake, real_label
+from ._docs import with_image_docs
+from ._fakes import SelfBlendedFakes, real_label
 
 
+@with_image_docs
 class ImageDetector(BaseDetector):
-    """A detector that is given faces as images.
+    """A detector that takes faces as images.
 
-    In training they can be augmented, and real ones be blended into fakes. And it can
-    learn which frames of a video its answer for that should go by.
+    Parameters
+    ----------
+    {{image_parameters}}
+    learning_rate : float, default=1e-4
+        Learning rate of the optimizer.
+    {{optimizer}}
+    batch_size : int, default=32
+        Frames per training step and per step of prediction.
+    epochs : int, default=50
+        Maximum number of passes over the training frames.
+    {{fit_parameters}}
+
+    Attributes
+    ----------
+    {{fit_attributes}}
+
+    See Also
+    --------
+    BaseDetector : Base of all detectors.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import ImageDetector
+    >>> class LogisticDetector(ImageDetector):
+    ...     def build_network(self):
+    ...         x = inputs = keras.Input(self.frame_shape_)
+    ...         x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(x))
+    ...         return keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(x))
+    >>> X = np.full((4, 2, 8, 8, 3), 9, np.uint8)
+    >>> X[::2] = 200
+    >>> detector = LogisticDetector(
+    ...     learning_rate=0.1, epochs=10, validation_fraction=None, random_state=0
+    ... )
+    >>> detector.fit(X, [1, 0, 1, 0]).predict(X).tolist()
+    [1, 0, 1, 0]
     """
 
-    attention_: keras.Model
+    # The operation above which the network is trained; None trains all of it.
+    _cut_at: str | None = None
 
-    _networks: ClassVar[tuple[str, ...]] = ("model_", "attention_")
-
-    # The networks that `model_` is made into, each with what it was made of.
-    _answering: tuple[keras.Model, keras.Model] | None = None
-    _trained: tuple[tuple[keras.Model, bool], keras.Model] | None = None
+    # The network that is trained, and what it was made of.
+    _trained: tuple[tuple[Any, ...], keras.Model] | None = None
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseDetector._parameter_constraints,
-        "aggregation": [StrOptions({*AGGREGATIONS, "attention"})],
+        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, Attention, callable],
         "augment": [str, keras.Layer, list, tuple, None],
-        "fakes": [StrOptions({"given", "self_blended", "mixed"})],
-        "blended_share": [Interval(Real, 0, 1, closed="right")],
-        "blender": [SelfBlender, None],
+        "fake_source": [StrOptions({"labels"}), SelfBlendedFakes],
     }
 
     def __init__(
-        self,
-        *,
-        augment: Any,
-        fakes: str,
-        blended_share: float,
-        blender: SelfBlender | None,
-        **others: Any,
+        self, *, augment: Any = None, fake_source: Any = "labels", **params: Any
     ) -> None:
-        super().__init__(**others)
+        super().__init__(**params)
         self.augment = augment
-        self.fakes = fakes
-        self.blended_share = blended_share
-        self.blender = blender
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, with those for the optimizer that were set.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether those of the `blender` are there, too.
-
-        Returns
-        -------
-        dict
-            Names and values.
-        """
-        params = super().get_params(deep)
-        if deep and isinstance(self.blender, SelfBlender):
-            of_blender = self.blender.get_params()
-            params.update({f"blender__{k}": v for k, v in of_blender.items()})
-        return params
+        self.fake_source = fake_source
 
     def _validate_params(self) -> None:
         super()._validate_params()
         if self.augment is not None:
             resolve(self.augment, None)
+        if self._fakes is not None:
+            self._fakes._validate_params()
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -116,33 +114,37 @@ class ImageDetector(BaseDetector):
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
         frames = super()._validate_frames(X, reset=reset)
-        changed = [
-            name
-            for name, is_set in (
-                ("augment", self.augment is not None),
-                ("fakes", self.fakes != "given"),
-            )
-            if is_set
-        ]
+        changed = []
+        if self.augment is not None:
+            changed.append(f"augment={self.augment!r}")
+        if self._fakes is not None:
+            changed.append(f"fake_source={self.fake_source!r}")
         if reset and changed and (frames.dtype != np.uint8 or frames.shape[-1] != 3):
             raise ValueError(
                 f"X has frames of shape {frames.shape[2:]} and dtype {frames.dtype}, "
-                f"but {' and '.join(f'{n}={getattr(self, n)!r}' for n in changed)} "
-                "changes RGB images of uint8: pass X as such, or leave the default"
+                f"but {' and '.join(changed)} changes RGB images of uint8: pass X as "
+                "such, or leave the default"
             )
         return frames
 
-    def _classes_beside(self, y: ArrayLike) -> NDArray | None:
+    def _infer_classes(self, y: ArrayLike) -> NDArray | None:
         labels = np.asarray(y)
         if labels.ndim == 2 and labels.shape[1] == 1:  # a column, which is warned of
             labels = labels[:, 0]
-        if self.fakes == "given" or labels.ndim != 1 or not labels.size:
+        if self._fakes is None or labels.ndim != 1 or not labels.size:
             return None  # what is wrong with y is told elsewhere
-        real_label(labels)
-        only_real = self.fakes == "self_blended" and len(np.unique(labels)) == 1
-        return real_and_fake(labels) if only_real else None
+        return self._fakes.classes(labels)
 
-    # -- what is trained on ----------------------------------------------------
+    # -- fakes ---------------------------------------------------------------
+
+    @property
+    def _fakes(self) -> SelfBlendedFakes | None:
+        fakes = self.fake_source
+        return fakes if isinstance(fakes, SelfBlendedFakes) else None
+
+    @property
+    def _makes_all_fakes(self) -> bool:
+        return self._fakes is not None and self._fakes.replaces_all
 
     @property
     def _real(self) -> int:
@@ -150,36 +152,45 @@ class ImageDetector(BaseDetector):
         return self.classes_.tolist().index(real_label(self.classes_))
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
-        if self.fakes != "self_blended":
+        if not self._makes_all_fakes:
             return super()._weights(y, given)
         given = np.where(y == self._real, given, 0)  # the others are left out
         if not given.any():
             raise ValueError(
                 "y contains no real video of positive sample_weight, but it is these "
-                "that fakes='self_blended' makes fakes of"
+                f"that fake_source={self.fake_source!r} makes fakes of"
             )
         return given, given * self._class_weight(self._real)
 
     def _class_weight(self, number: int) -> float:
-        """Give the weight of a class of which there are as many as of the other."""
+        """Return the weight of a class of which there are as many as of the other."""
         if not isinstance(self.class_weight, dict):
             return 1.0
         return float(self.class_weight.get(self.classes_[number], 1))
 
     def _count(self, y: NDArray) -> NDArray:
         count = super()._count(y)
-        return count + count[::-1] if self.fakes == "self_blended" else count
+        return count + count[::-1] if self._makes_all_fakes else count
 
-    def _parts_in_a_step(self, index: tuple[NDArray, ...]) -> int:
-        frames_in_a_part = index[-1].shape[1] if index[-1].ndim == 2 else 1
-        if self.fakes == "self_blended":
-            frames_in_a_part *= 2
-        return max(1, self.batch_size // frames_in_a_part)
+    # -- batches -------------------------------------------------------------
+
+    def _sample_index(
+        self, filled: NDArray[np.bool_], numbers: NDArray
+    ) -> tuple[tuple[NDArray, ...], NDArray | None]:
+        if isinstance(self.aggregation, Attention):
+            return frames_and_fillers(filled, numbers)
+        return super()._sample_index(filled, numbers)
+
+    def _samples_per_step(self, index: tuple[NDArray, ...]) -> int:
+        frames_per_sample = index[-1].shape[1] if index[-1].ndim == 2 else 1
+        if self._makes_all_fakes:
+            frames_per_sample *= 2
+        return max(1, self.batch_size // frames_per_sample)
 
     def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
         changes: list[Change] = []
-        if self.fakes != "given":
-            changes.append(self._blending(work.videos, training=training))
+        if self._fakes is not None:
+            changes.append(self._blending(self._fakes, work.videos, training=training))
         if training and work.augmented and self.augment is not None:
             augment = Augmenter(self.augment, seed)
 
@@ -189,146 +200,54 @@ class ImageDetector(BaseDetector):
             changes.append(change)
         return changes
 
-    def _blending(self, videos: Videos, *, training: bool) -> Change:
-        blender = self.blender or SelfBlender()
+    def _blending(
+        self, fakes: SelfBlendedFakes, videos: Videos, *, training: bool
+    ) -> Change:
         fake = 1 - self._real
-        if self.fakes == "self_blended":
-            times = self._class_weight(fake) / self._class_weight(self._real)
-            return BlendReal(blender, fake, times)
+        times = self._class_weight(fake) / self._class_weight(self._real)
         numbers = videos.training if training else videos.validation
         # Of all, so that videos are as long as they are in the batches.
-        index, present = self._parts(videos.filled, numbers)  # type: ignore[arg-type]
+        index, present = self._sample_index(videos.filled, numbers)  # type: ignore[arg-type]
         real = np.flatnonzero(videos.y[index[0]].ravel() == self._real)
         index = tuple(axis[real] for axis in index)
         present = None if present is None else present[real]
-        return ReplaceFakes(blender, fake, self.blended_share, videos.X, index, present)
+        return fakes.step(fake, times, videos.X, index, present)
 
-    # -- attention -------------------------------------------------------------
-
-    @property
-    def _weighs_frames(self) -> bool:
-        return self.aggregation == "attention"
-
-    @property
-    def _answers_as_it_goes(self) -> bool:
-        return self._weighs_frames
-
-    def _parts(
-        self, filled: NDArray[np.bool_], numbers: NDArray
-    ) -> tuple[tuple[NDArray, ...], NDArray | None]:
-        if self._weighs_frames:
-            return frames_and_fillers(filled, numbers)
-        return super()._parts(filled, numbers)
+    # -- networks ------------------------------------------------------------
 
     def _build_networks(self) -> keras.Model:
         network = super()._build_networks()
-        self.__dict__.pop("attention_", None)
-        if self._weighs_frames:
-            self.attention_ = build_attention(self._weighed(network)[0].shape[-1])
+        if isinstance(self.aggregation, Attention):
+            network = self.aggregation.extend(network)
         return network
-
-    def _ensure_compiled_model(self) -> None:
-        self._check_attention()
-        super()._ensure_compiled_model()
-
-    def _check_attention(self) -> None:
-        if self._weighs_frames and not hasattr(self, "attention_"):
-            raise ValueError(
-                f"aggregation='attention' takes weights that are learnt in fit, and "
-                f"this {type(self).__name__} was fitted with another aggregation: fit "
-                "it anew"
-            )
 
     @property
     def _trained_network(self) -> keras.Model:
-        if not self._weighs_frames:
-            return self.model_
-        return self._once(lambda: self._of_videos(self.model_.input))
-
-    def _once(self, make: Callable[[], keras.Model]) -> keras.Model:
-        """Make the network that is trained when there is another than was."""
-        made_of = self.model_, self._weighs_frames
+        made_of = self.model_, isinstance(self.aggregation, Attention)
         if self._trained is None or self._trained[0] != made_of:
-            self._trained = made_of, make()
+            self._trained = made_of, self._network_above(self._cut_at)
         return self._trained[1]
 
-    def _of_videos(self, frames: Any, **settings: Any) -> keras.Model:
-        """Make what follows a tensor a network of videos, compiled like `model_`."""
-        of_frames = keras.Model(frames, self._weighed(self.model_))
-        whole = NetworkOfVideos(of_frames, last_layer(self.model_), self.attention_)
-        self._compile_alike(whole, **settings)
-        return whole
-
-    def _weighed(self, network: keras.Model) -> list[Any]:
-        """Give what frames are weighed by, what the last layer sees, and its output.
-
-        Once, what is the same.
-        """
-        return [last_layer(network).input, network.output]
-
-    @property
-    def _answering_network(self) -> keras.Model:
-        if not self._weighs_frames:
-            return self.model_
-        self._check_attention()
-        if self._answering is None or self._answering[0] is not self.model_:
-            features, *_, proba = self._weighed(self.model_)
-            weight = self.attention_(features)
-            outputs = keras.layers.Concatenate(dtype="float32")([proba, weight])
-            self._answering = self.model_, keras.Model(self.model_.input, outputs)
-        return self._answering[1]
-
-    def predict_frame_weights(self, X: ArrayLike) -> NDArray:
-        """Tell how much each frame counts in the answer for its video.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            As in `fit`; the number of frames may differ.
-
-        Returns
-        -------
-        ndarray of shape (n_videos, n_frames)
-            Weights that add up to 1 in each video; NaN for slots without a face.
-
-        Raises
-        ------
-        ValueError
-            If X is not of the form seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
-        AttributeError
-            Unless ``aggregation="attention"``.
-        """
-        if not self._weighs_frames:
-            raise AttributeError(
-                f"{type(self).__name__} has learnt no weights of frames: fit it with "
-                "aggregation='attention'"
+    def _network_above(self, cut: str | None, **settings: Any) -> keras.Model:
+        """Make the network that follows an operation, compiled like `model_`."""
+        attention = isinstance(self.aggregation, Attention)
+        if attention != (self.model_.output_shape[-1] == 2):
+            raise ValueError(
+                f"aggregation={self.aggregation!r} needs another network than this "
+                f"{type(self).__name__} was fitted with: fit it without warm_start"
             )
-        check_is_fitted(self)
-        _, weight = self._weigh(self._validate_frames(X, reset=False))
-        return weight / np.nansum(weight, axis=1, keepdims=True)
+        network = self.model_
+        if cut is not None:
+            network = keras.Model(self._output_of(cut), network.output)
+        if attention:
+            network = VideoNetwork(network)
+        if network is not self.model_:
+            settings = {"optimizer": self.model_.optimizer, **settings}
+            network.compile(**{**self._compile_settings(), **settings})
+        return network
 
-    def _weigh(self, X: NDArray) -> tuple[NDArray, NDArray]:
-        """Give the probability and the weight of each slot, NaN where it is empty."""
-        filled = filled_slots(X)
-        found = np.full((*filled.shape, 2), np.nan)
-        index = np.nonzero(filled)
-        found[index] = self._predict_parts(X, index)
-        return found[..., 0], found[..., 1]
-
-    def _frame_weights(self, X: NDArray) -> NDArray | None:
-        return self._weigh(X)[1] if self._weighs_frames else None
-
-    def _combine(self, positive: NDArray, weight: NDArray | None = None) -> NDArray:
-        if weight is None:
-            return super()._combine(positive)
-        return super()._aggregate(running_answers(positive, weight))
-
-    def _predict_slots(self, X: NDArray) -> NDArray:
-        if self._weighs_frames:
-            return running_answers(*self._weigh(X))
-        return super()._predict_slots(X)
+    def _output_of(self, name: str | None) -> Any:
+        return next(op for op in self.model_.operations if op.name == name).output
 
 
 def by_image(change: Any, frames: NDArray) -> NDArray:

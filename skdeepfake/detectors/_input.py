@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -117,3 +118,25 @@ def check_labels(
             f"{np.asarray(classes).tolist()}"
         )
     return y
+
+
+def check_positive_integers(estimator: Any, name: str, at_least: int = 0) -> None:
+    """Check a parameter that holds one number per layer.
+
+    Parameters
+    ----------
+    estimator : object
+        Has the parameter; errors name it.
+    name : str
+        The parameter.
+    at_least : int, default=0
+        Smallest number of layers.
+    """
+    values = getattr(estimator, name)
+    whole = all(isinstance(n, Integral) and int(n) > 0 for n in values)
+    if not whole or len(values) < at_least:
+        raise ValueError(
+            f"The {name!r} parameter of {type(estimator).__name__} must be positive "
+            f"integers, one per layer{', at least one' if at_least else ''}. Got "
+            f"{values!r} instead."
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import difflib
 import inspect
 from collections.abc import Iterator, Mapping
 from numbers import Integral
@@ -20,7 +21,6 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
 from .._network_files import check_description, keeps_optimizer
-from .._precision import distributed, dtype_policy
 from .._versions import Versioned
 from ..exceptions import ModelFileError
 from . import _archive
@@ -66,6 +66,9 @@ class KerasEstimator(Versioned, KerasClassifier):
     # Parameters of the form `optimizer__clipnorm` reach the optimizer.
     _routing_prefixes: ClassVar[set[str]] = {"optimizer"}
 
+    # Parameters whose default None stands for an object of this type.
+    _objects: ClassVar[dict[str, type]] = {}
+
     # Set by `fit`; None where scikeras has still to find the classes.
     classes_: Any
     model_: keras.Model
@@ -74,14 +77,38 @@ class KerasEstimator(Versioned, KerasClassifier):
     # Parameters that subclasses set.
     optimizer: Any
     learning_rate: float
-    dtype_policy: str | None
-    jit_compile: bool | str
-    distribution: str | None
     warm_start: bool
     random_state: Any
 
-    def _build_network(self) -> keras.Model:
-        """Build the network, not compiled, for the data that were validated."""
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Show the parameters that ``**params`` passes on in the signature."""
+        super().__init_subclass__(**kwargs)
+        constructor = vars(cls).get("__init__")
+        base = super(cls, cls).__init__
+        if constructor is None or base is KerasClassifier.__init__:
+            return
+        own = inspect.signature(constructor)
+        new = dict(own.parameters)
+        *_, last = own.parameters.values()
+        if last.kind is last.VAR_KEYWORD:
+            del new[last.name]
+            inherited = inspect.signature(base).parameters.items()
+            passed = {name: new.pop(name, p) for name, p in inherited}
+            new = {"self": passed.pop("self"), **new, **passed}
+        constructor.__signature__ = own.replace(parameters=list(new.values()))
+
+    def build_network(self) -> keras.Model:
+        """Build the network, not compiled, for frames as seen in `fit`.
+
+        A subclass overrides this. It finds the shape and dtype of a frame in
+        `frame_shape_` and `frame_dtype_`.
+
+        Returns
+        -------
+        keras.Model
+            From batches of frames to the probability of the second class, of shape
+            (n, 1), by a last layer with a sigmoid.
+        """
         raise NotImplementedError
 
     def _set_routed(self, routed: dict[str, Any]) -> None:
@@ -90,9 +117,11 @@ class KerasEstimator(Versioned, KerasClassifier):
         # and so parameters, that are not in the signature.
         for name, value in routed.items():
             if not self._is_routed(name):
+                known = difflib.get_close_matches(name, self._get_param_names(), 1)
+                meant = f". Did you mean {known[0]!r}?" if known else ""
                 raise TypeError(
                     f"{type(self).__name__}.__init__() got an unexpected keyword "
-                    f"argument {name!r}"
+                    f"argument {name!r}{meant}"
                 )
             setattr(self, name, value)
 
@@ -117,19 +146,21 @@ class KerasEstimator(Versioned, KerasClassifier):
         Parameters
         ----------
         deep : bool, default=True
-            Present for the API's sake.
+            Whether to include the parameters of parameters that are estimators.
 
         Returns
         -------
         dict
             Names and values.
         """
-        params = {name: getattr(self, name) for name in self._get_param_names()}
-        params.update({k: v for k, v in vars(self).items() if self._is_routed(k)})
-        return params
+        params = BaseEstimator.get_params(self, deep)
+        return params | {k: v for k, v in vars(self).items() if self._is_routed(k)}
 
     def set_params(self, **params: Any) -> KerasEstimator:
         """Set parameters; `optimizer__*` reaches the optimizer.
+
+        Names such as `callbacks__patience` reach the parameters of a parameter, also
+        where its default None stands for an object.
 
         Parameters
         ----------
@@ -142,6 +173,9 @@ class KerasEstimator(Versioned, KerasClassifier):
             The detector itself.
         """
         routed = {k: v for k, v in params.items() if self._is_routed(k)}
+        for name, separator, _ in (key.partition("__") for key in params):
+            if separator and name in self._objects and getattr(self, name) is None:
+                setattr(self, name, params.get(name) or self._objects[name]())
         BaseEstimator.set_params(
             self, **{k: v for k, v in params.items() if k not in routed}
         )
@@ -288,20 +322,18 @@ class KerasEstimator(Versioned, KerasClassifier):
         self._fit_callbacks = callbacks
         answering, self.model_ = self.model_, network
         try:
-            with distributed(self.distribution):
-                make_variables(network.optimizer, network.trainable_variables)
-                super()._fit_keras_model(
-                    batches,
-                    None,
-                    None,
-                    warm_start,
-                    epochs,
-                    initial_epoch,
-                    validation_data=validation_data,
-                    # Keras' own bar from 2 on; its 2 is two lines an epoch, so 1 is
-                    # ours.
-                    verbose=1 if self.verbose >= 2 else 0,
-                )
+            make_variables(network.optimizer, network.trainable_variables)
+            super()._fit_keras_model(
+                batches,
+                None,
+                None,
+                warm_start,
+                epochs,
+                initial_epoch,
+                validation_data=validation_data,
+                # Keras' own bar from 2 on; its 2 is two lines an epoch, so 1 is ours.
+                verbose=1 if self.verbose >= 2 else 0,
+            )
         finally:
             self.model_ = answering
         self.history_ = {name: list(values) for name, values in self.history_.items()}
@@ -315,14 +347,13 @@ class KerasEstimator(Versioned, KerasClassifier):
         return self.model_
 
     def _keras_build_fn(self) -> keras.Model:
-        with dtype_policy(self.dtype_policy), distributed(self.distribution):
-            network = self._build_networks()
-            network.compile(**self._get_compile_kwargs())
+        network = self._build_networks()
+        network.compile(**self._get_compile_kwargs())
         return network
 
     def _build_networks(self) -> keras.Model:
-        """Build the network, and set what else of networks belongs to it."""
-        return self._build_network()
+        """Build the network, and what is trained besides it."""
+        return self.build_network()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         optimizer = self._make_optimizer(self._rate_of_training)
@@ -338,13 +369,7 @@ class KerasEstimator(Versioned, KerasClassifier):
         return {
             "loss": self.loss,
             "metrics": self._make_metrics(),
-            "jit_compile": self.jit_compile,
         }
-
-    def _compile_alike(self, network: keras.Model, **settings: Any) -> None:
-        """Compile a network like the one that answers, and with its optimizer."""
-        alike = {**self._compile_settings(), "optimizer": self.model_.optimizer}
-        network.compile(**{**alike, **settings})
 
     def _make_metrics(self) -> list[Any]:
         """Make the metrics that training and validation report.
@@ -356,8 +381,9 @@ class KerasEstimator(Versioned, KerasClassifier):
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         """Make an optimizer as the parameters say."""
         optimizer = of_one_replica(self._new_optimizer(learning_rate))
-        policy = self.dtype_policy or keras.config.dtype_policy().name
-        if policy == "mixed_float16":  # lest small gradients vanish
+        if (
+            keras.config.dtype_policy().name == "mixed_float16"
+        ):  # lest small gradients vanish
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         return optimizer
 
@@ -383,13 +409,12 @@ class KerasEstimator(Versioned, KerasClassifier):
     def _ensure_compiled_model(self) -> None:
         # A loaded detector has no optimizer until it is trained further.
         if not self.model_.compiled:
-            with distributed(self.distribution):
-                self._prepare_loaded()
-                self.model_.compile(**self._get_compile_kwargs())
+            self._prepare_loaded()
+            self.model_.compile(**self._get_compile_kwargs())
 
     def _prepare_loaded(self) -> None:
         """Make networks that were loaded what can be trained."""
-        if self.distribution is not None:
+        if keras.distribution.distribution() is not None:
             for name in self._networks:
                 if hasattr(self, name):
                     packed = _archive.pack(getattr(self, name))
@@ -429,7 +454,7 @@ class KerasEstimator(Versioned, KerasClassifier):
         state = super().__getstate__()
         for name in (
             *("_fit_callbacks", "_predict_callbacks"),
-            *("_compiled", "_answering", "_trained"),
+            *("_compiled", "_trained"),
         ):
             state.pop(name, None)
         for name in self._networks:

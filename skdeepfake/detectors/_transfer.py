@@ -13,24 +13,73 @@ import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._compiled import compiled
-from .._precision import distributed
 from ..features._backbones import BACKBONES
 from ..features._network import Recipe, build_backbone
 from ..features._preprocessing import as_affine
 from ._base import Videos, Work
 from ._batches import Batch
 from ._blocks import blocks_of, graft
-from ._callbacks import training_callbacks
+from ._callbacks import PlateauCallbacks, own_callbacks
 from ._docs import with_transfer_docs
 from ._frozen import computed_once
 from ._images import ImageDetector, by_image
 
 # What the features of a face are called in the network.
 _FEATURES = "face_features"
+
+
+class Head(BaseEstimator):
+    """Parameters of the layers that a :class:`TransferDetector` puts on its backbone.
+
+    Parameters
+    ----------
+    pooling : {"avg", "max"}, default="avg"
+        How maps of features become one vector.
+    dropout : float, default=0.0
+        Share of the features dropped while training.
+    epochs : int, default=3
+        Epochs in which the new layer is trained alone, before the backbone: what comes
+        out of a layer of random weights would undo what the backbone knows. They do not
+        count as `epochs` of the detector, and see no augmentation. 0 for none; not used
+        with ``trainable="top"``.
+    learning_rate : float, default=1e-3
+        Learning rate of the optimizer in these epochs, and of ``trainable="top"``.
+
+    See Also
+    --------
+    TransferDetector : Takes it as `head`.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import Head, TransferDetector
+    >>> TransferDetector(head=Head(dropout=0.5))
+    TransferDetector(head=Head(dropout=0.5))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "pooling": [StrOptions({"avg", "max"})],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "epochs": [Interval(Integral, 0, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        pooling: str = "avg",
+        dropout: float = 0.0,
+        epochs: int = 3,
+        learning_rate: float = 1e-3,
+    ) -> None:
+        self.pooling = pooling
+        self.dropout = dropout
+        self.epochs = epochs
+        self.learning_rate = learning_rate
 
 
 @with_transfer_docs
@@ -42,10 +91,10 @@ class TransferDetector(ImageDetector):
     then the backbone as well, in whole or its last blocks, by small steps. It is
     trained on single frames and answers for a video by aggregating its frames.
 
-    It is none of the paper's, and beats them: of VGG16 as a whole with
-    ``augment="strong"``, more than of the paper's networks is to be expected on fakes
-    of the kind that it was trained on. What is to be expected on others, and what
-    ``fakes="mixed"`` does for them, is in the table of `benchmarks/accuracy`.
+    It is not one of the paper's detectors, and beats them: VGG16 trained as a whole
+    with ``augment="strong"`` does better than the paper's networks on fakes of the kind
+    that it was trained on. The table of `benchmarks/accuracy` says what to expect on
+    other fakes, and what :class:`SelfBlendedFakes` do for them.
 
     Parameters
     ----------
@@ -62,26 +111,17 @@ class TransferDetector(ImageDetector):
         last blocks of the backbone too. A block begins where the maps have become
         smaller, so VGG16 has five, of which 1 is `block5`. What is below never changes:
         its batch normalization keeps its statistics. It is computed once a `fit`, not
-        in every epoch, where nothing random stands before it, that is with
-        ``augment=None`` and ``fakes="given"``; the results lie in a temporary file, for
-        the last block of VGG16 and faces of 224 x 224 pixels 400 kB a face.
-    pooling : {"avg", "max"}, default="avg"
-        How maps of features become one vector.
-    dropout : float, default=0.0
-        Share of the features dropped while training.
+        in every epoch, unless `augment` or `fake_source` change the faces; the results
+        lie in a temporary file, for the last block of VGG16 and faces of 224 x 224
+        pixels 400 kB per face.
+    head : Head or None, default=None
+        Parameters of the new layers and of their own training; None is ``Head()``.
+    {{image_parameters}}
     learning_rate : float, default=1e-5
         Learning rate of the optimizer.
-    head_epochs : int, default=3
-        Epochs in which the new layer is trained alone, before the others; what comes
-        out of a layer of random weights would undo what the backbone knows. They are
-        not counted in `epochs`, and see no augmentation. 0 for none; not used with
-        ``trainable="top"``.
-    head_learning_rate : float, default=1e-3
-        Learning rate of the optimizer in these epochs, and of ``trainable="top"``.
-    weight_decay : float or None, default=None
-        How much each step draws the weights, but for biases and normalizations, towards
-        zero, as a share of the learning rate.
     {{optimizer}}
+        Weight decay (``optimizer="adamw", optimizer__weight_decay=0.01``) spares biases
+        and normalizations.
     batch_size : int, default=32
         Frames in a training step and in a step of prediction.
     epochs : int, default=20
@@ -91,9 +131,8 @@ class TransferDetector(ImageDetector):
     Attributes
     ----------
     {{fit_attributes}}
-    {{image_attributes}}
     head_history_ : dict of str to list of float
-        Loss and accuracy in the `head_epochs`. Only where there are some.
+        Loss and accuracy in the epochs of the head. Only where there are some.
     n_blocks_ : int
         Blocks of the backbone.
 
@@ -134,6 +173,10 @@ class TransferDetector(ImageDetector):
     [0, 1, 0, 1, 0, 1, 0, 1]
     """
 
+    _default_callbacks: ClassVar[PlateauCallbacks] = PlateauCallbacks(min_lr=1e-7)
+
+    _objects: ClassVar[dict[str, type]] = {**ImageDetector._objects, "head": Head}
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ImageDetector._parameter_constraints,
         "backbone": [StrOptions(set(BACKBONES)), keras.Model, callable],
@@ -142,11 +185,7 @@ class TransferDetector(ImageDetector):
             StrOptions({"all", "top"}),
             Interval(Integral, 1, None, closed="left"),
         ],
-        "pooling": [StrOptions({"avg", "max"})],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "head_epochs": [Interval(Integral, 0, None, closed="left")],
-        "head_learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left"), None],
+        "head": [Head, None],
     }
 
     def __init__(
@@ -155,74 +194,24 @@ class TransferDetector(ImageDetector):
         backbone: Any = "vgg16",
         weights: str | os.PathLike[str] | None = "imagenet",
         trainable: str | int = "all",
-        pooling: str = "avg",
-        dropout: float = 0.0,
+        head: Head | None = None,
         learning_rate: float = 1e-5,
-        head_epochs: int = 3,
-        head_learning_rate: float = 1e-3,
-        weight_decay: float | None = None,
-        optimizer: Any = "adam",
-        batch_size: int = 32,
         epochs: int = 20,
-        validation_fraction: float | None = 0.1,
-        monitor: str = "val_loss",
-        patience: int | None = 5,
-        lr_factor: float = 0.2,
-        lr_patience: int | None = 5,
-        min_lr: float = 1e-7,
-        aggregation: str = "mean",
-        top_k: int = 3,
-        no_face: str = "prior",
-        class_weight: Any = None,
-        augment: Any = None,
-        fakes: str = "given",
-        blended_share: float = 0.25,
-        blender: Any = None,
-        callbacks: list | None = None,
-        dtype_policy: str | None = None,
-        jit_compile: bool | str = "auto",
-        distribution: str | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-        **routed: Any,
+        **params: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            epochs=epochs,
-            validation_fraction=validation_fraction,
-            monitor=monitor,
-            patience=patience,
-            lr_factor=lr_factor,
-            lr_patience=lr_patience,
-            min_lr=min_lr,
-            aggregation=aggregation,
-            top_k=top_k,
-            no_face=no_face,
-            class_weight=class_weight,
-            augment=augment,
-            fakes=fakes,
-            blended_share=blended_share,
-            blender=blender,
-            callbacks=callbacks,
-            dtype_policy=dtype_policy,
-            jit_compile=jit_compile,
-            distribution=distribution,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            **routed,
-        )
+        super().__init__(learning_rate=learning_rate, epochs=epochs, **params)
         self.backbone = backbone
         self.weights = weights
         self.trainable = trainable
-        self.pooling = pooling
-        self.dropout = dropout
-        self.head_epochs = head_epochs
-        self.head_learning_rate = head_learning_rate
-        self.weight_decay = weight_decay
+        self.head = head
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        self._head._validate_params()
+
+    @property
+    def _head(self) -> Head:
+        return Head() if self.head is None else self.head
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -233,10 +222,10 @@ class TransferDetector(ImageDetector):
 
     # -- network ---------------------------------------------------------------
 
-    def _build_network(self) -> keras.Model:
+    def build_network(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         backbone = self._build_backbone()
-        x, operations = graft(backbone, self._preprocess(inputs), self.dtype_policy)
+        x, operations = graft(backbone, self._preprocess(inputs))
         if isinstance(x, (list, tuple, dict)):
             raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
         if len(x.shape) == 4:
@@ -244,7 +233,7 @@ class TransferDetector(ImageDetector):
                 "avg": layers.GlobalAveragePooling2D,
                 "max": layers.GlobalMaxPooling2D,
             }
-            x = pool[self.pooling](name="face_pooling")(x)
+            x = pool[self._head.pooling](name="face_pooling")(x)
         if len(x.shape) != 2 or x.shape[1] is None:
             raise ValueError(
                 f"backbone gives an output of shape {tuple(x.shape)}, but must give "
@@ -253,7 +242,9 @@ class TransferDetector(ImageDetector):
         # Names that no backbone has.
         x = features = layers.Activation("linear", name=_FEATURES)(x)
         # Without a seed of its own, PyTorch's would not heed `random_state`.
-        x = layers.Dropout(self.dropout, seed=self._seed(0), name="face_dropout")(x)
+        x = layers.Dropout(self._head.dropout, seed=self._seed(0), name="face_dropout")(
+            x
+        )
         x = layers.Dense(
             1, activation="sigmoid", dtype="float32", name="probability_of_fake"
         )(x)
@@ -287,7 +278,7 @@ class TransferDetector(ImageDetector):
         """Keep what is not to learn from it, and note where it ends."""
         blocks = blocks_of(network, operations)
         self.n_blocks_ = len(blocks)
-        self._cut_at: str | None = None
+        self._cut_at = None
         if self.trainable == "all":
             return
         if self.trainable == "top":
@@ -311,39 +302,20 @@ class TransferDetector(ImageDetector):
 
     def _new_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         optimizer = super()._new_optimizer(learning_rate)
-        if self.weight_decay is not None:
-            optimizer.weight_decay = float(self.weight_decay)
+        if optimizer.weight_decay is not None:
             optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
     @property
     def _rate_of_training(self) -> float:
         top = self.trainable == "top"
-        return self.head_learning_rate if top else self.learning_rate
+        return self._head.learning_rate if top else self.learning_rate
 
     # -- training --------------------------------------------------------------
 
-    @property
-    def _trained_network(self) -> keras.Model:
-        if self._cut_at is None:
-            return super()._trained_network
-        cut = self._cut_at
-        return self._once(lambda: self._above(cut))
-
-    def _output_of(self, name: str | None) -> Any:
-        return next(op for op in self.model_.operations if op.name == name).output
-
-    def _above(self, cut: str, **settings: Any) -> keras.Model:
-        """Make what follows an operation a network, which shares its weights."""
-        if self._weighs_frames:
-            return self._of_videos(self._output_of(cut), **settings)
-        upper = keras.Model(self._output_of(cut), self.model_.output)
-        self._compile_alike(upper, **settings)
-        return upper
-
     @contextmanager
-    def _work_on(self, videos: Videos, network: keras.Model) -> Iterator[Work]:
-        work = Work(network, videos, videos.X)
+    def _training_context(self, videos: Videos) -> Iterator[Work]:
+        work = Work(self._trained_network, videos, videos.X)
         if self._cut_at is None:
             yield work
             return
@@ -354,7 +326,7 @@ class TransferDetector(ImageDetector):
             self._cut_at,
             work,
             numbers=np.concatenate(numbers),
-            once=self.fakes == "given" and self.augment is None,
+            once=self._fakes is None and self.augment is None,
         ) as above:
             yield above
 
@@ -388,24 +360,23 @@ class TransferDetector(ImageDetector):
     def _prepare(self, work: Work) -> None:
         """Train the new layer alone, once."""
         done = hasattr(self, "head_history_")
-        if done or not self.head_epochs or self.trainable == "top":
+        if done or not self._head.epochs or self.trainable == "top":
             return
         before = self.__dict__.pop("history_", None)
-        with distributed(self.distribution):
-            optimizer = self._make_optimizer(self.head_learning_rate)
-            network = self._above(_FEATURES, optimizer=optimizer)
+        optimizer = self._make_optimizer(self._head.learning_rate)
+        network = self._network_above(_FEATURES, optimizer=optimizer)
         with self._work_above(
             _FEATURES,
             dataclasses.replace(work, network=network, augmented=False),
             numbers=work.videos.training,
-            once=self.fakes == "given",
+            once=self._fakes is None,
         ) as above:
             self._fit_network(
                 network,
                 self._training_batches(above, 0),
-                callbacks=training_callbacks(verbose=self.verbose),
+                callbacks=own_callbacks(self.verbose),
                 warm_start=False,
-                epochs=self.head_epochs,
+                epochs=self._head.epochs,
                 initial_epoch=0,
             )
         self.head_history_ = self.history_

@@ -168,8 +168,8 @@ class KerasFeaturizer(StatelessTransformer):
     @property
     def image_size(self) -> tuple[int, int] | None:
         """Height and width that the backbone was trained on; None if not by name."""
-        if not isinstance(self.backbone, str):
-            return None
+        if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
+            return None  # an unknown name is refused when it is used
         return (BACKBONES[self.backbone].size,) * 2
 
     def transform(self, X: ArrayLike) -> NDArray:

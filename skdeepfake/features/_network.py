@@ -20,7 +20,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from .._compiled import Compute
-from .._precision import dtype_policy
+from .._precision import float32
 from ..exceptions import WeightsError
 from ._backbones import BACKBONES
 from ._engines import ENGINES
@@ -72,7 +72,7 @@ class FeatureNetwork:
     @functools.cached_property
     def model(self) -> keras.Model:
         """From uint8 images to features, as one Keras model."""
-        with dtype_policy("float32"):  # whatever networks are trained in
+        with float32():  # whatever networks are trained in
             return self._build()
 
     def _build(self) -> keras.Model:

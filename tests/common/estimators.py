@@ -15,9 +15,15 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
 from skdeepfake.detectors import (
+    Attention,
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
+    Generator,
+    Head,
+    PlateauCallbacks,
+    SelfBlendedFakes,
+    TopK,
     TransferDetector,
 )
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
@@ -69,14 +75,12 @@ QUICK = {
 }
 CNN = {"filters": (), "dense_units": 8, "momentum": 0.5, "dropout": 0.0}
 GAN = {
-    "noise_dim": 2,
-    "generator_filters": (4,),
+    "generator": Generator(noise_dim=2, filters=(4,), momentum=0.5),
     "discriminator_filters": (4,),
     "kernel_size": 3,
-    "momentum": 0.5,
     "dropout": 0.0,
 }
-TRANSFER = {"backbone": TwoBlocks(), "head_epochs": 0}
+TRANSFER = {"backbone": TwoBlocks(), "head": Head(epochs=0)}
 
 TRANSFORMERS = [
     VideoTranscoder("copies", preset="ultrafast"),  # in the test's own folder
@@ -95,7 +99,15 @@ DETECTORS = [
 ]
 # What has parameters and is cloned with the estimators that hold it, but learns nothing
 # and transforms nothing.
-WITHOUT_FIT = [SelfBlender()]
+WITHOUT_FIT = [
+    Attention(),
+    Generator(),
+    Head(),
+    PlateauCallbacks(),
+    SelfBlendedFakes(),
+    SelfBlender(),
+    TopK(),
+]
 
 
 def pipeline(memory: Path) -> Pipeline:

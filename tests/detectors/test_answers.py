@@ -13,7 +13,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNDetector
+from skdeepfake.detectors import CNNDetector, TopK
 from skdeepfake.exceptions import NoFaceError, NoFaceWarning
 
 Variant = Callable[..., CNNDetector]
@@ -400,7 +400,7 @@ def test_log_odds_of_what_is_sure_are_finite(variant: Variant) -> None:
 def test_highest_probabilities_are_averaged(
     top_k: int, frames: tuple, expected: float, variant: Variant
 ) -> None:
-    detector = variant(aggregation="top_k", top_k=top_k)
+    detector = variant(aggregation=TopK(top_k))
     assert answer(detector, *frames) == pytest.approx(expected)
 
 
@@ -409,7 +409,8 @@ def test_other_aggregations_are_of_the_frames_with_a_face(
     aggregation: str, variant: Variant, fresh: Bunch
 ) -> None:
     X = without_faces(fresh.X, (0, 0), (0, 1), (3, slice(1, 5)), (5,))
-    detector = variant(aggregation=aggregation, top_k=2)
+    chosen = TopK(2) if aggregation == "top_k" else aggregation
+    detector = variant(aggregation=chosen)
     with pytest.warns(NoFaceWarning, match=r"Samples \[5\]"):
         answers = detector.predict_proba(X)
     np.testing.assert_allclose(answers[5], [0.6, 0.4])
@@ -428,5 +429,12 @@ def test_other_aggregations_are_of_the_frames_with_a_face(
 def test_number_of_the_highest_is_checked(
     top_k: Any, tiny: Variant, videos: Bunch
 ) -> None:
-    with pytest.raises(ValueError, match="'top_k' parameter of CNNDetector"):
-        tiny(aggregation="top_k", top_k=top_k).fit(videos.X, videos.y)
+    with pytest.raises(ValueError, match="'k' parameter of TopK"):
+        tiny(aggregation=TopK(top_k)).fit(videos.X, videos.y)
+
+
+def test_aggregation_may_be_a_function(variant: Variant) -> None:
+    def lowest(proba: np.ndarray) -> np.ndarray:
+        return np.nanmin(proba, axis=1)
+
+    assert answer(variant(aggregation=lowest), 0.4, np.nan, 0.3) == pytest.approx(0.3)

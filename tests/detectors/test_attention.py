@@ -13,16 +13,19 @@ from keras import layers
 from scipy.special import expit
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNDetector, GANDetector, TransferDetector
-from skdeepfake.detectors._attention import (
-    NetworkOfVideos,
-    build_attention,
-    running_answers,
+from skdeepfake.detectors import (
+    Attention,
+    CNNDetector,
+    GANDetector,
+    Head,
+    SelfBlendedFakes,
+    TransferDetector,
 )
+from skdeepfake.detectors._aggregation import VideoNetwork
 from skdeepfake.evaluation import evaluate
 from skdeepfake.inspection import occlusion
 
-KINDS = ["cnn", "gan", "transfer"]
+KINDS = ["cnn", "transfer"]
 
 
 def flat() -> keras.Model:
@@ -38,20 +41,12 @@ def attentive(kind: str, **params: Any) -> Any:
         "cnn": lambda **shared: CNNDetector(
             filters=(), dense_units=8, momentum=0.5, dropout=0, **shared
         ),
-        "gan": lambda **shared: GANDetector(
-            noise_dim=2,
-            generator_filters=(2,),
-            discriminator_filters=(8,),
-            dropout=0,
-            label_smoothing=0.2,
-            **shared,
-        ),
         "transfer": lambda **shared: TransferDetector(
-            backbone=flat, trainable="top", head_learning_rate=0.05, **shared
+            backbone=flat, trainable="top", head=Head(learning_rate=0.05), **shared
         ),
     }[kind]
     shared = {
-        "aggregation": "attention",
+        "aggregation": Attention(),
         "learning_rate": 0.02,
         "batch_size": 40,
         "epochs": 15,
@@ -59,6 +54,10 @@ def attentive(kind: str, **params: Any) -> Any:
         "random_state": 0,
     }
     return detector(**{**shared, **params})
+
+
+def weights_layer(detector: Any) -> keras.Layer:
+    return detector.model_.get_layer("frame_weight")
 
 
 def draw(n_videos: int, seed: int) -> Bunch:
@@ -99,7 +98,8 @@ def detectors(known: Bunch) -> Callable[[str], Any]:
     def give(kind: str) -> Any:
         if kind not in made:
             made[kind] = attentive(kind).initialize(known.X, known.y)
-            attention, rng = made[kind].attention_, np.random.RandomState(0)
+            attention = weights_layer(made[kind])
+            rng = np.random.RandomState(0)
             shapes = [weight.shape for weight in attention.get_weights()]
             attention.set_weights(
                 [rng.normal(scale=0.5, size=shape) for shape in shapes]
@@ -156,7 +156,7 @@ def test_answer_is_that_of_the_log_odds_by_their_weights(
     detector = detectors(kind)
     weight = detector.predict_frame_weights(fresh.X)
     frames = fresh.X.reshape(48, 8, 8, 3)
-    positive = detector.model_.predict_on_batch(frames).reshape(12, 4)
+    positive = detector.model_.predict_on_batch(frames)[:, 0].reshape(12, 4)
     positive = np.clip(positive.astype(float), 1e-7, 1 - 1e-7)
     odds = np.log(positive / (1 - positive))
     expected = expit(np.nansum(weight * odds, axis=1))
@@ -226,11 +226,13 @@ def test_running_answers_by_hand() -> None:
         # What is surest has odds of ten million.
         [nan, 0.5, expit(np.log(1e7) / 2), nan],
     ]
-    np.testing.assert_allclose(running_answers(positive, weight), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        Attention().running(positive, weight), expected, rtol=1e-6
+    )
 
 
 def test_frames_that_all_weigh_nothing_say_nothing() -> None:
-    found = running_answers(np.array([[0.9, 0.9]]), np.zeros((1, 2)))
+    found = Attention().running(np.array([[0.9, 0.9]]), np.zeros((1, 2)))
     assert found.tolist() == [[0.5, 0.5]]
 
 
@@ -238,18 +240,18 @@ def test_frames_that_all_weigh_nothing_say_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def of_videos() -> NetworkOfVideos:
+def of_videos() -> VideoNetwork:
     """A network of one number a frame, which is its log-odds; twice that is weighed."""
     inputs = keras.Input((1,))
     last = layers.Dense(1, activation="sigmoid")
-    of_frames = keras.Model(inputs, [inputs, last(inputs)])
-    attention = build_attention(1)
+    network = Attention().extend(keras.Model(inputs, last(inputs)))
     last.set_weights([np.ones((1, 1)), np.zeros(1)])
-    attention.set_weights([np.full((1, 1), 2.0), np.zeros(1)])
-    return NetworkOfVideos(of_frames, last, attention)
+    weights = [np.full((1, 1), 2.0), np.zeros(1)]
+    network.get_layer("frame_weight").set_weights(weights)
+    return VideoNetwork(network)
 
 
-def test_video_is_trained_on_as_it_is_answered_for(of_videos: NetworkOfVideos) -> None:
+def test_video_is_trained_on_as_it_is_answered_for(of_videos: VideoNetwork) -> None:
     odds = np.array([[1.0, -0.5, 2.0], [0.25, 7.0, 7.0]], np.float32)
     present = np.array([[1, 1, 1], [1, 0, 0]], np.float32)
     weight = np.log1p(np.exp(2 * odds)) * present
@@ -258,16 +260,6 @@ def test_video_is_trained_on_as_it_is_answered_for(of_videos: NetworkOfVideos) -
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-5)
     # Of one frame with a face, that is the answer, whatever stands for the others.
     np.testing.assert_allclose(found[1, 0], expit(0.25), rtol=1e-5)
-
-
-def test_network_of_videos_may_give_log_odds(of_videos: NetworkOfVideos) -> None:
-    of_odds = NetworkOfVideos(
-        of_videos.of_frames, of_videos.last, of_videos.attention, as_odds=True
-    )
-    videos = np.array([[[3.0], [-1.0]]], np.float32), np.ones((1, 2), np.float32)
-    np.testing.assert_allclose(
-        expit(of_odds.predict_on_batch(videos)), of_videos.predict_on_batch(videos)
-    )
 
 
 @pytest.fixture
@@ -288,7 +280,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
 def test_network_is_trained_on_whole_videos(known: Bunch, handed: list[Bunch]) -> None:
     attentive("cnn").fit(known.X, known.y)
     (training,) = handed
-    assert type(training.model) is NetworkOfVideos
+    assert type(training.model) is VideoNetwork
     assert training.batches.num_batches == 4
     for number in range(4):
         (frames, present), y, weight = training.batches[number]
@@ -316,8 +308,8 @@ def test_what_is_frozen_is_computed_of_videos_too(
     assert features.shape == (10, 4, 12)
     assert present.shape == (10, 4)
     parts = {id(weight) for weight in training.model.trainable_weights}
-    head = detector.model_.layers[-1]
-    own = [*head.weights, *detector.attention_.weights]
+    head = detector.model_.get_layer("probability_of_fake")
+    own = [*head.weights, *weights_layer(detector).weights]
     assert parts == {id(weight) for weight in own}
 
 
@@ -325,7 +317,7 @@ def test_frames_of_a_video_are_augmented_and_blended_together(
     known: Bunch, handed: list[Bunch]
 ) -> None:
     X = known.X.repeat(2, axis=2).repeat(2, axis=3)
-    params = {"augment": layers.Rescaling(0.5), "fakes": "self_blended"}
+    params = {"augment": layers.Rescaling(0.5), "fake_source": SelfBlendedFakes()}
     attentive("cnn", **params).fit(X, known.y)
     (frames, present), y, _ = handed[0].batches[0]
     assert frames.shape == (10, 4, 16, 16, 3)
@@ -341,7 +333,7 @@ def test_blends_take_the_places_of_videos_of_other_numbers_of_faces(
     """Be it the real ones that have fewer, or the fakes."""
     X = known.X.repeat(2, axis=2).repeat(2, axis=3)
     X[known.y == short, 2:] = 0
-    detector = attentive("cnn", fakes="mixed", blended_share=1.0)
+    detector = attentive("cnn", fake_source=SelfBlendedFakes(share=1.0))
     detector.fit(X, known.y)
     n_faces = X.any(axis=(2, 3, 4)).sum(axis=1)
     longest = n_faces[known.y == 0].max()
@@ -359,14 +351,13 @@ def test_blends_take_the_places_of_videos_of_other_numbers_of_faces(
 def test_detector_that_has_learnt_no_weights_says_so(
     fitted: CNNDetector, variant: Callable[..., CNNDetector], videos: Bunch
 ) -> None:
-    with pytest.raises(AttributeError, match="aggregation='attention'"):
+    with pytest.raises(AttributeError, match=r"aggregation=Attention\(\)"):
         fitted.predict_frame_weights(videos.X)
     for method in ("predict_proba", "predict_frame_proba", "predict_frame_weights"):
         with pytest.raises(ValueError, match="was fitted with another aggregation"):
-            getattr(variant(aggregation="attention"), method)(videos.X)
-    with pytest.raises(ValueError, match="fit it anew"):
-        variant(aggregation="attention").partial_fit(videos.X, videos.y)
-    assert not hasattr(fitted, "attention_")
+            getattr(variant(aggregation=Attention()), method)(videos.X)
+    with pytest.raises(ValueError, match="fit it without warm_start"):
+        variant(aggregation=Attention()).partial_fit(videos.X, videos.y)
 
 
 def test_other_aggregations_answer_after_attention(
@@ -385,24 +376,23 @@ def test_other_aggregations_answer_after_attention(
     )
 
 
-@pytest.mark.parametrize("kind", ["cnn", "transfer"])
-def test_training_goes_on_by_frames_after_attention(
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_does_not_go_on_by_frames_after_attention(
     kind: str, known: Bunch, handed: list[Bunch]
 ) -> None:
-    detector = attentive(kind).fit(known.X, known.y)
-    detector.set_params(aggregation="mean").partial_fit(known.X, known.y)
+    detector = attentive(kind).fit(known.X, known.y).set_params(aggregation="mean")
+    with pytest.raises(ValueError, match="aggregation='mean' needs another network"):
+        detector.partial_fit(known.X, known.y)
+    detector.fit(known.X, known.y)
+    assert detector.model_.output_shape == (None, 1)
     by_video, by_frame = handed
-    assert type(by_video.model) is NetworkOfVideos
-    assert type(by_frame.model) is not NetworkOfVideos
-    frames, y, _ = by_frame.batches[0]
-    assert len(frames) == len(y) == 40
+    assert type(by_video.model) is VideoNetwork
+    assert len(by_frame.batches[0][0]) == 40
 
 
-def test_refit_without_attention_forgets_it(known: Bunch, handed: list[Bunch]) -> None:
-    detector = attentive("cnn").fit(known.X, known.y)
-    assert detector.attention_.output_shape == (None, 1)
-    detector.set_params(aggregation="median").fit(known.X, known.y)
-    assert not hasattr(detector, "attention_")
+def test_gan_learns_no_weights(known: Bunch) -> None:
+    with pytest.raises(ValueError, match="'aggregation' parameter of GANDetector"):
+        GANDetector(aggregation=Attention()).fit(known.X, known.y)
 
 
 # -- what else there is ----------------------------------------------------------
@@ -424,10 +414,10 @@ def test_loaded_detector_learns_on_with_its_weights(
     detectors: Callable[[str], Any], known: Bunch
 ) -> None:
     loaded = pickle.loads(pickle.dumps(detectors("transfer")))
-    before = loaded.attention_.get_weights()
+    before = weights_layer(loaded).get_weights()
     loaded.partial_fit(known.X, known.y)
     assert len(loaded.history_["loss"]) == 1
-    moved = np.abs(loaded.attention_.get_weights()[0] - before[0]).max()
+    moved = np.abs(weights_layer(loaded).get_weights()[0] - before[0]).max()
     assert 0 < moved < 0.5  # four steps of at most 0.05, from where they were
 
 
@@ -451,4 +441,4 @@ def test_report_names_the_aggregation(
     detectors: Callable[[str], Any], fresh: Bunch
 ) -> None:
     report = evaluate(detectors("cnn"), fresh.X, fresh.y, n_resamples=0)
-    assert report.to_dict()["settings"]["aggregation"] == "attention"
+    assert report.to_dict()["settings"]["aggregation"] == "Attention()"

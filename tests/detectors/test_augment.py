@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from skdeepfake.augmentation import RandomBlur, RandomNoise
-from skdeepfake.detectors import CNNDetector
+from skdeepfake.detectors import CNNDetector, SelfBlendedFakes
 
 Tiny = Callable[..., CNNDetector]
 Variant = Callable[..., CNNDetector]
@@ -90,7 +90,7 @@ def test_blends_are_augmented_like_the_faces(
     tiny: Tiny, videos: Bunch, trainings: list[Bunch]
 ) -> None:
     for augment in (None, HALF):
-        tiny(augment=augment, fakes="self_blended").fit(videos.X, videos.y)
+        tiny(augment=augment, fake_source=SelfBlendedFakes()).fit(videos.X, videos.y)
     plain, halved = (training.frames for training in trainings)
     np.testing.assert_array_equal(halved, np.rint(plain / 2).astype(np.uint8))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNDetector
+from skdeepfake.detectors import CNNDetector, PlateauCallbacks
 
 Y = np.array([0, 1])
 
@@ -181,10 +181,9 @@ def test_parameters_of_the_training_reach_keras(
         batch_size=7,
         epochs=3,
         validation_fraction=0.5,
-        patience=2,
-        lr_factor=0.5,
-        lr_patience=4,
-        min_lr=1e-3,
+        callbacks=PlateauCallbacks(
+            patience=2, lr_factor=0.5, lr_patience=4, min_lr=1e-3
+        ),
         random_state=0,
     ).fit(videos.X, videos.y)
     (training,) = trainings
@@ -200,9 +199,10 @@ def test_parameters_of_the_training_reach_keras(
 @pytest.mark.parametrize(
     ("params", "absent"),
     [
-        ({"patience": None}, {"EarlyStopping"}),
-        ({"lr_patience": None}, {"ReduceLROnPlateau"}),
+        ({"callbacks__patience": None}, {"EarlyStopping"}),
+        ({"callbacks__lr_patience": None}, {"ReduceLROnPlateau"}),
         ({"validation_fraction": None}, {"EarlyStopping", "ReduceLROnPlateau"}),
+        ({"callbacks": []}, {"EarlyStopping", "ReduceLROnPlateau"}),
     ],
 )
 def test_none_leaves_the_callback_out(

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNRNNDetector
+from skdeepfake.detectors import CNNRNNDetector, PlateauCallbacks
 from skdeepfake.exceptions import NoFaceWarning
 
 Make = Callable[..., CNNRNNDetector]
@@ -351,7 +351,10 @@ def test_weight_of_a_video_reaches_its_sequence(
 @BOTH
 def test_it_learns_and_validates_by_group(sequence: str, features: Bunch) -> None:
     detector = make(
-        sequence=sequence, epochs=15, validation_fraction=0.5, monitor="val_roc_auc"
+        sequence=sequence,
+        epochs=15,
+        validation_fraction=0.5,
+        callbacks=PlateauCallbacks(monitor="val_roc_auc"),
     )
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
     detector.fit(features.X, features.y, groups=groups)

@@ -20,7 +20,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNDetector, GANDetector
+from skdeepfake.detectors import CNNDetector, GANDetector, Generator, PlateauCallbacks
 from skdeepfake.detectors._adversarial import AdversarialModel
 from skdeepfake.exceptions import AdversarialImbalanceWarning, TrainingDivergedError
 
@@ -30,30 +30,35 @@ Y = np.array([0, 1])
 def small(**params: Any) -> GANDetector:
     """Make a detector for the toy videos, which it learns in a few steps."""
     defaults = {
-        "noise_dim": 6,
-        "generator_filters": (4,),
+        "generator__noise_dim": 6,
+        "generator__filters": (4,),
+        "generator__momentum": 0.5,
+        "generator__learning_rate": 0.01,
         "discriminator_filters": (4,),
-        "momentum": 0.5,
         "label_smoothing": 0.2,
         "learning_rate": 0.01,
-        "generator_learning_rate": 0.01,
         "batch_size": 40,
         "epochs": 1,
         "validation_fraction": None,
         "random_state": 0,
     }
-    return GANDetector(**{**defaults, **params})
+    return GANDetector().set_params(**{**defaults, **params})
 
 
 def network(size: tuple[int, int] = (16, 16), **params: Any) -> AdversarialModel:
     """Build the networks for images of this size."""
     X = np.ones((2, *size, 3), np.uint8)
-    return GANDetector(**params).initialize(X, Y).model_
+    return GANDetector().set_params(**params).initialize(X, Y).model_
 
 
 def same(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
     """Tell whether two lists of weights agree to the last digit."""
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def plain(detector: GANDetector) -> dict[str, Any]:
+    """Give the parameters, those of the generator among them."""
+    return detector.get_params() | {"generator": repr(detector.generator)}
 
 
 def networks(detector: GANDetector) -> list[keras.Model]:
@@ -178,15 +183,21 @@ def test_pixels_are_scaled_to_the_range_of_the_generator(
 @pytest.mark.parametrize(
     ("params", "which", "kind", "attribute", "expected"),
     [
-        ({"noise_dim": 7}, "generator", "InputLayer", "batch_shape", [(None, 7)]),
         (
-            {"generator_filters": (5, 6, 7)},
+            {"generator__noise_dim": 7},
+            "generator",
+            "InputLayer",
+            "batch_shape",
+            [(None, 7)],
+        ),
+        (
+            {"generator__filters": (5, 6, 7)},
             "generator",
             "Conv2DTranspose",
             "filters",
             [6, 7, 3],
         ),
-        ({"generator_filters": [9]}, "generator", "Dense", "units", [8 * 8 * 9]),
+        ({"generator__filters": [9]}, "generator", "Dense", "units", [8 * 8 * 9]),
         (
             {"discriminator_filters": (5, 6)},
             "discriminator",
@@ -205,26 +216,21 @@ def test_pixels_are_scaled_to_the_range_of_the_generator(
         ),
         ({"dropout": 0.1}, "discriminator", "Dropout", "rate", [0.1]),
         (
-            {"negative_slope": 0.5},
-            "discriminator",
-            "LeakyReLU",
-            "negative_slope",
-            [0.5],
-        ),
-        (
-            {"negative_slope": 0.5},
+            {"generator__momentum": 0.7},
             "generator",
-            "LeakyReLU",
-            "negative_slope",
-            [0.5] * 2,
+            "BatchNormalization",
+            "momentum",
+            [0.7] * 2,
         ),
-        ({"momentum": 0.7}, "generator", "BatchNormalization", "momentum", [0.7] * 2),
     ],
 )
 def test_parameter_changes_its_layers(
     params: dict[str, Any], which: str, kind: str, attribute: str, expected: list
 ) -> None:
-    built: dict[str, Any] = {"generator_filters": (8, 4), "discriminator_filters": (4,)}
+    built: dict[str, Any] = {
+        "generator__filters": (8, 4),
+        "discriminator_filters": (4,),
+    }
     model = network(**{**built, **params})
     layers = [
         getattr(layer, attribute)
@@ -236,10 +242,10 @@ def test_parameter_changes_its_layers(
 
 def test_each_network_has_a_learning_rate_and_both_the_routed_parameters() -> None:
     model = network(
-        generator_filters=(2,),
+        generator__filters=(2,),
         discriminator_filters=(),
         learning_rate=0.25,
-        generator_learning_rate=0.5,
+        generator__learning_rate=0.5,
         optimizer="sgd",
         optimizer__clipnorm=0.125,
     )
@@ -275,7 +281,7 @@ def test_size_that_the_generator_cannot_reach_is_refused(
 def test_other_sizes_are_reached(
     size: tuple[int, int], filters: tuple[int, ...]
 ) -> None:
-    model = network(size, generator_filters=filters, discriminator_filters=(2,))
+    model = network(size, generator__filters=filters, discriminator_filters=(2,))
     assert model.generator.output_shape == (None, *size, 3)
 
 
@@ -335,13 +341,13 @@ def test_step_is_the_gradient_of_both_losses_at_the_same_weights(
     generated_label: int, smoothing: float, weighted: bool, bias: float, videos: Bunch
 ) -> None:
     detector = small(
-        generator_filters=(8, 4),
+        generator__filters=(8, 4),
         generated_label=generated_label,
         label_smoothing=smoothing,
         dropout=0,
         optimizer="sgd",
         learning_rate=0.1,
-        generator_learning_rate=0.2,
+        generator__learning_rate=0.2,
         random_state=3,
     ).initialize(videos.X, videos.y)
     model = detector.model_
@@ -490,33 +496,25 @@ class OnlyFirstEpochIsGood(keras.callbacks.Callback):
 
 @pytest.mark.nightly
 @pytest.mark.compiled
-def test_early_stopping_by_auc_restores_both_networks(
-    videos: Bunch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_early_stopping_by_auc_restores_both_networks(videos: Bunch) -> None:
     """The generator's learning rate falls with the discriminator's."""
-    params = {"validation_fraction": 0.5, "monitor": "val_roc_auc", "batch_size": 16}
-    own = GANDetector._make_callbacks
-    monkeypatch.setattr(
-        GANDetector,
-        "_make_callbacks",
-        lambda self, **how: [OnlyFirstEpochIsGood(), *own(self, **how)],
+    params = {
+        "generator__learning_rate": 0.02,
+        "validation_fraction": 0.5,
+        "batch_size": 16,
+    }
+    plateau = PlateauCallbacks(
+        monitor="val_roc_auc", patience=3, lr_patience=1, lr_factor=0.5, min_lr=0
     )
-    detector = small(
-        epochs=9,
-        patience=3,
-        lr_patience=1,
-        lr_factor=0.5,
-        min_lr=0,
-        generator_learning_rate=0.02,
-        **params,
-    ).fit(videos.X, videos.y)
+    detector = small(epochs=9, callbacks=[OnlyFirstEpochIsGood(), plateau], **params)
+    detector.fit(videos.X, videos.y)
     assert detector.history_["val_roc_auc"] == [0.9, 0.5, 0.5, 0.5]
     assert detector.history_["learning_rate"] == pytest.approx(
         [0.01, 0.01, 0.005, 0.0025]
     )
     optimizer = detector.model_.generator_optimizer
     assert float(optimizer.learning_rate) == pytest.approx(0.005)
-    best = small(generator_learning_rate=0.02, **params).fit(videos.X, videos.y)
+    best = small(**params).fit(videos.X, videos.y)
     assert same(weights_of(detector), weights_of(best))
 
 
@@ -562,9 +560,9 @@ def test_diverged_training_is_an_error_and_leaves_nothing(videos: Bunch) -> None
 def test_diverged_generator_is_an_error_too(epochs: int, videos: Bunch) -> None:
     """Even in the last step, which no loss tells of."""
     detector = small(
-        generator_filters=(4, 4),
+        generator__filters=(4, 4),
         optimizer="sgd",
-        generator_learning_rate=1e38,
+        generator__learning_rate=1e38,
         epochs=epochs,
     )
     with pytest.raises(TrainingDivergedError):
@@ -646,7 +644,7 @@ def test_pickle_keeps_answers_and_pictures_as_archives_of_both_networks(
     )
     np.testing.assert_array_equal(loaded.generate(3, 5), trained.generate(3, 5))
     assert loaded.history_ == trained.history_
-    assert loaded.get_params() == trained.get_params()
+    assert plain(loaded) == plain(trained)
     assert isinstance(trained.model_, AdversarialModel)
 
 
@@ -696,48 +694,50 @@ def test_checkpoint_holds_both_networks_and_their_training(
 
 def test_defaults_are_the_papers_where_it_has_any() -> None:
     shared = CNNDetector().get_params()
-    for name in ("filters", "pool_size", "conv_dropout", "dense_units"):
+    for name in ("filters", "pool_size", "conv_dropout", "dense_units", "momentum"):
         del shared[name]
     assert GANDetector().get_params() == {
         **shared,
-        "noise_dim": 100,
-        "generator_filters": (256, 128, 64, 64, 32),
+        "generator": None,
         "discriminator_filters": (64, 128, 256),
         "kernel_size": 5,
         "dropout": 0.3,
-        "negative_slope": 0.3,
-        "momentum": 0.99,
         "generated_label": 0,
         "label_smoothing": 0.0,
         "rescale": 1 / 127.5,
         "offset": -1.0,
         "learning_rate": 1e-4,
-        "generator_learning_rate": 1e-4,
+    }
+    assert Generator().get_params() == {
+        "filters": (256, 128, 64, 64, 32),
+        "noise_dim": 100,
+        "momentum": 0.99,
+        "learning_rate": 1e-4,
     }
 
 
 def test_constructor_stores_what_it_gets_and_clone_keeps_it() -> None:
     values = {name: object() for name in GANDetector().get_params()}
     assert vars(GANDetector(**values)) == values
-    detector = small(generator_filters=[4], optimizer__clipnorm=0.5)
+    detector = small(generator__filters=[4], optimizer__clipnorm=0.5)
     copy = clone(detector)
-    assert copy.get_params() == detector.get_params()
+    assert copy.generator is not detector.generator
+    assert plain(copy) == plain(detector)
     assert repr(copy).startswith("GANDetector(batch_size=40, ")
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("noise_dim", 0),
-        ("generator_filters", ()),
-        ("generator_filters", (4, 0)),
-        ("generator_filters", 4),
+        ("generator__noise_dim", 0),
+        ("generator__filters", ()),
+        ("generator__filters", (4, 0)),
+        ("generator__filters", 4),
         ("discriminator_filters", (-1,)),
         ("discriminator_filters", (2.5,)),
         ("kernel_size", 0),
         ("dropout", 1.0),
-        ("negative_slope", -0.1),
-        ("momentum", 1.0),
+        ("generator__momentum", 1.0),
         ("generated_label", 2),
         ("generated_label", "real"),
         ("generated_label", None),
@@ -746,14 +746,16 @@ def test_constructor_stores_what_it_gets_and_clone_keeps_it() -> None:
         ("rescale", 0),
         ("offset", "low"),
         ("learning_rate", 0),
-        ("generator_learning_rate", 0),
+        ("generator__learning_rate", 0),
         ("batch_size", 0),
     ],
 )
 def test_bad_values_are_refused_by_name(
     name: str, value: Any, videos: Bunch, trainings: list[Bunch]
 ) -> None:
-    with pytest.raises(ValueError, match=rf"'{name}' parameter of GANDetector"):
+    owner, _, own_name = name.rpartition("__")
+    message = f"'{own_name}' parameter of {owner.title() or 'GANDetector'}"
+    with pytest.raises(ValueError, match=message):
         small(**{name: value}).fit(videos.X, videos.y)
     assert not trainings
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNDetector, GANDetector
+from skdeepfake.detectors import CNNDetector, GANDetector, Generator
 from skdeepfake.detectors._optimizers import of_one_replica
 
 needs_tensorflow = pytest.mark.skipif(
@@ -39,7 +39,7 @@ def test_graphs_of_a_training_go_with_the_detector(
         detector: Any = tiny()
         if kind == "gan":
             detector = GANDetector(
-                generator_filters=(2,),
+                generator=Generator(filters=(2,)),
                 discriminator_filters=(2,),
                 epochs=1,
                 validation_fraction=None,

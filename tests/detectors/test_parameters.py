@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNDetector
+from skdeepfake.detectors import (
+    CNNDetector,
+    CNNRNNDetector,
+    GANDetector,
+    Head,
+    TransferDetector,
+)
 
 DEFAULTS = {
     "filters": (32, 64, 128),
@@ -27,23 +34,12 @@ DEFAULTS = {
     "batch_size": 32,
     "epochs": 50,
     "validation_fraction": 0.1,
-    "monitor": "val_loss",
-    "patience": 5,
-    "lr_factor": 0.2,
-    "lr_patience": 5,
-    "min_lr": 1e-5,
     "aggregation": "mean",
-    "top_k": 3,
     "no_face": "prior",
     "class_weight": None,
     "augment": None,
-    "fakes": "given",
-    "blended_share": 0.25,
-    "blender": None,
+    "fake_source": "labels",
     "callbacks": None,
-    "dtype_policy": None,
-    "jit_compile": "auto",
-    "distribution": None,
     "warm_start": False,
     "random_state": None,
     "verbose": 0,
@@ -65,6 +61,44 @@ def test_set_params_and_get_params_agree() -> None:
     assert detector.set_params(epochs=3, filters=(4,)) is detector
     assert detector.set_params() is detector
     assert detector.get_params() == {**DEFAULTS, "epochs": 3, "filters": (4,)}
+
+
+def test_parameters_of_default_objects_can_be_set() -> None:
+    detector = TransferDetector()
+    detector.set_params(head__epochs=0, callbacks__patience=None)
+    assert detector.head.get_params() == {**Head().get_params(), "epochs": 0}
+    assert detector.callbacks.patience is None
+    detector.set_params(head=Head(dropout=0.5), head__epochs=1)
+    assert (detector.head.dropout, detector.head.epochs) == (0.5, 1)
+    assert detector.get_params()["head__pooling"] == "avg"
+
+
+def test_signature_shows_the_parameters_of_the_bases_once() -> None:
+    parameters = inspect.signature(TransferDetector).parameters
+    assert [name for name in parameters if name != "routed"] == [
+        *("backbone", "weights", "trainable", "head", "learning_rate", "epochs"),
+        *("augment", "fake_source", "optimizer", "batch_size", "validation_fraction"),
+        *("callbacks", "aggregation", "no_face", "class_weight", "warm_start"),
+        *("random_state", "verbose"),
+    ]
+    assert parameters["epochs"].default == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("epoch", "epochs"), ("filter", "filters")]
+)
+def test_misspelled_parameter_is_answered_with_a_known_one(
+    name: str, meant: str
+) -> None:
+    with pytest.raises(TypeError, match=rf"argument '{name}'. Did you mean '{meant}'"):
+        CNNDetector(**{name: 3})
+
+
+@pytest.mark.parametrize(
+    "detector", [CNNDetector, CNNRNNDetector, GANDetector, TransferDetector]
+)
+def test_number_of_parameters_stays_small(detector: type) -> None:
+    assert len(detector().get_params(deep=False)) <= 22
 
 
 def test_routed_parameters_are_parameters() -> None:
@@ -199,12 +233,12 @@ def test_optimizer_instance_serves_two_trainings(
         ("validation_fraction", 0),
         ("validation_fraction", 1.0),
         ("validation_fraction", -0.1),
-        ("monitor", "val_accuracy"),
-        ("patience", 0),
-        ("lr_factor", 1.0),
-        ("lr_factor", 0),
-        ("lr_patience", -1),
-        ("min_lr", -1e-9),
+        ("callbacks__monitor", "val_accuracy"),
+        ("callbacks__patience", 0),
+        ("callbacks__lr_factor", 1.0),
+        ("callbacks__lr_factor", 0),
+        ("callbacks__lr_patience", -1),
+        ("callbacks__min_lr", -1e-9),
         ("aggregation", "average"),
         ("aggregation", None),
         ("no_face", "skip"),
@@ -242,8 +276,8 @@ def test_bad_values_are_refused_by_name(
     trainings: list[Bunch],
 ) -> None:
     # Not in the constructor, which only stores.
-    detector = tiny(**{name: value})
-    with pytest.raises(ValueError, match=rf"\b{name}\b"):
+    detector = tiny().set_params(**{name: value})
+    with pytest.raises(ValueError, match=rf"\b{name.rpartition('__')[2]}\b"):
         detector.fit(videos.X, videos.y)
     assert not trainings
 
@@ -262,9 +296,9 @@ def test_every_training_checks_the_parameters(
         ("batch_size", np.int64(8)),
         ("learning_rate", 1),
         ("validation_fraction", None),
-        ("patience", None),
-        ("lr_patience", None),
-        ("min_lr", 0),
+        ("callbacks__patience", None),
+        ("callbacks__lr_patience", None),
+        ("callbacks__min_lr", 0),
         ("class_weight", "balanced"),
         ("callbacks", []),
         ("filters", [np.int64(2)]),
@@ -281,5 +315,5 @@ def test_values_at_the_edge_pass(
     videos: Bunch,
     trainings: list[Bunch],
 ) -> None:
-    tiny(**{name: value}).fit(videos.X, videos.y)
+    tiny().set_params(**{name: value}).fit(videos.X, videos.y)
     assert len(trainings) == 1

@@ -16,11 +16,12 @@ from keras import layers
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from skdeepfake._precision import DTYPE_POLICIES, distributed, dtype_policy, replicas
+from skdeepfake._precision import float32, replicas, undistributed
 from skdeepfake.detectors import (
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
+    Generator,
     TransferDetector,
 )
 
@@ -47,33 +48,31 @@ def policies(network: keras.Model) -> dict[str, str]:
 
 
 @pytest.fixture
-def mixed_bfloat16() -> Iterator[None]:
+def policy(request: pytest.FixtureRequest) -> Iterator[str]:
     """Set what Keras builds networks of."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    yield
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
     keras.config.set_dtype_policy(before)
 
 
 DETECTORS = {
-    "cnn": lambda **how: CNNDetector(filters=(2,), dense_units=2, **how),
-    "cnn_rnn": lambda **how: CNNRNNDetector(units=(2,), **how),
-    "gan": lambda **how: GANDetector(
-        generator_filters=(2,), discriminator_filters=(2,), **how
+    "cnn": lambda: CNNDetector(filters=(2,), dense_units=2),
+    "cnn_rnn": lambda: CNNRNNDetector(units=(2,)),
+    "gan": lambda: GANDetector(
+        generator=Generator(filters=(2,)), discriminator_filters=(2,)
     ),
-    "transfer": lambda **how: TransferDetector(backbone=backbone, **how),
+    "transfer": lambda: TransferDetector(backbone=backbone),
 }
 
 
 @pytest.mark.parametrize("kind", DETECTORS)
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"], indirect=True)
 def test_layers_are_of_the_policy_and_weights_and_answers_of_float32(
     policy: str, kind: str, videos: Bunch
 ) -> None:
     X = videos.X if kind != "cnn_rnn" else videos.X[..., 0].astype(np.float32)
-    before = keras.config.dtype_policy()
-    detector = DETECTORS[kind](dtype_policy=policy).initialize(X, videos.y)
-    assert keras.config.dtype_policy() is before
+    detector = DETECTORS[kind]().initialize(X, videos.y)
     networks = [detector.model_]
     if kind == "gan":
         networks = [detector.model_.discriminator, detector.generator_]
@@ -86,66 +85,54 @@ def test_layers_are_of_the_policy_and_weights_and_answers_of_float32(
     assert np.isfinite(detector.predict_proba(X)).all()
 
 
-def test_backbone_that_is_passed_computes_in_the_policy_too(videos: Bunch) -> None:
-    detector = TransferDetector(backbone=backbone(), dtype_policy="mixed_bfloat16")
-    network = detector.initialize(videos.X, videos.y).model_
-    assert set(policies(network).values()) == {"mixed_bfloat16"}
-
-
-def test_no_policy_is_what_keras_is_set_to(
-    tiny: Tiny, videos: Bunch, mixed_bfloat16: None
+@pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
+def test_backbone_that_is_passed_keeps_its_own_policy(
+    policy: str, videos: Bunch
 ) -> None:
-    first = tiny().initialize(videos.X, videos.y).model_
-    second = tiny(dtype_policy="float32").initialize(videos.X, videos.y).model_
-    assert set(policies(first).values()) == {"mixed_bfloat16"}
-    assert set(policies(second).values()) == {"float32"}
-    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    with float32():
+        given = backbone()
+    assert keras.config.dtype_policy().name == policy
+    for model, expected in ((given, "float32"), (backbone(), policy)):
+        detector = TransferDetector(backbone=model).initialize(videos.X, videos.y)
+        assert set(policies(detector.model_).values()) == {expected}
 
 
-def test_policy_is_put_back_after_an_error(tiny: Tiny, videos: Bunch) -> None:
+def test_policy_is_put_back_after_an_error() -> None:
     before = keras.config.dtype_policy()
-    detector = tiny(filters=(2,) * 6, dtype_policy="mixed_bfloat16")
-    with pytest.raises(ValueError, match="16 x 16 pixels"):
-        detector.fit(videos.X, videos.y)
-    with pytest.raises(KeyError), dtype_policy("mixed_float16"):
+    with pytest.raises(KeyError), float32():
         raise KeyError
     assert keras.config.dtype_policy() is before
-
-
-def test_unknown_policy_is_refused(tiny: Tiny, videos: Bunch) -> None:
-    with pytest.raises(ValueError, match="'dtype_policy' parameter of CNNDetector"):
-        tiny(dtype_policy="float16").fit(videos.X, videos.y)
-    assert DTYPE_POLICIES[0] == "float32"
 
 
 # -- float16 ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("policy", [*DTYPE_POLICIES, None])
+@pytest.mark.parametrize(
+    "policy", ["float32", "mixed_float16", "mixed_bfloat16"], indirect=True
+)
 def test_loss_is_scaled_for_float16_alone(
-    policy: str | None, tiny: Tiny, videos: Bunch
+    policy: str, tiny: Tiny, videos: Bunch
 ) -> None:
-    detector = tiny(dtype_policy=policy).initialize(videos.X, videos.y)
+    detector = tiny().initialize(videos.X, videos.y)
     scales = type(detector.model_.optimizer) is keras.optimizers.LossScaleOptimizer
     assert scales == (policy == "mixed_float16")
 
 
 @pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:the .* has won")
-def test_gan_learns_in_float16(videos: Bunch) -> None:
+@pytest.mark.parametrize("policy", ["mixed_float16"], indirect=True)
+def test_gan_learns_in_float16(policy: str, videos: Bunch) -> None:
     detector = GANDetector(
-        noise_dim=4,
-        generator_filters=(4,),
+        generator=Generator(
+            noise_dim=4, filters=(4,), momentum=0.5, learning_rate=0.02
+        ),
         discriminator_filters=(4,),
-        momentum=0.5,
         label_smoothing=0.2,
         learning_rate=0.01,
-        generator_learning_rate=0.02,
         batch_size=8,
         epochs=8,
         validation_fraction=None,
         random_state=0,
-        dtype_policy="mixed_float16",
     ).fit(videos.X, videos.y)
     np.testing.assert_array_equal(detector.predict(videos.X), videos.y)
     model = detector.model_
@@ -169,57 +156,21 @@ def test_gan_learns_in_float16(videos: Bunch) -> None:
     assert detector.generate(2, random_state=0).std() > 1
 
 
-# -- compiling -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("jit_compile", [True, False])
-@pytest.mark.parametrize("aggregation", ["mean", "attention"])
-def test_networks_are_compiled_as_asked(
-    aggregation: str, jit_compile: bool, videos: Bunch, trainings: list[Bunch]
-) -> None:
-    detector = TransferDetector(
-        backbone=backbone,
-        trainable=1,
-        jit_compile=jit_compile,
-        aggregation=aggregation,
-        head_epochs=1,
-    ).initialize(videos.X, videos.y)
-    assert detector.model_.jit_compile is jit_compile
-    assert detector._trained_network is not detector.model_
-    assert detector._trained_network.jit_compile is jit_compile
-
-
-def test_compiling_is_left_to_keras(tiny: Tiny, videos: Bunch) -> None:
-    plain = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
-    plain.compile("sgd", "mse")
-    found = tiny().initialize(videos.X, videos.y).model_.jit_compile
-    assert found == plain.jit_compile
-
-
 # -- devices ---------------------------------------------------------------------
 
 
 def test_one_device_is_what_there_is_without_a_distribution() -> None:
-    assert replicas(None) == 1
-    with distributed(None):
+    assert replicas() == 1
+    with undistributed():
         assert keras.distribution.distribution() is None
-
-
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX can do that")
-def test_distribution_needs_jax_and_says_so(tiny: Tiny, videos: Bunch) -> None:
-    message = "distribution='data_parallel' needs Keras' backend jax.*KERAS_BACKEND=jax"
-    detector = tiny(distribution="data_parallel")
-    for learn in (detector.fit, detector.partial_fit):
-        with pytest.raises(ValueError, match=message):
-            learn(videos.X, videos.y)
-    assert not hasattr(detector, "model_")
+    assert keras.distribution.distribution() is None
 
 
 ON_TWO_DEVICES = """
 import json, pickle
 import keras, numpy as np
 from keras import layers
-from skdeepfake.detectors import TransferDetector
+from skdeepfake.detectors import Attention, Head, TransferDetector
 
 def backbone():
     inputs = keras.Input((8, 8, 3))
@@ -237,13 +188,14 @@ X = rng.randint(1, 100, size=(10, 3, 8, 8, 3)).astype(np.uint8)
 X[y == 1] += 100
 X[3, 1:] = 0
 found = {"answers": [], "losses": []}
-for aggregation, batch_size in (("mean", 14), ("attention", 12), ("mean", 9)):
+for aggregation, batch_size in (("mean", 14), (Attention(), 12), ("mean", 9)):
     answers, losses = [], []
-    for distribution in (None, "data_parallel"):
+    for distribution in (None, keras.distribution.DataParallel(auto_shard_dataset=False)):
+        keras.distribution.set_distribution(distribution)
         detector = TransferDetector(
-            backbone=backbone, optimizer="sgd", learning_rate=0.1, head_epochs=0,
+            backbone=backbone, optimizer="sgd", learning_rate=0.1, head=Head(epochs=0),
             batch_size=batch_size, epochs=2, validation_fraction=None, random_state=0,
-            aggregation=aggregation, distribution=distribution,
+            aggregation=aggregation,
         ).fit(X, y)
         answers.append(detector.predict_proba(X)[:, 1].tolist())
         losses.append(detector.history_["loss"])
@@ -255,7 +207,7 @@ found["loaded"] = loaded.predict_proba(X)[:, 1].tolist()
 loaded.partial_fit(X, y)
 found["epochs"] = len(loaded.history_["loss"])
 found["devices"] = devices(loaded)
-assert keras.distribution.distribution() is None
+assert keras.distribution.distribution() is distribution
 print(json.dumps(found))
 """
 

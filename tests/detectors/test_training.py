@@ -13,8 +13,8 @@ import pytest
 from sklearn.utils import Bunch
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skdeepfake.detectors import CNNDetector
-from skdeepfake.detectors._callbacks import StopWhenDiverged, training_callbacks
+from skdeepfake.detectors import CNNDetector, PlateauCallbacks
+from skdeepfake.detectors._callbacks import StopWhenDiverged
 from skdeepfake.exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 
 Tiny = Callable[..., CNNDetector]
@@ -326,8 +326,8 @@ def is_spoilt(detector: CNNDetector) -> bool:
 @pytest.mark.compiled
 def test_early_stopping_restores_the_best_epoch(tiny: Tiny, videos: Bunch) -> None:
     params = {"validation_fraction": 0.5, "learning_rate": 0.01}
-    spoil = [SpoilAfterFirstEpoch()]
-    detector = tiny(epochs=9, patience=2, callbacks=spoil, **params)
+    spoil = [PlateauCallbacks(patience=2), SpoilAfterFirstEpoch()]
+    detector = tiny(epochs=9, callbacks=spoil, **params)
     detector.fit(videos.X, videos.y)
     losses = detector.history_["val_loss"]
     assert len(losses) == 3  # the best, and two in which patience ran out
@@ -353,10 +353,11 @@ def test_early_stopping_can_go_by_the_ranking(tiny: Tiny, videos: Bunch) -> None
     SpoilRanking.kept.clear()
     detector = tiny(
         epochs=9,
-        patience=2,
-        callbacks=[SpoilRanking()],
+        callbacks=[
+            PlateauCallbacks(monitor="val_roc_auc", patience=2),
+            SpoilRanking(),
+        ],
         validation_fraction=0.5,
-        monitor="val_roc_auc",
         learning_rate=0.01,
     ).fit(videos.X, videos.y)
     ranked = detector.history_["val_roc_auc"]
@@ -371,9 +372,7 @@ def test_early_stopping_can_go_by_the_ranking(tiny: Tiny, videos: Bunch) -> None
     ("monitor", "mode"), [("val_loss", "min"), ("val_roc_auc", "max")]
 )
 def test_stopping_and_the_plateau_watch_the_same(monitor: str, mode: str) -> None:
-    _, plateau, stopping = training_callbacks(
-        monitor=monitor, patience=2, lr_patience=3, lr_factor=0.5, min_lr=0, verbose=0
-    )
+    plateau, stopping = PlateauCallbacks(monitor=monitor).make()
     assert (plateau.monitor, plateau.mode) == (monitor, mode)
     assert (stopping.monitor, stopping.mode) == (monitor, mode)
 
@@ -401,13 +400,12 @@ def test_without_patience_all_epochs_run_and_the_last_stays(
     """The learning rate falls on each plateau, down to min_lr."""
     detector = tiny(
         epochs=6,
-        patience=None,
-        lr_patience=1,
-        lr_factor=0.5,
-        min_lr=0.02,
         learning_rate=0.1,
         validation_fraction=0.5,
-        callbacks=[SpoilAfterFirstEpoch()],
+        callbacks=[
+            PlateauCallbacks(patience=None, lr_patience=1, lr_factor=0.5, min_lr=0.02),
+            SpoilAfterFirstEpoch(),
+        ],
     ).fit(videos.X, videos.y)
     assert len(detector.history_["val_loss"]) == 6
     assert is_spoilt(detector)
@@ -417,7 +415,8 @@ def test_without_patience_all_epochs_run_and_the_last_stays(
 
 
 def test_without_validation_all_epochs_run(tiny: Tiny, videos: Bunch) -> None:
-    detector = tiny(epochs=6, patience=1, callbacks=[SpoilAfterFirstEpoch()])
+    callbacks = [PlateauCallbacks(patience=1), SpoilAfterFirstEpoch()]
+    detector = tiny(epochs=6, callbacks=callbacks)
     detector.fit(videos.X, videos.y)
     assert set(detector.history_) == {"loss", "accuracy"}
     assert len(detector.history_["loss"]) == 6
@@ -425,7 +424,8 @@ def test_without_validation_all_epochs_run(tiny: Tiny, videos: Bunch) -> None:
 
 
 def test_history_holds_a_plain_float_an_epoch(tiny: Tiny, videos: Bunch) -> None:
-    detector = tiny(epochs=2, validation_fraction=0.5, lr_patience=None)
+    callbacks = PlateauCallbacks(lr_patience=None)
+    detector = tiny(epochs=2, validation_fraction=0.5, callbacks=callbacks)
     history = detector.fit(videos.X, videos.y).history_
     assert type(history) is dict
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from skdeepfake import persistence
-from skdeepfake.detectors import TransferDetector, _transfer
+from skdeepfake.detectors import SelfBlendedFakes, TransferDetector, _transfer
 from skdeepfake.features._backbones import BACKBONES, Backbone
 
 
@@ -42,15 +42,15 @@ def small(**params: Any) -> TransferDetector:
     defaults = {
         "backbone": TwoBlocks(),
         "learning_rate": 0.01,
-        "head_learning_rate": 0.05,
-        "head_epochs": 0,
+        "head__learning_rate": 0.05,
+        "head__epochs": 0,
         "optimizer": "sgd",
         "batch_size": 20,
         "epochs": 1,
         "validation_fraction": None,
         "random_state": 0,
     }
-    return TransferDetector(**{**defaults, **params})
+    return TransferDetector().set_params(**{**defaults, **params})
 
 
 def by_layer(network: keras.Model) -> dict[str, list[np.ndarray]]:
@@ -87,7 +87,7 @@ def learnt(gappy: Bunch) -> Bunch:
         fit_network(self, *given, **options)
 
     detector = small(
-        trainable=1, head_epochs=3, epochs=2, optimizer__momentum=0.9, batch_size=10
+        trainable=1, head__epochs=3, epochs=2, optimizer__momentum=0.9, batch_size=10
     )
     params = detector.get_params()
     with pytest.MonkeyPatch.context() as patch:
@@ -173,6 +173,37 @@ def test_as_many_blocks_as_there_are_is_all_of_them(
     assert all(layer.trainable for layer in detector.model_.layers)
 
 
+def nested() -> keras.Model:
+    """Two models in one, whose layers have the same names."""
+    inner = keras.Input((None, None, 4))
+    x = layers.Conv2D(4, 3, name="conv")(inner)
+    second = keras.Model(inner, layers.MaxPooling2D(name="pool")(x), name="second")
+    first = keras.Sequential(
+        [layers.Conv2D(4, 3, name="conv"), layers.MaxPooling2D(name="pool")],
+        name="first",
+    )
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, second(first(inputs)))
+
+
+def test_blocks_of_nested_models_are_counted_and_frozen(
+    videos: Bunch, computed: list[Bunch]
+) -> None:
+    model = nested()
+    detector = small(backbone=model, trainable=1, warm_start=True)
+    before = by_layer(detector.initialize(videos.X, videos.y).model_)
+    assert detector.n_blocks_ == 2
+    first, second = (name for name in before if name not in HEAD)
+    for name, copied in ((first, "first"), (second, "second")):
+        for weight, own in zip(
+            before[name], model.get_layer(copied).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(weight, own)
+    detector.fit(videos.X, videos.y)
+    assert changed(before, by_layer(detector.model_)) == {second, *HEAD}
+    assert [record.n_frames for record in computed] == [40]
+
+
 def test_more_blocks_than_there_are_is_an_error(videos: Bunch) -> None:
     with pytest.raises(ValueError, match="trainable=3 is more than the 2 blocks"):
         small(trainable=3).fit(videos.X, videos.y)
@@ -185,7 +216,7 @@ def test_anything_else_is_refused(trainable: Any, videos: Bunch) -> None:
 
 
 def test_steps_draw_kernels_towards_zero_and_nothing_else(videos: Bunch) -> None:
-    detector = small(learning_rate=0.1, weight_decay=0.5)
+    detector = small(learning_rate=0.1, optimizer__weight_decay=0.5)
     network = detector.initialize(videos.X, videos.y).model_
     network.set_weights([np.ones_like(w) for w in network.get_weights()])
     variables = network.trainable_variables
@@ -209,7 +240,7 @@ def test_without_weight_decay_nothing_is_drawn_anywhere(videos: Bunch) -> None:
 def test_frozen_part_is_computed_once_a_fit(
     gappy: Bunch, computed: list[Bunch], trainings: list[Bunch]
 ) -> None:
-    detector = small(trainable=1, head_epochs=4, epochs=5)
+    detector = small(trainable=1, head__epochs=4, epochs=5)
     detector.fit(gappy.X, gappy.y)
     # The faces up to the last block, and what came of them up to the head.
     assert [record.n_frames for record in computed] == [37, 37]
@@ -223,7 +254,7 @@ def test_frozen_part_is_computed_once_a_fit(
 def test_frozen_part_is_computed_of_videos_held_out_too(
     gappy: Bunch, computed: list[Bunch], trainings: list[Bunch]
 ) -> None:
-    detector = small(trainable=1, head_epochs=1, validation_fraction=0.5)
+    detector = small(trainable=1, head__epochs=1, validation_fraction=0.5)
     detector.fit(gappy.X, gappy.y)
     main = trainings[1]
     held_out = main.validation_data
@@ -239,8 +270,8 @@ def test_frozen_part_is_computed_of_videos_held_out_too(
     [
         # The head sees no augmentation.
         ({"augment": "flip"}, [40]),
-        ({"fakes": "self_blended"}, []),
-        ({"fakes": "mixed"}, []),
+        ({"fake_source": SelfBlendedFakes()}, []),
+        ({"fake_source": SelfBlendedFakes(share=0.5)}, []),
     ],
     ids=["augmented", "self-blended", "mixed"],
 )
@@ -251,7 +282,7 @@ def test_frozen_part_is_computed_by_batch_where_chance_comes_before(
     computed: list[Bunch],
     trainings: list[Bunch],
 ) -> None:
-    small(trainable=1, head_epochs=1, **changes).fit(videos.X, videos.y)
+    small(trainable=1, head__epochs=1, **changes).fit(videos.X, videos.y)
     assert [record.n_frames for record in computed] == n_computed
     head, main = trainings
     assert head.frames.shape[1:] == (4,)
@@ -268,12 +299,12 @@ def test_whole_network_is_trained_on_the_faces(
     assert training.frames.shape == (40, 16, 16, 3)
 
 
-@pytest.mark.parametrize("fakes", ["given", "self_blended"])
+@pytest.mark.parametrize("source", ["labels", SelfBlendedFakes()], ids=str)
 def test_head_sees_no_augmentation(
-    fakes: str, videos: Bunch, trainings: list[Bunch]
+    source: Any, videos: Bunch, trainings: list[Bunch]
 ) -> None:
     """Whatever else changes its batches."""
-    params = {"trainable": "all", "head_epochs": 1, "fakes": fakes}
+    params = {"trainable": "all", "head__epochs": 1, "fake_source": source}
     for augment in (None, layers.Rescaling(0.5)):
         small(augment=augment, **params).fit(videos.X, videos.y)
     plain, _, beside_augmentation, augmented = trainings
@@ -317,7 +348,7 @@ def test_head_is_trained_first_and_alone(learnt: Bunch) -> None:
 def test_head_learns_at_its_own_rate_by_an_optimizer_of_its_own(
     videos: Bunch, trainings: list[Bunch]
 ) -> None:
-    detector = small(trainable=1, head_epochs=3, epochs=7).fit(videos.X, videos.y)
+    detector = small(trainable=1, head__epochs=3, epochs=7).fit(videos.X, videos.y)
     head, main = trainings
     assert (head.epochs, main.epochs) == (3, 7)
     rates = [float(t.model.optimizer.learning_rate) for t in trainings]
@@ -330,7 +361,7 @@ def test_head_learns_at_its_own_rate_by_an_optimizer_of_its_own(
 
 
 def test_head_is_trained_once(videos: Bunch, trainings: list[Bunch]) -> None:
-    detector = small(trainable=1, head_epochs=1)
+    detector = small(trainable=1, head__epochs=1)
     counts = []
     for go_on in (detector.fit, detector.partial_fit, detector.partial_fit):
         go_on(videos.X, videos.y)
@@ -341,7 +372,7 @@ def test_head_is_trained_once(videos: Bunch, trainings: list[Bunch]) -> None:
     detector.set_params(warm_start=False).fit(videos.X, videos.y)
     assert len(trainings) == 7
     # Where it is the first epoch that trains it, the history is that epoch's.
-    other = small(trainable=1, head_epochs=1).partial_fit(videos.X, videos.y)
+    other = small(trainable=1, head__epochs=1).partial_fit(videos.X, videos.y)
     assert other.history_["loss"] == [0.5]
     assert len(trainings) == 9
 
@@ -349,16 +380,16 @@ def test_head_is_trained_once(videos: Bunch, trainings: list[Bunch]) -> None:
 def test_head_of_a_loaded_detector_is_not_trained_again(
     videos: Bunch, trainings: list[Bunch]
 ) -> None:
-    detector = small(head_epochs=1).fit(videos.X, videos.y)
+    detector = small(head__epochs=1).fit(videos.X, videos.y)
     pickle.loads(pickle.dumps(detector)).partial_fit(videos.X, videos.y)
     assert len(trainings) == 3
 
 
-@pytest.mark.parametrize("params", [{"head_epochs": 0}, {"trainable": "top"}])
+@pytest.mark.parametrize("params", [{"head__epochs": 0}, {"trainable": "top"}])
 def test_head_has_no_epochs_where_they_would_be_for_nothing(
     params: dict[str, Any], videos: Bunch, trainings: list[Bunch]
 ) -> None:
-    detector = small(**{"head_epochs": 2, **params}).fit(videos.X, videos.y)
+    detector = small(**{"head__epochs": 2, **params}).fit(videos.X, videos.y)
     assert len(trainings) == 1
     assert not hasattr(detector, "head_history_")
 
@@ -439,7 +470,7 @@ def test_features_are_pooled_as_asked_and_vectors_not_at_all(videos: Bunch) -> N
         (maps, "max", expected.max(axis=(1, 2))),
         (vector, "max", expected.mean(axis=(1, 2))),
     ):
-        detector = small(backbone=backbone, pooling=pooling, trainable="top")
+        detector = small(backbone=backbone, head__pooling=pooling, trainable="top")
         network = detector.initialize(videos.X, videos.y).model_
         found = keras.Model(network.input, network.get_layer("face_features").output)
         np.testing.assert_allclose(found.predict_on_batch(images), features, rtol=1e-5)
@@ -508,7 +539,10 @@ def test_refit_is_identical_however_many_slots_are_empty(
 
 def test_clone_has_the_parameters_and_nothing_that_was_learnt(learnt: Bunch) -> None:
     loaded = pickle.loads(learnt.content)
-    assert clone(loaded).get_params() == loaded.get_params() == learnt.params
+    for detector in (clone(loaded), loaded):
+        params = detector.get_params()
+        assert repr(params.pop("head")) == repr(learnt.params["head"])
+        assert params == {name: learnt.params[name] for name in params}
     assert set(vars(loaded)) > {"model_", "head_history_", "n_blocks_"}
     for name in ("model_", "head_history_", "n_blocks_"):
         assert not hasattr(clone(loaded), name)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from skdeepfake.detectors import CNNDetector
-from skdeepfake.detectors._validation import stratified_group_split
+from skdeepfake.detectors._validation_split import stratified_group_split
 
 
 def paired(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skdeepfake.detectors import CNNDetector, CNNRNNDetector, GANDetector
+from skdeepfake.detectors import CNNDetector, CNNRNNDetector, GANDetector, Generator
 from skdeepfake.inspection import grad_cam
 
 Y = np.array(["fake", "real", "fake"])  # "real" is the second class here
@@ -60,7 +60,9 @@ def cnn(X: np.ndarray) -> CNNDetector:
 
 @pytest.fixture(scope="module")
 def gan(X: np.ndarray) -> GANDetector:
-    detector = GANDetector(generator_filters=(2,), discriminator_filters=(3, 2))
+    detector = GANDetector(
+        generator=Generator(filters=(2,)), discriminator_filters=(3, 2)
+    )
     return with_random_weights(detector, X)
 
 
@@ -270,7 +272,7 @@ class Branching(CNNDetector):
     to.
     """
 
-    def _build_network(self) -> keras.Model:
+    def build_network(self) -> keras.Model:
         inner = keras.Input((None, None, 3))
         around = layers.Conv2D(2, 1, name="first")(inner)
         behind = layers.Conv2D(2, 3, padding="same", name="second")(around)
@@ -309,7 +311,7 @@ def test_network_within_a_network_is_explained(X: np.ndarray) -> None:
 class Linear(CNNDetector):
     """A network that ends in log-odds, as a detector's may not."""
 
-    def _build_network(self) -> keras.Model:
+    def build_network(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         x = layers.Rescaling(1 / 255, name="scaled")(inputs)
         x = layers.Dense(1, name="answer")(layers.Flatten()(x))

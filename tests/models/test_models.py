@@ -24,7 +24,7 @@ RELEASES = sorted(path.parent for path in FOLDER.glob("*/versions.json"))
 STEPS = {
     "cnn": {"sampler__n_frames": 2, "resizer__size": (8, 8), "detector__filters": (2,)},
     "cnn_rnn": {"featurizer__weights": None, "detector__units": (3,)},
-    "gan": {"cropper__margin": 0.0, "detector__noise_dim": 4},
+    "gan": {"cropper__margin": 0.0, "detector__generator__noise_dim": 4},
 }
 
 

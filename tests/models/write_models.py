@@ -21,13 +21,17 @@ import sklearn
 
 import skdeepfake
 from skdeepfake import make_detector_pipeline, persistence
+from skdeepfake.detectors import Generator
 
 FOLDER = Path(__file__).resolve().parent
 
 TINY: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (2,), "dense_units": 2, "momentum": 0.5},
     "cnn_rnn": {"units": (3,), "weights": None},
-    "gan": {"generator_filters": (2,), "discriminator_filters": (2,), "noise_dim": 4},
+    "gan": {
+        "generator": Generator(filters=(2,), noise_dim=4),
+        "discriminator_filters": (2,),
+    },
 }
 
 

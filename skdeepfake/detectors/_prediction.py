@@ -1,4 +1,4 @@
-"""What a trained network says of frames, and from there of videos."""
+"""Predictions of a detector: for frames, sequences of frames, and videos."""
 
 from __future__ import annotations
 
@@ -9,84 +9,45 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from .._compiled import Compute, compiled
 from .._slots import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning
+from ._aggregation import AGGREGATIONS, Attention
 from ._batches import sequence_index
 
-# Probabilities that round to 0 or 1 count as this far from there, in log-odds.
-_SUREST = 1e-7
 
+class VideoPredictor:
+    """The predictions of a detector.
 
-def log_odds(proba: NDArray) -> NDArray[np.float64]:
-    """Compute the logarithms of the odds, of at most 16 for what is surest.
-
-    Parameters
-    ----------
-    proba : ndarray of float
-        Probabilities.
-
-    Returns
-    -------
-    ndarray of float64
-        Of the same shape; NaN stays NaN.
-    """
-    return logit(np.clip(proba.astype(np.float64), _SUREST, 1 - _SUREST))
-
-
-def _logit_mean(positive: NDArray, top_k: int) -> NDArray:
-    return expit(np.nanmean(log_odds(positive), axis=1))
-
-
-def _top_k(positive: NDArray, top_k: int) -> NDArray:
-    highest = -np.sort(-positive, axis=1)[:, :top_k]  # NaN comes last
-    return np.nanmean(highest, axis=1)
-
-
-# How the probabilities of a video's frames, NaN where there is no face, become one.
-AGGREGATIONS: dict[str, Callable[[NDArray, int], NDArray]] = {
-    "mean": lambda positive, top_k: np.nanmean(positive, axis=1),
-    "median": lambda positive, top_k: np.nanmedian(positive, axis=1),
-    "max": lambda positive, top_k: np.nanmax(positive, axis=1),
-    "logit_mean": _logit_mean,
-    "top_k": _top_k,
-}
-
-
-class AnswersForVideos:
-    """The predictions of a detector: for frames, sequences and videos.
-
-    Its other half trains: it sets what is declared here.
+    `BaseDetector` trains it, and sets the attributes that are declared here.
     """
 
     model_: keras.Model
     classes_: Any
     class_count_: NDArray
     frame_dtype_: np.dtype
-    aggregation: str
-    top_k: int
+    aggregation: Any
     no_face: str
     batch_size: int
     verbose: int
 
     _validate_frames: Callable[..., NDArray]
 
-    # The network compiled for prediction, and which it is.
+    # The network that was compiled for prediction, and its function.
     _compiled: tuple[keras.Model, Compute] | None = None
 
-    # Whether the network is given whole videos, not single frames.
     @property
     def _sees_sequences(self) -> bool:
+        """Whether the network takes whole videos instead of single frames."""
         return False
 
-    # Whether the answer at a frame is that for the video up to there.
     @property
-    def _answers_as_it_goes(self) -> bool:
-        return self._sees_sequences
+    def _is_cumulative(self) -> bool:
+        """Whether frame scores are those of the video up to the frame."""
+        return self._sees_sequences or isinstance(self.aggregation, Attention)
 
     def predict_frame_proba(self, X: ArrayLike) -> NDArray:
         """Predict class probabilities for each frame.
@@ -171,26 +132,63 @@ class AnswersForVideos:
         """
         return self._answer(self._aggregate(frame_proba[..., 1]))
 
+    def predict_frame_weights(self, X: ArrayLike) -> NDArray:
+        """Predict the weight of each frame in the answer for its video.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+            As in `fit`; the number of frames may differ.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, n_frames)
+            Weights that add up to 1 in each video; NaN for slots without a face.
+
+        Raises
+        ------
+        ValueError
+            If X is not of the form seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
+        AttributeError
+            If `aggregation` is not :class:`Attention`.
+        """
+        if not isinstance(self.aggregation, Attention):
+            raise AttributeError(
+                f"{type(self).__name__} has learned no weights of frames: fit it with "
+                "aggregation=Attention()"
+            )
+        check_is_fitted(self)
+        weight = self._predict_outputs(self._validate_frames(X, reset=False))[..., 1]
+        return weight / np.nansum(weight, axis=1, keepdims=True)
+
     def _aggregate(self, positive: NDArray) -> NDArray:
-        """Turn answers for slots into answers for videos, NaN where none is known."""
-        if not self._answers_as_it_goes:
+        """Aggregate what `_predict_slots` returns; NaN for videos without a face."""
+        if not self._is_cumulative:
             return self._combine(positive)
         known = ~np.isnan(positive)
-        has_face = known.any(axis=1)
         last = positive.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-        return np.where(has_face, positive[np.arange(len(positive)), last], np.nan)
+        last_known = positive[np.arange(len(positive)), last]
+        return np.where(known.any(axis=1), last_known, np.nan)
 
     def _frame_weights(self, X: NDArray) -> NDArray | None:
-        """Give what single frames count, where the network tells that."""
-        return None
+        """Return the attention weights of the slots, if any."""
+        if not isinstance(self.aggregation, Attention):
+            return None
+        return self._predict_outputs(X)[..., 1]
 
     def _combine(self, positive: NDArray, weight: NDArray | None = None) -> NDArray:
-        """Turn what single frames say into what the video says, by `aggregation`."""
+        """Aggregate the probabilities of single frames, by weights if there are any."""
+        if weight is not None:
+            return self._aggregate(self.aggregation.running(positive, weight))
+        aggregate = self.aggregation
+        if isinstance(aggregate, str):
+            aggregate = AGGREGATIONS[aggregate]
         has_face = ~np.isnan(positive).all(axis=1)
         video = np.full(len(positive), np.nan)
         if has_face.any():
-            aggregate = AGGREGATIONS[self.aggregation]
-            video[has_face] = aggregate(positive[has_face], self.top_k)
+            video[has_face] = aggregate(positive[has_face])
         return video
 
     def _answer(self, positive: NDArray) -> NDArray:
@@ -253,27 +251,37 @@ class AnswersForVideos:
         return positive
 
     def _predict_slots(self, X: NDArray) -> NDArray:
-        """Probability of the second class for each slot, NaN where it is empty."""
+        """Predict the score of each slot; NaN where it is empty."""
+        outputs = self._predict_outputs(X)
+        if isinstance(self.aggregation, Attention):
+            return self.aggregation.running(outputs[..., 0], outputs[..., 1])
+        return outputs[..., 0]
+
+    def _predict_outputs(self, X: NDArray) -> NDArray:
+        """Predict all outputs of the network for each slot; NaN where it is empty."""
         filled = filled_slots(X)
-        positive = np.full(filled.shape, np.nan)
         videos, slots = np.nonzero(filled)
         if self._sees_sequences:  # asked again after each frame
             seen = filled.cumsum(axis=1)[videos, slots]
             parts = self._predict_parts(X, sequence_index(filled, videos), seen)
         else:
             parts = self._predict_parts(X, (videos, slots))
-        positive[videos, slots] = parts[:, 0]
-        return positive
+        outputs = np.full((*filled.shape, parts.shape[1]), np.nan)
+        outputs[videos, slots] = parts
+        return outputs
 
     def _predict_parts(
         self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
     ) -> NDArray:
-        """Ask the network about each part, about its first `seen` frames.
-
-        Of what it gives the first is the probability of the second class.
-        """
-        n_parts = len(index[0])
-        found = np.empty((n_parts, self._answering_network.output_shape[-1]))
+        """Run the network on each part, of sequences on the first `seen` frames."""
+        n_parts, n_outputs = len(index[0]), self.model_.output_shape[-1]
+        if isinstance(self.aggregation, Attention) and n_outputs != 2:
+            raise ValueError(
+                f"aggregation={self.aggregation} takes weights that are learned in "
+                f"fit, and this {type(self).__name__} was fitted with another "
+                "aggregation: fit it again"
+            )
+        found = np.empty((n_parts, n_outputs))
         starts = range(0, n_parts, self.batch_size)
         for start in tqdm(
             starts, desc="detecting", unit="batch", disable=self.verbose < 1
@@ -285,15 +293,9 @@ class AnswersForVideos:
             found[part] = self._predict_batch(frames)
         return found
 
-    @property
-    def _answering_network(self) -> keras.Model:
-        """The network that is asked."""
-        return self.model_
-
     def _predict_batch(self, frames: NDArray) -> NDArray:
-        network = self._answering_network
-        if self._compiled is None or self._compiled[0] is not network:
-            self._compiled = network, compiled(network)
+        if self._compiled is None or self._compiled[0] is not self.model_:
+            self._compiled = self.model_, compiled(self.model_)
         _, compute = self._compiled
         # Floats of another precision than those of the training are welcome.
         return compute(frames.astype(self.frame_dtype_, copy=False))

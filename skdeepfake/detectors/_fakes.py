@@ -2,13 +2,118 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from ..synthesis import SelfBlender
-from ._batches import Batch
+from ._batches import Batch, Change
+
+
+class SelfBlendedFakes(BaseEstimator):
+    """Train on fakes that are made of the real faces, anew in every epoch.
+
+    What is learned is to see that something was blended in, whatever it is (Shiohara
+    and Yamasaki, CVPR 2022). Real is the class 0, False or "real"; `y` may be all real
+    unless `share` is set. Needs RGB faces of uint8.
+
+    Parameters
+    ----------
+    blender : SelfBlender or None, default=None
+        Makes the fakes; any object that has its `blend_pairs` and `altered`. Its
+        `margin` must be that of the faces. None is ``SelfBlender()``.
+    share : float or None, default=None
+        Share of the given fakes that are replaced by self-blended ones. None leaves
+        all given fakes out, and makes one fake per real face.
+
+    See Also
+    --------
+    skdeepfake.synthesis.SelfBlender : Says how they are made.
+    CNNDetector : Takes it as `fake_source`.
+
+    References
+    ----------
+    Shiohara and Yamasaki, "Detecting deepfakes with self-blended images", CVPR 2022.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import CNNDetector, SelfBlendedFakes
+    >>> CNNDetector(fake_source=SelfBlendedFakes(share=0.25))
+    CNNDetector(fake_source=SelfBlendedFakes(share=0.25))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "blender": [HasMethods(["blend_pairs"]), None],
+        "share": [Interval(Real, 0, 1, closed="right"), None],
+    }
+
+    def __init__(self, blender: Any = None, *, share: float | None = None) -> None:
+        self.blender = blender
+        self.share = share
+
+    @property
+    def replaces_all(self) -> bool:
+        """Whether given fakes are left out."""
+        return self.share is None
+
+    def classes(self, y: NDArray) -> NDArray | None:
+        """Infer both classes where labels are all real.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_videos,)
+            Labels.
+
+        Returns
+        -------
+        ndarray of shape (2,) or None
+            The classes; None where `y` has to hold both.
+
+        Raises
+        ------
+        ValueError
+            If no label stands for real.
+        """
+        real_label(y)
+        only_real = self.replaces_all and len(np.unique(y)) == 1
+        return real_and_fake(y) if only_real else None
+
+    def step(
+        self,
+        fake: int,
+        times: float,
+        X: NDArray,
+        index: tuple[NDArray, ...],
+        present: NDArray | None,
+    ) -> Change:
+        """Make the step of the batch stream.
+
+        Parameters
+        ----------
+        fake : int
+            Number of the class of fakes.
+        times : float
+            Weight of a fake as a multiple of that of the face it is made of.
+        X : ndarray
+            All videos.
+        index : tuple of ndarray of int
+            Where in X the real samples lie.
+        present : ndarray or None
+            Which frames of these hold a face.
+
+        Returns
+        -------
+        callable
+            From a batch and a generator to a batch.
+        """
+        blender = self.blender or SelfBlender()
+        if self.share is None:
+            return BlendReal(blender, fake, times)
+        return ReplaceFakes(blender, fake, self.share, X, index, present)
 
 
 def real_label(y: ArrayLike) -> Any:

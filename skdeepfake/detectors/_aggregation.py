@@ -1,0 +1,195 @@
+"""Aggregations: from the probabilities of a video's frames to that of the video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+from .._last_layer import last_layer
+
+# Probabilities that round to 0 or 1 are clipped to this distance from them.
+_CLIP = 1e-7
+
+# Prevents divisions by zero.
+_EPSILON = 1e-7
+
+Aggregate = Callable[[NDArray], NDArray]
+
+
+def log_odds(proba: NDArray) -> NDArray[np.float64]:
+    """Compute log-odds, clipped to about -16 to 16; NaN stays NaN."""
+    return logit(np.clip(proba.astype(np.float64), _CLIP, 1 - _CLIP))
+
+
+class TopK(BaseEstimator):
+    """Average the `k` highest frame probabilities, for videos that are fake in parts.
+
+    Parameters
+    ----------
+    k : int, default=3
+        Number of frames; all frames of videos that have fewer.
+
+    See Also
+    --------
+    Attention : Weighs frames by what a network learns.
+    CNNDetector : Takes it as `aggregation`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import TopK
+    >>> TopK(k=2)(np.array([[0.1, 0.8, 0.6, np.nan]])).tolist()
+    [0.7]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "k": [Interval(Integral, 1, None, closed="left")]
+    }
+
+    def __init__(self, k: int = 3) -> None:
+        self.k = k
+
+    def __call__(self, proba: NDArray) -> NDArray:
+        """Aggregate.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_videos, n_frames)
+            Probabilities; NaN for frames without a face.
+
+        Returns
+        -------
+        ndarray of shape (n_videos,)
+            One probability per video.
+        """
+        self._validate_params()
+        highest = -np.sort(-proba, axis=1)[:, : self.k]  # NaN comes last
+        return np.nanmean(highest, axis=1)
+
+
+class Attention(BaseEstimator):
+    """Average frame log-odds by weights that the network learns.
+
+    A detector with this aggregation is trained on whole videos. A layer next to its
+    last one computes a positive weight from the features of each frame, as in automatic
+    face weighting. `predict_frame_proba` then returns running probabilities: those of
+    the video up to each frame.
+
+    See Also
+    --------
+    TopK : Averages the highest frame probabilities.
+    CNNDetector : Takes it as `aggregation`.
+
+    References
+    ----------
+    Montserrat et al., "Deepfakes detection with automatic face weighting", CVPR
+    workshops 2020.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import Attention, CNNDetector
+    >>> CNNDetector(aggregation=Attention())
+    CNNDetector(aggregation=Attention())
+    """
+
+    def extend(self, network: keras.Model) -> keras.Model:
+        """Add the layer of the weights to a network of frames.
+
+        Parameters
+        ----------
+        network : keras.Model
+            From frames to probabilities.
+
+        Returns
+        -------
+        keras.Model
+            From frames to (n_frames, 2): probabilities and weights. All weights are
+            equal at first.
+        """
+        weight = layers.Dense(
+            1,
+            activation="softplus",
+            kernel_initializer="zeros",
+            dtype="float32",
+            name="frame_weight",
+        )(last_layer(network).input)
+        both = layers.Concatenate(dtype="float32", name="proba_and_weight")
+        return keras.Model(network.input, both([network.output, weight]))
+
+    def running(self, proba: NDArray, weight: NDArray) -> NDArray[np.float64]:
+        """Aggregate the frames up to each frame.
+
+        Parameters
+        ----------
+        proba, weight : ndarray of shape (n_videos, n_frames)
+            Probabilities and weights; NaN for frames without a face.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_videos, n_frames)
+            Probabilities of the videos up to each frame; NaN for frames without a
+            face, and 0.5 as long as all weights are 0.
+        """
+        known = ~np.isnan(proba)
+        weight = np.where(known, weight, 0).astype(np.float64)
+        odds = np.where(known, log_odds(proba), 0)
+        total = np.cumsum(weight, axis=1) + _EPSILON
+        running = expit(np.cumsum(weight * odds, axis=1) / total)
+        return np.where(known, running, np.nan)
+
+
+class VideoNetwork(keras.Model):
+    """A network of frames with attention, as a network of whole videos.
+
+    Parameters
+    ----------
+    of_frames : keras.Model
+        From frames to probabilities and weights, as `Attention.extend` returns it.
+    """
+
+    def __init__(self, of_frames: keras.Model) -> None:
+        super().__init__()
+        self.of_frames = of_frames
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Compute the probabilities of videos.
+
+        Parameters
+        ----------
+        inputs : pair of tensors
+            Frames of shape (n_videos, n_frames, ...), and a tensor of shape (n_videos,
+            n_frames) that is 1 for frames that count and 0 for others.
+        training : bool or None, default=None
+            Whether it is called in training.
+
+        Returns
+        -------
+        tensor of shape (n_videos, 1)
+            Probabilities.
+        """
+        videos, present = inputs
+        shape = ops.shape(videos)
+        frames = ops.reshape(videos, (-1, *videos.shape[2:]))
+        proba, weight = ops.split(self.of_frames(frames, training=training), 2, axis=1)
+        proba = ops.clip(proba, _CLIP, 1 - _CLIP)
+        odds = ops.reshape(ops.log(proba) - ops.log1p(-proba), shape[:2])
+        weight = ops.reshape(weight, shape[:2]) * present
+        total = ops.sum(weight, axis=1, keepdims=True) + _EPSILON
+        return ops.sigmoid(ops.sum(weight * odds, axis=1, keepdims=True) / total)
+
+
+AGGREGATIONS: dict[str, Aggregate] = {
+    "mean": lambda proba: np.nanmean(proba, axis=1),
+    "median": lambda proba: np.nanmedian(proba, axis=1),
+    "max": lambda proba: np.nanmax(proba, axis=1),
+    "logit_mean": lambda proba: expit(np.nanmean(log_odds(proba), axis=1)),
+}
