@@ -34,6 +34,13 @@ if hasattr(scikeras_seeding, "config"):  # with TensorFlow installed
     scikeras_seeding.config.is_op_determinism_enabled()
 
 
+# What scikeras offers and these detectors do not use. Setting it is of no use, so that
+# completion does not suggest it; reading still works.
+_UNUSED = {
+    *("build_fn", "feature_encoder", "loss", "metrics", "model", "run_eagerly"),
+    *("scorer", "shuffle", "validation_split"),
+}
+
 # Where the state of the optimizers is, in a state that is pickled with it.
 _TRAINING = "_training"
 
@@ -96,6 +103,9 @@ class KerasEstimator(Versioned, KerasClassifier):
             passed = {name: new.pop(name, p) for name, p in inherited}
             new = {"self": passed.pop("self"), **new, **passed}
         constructor.__signature__ = own.replace(parameters=list(new.values()))
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in _UNUSED]
 
     def build_network(self) -> keras.Model:
         """Build the network, not compiled, for frames as seen in `fit`.

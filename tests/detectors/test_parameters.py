@@ -76,10 +76,10 @@ def test_parameters_of_default_objects_can_be_set() -> None:
 def test_signature_shows_the_parameters_of_the_bases_once() -> None:
     parameters = inspect.signature(TransferDetector).parameters
     assert [name for name in parameters if name != "routed"] == [
-        *("backbone", "weights", "trainable", "head", "learning_rate", "epochs"),
-        *("augment", "fake_source", "optimizer", "batch_size", "validation_fraction"),
-        *("callbacks", "aggregation", "no_face", "class_weight", "warm_start"),
-        *("random_state", "verbose"),
+        *("backbone", "weights", "trainable", "head", "augment", "fake_source"),
+        *("learning_rate", "optimizer", "batch_size", "epochs"),
+        *("validation_fraction", "callbacks", "aggregation", "no_face"),
+        *("class_weight", "warm_start", "random_state", "verbose"),
     ]
     assert parameters["epochs"].default == 20
 
@@ -99,6 +99,18 @@ def test_misspelled_parameter_is_answered_with_a_known_one(
 )
 def test_number_of_parameters_stays_small(detector: type) -> None:
     assert len(detector().get_params(deep=False)) <= 22
+
+
+def test_completion_suggests_what_works_here() -> None:
+    found = {name for name in dir(CNNDetector()) if not name.startswith("_")}
+    requests = {f"set_{name}_request" for name in ("fit", "partial_fit", "score")}
+    assert found == {
+        *(DEFAULTS.keys() | requests),
+        *("fit", "partial_fit", "initialize", "build_network", "score"),
+        *("predict", "predict_proba", "predict_frame_proba", "predict_frame_weights"),
+        *("aggregate_proba", "get_params", "set_params", "get_metadata_routing"),
+        *("current_epoch", "frame_ndim", "initialized_"),
+    }
 
 
 def test_routed_parameters_are_parameters() -> None:
