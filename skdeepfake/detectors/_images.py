@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Real
-from types import NoneType
 from typing import Any, ClassVar
 
 import keras
@@ -14,7 +13,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._last_layer import last_layer
-from .._network_files import check_description
 from .._slots import filled_slots
 from ..augmentation._applying import Augmenter, resolve
 from ..synthesis import SelfBlender
@@ -47,7 +45,7 @@ class ImageDetector(BaseDetector):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseDetector._parameter_constraints,
         "aggregation": [StrOptions({*AGGREGATIONS, "attention"})],
-        "augment": [str, keras.Layer, list, tuple, None],
+        "augment": "no_validation",  # see `resolve`
         "fakes": [StrOptions({"given", "self_blended", "mixed"})],
         "blended_share": [Interval(Real, 0, 1, closed="right")],
         "blender": [SelfBlender, None],
@@ -91,26 +89,6 @@ class ImageDetector(BaseDetector):
         super()._validate_params()
         if self.augment is not None:
             resolve(self.augment, None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        if not isinstance(self.augment, (str, NoneType)):
-            described = keras.saving.serialize_keras_object(self.augment)
-            check_description(described)
-            weights = [part.get_weights() for part in keras.tree.flatten(self.augment)]
-            state["augment"] = {"layers": described, "weights": weights}
-        return state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        augment = state.get("augment")
-        if not isinstance(augment, (str, NoneType)):
-            check_description(augment["layers"])
-            made = keras.saving.deserialize_keras_object(augment["layers"])
-            parts = keras.tree.flatten(made)
-            for part, weights in zip(parts, augment["weights"], strict=True):
-                part.set_weights(weights)
-            state = dict(state, augment=made)
-        super().__setstate__(state)
 
     # -- input ---------------------------------------------------------------
 
@@ -184,7 +162,8 @@ class ImageDetector(BaseDetector):
             augment = Augmenter(self.augment, seed)
 
             def change(batch: Batch, rng: np.random.Generator) -> Batch:
-                return batch._replace(frames=by_image(augment, batch.frames))
+                frames = by_image(lambda images: augment(images, rng), batch.frames)
+                return batch._replace(frames=frames)
 
             changes.append(change)
         return changes

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from skdeepfake import persistence
+from skdeepfake.augmentation import KerasAugmentation
 from skdeepfake.detectors import TransferDetector, _transfer
 from skdeepfake.features._backbones import BACKBONES, Backbone
 
@@ -274,7 +275,7 @@ def test_head_sees_no_augmentation(
 ) -> None:
     """Whatever else changes its batches."""
     params = {"trainable": "all", "head_epochs": 1, "fakes": fakes}
-    for augment in (None, layers.Rescaling(0.5)):
+    for augment in (None, KerasAugmentation(layers.Rescaling(0.5))):
         small(augment=augment, **params).fit(videos.X, videos.y)
     plain, _, beside_augmentation, augmented = trainings
     assert augmented.frames.max() <= 128
