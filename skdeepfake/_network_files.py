@@ -74,24 +74,10 @@ OF_BACKBONES = frozenset(
     ]
 )
 
-# What changes images in training.
+# Keras' own layers that users may pass to `KerasAugmentation`.
 OF_AUGMENTATION = frozenset(
-    [
-        "keras.layers.RandomFlip",
-        *(
-            name
-            for module, layer in (
-                *(("_affine", "RandomAffine"), ("_color", "RandomColor")),
-                *(("_erasing", "RandomErasing"), ("_jpeg", "RandomJPEG")),
-                *(("_noise", "RandomNoise"), ("_resampling", "RandomBlur")),
-                ("_resampling", "RandomDownscale"),
-            )
-            for name in (
-                f"skdeepfake.augmentation.{module}.{layer}",
-                f"skdeepfake>{layer}",
-            )
-        ),
-    ]
+    f"keras.layers.Random{name}"
+    for name in ("Flip", "Rotation", "Translation", "Zoom", "Brightness", "Contrast")
 )
 
 COMPONENTS = OF_THE_PAPER | OF_BACKBONES | OF_AUGMENTATION

@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator
 
 from ._atomic import write_atomically
 from ._network_files import check_members, keeps_optimizer, trusted_components
+from .augmentation import KerasAugmentation
 from .exceptions import ModelFileError, SkdeepfakeError, UntrustedModelError
 
 __all__ = ["keep_optimizer", "load", "save"]
@@ -30,6 +31,16 @@ __all__ = ["keep_optimizer", "load", "save"]
 _TRUSTED = frozenset(
     [
         "numpy.dtype",
+        "skdeepfake.augmentation._geometry.RandomAffine",
+        "skdeepfake.augmentation._geometry.RandomErasing",
+        "skdeepfake.augmentation._geometry.RandomFlip",
+        "skdeepfake.augmentation._keras.KerasAugmentation",
+        "skdeepfake.augmentation._quality.RandomBlur",
+        "skdeepfake.augmentation._quality.RandomColor",
+        "skdeepfake.augmentation._quality.RandomDownscale",
+        "skdeepfake.augmentation._quality.RandomJPEG",
+        "skdeepfake.augmentation._quality.RandomNoise",
+        "skdeepfake.augmentation._quality.RandomVideoCompression",
         "scikeras.utils.transformers.ClassifierLabelEncoder",
         "scikeras.utils.transformers.TargetReshaper",
         "skdeepfake.detectors._aggregation.Attention",
@@ -286,9 +297,11 @@ def _check_types(skops: ModuleType, content: bytes, names: frozenset[str]) -> se
 
 def _check_parameters(estimator: BaseEstimator, names: frozenset[str]) -> None:
     """Refuse Keras' own objects among the parameters, by the parameter's name."""
-    for name, value in estimator.get_params(deep=True).items():
-        if name.rpartition("__")[2] == "augment":  # kept, and checked, as a description
-            continue
+    params = estimator.get_params(deep=True)
+    for name, value in params.items():
+        owner, _, last = name.rpartition("__")
+        if last == "layers" and isinstance(params.get(owner), KerasAugmentation):
+            continue  # kept, and checked, as a description
         for part in value if isinstance(value, (list, tuple)) else [value]:
             kind = type(part)
             # A subclass of Keras' classes stands elsewhere.

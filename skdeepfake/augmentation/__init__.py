@@ -1,25 +1,33 @@
-"""Faces changed while a detector is trained, as Keras layers.
+"""Augmentation of faces while a detector is trained.
 
-Compression and scaling are what the world does to videos, and what detectors trip over.
-The layers do this and more to training batches, outside of the network that answers.
+Each augmentation maps a batch of RGB images of uint8 to another, with NumPy and OpenCV.
+`KerasAugmentation` applies Keras layers.
 """
 
-from .. import _worker_threads  # noqa: F401, before Keras is loaded
-from ._affine import RandomAffine
-from ._color import RandomColor
-from ._erasing import RandomErasing
-from ._jpeg import RandomJPEG
-from ._noise import RandomNoise
+from ._base import BaseAugmentation
+from ._geometry import RandomAffine, RandomErasing, RandomFlip
+from ._keras import KerasAugmentation
 from ._presets import make_preset
-from ._resampling import RandomBlur, RandomDownscale
+from ._quality import (
+    RandomBlur,
+    RandomColor,
+    RandomDownscale,
+    RandomJPEG,
+    RandomNoise,
+    RandomVideoCompression,
+)
 
 __all__ = [
+    "BaseAugmentation",
+    "KerasAugmentation",
     "RandomAffine",
     "RandomBlur",
     "RandomColor",
     "RandomDownscale",
     "RandomErasing",
+    "RandomFlip",
     "RandomJPEG",
     "RandomNoise",
+    "RandomVideoCompression",
     "make_preset",
 ]

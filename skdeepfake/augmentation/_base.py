@@ -1,170 +1,138 @@
-"""What the layers share: the share of images that are changed, draws, and checks."""
+"""The base of the augmentations."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from numbers import Integral, Real
-from typing import Any
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any, ClassVar
 
-import keras
-from keras import ops
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
 
-# Luma of R, G and B in ITU-R BT.601, by which JPEG has it.
-LUMA = (0.299, 0.587, 0.114)
+from .._random import RandomState, as_generator
+from .._versions import Versioned
 
-_CONSTRAINTS = {
-    "probability": [Interval(Real, 0, 1, closed="both")],
-    "seed": [Interval(Integral, 0, 2**32 - 1, closed="both"), None],
-}
+Images = NDArray[np.uint8]
 
 
-class _RandomImageLayer(keras.layers.Layer):
-    """Base of layers that change some of the images of a batch, each in its own way.
+class Range(Interval):
+    """Two numbers within an interval, the smaller one first."""
 
-    A subclass says in `_changed` what becomes of an image, for a whole batch at once.
+    def is_satisfied_by(self, val: Any) -> bool:
+        try:
+            low, high = val
+        except (TypeError, ValueError):
+            return False
+        inside = all(super(Range, self).is_satisfied_by(end) for end in (low, high))
+        return inside and low <= high
+
+    def __str__(self) -> str:
+        return f"two numbers, the smaller one first, each {super().__str__()}"
+
+
+class BaseAugmentation(Versioned, BaseEstimator):
+    """Base of the augmentations: it changes some of the images of a batch.
+
+    A subclass implements ``augment_image(image, rng)``, which takes a uint8 image of
+    shape (height, width, 3), RGB and not to be changed, and a
+    :class:`numpy.random.Generator`, and returns an image of the same shape and dtype.
 
     Parameters
     ----------
-    probability : float
+    probability : float, default=0.5
         Share of the images that are changed.
-    seed : int or None
-        What is drawn from; None draws a seed.
-    **options
-        What any Keras layer takes. It computes in float32 unless `dtype` says
-        otherwise.
+
+    See Also
+    --------
+    make_preset : Make the augmentations of a preset.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.augmentation import BaseAugmentation
+    >>> class RandomGray(BaseAugmentation):
+    ...     def augment_image(self, image, rng):
+    ...         mean = image.mean(axis=2, keepdims=True)
+    ...         return np.repeat(mean.astype(np.uint8), 3, axis=2)
+    >>> red = np.zeros((2, 4, 4, 3), np.uint8)
+    >>> red[..., 0] = 90
+    >>> RandomGray(probability=1)(red)[0, 0, 0]
+    array([30, 30, 30], dtype=uint8)
     """
 
-    def __init__(self, *, probability: float, seed: int | None, **options: Any) -> None:
-        options.setdefault("dtype", "float32")
-        super().__init__(**options)
-        self._check(_CONSTRAINTS, probability=probability, seed=seed)
-        self.probability = float(probability)
-        self.seed = None if seed is None else int(seed)
-        self.generator = keras.random.SeedGenerator(self.seed)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "probability": [Interval(Real, 0, 1, closed="both")]
+    }
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Check the shape of the images.
+    def __init__(self, *, probability: float = 0.5) -> None:
+        self.probability = probability
+
+    def __call__(self, images: ArrayLike, random_state: RandomState = None) -> Images:
+        """Augment a batch of images.
 
         Parameters
         ----------
-        input_shape : tuple of int or None
-            Of a batch. Height and width are known beforehand.
+        images : ndarray of uint8, shape (n_images, height, width, 3)
+            RGB. Images that are all zeros, where no face was found, stay all zeros.
+        random_state : int, RandomState, Generator instance or None, default=None
+            Draws which images are changed, and how.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n_images, height, width, 3)
+            A new array.
 
         Raises
         ------
         ValueError
-            If it is not one of RGB images of a known size.
+            If `images` is not a batch of RGB images of uint8, or a parameter is out of
+            its range.
         """
-        shape = tuple(input_shape)
-        if len(shape) != 4 or shape[3] != 3 or None in shape[1:3]:
+        self._validate_params()
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise ValueError(
-                f"{self.name} takes images of the shape (n, height, width, 3), whose "
-                f"height and width are known beforehand, but got the shape {shape}"
+                f"{type(self).__name__} takes RGB images of uint8 and of shape "
+                f"(n_images, height, width, 3), but got an array of {images.dtype} and "
+                f"shape {images.shape}"
             )
-        self.built = True
+        rng = as_generator(random_state)
+        chosen = np.flatnonzero(rng.random(len(images)) < self.probability)
+        faces = [number for number in chosen if images[number].any()]
+        augmented = images.copy()
+        if not faces:
+            return augmented
+        for number, image in zip(
+            faces, self._augment_images(images[faces], rng), strict=True
+        ):
+            if image.shape != images.shape[1:] or image.dtype != np.uint8:
+                raise ValueError(
+                    f"{type(self).__name__} returned an image of {image.dtype} and "
+                    f"shape {image.shape}, but must return uint8 of shape "
+                    f"{images.shape[1:]}"
+                )
+            augmented[number] = image
+        return augmented
 
-    def call(self, images: Any, training: bool | None = None) -> Any:
-        """Change some of the images, in training.
+    def _augment_images(
+        self, images: Images, rng: np.random.Generator
+    ) -> Iterable[Images]:
+        return (self.augment_image(image, rng) for image in images)
 
-        Parameters
-        ----------
-        images : tensor of shape (n, height, width, 3)
-            RGB, 0 to 255, of any dtype.
-        training : bool or None, default=None
-            Whether it is called in training. Otherwise all images stay as they are.
-
-        Returns
-        -------
-        tensor of float32, shape (n, height, width, 3)
-            Changed ones are clipped to 0 to 255.
-        """
-        images = ops.cast(images, "float32")
-        if not training or not self.probability:
-            return images
-        chosen = self._draw(images, 0.0, 1.0) < self.probability
-        changed = ops.clip(self._changed(images), 0.0, 255.0)
-        # As rows: of four axes TensorFlow takes three times as long.
-        size = images.shape[1:]
-        row = (-1, math.prod(size))
-        mixed = ops.where(
-            ops.reshape(chosen, (-1, 1)),
-            ops.reshape(changed, row),
-            ops.reshape(images, row),
-        )
-        return ops.reshape(mixed, (-1, *size))
-
-    def compute_output_shape(
-        self, input_shape: Sequence[int | None]
-    ) -> tuple[int | None, ...]:
-        """Give the shape of what goes in.
+    def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
+        """Change one image.
 
         Parameters
         ----------
-        input_shape : tuple of int or None
-            Of a batch.
+        image : ndarray of uint8, shape (height, width, 3)
+            RGB. It is not changed in place.
+        rng : Generator
+            Source of random numbers.
 
         Returns
         -------
-        tuple of int or None
-            The same.
+        ndarray of uint8, shape (height, width, 3)
         """
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """Give the parameters.
-
-        Returns
-        -------
-        dict
-            As `from_config` takes them.
-        """
-        config = super().get_config()
-        return {**config, "probability": self.probability, "seed": self.seed}
-
-    def _changed(self, images: Any) -> Any:
         raise NotImplementedError
-
-    def _draw(self, images: Any, low: float, high: float) -> Any:
-        """Draw a number between two for each image: a tensor of shape (n,)."""
-        n_images = ops.shape(images)[0]
-        return keras.random.uniform(
-            (n_images,), low, high, dtype="float32", seed=self.generator
-        )
-
-    def _check(self, constraints: dict[str, Any], **params: Any) -> None:
-        validate_parameter_constraints(constraints, params, type(self).__name__)
-
-    def _range(
-        self,
-        name: str,
-        value: Any,
-        least: float = 0.0,
-        most: float = float("inf"),
-        *,
-        of_least: bool = True,
-    ) -> tuple[float, float]:
-        """Check a parameter that is a range, and give it as two numbers.
-
-        `of_least` says whether it may begin at `least` itself.
-        """
-        try:
-            low, high = map(float, value)
-        except (TypeError, ValueError):
-            low, high = 1.0, 0.0
-        begins = least <= low if of_least else least < low
-        if not (begins and low <= high <= most and high < float("inf")):
-            above = "from" if of_least else "above"
-            below = "" if most == float("inf") else f" to {most:g}"
-            raise ValueError(
-                f"The {name!r} parameter of {type(self).__name__} must be two numbers "
-                f"{above} {least:g}{below}, the smaller one first. Got {value!r} "
-                "instead."
-            )
-        return low, high
-
-
-def per_image(values: Any) -> Any:
-    """Make numbers of shape (n,) ready to be combined with images."""
-    return ops.reshape(values, (-1, 1, 1, 1))

@@ -63,12 +63,12 @@ _SHARED = {
         Data type of the frames seen in `fit`.
 """,
     "image_parameters": """\
-    augment : str, keras.Layer, list of keras.Layer or None, default=None
-        What is done to the faces that the network is trained on, other each time:
-        "flip", "light" or "strong" (:func:`~skdeepfake.augmentation.make_preset` says
-        what they are), or layers that change images of 0 to 255, one after the other.
-        It is no part of the network, and is not done for an answer. Needs faces of
-        uint8.
+    augment : str, BaseAugmentation, list of BaseAugmentation or None, default=None
+        Augmentation of the faces in training, drawn anew in each epoch: "flip",
+        "light", "strong" or "video" (see
+        :func:`~skdeepfake.augmentation.make_preset`), or augmentations of
+        :mod:`skdeepfake.augmentation`, applied one after the other. Requires faces of
+        uint8. Not applied in prediction.
     fake_source : "labels" or SelfBlendedFakes, default="labels"
         Source of the fake class: the labels in `y`, or :class:`SelfBlendedFakes`, which
         are made in training of the real faces. Needs faces of uint8.

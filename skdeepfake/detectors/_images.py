@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import NoneType
 from typing import Any, ClassVar
 
 import keras
@@ -11,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
-from .._network_files import check_description
 from ..augmentation._applying import Augmenter, resolve
 from ._aggregation import AGGREGATIONS, Attention, TopK, VideoNetwork
 from ._base import BaseDetector, Videos, Work
@@ -72,7 +69,7 @@ class ImageDetector(BaseDetector):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseDetector._parameter_constraints,
         "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, Attention, callable],
-        "augment": [str, keras.Layer, list, tuple, None],
+        "augment": "no_validation",  # see `resolve`
         "fake_source": [StrOptions({"labels"}), SelfBlendedFakes],
     }
 
@@ -89,26 +86,6 @@ class ImageDetector(BaseDetector):
             resolve(self.augment, None)
         if self._fakes is not None:
             self._fakes._validate_params()
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        if not isinstance(self.augment, (str, NoneType)):
-            described = keras.saving.serialize_keras_object(self.augment)
-            check_description(described)
-            weights = [part.get_weights() for part in keras.tree.flatten(self.augment)]
-            state["augment"] = {"layers": described, "weights": weights}
-        return state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        augment = state.get("augment")
-        if not isinstance(augment, (str, NoneType)):
-            check_description(augment["layers"])
-            made = keras.saving.deserialize_keras_object(augment["layers"])
-            parts = keras.tree.flatten(made)
-            for part, weights in zip(parts, augment["weights"], strict=True):
-                part.set_weights(weights)
-            state = dict(state, augment=made)
-        super().__setstate__(state)
 
     # -- input ---------------------------------------------------------------
 
@@ -195,7 +172,8 @@ class ImageDetector(BaseDetector):
             augment = Augmenter(self.augment, seed)
 
             def change(batch: Batch, rng: np.random.Generator) -> Batch:
-                return batch._replace(frames=by_image(augment, batch.frames))
+                frames = by_image(lambda images: augment(images, rng), batch.frames)
+                return batch._replace(frames=frames)
 
             changes.append(change)
         return changes

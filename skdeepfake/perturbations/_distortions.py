@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._color import LUMA
+from .._compression import jpeg
 from .._random import RandomState, as_generator
 from ..metrics._validation import validated
 
@@ -32,8 +34,7 @@ _BLOCK, _GREY = 8, 128
 # Side of the frame that the original's numbers of blocks are for.
 _BLOCKS_AT = 256
 
-# Luma of R, G and B in ITU-R BT.601, by which OpenCV and JPEG have it.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array(LUMA, np.float32)
 
 # What Y, Cb and Cr add to R, G and B in JPEG's full range: a column each.
 _RGB_OF_YCBCR = np.array(
@@ -239,10 +240,7 @@ def _blur(frame: Frame, side: float, rng: np.random.Generator) -> Frame:
 
 
 def _jpeg(frame: Frame, quality: float, rng: np.random.Generator) -> Frame:
-    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-    _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    decoded = cv2.imdecode(file, cv2.IMREAD_COLOR)
-    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)  # type: ignore[arg-type,return-value]
+    return jpeg(frame, int(quality))
 
 
 def _luma(frame: Frame) -> NDArray[np.float32]:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .._color import hue_and_saturation
+
 Image = NDArray[np.uint8]
 
 # How far each of the colours' changes goes: of the channels in grey levels, of the hue
@@ -19,12 +21,6 @@ _BRIGHTNESS, _CONTRAST = 0.1, 0.1
 # Detail: factors of shrinking, and how much a sharpening adds. Of a face's side not
 # fewer than so many pixels are left, or no face is either.
 _SHRINKING, _SHARPENING, _FEWEST_PIXELS = (2, 4), (0.5, 1.5), 32
-
-# Luma and two differences of colour of R, G and B (YIQ): hues turn about the first.
-_YIQ = np.array(
-    [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]]
-)
-_RGB = np.linalg.inv(_YIQ)
 
 
 class Alteration(NamedTuple):
@@ -47,9 +43,7 @@ def draw_alteration(
     reach = np.array([_HUE, _SATURATION, _VALUE, _BRIGHTNESS, _CONTRAST])
     hue, saturation, value, brightness, contrast = colour * rng.uniform(-reach, reach)
     # All of them are linear, so that one product does what five passes would.
-    angle = 2 * np.pi * hue
-    cos, sin = (1 + saturation) * np.array([np.cos(angle), np.sin(angle)])
-    turned = _RGB @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ _YIQ
+    turned = hue_and_saturation(2 * np.pi * hue, 1 + saturation)
     linear = (1 + contrast) * (1 + value) * turned
     # Contrast is about the middle of the scale.
     offset = (1 + contrast) * channels + 255 * brightness - 127.5 * contrast

@@ -13,6 +13,7 @@ from keras import layers
 from scipy.special import expit
 from sklearn.utils import Bunch
 
+from skdeepfake.augmentation import KerasAugmentation
 from skdeepfake.detectors import (
     Attention,
     CNNDetector,
@@ -317,7 +318,10 @@ def test_frames_of_a_video_are_augmented_and_blended_together(
     known: Bunch, handed: list[Bunch]
 ) -> None:
     X = known.X.repeat(2, axis=2).repeat(2, axis=3)
-    params = {"augment": layers.Rescaling(0.5), "fake_source": SelfBlendedFakes()}
+    params = {
+        "augment": KerasAugmentation(layers.Rescaling(0.5)),
+        "fake_source": SelfBlendedFakes(),
+    }
     attentive("cnn", **params).fit(X, known.y)
     (frames, present), y, _ = handed[0].batches[0]
     assert frames.shape == (10, 4, 16, 16, 3)

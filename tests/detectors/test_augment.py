@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +11,22 @@ import numpy as np
 import pytest
 from keras import layers
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Bunch
 
-from skdeepfake.augmentation import RandomBlur, RandomNoise
+from skdeepfake.augmentation import (
+    KerasAugmentation,
+    RandomBlur,
+    RandomFlip,
+    RandomNoise,
+)
 from skdeepfake.detectors import CNNDetector, SelfBlendedFakes
 
 Tiny = Callable[..., CNNDetector]
 Variant = Callable[..., CNNDetector]
 
-BRIGHTER = layers.Rescaling(1.0, 20.0)
-HALF = layers.Rescaling(0.5)
+BRIGHTER = KerasAugmentation(layers.Rescaling(1.0, 20.0))
+HALF = KerasAugmentation(layers.Rescaling(0.5))
 
 
 def bytes_of(frames: np.ndarray) -> set[bytes]:
@@ -63,14 +70,14 @@ def test_network_and_its_answers_know_nothing_of_it(
     )
 
 
-def test_layers_change_one_after_the_other(
+def test_augmentations_change_one_after_the_other(
     tiny: Tiny, videos: Bunch, trainings: list[Bunch]
 ) -> None:
     for augment in ([HALF, BRIGHTER], (BRIGHTER, HALF)):
         tiny(augment=augment).fit(videos.X, videos.y)
     halved, moved = (bytes_of(training.frames) for training in trainings)
     faces = videos.X.astype(float)
-    assert halved == bytes_of(np.rint(faces / 2 + 20).astype(np.uint8))
+    assert halved == bytes_of((np.rint(faces / 2) + 20).astype(np.uint8))
     assert moved == bytes_of(np.rint((faces + 20) / 2).astype(np.uint8))
 
 
@@ -126,8 +133,10 @@ def test_further_epoch_draws_anew(
     [
         ("weak", ValueError, "augment='weak' must be one of the presets flip, light"),
         ([HALF, 3], TypeError, "which holds 3, must be one of the presets"),
-        ([], ValueError, "holds no layer"),
-        (RandomNoise, ValueError, "'augment' parameter of CNNDetector must be"),
+        ([], ValueError, "is empty"),
+        (RandomNoise(-1), ValueError, "'sigma' parameter of RandomNoise"),
+        (layers.Rescaling(0.5), TypeError, "Wrap Keras layers in KerasAugmentation"),
+        (RandomNoise, TypeError, "must be one of the presets"),
     ],
 )
 def test_anything_else_is_refused_before_the_training(
@@ -141,7 +150,7 @@ def test_anything_else_is_refused_before_the_training(
 
 
 def test_layer_that_changes_the_size_is_named(tiny: Tiny, videos: Bunch) -> None:
-    detector = tiny(augment=layers.CenterCrop(8, 8, name="middle"))
+    detector = tiny(augment=KerasAugmentation(layers.CenterCrop(8, 8, name="middle")))
     with pytest.raises(ValueError, match="augment: the layer 'middle', a CenterCrop"):
         detector.fit(videos.X, videos.y)
 
@@ -149,26 +158,26 @@ def test_layer_that_changes_the_size_is_named(tiny: Tiny, videos: Bunch) -> None
 # -- as a parameter --------------------------------------------------------------
 
 
-def test_layers_are_kept_as_they_are(
+def test_augmentations_are_kept_as_they_are(
     tiny: Tiny, videos: Bunch, trainings: list[Bunch]
 ) -> None:
-    given = [RandomNoise(probability=1), layers.RandomFlip("horizontal")]
+    flip = layers.RandomFlip("horizontal")
+    given = [RandomNoise(probability=1), KerasAugmentation(flip)]
     detector = tiny(augment=given).fit(videos.X, videos.y)
     assert detector.augment is given
-    assert not given[0].built
-    assert given[0].seed is None
+    assert not flip.built
 
 
 @pytest.mark.parametrize(
     "augment",
     [
         "flip",
-        RandomBlur(seed=3),
-        [RandomNoise(0.2), layers.RandomFlip("horizontal", seed=2)],
+        RandomBlur(),
+        [RandomNoise(0.2), KerasAugmentation(layers.RandomFlip("horizontal"))],
     ],
-    ids=["preset", "layer", "list"],
+    ids=["preset", "augmentation", "list"],
 )
-def test_pickle_and_clone_keep_the_layers(
+def test_pickle_and_clone_keep_the_augmentations(
     augment: Any, tiny: Tiny, videos: Bunch, trainings: list[Bunch]
 ) -> None:
     detector = tiny(augment=augment).fit(videos.X, videos.y)
@@ -178,12 +187,34 @@ def test_pickle_and_clone_keep_the_layers(
     np.testing.assert_array_equal(again.frames, first.frames)
 
 
-def test_pickle_keeps_the_weights_of_layers(tiny: Tiny) -> None:
-    """Those of a Normalization that was told its data, say."""
-    layer = layers.Normalization(axis=None)
-    layer.adapt(np.arange(10.0))
-    loaded = pickle.loads(pickle.dumps(tiny(augment=layer)))
-    for found, expected in zip(
-        loaded.augment.get_weights(), layer.get_weights(), strict=True
-    ):
-        np.testing.assert_allclose(found, expected)
+def test_grid_search_over_augmentations(
+    tiny: Tiny, videos: Bunch, trainings: list[Bunch]
+) -> None:
+    candidates = ["light", RandomFlip(), [RandomFlip(), RandomNoise()]]
+    search = GridSearchCV(tiny(), {"augment": candidates}, cv=2)
+    search.fit(videos.X, videos.y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert len(trainings) == 7
+    assert all(bytes_of(t.frames) - bytes_of(videos.X) for t in trainings)
+
+
+# -- ahead of the network ----------------------------------------------------------
+
+
+def test_batches_are_made_in_another_thread_while_the_network_learns(
+    tiny: Tiny, videos: Bunch
+) -> None:
+    threads = set()
+
+    class Noting(RandomNoise):
+        def augment_image(self, image: Any, rng: np.random.Generator) -> Any:
+            threads.add(threading.get_ident())
+            return super().augment_image(image, rng)
+
+    detector, again = (
+        tiny(augment=Noting(probability=1), batch_size=8, epochs=2) for _ in range(2)
+    )
+    detector.fit(videos.X, videos.y)
+    assert threads - {threading.get_ident()}
+    again.fit(videos.X, videos.y)
+    assert again.history_ == detector.history_

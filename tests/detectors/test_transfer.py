@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from skdeepfake import persistence
+from skdeepfake.augmentation import KerasAugmentation
 from skdeepfake.detectors import SelfBlendedFakes, TransferDetector, _transfer
 from skdeepfake.features._backbones import BACKBONES, Backbone
 
@@ -305,7 +306,7 @@ def test_head_sees_no_augmentation(
 ) -> None:
     """Whatever else changes its batches."""
     params = {"trainable": "all", "head__epochs": 1, "fake_source": source}
-    for augment in (None, layers.Rescaling(0.5)):
+    for augment in (None, KerasAugmentation(layers.Rescaling(0.5))):
         small(augment=augment, **params).fit(videos.X, videos.y)
     plain, _, beside_augmentation, augmented = trainings
     assert augmented.frames.max() <= 128

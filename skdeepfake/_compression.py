@@ -1,0 +1,99 @@
+"""Compression in memory: JPEG by OpenCV, H.264 by the bundled ffmpeg."""
+
+from __future__ import annotations
+
+import subprocess
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+
+
+def jpeg(image: Images, quality: int) -> Images:
+    """Compress an RGB image by JPEG and decompress it.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width, 3)
+        RGB.
+    quality : int
+        From 1 to 100.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+    """
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(file, cv2.IMREAD_COLOR)
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)  # type: ignore[arg-type,return-value]
+
+
+def h264(clips: Images, crf: NDArray[np.floating]) -> Images:
+    """Compress short clips by H.264 and decompress them.
+
+    One ffmpeg process encodes and decodes all clips in one stream, each from a key
+    frame on and at its own constant rate factor.
+
+    Parameters
+    ----------
+    clips : ndarray of uint8, shape (n_clips, n_frames, height, width, 3)
+        RGB, of an even height and width.
+    crf : ndarray of shape (n_clips,)
+        Constant rate factor of each clip.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_clips, n_frames, height, width, 3)
+
+    Raises
+    ------
+    RuntimeError
+        If ffmpeg fails, or does not return all frames.
+    """
+    n_clips, n_frames, height, width = clips.shape[:4]
+    # x264 derives the quality of a key frame from the frames before it, unless these
+    # are a key frame, too. So each clip starts with a key frame that is dropped, and
+    # follows a clip of a similar rate factor. The result is within 0.1 dB of that of
+    # separate encoders, at half of their time.
+    length = n_frames + 1
+    order = np.argsort(crf, kind="stable")
+    stream = b"".join(
+        cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes()
+        for clip in order
+        for frame in (clips[clip, 0], *clips[clip])
+    )
+    base = float(np.median(crf))
+    zones = "/".join(
+        f"{length * k},{length * k + n_frames},b={2 ** ((base - crf[clip]) / 6):.4f}"
+        for k, clip in enumerate(order)
+    )
+    command = [
+        *(imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "rawvideo"),
+        *("-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", "25", "-i", "-"),
+        *("-map", "0:v", "-c:v", "libx264", "-preset", "veryfast", "-threads", "1"),
+        *("-force_key_frames", f"expr:lt(mod(n,{length}),2)"),
+        *("-crf", f"{base:.4f}", "-x264-params", f"zones={zones}", "-f", "null", "-"),
+        # Decode what was encoded.
+        *("-threads", "1", "-dec", "0:0", "-filter_complex", "[dec:0]null[decoded]"),
+        *("-map", "[decoded]", "-f", "rawvideo", "-fps_mode", "passthrough"),
+        *("-pix_fmt", "yuv420p", "pipe:1"),
+    ]
+    done = subprocess.run(command, input=stream, capture_output=True, check=False)
+    if done.returncode or len(done.stdout) != len(stream):
+        reason = done.stderr.decode("utf-8", errors="replace").strip()
+        raise RuntimeError(
+            f"ffmpeg {command[0]!r} cannot compress {n_clips} clips of {width} x "
+            f"{height} pixels by H.264: {reason or 'frames are missing'}. It needs "
+            "ffmpeg 7 or later with libx264, as imageio-ffmpeg brings it"
+        )
+    decoded = np.frombuffer(done.stdout, np.uint8)
+    decoded = decoded.reshape(n_clips, length, height * 3 // 2, width)[:, 1:]
+    compressed = np.empty_like(clips)
+    for clip, frames in zip(order, decoded, strict=True):
+        for k, frame in enumerate(frames):
+            compressed[clip, k] = cv2.cvtColor(frame, cv2.COLOR_YUV2RGB_I420)
+    return compressed

@@ -1,0 +1,370 @@
+"""Augmentations of quality: color, resolution, blur, noise and compression."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from scipy.special import ndtri
+from sklearn.utils._param_validation import Interval
+
+from .._color import LUMA, hue_and_saturation
+from .._compression import h264, jpeg
+from ._base import BaseAugmentation, Images, Range
+
+_SHARE = [Interval(Real, 0, 1, closed="both")]
+
+# Quantiles of the normal distribution: a lookup is four times as fast as
+# `Generator.standard_normal`, and exact to 4.3 standard deviations.
+_NORMAL = ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
+
+# Images that one ffmpeg process compresses, and frames of the clip of each.
+_IN_A_PROCESS, _FRAMES = 64, 3
+
+
+class RandomColor(BaseAugmentation):
+    """Change brightness, contrast, saturation, hue and channel gains.
+
+    Each change is drawn uniformly, in both directions.
+
+    Parameters
+    ----------
+    brightness : float, default=0.1
+        Largest share of the scale that is added: 0.1 is 25.5 gray levels.
+    contrast : float, default=0.2
+        Largest relative change of the differences from the mean luma of the image.
+    saturation : float, default=0.3
+        Largest relative change of the differences of each pixel from its luma.
+    hue : float, default=7.0
+        Largest rotation of these differences in degrees.
+    gain : float, default=0.05
+        Largest relative change of each channel.
+    probability : float, default=0.5
+        Share of the images that are changed.
+
+    See Also
+    --------
+    make_preset : Make the augmentations of a preset.
+
+    Notes
+    -----
+    Luma is that of ITU-R BT.601. All changes are linear and are applied as one matrix
+    with an offset: hue and saturation first, in YIQ, then the gains, contrast and
+    brightness.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.augmentation import RandomColor
+    >>> gray = np.full((1, 2, 2, 3), 100, np.uint8)
+    >>> int(RandomColor(brightness=0, gain=0, probability=1)(gray).max())
+    100
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseAugmentation._parameter_constraints,
+        "brightness": _SHARE,
+        "contrast": _SHARE,
+        "saturation": _SHARE,
+        "hue": [Interval(Real, 0, 180, closed="both")],
+        "gain": _SHARE,
+    }
+
+    def __init__(
+        self,
+        brightness: float = 0.1,
+        contrast: float = 0.2,
+        saturation: float = 0.3,
+        hue: float = 7.0,
+        gain: float = 0.05,
+        *,
+        probability: float = 0.5,
+    ) -> None:
+        super().__init__(probability=probability)
+        self.brightness = brightness
+        self.contrast = contrast
+        self.saturation = saturation
+        self.hue = hue
+        self.gain = gain
+
+    def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
+        """Change the colors; see :meth:`BaseAugmentation.augment_image`."""
+        turn = math.radians(self.hue)
+        reach = np.array([turn, self.saturation, self.contrast, self.brightness])
+        hue, saturation, contrast, brightness = rng.uniform(-reach, reach)
+        gains = 1 + rng.uniform(-self.gain, self.gain, 3)
+        linear = hue_and_saturation(hue, 1 + saturation)
+        linear *= (1 + contrast) * gains[:, np.newaxis]
+        luma = float(np.dot(LUMA, cv2.mean(image)[:3]))
+        offset = np.full(3, 255 * brightness - contrast * luma)
+        matrix = np.column_stack([linear, offset]).astype(np.float32)
+        return cv2.transform(image, matrix)  # type: ignore[return-value]
+
+
+class RandomDownscale(BaseAugmentation):
+    """Shrink images and enlarge them again.
+
+    Images are shrunk by averaging areas and enlarged bilinearly (``cv2.INTER_AREA`` and
+    ``cv2.INTER_LINEAR``).
+
+    Parameters
+    ----------
+    min_scale : float, default=0.25
+        Smallest scale of height and width, above 0. The scale is drawn from there to 1.
+    probability : float, default=0.5
+        Share of the images that are changed.
+
+    See Also
+    --------
+    make_preset : Make the augmentations of a preset.
+    RandomBlur : Blur images by a Gaussian.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.augmentation import RandomDownscale
+    >>> stripes = np.zeros((1, 8, 8, 3), np.uint8)
+    >>> stripes[:, ::2] = 200
+    >>> small = RandomDownscale(min_scale=0.5, probability=1)(stripes, 0)
+    >>> bool(small.std() < 0.8 * stripes.std())
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseAugmentation._parameter_constraints,
+        "min_scale": [Interval(Real, 0, 1, closed="right")],
+    }
+
+    def __init__(self, min_scale: float = 0.25, *, probability: float = 0.5) -> None:
+        super().__init__(probability=probability)
+        self.min_scale = min_scale
+
+    def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
+        """Shrink and enlarge; see :meth:`BaseAugmentation.augment_image`."""
+        height, width = image.shape[:2]
+        scale = rng.uniform(self.min_scale, 1)
+        size = max(1, round(scale * width)), max(1, round(scale * height))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, (width, height))  # type: ignore[return-value]
+
+
+class RandomBlur(BaseAugmentation):
+    """Blur images by a Gaussian.
+
+    Parameters
+    ----------
+    sigma : (float, float), default=(0.2, 2.0)
+        Range of the standard deviation in pixels, above 0.
+    probability : float, default=0.5
+        Share of the images that are changed.
+
+    See Also
+    --------
+    make_preset : Make the augmentations of a preset.
+    RandomDownscale : Shrink images and enlarge them again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.augmentation import RandomBlur
+    >>> dot = np.zeros((1, 9, 9, 3), np.uint8)
+    >>> dot[0, 4, 4] = 100
+    >>> RandomBlur((1, 1), probability=1)(dot)[0, 4, 3:6, 0].tolist()
+    [10, 16, 10]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseAugmentation._parameter_constraints,
+        "sigma": [Range(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self, sigma: tuple[float, float] = (0.2, 2.0), *, probability: float = 0.5
+    ) -> None:
+        super().__init__(probability=probability)
+        self.sigma = sigma
+
+    def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
+        """Blur an image; see :meth:`BaseAugmentation.augment_image`."""
+        return cv2.GaussianBlur(image, (0, 0), rng.uniform(*self.sigma))  # type: ignore[return-value]
+
+
+class RandomNoise(BaseAugmentation):
+    """Add Gaussian noise, independent for each pixel and channel.
+
+    Parameters
+    ----------
+    sigma : float, default=10.0
+        Largest standard deviation in gray levels. Each image has its own, drawn from 0
+        to there.
+    probability : float, default=0.5
+        Share of the images that are changed.
+
+    See Also
+    --------
+    make_preset : Make the augmentations of a preset.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.augmentation import RandomNoise
+    >>> gray = np.full((1, 32, 32, 3), 100, np.uint8)
+    >>> bool(0 < RandomNoise(5, probability=1)(gray, 0).std() < 6)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseAugmentation._parameter_constraints,
+        "sigma": [Interval(Real, 0, 255, closed="both")],
+    }
+
+    def __init__(self, sigma: float = 10.0, *, probability: float = 0.5) -> None:
+        super().__init__(probability=probability)
+        self.sigma = sigma
+
+    def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
+        """Add noise; see :meth:`BaseAugmentation.augment_image`."""
+        levels = np.rint(rng.uniform(0, self.sigma) * _NORMAL).astype(np.int16)
+        noise = levels.take(rng.integers(2**16, size=image.shape, dtype=np.uint16))
+        return cv2.add(image, noise, dtype=cv2.CV_8U)  # type: ignore[return-value]
+
+
+class RandomJPEG(BaseAugmentation):
+    """Compress images by JPEG and decompress them.
+
+    Parameters
+    ----------
+    quality : (int, int), default=(30, 95)
+        Range of the quality, 1 to 100, both ends included.
+    probability : float, default=0.5
+        Share of the images that are changed.
+
+    See Also
+    --------
+    make_preset : Make the augmentations of a preset.
+    RandomVideoCompression : Compress images by H.264.
+    skdeepfake.perturbations.VideoPerturber : Distort videos for a test.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.augmentation import RandomJPEG
+    >>> red = np.zeros((1, 16, 16, 3), np.uint8)
+    >>> red[..., 0] = 200
+    >>> RandomJPEG((90, 90), probability=1)(red)[0, 0, 0]
+    array([200,   0,   0], dtype=uint8)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseAugmentation._parameter_constraints,
+        "quality": [Range(Integral, 1, 100, closed="both")],
+    }
+
+    def __init__(
+        self, quality: tuple[int, int] = (30, 95), *, probability: float = 0.5
+    ) -> None:
+        super().__init__(probability=probability)
+        self.quality = quality
+
+    def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
+        """Compress an image; see :meth:`BaseAugmentation.augment_image`."""
+        return jpeg(image, int(rng.integers(*self.quality, endpoint=True)))
+
+
+class RandomVideoCompression(BaseAugmentation):
+    """Compress images by H.264, as frames of short clips, and decompress them.
+
+    Each image becomes a clip in which it pans at a constant random speed. The clip is
+    compressed with libx264 at a random constant rate factor (CRF), and a frame that was
+    predicted from the one before it is kept, at which the image is not shifted. So the
+    image gets the artifacts of a frame of a video, not those of a still.
+
+    Parameters
+    ----------
+    crf : (float, float), default=(18, 40)
+        Range of the constant rate factor, 1 to 51. 23 is the default of x264; higher
+        values compress more.
+    pan : float, default=1.5
+        Largest speed in pixels per frame, horizontally and vertically.
+    probability : float, default=0.5
+        Share of the images that are changed.
+
+    Raises
+    ------
+    RuntimeError
+        When called, if ffmpeg fails.
+
+    See Also
+    --------
+    make_preset : Make the augmentations of a preset.
+    RandomJPEG : Compress images by JPEG, which is several times faster.
+
+    Notes
+    -----
+    The ffmpeg of imageio-ffmpeg encodes and decodes up to 64 images per process, in
+    memory, on one thread. An odd width or height is padded by repeating the last column
+    or row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.augmentation import RandomVideoCompression
+    >>> noise = np.random.default_rng(0).integers(256, size=(2, 33, 32, 3))
+    >>> augment = RandomVideoCompression(crf=(40, 40), probability=1)
+    >>> compressed = augment(noise.astype(np.uint8), 0)
+    >>> bool(compressed.std() < 0.8 * noise.std())
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseAugmentation._parameter_constraints,
+        "crf": [Range(Real, 1, 51, closed="both")],
+        "pan": [Interval(Real, 0, 16, closed="both")],
+    }
+
+    def __init__(
+        self,
+        crf: tuple[float, float] = (18, 40),
+        pan: float = 1.5,
+        *,
+        probability: float = 0.5,
+    ) -> None:
+        super().__init__(probability=probability)
+        self.crf = crf
+        self.pan = pan
+
+    def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
+        """Compress an image; see :meth:`BaseAugmentation.augment_image`."""
+        return self._augment_images(image[np.newaxis], rng)[0]
+
+    def _augment_images(self, images: Images, rng: np.random.Generator) -> list[Images]:
+        height, width = images.shape[1:3]
+        compressed: list[Images] = []
+        for first in range(0, len(images), _IN_A_PROCESS):
+            part = images[first : first + _IN_A_PROCESS]
+            crf = rng.uniform(*self.crf, len(part))
+            speed = rng.uniform(-self.pan, self.pan, (len(part), 2))
+            kept = rng.integers(1, _FRAMES, len(part))
+            clips = np.stack([_panned(*each) for each in zip(part, speed, kept)])  # noqa: B905
+            frames = h264(clips, crf)[np.arange(len(part)), kept]
+            compressed.extend(frames[:, :height, :width])
+        return compressed
+
+
+def _panned(image: Images, speed: Any, kept: int) -> Images:
+    """Make a clip of an even size, which shows the image unshifted at frame `kept`."""
+    height, width = image.shape[:2]
+    padding = 0, height % 2, 0, width % 2
+    image = cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+    clip = np.repeat(image[np.newaxis], _FRAMES, axis=0)
+    for number in range(_FRAMES):
+        if number != kept:
+            move = np.column_stack([np.eye(2), (number - kept) * speed])
+            size = image.shape[1::-1]
+            clip[number] = cv2.warpAffine(
+                image, move, size, borderMode=cv2.BORDER_REFLECT
+            )
+    return clip
