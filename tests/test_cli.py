@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake import FeatureCache, cli, persistence
+from skdeepfake import FeatureCache, _commands, cli, persistence
 from skdeepfake import pipeline as pipeline_module
 from skdeepfake.pipeline import DETECTORS, make_detector_pipeline
 from skdeepfake.preprocessing import VideoFrameSampler
@@ -310,7 +310,7 @@ def test_model_in_a_safe_file_is_written_and_asked_like_another(
     model, rendered_videos, tmp_path, capsys
 ) -> None:
     path, video = tmp_path / "model.skops", rendered_videos.data[0]
-    cli._dump(joblib.load(model), path)
+    _commands.dump(joblib.load(model), path)
     assert persistence.load(path)["sampler"].n_frames == 3
     printed = []
     for kept in (model, path):
@@ -339,9 +339,9 @@ def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli.joblib, "dump", fail)
+    monkeypatch.setattr(_commands.joblib, "dump", fail)
     with pytest.raises(OSError, match="No space"):
-        cli._dump(object(), path)
+        _commands.dump(object(), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

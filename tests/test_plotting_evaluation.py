@@ -6,9 +6,12 @@ import matplotlib
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from skdeepfake.evaluation import EvaluationReport
+from skdeepfake.evaluation import (
+    EvaluationDisplay,
+    EvaluationReport,
+    ReliabilityDisplay,
+)
 from skdeepfake.metrics import expected_calibration_error, reliability_curve
-from skdeepfake.plotting import EvaluationDisplay, ReliabilityDisplay
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

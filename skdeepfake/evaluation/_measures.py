@@ -1,9 +1,9 @@
-"""What is measured of scores, with intervals and with what hedges it."""
+"""Metrics of a report, with intervals and notes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,59 +12,22 @@ from sklearn.metrics import auc
 from ..metrics import clipped_log_loss, expected_calibration_error, group_bootstrap
 from ..metrics._roc import ROUNDING, error_where_equal, roc, tpr_up_to
 from ..metrics._validation import Scored
-
-
-class Scores(NamedTuple):
-    """Samples of one kind, videos or frames.
-
-    Attributes
-    ----------
-    y_true : ndarray of int, shape (n_samples,)
-        1 where a sample is of the positive class.
-    y_score : ndarray of float, shape (n_samples,)
-        Probability of the positive class.
-    group : ndarray, shape (n_samples,)
-        Identity of each sample.
-    video : ndarray of int, shape (n_samples,)
-        Number of each sample's video.
-    """
-
-    y_true: NDArray[np.int64]
-    y_score: NDArray[np.float64]
-    group: NDArray
-    video: NDArray[np.intp]
-
-    def of(self, videos: NDArray[np.bool_]) -> Scores:
-        """Take the samples of some videos."""
-        kept = videos[self.video]
-        return Scores(
-            self.y_true[kept], self.y_score[kept], self.group[kept], self.video[kept]
-        )
-
-
-class Measured(NamedTuple):
-    """A figure, the interval in which it lies for other people, and what to add."""
-
-    name: str
-    estimate: float
-    low: float
-    high: float
-    note: str
+from ._samples import Scores
 
 
 class Measures:
-    """The figures that a report gives.
+    """The metrics of a report.
 
     Parameters
     ----------
     threshold : float
-        What scores as much or more is taken for a fake.
+        Probability from which on a sample counts as fake.
     fprs : sequence of float
-        Rates of false alarms at which the true positive rate is given.
+        False positive rates at which the true positive rate is computed.
     eps : float
-        Where the log loss clips.
+        Clipping of the log loss.
     n_bins : int
-        Of the calibration error.
+        Bins of the calibration error.
     """
 
     def __init__(
@@ -87,20 +50,8 @@ class Measures:
         ]
 
     def compute(self, y_true: NDArray, y_score: NDArray) -> list[float]:
-        """Compute the figures in the order of `names`.
-
-        Parameters
-        ----------
-        y_true : ndarray of int, shape (n_samples,)
-            0 or 1.
-        y_score : ndarray of float, shape (n_samples,)
-            Probability of 1.
-
-        Returns
-        -------
-        list of float
-        """
-        # One curve for all that is read off it: a bootstrap comes here often.
+        """Compute the metrics in the order of `names`."""
+        # One ROC curve for several metrics, since each resample computes them.
         is_positive = y_true == 1
         curve = roc(Scored(is_positive, y_score, np.ones(len(y_score))))
         found = curve.tpr * is_positive.sum()
@@ -118,24 +69,26 @@ class Measures:
             expected_calibration_error(y_true, y_score, n_bins=self.n_bins),
         ]
 
-    def of(self, scores: Scores, **bootstrap: Any) -> list[Measured]:
-        """Compute all of them, with their intervals.
+    def rows(self, scores: Scores, **bootstrap: Any) -> list[dict[str, Any]]:
+        """Compute the metrics with their intervals.
 
         Parameters
         ----------
         scores : Scores
-            Of both classes.
+            Samples of both classes.
         **bootstrap : dict
-            `n_resamples`, `confidence_level` and `random_state`; no resamples, no
-            interval.
+            `n_resamples`, `confidence_level` and `random_state` of the bootstrap.
 
         Returns
         -------
-        list of Measured
+        list of dict
+            With `measure`, `estimate`, `low`, `high`, `note` and the numbers of
+            samples and groups.
         """
         n_resamples = bootstrap["n_resamples"]
+        n_groups = len(set(scores.group.tolist()))
         hedge = ""
-        if not n_resamples or len(set(scores.group.tolist())) < 2:
+        if not n_resamples or n_groups < 2:
             estimates = np.array(self.compute(scores.y_true, scores.y_score))
             low = high = np.full(len(estimates), np.nan)
             if n_resamples:
@@ -153,22 +106,27 @@ class Measures:
                     f"{n_resamples - n_valid} of {n_resamples} resamples lack a class: "
                     "too few groups to trust the intervals"
                 )
-        n_real = int((scores.y_true == 0).sum())
+        n_fake = int(scores.y_true.sum())
+        n_real = len(scores.y_true) - n_fake
         notes = dict.fromkeys(self.names, hedge)
         for fpr in self.fprs:
             if fpr * n_real < 1 - ROUNDING:
                 notes[_tpr_name(fpr)] = (
                     f"{n_real} real cannot resolve a rate of false alarms of {fpr:g}"
                 )
-        figures = zip(
-            self.names,
-            estimates.tolist(),
-            low.tolist(),
-            high.tolist(),
-            notes.values(),
-            strict=True,
-        )
-        return [Measured(*each) for each in figures]
+        return [
+            {
+                "estimate": float(estimates[k]),
+                "low": float(low[k]),
+                "high": float(high[k]),
+                "note": note,
+                "n_real": n_real,
+                "n_fake": n_fake,
+                "n_groups": n_groups,
+                "measure": name,
+            }
+            for k, (name, note) in enumerate(notes.items())
+        ]
 
 
 def _tpr_name(fpr: float) -> str:

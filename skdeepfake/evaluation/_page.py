@@ -1,4 +1,4 @@
-"""A report as a page of HTML that loads nothing."""
+"""A report as a self-contained page of HTML."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import sklearn
+
+from ._display import EvaluationDisplay
+from ._samples import ALL, with_interval
+from ._text import list_notes, summarize
 
 if TYPE_CHECKING:
     from ._report import EvaluationReport
@@ -32,29 +36,14 @@ _CAUTION = (
 
 
 def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> str:
-    """Write a report as HTML.
-
-    Parameters
-    ----------
-    report : EvaluationReport
-        What to write.
-    title : str
-        What the page is called.
-    whole : bool, default=True
-        Whether it is a document of its own, or a part, without pictures, to be put
-        into another.
-
-    Returns
-    -------
-    str
-    """
+    """Write a report as HTML: a page or, if not `whole`, a part without figures."""
     parts = [f"<style>\n{_STYLE}</style>", '<main class="skdeepfake">']
     parts.append(f"<h1>{escape(title)}</h1>")
-    parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in report.summary())]
+    parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in summarize(report))]
     parts.append("</ul>")
     for subset in report.subsets:
         parts += _table(report, subset)
-    if notes := report.notes():
+    if notes := list_notes(report):
         parts += ["<ul>", *(f"<li>* {escape(note)}</li>" for note in notes), "</ul>"]
     if whole and (picture := _picture(report)):
         parts += ["<h2>Pictures</h2>", picture]
@@ -72,33 +61,27 @@ def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> 
 def _table(report: EvaluationReport, subset: str) -> list[str]:
     table = report.table(subset)
     levels = list(report.scores)
-    is_whole = subset == report.subsets[0]
-    lines = [
-        f"<h2>{'All videos' if is_whole else escape(subset) + ' against all real'}"
-    ]
-    lines += ['</h2>\n<div class="wide"><table>', "<tr><th></th>"]
+    head = "All videos" if subset == ALL else f"{escape(subset)} against all real"
+    lines = [f'<h2>{head}</h2>\n<div class="wide"><table>', "<tr><th></th>"]
     lines += [f'<th scope="col">{level}</th>' for level in levels] + ["</tr>"]
-    for measure, cells in table.items():
-        lines.append(f'<tr><th scope="row">{escape(measure)}</th>')
-        lines += [f"<td>{_cell(cells[level])}</td>" for level in levels] + ["</tr>"]
-    # The first row has what all share: the counts, and how much is covered.
-    first = next(iter(table.values()))
-    lines.append('<tr><th scope="row">real and fake</th>')
-    for level in levels:
-        lines.append(f"<td>{first[level]['n_real']} and {first[level]['n_fake']}</td>")
-    lines.append("</tr>")
-    if first[levels[0]]["videos_with_face"] is not None:
-        lines.append('<tr><th scope="row">share with a face</th>')
-        for level in levels:
-            lines.append(f"<td>{first[level][f'{level}_with_face']:.3f}</td>")
-        lines.append("</tr>")
+    rows = {
+        escape(measure): [_cell(cells[level]) for level in levels]
+        for measure, cells in table.items()
+    }
+    # All rows of a level share the counts and the coverage.
+    first = [next(iter(table.values()))[level] for level in levels]
+    rows["real and fake"] = [f"{row['n_real']} and {row['n_fake']}" for row in first]
+    if first[0]["videos_with_face"] is not None:
+        shares = [row[f"{row['level']}_with_face"] for row in first]
+        rows["share with a face"] = [f"{share:.3f}" for share in shares]
+    for name, texts in rows.items():
+        lines.append(f'<tr><th scope="row">{name}</th>')
+        lines += [f"<td>{text}</td>" for text in texts] + ["</tr>"]
     return [*lines, "</table></div>"]
 
 
 def _cell(row: dict[str, Any]) -> str:
-    from ._report import figure
-
-    estimate, _, interval = figure(row).partition(" ")
+    estimate, _, interval = with_interval(row).partition(" ")
     return f'{estimate} <span class="interval">{interval}</span>'
 
 
@@ -110,8 +93,6 @@ def _picture(report: EvaluationReport) -> str | None:
         return None
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    from ..plotting import EvaluationDisplay
 
     # The same report gives the same page.
     with rc_context({"svg.hashsalt": "skdeepfake"}):

@@ -1,0 +1,295 @@
+"""What the commands of the command line do."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+from tqdm import tqdm
+
+from . import persistence, pipeline
+from ._atomic import write_atomically
+from ._predictions import predict_with_frames
+from .cli import FAILED, OK, SOME_FAILED
+from .datasets import load_videos
+from .evaluation import EvaluationReport
+from .exceptions import (
+    NoFaceWarning,
+    SkdeepfakeError,
+    VideoReadError,
+    VideoReadWarning,
+)
+
+
+class Answer(NamedTuple):
+    """Predictions of a model for one video."""
+
+    path: str
+    probability: float  # of fake
+    seconds: NDArray[np.float64]  # of each slot, NaN in empty slots
+    frames: NDArray[np.float64]  # probability of each slot, NaN without a face
+    aggregation: str | None
+
+    @property
+    def n_faces(self) -> int:
+        """Number of frames with a face."""
+        return int((~np.isnan(self.frames)).sum())
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames sampled."""
+        return int((~np.isnan(self.seconds)).sum())
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Run the demo."""
+    from ._demo import run_demo
+
+    return run_demo(args.output, seed=args.seed)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train a pipeline, and save it."""
+    videos = load_videos(args.root, group=args.group)
+    _check_writable(args.output)
+    n_fake = int(videos.target.sum())
+    _say(f"{len(videos.data) - n_fake} real and {n_fake} fake videos in {args.root}")
+    # Absolute, since the model may be used from other folders.
+    named = args.weights == "imagenet"
+    weights = args.weights if named else os.path.abspath(args.weights)
+    # Detectors do not have all of these parameters, and have defaults of their own.
+    names = ("epochs", "learning_rate", "trainable", "augment", "fakes", "aggregation")
+    given = {name: getattr(args, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    detectors = importlib.import_module("skdeepfake.detectors")
+    detector = getattr(detectors, pipeline.DETECTORS[args.detector])
+    for name in given.keys() - detector().get_params().keys():
+        raise ValueError(f"--{name} is not supported by --detector {args.detector}")
+    model = pipeline.make_detector_pipeline(
+        args.detector,
+        n_frames=args.frames,
+        duration=args.duration or None,
+        margin=args.margin,
+        size=(args.size, args.size),
+        weights=weights,
+        memory=args.cache,
+        on_error="skip" if args.skip else "raise",
+        n_jobs=args.jobs,
+        verbose=0 if args.quiet else 1,
+        batch_size=args.batch_size,
+        **given,
+        class_weight="balanced" if args.balanced else None,
+        validation_fraction=args.validation_fraction or None,
+        random_state=args.seed,
+    )
+    if args.cv:
+        _say(f"cross-validating in {args.cv} folds by group")
+        scores = cross_val_score(
+            clone(model),
+            videos.data,
+            videos.target,
+            groups=videos.groups,
+            cv=StratifiedGroupKFold(args.cv),
+            scoring="roc_auc",
+            error_score="raise",
+        )
+        folds = ", ".join(f"{score:.3f}" for score in scores)
+        _say(f"AUC {scores.mean():.3f} (folds: {folds})")
+    with _brief_warnings():
+        model.fit(videos.data, videos.target, detector__groups=videos.groups)
+    # The saved model is silent, and writes to no cache where it is used.
+    quiet = {"verbose": 0, "memory": None}
+    for step in model.named_steps.values():
+        step.set_params(**{k: v for k, v in quiet.items() if k in step.get_params()})
+    dump(model, args.output)
+    _say(
+        f"trained for {len(model['detector'].history_['loss'])} epochs; wrote "
+        f"{args.output} ({args.output.stat().st_size / 2**20:.1f} MB)"
+    )
+    return OK
+
+
+def predict(args: argparse.Namespace) -> int:
+    """Print the predictions for videos."""
+    answers, errors = _predict_each(_load(args.model), args.videos)
+    if args.json:
+        rows = {a.path: _as_json(a, args.threshold) for a in answers}
+        rows |= {path: {"path": path, "error": why} for path, why in errors.items()}
+        text = json.dumps(
+            [rows[path] for path in args.videos], indent=2, allow_nan=False
+        )
+    else:
+        lines = {a.path: _as_line(a, args.threshold) for a in answers}
+        # The reason is on the standard error stream.
+        lines |= {path: f"  -    unreadable  {path}" for path in errors}
+        text = "\n".join(lines[path] for path in args.videos)
+    print(text)
+    return _exit_code(answers, errors)
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Print or write a report on labelled videos."""
+    model = _load(args.model)
+    videos = load_videos(args.root, group=args.group)
+    if args.report:
+        _check_writable(args.report)
+    answers, errors = _predict_each(model, videos.data.tolist())
+    kept = np.array([path not in errors for path in videos.data])
+    if len(np.unique(videos.target[kept])) < 2:
+        raise ValueError("videos of only one class could be read: there is no score")
+    report = EvaluationReport.from_predictions(
+        videos.target[kept],
+        np.array([answer.probability for answer in answers]),
+        frame_proba=np.array([answer.frames for answer in answers]),
+        aggregation=answers[0].aggregation,
+        groups=videos.groups[kept],
+        names=[answer.path for answer in answers],
+        threshold=args.threshold,
+        n_resamples=args.resamples,
+        random_state=args.seed,
+    )
+    if args.report:
+        write = report.to_json if args.report.suffix == ".json" else report.to_html
+        write(args.report)
+        _say(f"wrote {args.report}")
+    if args.json:
+        print(json.dumps({**report.to_dict(), "failed": errors}, indent=2))
+    else:
+        print(report)
+    if errors:
+        _say(f"{len(errors)} of {len(videos.data)} videos could not be read")
+    return _exit_code(answers, errors)
+
+
+def _predict_each(
+    model: Any, paths: Sequence[str]
+) -> tuple[list[Answer], dict[str, str]]:
+    """Predict each video separately, so that a broken one does not stop the others."""
+    classes = model.classes_.tolist()
+    column = next((i for i, c in enumerate(classes) if c in (1, "fake")), None)
+    if column is None:
+        raise ValueError(f"the model's classes are {classes}; one must be 1 or 'fake'")
+    answers: list[Answer] = []
+    errors: dict[str, str] = {}
+    for path in tqdm(paths, unit="video", disable=len(paths) < 2, leave=False):
+        try:
+            with warnings.catch_warnings():
+                # Both are part of the result.
+                warnings.simplefilter("ignore", NoFaceWarning)
+                warnings.simplefilter("ignore", VideoReadWarning)
+                run = predict_with_frames(model, [path], column=column)
+            if run.clips[0].error is not None:  # a sampler that skips such videos
+                raise run.clips[0].error
+        except VideoReadError as error:
+            errors[path] = error.reason
+            tqdm.write(f"skdeepfake: error: {error}", file=sys.stderr)
+        else:
+            frames = run.frame_proba[0], run.aggregation
+            answers.append(
+                Answer(path, float(run.proba[0]), run.timestamps[0], *frames)
+            )
+    return answers, errors
+
+
+def _as_line(answer: Answer, threshold: float) -> str:
+    return (
+        f"{answer.probability:.3f}  {_label(answer, threshold)}  "
+        f"{answer.n_faces}/{answer.n_frames} frames with a face  {answer.path}"
+    )
+
+
+def _as_json(answer: Answer, threshold: float) -> dict[str, Any]:
+    timeline = [
+        {
+            "seconds": round(float(seconds), 4),
+            "probability": None if np.isnan(frame) else float(frame),
+        }
+        for seconds, frame in zip(answer.seconds, answer.frames, strict=True)
+        if not np.isnan(seconds)
+    ]
+    return {
+        "path": answer.path,
+        "probability": answer.probability,
+        "label": _label(answer, threshold),
+        "frames": answer.n_frames,
+        "frames_with_face": answer.n_faces,
+        "timeline": timeline,
+        "error": None,
+    }
+
+
+def _label(answer: Answer, threshold: float) -> str:
+    if not answer.n_faces:
+        return "no face"  # the probability is the share of fakes in the training set
+    return "fake" if answer.probability > threshold else "real"
+
+
+def _exit_code(answers: list[Answer], errors: dict[str, str]) -> int:
+    if not errors:
+        return OK
+    return SOME_FAILED if answers else FAILED
+
+
+def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file; train a model first")
+    try:
+        model = persistence.load(path) if _is_safe(path) else joblib.load(path)
+    except SkdeepfakeError:
+        raise  # has a message of its own
+    except Exception as error:  # a pickle of others can raise anything
+        raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
+    if "sampler" not in getattr(model, "named_steps", {}):
+        raise ValueError(f"{path} does not hold a pipeline that skdeepfake trained")
+    return model
+
+
+def dump(model: Any, path: Path) -> None:
+    """Write a model completely or not at all."""
+    if _is_safe(path):
+        persistence.save(model, path)
+    else:
+        write_atomically(path, lambda file: joblib.dump(model, file))
+
+
+def _is_safe(path: Path) -> bool:
+    return path.suffix == ".skops"
+
+
+def _check_writable(path: Path) -> None:
+    """Raise before hours of training if the file cannot be written."""
+    folder = path.absolute().parent
+    if path.is_dir() or not folder.is_dir():
+        raise ValueError(f"{path} cannot be written: it is or is in no such folder")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{folder} is not writable")
+    if _is_safe(path):
+        persistence.import_skops()
+
+
+@contextlib.contextmanager
+def _brief_warnings() -> Iterator[None]:
+    """Show each warning as a line, without its place in the code."""
+    shown = warnings.showwarning
+    warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
