@@ -11,18 +11,18 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import joblib
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from tqdm import tqdm
 
 from . import persistence, pipeline
 from ._atomic import write_atomically
-from ._predictions import predict_with_frames
+from ._json import plain
+from ._predictions import VideoPredictions, predict_with_frames
 from .cli import FAILED, OK, SOME_FAILED
 from .datasets import load_videos
 from .evaluation import EvaluationReport
@@ -33,25 +33,12 @@ from .exceptions import (
     VideoReadWarning,
 )
 
-
-class Answer(NamedTuple):
-    """Predictions of a model for one video."""
-
-    path: str
-    probability: float  # of fake
-    seconds: NDArray[np.float64]  # of each slot, NaN in empty slots
-    frames: NDArray[np.float64]  # probability of each slot, NaN without a face
-    aggregation: str | None
-
-    @property
-    def n_faces(self) -> int:
-        """Number of frames with a face."""
-        return int((~np.isnan(self.frames)).sum())
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames sampled."""
-        return int((~np.isnan(self.seconds)).sum())
+# The line for a video that failed, and for one that was scored.
+_LINES = (
+    "  -    unreadable  {path}",
+    "{probability:.3f}  {label}  {frames_with_face}/{frames} frames with a face"
+    "  {path}",
+)
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -124,20 +111,19 @@ def train(args: argparse.Namespace) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Print the predictions for videos."""
-    answers, errors = _predict_each(_load(args.model), args.videos)
+    rows = [
+        {"path": path, "error": run}
+        if isinstance(run, str)
+        else _describe(path, run, args.threshold)
+        for path, run in _predict_each(_load(args.model), args.videos)
+    ]
     if args.json:
-        rows = {a.path: _as_json(a, args.threshold) for a in answers}
-        rows |= {path: {"path": path, "error": why} for path, why in errors.items()}
-        text = json.dumps(
-            [rows[path] for path in args.videos], indent=2, allow_nan=False
-        )
+        print(json.dumps(rows, indent=2, allow_nan=False))
     else:
-        lines = {a.path: _as_line(a, args.threshold) for a in answers}
-        # The reason is on the standard error stream.
-        lines |= {path: f"  -    unreadable  {path}" for path in errors}
-        text = "\n".join(lines[path] for path in args.videos)
-    print(text)
-    return _exit_code(answers, errors)
+        for row in rows:
+            print(_LINES[row["error"] is None].format(**row))
+    n_errors = sum(row["error"] is not None for row in rows)
+    return _exit_code(len(rows) - n_errors, n_errors)
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -146,17 +132,24 @@ def evaluate(args: argparse.Namespace) -> int:
     videos = load_videos(args.root, group=args.group)
     if args.report:
         _check_writable(args.report)
-    answers, errors = _predict_each(model, videos.data.tolist())
+    scores, errors, aggregation = [], {}, None
+    for path, run in _predict_each(model, videos.data.tolist()):
+        if isinstance(run, str):
+            errors[path] = run
+        else:
+            scores.append((run.proba[0], run.frame_proba[0]))
+            aggregation = run.aggregation
     kept = np.array([path not in errors for path in videos.data])
     if len(np.unique(videos.target[kept])) < 2:
         raise ValueError("videos of only one class could be read: there is no score")
+    proba, frame_proba = map(np.array, zip(*scores, strict=True))
     report = EvaluationReport.from_predictions(
         videos.target[kept],
-        np.array([answer.probability for answer in answers]),
-        frame_proba=np.array([answer.frames for answer in answers]),
-        aggregation=answers[0].aggregation,
+        proba,
+        frame_proba=frame_proba,
+        aggregation=aggregation,
         groups=videos.groups[kept],
-        names=[answer.path for answer in answers],
+        names=videos.data[kept].tolist(),
         threshold=args.threshold,
         n_resamples=args.resamples,
         random_state=args.seed,
@@ -171,19 +164,17 @@ def evaluate(args: argparse.Namespace) -> int:
         print(report)
     if errors:
         _say(f"{len(errors)} of {len(videos.data)} videos could not be read")
-    return _exit_code(answers, errors)
+    return _exit_code(len(scores), len(errors))
 
 
 def _predict_each(
     model: Any, paths: Sequence[str]
-) -> tuple[list[Answer], dict[str, str]]:
-    """Predict each video separately, so that a broken one does not stop the others."""
+) -> Iterator[tuple[str, VideoPredictions | str]]:
+    """Predict each video separately; give the reason for a video that is unreadable."""
     classes = model.classes_.tolist()
     column = next((i for i, c in enumerate(classes) if c in (1, "fake")), None)
     if column is None:
         raise ValueError(f"the model's classes are {classes}; one must be 1 or 'fake'")
-    answers: list[Answer] = []
-    errors: dict[str, str] = {}
     for path in tqdm(paths, unit="video", disable=len(paths) < 2, leave=False):
         try:
             with warnings.catch_warnings():
@@ -194,53 +185,38 @@ def _predict_each(
             if run.clips[0].error is not None:  # a sampler that skips such videos
                 raise run.clips[0].error
         except VideoReadError as error:
-            errors[path] = error.reason
             tqdm.write(f"skdeepfake: error: {error}", file=sys.stderr)
+            yield path, error.reason
         else:
-            frames = run.frame_proba[0], run.aggregation
-            answers.append(
-                Answer(path, float(run.proba[0]), run.timestamps[0], *frames)
-            )
-    return answers, errors
+            yield path, run
 
 
-def _as_line(answer: Answer, threshold: float) -> str:
-    return (
-        f"{answer.probability:.3f}  {_label(answer, threshold)}  "
-        f"{answer.n_faces}/{answer.n_frames} frames with a face  {answer.path}"
-    )
-
-
-def _as_json(answer: Answer, threshold: float) -> dict[str, Any]:
-    timeline = [
-        {
-            "seconds": round(float(seconds), 4),
-            "probability": None if np.isnan(frame) else float(frame),
-        }
-        for seconds, frame in zip(answer.seconds, answer.frames, strict=True)
-        if not np.isnan(seconds)
-    ]
+def _describe(path: str, run: VideoPredictions, threshold: float) -> dict[str, Any]:
+    """Return the predictions for one video as plain values."""
+    score, frames, seconds = float(run.proba[0]), run.frame_proba[0], run.timestamps[0]
+    has_face, is_filled = ~np.isnan(frames), ~np.isnan(seconds)
+    label = "fake" if score > threshold else "real"
     return {
-        "path": answer.path,
-        "probability": answer.probability,
-        "label": _label(answer, threshold),
-        "frames": answer.n_frames,
-        "frames_with_face": answer.n_faces,
-        "timeline": timeline,
+        "path": path,
+        "probability": score,
+        # Without a face, the probability is the share of fakes in the training set.
+        "label": label if has_face.any() else "no face",
+        "frames": int(is_filled.sum()),
+        "frames_with_face": int(has_face.sum()),
+        "timeline": plain(
+            [
+                {"seconds": round(seconds[k], 4), "probability": frames[k]}
+                for k in np.flatnonzero(is_filled)
+            ]
+        ),
         "error": None,
     }
 
 
-def _label(answer: Answer, threshold: float) -> str:
-    if not answer.n_faces:
-        return "no face"  # the probability is the share of fakes in the training set
-    return "fake" if answer.probability > threshold else "real"
-
-
-def _exit_code(answers: list[Answer], errors: dict[str, str]) -> int:
-    if not errors:
+def _exit_code(n_scores: int, n_errors: int) -> int:
+    if not n_errors:
         return OK
-    return SOME_FAILED if answers else FAILED
+    return SOME_FAILED if n_scores else FAILED
 
 
 def _load(path: Path) -> Any:

@@ -46,24 +46,8 @@ def make_grid(
 ) -> NDArray:
     """Return `axes` if their shape is right, or those of a new figure.
 
-    Parameters
-    ----------
-    axes : array of matplotlib.axes.Axes, or None
-        Given axes.
-    heights : sequence of float
-        Height of each row, relative to the width of a cell.
-    n_columns : int
-        Number of slots.
-    cell_size : float
-        Width of a cell in inches.
-    n_rows : int
-        Rows per video, for the message.
-    margin : float, default=0.0
-        Additional width of the figure in inches.
-
-    Returns
-    -------
-    ndarray of matplotlib.axes.Axes
+    `heights` are those of the rows, in widths of a cell of `cell_size` inches; a video
+    has `n_rows` of them. `margin` is added to the width of the figure, in inches.
     """
     from matplotlib import pyplot as plt
 
@@ -96,28 +80,9 @@ def check_entries(
     titles: Sequence[str] | None,
     **others: Sequence[Any] | None,
 ) -> Sequence[str]:
-    """Check that all arguments have one entry per video and slot; return the titles.
+    """Check that all arguments have one entry per video and slot, as `rows` has.
 
-    Parameters
-    ----------
-    name : str
-        Name of `rows` in messages.
-    rows : sequence of sequences
-        The reference.
-    titles : sequence of str, or None
-        One per video; None numbers them.
-    **others : sequence of sequences, or None
-        The arguments to compare with `rows`.
-
-    Returns
-    -------
-    sequence of str
-        A title per video.
-
-    Raises
-    ------
-    ValueError
-        If `rows` is empty, or lengths differ.
+    `name` is that of `rows` in messages. Returns the titles; None numbers the videos.
     """
     if not any(len(row) for row in rows):
         raise ValueError(f"{name} is empty: there is nothing to draw.")

@@ -19,7 +19,9 @@ from .metrics._validation import PosLabel, check_classes
 
 @dataclass(frozen=True, eq=False)
 class VideoPredictions:
-    """What a pipeline made of some videos.
+    """Predictions for some videos, and the intermediate results of the pipeline.
+
+    Everything from `paths` on is None if it is not available or was not kept.
 
     Attributes
     ----------
@@ -27,23 +29,20 @@ class VideoPredictions:
         The last step of the pipeline, or the detector that was passed alone.
     features : array-like of shape (n_videos, ...)
         Input of that step.
-    paths : list of str or None
-        Paths of the videos; None if the input was not paths.
-    clips : ndarray of Clip of shape (n_videos,), or None
-        Output of the sampler; None without one.
-    crops : ndarray of object of shape (n_videos, n_slots), or None
-        Output of the cropper, where each cell is an RGB image or None; None without
-        a cropper, or if faces were not kept.
-    images : ndarray of uint8 of shape (n_videos, n_slots, height, width, 3), or None
-        The last RGB images in the pipeline, all zeros for a slot without a face. None
-        without such images, or if faces were not kept.
-    has_face : ndarray of bool of shape (n_videos, n_slots), or None
-        Slots with a face; None if no step provides this information.
-    proba : ndarray of float of shape (n_videos,), or None
-        Probability of the requested class; None before prediction.
-    frame_proba : ndarray of float of shape (n_videos, n_slots), or None
-        The same for each slot, NaN without a face. None before prediction, or if the
-        detector has no `predict_frame_proba`.
+    paths : list of str
+        Paths of the videos.
+    clips : ndarray of Clip of shape (n_videos,)
+        Output of the sampler.
+    crops : ndarray of object of shape (n_videos, n_slots)
+        Output of the cropper: in each cell an RGB image, or None without a face.
+    images : ndarray of uint8 of shape (n_videos, n_slots, height, width, 3)
+        The last RGB images in the pipeline, all zeros in a slot without a face.
+    has_face : ndarray of bool of shape (n_videos, n_slots)
+        Slots with a face.
+    proba : ndarray of float of shape (n_videos,)
+        Probability of the requested class.
+    frame_proba : ndarray of float of shape (n_videos, n_slots)
+        The same for each slot, NaN without a face.
     """
 
     detector: Any
@@ -73,16 +72,7 @@ class VideoPredictions:
 
     @property
     def frames(self) -> NDArray:
-        """Input of the detector as (n_videos, n_slots, ...), once it is validated.
-
-        Raises
-        ------
-        ValueError
-            If the last step is not a detector, or its input is not of the form seen
-            in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
-        """
+        """Input of the detector, validated, of shape (n_videos, n_slots, ...)."""
         if not hasattr(self.detector, "predict_frame_proba"):
             raise _no_detector(self.detector)
         check_is_fitted(self.detector)
@@ -99,7 +89,7 @@ def run_pipeline(
     estimator : estimator or Pipeline
         A fitted pipeline, or a detector alone.
     X : array-like of shape (n_videos, ...)
-        Input of `estimator`, such as paths.
+        Input of `estimator`, such as paths. A single path raises a ValueError.
     until : str or None, default=None
         Name of the last step to run; None is the last but one.
     keep_faces : bool, default=True
@@ -109,11 +99,6 @@ def run_pipeline(
     -------
     VideoPredictions
         Without probabilities.
-
-    Raises
-    ------
-    ValueError
-        If `X` is a single path.
     """
     if isinstance(X, (str, os.PathLike)):
         raise ValueError(f"X must be a sequence of paths, got {X!r}: put it in a list.")
@@ -151,9 +136,9 @@ def predict_with_frames(
     Parameters
     ----------
     estimator : classifier
-        A fitted pipeline or detector.
+        A fitted pipeline or detector. Others raise a ValueError.
     X : array-like of shape (n_videos, ...)
-        Input of `estimator`, such as paths.
+        Input of `estimator`, such as paths. A single path raises a ValueError.
     column : int, default=1
         Index in `classes_` of the class whose probability is returned.
     keep_faces : bool, default=False
@@ -163,11 +148,6 @@ def predict_with_frames(
     -------
     VideoPredictions
         With probabilities.
-
-    Raises
-    ------
-    ValueError
-        If the last step is not a classifier, or `X` is a single path.
     """
     detector = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     if not hasattr(detector, "predict_proba"):
@@ -185,24 +165,18 @@ def predict_with_frames(
 
 
 def positive_column(estimator: Any, pos_label: PosLabel = None) -> int:
-    """Return the column of the fakes in `predict_proba`.
+    """Return the index of the class of the fakes.
 
     Parameters
     ----------
     estimator : classifier
-        Fitted, with two classes.
+        Fitted, with two classes. Others raise a ValueError.
     pos_label : int, float, bool or str, default=None
         Label of the fakes; None means 1, if the classes are 0 and 1 or -1 and 1.
 
     Returns
     -------
     int
-
-    Raises
-    ------
-    ValueError
-        If `estimator` is not a classifier, or `pos_label` is not one of its two
-        classes.
     """
     if not is_classifier(estimator) or not hasattr(estimator, "predict_proba"):
         raise ValueError(
@@ -215,7 +189,7 @@ def positive_column(estimator: Any, pos_label: PosLabel = None) -> int:
 
 def check_steps(pipeline: Any, names: Sequence[str], caller: str) -> None:
     """Raise a ValueError that names the steps that a pipeline lacks."""
-    steps = list(pipeline.named_steps)
+    steps = list(getattr(pipeline, "named_steps", {}))
     if not set(names).issubset(steps):
         needed = " and ".join(map(repr, names))
         raise ValueError(

@@ -14,7 +14,6 @@ from ._samples import with_interval
 if TYPE_CHECKING:
     from ._report import EvaluationReport
 
-_SIZE = (9.6, 8.4)
 _STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
 
 
@@ -54,8 +53,13 @@ class EvaluationDisplay:
     def __init__(self, report: EvaluationReport) -> None:
         self.report = report
 
-    def plot(self) -> EvaluationDisplay:
-        """Draw a new figure.
+    def plot(self, *, figure: Any = None) -> EvaluationDisplay:
+        """Draw the report.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or None, default=None
+            Empty figure to draw on. By default a new one is made.
 
         Returns
         -------
@@ -63,32 +67,17 @@ class EvaluationDisplay:
             The display itself.
         """
         check_matplotlib("EvaluationDisplay.plot")
-        from matplotlib import pyplot as plt
+        if figure is None:
+            from matplotlib import pyplot as plt
 
-        self._draw(plt.figure(figsize=_SIZE, layout="constrained"))
-        return self
-
-    def draw(self) -> Any:
-        """Draw a figure that is not managed by pyplot, to be saved to a file.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            The figure, which need not be closed.
-        """
-        check_matplotlib("EvaluationDisplay.draw")
-        from matplotlib.figure import Figure
-
-        return self._draw(Figure(figsize=_SIZE, layout="constrained"))
-
-    def _draw(self, figure: Any) -> Any:
+            figure = plt.figure(figsize=(9.6, 8.4), layout="constrained")
         self.figure_ = figure
         self.axes_ = figure.subplots(2, 2)
         _draw_roc(self.axes_[0, 0], self.report)
         _draw_reliability(self.axes_[0, 1], self.report)
         _draw_scores(self.axes_[1, 0], self.report)
         _draw_kinds(self.axes_[1, 1], self.report)
-        return figure
+        return self
 
 
 def _draw_roc(ax: Any, report: EvaluationReport) -> None:

@@ -16,19 +16,7 @@ from ._samples import Scores
 
 
 class Measures:
-    """The metrics of a report.
-
-    Parameters
-    ----------
-    threshold : float
-        Probability from which on a sample counts as fake.
-    fprs : sequence of float
-        False positive rates at which the true positive rate is computed.
-    eps : float
-        Clipping of the log loss.
-    n_bins : int
-        Bins of the calibration error.
-    """
+    """The metrics of a report, with the parameters of `EvaluationReport`."""
 
     def __init__(
         self, *, threshold: float, fprs: Sequence[float], eps: float, n_bins: int
@@ -70,21 +58,7 @@ class Measures:
         ]
 
     def rows(self, scores: Scores, **bootstrap: Any) -> list[dict[str, Any]]:
-        """Compute the metrics with their intervals.
-
-        Parameters
-        ----------
-        scores : Scores
-            Samples of both classes.
-        **bootstrap : dict
-            `n_resamples`, `confidence_level` and `random_state` of the bootstrap.
-
-        Returns
-        -------
-        list of dict
-            With `measure`, `estimate`, `low`, `high`, `note` and the numbers of
-            samples and groups.
-        """
+        """Compute the metrics with their intervals, counts and notes."""
         n_resamples = bootstrap["n_resamples"]
         n_groups = len(set(scores.group.tolist()))
         hedge = ""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import platform
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sklearn
 
 from ._display import EvaluationDisplay
-from ._samples import ALL, with_interval
-from ._text import list_notes, summarize
+from ._text import list_notes, make_tables, summarize
 
 if TYPE_CHECKING:
     from ._report import EvaluationReport
@@ -41,8 +40,8 @@ def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> 
     parts.append(f"<h1>{escape(title)}</h1>")
     parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in summarize(report))]
     parts.append("</ul>")
-    for subset in report.subsets:
-        parts += _table(report, subset)
+    for head, rows in make_tables(report).items():
+        parts += _table(head, list(report.scores), rows)
     if notes := list_notes(report):
         parts += ["<ul>", *(f"<li>* {escape(note)}</li>" for note in notes), "</ul>"]
     if whole and (picture := _picture(report)):
@@ -58,31 +57,16 @@ def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> 
     )
 
 
-def _table(report: EvaluationReport, subset: str) -> list[str]:
-    table = report.table(subset)
-    levels = list(report.scores)
-    head = "All videos" if subset == ALL else f"{escape(subset)} against all real"
-    lines = [f'<h2>{head}</h2>\n<div class="wide"><table>', "<tr><th></th>"]
+def _table(title: str, levels: list[str], rows: dict[str, list[str]]) -> list[str]:
+    lines = [f"<h2>{escape(title)}</h2>", '<div class="wide"><table>', "<tr><th></th>"]
     lines += [f'<th scope="col">{level}</th>' for level in levels] + ["</tr>"]
-    rows = {
-        escape(measure): [_cell(cells[level]) for level in levels]
-        for measure, cells in table.items()
-    }
-    # All rows of a level share the counts and the coverage.
-    first = [next(iter(table.values()))[level] for level in levels]
-    rows["real and fake"] = [f"{row['n_real']} and {row['n_fake']}" for row in first]
-    if first[0]["videos_with_face"] is not None:
-        shares = [row[f"{row['level']}_with_face"] for row in first]
-        rows["share with a face"] = [f"{share:.3f}" for share in shares]
-    for name, texts in rows.items():
-        lines.append(f'<tr><th scope="row">{name}</th>')
-        lines += [f"<td>{text}</td>" for text in texts] + ["</tr>"]
+    for name, cells in rows.items():
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>')
+        for cell in cells:
+            interval = cell.replace("(", '<span class="interval">(')
+            lines.append(f"<td>{interval.replace(')', ')</span>')}</td>")
+        lines.append("</tr>")
     return [*lines, "</table></div>"]
-
-
-def _cell(row: dict[str, Any]) -> str:
-    estimate, _, interval = with_interval(row).partition(" ")
-    return f'{estimate} <span class="interval">{interval}</span>'
 
 
 def _picture(report: EvaluationReport) -> str | None:
@@ -93,10 +77,13 @@ def _picture(report: EvaluationReport) -> str | None:
         return None
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
 
-    # The same report gives the same page.
+    # A fixed salt, so that the same report gives the same page.
     with rc_context({"svg.hashsalt": "skdeepfake"}):
-        figure = EvaluationDisplay(report).draw()
+        # Not a figure of pyplot, which would have to be closed.
+        figure = Figure(figsize=(9.6, 8.4), layout="constrained")
+        EvaluationDisplay(report).plot(figure=figure)
         file = io.StringIO()
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     svg = file.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -11,6 +12,7 @@ from .._predictions import positive_column, predict_with_frames
 from ..metrics import ReliabilityCurve, expected_calibration_error, reliability_curve
 
 
+@dataclass(repr=False, eq=False)
 class ReliabilityDisplay:
     """Calibration curve with the number of samples at each point.
 
@@ -50,16 +52,10 @@ class ReliabilityDisplay:
     'share that is fake'
     """
 
-    def __init__(
-        self,
-        curve: ReliabilityCurve,
-        *,
-        error: float | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.curve = curve
-        self.error = error
-        self.name = name
+    curve: ReliabilityCurve
+    _: KW_ONLY
+    error: float | None = None
+    name: str | None = None
 
     @classmethod
     def from_predictions(

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import StrOptions
 from tqdm.auto import tqdm
 
 from .._json import plain
@@ -28,13 +27,7 @@ from .._predictions import (
 )
 from ..exceptions import NoFaceWarning
 from ..metrics import equal_error_rate
-from ..metrics._validation import (
-    LABELS_AND_WEIGHTS,
-    PosLabel,
-    check_classes,
-    check_labels,
-    validated,
-)
+from ..metrics._validation import PosLabel, check_classes, check_labels
 from ..perturbations import DISTORTIONS, VideoPerturber
 
 _LEVELS = (1, 2, 3, 4, 5)
@@ -177,22 +170,6 @@ class RobustnessCurve:
         return "\n".join(lines)
 
 
-@validated(
-    {
-        "pipeline": [Pipeline],
-        "X": ["array-like"],
-        "y": ["array-like"],
-        "distortions": [str, "array-like", None],
-        "levels": ["array-like"],
-        "metric": [callable, StrOptions(set(_METRICS))],
-        "pos_label": LABELS_AND_WEIGHTS["pos_label"],
-        "mode": VideoPerturber._parameter_constraints["mode"],
-        "boxes": VideoPerturber._parameter_constraints["boxes"],
-        "cache_dir": VideoPerturber._parameter_constraints["cache_dir"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-)
 def robustness_curve(
     pipeline: Pipeline,
     X: ArrayLike,
@@ -297,6 +274,8 @@ default="roc_auc"
         distortions = [distortions]
     codes = _choose(distortions, tuple(DISTORTIONS), "distortions")
     numbers = _choose(levels, _LEVELS, "levels")
+    # Checks the parameters.
+    VideoPerturber(mode=mode, boxes=boxes, cache_dir=cache_dir).fit(X)
     labels = check_labels(y)
     check_consistent_length(X, labels)
     pos_label = check_classes(labels, pos_label)[1]
@@ -359,11 +338,12 @@ def _check_metric(metric: str | Metric) -> tuple[str, Metric]:
     for name, known in _METRICS.items():
         if metric in (name, known):
             return name, known
-    assert callable(metric)
-    plain: Any = metric
-    while isinstance(plain, functools.partial):
-        plain = plain.func
-    return getattr(plain, "__name__", type(plain).__name__), metric
+    if not callable(metric):
+        raise ValueError(
+            f"metric={metric!r} must be a function or one of {', '.join(_METRICS)}"
+        )
+    function = metric.func if isinstance(metric, functools.partial) else metric
+    return getattr(function, "__name__", type(function).__name__), metric
 
 
 def _chance(name: str, y_true: NDArray[np.int_]) -> float | None:

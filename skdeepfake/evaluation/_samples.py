@@ -15,19 +15,7 @@ ALL = "all"
 
 
 class Scores(NamedTuple):
-    """Samples at one level, videos or frames.
-
-    Attributes
-    ----------
-    y_true : ndarray of int, shape (n_samples,)
-        1 for the positive class, else 0.
-    y_score : ndarray of float, shape (n_samples,)
-        Probability of the positive class.
-    group : ndarray, shape (n_samples,)
-        Identity of each sample.
-    video : ndarray of int, shape (n_samples,)
-        Index of the video of each sample.
-    """
+    """Samples at one level, videos or frames: y_true is 1 for the positive class."""
 
     y_true: NDArray[np.int64]
     y_score: NDArray[np.float64]

@@ -11,18 +11,37 @@ if TYPE_CHECKING:
 
 
 def render_text(report: EvaluationReport) -> str:
-    """Write a report as a table with its summary and notes."""
+    """Write a report as tables with its summary and notes."""
+    levels = "".join(f"{level:<26}" for level in report.scores)
     lines = [*summarize(report), ""]
-    for subset in report.subsets:
-        levels = list(report.scores)
-        head = "" if subset == ALL else f"{subset} against all real"
-        lines.append(f"{head:<33}" + "".join(f"{level:<26}" for level in levels))
-        for name, cells in report.table(subset).items():
-            texts = [with_interval(cells[level]) for level in levels]
-            lines.append(f"  {name:<31}" + "".join(f"{text:<26}" for text in texts))
+    for title, rows in make_tables(report).items():
+        lines.append(f"{title:<33}{levels}")
+        for name, cells in rows.items():
+            lines.append(f"  {name:<31}" + "".join(f"{cell:<26}" for cell in cells))
         lines.append("")
     lines += [f"* {note}" for note in list_notes(report)]
     return "\n".join(line.rstrip() for line in lines).rstrip()
+
+
+def make_tables(report: EvaluationReport) -> dict[str, dict[str, list[str]]]:
+    """Return the cells of each table, by its title and the names of its rows."""
+    tables = {}
+    levels = list(report.scores)
+    for subset in report.subsets:
+        rows = report.table(subset)
+        cells = {
+            name: [with_interval(row[level]) for level in levels]
+            for name, row in rows.items()
+        }
+        # All rows of a level share the counts and the coverage.
+        shared = [next(iter(rows.values()))[level] for level in levels]
+        cells["real and fake"] = [f"{r['n_real']} and {r['n_fake']}" for r in shared]
+        if shared[0]["videos_with_face"] is not None:
+            shares = [row[f"{row['level']}_with_face"] for row in shared]
+            cells["share with a face"] = [f"{share:.3f}" for share in shares]
+        title = "All videos" if subset == ALL else f"{subset} against all real"
+        tables[title] = cells
+    return tables
 
 
 def summarize(report: EvaluationReport) -> list[str]:

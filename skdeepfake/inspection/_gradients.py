@@ -18,24 +18,10 @@ Run = Callable[[Callable[[Any], Any]], Any]
 def pull_back(
     network: keras.Model, images: NDArray, layer: Any
 ) -> tuple[NDArray, NDArray]:
-    """Compute the outputs of a layer, and the gradients of the logits by them.
+    """Compute the outputs of a layer for a batch, and the gradients of the logits.
 
     Logits instead of probabilities, since the sigmoid makes the gradient vanish for
     images of which the network is sure.
-
-    Parameters
-    ----------
-    network : keras.Model
-        From images to one probability.
-    images : ndarray of shape (n, height, width, channels)
-        A batch.
-    layer : keras.Layer
-        A layer of the network, possibly nested.
-
-    Returns
-    -------
-    activations, slopes : ndarray of shape (n, ...)
-        Outputs of the layer, and the gradients.
     """
     last = last_layer(network)
     inputs = keras.ops.convert_to_tensor(images)

@@ -27,24 +27,10 @@ _CONVOLUTIONS = (
 
 
 def go_through(network: Any, x: Any, visit: Visit) -> Any:
-    """Run a network in inference mode, each of its layers by `visit`.
+    """Run a network and its nested ones in inference mode, each layer by `visit`.
 
-    Nested networks are included. A ``keras.Model`` between intermediate tensors would
-    change the layers that it shares with the network, which may be in use elsewhere.
-
-    Parameters
-    ----------
-    network : keras.Function or keras.Sequential
-        The network.
-    x : tensor
-        A batch of its inputs.
-    visit : callable
-        Called with a layer, a function that runs it, and the arguments of the layer.
-
-    Returns
-    -------
-    tensor
-        Output of the network.
+    A ``keras.Model`` between intermediate tensors would change the layers that it
+    shares with the network, which may be in use elsewhere.
     """
 
     def step(layer: Any) -> Callable[..., Any]:
@@ -69,21 +55,8 @@ def go_through(network: Any, x: Any, visit: Visit) -> Any:
 def find_layer(network: Any, layer: int | str) -> Any:
     """Find a layer that gives maps of channels, by index or by name.
 
-    Parameters
-    ----------
-    network : keras.Model
-        The network, whose nested networks are searched too.
-    layer : int or str
-        Index of a convolution, or the name of any layer with four axes.
-
-    Returns
-    -------
-    keras.Layer
-
-    Raises
-    ------
-    ValueError
-        If there is no such layer.
+    An index counts the convolutions, of nested networks too. A name is that of any
+    layer with four axes, with or without those of its parents.
     """
     maps = {name: found for name, found in _layers(network) if _gives_maps(found)}
     convolutions = [n for n, found in maps.items() if isinstance(found, _CONVOLUTIONS)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from .._predictions import predict_with_frames
 _BAR_HEIGHT = 0.6
 
 
+@dataclass(repr=False, eq=False)
 class AttributionDisplay:
     """Faces of videos, and where and when a detector finds its evidence.
 
@@ -82,24 +84,14 @@ class AttributionDisplay:
     (2, 2)
     """
 
-    def __init__(
-        self,
-        faces: Sequence[Sequence[NDArray[np.uint8] | None]],
-        maps: Sequence[Sequence[ArrayLike | None]] | None = None,
-        *,
-        frame_attributions: Sequence[ArrayLike] | None = None,
-        proba: Sequence[ArrayLike] | None = None,
-        titles: Sequence[str] | None = None,
-        timestamps: Sequence[ArrayLike] | None = None,
-        label: str = "evidence for fake",
-    ) -> None:
-        self.faces = faces
-        self.maps = maps
-        self.frame_attributions = frame_attributions
-        self.proba = proba
-        self.titles = titles
-        self.timestamps = timestamps
-        self.label = label
+    faces: Sequence[Sequence[NDArray[np.uint8] | None]]
+    maps: Sequence[Sequence[ArrayLike | None]] | None = None
+    _: KW_ONLY
+    frame_attributions: Sequence[ArrayLike] | None = None
+    proba: Sequence[ArrayLike] | None = None
+    titles: Sequence[str] | None = None
+    timestamps: Sequence[ArrayLike] | None = None
+    label: str = "evidence for fake"
 
     @classmethod
     def from_estimator(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .._drawing import (
 from .._predictions import check_steps, run_pipeline
 
 
+@dataclass(repr=False, eq=False)
 class FacesDisplay:
     """Frames of clips, and below them the faces found in them.
 
@@ -64,18 +66,11 @@ class FacesDisplay:
     (2, 2)
     """
 
-    def __init__(
-        self,
-        frames: Sequence[Sequence[NDArray[np.uint8] | None]],
-        faces: Sequence[Sequence[NDArray[np.uint8] | None]],
-        *,
-        titles: Sequence[str] | None = None,
-        timestamps: Sequence[ArrayLike] | None = None,
-    ) -> None:
-        self.frames = frames
-        self.faces = faces
-        self.titles = titles
-        self.timestamps = timestamps
+    frames: Sequence[Sequence[NDArray[np.uint8] | None]]
+    faces: Sequence[Sequence[NDArray[np.uint8] | None]]
+    _: KW_ONLY
+    titles: Sequence[str] | None = None
+    timestamps: Sequence[ArrayLike] | None = None
 
     @classmethod
     def from_pipeline(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from .._drawing import (
 from .._predictions import check_steps, predict_with_frames
 
 
+@dataclass(repr=False, eq=False)
 class TimelineDisplay:
     """Probability of fake over the time of one video.
 
@@ -62,22 +64,13 @@ class TimelineDisplay:
     'probability of fake'
     """
 
-    def __init__(
-        self,
-        timestamps: ArrayLike,
-        probabilities: ArrayLike,
-        *,
-        faces: Sequence[NDArray[np.uint8] | None] | None = None,
-        score: float | None = None,
-        threshold: float = 0.5,
-        title: str | None = None,
-    ) -> None:
-        self.timestamps = timestamps
-        self.probabilities = probabilities
-        self.faces = faces
-        self.score = score
-        self.threshold = threshold
-        self.title = title
+    timestamps: ArrayLike
+    probabilities: ArrayLike
+    _: KW_ONLY
+    faces: Sequence[NDArray[np.uint8] | None] | None = None
+    score: float | None = None
+    threshold: float = 0.5
+    title: str | None = None
 
     @classmethod
     def from_estimator(

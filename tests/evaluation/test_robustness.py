@@ -229,7 +229,7 @@ def test_progress_is_shown_if_asked_for(videos, pipeline, asked_for, capsys):
         ({"levels": (0, 1)}, r"levels=\(0, 1\) must be some of 1, 2, 3, 4, 5"),
         ({"levels": [6]}, r"levels=\[6\] must be some of"),
         ({"levels": []}, r"levels=\[\] must be some of"),
-        ({"metric": "auc"}, "'metric' parameter"),
+        ({"metric": "auc"}, "metric='auc' must be a function or one of roc_auc"),
         ({"mode": "right"}, "'mode' parameter"),
         ({"boxes": "both"}, "'boxes' parameter"),
         ({"y": [0, 1, 1]}, "inconsistent numbers of samples"),
