@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -54,34 +55,19 @@ def train(args: argparse.Namespace) -> int:
     _check_writable(args.output)
     n_fake = int(videos.target.sum())
     _say(f"{len(videos.data) - n_fake} real and {n_fake} fake videos in {args.root}")
-    # Absolute, since the model may be used from other folders.
-    named = args.weights == "imagenet"
-    weights = args.weights if named else os.path.abspath(args.weights)
-    # Detectors do not have all of these parameters, and have defaults of their own.
-    names = ("epochs", "learning_rate", "trainable", "augment", "fakes", "aggregation")
-    given = {name: getattr(args, name) for name in names}
-    given = {name: value for name, value in given.items() if value is not None}
+    own = ("command", "detector", "root", "group", "output", "cv")
+    params = {name: value for name, value in vars(args).items() if name not in own}
+    params["size"] = (args.size, args.size)
+    if args.weights != "imagenet":  # the model may be used from other folders
+        params["weights"] = os.path.abspath(args.weights)
     detectors = importlib.import_module("skdeepfake.detectors")
     detector = getattr(detectors, pipeline.DETECTORS[args.detector])
-    for name in given.keys() - detector().get_params().keys():
-        raise ValueError(f"--{name} is not supported by --detector {args.detector}")
-    model = pipeline.make_detector_pipeline(
-        args.detector,
-        n_frames=args.frames,
-        duration=args.duration or None,
-        margin=args.margin,
-        size=(args.size, args.size),
-        weights=weights,
-        memory=args.cache,
-        on_error="skip" if args.skip else "raise",
-        n_jobs=args.jobs,
-        verbose=0 if args.quiet else 1,
-        batch_size=args.batch_size,
-        **given,
-        class_weight="balanced" if args.balanced else None,
-        validation_fraction=args.validation_fraction or None,
-        random_state=args.seed,
-    )
+    known = inspect.signature(pipeline.make_detector_pipeline).parameters
+    for name in params.keys() - known.keys() - detector().get_params().keys():
+        raise ValueError(
+            f"--{name.replace('_', '-')} is not supported by --detector {args.detector}"
+        )
+    model = pipeline.make_detector_pipeline(args.detector, **params)
     if args.cv:
         _say(f"cross-validating in {args.cv} folds by group")
         scores = cross_val_score(

@@ -114,7 +114,10 @@ def _make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0)
 
     train = commands.add_parser(
-        "train", parents=[videos], help="train a detector on a folder of videos"
+        "train",
+        parents=[videos],
+        argument_default=argparse.SUPPRESS,
+        help="train a detector on a folder of videos",
     )
     _add_training_options(train)
 
@@ -137,6 +140,10 @@ def _make_parser() -> argparse.ArgumentParser:
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add options that are named as the parameters of `make_detector_pipeline`.
+
+    Those without a default are left to the detector.
+    """
     add = parser.add_argument
     add(
         *("-o", "--output"),
@@ -152,9 +159,10 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="weights of VGG16, for cnn_rnn and transfer; the default is downloaded",
     )
-    add("--frames", type=int, default=10, help="frames per video")
+    frames = "frames per video"
+    add("--frames", dest="n_frames", type=int, default=10, metavar="N", help=frames)
     duration = "seconds per video; 0 for the whole video"
-    add("--duration", type=float, default=10.0, help=duration)
+    add("--duration", type=_float_or_none, default=10.0, help=duration)
     add("--size", type=int, default=224, help="side of a face in pixels")
     add("--margin", type=float, default=0.0, help="margin around the face")
     add("--epochs", type=int, help="largest number; default: 50, and 20 for transfer")
@@ -182,18 +190,26 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         choices=["mean", "median", "max", "logit_mean", "top_k", "attention"],
         help="how frame scores become the score of a video; default: mean",
     )
-    add("--balanced", action="store_true", help="give both classes equal weight")
+    balanced = {"const": "balanced", "help": "give both classes equal weight"}
+    add("--balanced", dest="class_weight", action="store_const", **balanced)
     add(
         "--validation-fraction",
-        type=float,
+        type=_float_or_none,
         default=0.1,
         help="share of the videos for early stopping; 0 trains for all epochs",
     )
     folds = "cross-validate in K folds by group first"
-    add("--cv", type=int, metavar="K", help=folds)
-    add("--cache", metavar="FOLDER", help="keep crops and features for the next run")
-    skip = "leave out videos that cannot be read, and name them"
-    add("--skip", action="store_true", help=skip)
-    add("--jobs", type=int, metavar="N", help="videos read in parallel")
-    add("--seed", type=int, help="makes training reproducible")
-    add("--quiet", action="store_true", help="no progress")
+    add("--cv", type=int, metavar="K", default=0, help=folds)
+    cache = "keep crops and features for the next run"
+    add("--cache", dest="memory", metavar="FOLDER", help=cache)
+    skip = {"const": "skip", "help": "leave out and name videos that cannot be read"}
+    add("--skip", dest="on_error", action="store_const", **skip)
+    add("--jobs", dest="n_jobs", type=int, metavar="N", help="videos read in parallel")
+    seed = "makes training reproducible"
+    add("--seed", dest="random_state", type=int, metavar="N", help=seed)
+    quiet = {"const": 0, "default": 1, "help": "no progress"}
+    add("--quiet", dest="verbose", action="store_const", **quiet)
+
+
+def _float_or_none(text: str) -> float | None:
+    return float(text) or None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -365,6 +366,7 @@ def built(monkeypatch) -> list[dict]:
     """Put a list in place of the training: the parameters of each pipeline."""
     params = []
 
+    @functools.wraps(make_detector_pipeline)
     def build(detector, **given):
         params.append(make_detector_pipeline(detector, **given).get_params())
         raise ValueError("enough")

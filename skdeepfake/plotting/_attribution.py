@@ -11,20 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._drawing import (
-    BLUE,
-    ORANGE,
-    check_entries,
-    check_matplotlib,
-    check_max_frames,
-    draw_row,
-    finish_row,
-    make_grid,
-    shrink,
-    spread,
-    write_times,
-    write_title,
-)
+from .. import _drawing
+from .._drawing import BLUE, ORANGE, check_matplotlib
 from .._predictions import predict_with_frames
 
 # Height of a bar cell, relative to a face cell.
@@ -161,7 +149,7 @@ class AttributionDisplay:
         # Imported here, since it loads Keras.
         from ..inspection import grad_cam, occlusion
 
-        check_max_frames(max_frames)
+        _drawing.check_max_frames(max_frames)
         run = predict_with_frames(estimator, X, keep_faces=True)
         detector, frames, images = run.detector, run.frames, run.images
         if images is None:
@@ -170,7 +158,7 @@ class AttributionDisplay:
                 f"width, 3) and dtype uint8, to draw on, and {type(detector).__name__} "
                 "is given none: pass the pipeline from faces or paths to the detector."
             )
-        slots = spread(images.shape[1], max_frames)
+        slots = _drawing.spread(images.shape[1], max_frames)
         params: dict[str, Any]
         maps: list[Any] | None = None
         falls: list[NDArray] | None = None
@@ -250,19 +238,15 @@ class AttributionDisplay:
         check_matplotlib("AttributionDisplay.plot")
         if scale not in ("face", "all"):
             raise ValueError(f"scale must be 'face' or 'all', got {scale!r}.")
-        maps, bars, times, proba = (
-            self.maps,
-            self.frame_attributions,
-            self.timestamps,
-            self.proba,
-        )
+        maps, bars = self.maps, self.frame_attributions
+        proba, times = self.proba, self.timestamps
         if maps is None and bars is None:
             raise ValueError(
                 "There is neither maps nor frame_attributions, and so no evidence to "
                 "draw: see skdeepfake.inspection, or draw the faces alone by "
                 "FacesDisplay."
             )
-        titles = check_entries(
+        titles = _drawing.check_entries(
             "faces",
             self.faces,
             self.titles,
@@ -273,7 +257,7 @@ class AttributionDisplay:
         )
         heights = [1.0] + [1.0] * (maps is not None)
         heights += [_BAR_HEIGHT] * (bars is not None)
-        self.axes_ = make_grid(
+        self.axes_ = _drawing.make_grid(
             axes,
             heights * len(self.faces),
             max(len(row) for row in self.faces),
@@ -287,9 +271,9 @@ class AttributionDisplay:
         limit = _largest([np.abs(row) for row in bars or ()]) or 1.0
         for k, title in enumerate(titles):
             rows = self.axes_[len(heights) * k : len(heights) * (k + 1)]
-            draw_row(rows[0], self.faces[k], "faces")
-            write_title(rows[0, 0], title)
-            write_times(rows[0], None if times is None else times[k])
+            _drawing.draw_row(rows[0], self.faces[k], "faces")
+            _drawing.write_title(rows[0, 0], title)
+            _drawing.write_times(rows[0], None if times is None else times[k])
             if maps is not None:
                 _draw_maps(rows[1], self.faces[k], maps[k], strongest, look)
             if bars is not None:
@@ -318,9 +302,9 @@ def _draw_maps(
         face
         if face is None or found is None
         else overlay(face, found, vmax=strongest, **look)
-        for face, found in zip(map(shrink, faces), maps, strict=True)
+        for face, found in zip(map(_drawing.shrink, faces), maps, strict=True)
     ]
-    draw_row(axes, drawn, "where")
+    _drawing.draw_row(axes, drawn, "where")
     for ax, face, found in zip(axes, faces, maps, strict=False):
         if strongest is None and face is not None and found is not None:
             ax.set_xlabel(f"max {_largest([[found]]):.2g}", fontsize="x-small")
@@ -339,7 +323,7 @@ def _draw_bars(axes: NDArray, falls: ArrayLike, limit: float) -> None:
             bar = ax.bar(0, fall, width=0.7, color=ORANGE if fall > 0 else BLUE)
             number = f"{round(float(fall), 2) + 0.0:+.2f}"  # without a -0.00
             ax.bar_label(bar, [number], padding=2, fontsize="x-small")
-    finish_row(axes, len(falls), "when, log-odds")
+    _drawing.finish_row(axes, len(falls), "when, log-odds")
 
 
 def _write_probabilities(axes: NDArray, proba: ArrayLike) -> None:

@@ -11,17 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from .._drawing import (
-    check_entries,
-    check_matplotlib,
-    check_max_frames,
-    draw_row,
-    make_grid,
-    shrink,
-    spread,
-    write_times,
-    write_title,
-)
+from .. import _drawing
+from .._drawing import check_matplotlib
 from .._predictions import check_steps, run_pipeline
 
 
@@ -110,13 +101,15 @@ class FacesDisplay:
         """
         check_matplotlib("FacesDisplay.from_pipeline")
         check_steps(pipeline, ["sampler", "cropper"], "FacesDisplay")
-        check_max_frames(max_frames)
+        _drawing.check_max_frames(max_frames)
         run = run_pipeline(pipeline, paths, until="cropper")
         frames, faces, timestamps = [], [], []
         for clip, found in zip(run.clips, run.crops, strict=True):
-            slots = spread(len(found), max_frames).tolist()
+            slots = _drawing.spread(len(found), max_frames).tolist()
             # Shrunk one at a time, so that a clip is never in memory as a whole.
-            frames.append([shrink(frame) for k, frame in enumerate(clip) if k in slots])
+            frames.append(
+                [_drawing.shrink(frame) for k, frame in enumerate(clip) if k in slots]
+            )
             crops = [found[k] for k in slots]
             # A crop in a cache is read when it is converted to an array.
             faces.append([None if crop is None else np.asarray(crop) for crop in crops])
@@ -150,11 +143,11 @@ class FacesDisplay:
         """
         check_matplotlib("FacesDisplay.plot")
         times = self.timestamps
-        titles = check_entries(
+        titles = _drawing.check_entries(
             "frames", self.frames, self.titles, faces=self.faces, timestamps=times
         )
         aspects = [_aspect(row) for row in self.frames]
-        self.axes_ = make_grid(
+        self.axes_ = _drawing.make_grid(
             axes,
             [height for aspect in aspects for height in (aspect, 1.0)],
             max(len(row) for row in self.frames),
@@ -164,10 +157,10 @@ class FacesDisplay:
         self.figure_ = self.axes_[0, 0].figure
         for k, (title, aspect) in enumerate(zip(titles, aspects, strict=True)):
             upper, lower = self.axes_[2 * k : 2 * k + 2]
-            draw_row(upper, self.frames[k], "frames", "no frame", aspect)
-            draw_row(lower, self.faces[k], "faces")
-            write_title(upper[0], title)
-            write_times(upper, None if times is None else times[k])
+            _drawing.draw_row(upper, self.frames[k], "frames", "no frame", aspect)
+            _drawing.draw_row(lower, self.faces[k], "faces")
+            _drawing.write_title(upper[0], title)
+            _drawing.write_times(upper, None if times is None else times[k])
         return self
 
 
