@@ -21,10 +21,10 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from tqdm import tqdm
 
 from . import persistence, pipeline
+from ._arguments import FAILED, OK, SOME_FAILED
 from ._atomic import write_atomically
 from ._json import plain
 from ._predictions import VideoPredictions, predict_with_frames
-from .cli import FAILED, OK, SOME_FAILED
 from .datasets import load_videos
 from .evaluation import EvaluationReport
 from .exceptions import (
