@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from . import __version__
 
@@ -76,7 +78,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
     Those without a default are left to the detector.
     """
-    add = parser.add_argument
+    add: Callable[..., Any] = parser.add_argument
     add(
         *("-o", "--output"),
         type=Path,

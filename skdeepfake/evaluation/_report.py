@@ -23,7 +23,7 @@ from .._atomic import write_atomically
 from .._json import plain
 from .._pandas import import_pandas
 from ..metrics._validation import PosLabel, check_scored
-from ._measures import Measures
+from ._measures import compute_rows
 from ._page import render_page
 from ._samples import (
     ALL,
@@ -205,9 +205,6 @@ class EvaluationReport:
         everything = np.ones(n_videos, dtype=bool)
         kinds = find_kinds(is_fake, by)
         parts = {ALL: everything, "real": ~is_fake, "fake": is_fake, **kinds}
-        measures = Measures(threshold=threshold, fprs=fprs, eps=eps, n_bins=n_bins)
-        bootstrap = ("n_resamples", "confidence_level", "random_state")
-        options = {name: settings[name] for name in bootstrap}
         rows = []
         for subset, fakes in {ALL: everything, **kinds}.items():
             videos = fakes | ~is_fake
@@ -221,7 +218,7 @@ class EvaluationReport:
                         f"({subset}): there is nothing to score"
                     )
                 place = {"subset": subset, "level": level}
-                for row in measures.rows(samples, **options):
+                for row in compute_rows(samples, settings):
                     rows.append({**place, **row, **with_face})
         if aggregation:
             settings = {"aggregation": aggregation, **settings}

@@ -194,7 +194,7 @@ def _without_positions(occluded: _Occluded, baseline: str) -> NDArray[np.float64
     n_positions = X.shape[2]
     if n_positions == 1:
         raise ValueError(
-            "X has one position a frame, and without it nothing is left: use "
+            "X has one position per frame, and without it nothing is left: use "
             "over='frame', or features without pooling"
         )
     videos, slots = np.nonzero(filled)
