@@ -319,6 +319,17 @@ def test_single_images_are_videos_of_one_frame(cnn, faces):
     np.testing.assert_array_equal(display.faces[2][0], faces[2, 0])
 
 
+def test_faces_are_drawn_as_the_detector_sees_them(cnn, faces):
+    pipeline = Pipeline([("negative", Negative()), ("detector", cnn)])
+    display = AttributionDisplay.from_estimator(pipeline, faces, max_frames=1)
+    np.testing.assert_array_equal(display.faces[2][0], 255 - faces[2, 0])
+
+
+class Negative(Step):
+    def transform(self, X):
+        return 255 - X
+
+
 def test_video_without_a_face_is_drawn_empty(cnn, faces):
     X = np.stack([faces[0], np.zeros_like(faces[0])])
     with pytest.warns(NoFaceWarning):
