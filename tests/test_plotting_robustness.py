@@ -83,15 +83,13 @@ def test_legend_names_the_lines_from_the_highest_last_score_on(curve):
     display = RobustnessDisplay(curve).plot()
     display.figure_.draw_without_rendering()
     legend = display.ax_.get_legend()
+    last = dict(zip(DISTORTIONS, curve.scores[:, -1], strict=True))
     assert [text.get_text() for text in legend.get_texts()] == [
         "clean: 0.95",
-        f"GNC: Gaussian noise, {curve.scores[3, -1]:.2f}",
-        "CS: colour saturation, 0.70",
-        "CC: colour contrast, 0.70",
-        "BW: local blocks, 0.70",
-        f"GB: Gaussian blur, {curve.scores[4, -1]:.2f}",
-        f"JPEG: JPEG compression, {curve.scores[5, -1]:.2f}",
-        "VC: video compression, 0.60",
+        *(
+            f"{code}: {DISTORTIONS[code].name}, {last[code]:.2f}"
+            for code in ("GNC", "CS", "CC", "BW", "GB", "JPEG", "VC")
+        ),
         "chance: 0.5",
     ]
     # Within the figure, beside the axes.
