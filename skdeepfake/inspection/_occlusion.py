@@ -224,25 +224,20 @@ def _without_positions(occluded: _Occluded, baseline: str) -> NDArray[np.float64
 def _without_frames(occluded: _Occluded) -> NDArray[np.float64]:
     """Remove each frame from the input of a network of sequences."""
     filled = occluded.filled
+    n_videos = len(filled)
     videos, slots = np.nonzero(filled)
     left = filled[videos]
     left[np.arange(len(videos)), slots] = False
-    whole = _sequences(occluded, np.arange(len(filled)), filled)
-    falls = np.full(filled.shape, np.nan)
-    falls[filled] = whole[videos] - _sequences(occluded, videos, left)
-    return falls
-
-
-def _sequences(
-    occluded: _Occluded, videos: NDArray, kept: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Predict the log-odds of videos from the frames in `kept`."""
+    # All videos, followed by a copy of them for each frame that is removed.
+    kept, source = np.concatenate([filled, left]), np.r_[:n_videos, videos]
     _, order = occluded.detector._index(kept, np.arange(len(kept)))
-    found = np.full(len(videos), occluded.prior)
+    found = np.full(len(kept), occluded.prior)
     some = kept.any(axis=1)
-    seen = kept.sum(axis=1)[some]
-    found[some] = occluded.log_odds((videos[some, np.newaxis], order[some]), seen)
-    return found
+    index = source[some, np.newaxis], order[some]
+    found[some] = occluded.log_odds(index, kept.sum(axis=1)[some])
+    falls = np.full(filled.shape, np.nan)
+    falls[filled] = found[videos] - found[n_videos:]
+    return falls
 
 
 def _without_scores(occluded: _Occluded) -> NDArray[np.float64]:
