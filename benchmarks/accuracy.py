@@ -69,11 +69,10 @@ from skdeepfake.detectors import (
     SelfBlendedFakes,
     TransferDetector,
 )
-from skdeepfake.evaluation import EvaluationReport, evaluate
-from skdeepfake.evaluation._report import figure
+from skdeepfake.evaluation import EvaluationDisplay, EvaluationReport, evaluate
+from skdeepfake.evaluation._samples import with_interval
 from skdeepfake.features import VGG16Featurizer
 from skdeepfake.metrics import group_bootstrap
-from skdeepfake.plotting import EvaluationDisplay
 from skdeepfake.preprocessing import Resizer
 from skdeepfake.preprocessing._faces import FaceFollower
 from skdeepfake.synthesis import SelfBlender
@@ -236,7 +235,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 def scores(report: EvaluationReport) -> dict[str, Any]:
     """Pick the figures of a report that a table has room for."""
     names = ("AUC", "accuracy", "equal error rate", "log loss")
-    return {name: figure(report.row(name)) for name in names}
+    return {name: with_interval(report.row(name)) for name in names}
 
 
 def score_videos(estimator: Any, X: NDArray) -> NDArray[np.float64]:

@@ -16,9 +16,8 @@ from pathlib import Path
 import _report
 
 from skdeepfake.datasets import make_videos
-from skdeepfake.evaluation import robustness_curve
+from skdeepfake.evaluation import RobustnessDisplay, robustness_curve
 from skdeepfake.pipeline import make_detector_pipeline
-from skdeepfake.plotting import RobustnessDisplay
 
 
 def main() -> None:

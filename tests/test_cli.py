@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake import FeatureCache, cli, persistence
+from skdeepfake import FeatureCache, _commands, cli, persistence
 from skdeepfake import pipeline as pipeline_module
+from skdeepfake._arguments import FAILED, OK, SOME_FAILED
 from skdeepfake.pipeline import DETECTORS, make_detector_pipeline
 from skdeepfake.preprocessing import VideoFrameSampler
 
@@ -34,7 +36,7 @@ TRAINING = [
 def model(rendered_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.joblib"
     arguments = ["train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING]
-    assert cli.main([*arguments, "--validation-fraction", "0"]) == cli.OK
+    assert cli.main([*arguments, "--validation-fraction", "0"]) == OK
     return path
 
 
@@ -54,7 +56,7 @@ def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -
         ]
     )
     printed = capsys.readouterr()
-    assert code == cli.OK
+    assert code == OK
     assert "6 real and 6 fake videos" in printed.err
     assert "AUC " in printed.err
     assert "trained for 2 epochs" in printed.err
@@ -77,7 +79,7 @@ def test_detectors_are_those_of_the_pipeline(capsys) -> None:
 
 def test_prediction_prints_a_line_a_video(model, rendered_videos, capsys) -> None:
     videos = [rendered_videos.data[0], rendered_videos.data[-1]]
-    assert cli.main(["predict", str(model), *videos]) == cli.OK
+    assert cli.main(["predict", str(model), *videos]) == OK
     lines = capsys.readouterr().out.splitlines()
     expected = joblib.load(model).predict_proba(videos)[:, 1]
     for line, path, probability in zip(lines, videos, expected, strict=True):
@@ -87,7 +89,7 @@ def test_prediction_prints_a_line_a_video(model, rendered_videos, capsys) -> Non
 
 def test_json_holds_the_timeline_of_frames(model, rendered_videos, capsys) -> None:
     video = rendered_videos.data[0]
-    assert cli.main(["predict", str(model), video, "--json"]) == cli.OK
+    assert cli.main(["predict", str(model), video, "--json"]) == OK
     (answer,) = json.loads(capsys.readouterr().out)
     pipeline = joblib.load(model)
     frames = pipeline[-1].predict_frame_proba(pipeline[:-1].transform([video]))[0]
@@ -106,7 +108,7 @@ def test_json_holds_the_timeline_of_frames(model, rendered_videos, capsys) -> No
 
 def test_frame_without_a_face_is_null_in_json(model, write_clip, capsys) -> None:
     clip = write_clip([np.full((120, 160, 3), 90, np.uint8)] * 5)
-    assert cli.main(["predict", str(model), str(clip), "--json"]) == cli.OK
+    assert cli.main(["predict", str(model), str(clip), "--json"]) == OK
     (answer,) = json.loads(capsys.readouterr().out)
     assert (answer["frames"], answer["frames_with_face"]) == (3, 0)
     assert [point["probability"] for point in answer["timeline"]] == [None] * 3
@@ -118,7 +120,7 @@ def test_broken_video_does_not_stop_the_others(
     model, rendered_videos, broken, capsys
 ) -> None:
     videos = [str(broken), rendered_videos.data[0], "nowhere.mp4"]
-    assert cli.main(["predict", str(model), *videos, "--json"]) == cli.SOME_FAILED
+    assert cli.main(["predict", str(model), *videos, "--json"]) == SOME_FAILED
     printed = capsys.readouterr()
     answers = json.loads(printed.out)
     assert [answer["path"] for answer in answers] == videos
@@ -129,7 +131,7 @@ def test_broken_video_does_not_stop_the_others(
 
 
 def test_nothing_but_broken_videos_is_a_failure(model, broken, capsys) -> None:
-    assert cli.main(["predict", str(model), str(broken)]) == cli.FAILED
+    assert cli.main(["predict", str(model), str(broken)]) == FAILED
     printed = capsys.readouterr()
     assert printed.out == f"  -    unreadable  {broken}\n"
     assert "broken.mp4" in printed.err
@@ -140,7 +142,7 @@ def test_broken_videos_have_their_lines_in_order(
     model, rendered_videos, broken, capsys
 ) -> None:
     videos = [rendered_videos.data[0], str(broken), rendered_videos.data[1]]
-    assert cli.main(["predict", str(model), *videos]) == cli.SOME_FAILED
+    assert cli.main(["predict", str(model), *videos]) == SOME_FAILED
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines] == videos
     assert ["unreadable" in line for line in lines] == [False, True, False]
@@ -158,21 +160,21 @@ def test_broken_videos_are_left_out_of_training_if_asked(
     model = tmp_path / "model.joblib"
     train = ["train", str(tmp_path / "videos"), "-o", str(model), "--quiet", *TRAINING]
     train += ["--validation-fraction", "0"]
-    assert cli.main(train) == cli.FAILED
+    assert cli.main(train) == FAILED
     assert "broken.mp4" in capsys.readouterr().err
     assert not model.exists()
-    assert cli.main([*train, "--skip"]) == cli.OK
+    assert cli.main([*train, "--skip"]) == OK
     assert "broken.mp4" in capsys.readouterr().err
     # Asked about such a video, its model says that it cannot be read.
     broken = str(tmp_path / "videos/fake/broken.mp4")
-    assert cli.main(["predict", str(model), broken, "--json"]) == cli.FAILED
+    assert cli.main(["predict", str(model), broken, "--json"]) == FAILED
     assert "is not a video" in json.loads(capsys.readouterr().out)[0]["error"]
 
 
 def test_threshold_moves_the_label(model, rendered_videos, capsys) -> None:
     for threshold, label in (("0", "fake"), ("1", "real")):
         arguments = ["predict", str(model), rendered_videos.data[0], "--threshold"]
-        assert cli.main([*arguments, threshold]) == cli.OK
+        assert cli.main([*arguments, threshold]) == OK
         assert f"  {label}  " in capsys.readouterr().out
 
 
@@ -185,7 +187,7 @@ def test_evaluation_counts_and_scores(
     arguments = ["--json", "--resamples", "20", "--report", str(page)]
     code = cli.main(["evaluate", str(model), str(tmp_path), *arguments])
     report = json.loads(capsys.readouterr().out)
-    assert code == cli.SOME_FAILED
+    assert code == SOME_FAILED
     pipeline = joblib.load(model)
     assert report["coverage"]["all"] == {
         "n_videos": 12,
@@ -205,7 +207,7 @@ def test_evaluation_prints_a_table_with_intervals_by_group(
     model, rendered_root, capsys
 ) -> None:
     arguments = ["--group", "^[a-z]*.{3}", "--resamples", "20"]
-    assert cli.main(["evaluate", str(model), str(rendered_root), *arguments]) == cli.OK
+    assert cli.main(["evaluate", str(model), str(rendered_root), *arguments]) == OK
     table = capsys.readouterr().out
     assert re.search(r"^12 videos \(6 real, 6 fake\) of \d groups$", table, re.M)
     assert "a face in 100 % of the videos and 100 % of the frames (all)" in table
@@ -224,7 +226,7 @@ def test_error_is_one_line_and_exit_code_2(
     arguments, message, capsys, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(arguments) == cli.FAILED
+    assert cli.main(arguments) == FAILED
     printed = capsys.readouterr()
     assert message in printed.err
     assert len(printed.err.splitlines()) == 1
@@ -234,7 +236,7 @@ def test_unwritable_output_is_found_before_the_training(
     rendered_root, tmp_path, capsys
 ) -> None:
     path = tmp_path / "missing" / "model.joblib"
-    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == cli.FAILED
+    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == FAILED
     assert "missing" in capsys.readouterr().err
 
 
@@ -245,7 +247,7 @@ def test_file_that_is_no_model_is_named(content, tmp_path, capsys) -> None:
         joblib.dump({"some": "dict"}, path)
     else:
         path.write_bytes(content)
-    assert cli.main(["predict", str(path), "x.mp4"]) == cli.FAILED
+    assert cli.main(["predict", str(path), "x.mp4"]) == FAILED
     assert "model.joblib" in capsys.readouterr().err
 
 
@@ -257,11 +259,11 @@ def test_model_of_other_classes_is_refused_and_fake_is_found_by_name(
     expected = pipeline.predict_proba([video])[0]
     pipeline["detector"].classes_ = np.array(["fake", "real"])
     joblib.dump(pipeline, path)
-    assert cli.main(["predict", str(path), video]) == cli.OK
+    assert cli.main(["predict", str(path), video]) == OK
     assert capsys.readouterr().out.startswith(f"{expected[0]:.3f}  ")
     pipeline["detector"].classes_ = np.array(["a", "b"])
     joblib.dump(pipeline, path)
-    assert cli.main(["predict", str(path), video]) == cli.FAILED
+    assert cli.main(["predict", str(path), video]) == FAILED
     assert "['a', 'b']" in capsys.readouterr().err
 
 
@@ -278,14 +280,14 @@ def test_recurrent_detector_is_trained_with_weights_from_a_file(
             *("--validation-fraction", "0", "--cache", str(cache)),
         ]
     )
-    assert code == cli.OK
+    assert code == OK
     assert len(FeatureCache(cache)) == 12
     pipeline = joblib.load(path)
     assert os.path.isabs(pipeline["featurizer"].weights)
     assert os.path.samefile(pipeline["featurizer"].weights, vgg16_weights)
     assert pipeline["featurizer"].memory is pipeline["cropper"].memory is None
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["predict", str(path), rendered_videos.data[0]]) == cli.OK
+    assert cli.main(["predict", str(path), rendered_videos.data[0]]) == OK
     assert "3/3 frames with a face" in capsys.readouterr().out
 
 
@@ -299,7 +301,7 @@ def test_weights_that_are_missing_end_the_training(
             *("--detector", "cnn_rnn", "--weights", "nowhere.h5"),
         ]
     )
-    assert code == cli.FAILED
+    assert code == FAILED
     printed = capsys.readouterr().err
     assert "nowhere.h5" in printed
     assert "weights" in printed
@@ -310,16 +312,16 @@ def test_model_in_a_safe_file_is_written_and_asked_like_another(
     model, rendered_videos, tmp_path, capsys
 ) -> None:
     path, video = tmp_path / "model.skops", rendered_videos.data[0]
-    cli._dump(joblib.load(model), path)
+    _commands.dump(joblib.load(model), path)
     assert persistence.load(path)["sampler"].n_frames == 3
     printed = []
     for kept in (model, path):
-        assert cli.main(["predict", str(kept), video, "--json"]) == cli.OK
+        assert cli.main(["predict", str(kept), video, "--json"]) == OK
         printed.append(json.loads(capsys.readouterr().out))
     assert printed[0] == printed[1]
     # By its name alone: a pickle is not unpickled because it is called so.
     path.write_bytes(model.read_bytes())
-    assert cli.main(["predict", str(path), video]) == cli.FAILED
+    assert cli.main(["predict", str(path), video]) == FAILED
     assert "A joblib file is a pickle" in capsys.readouterr().err
 
 
@@ -328,7 +330,7 @@ def test_missing_skops_is_found_before_the_training(
 ) -> None:
     monkeypatch.setitem(sys.modules, "skops.io", None)
     path = tmp_path / "model.skops"
-    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == cli.FAILED
+    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == FAILED
     assert 'pip install "skdeepfake[safe]"' in capsys.readouterr().err
 
 
@@ -339,9 +341,9 @@ def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli.joblib, "dump", fail)
+    monkeypatch.setattr(_commands.joblib, "dump", fail)
     with pytest.raises(OSError, match="No space"):
-        cli._dump(object(), path)
+        _commands.dump(object(), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -353,7 +355,7 @@ def test_module_runs_as_a_program() -> None:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == cli.FAILED
+    assert done.returncode == FAILED
     assert "nowhere.joblib is not a file" in done.stderr
 
 
@@ -365,6 +367,7 @@ def built(monkeypatch) -> list[dict]:
     """Put a list in place of the training: the parameters of each pipeline."""
     params = []
 
+    @functools.wraps(make_detector_pipeline)
     def build(detector, **given):
         params.append(make_detector_pipeline(detector, **given).get_params())
         raise ValueError("enough")
@@ -382,7 +385,7 @@ def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> N
     ]
     path = tmp_path / "model.joblib"
     code = cli.main(["train", str(rendered_root), "-o", str(path), *options])
-    assert code == cli.FAILED
+    assert code == FAILED
     assert capsys.readouterr().err.endswith("skdeepfake: error: enough\n")
     (params,) = built
     found = {
@@ -420,7 +423,7 @@ def test_what_is_not_asked_for_is_left_to_the_detector(
 ) -> None:
     path = tmp_path / "model.joblib"
     arguments = ["train", str(rendered_root), "-o", str(path), "--detector", detector]
-    assert cli.main(arguments) == cli.FAILED
+    assert cli.main(arguments) == FAILED
     (params,) = built
     own = make_detector_pipeline(detector)["detector"].get_params()
     own.update(verbose=1, random_state=None)
@@ -457,7 +460,7 @@ def test_option_that_the_detector_does_not_know_is_a_plain_error(
             *("--detector", detector, f"--{option}", value),
         ]
     )
-    assert code == cli.FAILED
+    assert code == FAILED
     printed = capsys.readouterr().err
     assert re.search(f"skdeepfake: error: .*{option}", printed)
     assert "Traceback" not in printed

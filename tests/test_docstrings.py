@@ -107,7 +107,8 @@ CALLABLES = {
 
 
 def is_record(thing: Any) -> bool:
-    return dataclasses.is_dataclass(thing) or hasattr(thing, "_fields")
+    parameters = getattr(thing, "__dataclass_params__", None)
+    return hasattr(thing, "_fields") or (parameters is not None and parameters.frozen)
 
 
 RECORDS = {path: cls for path, cls in NAMES.items() if is_record(cls)}

@@ -138,7 +138,7 @@ def test_faces_are_drawn_on_given_axes():
     display = FacesDisplay([[plain(1)]], [[None]]).plot(axes=axes[:, None])
     assert display.figure_ is figure
     assert plt.get_fignums() == [figure.number]
-    assert texts(axes[0]) == ["clip 1"]
+    assert texts(axes[0]) == ["video 1"]
     with pytest.raises(ValueError, match=r"shape \(2, 1\).*got \(2,\)"):
         display.plot(axes=axes)
 
@@ -173,10 +173,10 @@ def test_a_long_title_takes_no_width_from_the_cells():
     ("params", "message"),
     [
         ({"frames": [], "faces": []}, "frames is empty"),
-        ({"faces": []}, "faces must have one entry a clip, 1"),
-        ({"faces": [[None]]}, r"faces\[0\] must have one entry a slot, 2.*got 1"),
-        ({"titles": ["a", "b"]}, "titles must have one entry a clip, 1.*got 2"),
-        ({"timestamps": [[0.0]]}, r"timestamps\[0\] must have one entry a slot, 2"),
+        ({"faces": []}, "faces must have one entry per video, 1"),
+        ({"faces": [[None]]}, r"faces\[0\] must have one entry per slot, 2.*got 1"),
+        ({"titles": ["a", "b"]}, "titles must have one entry per video, 1.*got 2"),
+        ({"timestamps": [[0.0]]}, r"timestamps\[0\] must have one entry per slot, 2"),
     ],
 )
 def test_faces_of_other_lengths_are_refused(params, message):
@@ -252,7 +252,7 @@ def test_history_from_a_detector_or_a_pipeline(pipeline):
 def test_history_errors(pipeline):
     with pytest.raises(NotFittedError, match="Detector has no history_: call 'fit'"):
         HistoryDisplay.from_estimator(Detector())
-    with pytest.raises(ValueError, match=r"'loss' an epoch, got the names \['auc'\]"):
+    with pytest.raises(ValueError, match=r"'loss' per epoch, got the names \['auc'\]"):
         HistoryDisplay({"auc": [0.5]}).plot()
     with pytest.raises(ValueError, match=r"axes must be two, got the shape \(\)"):
         HistoryDisplay({"loss": [0.5]}).plot(axes=plt.subplots()[1])
@@ -339,7 +339,9 @@ def test_timeline_errors(pipeline):
         TimelineDisplay.from_estimator(pipeline[1:], "v.mp4")
     with pytest.raises(ValueError, match="Resizer has none"):
         TimelineDisplay.from_estimator(pipeline[:-1], "v.mp4")
-    with pytest.raises(ValueError, match="probabilities must have one entry a slot, 2"):
+    with pytest.raises(
+        ValueError, match="probabilities must have one entry per slot, 2"
+    ):
         TimelineDisplay([0, 1], [0.5]).plot()
     with pytest.raises(ValueError, match=r"faces must have one.*2.*got 1"):
         TimelineDisplay([0, 1], [0.5, 0.5], faces=[None]).plot()

@@ -192,7 +192,7 @@ def test_given_axes_are_drawn_on():
     display = AttributionDisplay([[face]], [[np.eye(2)]]).plot(axes=axes)
     assert display.figure_ is figure
     assert plt.get_fignums() == [figure.number]
-    with pytest.raises(ValueError, match=r"shape \(2, 1\), 2 rows a video.*\(1, 2\)"):
+    with pytest.raises(ValueError, match=r"shape \(2, 1\), 2 rows per video.*\(1, 2\)"):
         display.plot(axes=axes.T)
 
 
@@ -201,12 +201,12 @@ def test_given_axes_are_drawn_on():
     [
         ({"maps": None}, "neither maps nor frame_attributions"),
         ({"faces": [], "maps": []}, "faces is empty"),
-        ({"maps": []}, "maps must have one entry a video, 1, as faces has; got 0"),
-        ({"maps": [[None]]}, r"maps\[0\] must have one entry a slot, 2.*got 1"),
-        ({"proba": [[0.5]]}, r"proba\[0\] must have one entry a slot, 2"),
+        ({"maps": []}, "maps must have one entry per video, 1, as faces has; got 0"),
+        ({"maps": [[None]]}, r"maps\[0\] must have one entry per slot, 2.*got 1"),
+        ({"proba": [[0.5]]}, r"proba\[0\] must have one entry per slot, 2"),
         ({"frame_attributions": [[0.5]]}, r"frame_attributions\[0\] must have one"),
-        ({"timestamps": [[0.5]]}, r"timestamps\[0\] must have one entry a slot, 2"),
-        ({"titles": ["a", "b"]}, "titles must have one entry a video, 1.*got 2"),
+        ({"timestamps": [[0.5]]}, r"timestamps\[0\] must have one entry per slot, 2"),
+        ({"titles": ["a", "b"]}, "titles must have one entry per video, 1.*got 2"),
     ],
 )
 def test_other_lengths_are_refused(params, message):
@@ -317,6 +317,17 @@ def test_single_images_are_videos_of_one_frame(cnn, faces):
     display = AttributionDisplay.from_estimator(cnn, faces[:, 0])
     assert display.axes_.shape == (6, 1)
     np.testing.assert_array_equal(display.faces[2][0], faces[2, 0])
+
+
+def test_faces_are_drawn_as_the_detector_sees_them(cnn, faces):
+    pipeline = Pipeline([("negative", Negative()), ("detector", cnn)])
+    display = AttributionDisplay.from_estimator(pipeline, faces, max_frames=1)
+    np.testing.assert_array_equal(display.faces[2][0], 255 - faces[2, 0])
+
+
+class Negative(Step):
+    def transform(self, X):
+        return 255 - X
 
 
 def test_video_without_a_face_is_drawn_empty(cnn, faces):

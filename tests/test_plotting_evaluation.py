@@ -6,12 +6,16 @@ import matplotlib
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from skdeepfake.evaluation import EvaluationReport
+from skdeepfake.evaluation import (
+    EvaluationDisplay,
+    EvaluationReport,
+    ReliabilityDisplay,
+)
 from skdeepfake.metrics import expected_calibration_error, reliability_curve
-from skdeepfake.plotting import EvaluationDisplay, ReliabilityDisplay
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 Y = np.arange(40) % 2
 SCORE = np.clip(np.linspace(0, 0.7, 40) + 0.3 * Y, 0, 1)
@@ -81,7 +85,8 @@ def test_report_is_drawn_with_its_figures() -> None:
 
 def test_report_of_scores_alone_is_drawn() -> None:
     report = EvaluationReport.from_predictions(Y, SCORE, n_resamples=0)
-    figure = EvaluationDisplay(report).draw()
+    figure = Figure()
+    assert EvaluationDisplay(report).plot(figure=figure).figure_ is figure
     figure.draw_without_rendering()
     assert plt.get_fignums() == []
     assert labels(figure.axes[0])[1] == f"videos: AUC {report['AUC']:.3f}"

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import sys
 
 import matplotlib
 import numpy as np
 import pytest
 
-from skdeepfake import evaluation
-from skdeepfake.evaluation import RobustnessCurve
+from skdeepfake.evaluation import (
+    RobustnessCurve,
+    RobustnessDisplay,
+    _robustness_display,
+)
 from skdeepfake.perturbations import DISTORTIONS
-from skdeepfake.plotting import RobustnessDisplay
-from skdeepfake.plotting._robustness import _apart
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -46,7 +46,7 @@ def curve():
 
 
 def lines(ax):
-    return {line.get_label(): line for line in ax.get_lines()}
+    return {line.get_label().partition(":")[0]: line for line in ax.get_lines()}
 
 
 def test_each_distortion_is_a_line_from_the_clean_score_on(curve):
@@ -69,7 +69,7 @@ def test_each_distortion_is_a_line_from_the_clean_score_on(curve):
     assert display.figure_ is display.ax_.figure
 
 
-def test_lines_differ_in_colour_and_in_marker_and_in_dashes(curve):
+def test_lines_differ_in_color_and_in_marker_and_in_dashes(curve):
     drawn = lines(RobustnessDisplay(curve).plot().ax_)
     for looks in (
         lambda line: line.get_color(),
@@ -79,45 +79,31 @@ def test_lines_differ_in_colour_and_in_marker_and_in_dashes(curve):
         assert len({looks(drawn[code]) for code in DISTORTIONS}) == 7
 
 
-def test_names_stand_at_the_ends_of_the_lines_and_not_on_each_other(curve):
+def test_legend_names_the_lines_from_the_highest_last_score_on(curve):
     display = RobustnessDisplay(curve).plot()
     display.figure_.draw_without_rendering()
-    names = [text for text in display.ax_.texts if "," in text.get_text()]
-    names += [text for text in display.ax_.texts if "JPEG" in text.get_text()]
-    assert [text.get_text() for text in names] == [
-        "0.70  CS, colour saturation",
-        "0.70  CC, colour contrast",
-        "0.70  BW, local blocks",
-        f"{curve.scores[3, -1]:.2f}  GNC, Gaussian noise",
-        f"{curve.scores[4, -1]:.2f}  GB, Gaussian blur",
-        "0.60  VC, video compression",
-        f"{curve.scores[5, -1]:.2f}  JPEG compression",
+    legend = display.ax_.get_legend()
+    last = dict(zip(DISTORTIONS, curve.scores[:, -1], strict=True))
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "clean: 0.95",
+        *(
+            f"{code}: {DISTORTIONS[code].name}, {last[code]:.2f}"
+            for code in ("GNC", "CS", "CC", "BW", "GB", "JPEG", "VC")
+        ),
+        "chance: 0.5",
     ]
-    boxes = sorted((text.get_window_extent() for text in names), key=lambda box: box.y0)
-    for lower, upper in itertools.pairwise(boxes):
-        assert lower.y1 <= upper.y0
-    # Within the figure, too.
-    assert max(box.x1 for box in boxes) <= display.figure_.bbox.x1
-
-
-def test_places_move_apart_as_little_as_needed():
-    assert _apart([0.1, 0.5, 0.9], 0.1) == [0.1, 0.5, 0.9]
-    np.testing.assert_allclose(_apart([0.5, 0.5, 0.9], 0.1), [0.45, 0.55, 0.9])
-    np.testing.assert_allclose(_apart([0.52, 0.5], 0.1), [0.56, 0.46])
-    np.testing.assert_allclose(_apart([1.0, 1.0, 1.0], 0.1), [0.8, 0.9, 1.0])
-    # One that is moved meets the next.
-    np.testing.assert_allclose(
-        _apart([0.5, 0.5, 0.58], 0.1), [0.4267, 0.5267, 0.6267], atol=1e-3
-    )
+    # Within the figure, beside the axes.
+    box = legend.get_window_extent()
+    assert display.ax_.bbox.x1 <= box.x0 < box.x1 <= display.figure_.bbox.x1
 
 
 def test_chance_is_drawn_where_it_is_known(curve):
     display = RobustnessDisplay(curve).plot()
-    assert "chance: 0.5" in [text.get_text() for text in display.ax_.texts]
+    assert "chance" in lines(display.ax_)
     flat = [line for line in display.ax_.lines if set(line.get_ydata()) == {0.5}]
     assert len(flat) == 1
     display = RobustnessDisplay(dataclasses.replace(curve, chance=None)).plot()
-    assert not any("chance" in text.get_text() for text in display.ax_.texts)
+    assert "chance" not in lines(display.ax_)
 
 
 def test_axes_may_be_given_and_coverage_missing(curve):
@@ -141,7 +127,7 @@ def test_display_from_estimator_scores_and_draws(curve, monkeypatch):
         asked.append((parameters, keywords))
         return curve
 
-    monkeypatch.setattr(evaluation, "robustness_curve", robustness_curve)
+    monkeypatch.setattr(_robustness_display, "robustness_curve", robustness_curve)
     ax = plt.subplots()[1]
     display = RobustnessDisplay.from_estimator(
         "pipeline", ["a.mp4"], [1], levels=[1], ax=ax

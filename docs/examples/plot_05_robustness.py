@@ -79,7 +79,7 @@ curve = robustness_curve(
 print(curve)
 
 # %%
-from skdeepfake.plotting import RobustnessDisplay
+from skdeepfake.evaluation import RobustnessDisplay
 
 RobustnessDisplay(curve).plot()
 plt.show()

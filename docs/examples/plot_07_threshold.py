@@ -94,7 +94,7 @@ calibrated.fit(X[choosing], y[choosing])
 # videos.
 import matplotlib.pyplot as plt
 
-from skdeepfake.plotting import ReliabilityDisplay
+from skdeepfake.evaluation import ReliabilityDisplay
 
 figure, ax = plt.subplots(figsize=(5.5, 5.2), layout="constrained")
 ReliabilityDisplay.from_estimator(

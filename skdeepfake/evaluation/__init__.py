@@ -1,12 +1,18 @@
-"""How good a fitted pipeline is, on whom, and how it bears what happens to videos."""
+"""Reports on fitted pipelines, and their robustness to distortions."""
 
+from ._display import EvaluationDisplay
 from ._evaluate import evaluate
+from ._reliability_display import ReliabilityDisplay
 from ._report import EvaluationReport
 from ._robustness import RobustnessCurve, robustness_curve
+from ._robustness_display import RobustnessDisplay
 
 __all__ = [
+    "EvaluationDisplay",
     "EvaluationReport",
+    "ReliabilityDisplay",
     "RobustnessCurve",
+    "RobustnessDisplay",
     "evaluate",
     "robustness_curve",
 ]

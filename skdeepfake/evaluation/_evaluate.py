@@ -1,16 +1,13 @@
-"""From a fitted pipeline and labelled videos to a report."""
+"""Evaluation of a fitted pipeline."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from .._predictions import positive_column, predict_with_frames
 from ..metrics._validation import PosLabel
-from ._asking import ask
 from ._report import EvaluationReport
 
 
@@ -19,58 +16,28 @@ def evaluate(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    groups: ArrayLike | None = None,
-    by: ArrayLike | None = None,
-    threshold: float = 0.5,
-    fprs: Sequence[float] = (0.1, 0.01, 0.001),
-    eps: float = 1e-15,
-    n_bins: int = 10,
-    no_face: str = "keep",
     pos_label: PosLabel = None,
-    n_resamples: int = 1000,
-    confidence_level: float = 0.95,
-    random_state: int | np.random.RandomState | None = None,
+    **params: Any,
 ) -> EvaluationReport:
-    """Score a fitted pipeline on videos that it has not seen.
+    """Score a fitted pipeline on videos that it was not fitted on.
 
-    Each video is decoded once. Videos and frames are scored apart, the share of them
-    that has a face stands beside each figure, and intervals are by identity.
+    Each video is decoded once. Videos and frames are scored separately. Each figure has
+    an interval over identities and the share of videos with a face.
 
     Parameters
     ----------
     estimator : classifier
         A fitted pipeline from paths of videos to probabilities, or a fitted detector.
     X : array-like of shape (n_videos, ...)
-        The videos: what `estimator` takes.
+        The videos: input of `estimator`.
     y : array-like of shape (n_videos,)
-        Label of each.
-    groups : array-like of shape (n_videos,), default=None
-        Identity of each video, over which intervals are computed. None takes each
-        video for independent of all others, which makes them too narrow where people
-        or originals come back.
-    by : array-like of shape (n_videos,), default=None
-        What each fake was made by, such as ``bunch.details["method"]``: each kind is
-        scored against all real videos, too. What real videos have there is not used.
-    threshold : float, default=0.5
-        Probability from which on a video is taken for a fake. Choose it on other data,
-        by :func:`~skdeepfake.metrics.choose_threshold`.
-    fprs : sequence of float, default=(0.1, 0.01, 0.001)
-        Shares of the real videos that may be taken for fakes.
-    eps : float, default=1e-15
-        Where the log loss clips probabilities.
-    n_bins : int, default=10
-        Equally wide bins of the calibration error.
-    no_face : {"keep", "leave_out"}, default="keep"
-        Whether videos without a face are scored by what the detector answers for them,
-        the class prior, or left out.
+        Label of each video.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    n_resamples : int, default=1000
-        Of the bootstrap; 0 gives no intervals.
-    confidence_level : float, default=0.95
-        Of the intervals.
-    random_state : int, RandomState instance or None, default=None
-        Draws the resamples.
+    **params : dict
+        Further parameters of :meth:`EvaluationReport.from_predictions`: `groups`,
+        `by`, `threshold`, `fprs`, `eps`, `n_bins`, `no_face`, `n_resamples`,
+        `confidence_level` and `random_state`.
 
     Returns
     -------
@@ -90,9 +57,9 @@ def evaluate(
 
     See Also
     --------
-    EvaluationReport.from_predictions : The same of scores that are there already, such
-        as those of :func:`~sklearn.model_selection.cross_val_predict`.
-    robustness_curve : The same pipeline on videos that are distorted.
+    EvaluationReport.from_predictions : The same from scores, such as those of
+        :func:`~sklearn.model_selection.cross_val_predict`.
+    robustness_curve : The same pipeline on distorted videos.
 
     Examples
     --------
@@ -113,30 +80,14 @@ def evaluate(
     >>> report.row("AUC", level="frames")["n_fake"]
     12
     """
-    answers = ask(estimator, X, pos_label)
+    column = positive_column(estimator, pos_label)
+    run = predict_with_frames(estimator, X, column=column)
+    params = {"names": run.paths, "aggregation": run.aggregation, **params}
     return EvaluationReport.from_predictions(
         y,
-        answers.proba,
-        frame_proba=answers.frame_proba,
-        has_face=answers.has_face,
-        aggregation=answers.aggregation,
-        groups=groups,
-        by=by,
-        names=_names(X),
-        threshold=threshold,
-        fprs=fprs,
-        eps=eps,
-        n_bins=n_bins,
-        no_face=no_face,
+        run.proba,
+        frame_proba=run.frame_proba,
+        has_face=run.has_face,
         pos_label=pos_label,
-        n_resamples=n_resamples,
-        confidence_level=confidence_level,
-        random_state=random_state,
+        **params,
     )
-
-
-def _names(X: Any) -> list[str] | None:
-    """Call videos by their paths, where these are what a pipeline takes."""
-    if all(isinstance(path, (str, os.PathLike)) for path in X):
-        return [os.fspath(path) for path in X]
-    return None

@@ -1,13 +1,16 @@
-"""A report as a page of HTML that loads nothing."""
+"""A report as a self-contained page of HTML."""
 
 from __future__ import annotations
 
 import io
 import platform
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sklearn
+
+from ._display import EvaluationDisplay
+from ._text import list_notes, make_tables, summarize
 
 if TYPE_CHECKING:
     from ._report import EvaluationReport
@@ -32,29 +35,14 @@ _CAUTION = (
 
 
 def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> str:
-    """Write a report as HTML.
-
-    Parameters
-    ----------
-    report : EvaluationReport
-        What to write.
-    title : str
-        What the page is called.
-    whole : bool, default=True
-        Whether it is a document of its own, or a part, without pictures, to be put
-        into another.
-
-    Returns
-    -------
-    str
-    """
+    """Write a report as HTML: a page or, if not `whole`, a part without figures."""
     parts = [f"<style>\n{_STYLE}</style>", '<main class="skdeepfake">']
     parts.append(f"<h1>{escape(title)}</h1>")
-    parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in report.summary())]
+    parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in summarize(report))]
     parts.append("</ul>")
-    for subset in report.subsets:
-        parts += _table(report, subset)
-    if notes := report.notes():
+    for head, rows in make_tables(report).items():
+        parts += _table(head, list(report.scores), rows)
+    if notes := list_notes(report):
         parts += ["<ul>", *(f"<li>* {escape(note)}</li>" for note in notes), "</ul>"]
     if whole and (picture := _picture(report)):
         parts += ["<h2>Pictures</h2>", picture]
@@ -69,37 +57,16 @@ def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> 
     )
 
 
-def _table(report: EvaluationReport, subset: str) -> list[str]:
-    table = report.table(subset)
-    levels = list(report.scores)
-    is_whole = subset == report.subsets[0]
-    lines = [
-        f"<h2>{'All videos' if is_whole else escape(subset) + ' against all real'}"
-    ]
-    lines += ['</h2>\n<div class="wide"><table>', "<tr><th></th>"]
+def _table(title: str, levels: list[str], rows: dict[str, list[str]]) -> list[str]:
+    lines = [f"<h2>{escape(title)}</h2>", '<div class="wide"><table>', "<tr><th></th>"]
     lines += [f'<th scope="col">{level}</th>' for level in levels] + ["</tr>"]
-    for measure, cells in table.items():
-        lines.append(f'<tr><th scope="row">{escape(measure)}</th>')
-        lines += [f"<td>{_cell(cells[level])}</td>" for level in levels] + ["</tr>"]
-    # The first row has what all share: the counts, and how much is covered.
-    first = next(iter(table.values()))
-    lines.append('<tr><th scope="row">real and fake</th>')
-    for level in levels:
-        lines.append(f"<td>{first[level]['n_real']} and {first[level]['n_fake']}</td>")
-    lines.append("</tr>")
-    if first[levels[0]]["videos_with_face"] is not None:
-        lines.append('<tr><th scope="row">share with a face</th>')
-        for level in levels:
-            lines.append(f"<td>{first[level][f'{level}_with_face']:.3f}</td>")
+    for name, cells in rows.items():
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>')
+        for cell in cells:
+            interval = cell.replace("(", '<span class="interval">(')
+            lines.append(f"<td>{interval.replace(')', ')</span>')}</td>")
         lines.append("</tr>")
     return [*lines, "</table></div>"]
-
-
-def _cell(row: dict[str, Any]) -> str:
-    from ._report import figure
-
-    estimate, _, interval = figure(row).partition(" ")
-    return f'{estimate} <span class="interval">{interval}</span>'
 
 
 def _picture(report: EvaluationReport) -> str | None:
@@ -110,12 +77,13 @@ def _picture(report: EvaluationReport) -> str | None:
         return None
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
 
-    from ..plotting import EvaluationDisplay
-
-    # The same report gives the same page.
+    # A fixed salt, so that the same report gives the same page.
     with rc_context({"svg.hashsalt": "skdeepfake"}):
-        figure = EvaluationDisplay(report).draw()
+        # Not a figure of pyplot, which would have to be closed.
+        figure = Figure(figsize=(9.6, 8.4), layout="constrained")
+        EvaluationDisplay(report).plot(figure=figure)
         file = io.StringIO()
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     svg = file.getvalue()

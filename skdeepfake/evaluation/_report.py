@@ -1,18 +1,17 @@
-"""A report on how good a detector is: as a table, a text, JSON and a page."""
+"""The report of an evaluation."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import (
     Interval,
@@ -23,12 +22,19 @@ from sklearn.utils._param_validation import (
 from .._atomic import write_atomically
 from .._json import plain
 from .._pandas import import_pandas
-from ..metrics import coverage, frame_scores
-from ..metrics._validation import PosLabel, check_scored, is_missing
-from ._measures import Measures, Scores
+from ..metrics._validation import PosLabel, check_scored
+from ._measures import compute_rows
 from ._page import render_page
-
-ALL = "all"
+from ._samples import (
+    ALL,
+    Covered,
+    Scores,
+    check_faces,
+    find_kinds,
+    make_levels,
+    measure_coverage,
+)
+from ._text import render_text
 
 _CONSTRAINTS: dict[str, list[Any]] = {
     "threshold": [Interval(Real, 0, 1, closed="both")],
@@ -42,50 +48,42 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class Covered(NamedTuple):
-    """How much of some videos the scores are about; None where nobody knows."""
-
-    n_videos: int
-    videos_with_face: float | None
-    frames_with_face: float | None
-
-
 @dataclass(frozen=True, repr=False, eq=False)
 class EvaluationReport:
-    """How good a detector is, on which videos, and how far the figures may be off.
+    """Metrics of a detector, with intervals and the share of videos with a face.
 
-    :func:`evaluate` makes it of a pipeline, :meth:`from_predictions` of scores that are
-    there already. Print it, or write it by `to_html` and `to_json`.
+    :func:`evaluate` computes it from a pipeline, :meth:`from_predictions` from scores.
+    Print it, or write it by `to_html` or `to_json`.
 
     Attributes
     ----------
     rows : list of dict
-        One for each figure: `subset` ("all", or a kind of fakes against all real
-        videos), `level` ("videos" or "frames"), `measure`, `estimate`, the limits
-        `low` and `high` of its interval (NaN where there is none), the numbers of
-        samples `n_real` and `n_fake` and of groups `n_groups`, the shares
-        `videos_with_face` and `frames_with_face` of its videos, and a `note`.
+        One per figure: `subset` ("all", or a kind of fakes against all real videos),
+        `level` ("videos" or "frames"), `measure`, `estimate`, the limits `low` and
+        `high` of its interval (NaN without one), the numbers of samples `n_real` and
+        `n_fake` and of groups `n_groups`, the shares `videos_with_face` and
+        `frames_with_face`, and a `note`.
     coverage : dict of str to Covered
-        Number of videos, and shares of the videos and frames with a face: of all, of
-        the real ones, of the fakes, and of each kind of fakes.
+        Number of videos, and shares of the videos and frames with a face: for all, for
+        the real videos, for the fakes, and for each kind of fakes.
     scores : dict of str to Scores
-        The samples behind the figures, for "videos" and, where each has several, for
-        "frames": named tuples of `y_true`, `y_score`, `group` and `video`.
+        The samples for "videos" and, if each video has several, for "frames": named
+        tuples of `y_true`, `y_score`, `group` and `video`.
     settings : dict
         The parameters.
     names : list of str
-        What each video is called.
+        Names of the videos.
 
     See Also
     --------
-    evaluate : Make the report of a fitted pipeline.
-    skdeepfake.plotting.EvaluationDisplay : Draw it.
+    evaluate : Compute the report of a fitted pipeline.
+    EvaluationDisplay : Draw it.
 
     Notes
     -----
-    Videos without a face are scored by what the detector answers for them, the class
-    prior, unless ``no_face="leave_out"``: two figures compare only where that is the
-    same. Intervals are those of :func:`~skdeepfake.metrics.group_bootstrap`.
+    The score of a video without a face is the class prior, unless
+    ``no_face="leave_out"``: compare reports with the same `no_face` only. Intervals are
+    those of :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
     --------
@@ -125,7 +123,7 @@ class EvaluationReport:
         confidence_level: float = 0.95,
         random_state: int | np.random.RandomState | None = None,
     ) -> EvaluationReport:
-        """Make a report of scores.
+        """Compute a report from scores.
 
         Parameters
         ----------
@@ -134,25 +132,28 @@ class EvaluationReport:
         y_score : array-like of shape (n_videos,)
             Probability of the positive class.
         frame_proba : array-like of shape (n_videos, n_frames), default=None
-            The same of each frame; NaN where there is no face.
+            The same for each frame; NaN without a face.
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
-            Which frames have a face; None takes it from `frame_proba`.
+            Frames with a face; None takes it from `frame_proba`.
         aggregation : str, default=None
-            How a video's score comes from its frames', such as "mean", for the record.
+            How the score of a video is computed from its frames, such as "mean", for
+            the record.
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, over which intervals are computed. None takes each
-            video for independent of all others.
+            Identity of each video, over which intervals are computed. None treats
+            videos as independent, which makes intervals too narrow if people or
+            originals occur in several.
         by : array-like of shape (n_videos,), default=None
-            What each fake was made by: each kind is scored against all real videos,
-            too.
+            Kind of each fake, such as ``bunch.details["method"]``: each kind is scored
+            against all real videos, too. Not used for real videos.
         names : sequence of str, default=None
-            What the videos are called; None numbers them.
+            Names of the videos; None numbers them.
         threshold : float, default=0.5
-            Probability from which on a video is taken for a fake.
+            Probability from which on a video counts as fake. Choose it on other data,
+            with :func:`~skdeepfake.metrics.choose_threshold`.
         fprs : sequence of float, default=(0.1, 0.01, 0.001)
-            Shares of the real videos that may be taken for fakes.
+            False positive rates at which the true positive rate is computed.
         eps : float, default=1e-15
-            Where the log loss clips probabilities.
+            Clipping of the log loss.
         n_bins : int, default=10
             Equally wide bins of the calibration error.
         no_face : {"keep", "leave_out"}, default="keep"
@@ -160,11 +161,11 @@ class EvaluationReport:
         pos_label : int, float, bool or str, default=None
             Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
         n_resamples : int, default=1000
-            Of the bootstrap; 0 gives no intervals.
+            Resamples of the bootstrap; 0 computes no intervals.
         confidence_level : float, default=0.95
-            Of the intervals.
+            Confidence level of the intervals.
         random_state : int, RandomState instance or None, default=None
-            Draws the resamples.
+            Seed of the resamples.
 
         Returns
         -------
@@ -198,67 +199,52 @@ class EvaluationReport:
         scored = check_scored(y_true, y_score, pos_label, None, is_probability=True)
         n_videos, is_fake = len(scored.score), scored.is_positive
         frames = None if frame_proba is None else np.asarray(frame_proba, dtype=float)
-        if has_face is None and frames is not None:
-            has_face = ~np.isnan(frames)
-        faces = None if has_face is None else np.asarray(has_face, dtype=bool)
-        if faces is not None and faces.ndim != 2:
-            raise ValueError(
-                f"has_face has the shape {faces.shape}, not (n_videos, n_frames)"
-            )
-        kept = np.arange(n_videos)
-        if no_face == "leave_out":
-            if faces is None:
-                raise ValueError(
-                    "no_face='leave_out' needs frame_proba or has_face, to tell which "
-                    "videos have no face"
-                )
-            kept = kept[faces.any(axis=1)]
+        faces, kept = check_faces(frames, has_face, n_videos, no_face)
         group = np.arange(n_videos) if groups is None else column_or_1d(groups)
-        scores = _levels(scored.score, is_fake, group, frames, kept)
-        subsets = _subsets(is_fake, by)
-        looked_at = {
-            ALL: np.ones(n_videos, dtype=bool),
-            "real": ~is_fake,
-            "fake": is_fake,
-            **{name: fakes for name, (_, fakes) in subsets.items() if name != ALL},
-        }
-        measures = Measures(threshold=threshold, fprs=fprs, eps=eps, n_bins=n_bins)
-        bootstrap = {
-            name: settings[name]
-            for name in ("n_resamples", "confidence_level", "random_state")
-        }
+        levels = make_levels(scored.score, is_fake, group, frames, kept)
+        everything = np.ones(n_videos, dtype=bool)
+        kinds = find_kinds(is_fake, by)
+        parts = {ALL: everything, "real": ~is_fake, "fake": is_fake, **kinds}
         rows = []
-        for name, (videos, _) in subsets.items():
-            covered = _covered(faces, videos)
-            for level, of_all in scores.items():
-                rows += _rows(
-                    name, level, of_all.of(videos), covered, measures, bootstrap
-                )
+        for subset, fakes in {ALL: everything, **kinds}.items():
+            videos = fakes | ~is_fake
+            _, *shares = measure_coverage(faces, videos)
+            with_face = dict(zip(Covered._fields[1:], shares, strict=True))
+            for level, all_samples in levels.items():
+                samples = all_samples.select(videos)
+                if len(set(samples.y_true.tolist())) < 2:
+                    raise ValueError(
+                        f"no face was found in any {level[:-1]} of one of the classes "
+                        f"({subset}): there is nothing to score"
+                    )
+                place = {"subset": subset, "level": level}
+                for row in compute_rows(samples, settings):
+                    rows.append({**place, **row, **with_face})
+        if aggregation:
+            settings = {"aggregation": aggregation, **settings}
         return cls(
             rows=rows,
-            coverage={k: _covered(faces, videos) for k, videos in looked_at.items()},
-            scores=scores,
-            settings={"aggregation": aggregation, **settings}
-            if aggregation
-            else settings,
+            coverage={k: measure_coverage(faces, part) for k, part in parts.items()},
+            scores=levels,
+            settings=settings,
             names=[str(i) for i in range(n_videos)] if names is None else [*names],
         )
 
     def __getitem__(self, measure: str) -> float:
-        """Look up a figure of all videos, at the level of videos, by its name."""
+        """Return a figure of all videos, at the level of videos, by its name."""
         return self.row(measure)["estimate"]
 
     def row(
         self, measure: str, *, level: str = "videos", subset: str = ALL
     ) -> dict[str, Any]:
-        """Look up a figure with all that belongs to it.
+        """Return a figure with its interval, counts and note.
 
         Parameters
         ----------
         measure : str
-            Its name, or the beginning of it where that is clear.
+            Its name, or an unambiguous beginning.
         level : {"videos", "frames"}, default="videos"
-            What its samples are.
+            Level of the samples.
         subset : str, default="all"
             A kind of fakes, or "all".
 
@@ -283,34 +269,30 @@ class EvaluationReport:
             )
         return found[0]
 
-    # -- as something else ---------------------------------------------------
-
     def to_frame(self) -> Any:
-        """Give the figures as a table.
+        """Return the figures as a table.
 
         Returns
         -------
         pandas.DataFrame
-            A line for each figure, with the columns of `rows`.
+            A row per figure, with the keys of `rows` as columns.
 
         Raises
         ------
         ImportError
             If pandas is not installed.
         """
-        pandas = import_pandas(
-            "to_frame", "rows is a list of dicts with the same names"
-        )
+        pandas = import_pandas("to_frame", "rows holds the same as dicts")
         return pandas.DataFrame(self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all of it in plain types, with the answer for each video.
+        """Return the report as plain types, with the score of each video.
 
         Returns
         -------
         dict
             `settings`, `coverage`, `rows`, and `videos`: the name, label, score and
-            group of each one that was scored. None stands for what is not known.
+            group of each video that was scored. None if a value is not known.
         """
         videos = self.scores["videos"]
         return plain(
@@ -331,17 +313,17 @@ class EvaluationReport:
         )
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Give `to_dict` as JSON.
+        """Return `to_dict` as JSON.
 
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            Where to write it, too.
+            File to write.
 
         Returns
         -------
         str
-            JSON, which has null where a figure is not known.
+            JSON, with null if a value is not known.
 
         Raises
         ------
@@ -354,19 +336,19 @@ class EvaluationReport:
     def to_html(
         self, path: str | os.PathLike[str] | None = None, *, title: str = "Evaluation"
     ) -> str:
-        """Give a page that stands for itself, with pictures if matplotlib is there.
+        """Return a self-contained page, with figures if matplotlib is installed.
 
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            Where to write it, too.
+            File to write.
         title : str, default="Evaluation"
-            What the page is called.
+            Title of the page.
 
         Returns
         -------
         str
-            HTML, which loads nothing from elsewhere.
+            HTML.
 
         Raises
         ------
@@ -383,27 +365,15 @@ class EvaluationReport:
         return f"<EvaluationReport: AUC {self['AUC']:.3f} of {about.n_videos} videos>"
 
     def __str__(self) -> str:
-        lines = [*self.summary(), ""]
-        for subset in self.subsets:
-            levels = list(self.scores)
-            head = "" if subset == ALL else f"{subset} against all real"
-            lines.append(f"{head:<33}" + "".join(f"{level:<26}" for level in levels))
-            for name, cells in self.table(subset).items():
-                texts = [figure(cells[level]) for level in levels]
-                lines.append(f"  {name:<31}" + "".join(f"{text:<26}" for text in texts))
-            lines.append("")
-        lines += [f"* {note}" for note in self.notes()]
-        return "\n".join(line.rstrip() for line in lines).rstrip()
-
-    # -- parts of texts ------------------------------------------------------
+        return render_text(self)
 
     @property
     def subsets(self) -> list[str]:
-        """Names of what is looked at, "all" first."""
+        """Names of the subsets, "all" first."""
         return list(dict.fromkeys(row["subset"] for row in self.rows))
 
     def table(self, subset: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Give the rows of a subset, by measure and then by level.
+        """Return the rows of a subset, by measure and then by level.
 
         Parameters
         ----------
@@ -420,157 +390,6 @@ class EvaluationReport:
             if row["subset"] == subset:
                 table.setdefault(row["measure"], {})[row["level"]] = row
         return table
-
-    def summary(self) -> list[str]:
-        """Say on what the figures stand.
-
-        Returns
-        -------
-        list of str
-            A line each: the numbers of videos and groups, the shares with a face, and
-            how scores and intervals were made.
-        """
-        counts = {name: self.coverage[name].n_videos for name in (ALL, "real", "fake")}
-        n_groups = len(set(self.scores["videos"].group.tolist()))
-        lines = [
-            f"{counts[ALL]} videos ({counts['real']} real, {counts['fake']} fake) of "
-            f"{n_groups} groups"
-        ]
-        for name, covered in self.coverage.items():
-            if covered.videos_with_face is None:
-                lines.append("how many have a face is not known")
-                break
-            lines.append(
-                f"a face in {_percent(covered.videos_with_face)} of the videos and "
-                f"{_percent(covered.frames_with_face)} of the frames ({name})"
-            )
-        else:
-            policy = {
-                "keep": "videos without a face are scored by what the detector says",
-                "leave_out": "videos without a face are left out",
-            }
-            lines.append(policy[self.settings["no_face"]])
-        if rule := self.settings.get("aggregation"):
-            lines.append(f"a video's score is the {rule} of its frames'")
-        if self.settings["n_resamples"]:
-            lines.append(
-                f"in brackets {_percent(self.settings['confidence_level'])} intervals, "
-                f"by {self.settings['n_resamples']} resamples of the groups"
-            )
-        return lines
-
-    def notes(self) -> list[str]:
-        """Say what hedges the figures that have a star, each thing once.
-
-        Returns
-        -------
-        list of str
-            A note each, with the levels and the subsets that it is about.
-        """
-        about: dict[str, list[str]] = {}
-        for row in self.rows:
-            if row["note"]:
-                where = row["level"]
-                if row["subset"] != ALL:
-                    where = f"{where}, {row['subset']}"
-                places = about.setdefault(row["note"], [])
-                if where not in places:
-                    places.append(where)
-        return [f"{note} ({'; '.join(places)})" for note, places in about.items()]
-
-
-def figure(row: Mapping[str, Any]) -> str:
-    """Write a figure with its interval; a star says that there is a note."""
-    text = f"{row['estimate']:.3f}"
-    if not math.isnan(row["low"]):
-        text += f" ({row['low']:.3f} to {row['high']:.3f})"
-    return f"{text} *" if row["note"] else text
-
-
-def _levels(
-    score: NDArray[np.float64],
-    is_fake: NDArray[np.bool_],
-    group: NDArray,
-    frames: NDArray[np.float64] | None,
-    kept: NDArray[np.intp],
-) -> dict[str, Scores]:
-    """Lay out the videos that are kept, and the frames, as samples."""
-    y_true = is_fake.astype(np.int64)
-    levels = {"videos": Scores(y_true[kept], score[kept], group[kept], kept)}
-    # Of single images, the frames would be the videos once more.
-    if frames is not None and frames.shape[1] > 1:
-        labels, scores, video = frame_scores(y_true, frames)
-        levels["frames"] = Scores(labels, scores, group[video], video)
-    return levels
-
-
-def _rows(
-    subset: str,
-    level: str,
-    scores: Scores,
-    covered: Covered,
-    measures: Measures,
-    bootstrap: dict[str, Any],
-) -> list[dict[str, Any]]:
-    """Measure samples, and put beside each figure what it is about."""
-    n_fake = int(scores.y_true.sum())
-    n_real = len(scores.y_true) - n_fake
-    if not (n_real and n_fake):
-        raise ValueError(
-            f"no face was found in any {level[:-1]} of one of the classes ({subset}): "
-            "there is nothing to score"
-        )
-    n_groups = len(set(scores.group.tolist()))
-    return [
-        {
-            "subset": subset,
-            "level": level,
-            "estimate": measured.estimate,
-            "low": measured.low,
-            "high": measured.high,
-            "note": measured.note,
-            "n_real": n_real,
-            "n_fake": n_fake,
-            "n_groups": n_groups,
-            "videos_with_face": covered.videos_with_face,
-            "frames_with_face": covered.frames_with_face,
-            "measure": measured.name,
-        }
-        for measured in measures.of(scores, **bootstrap)
-    ]
-
-
-def _subsets(
-    is_fake: NDArray[np.bool_], by: ArrayLike | None
-) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Give for each subset its videos, and those of them that are fake."""
-    subsets = {ALL: (np.ones(len(is_fake), dtype=bool), is_fake)}
-    if by is None:
-        return subsets
-    kinds = np.asarray(by, dtype=object)
-    if kinds.ndim != 1:
-        raise ValueError(f"by has the shape {kinds.shape}, not (n_videos,)")
-    for kind in dict.fromkeys(kinds[is_fake].tolist()):
-        if not is_missing(kind):
-            fakes = is_fake & np.array([each == kind for each in kinds])
-            name = str(kind)
-            if name in (ALL, "real", "fake"):
-                name = f"{name} (kind)"
-            subsets[name] = (fakes | ~is_fake, fakes)
-    return subsets
-
-
-def _covered(faces: NDArray[np.bool_] | None, videos: NDArray[np.bool_]) -> Covered:
-    n_videos = int(videos.sum())
-    if faces is None:
-        return Covered(n_videos, None, None)
-    shares = coverage(np.where(faces[videos], 0.0, np.nan))
-    return Covered(n_videos, shares.videos, shares.frames)
-
-
-def _percent(share: float | None) -> str:
-    assert share is not None
-    return f"{100 * share:.3g} %"
 
 
 def _written(text: str, path: str | os.PathLike[str] | None) -> str:

@@ -1,4 +1,4 @@
-"""How a fitted pipeline bears distortions of its videos."""
+"""Robustness of a fitted pipeline to distortions of its videos."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,24 +14,23 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import StrOptions
 from tqdm.auto import tqdm
 
 from .._json import plain
 from .._pandas import import_pandas
-from ..datasets._records import chosen
+from .._predictions import (
+    VideoPredictions,
+    check_steps,
+    positive_column,
+    predict_with_frames,
+    run_pipeline,
+)
 from ..exceptions import NoFaceWarning
 from ..metrics import equal_error_rate
-from ..metrics._validation import (
-    LABELS_AND_WEIGHTS,
-    PosLabel,
-    check_classes,
-    check_labels,
-    validated,
-)
+from ..metrics._validation import PosLabel, check_classes, check_labels
 from ..perturbations import DISTORTIONS, VideoPerturber
-from ..perturbations._distortions import LEVELS
-from ._asking import Answers, ask
+
+_LEVELS = (1, 2, 3, 4, 5)
 
 Metric = Callable[[NDArray[np.int_], NDArray[np.float64]], float]
 
@@ -45,39 +43,39 @@ _METRICS: dict[str, Metric] = {
 
 @dataclass(frozen=True, eq=False)
 class RobustnessCurve:
-    """Scores of a pipeline on distorted videos, and of how many frames they speak.
+    """Scores of a pipeline on distorted videos, with the share of frames with a face.
 
-    :func:`robustness_curve` makes it. Print it for a table.
+    Result of :func:`robustness_curve`. Print it for a table.
 
     Attributes
     ----------
     distortions : tuple of str
         Codes of the distortions.
     levels : tuple of int
-        Levels of each, increasing.
+        Levels of each distortion, increasing.
     clean_score : float
         Score of the undistorted videos.
     scores : ndarray of float, shape (n_distortions, n_levels)
-        Score of the distorted videos.
+        Scores of the distorted videos.
     clean_coverage : float
-        Share of the frames of the undistorted videos with a face; NaN where no step of
-        the pipeline tells.
+        Share of the frames of the undistorted videos with a face; NaN if no step of the
+        pipeline provides this information.
     coverage : ndarray of float, shape (n_distortions, n_levels)
-        The same of the distorted videos.
+        The same for the distorted videos.
     clean_proba : ndarray of float, shape (n_videos,)
-        Probability of the positive class of each undistorted video.
+        Probability of the positive class for each undistorted video.
     proba : ndarray of float, shape (n_distortions, n_levels, n_videos)
-        The same of the distorted videos, for other metrics and for intervals.
+        The same for the distorted videos, for other metrics and for intervals.
     metric : str
-        What the scores are.
+        Name of the metric.
     chance : float or None
-        Score of a detector that knows nothing; None for a metric of one's own.
+        Score at chance level; None for a custom metric.
     mode, boxes : str
-        As :class:`~skdeepfake.perturbations.VideoPerturber` takes them.
+        As in :class:`~skdeepfake.perturbations.VideoPerturber`.
 
     See Also
     --------
-    skdeepfake.plotting.RobustnessDisplay : Draw it.
+    RobustnessDisplay : Draw it.
 
     Examples
     --------
@@ -112,101 +110,73 @@ class RobustnessCurve:
     boxes: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Give scores and coverage as plain values, for JSON.
+        """Return scores and coverage as plain values, for JSON.
 
         Returns
         -------
         dict of str to value
-            All attributes but the probabilities of the videos, arrays as lists; None
-            instead of NaN.
+            All attributes except the probabilities, arrays as lists, with None instead
+            of NaN; and `n_videos`.
         """
-        return plain(
-            {
-                "metric": self.metric,
-                "chance": self.chance,
-                "mode": self.mode,
-                "boxes": self.boxes,
-                "n_videos": len(self.clean_proba),
-                "distortions": self.distortions,
-                "levels": self.levels,
-                "clean_score": self.clean_score,
-                "scores": self.scores.tolist(),
-                "clean_coverage": self.clean_coverage,
-                "coverage": self.coverage.tolist(),
-            }
-        )
+        record = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+            if name not in ("proba", "clean_proba")
+        }
+        return plain({**record, "n_videos": len(self.clean_proba)})
 
     def to_frame(self) -> Any:
-        """Give scores and coverage as a table.
+        """Return scores and coverage as a table.
 
         Returns
         -------
         pandas.DataFrame
-            With the columns `distortion`, `level`, `score` and `coverage`; the first
-            row, of the distortion "clean" and level 0, is of the undistorted videos.
+            With the columns `distortion`, `level`, `score` and `coverage`. The first
+            row, with the distortion "clean" and level 0, is for the undistorted videos.
 
         Raises
         ------
         ImportError
-            If pandas is missing.
+            If pandas is not installed.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same")
-        rows = [("clean", 0, self.clean_score, self.clean_coverage)]
-        for code, scores, coverage in zip(
-            self.distortions, self.scores, self.coverage, strict=True
-        ):
-            rows += zip(
-                *([code] * len(self.levels), self.levels),
-                *(scores.tolist(), coverage.tolist()),
-                strict=True,
-            )
+        n_levels = len(self.levels)
         return pandas.DataFrame(
-            rows, columns=["distortion", "level", "score", "coverage"]
+            {
+                "distortion": ["clean", *np.repeat(self.distortions, n_levels)],
+                "level": [0, *self.levels * len(self.distortions)],
+                "score": [self.clean_score, *self.scores.ravel()],
+                "coverage": [self.clean_coverage, *self.coverage.ravel()],
+            }
         )
 
     def __str__(self) -> str:
         searched = "distorted" if self.boxes == "perturbed" else "undistorted"
+        levels = "".join(f"{level:>12}" for level in self.levels)
         lines = [
             f"{self.metric} of {len(self.clean_proba)} videos, {self.mode} "
             f"distortions, faces searched in the {searched} frames;",
             "after each score, the share of the frames with a face",
             "",
-            f"{'level':<23}{'clean':>12}"
-            + "".join(f"{level:>12}" for level in self.levels),
+            f"{'level':<23}{'clean':>12}{levels}",
         ]
-        clean = _cell(self.clean_score, self.clean_coverage)
-        for code, scores, coverage in zip(
-            self.distortions, self.scores, self.coverage, strict=True
-        ):
-            cells = map(_cell, scores, coverage)
-            name = f"{code:<5}{DISTORTIONS[code].name:<18}"
-            lines.append(name + clean + "".join(cells))
+        for k, code in enumerate(self.distortions):
+            cells = map(
+                _cell,
+                [self.clean_score, *self.scores[k]],
+                [self.clean_coverage, *self.coverage[k]],
+            )
+            lines.append(f"{code:<5}{DISTORTIONS[code].name:<18}" + "".join(cells))
         return "\n".join(lines)
 
 
-@validated(
-    {
-        "pipeline": [Pipeline],
-        "X": ["array-like"],
-        "y": ["array-like"],
-        "distortions": [str, "array-like", None],
-        "levels": ["array-like"],
-        "metric": [callable, StrOptions(set(_METRICS))],
-        "pos_label": LABELS_AND_WEIGHTS["pos_label"],
-        "mode": VideoPerturber._parameter_constraints["mode"],
-        "boxes": VideoPerturber._parameter_constraints["boxes"],
-        "cache_dir": VideoPerturber._parameter_constraints["cache_dir"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-)
 def robustness_curve(
     pipeline: Pipeline,
     X: ArrayLike,
     y: ArrayLike,
     *,
     distortions: str | Collection[str] | None = None,
-    levels: Sequence[int] = LEVELS,
+    levels: Sequence[int] = _LEVELS,
     mode: str = "corrected",
     boxes: str = "perturbed",
     metric: str | Metric = "roc_auc",
@@ -215,84 +185,77 @@ def robustness_curve(
     random_state: int | np.random.RandomState | None = 0,
     verbose: int = 0,
 ) -> RobustnessCurve:
-    """Score a fitted pipeline on videos that are distorted in many ways.
+    """Score a fitted pipeline on distorted videos.
 
-    1. The videos are sampled once.
-    2. Their clean frames are scored, and their frames distorted in each way, by a
-       :class:`~skdeepfake.perturbations.VideoPerturber` after the sampler, real videos
-       and fakes alike.
-    3. Beside each score stands the share of the frames in which a face was found: a
-       detector says nothing of the others, and a score may keep up because those that
-       are hard are gone.
-
-    The pipeline is neither changed nor fitted.
+    Videos are sampled once. Their frames are scored undistorted and with each
+    distortion, which a :class:`~skdeepfake.perturbations.VideoPerturber` applies after
+    the sampler to real videos and fakes alike. The share of frames with a face is
+    reported with each score, since a detector ignores the other frames, and a score
+    may be high because difficult frames are missing.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        Fitted, with a step named ``"sampler"`` that gives clips and a classifier of
-        two classes at its end.
+        Fitted, with a step named ``"sampler"`` and a classifier of two classes at its
+        end. It is not changed.
     X : array-like of shape (n_videos,)
         Paths of videos that it was not fitted on.
     y : array-like of shape (n_videos,)
-        Label of each.
+        Label of each video.
     distortions : str, sequence of str or None, default=None
         Codes of :data:`~skdeepfake.perturbations.DISTORTIONS`; None for all seven.
     levels : sequence of int, default=(1, 2, 3, 4, 5)
-        Some of 1 to 5.
+        Levels, from 1 to 5.
     mode : {"corrected", "faithful"}, default="corrected"
-        What the distortions are meant to be, or what the code of their authors does.
+        Distortions as intended, or as in the code of their authors.
     boxes : {"perturbed", "clean"}, default="perturbed"
         The frames in which faces are searched, distorted or not.
     metric : {"roc_auc", "average_precision", "equal_error_rate"} or callable, \
 default="roc_auc"
-        What to score by; a callable is called as ``metric(y_true, y_score)``, with
-        labels of 1 for the positive class and 0 for the other, and gives a number.
+        The score. A callable gets ``(y_true, y_score)``, with labels of 1 for the
+        positive class and 0 for the other, and returns a number.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
     cache_dir : str, os.PathLike or None, default=None
-        Folder of the videos that "VC" compresses; None keeps none.
+        Folder for the videos that "VC" compresses; None keeps none.
     random_state : int, RandomState instance or None, default=0
-        Draws the places of blocks, and noise: the same at all levels.
+        Seed of blocks and noise, the same at all levels.
     verbose : int, default=0
         1 shows a progress bar.
 
     Returns
     -------
     RobustnessCurve
-        To be printed, or drawn by
-        :class:`~skdeepfake.plotting.RobustnessDisplay`.
+        To be printed, or drawn by :class:`RobustnessDisplay`.
 
     Raises
     ------
     ValueError
         If the pipeline has no step named ``"sampler"`` or does not end in a classifier
-        of two classes, `distortions` or `levels` are unknown or none, `y` does not hold
-        both classes, or the lengths differ.
+        of two classes, `distortions` or `levels` are empty or unknown, `y` does not
+        have both classes, or the lengths differ.
     VideoReadError
-        If a video cannot be read or compressed and was sampled with
-        ``on_error="raise"``.
+        If a video cannot be read or compressed, unless the sampler has
+        ``on_error="skip"``.
     NoFaceError
         If a detector with ``no_face="raise"`` gets a video without a face.
 
     Warns
     -----
     NoFaceWarning
-        For each video without a face before it is distorted. What distortions do to
-        that is in the coverage.
+        For each undistorted video without a face.
 
     See Also
     --------
-    skdeepfake.plotting.RobustnessDisplay.from_estimator : Draw it at once.
-    evaluate : All about the undistorted videos.
+    RobustnessDisplay.from_estimator : Score and plot.
+    evaluate : A report on the undistorted videos.
 
     Notes
     -----
-    Every video is decoded and searched for faces once for each distortion and level, 36
-    times in all. Where the cropper has a cache (`memory`), a second detector with the
-    same cropper decodes nothing.
+    Every video is decoded and searched for faces once per distortion and level, 36
+    times in all, unless the cropper has a cache (`memory`).
 
-    For an interval of one of the scores, give the probabilities to
+    For an interval of a score, pass the probabilities to
     :func:`~skdeepfake.metrics.group_bootstrap`.
 
     References
@@ -306,65 +269,53 @@ default="roc_auc"
     >>> curve = robustness_curve(pipeline, test.data, test.target)  # doctest: +SKIP
     >>> print(curve)  # doctest: +SKIP
     """
-    steps = list(pipeline.named_steps)
-    if "sampler" not in steps[:-1]:
-        raise ValueError(
-            "robustness_curve needs a pipeline with a step named 'sampler', and this "
-            f"one has {steps}."
-        )
-    codes = chosen(
-        "all" if distortions is None else distortions, list(DISTORTIONS), "distortions"
-    )
-    numbers = _check_levels(levels)
+    check_steps(pipeline, ["sampler"], "robustness_curve")
+    if isinstance(distortions, str):
+        distortions = [distortions]
+    codes = _choose(distortions, tuple(DISTORTIONS), "distortions")
+    numbers = _choose(levels, _LEVELS, "levels")
+    # Checks the parameters.
+    VideoPerturber(mode=mode, boxes=boxes, cache_dir=cache_dir).fit(X)
     labels = check_labels(y)
     check_consistent_length(X, labels)
     pos_label = check_classes(labels, pos_label)[1]
+    column = positive_column(pipeline, pos_label)
     y_true = (labels == pos_label).astype(int)
     name, score = _check_metric(metric)
-    # One for all, so that levels of one distortion compare.
+    # The same seed for all, so that the levels of a distortion are comparable.
     seed = int(check_random_state(random_state).randint(2**31 - 1))
+    clips = run_pipeline(pipeline, X, until="sampler", keep_faces=False).features
+    rest = pipeline.steps[list(pipeline.named_steps).index("sampler") + 1 :]
 
-    done = steps.index("sampler") + 1
-    clips = pipeline[:done].transform(X)
-
-    def answers(code: str, level: int) -> Answers:
+    def predict(code: str, level: int) -> VideoPredictions:
         perturber = VideoPerturber(
-            code,
-            level,
-            mode=mode,
-            boxes=boxes,
-            cache_dir=cache_dir,
-            random_state=seed,
+            code, level, mode=mode, boxes=boxes, cache_dir=cache_dir, random_state=seed
         )
-        rest = Pipeline([("perturber", perturber), *pipeline.steps[done:]])
-        return ask(rest, clips, pos_label)
+        steps = Pipeline([("perturber", perturber), *rest])
+        return predict_with_frames(steps, clips, column=column)
 
     conditions = [(code, level) for code in codes for level in numbers]
-    bar = tqdm(
-        total=len(conditions) + 1,
-        desc="distorting",
-        unit="set",
-        disable=verbose < 1,
-    )
-    with bar:
-        clean = answers(codes[0], 0)
+    total = len(conditions) + 1
+    with tqdm(total=total, desc="distorting", unit="set", disable=verbose < 1) as bar:
+        clean = predict(codes[0], 0)
         bar.update()
         distorted = []
         for condition in conditions:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NoFaceWarning)
-                distorted.append(answers(*condition))
+                distorted.append(predict(*condition))
             bar.update()
     shape = len(codes), len(numbers)
+    scores = [float(score(y_true, each.proba)) for each in distorted]
     return RobustnessCurve(
         distortions=tuple(codes),
         levels=tuple(numbers),
         clean_score=float(score(y_true, clean.proba)),
-        scores=_array([float(score(y_true, one.proba)) for one in distorted], shape),
+        scores=np.array(scores).reshape(shape),
         clean_coverage=_coverage(clean),
-        coverage=_array([_coverage(one) for one in distorted], shape),
+        coverage=np.array([_coverage(each) for each in distorted]).reshape(shape),
         clean_proba=clean.proba,
-        proba=_array([one.proba for one in distorted], (*shape, len(y_true))),
+        proba=np.array([each.proba for each in distorted]).reshape(*shape, -1),
         metric=name,
         chance=_chance(name, y_true),
         mode=mode,
@@ -372,28 +323,27 @@ default="roc_auc"
     )
 
 
-def _check_levels(levels: Sequence[int]) -> list[int]:
-    numbers = sorted(set(levels))
-    if not numbers or not all(
-        isinstance(level, Integral) and level in LEVELS for level in numbers
-    ):
+def _choose(values: Collection[Any] | None, known: tuple, name: str) -> list[Any]:
+    """Return the chosen ones in the order of `known`, all of them for None."""
+    chosen = set(known if values is None else values)
+    if not chosen or not chosen.issubset(known):
         raise ValueError(
-            f"levels={numbers} must be some of {', '.join(map(str, LEVELS))}; "
-            "undistorted videos are always scored"
+            f"{name}={values!r} must be some of {', '.join(map(str, known))}"
         )
-    return [int(level) for level in numbers]
+    return [each for each in known if each in chosen]
 
 
 def _check_metric(metric: str | Metric) -> tuple[str, Metric]:
-    """Give the metric and what to call it."""
+    """Return the name of the metric, and its function."""
     for name, known in _METRICS.items():
         if metric in (name, known):
             return name, known
-    assert callable(metric)
-    plain: Any = metric
-    while isinstance(plain, functools.partial):
-        plain = plain.func
-    return getattr(plain, "__name__", type(plain).__name__), metric
+    if not callable(metric):
+        raise ValueError(
+            f"metric={metric!r} must be a function or one of {', '.join(_METRICS)}"
+        )
+    function = metric.func if isinstance(metric, functools.partial) else metric
+    return getattr(function, "__name__", type(function).__name__), metric
 
 
 def _chance(name: str, y_true: NDArray[np.int_]) -> float | None:
@@ -402,12 +352,8 @@ def _chance(name: str, y_true: NDArray[np.int_]) -> float | None:
     return 0.5 if name in _METRICS else None
 
 
-def _coverage(answers: Answers) -> float:
-    return float("nan") if answers.has_face is None else float(answers.has_face.mean())
-
-
-def _array(values: list[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    return np.array(values, dtype=np.float64).reshape(shape)
+def _coverage(run: VideoPredictions) -> float:
+    return float("nan") if run.has_face is None else float(run.has_face.mean())
 
 
 def _cell(score: float, coverage: float) -> str:

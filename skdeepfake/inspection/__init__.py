@@ -1,4 +1,4 @@
-"""Where in a face and when in a video a detector finds its evidence."""
+"""Explanations: where in a face and when in a video a detector finds evidence."""
 
 from ._grad_cam import grad_cam
 from ._occlusion import occlusion

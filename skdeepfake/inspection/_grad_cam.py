@@ -1,4 +1,4 @@
-"""Where in a face the evidence lies, by the gradients of the network."""
+"""Grad-CAM and HiResCAM: maps of evidence from the gradients of a network."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._predictions import run_pipeline
 from .._slots import filled_slots
 from ..metrics._validation import validated
-from ._input import detector_and_frames, sign_of_class
 
 
 @validated(
@@ -33,44 +33,36 @@ def grad_cam(
     normalize: bool = False,
     batch_size: int | None = None,
 ) -> NDArray[np.float32]:
-    """Map where in each face a network of images finds its evidence (Grad-CAM).
+    """Map where in each face a detector of images finds its evidence (Grad-CAM).
 
-    1. A convolution gives maps of channels. Each channel's weight is the gradient of
-       the class's log-odds by the channel, averaged over the positions.
-    2. Where the sum of the weighted channels is positive, it speaks for the class.
-    3. It is enlarged to the size of the image.
-
-    The network is asked as in prediction, and stays as it is.
+    1. A convolution gives maps of channels. The weight of each channel is the gradient
+       of the log-odds with respect to it, averaged over the positions.
+    2. The positive part of the weighted sum is evidence for the class.
+    3. It is resized to the size of the image.
 
     Parameters
     ----------
     estimator : detector or Pipeline
-        A fitted :class:`~skdeepfake.detectors.CNNDetector`,
-        :class:`~skdeepfake.detectors.GANDetector` or other detector of images; or a
-        pipeline that ends in one, whose other steps are run first.
+        A fitted detector of images, such as :class:`~skdeepfake.detectors.CNNDetector`,
+        or a pipeline that ends in one.
     X : array-like of shape (n_videos, n_frames, height, width, 3) or \
 (n_images, height, width, 3)
-        Faces as in `predict_proba`, or what the pipeline takes, such as paths.
+        Faces as in `predict_proba`, or the input of the pipeline, such as paths.
     layer : int or str, default=-1
-        Which layer's channels: the number of a convolution, of which -1 is the last;
-        or the name of any layer with an output of (images, height, width, channels).
-        One within a network of the network is found by its own name, or by both,
-        ``"vgg16/block5_conv3"``. Keras numbers names on from fit to fit, so numbers
-        are the safer choice.
+        Index of a convolution, where -1 is the last, or the name of any layer with an
+        output of shape (images, height, width, channels). A layer of a nested network
+        is named by itself or with its parents: ``"vgg16/block5_conv3"``. Keras changes
+        its default names from fit to fit, so an index is safer.
     class_label : object, default=None
-        The class that is asked for; None is the second of `classes_`, the fakes. The
-        log-odds of the other are those of this one with another sign.
+        The class to explain; None is the second of `classes_`, the fakes.
     weights : {"channel", "position"}, default="channel"
-        Whether a channel has one weight, as in Grad-CAM, or at each position the
-        gradient there, which is HiResCAM. In a network that flattens its maps, as the
-        CNN and the GAN do, a channel means one thing here and another there, and the
-        average may cancel to nothing, or even show where there is evidence against
-        the class. HiResCAM's maps are truer then, and more jagged.
+        One weight per channel (Grad-CAM), or the gradient at each position (HiResCAM).
+        For networks that flatten their maps, such as the CNN and the GAN, HiResCAM is
+        more accurate: the average over positions may cancel out or have the wrong sign.
     normalize : bool, default=False
-        Whether each map that is not zero throughout is divided by its maximum. As it
-        is, maps of one network can be compared with each other.
+        Divide each map that is not zero by its maximum.
     batch_size : int or None, default=None
-        Images that go through the network at once; None is the detector's.
+        Images per batch; None uses the detector's.
 
     Returns
     -------
@@ -81,22 +73,22 @@ def grad_cam(
     Raises
     ------
     ValueError
-        If `estimator` is no detector of images, X is not what it takes, or there is
-        no such layer or class.
+        If `estimator` is not a detector of images, X does not have the form seen in
+        `fit`, or there is no such layer or class.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
     See Also
     --------
     occlusion : For detectors of features, and for frames.
-    overlay : The map over the face.
-    skdeepfake.plotting.AttributionDisplay : A picture of all faces and maps.
+    overlay : Draw a map over a face.
+    skdeepfake.plotting.AttributionDisplay : Draw all faces and maps.
 
     Notes
     -----
-    The maps are as coarse as the layer: where it has 28 x 28 positions, a face of
-    224 x 224 pixels is seen in steps of 8. Of a convolution with an activation of its
-    own, as in the CNN, the output is taken behind it, of others before.
+    The maps are as coarse as the layer: with 28 x 28 positions, a face of 224 x 224
+    pixels is resolved in steps of 8. The output of a convolution is taken after its
+    activation, if it has one of its own.
 
     References
     ----------
@@ -111,24 +103,24 @@ def grad_cam(
     >>> import numpy as np
     >>> from skdeepfake.detectors import CNNDetector
     >>> from skdeepfake.inspection import grad_cam
-    >>> rng = np.random.RandomState(0)
-    >>> X = rng.randint(1, 100, size=(8, 2, 16, 16, 3)).astype(np.uint8)
-    >>> y = np.array([0, 1] * 4)
-    >>> X[y == 1] += 100
+    >>> X = np.random.RandomState(0).randint(1, 256, size=(4, 2, 16, 16, 3))
+    >>> X = X.astype(np.uint8)
     >>> X[1, 1] = 0  # no face in the last frame of the second video
     >>> detector = CNNDetector(
     ...     filters=(4,), dense_units=4, epochs=1, validation_fraction=None
-    ... ).fit(X, y)
+    ... ).fit(X, [0, 1, 0, 1])
     >>> maps = grad_cam(detector, X)
     >>> maps.shape
-    (8, 2, 16, 16)
+    (4, 2, 16, 16)
     >>> bool(np.isnan(maps[1, 1]).all()), bool(np.nanmin(maps) >= 0)
     (True, True)
     """
-    detector, frames = detector_and_frames(estimator, X)
-    # Here, for it loads Keras, and `overlay` does not need that.
+    # Imported here, since it loads Keras, which `overlay` does not need.
     from ._gradients import pull_back
-    from ._network import find_layer
+    from ._network import find_layer, sign_of_class
+
+    run = run_pipeline(estimator, X, keep_faces=False)
+    detector, frames = run.detector, run.frames
 
     if frames.ndim != 5:
         raise ValueError(

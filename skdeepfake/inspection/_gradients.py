@@ -1,4 +1,4 @@
-"""The gradient of a logit by what a layer gives, in the words of each Keras backend."""
+"""The gradient of a logit with respect to a layer, for each Keras backend."""
 
 from __future__ import annotations
 
@@ -11,30 +11,17 @@ from numpy.typing import NDArray
 from .._last_layer import last_layer, logit
 from ._network import go_through
 
-# Runs a network to its logits; what a layer gives goes through the argument first.
+# Runs a network to its logits, passing the output of the layer through the argument.
 Run = Callable[[Callable[[Any], Any]], Any]
 
 
 def pull_back(
     network: keras.Model, images: NDArray, layer: Any
 ) -> tuple[NDArray, NDArray]:
-    """Compute what a layer gives, and how the logits depend on that.
+    """Compute the outputs of a layer for a batch, and the gradients of the logits.
 
-    Parameters
-    ----------
-    network : keras.Model
-        From images to one probability.
-    images : ndarray of shape (n, height, width, channels)
-        A batch.
-    layer : keras.Layer
-        One of the network's, or of a network's within it.
-
-    Returns
-    -------
-    activations, slopes : ndarray of shape (n, ...)
-        Outputs of the layer for each image, and the gradient of the image's logit by
-        them. The sigmoid behind the logit would shrink it to nothing for images that
-        the network is sure of.
+    Logits instead of probabilities, since the sigmoid makes the gradient vanish for
+    images of which the network is sure.
     """
     last = last_layer(network)
     inputs = keras.ops.convert_to_tensor(images)
@@ -46,7 +33,7 @@ def pull_back(
             found = call(*arguments, **options)
             return at_layer(found) if visited is layer else found
 
-        # Images do not depend on each other: the sum's gradient is each one's own.
+        # Images are independent: the gradient of the sum has that of each image.
         return keras.ops.sum(go_through(network, inputs, visit))
 
     activations, slopes = _PULL[keras.backend.backend()](run)
@@ -91,7 +78,7 @@ def _pull_jax(run: Run) -> tuple[Any, Any]:
         seen.append(found)
         return found
 
-    # Twice, for only what is given to a function can be derived by.
+    # Run twice: JAX differentiates with respect to the arguments of a function only.
     run(keep)
     return seen[-1], jax.grad(lambda found: run(lambda _: found))(seen[-1])
 

@@ -1,4 +1,4 @@
-"""Networks gone through layer by layer, up to the number before the sigmoid."""
+"""Running and searching the layers of a network, up to its logit."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
 from .._compiled import Compute, compiled
 from .._last_layer import last_layer, logit
 
-# Is given a layer, what runs it in inference mode, and what it runs on; what it
-# returns goes on in place of the layer's output.
+# Called with a layer, a function that runs it in inference mode, and its arguments;
+# the result replaces the output of the layer.
 Visit = Callable[..., Any]
 
 _CONVOLUTIONS = (
@@ -26,25 +27,10 @@ _CONVOLUTIONS = (
 
 
 def go_through(network: Any, x: Any, visit: Visit) -> Any:
-    """Run a network in inference mode, each of its layers by `visit`.
+    """Run a network and its nested ones in inference mode, each layer by `visit`.
 
-    Keras' own way, a model between intermediate tensors, writes into the layers that
-    it shares with the network. Here nothing is written: the network may be at work
-    elsewhere.
-
-    Parameters
-    ----------
-    network : keras.Function or keras.Sequential
-        Networks within it are gone through too.
-    x : tensor
-        A batch of its inputs.
-    visit : callable
-        Called with a layer, what runs it, and the layer's arguments.
-
-    Returns
-    -------
-    tensor
-        What came of it.
+    A ``keras.Model`` between intermediate tensors would change the layers that it
+    shares with the network, which may be in use elsewhere.
     """
 
     def step(layer: Any) -> Callable[..., Any]:
@@ -67,25 +53,10 @@ def go_through(network: Any, x: Any, visit: Visit) -> Any:
 
 
 def find_layer(network: Any, layer: int | str) -> Any:
-    """Find a layer that gives maps of channels.
+    """Find a layer that gives maps of channels, by index or by name.
 
-    Parameters
-    ----------
-    network : keras.Model
-        The network; layers of the networks within it count.
-    layer : int or str
-        Number of a convolution, or the name of any layer of four axes, by itself or
-        behind the names of the networks it lies in: ``"vgg16/block5_conv3"``.
-
-    Returns
-    -------
-    keras.Layer
-        The layer.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
+    An index counts the convolutions, of nested networks too. A name is that of any
+    layer with four axes, with or without those of its parents.
     """
     maps = {name: found for name, found in _layers(network) if _gives_maps(found)}
     convolutions = [n for n, found in maps.items() if isinstance(found, _CONVOLUTIONS)]
@@ -107,18 +78,9 @@ def find_layer(network: Any, layer: int | str) -> Any:
 
 
 def logits(network: keras.Model) -> Compute:
-    """Compile a network up to the number before its sigmoid.
+    """Compile a network into a function from a batch to logits of shape (n,).
 
-    Parameters
-    ----------
-    network : keras.Model
-        Its output is one probability.
-
-    Returns
-    -------
-    callable
-        From a batch of inputs to their log-odds, of shape (n,). They do not saturate,
-        as probabilities do.
+    Unlike probabilities, they do not saturate.
     """
     last = last_layer(network)
     compute = compiled(keras.Model(network.inputs[0], last.input))
@@ -130,12 +92,24 @@ def logits(network: keras.Model) -> Compute:
     return compute_logits
 
 
+def sign_of_class(detector: Any, class_label: Any) -> int:
+    """Return 1 if the logit is that of the class (None: the second one), else -1."""
+    classes = np.asarray(detector.classes_).tolist()
+    if class_label is None:
+        return 1
+    if class_label not in classes:
+        raise ValueError(
+            f"class_label={class_label!r} is not one of the classes {classes}"
+        )
+    return (-1, 1)[classes.index(class_label)]
+
+
 def _is_network(layer: Any) -> bool:
     return isinstance(layer, (keras.Function, keras.Sequential))
 
 
 def _layers(network: Any, within: str = "") -> list[tuple[str, Any]]:
-    """List all layers in their order, by names that say where they lie."""
+    """List all layers in order, with the names of their parents."""
     found: list[tuple[str, Any]] = []
     for layer in network.layers:
         name = within + layer.name

@@ -11,8 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..metrics._validation import validated
 
-# Colours that rise evenly in brightness, and are told apart whatever one's colour
-# vision.
+# Perceptually uniform, and suitable for color-blind readers.
 COLORMAPS = {
     "cividis": cv2.COLORMAP_CIVIDIS,
     "inferno": cv2.COLORMAP_INFERNO,
@@ -39,27 +38,26 @@ def overlay(
     colormap: str = "viridis",
     vmax: float | None = None,
 ) -> NDArray[np.uint8]:
-    """Lay a map of evidence over a face.
+    """Draw a map of evidence over a face.
 
-    The more evidence, the more opaque: where there is none, the face is seen as it
-    is.
+    Opacity rises with the evidence: without any, the face is unchanged.
 
     Parameters
     ----------
     image : array-like of shape (height, width, 3), uint8
         The face, in RGB.
     attribution : array-like of shape (h, w)
-        The map, as :func:`grad_cam` gives it or :func:`occlusion` after a
-        ``reshape``. It is interpolated to the size of the image. What is negative or
-        NaN is not drawn.
+        The map, from :func:`grad_cam` or from :func:`occlusion` after a ``reshape``.
+        It is interpolated to the size of the image. Negative values and NaN are not
+        drawn.
     alpha : float, default=0.7
         Opacity of the strongest evidence, 0 to 1.
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"
-        Colours from no evidence to the strongest. All of them serve the colour-blind;
-        viridis has none of the skin's.
+        Colors from no evidence to the strongest. All of them are suitable for
+        color-blind readers.
     vmax : float or None, default=None
-        Evidence that counts as the strongest; None is the map's maximum. Give the
-        same to faces that are to be compared.
+        The strongest evidence; None is the maximum of the map. Use the same value for
+        faces that are compared.
 
     Returns
     -------
@@ -69,11 +67,12 @@ def overlay(
     Raises
     ------
     ValueError
-        If `image` is no RGB image of bytes, or `attribution` not of two axes.
+        If `image` is not an RGB image of bytes, or `attribution` does not have two
+        axes.
 
     See Also
     --------
-    skdeepfake.plotting.AttributionDisplay : Many of them, with a colour bar.
+    skdeepfake.plotting.AttributionDisplay : Many of them, with a color bar.
 
     Examples
     --------
@@ -103,6 +102,6 @@ def overlay(
     strength = cv2.resize(strength, image.shape[1::-1])
     # OpenCV gives BGR.
     shades = np.rint(strength * 255).astype(np.uint8)
-    colours = cv2.applyColorMap(shades, COLORMAPS[colormap])[..., ::-1]
+    colors = cv2.applyColorMap(shades, COLORMAPS[colormap])[..., ::-1]
     opacity = alpha * strength[..., np.newaxis]
-    return np.rint(image * (1 - opacity) + colours * opacity).astype(np.uint8)
+    return np.rint(image * (1 - opacity) + colors * opacity).astype(np.uint8)

@@ -40,7 +40,7 @@ class ReliabilityCurve(NamedTuple):
     See Also
     --------
     reliability_curve : Computes it.
-    skdeepfake.plotting.ReliabilityDisplay : Draws it.
+    skdeepfake.evaluation.ReliabilityDisplay : Draw it.
 
     Examples
     --------

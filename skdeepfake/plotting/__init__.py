@@ -1,19 +1,18 @@
-"""Displays in scikit-learn's manner: the faces, the training, the video's time."""
+"""Displays of faces, training, scores over time and evidence.
+
+As in scikit-learn, a Display is drawn by its ``plot`` method or by a class method such
+as ``from_estimator``. matplotlib is imported on first use. The Displays of reports are
+in :mod:`skdeepfake.evaluation`.
+"""
 
 from ._attribution import AttributionDisplay
-from ._evaluation import EvaluationDisplay
 from ._faces import FacesDisplay
 from ._history import HistoryDisplay
-from ._reliability import ReliabilityDisplay
-from ._robustness import RobustnessDisplay
 from ._timeline import TimelineDisplay
 
 __all__ = [
     "AttributionDisplay",
-    "EvaluationDisplay",
     "FacesDisplay",
     "HistoryDisplay",
-    "ReliabilityDisplay",
-    "RobustnessDisplay",
     "TimelineDisplay",
 ]

@@ -1,4 +1,4 @@
-"""Loss and accuracy over the epochs of a training."""
+"""Loss and accuracy over the epochs of training."""
 
 from __future__ import annotations
 
@@ -9,29 +9,26 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
-from ._drawing import BLUE, GREEN, ORANGE, check_matplotlib
+from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib
 
 
 class HistoryDisplay:
-    """Loss and accuracy of a detector over the epochs of its training.
+    """Loss and accuracy of a detector over the epochs of training.
 
-    The best epoch, that of the lowest validation loss, is marked; without
-    validation it is that of the lowest training loss.
+    The epoch with the lowest validation loss, or training loss without validation, is
+    marked.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
-        One value an epoch under each name, as Keras gives them: ``"loss"``, and
-        where they were recorded ``"val_loss"``, ``"accuracy"`` and
-        ``"val_accuracy"``. Other names that end in ``loss`` or ``accuracy`` are
-        drawn too, those of the losses of a GAN for instance; the rest is left
-        out.
+        One value per epoch for each name, as in Keras: ``"loss"``, and optionally
+        ``"val_loss"``, ``"accuracy"``, ``"val_accuracy"`` and other names that end in
+        ``loss`` or ``accuracy``, such as the losses of a GAN.
 
     Attributes
     ----------
     best_epoch_ : int or None
-        The best epoch, counted from 1; None where every loss is NaN. After
-        ``plot``.
+        The best epoch, counted from 1, after ``plot``; None if every loss is NaN.
     figure_ : matplotlib.figure.Figure
         The figure, after ``plot``.
     axes_ : ndarray of matplotlib.axes.Axes of shape (2,)
@@ -61,20 +58,17 @@ class HistoryDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted detector, with its ``history_``, or a pipeline that ends in
-            one.
+            A fitted detector, or a pipeline that ends in one.
         **plot_params : dict
-            Passed on to ``plot``.
+            Passed to ``plot``.
 
         Returns
         -------
-        display : HistoryDisplay
+        HistoryDisplay
             With its figure drawn.
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the detector has no ``history_``.
         """
@@ -92,18 +86,15 @@ class HistoryDisplay:
         Parameters
         ----------
         axes : sequence of 2 matplotlib.axes.Axes or None, default=None
-            Axes of the loss and of the accuracy. By default a new figure is
-            made.
+            Axes of the loss and of the accuracy. By default a new figure is made.
 
         Returns
         -------
-        display : HistoryDisplay
+        HistoryDisplay
             The display itself.
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `history` has no ``"loss"``, or `axes` are not two.
         """
@@ -113,7 +104,7 @@ class HistoryDisplay:
 
         if not len(self.history.get("loss", ())):
             raise ValueError(
-                f"history must have a value of 'loss' an epoch, got the names "
+                f"history must have a value of 'loss' per epoch, got the names "
                 f"{sorted(self.history)}."
             )
         if axes is None:
@@ -128,44 +119,29 @@ class HistoryDisplay:
         self.best_epoch_ = int(np.nanargmin(values)) + 1 if has_best else None
 
         for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
-            ax.set_xlabel("epoch")
-            ax.set_ylabel(name)
+            ax.set(xlabel="epoch", ylabel=name)
             if not self._draw_curves(ax, name):
                 continue
             if self.best_epoch_ is not None:
-                ax.axvline(
-                    self.best_epoch_,
-                    color=GREEN,
-                    linestyle="-.",
-                    linewidth=1.2,
-                    zorder=1,
-                    label=f"best epoch: {self.best_epoch_}",
-                )
+                label = f"best epoch: {self.best_epoch_}"
+                ax.axvline(self.best_epoch_, color=GREEN, ls="-.", lw=1.2, label=label)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             ax.grid(alpha=0.3)
             ax.legend(fontsize="small")
         if self.best_epoch_ is not None:
-            axes[0].plot(
-                self.best_epoch_,
-                values[self.best_epoch_ - 1],
-                marker="*",
-                markersize=13,
-                linestyle="none",
-                color=GREEN,
-                zorder=4,
-            )
+            lowest = values[self.best_epoch_ - 1]
+            axes[0].plot(self.best_epoch_, lowest, "*", ms=13, color=GREEN, zorder=4)
         self.axes_ = axes
         self.figure_ = axes[0].figure
         return self
 
     def _draw_curves(self, ax: Any, name: str) -> bool:
-        """Draw what is called `name`; return whether there is any such thing."""
+        """Draw the curves whose keys end in `name`; return whether there are any."""
         names = [key for key in self.history if key.endswith(name)]
         kinds = list(dict.fromkeys(key.removeprefix("val_") for key in names))
         for key in names:
             values = self.history[key]
             kind = key.removeprefix("val_")
-            style = ("-", "--", ":")[kinds.index(kind) % 3]
             label = "training" if key == kind else "validation"
             ax.plot(
                 np.arange(1, len(values) + 1),
@@ -173,7 +149,7 @@ class HistoryDisplay:
                 color=BLUE if key == kind else ORANGE,
                 marker="o" if key == kind else "s",
                 markersize=3.5,
-                linestyle=style,
+                linestyle=("-", "--", ":")[kinds.index(kind) % 3],
                 label=label if len(kinds) == 1 else f"{kind}, {label}",
             )
         if not names:

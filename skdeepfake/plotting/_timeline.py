@@ -5,15 +5,25 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from ._drawing import BLUE, ORANGE, check_matplotlib, draw_cell
+from .._drawing import (
+    BLUE,
+    ORANGE,
+    check_matplotlib,
+    check_max_frames,
+    draw_cell,
+    make_axes,
+)
+from .._predictions import check_steps, predict_with_frames
 
 
+@dataclass(repr=False, eq=False)
 class TimelineDisplay:
     """Probability of fake over the time of one video.
 
@@ -22,24 +32,23 @@ class TimelineDisplay:
     timestamps : array-like of shape (n_frames,)
         Time of each slot in seconds; NaN in empty slots.
     probabilities : array-like of shape (n_frames,)
-        Probability of fake of each slot; NaN where no face was found.
+        Probability of fake of each slot; NaN without a face.
     faces : sequence of ndarray of shape (h, w, 3) or None, default=None
-        The crop of each slot, RGB uint8, None where no face was found. They are
-        drawn in a strip below the curve.
+        The crop of each slot, RGB uint8, None without a face. They are drawn in a strip
+        below the curve.
     score : float or None, default=None
-        Probability of fake of the whole video.
+        Probability of fake of the video.
     threshold : float, default=0.5
-        Probability from which on a video passes for a fake.
+        Probability from which on a video counts as fake.
     title : str or None, default=None
-        Written above, the name of the video for instance.
+        Title of the axes, such as the name of the video.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
         The figure, after ``plot``.
     ax_ : matplotlib.axes.Axes
-        Axes of the curve, after ``plot``; those of the faces are its
-        ``child_axes``.
+        Axes of the curve, after ``plot``; those of the faces are its ``child_axes``.
 
     See Also
     --------
@@ -55,22 +64,13 @@ class TimelineDisplay:
     'probability of fake'
     """
 
-    def __init__(
-        self,
-        timestamps: ArrayLike,
-        probabilities: ArrayLike,
-        *,
-        faces: Sequence[NDArray[np.uint8] | None] | None = None,
-        score: float | None = None,
-        threshold: float = 0.5,
-        title: str | None = None,
-    ) -> None:
-        self.timestamps = timestamps
-        self.probabilities = probabilities
-        self.faces = faces
-        self.score = score
-        self.threshold = threshold
-        self.title = title
+    timestamps: ArrayLike
+    probabilities: ArrayLike
+    _: KW_ONLY
+    faces: Sequence[NDArray[np.uint8] | None] | None = None
+    score: float | None = None
+    threshold: float = 0.5
+    title: str | None = None
 
     @classmethod
     def from_estimator(
@@ -82,66 +82,49 @@ class TimelineDisplay:
         title: str | None = None,
         **plot_params: Any,
     ) -> TimelineDisplay:
-        """Plot what a fitted pipeline says about the frames of a video.
+        """Plot the predictions of a fitted pipeline for the frames of a video.
 
         Parameters
         ----------
         pipeline : sklearn.pipeline.Pipeline
-            Fitted, with a step named ``"sampler"`` that gives clips and a
-            detector at its end. The faces are drawn where there is a step named
-            ``"cropper"``.
+            Fitted, with a step named ``"sampler"`` and a detector at its end. The faces
+            are drawn if there is a cropper.
         path : str or os.PathLike
             The video.
         threshold : float, default=0.5
-            Probability from which on a video passes for a fake.
+            Probability from which on a video counts as fake.
         title : str or None, default=None
-            Written above; the name of the file by default.
+            Title of the axes; the name of the file by default.
         **plot_params : dict
-            Passed on to ``plot``.
+            Passed to ``plot``.
 
         Returns
         -------
-        display : TimelineDisplay
+        TimelineDisplay
             With its figure drawn.
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If the pipeline has no step named ``"sampler"``, or its last step no
             ``predict_frame_proba``.
         """
         check_matplotlib("TimelineDisplay.from_estimator")
-        steps = list(pipeline.named_steps)
-        if "sampler" not in steps[:-1]:
-            raise ValueError(
-                "TimelineDisplay needs a pipeline with a step named 'sampler', and "
-                f"this one has {steps}."
-            )
-        detector = pipeline[-1]
-        if not hasattr(detector, "predict_frame_proba"):
+        check_steps(pipeline, ["sampler"], "TimelineDisplay")
+        if not hasattr(pipeline[-1], "predict_frame_proba"):
             raise ValueError(
                 "TimelineDisplay needs a pipeline that ends in a detector with "
-                f"predict_frame_proba, and {type(detector).__name__} has none."
+                f"predict_frame_proba, and {type(pipeline[-1]).__name__} has none."
             )
-        # In parts, since the clip and the faces are wanted on the way, and no
-        # video is to be decoded twice.
-        done = steps.index("sampler") + 1
-        X = pipeline[:done].transform([path])
-        clip, faces = X[0], None
-        if "cropper" in steps[done:-1]:
-            found = steps.index("cropper") + 1
-            X, done = pipeline[done:found].transform(X), found
-            faces = [None if face is None else np.asarray(face) for face in X[0]]
-        if done < len(steps) - 1:
-            X = pipeline[done:-1].transform(X)
-        frames = detector.predict_frame_proba(X)
+        run = predict_with_frames(pipeline, [path], keep_faces=True)
+        faces = None
+        if run.crops is not None:
+            faces = [None if f is None else np.asarray(f) for f in run.crops[0]]
         display = cls(
-            clip.timestamps,
-            frames[0, :, 1],
+            run.clips[0].timestamps,
+            run.frame_proba[0],
             faces=faces,
-            score=float(detector.aggregate_proba(frames)[0, 1]),
+            score=float(run.proba[0]),
             threshold=threshold,
             title=os.path.basename(os.fspath(path)) if title is None else title,
         )
@@ -155,82 +138,58 @@ class TimelineDisplay:
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on. By default a new figure is made.
         max_faces : int, default=12
-            At most this many faces are drawn: those of every slot, of every second
-            one, and so on.
+            Largest number of faces drawn: those of every slot, every second one, and
+            so on.
 
         Returns
         -------
-        display : TimelineDisplay
+        TimelineDisplay
             The display itself.
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
-            If `timestamps`, `probabilities` and `faces` do not agree in their
-            lengths, or `max_faces` is less than 1.
+            If the lengths of `timestamps`, `probabilities` and `faces` differ, or
+            `max_faces` is less than 1.
         """
         check_matplotlib("TimelineDisplay.plot")
-        from matplotlib import pyplot as plt
-
-        if max_faces < 1:
-            raise ValueError(f"max_faces must be 1 or more, got {max_faces!r}.")
+        check_max_frames(max_faces, "max_faces")
         seconds = np.asarray(self.timestamps, dtype=float)
         probabilities = np.asarray(self.probabilities, dtype=float)
-        n_slots = len(seconds)
         for name, value in (("probabilities", probabilities), ("faces", self.faces)):
-            if value is not None and len(value) != n_slots:
+            if value is not None and len(value) != len(seconds):
                 raise ValueError(
-                    f"{name} must have one entry a slot, {n_slots}, as timestamps "
-                    f"has; got {len(value)}."
+                    f"{name} must have one entry per slot, {len(seconds)}, as "
+                    f"timestamps has; got {len(value)}."
                 )
-        if ax is None:
-            height = 3.4 if self.faces is None else 4.4
-            _, ax = plt.subplots(figsize=(8, height), layout="constrained")
-
+        height = 3.4 if self.faces is None else 4.4
+        ax = make_axes("TimelineDisplay.plot", ax, (8, height))
         timed = np.isfinite(seconds)
+        style: dict[str, Any] = {"color": BLUE, "marker": "o", "markersize": 5}
         ax.plot(
-            seconds[timed],
-            probabilities[timed],
-            color=BLUE,
-            marker="o",
-            markersize=5,
-            label="a frame",
-            zorder=3,
+            seconds[timed], probabilities[timed], label="a frame", zorder=3, **style
         )
         without = timed & np.isnan(probabilities)
         if without.any():
-            ax.plot(
-                seconds[without],
-                np.full(without.sum(), 0.02),
-                color="0.4",
-                marker="x",
-                linestyle="none",
-                label="no face",
-            )
-        ax.axhline(
-            self.threshold,
-            color="0.4",
-            linestyle=":",
-            label=f"threshold: {self.threshold:g}",
-        )
+            below = np.full(without.sum(), 0.02)
+            style = {"color": "0.4", "marker": "x", "linestyle": "none"}
+            ax.plot(seconds[without], below, label="no face", **style)
+        name = f"threshold: {self.threshold:g}"
+        ax.axhline(self.threshold, color="0.4", linestyle=":", label=name)
         if self.score is not None:
-            ax.axhline(
-                self.score,
-                color=ORANGE,
-                linestyle="--",
-                label=f"the video: {self.score:.2f}",
-            )
+            name = f"the video: {self.score:.2f}"
+            ax.axhline(self.score, color=ORANGE, linestyle="--", label=name)
         bottom = -0.03
         if self.faces is not None and timed.any():
             bottom = self._draw_faces(ax, seconds, np.flatnonzero(timed), max_faces)
-        ax.set_ylim(bottom, 1.03)
-        ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
-        ax.set_xlabel("time in seconds")
-        ax.set_ylabel("probability of fake")
+        ax.set(
+            xlabel="time in seconds",
+            ylabel="probability of fake",
+            ylim=(bottom, 1.03),
+            yticks=[0, 0.25, 0.5, 0.75, 1],
+        )
         ax.grid(alpha=0.3)
-        # Above the axes: inside there is no place that no curve can reach.
+        # Above the axes, since a curve may reach any position inside.
         ax.legend(
             loc="lower left",
             bbox_to_anchor=(0, 1),
@@ -248,7 +207,7 @@ class TimelineDisplay:
     def _draw_faces(
         self, ax: Any, seconds: NDArray, slots: NDArray, max_faces: int
     ) -> float:
-        """Draw faces below zero, each under its time; return the strip's bottom."""
+        """Draw faces below zero at their times; return the bottom of the strip."""
         assert self.faces is not None
         slots = slots[:: math.ceil(len(slots) / max_faces)]
         times = seconds[slots]

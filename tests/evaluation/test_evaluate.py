@@ -68,6 +68,21 @@ def test_detector_is_scored_by_its_own_answers(videos: Bunch) -> None:
     assert "aggregation" not in report.settings
 
 
+class Picky(Brightness):
+    """The same, but without an answer for the first frame."""
+
+    def predict_frame_proba(self, X):
+        frames = super().predict_frame_proba(X)
+        frames[:, 0] = np.nan
+        return frames
+
+
+def test_frames_without_an_answer_count_as_frames_without_a_face(videos: Bunch) -> None:
+    X, y = videos.X[:4], videos.y[:4]
+    report = evaluate(Picky().fit(X, y), X, y, n_resamples=0)
+    assert report.coverage["all"] == (4, 1.0, 2 / 3)
+
+
 def test_images_are_not_scored_twice(videos: Bunch) -> None:
     images = videos.X[:, :1]
     report = evaluate(Brightness().fit(images, videos.y), images, videos.y)

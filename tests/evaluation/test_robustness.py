@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 
+from skdeepfake._predictions import VideoPredictions
 from skdeepfake.evaluation import _robustness, robustness_curve
-from skdeepfake.evaluation._asking import Answers
 from skdeepfake.exceptions import NoFaceWarning
 from skdeepfake.perturbations import DISTORTIONS
 from skdeepfake.preprocessing import VideoFrameSampler
@@ -147,15 +147,16 @@ def asked_for(monkeypatch):
     """Answer without decoding; gives the perturbers so far."""
     perturbers = []
 
-    def ask(estimator, X, pos_label):
+    def predict(estimator, X, column):
         assert list(estimator.named_steps) == ["perturber", "cropper", "detector"]
         perturber = estimator[0]
         perturbers.append(perturber)
         level = perturber.level
         proba = np.array([0.1, 0.2 + level / 10, 0.4, 0.8])
-        return Answers(proba, None, np.arange(8).reshape(4, 2) >= level)
+        has_face = np.arange(8).reshape(4, 2) >= level
+        return VideoPredictions(None, X, proba=proba, has_face=has_face)
 
-    monkeypatch.setattr(_robustness, "ask", ask)
+    monkeypatch.setattr(_robustness, "predict_with_frames", predict)
     return perturbers
 
 
@@ -220,12 +221,15 @@ def test_progress_is_shown_if_asked_for(videos, pipeline, asked_for, capsys):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"distortions": ["CS", "XX"]}, r"distortions=\['XX'\] must be 'all' or some"),
+        (
+            {"distortions": ["CS", "XX"]},
+            r"distortions=\['CS', 'XX'\] must be some of CS",
+        ),
         ({"distortions": []}, r"distortions=\[\] must be"),
-        ({"levels": (0, 1)}, r"levels=\[0, 1\] must be some of 1, 2, 3, 4, 5; und"),
+        ({"levels": (0, 1)}, r"levels=\(0, 1\) must be some of 1, 2, 3, 4, 5"),
         ({"levels": [6]}, r"levels=\[6\] must be some of"),
         ({"levels": []}, r"levels=\[\] must be some of"),
-        ({"metric": "auc"}, "'metric' parameter"),
+        ({"metric": "auc"}, "metric='auc' must be a function or one of roc_auc"),
         ({"mode": "right"}, "'mode' parameter"),
         ({"boxes": "both"}, "'boxes' parameter"),
         ({"y": [0, 1, 1]}, "inconsistent numbers of samples"),
@@ -303,8 +307,10 @@ def test_curve_becomes_plain_values(curve):
 def test_where_nobody_knows_of_faces_there_is_no_coverage(
     videos, pipeline, monkeypatch
 ):
-    answers = Answers(np.array([0.1, 0.2, 0.3, 0.4]), None, None)
-    monkeypatch.setattr(_robustness, "ask", lambda *_: answers)
+    monkeypatch.setattr(Colourfulness, "predict_frame_proba", property())
+    proba = np.eye(2)[Y]
+    monkeypatch.setattr(Colourfulness, "predict_proba", lambda self, X: proba)
+    pipeline.set_params(cropper="passthrough")
     curve = robustness_curve(pipeline, videos, Y, distortions=["GB"], levels=[2])
     assert np.isnan([curve.clean_coverage, curve.coverage[0, 0]]).all()
     assert curve.to_dict()["coverage"] == [[None]]

@@ -199,7 +199,7 @@ def test_a_vector_a_frame_has_no_positions(features: np.ndarray) -> None:
     vectors = features.mean(axis=2)
     detector.initialize(vectors, Y)
     assert occlusion(detector, vectors, over="frame").shape == (3, 4)
-    with pytest.raises(ValueError, match=r"one position a frame.*over='frame'"):
+    with pytest.raises(ValueError, match=r"one position per frame.*over='frame'"):
         occlusion(detector, vectors)
 
 

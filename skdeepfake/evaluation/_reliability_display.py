@@ -1,20 +1,23 @@
-"""Predicted probabilities against how often they come true."""
+"""Calibration curve with the number of samples at each point."""
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
 
+from .._drawing import BLUE, check_matplotlib, make_axes
+from .._predictions import positive_column, predict_with_frames
 from ..metrics import ReliabilityCurve, expected_calibration_error, reliability_curve
-from ._drawing import BLUE, check_matplotlib
 
 
+@dataclass(repr=False, eq=False)
 class ReliabilityDisplay:
-    """Predicted probabilities against how often they come true.
+    """Calibration curve with the number of samples at each point.
 
-    Unlike :class:`~sklearn.calibration.CalibrationDisplay` it says how many samples
-    each point stands for: by the size of its marker, and in figures.
+    Unlike :class:`~sklearn.calibration.CalibrationDisplay`, it shows how many samples
+    each point represents, and the expected calibration error.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ class ReliabilityDisplay:
     error : float or None, default=None
         Expected calibration error, for the legend.
     name : str or None, default=None
-        What the samples are, for the legend.
+        Name of the curve, for the legend.
 
     Attributes
     ----------
@@ -41,7 +44,7 @@ class ReliabilityDisplay:
 
     Examples
     --------
-    >>> from skdeepfake.plotting import ReliabilityDisplay
+    >>> from skdeepfake.evaluation import ReliabilityDisplay
     >>> display = ReliabilityDisplay.from_predictions(
     ...     [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], n_bins=2
     ... )
@@ -49,16 +52,10 @@ class ReliabilityDisplay:
     'share that is fake'
     """
 
-    def __init__(
-        self,
-        curve: ReliabilityCurve,
-        *,
-        error: float | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.curve = curve
-        self.error = error
-        self.name = name
+    curve: ReliabilityCurve
+    _: KW_ONLY
+    error: float | None = None
+    name: str | None = None
 
     @classmethod
     def from_predictions(
@@ -72,7 +69,7 @@ class ReliabilityDisplay:
         name: str | None = None,
         **plot_params: Any,
     ) -> ReliabilityDisplay:
-        """Plot labels and probabilities.
+        """Plot the calibration curve of labels and probabilities.
 
         Parameters
         ----------
@@ -81,75 +78,64 @@ class ReliabilityDisplay:
         y_prob : array-like of shape (n_samples,)
             Probability of the positive class.
         n_bins : int, default=10
-            Number of bins; those in which there is no sample are left out.
+            Number of bins; empty ones are left out.
         strategy : {"uniform", "quantile"}, default="uniform"
-            Whether the bins are equally wide, or hold equally many samples.
+            Bins of equal width, or with equally many samples.
         pos_label : int, float, bool or str, default=None
             Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
         name : str or None, default=None
-            What the samples are, for the legend.
+            Name of the curve, for the legend.
         **plot_params : dict
-            Passed on to ``plot``.
+            Passed to ``plot``.
 
         Returns
         -------
-        display : ReliabilityDisplay
+        ReliabilityDisplay
             With its figure drawn.
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
-            As :func:`~skdeepfake.metrics.reliability_curve` raises it.
+            As in :func:`~skdeepfake.metrics.reliability_curve`.
         """
         check_matplotlib("ReliabilityDisplay.from_predictions")
-        bins: dict[str, Any] = {
-            "n_bins": n_bins,
-            "strategy": strategy,
-            "pos_label": pos_label,
-        }
-        display = cls(
-            reliability_curve(y_true, y_prob, **bins),
-            error=expected_calibration_error(y_true, y_prob, **bins),
-            name=name,
-        )
-        return display.plot(**plot_params)
+        bins: dict[str, Any] = {"n_bins": n_bins, "strategy": strategy}
+        bins["pos_label"] = pos_label
+        error = expected_calibration_error(y_true, y_prob, **bins)
+        curve = reliability_curve(y_true, y_prob, **bins)
+        return cls(curve, error=error, name=name).plot(**plot_params)
 
     @classmethod
     def from_estimator(
         cls, estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any
     ) -> ReliabilityDisplay:
-        """Plot what a fitted pipeline says of videos.
+        """Plot the calibration curve of a fitted pipeline.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, of two classes.
+            Fitted, with two classes.
         X : array-like of shape (n_videos, ...)
-            What it takes.
+            Its input.
         y : array-like of shape (n_videos,)
             Label of each video.
         **params : dict
-            Passed on to `from_predictions`.
+            Passed to `from_predictions`.
 
         Returns
         -------
-        display : ReliabilityDisplay
+        ReliabilityDisplay
             With its figure drawn.
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `estimator` is not a classifier of two classes.
         """
         check_matplotlib("ReliabilityDisplay.from_estimator")
-        from ..evaluation._asking import ask
-
-        answers = ask(estimator, X, params.get("pos_label"))
-        return cls.from_predictions(y, answers.proba, **params)
+        column = positive_column(estimator, params.get("pos_label"))
+        proba = predict_with_frames(estimator, X, column=column).proba
+        return cls.from_predictions(y, proba, **params)
 
     def plot(
         self,
@@ -166,53 +152,36 @@ class ReliabilityDisplay:
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on. By default a new figure is made.
         color, marker : str
-            Of the curve, as matplotlib takes them.
+            Color and marker of the curve.
         show_counts : bool, default=True
-            Write at each point how many samples it stands for.
+            Write the number of samples at each point.
 
         Returns
         -------
-        display : ReliabilityDisplay
+        ReliabilityDisplay
             The display itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
         """
-        check_matplotlib("ReliabilityDisplay.plot")
-        from matplotlib import pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
+        self.ax_ = ax = make_axes("ReliabilityDisplay.plot", ax, (4.6, 4.4))
+        self.figure_ = ax.figure
         predicted, observed, n_samples = self.curve
         label = self.name or "curve"
         if self.error is not None:
             label = f"{label}: error {self.error:.3f}"
         if not any(line.get_gid() == "calibrated" for line in ax.lines):
-            ax.plot(
-                [0, 1], [0, 1], color="0.4", linestyle=":", gid="calibrated", zorder=1
-            )
+            ax.plot([0, 1], [0, 1], color="0.4", ls=":", gid="calibrated", zorder=1)
         (self.line_,) = ax.plot(predicted, observed, color=color, zorder=2)
-        ax.scatter(
-            predicted,
-            observed,
-            s=20 + 180 * n_samples / n_samples.sum(),
-            color=color,
-            marker=marker,
-            zorder=3,
-        )
+        sizes = 20 + 180 * n_samples / n_samples.sum()
+        ax.scatter(predicted, observed, s=sizes, color=color, marker=marker, zorder=3)
         # For the legend: a marker of one size.
         ax.plot([], [], color=color, marker=marker, label=label)
         for x, y, n in zip(*self.curve, strict=True) if show_counts else ():
-            below = y > 0.9
             ax.annotate(
                 str(n),
                 (x, y),
-                xytext=(0, -9 if below else 9),
+                xytext=(0, -9 if y > 0.9 else 9),
                 textcoords="offset points",
                 ha="center",
-                va="top" if below else "bottom",
+                va="top" if y > 0.9 else "bottom",
                 fontsize="x-small",
                 color=color,
             )
@@ -221,10 +190,8 @@ class ReliabilityDisplay:
             ylim=(-0.03, 1.03),
             xlabel="predicted probability of fake",
             ylabel="share that is fake",
+            aspect="equal",
         )
-        ax.set_aspect("equal")
         ax.grid(alpha=0.3)
         ax.legend(loc="upper left", fontsize="small", framealpha=0.9)
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self

@@ -1,0 +1,205 @@
+"""Predictions of a fitted pipeline, together with the clips and faces behind them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ._slots import filled_slots
+from .metrics._validation import PosLabel, check_classes
+
+
+@dataclass(frozen=True, eq=False)
+class VideoPredictions:
+    """Predictions for some videos, and the intermediate results of the pipeline.
+
+    Everything from `paths` on is None if it is not available or was not kept.
+
+    Attributes
+    ----------
+    detector : estimator
+        The last step of the pipeline, or the detector that was passed alone.
+    features : array-like of shape (n_videos, ...)
+        Input of that step.
+    paths : list of str
+        Paths of the videos.
+    clips : ndarray of Clip of shape (n_videos,)
+        Output of the sampler.
+    crops : ndarray of object of shape (n_videos, n_slots)
+        Output of the cropper: in each cell an RGB image, or None without a face.
+    images : ndarray of uint8 of shape (n_videos, n_slots, height, width, 3)
+        The last RGB images in the pipeline, all zeros in a slot without a face.
+    has_face : ndarray of bool of shape (n_videos, n_slots)
+        Slots with a face.
+    proba : ndarray of float of shape (n_videos,)
+        Probability of the requested class.
+    frame_proba : ndarray of float of shape (n_videos, n_slots)
+        The same for each slot, NaN without a face.
+    """
+
+    detector: Any
+    features: Any
+    paths: Any = None
+    clips: Any = None
+    crops: Any = None
+    images: Any = None
+    has_face: Any = None
+    proba: Any = None
+    frame_proba: Any = None
+
+    @property
+    def timestamps(self) -> Any:
+        """Time of each slot in seconds, NaN in empty slots; None without clips."""
+        # Read after decoding, which may correct the times of the container.
+        if self.clips is None:
+            return None
+        return [np.asarray(clip.timestamps, dtype=float) for clip in self.clips]
+
+    @property
+    def aggregation(self) -> str | None:
+        """How frame scores become the score of a video; None if they do not."""
+        if self.frame_proba is None or getattr(self.detector, "_sees_sequences", False):
+            return None
+        return getattr(self.detector, "aggregation", None)
+
+    @property
+    def frames(self) -> NDArray:
+        """Input of the detector, validated, of shape (n_videos, n_slots, ...)."""
+        if not hasattr(self.detector, "predict_frame_proba"):
+            raise _no_detector(self.detector)
+        check_is_fitted(self.detector)
+        return self.detector._validate_frames(self.features, reset=False)
+
+
+def run_pipeline(
+    estimator: Any, X: Any, *, until: str | None = None, keep_faces: bool = True
+) -> VideoPredictions:
+    """Run the steps before the last one, each once.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        A fitted pipeline, or a detector alone.
+    X : array-like of shape (n_videos, ...)
+        Input of `estimator`, such as paths. A single path raises a ValueError.
+    until : str or None, default=None
+        Name of the last step to run; None is the last but one.
+    keep_faces : bool, default=True
+        Whether to keep the crops and images, which may need much memory.
+
+    Returns
+    -------
+    VideoPredictions
+        Without probabilities.
+    """
+    if isinstance(X, (str, os.PathLike)):
+        raise ValueError(f"X must be a sequence of paths, got {X!r}: put it in a list.")
+    steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
+    end = len(steps) - 1 if until is None else list(dict(steps)).index(until) + 1
+    paths = None
+    if all(isinstance(path, (str, os.PathLike)) for path in X):
+        paths = [os.fspath(path) for path in X]
+    clips = crops = images = has_face = None
+    for _, step in [("input", "passthrough"), *steps[:end]]:
+        if step is not None and step != "passthrough":
+            X = step.transform(X)
+        found = np.asarray(X)
+        if found.dtype == object and found.ndim == 1:
+            clips = X if len(X) and hasattr(X[0], "timestamps") else clips
+        elif found.dtype == object and found.ndim == 2:
+            crops = X if keep_faces else None
+            if has_face is None:
+                has_face = np.array([[c is not None for c in row] for row in found])
+        elif found.dtype == np.uint8 and found.ndim in (4, 5):
+            slots = found if found.ndim == 5 else found[:, np.newaxis]  # single images
+            if keep_faces and slots.shape[-1] == 3:
+                images = slots
+            has_face = filled_slots(slots) if has_face is None else has_face
+    return VideoPredictions(
+        steps[-1][1], X, paths, clips, crops, images, has_face=has_face
+    )
+
+
+def predict_with_frames(
+    estimator: Any, X: Any, *, column: int = 1, keep_faces: bool = False
+) -> VideoPredictions:
+    """Predict videos and their frames, running each step once.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A fitted pipeline or detector. Others raise a ValueError.
+    X : array-like of shape (n_videos, ...)
+        Input of `estimator`, such as paths. A single path raises a ValueError.
+    column : int, default=1
+        Index in `classes_` of the class whose probability is returned.
+    keep_faces : bool, default=False
+        Whether to keep the crops and images, which may need much memory.
+
+    Returns
+    -------
+    VideoPredictions
+        With probabilities.
+    """
+    detector = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if not hasattr(detector, "predict_proba"):
+        raise _no_detector(detector)
+    run = run_pipeline(estimator, X, keep_faces=keep_faces)
+    if not hasattr(detector, "predict_frame_proba"):
+        return replace(run, proba=detector.predict_proba(run.features)[:, column])
+    frames = detector.predict_frame_proba(run.features)
+    return replace(
+        run,
+        has_face=~np.isnan(frames[..., column]),
+        proba=detector.aggregate_proba(frames)[:, column],
+        frame_proba=frames[..., column],
+    )
+
+
+def positive_column(estimator: Any, pos_label: PosLabel = None) -> int:
+    """Return the index of the class of the fakes.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted, with two classes. Others raise a ValueError.
+    pos_label : int, float, bool or str, default=None
+        Label of the fakes; None means 1, if the classes are 0 and 1 or -1 and 1.
+
+    Returns
+    -------
+    int
+    """
+    if not is_classifier(estimator) or not hasattr(estimator, "predict_proba"):
+        raise ValueError(
+            f"{type(estimator).__name__} is not a classifier with predict_proba, and "
+            "so has no probabilities to score"
+        )
+    classes = np.asarray(estimator.classes_)
+    return classes.tolist().index(check_classes(classes, pos_label)[1])
+
+
+def check_steps(pipeline: Any, names: Sequence[str], caller: str) -> None:
+    """Raise a ValueError that names the steps that a pipeline lacks."""
+    steps = list(getattr(pipeline, "named_steps", {}))
+    if not set(names).issubset(steps):
+        needed = " and ".join(map(repr, names))
+        raise ValueError(
+            f"{caller} needs a pipeline with a step named {needed}, and this one has "
+            f"{steps}."
+        )
+
+
+def _no_detector(estimator: Any) -> ValueError:
+    return ValueError(
+        f"{type(estimator).__name__} is no detector of skdeepfake.detectors, nor a "
+        "pipeline that ends in one"
+    )

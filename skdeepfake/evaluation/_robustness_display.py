@@ -1,0 +1,174 @@
+"""Display of scores over the levels of distortions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, make_axes
+from ..perturbations import DISTORTIONS
+from ._robustness import RobustnessCurve, robustness_curve
+
+# A color, a marker and a dash pattern for each distortion, so that any one of them is
+# enough to identify it. The colors are those of Okabe and Ito without yellow, which is
+# hard to see on white.
+_STYLES: dict[str, tuple[str, str, Any]] = {
+    "CS": (BLUE, "o", "-"),
+    "CC": (ORANGE, "s", (0, (5, 1.5))),
+    "BW": (GREEN, "D", (0, (1, 1))),
+    "GNC": ("#000000", "v", (0, (5, 1.5, 1, 1.5))),
+    "GB": ("#56B4E9", "^", (0, (8, 2))),
+    "JPEG": ("#E69F00", "P", (0, (2.5, 1))),
+    "VC": ("#CC79A7", "X", (0, (5, 1.5, 1, 1.5, 1, 1.5))),
+}
+
+
+class RobustnessDisplay:
+    """Scores over the levels of distortions, and the share of frames with a face.
+
+    A line for each distortion begins at level 0, with the undistorted videos. The panel
+    below shows the share of the frames with a face: where it falls, the score is based
+    on fewer frames.
+
+    Parameters
+    ----------
+    curve : RobustnessCurve
+        Result of :func:`~skdeepfake.evaluation.robustness_curve`.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+        The figure, after ``plot``.
+    ax_ : matplotlib.axes.Axes
+        Axes of the scores, after ``plot``.
+    coverage_ax_ : matplotlib.axes.Axes or None
+        Axes of the shares of frames, after ``plot``; None if they are not known.
+
+    See Also
+    --------
+    RobustnessDisplay.from_estimator : The same from a fitted pipeline and videos.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.evaluation import RobustnessCurve, RobustnessDisplay
+    >>> curve = RobustnessCurve(
+    ...     distortions=("GB", "VC"), levels=(1, 5), clean_score=0.9,
+    ...     scores=np.array([[0.85, 0.6], [0.88, 0.7]]), clean_coverage=1.0,
+    ...     coverage=np.array([[1.0, 0.8], [1.0, 0.9]]), clean_proba=np.array([0, 1]),
+    ...     proba=np.zeros((2, 2, 2)), metric="roc_auc", chance=0.5, mode="corrected",
+    ...     boxes="perturbed",
+    ... )
+    >>> display = RobustnessDisplay(curve).plot()
+    >>> display.ax_.get_ylabel()
+    'AUC'
+    """
+
+    def __init__(self, curve: RobustnessCurve) -> None:
+        self.curve = curve
+
+    @classmethod
+    def from_estimator(
+        cls, pipeline: Any, X: ArrayLike, y: ArrayLike, *, ax: Any = None, **params: Any
+    ) -> RobustnessDisplay:
+        """Score a fitted pipeline on distorted videos, and plot the scores.
+
+        Parameters
+        ----------
+        pipeline : sklearn.pipeline.Pipeline
+            Fitted, with a step named ``"sampler"`` and a classifier at its end.
+        X : array-like of shape (n_videos,)
+            Paths of videos.
+        y : array-like of shape (n_videos,)
+            Label of each video.
+        ax : matplotlib.axes.Axes or None, default=None
+            Passed to ``plot``.
+        **params : dict
+            Passed to :func:`~skdeepfake.evaluation.robustness_curve`.
+
+        Returns
+        -------
+        RobustnessDisplay
+            With its figure drawn.
+
+        Raises
+        ------
+        ValueError, VideoReadError
+            As in :func:`~skdeepfake.evaluation.robustness_curve`.
+        """
+        check_matplotlib("RobustnessDisplay.from_estimator")
+        return cls(robustness_curve(pipeline, X, y, **params)).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> RobustnessDisplay:
+        """Draw the scores, and the shares of frames below them.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Axes to draw on, whose lower part shows the shares of frames. By default a
+            new figure is made.
+
+        Returns
+        -------
+        RobustnessDisplay
+            The display itself.
+        """
+        ax = make_axes("RobustnessDisplay.plot", ax, (7.2, 5.6))
+        curve = self.curve
+        self.figure_ = ax.figure
+        self.ax_, self.coverage_ax_ = ax, None
+        lowest = ax
+        if not np.isnan(curve.clean_coverage):
+            # Two new axes within the given one, which keeps its title.
+            ax.set_axis_off()
+            self.ax_ = ax.inset_axes([0, 0.36, 1, 0.64])
+            lowest = ax.inset_axes([0, 0, 1, 0.29], sharex=self.ax_)
+            self.coverage_ax_ = lowest
+            self.ax_.tick_params(labelbottom=False)
+            self._draw(lowest, curve.clean_coverage, curve.coverage)
+            lowest.set(ylim=(-0.06, 1.06), ylabel="frames\nwith a face")
+            lowest.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+        self._draw(self.ax_, curve.clean_score, curve.scores)
+        if curve.chance is not None:
+            label = f"chance: {curve.chance:.2g}"
+            self.ax_.axhline(curve.chance, color="0.4", ls=":", label=label, zorder=1)
+        metric = "AUC" if curve.metric == "roc_auc" else curve.metric.replace("_", " ")
+        self.ax_.set_ylabel(metric)
+        # Sorted by the last score, so that the legend has the order of the lines.
+        handles, labels = self.ax_.get_legend_handles_labels()
+        last = np.array([handle.get_ydata()[-1] for handle in handles])
+        order = np.argsort(-last, kind="stable")
+        self.ax_.legend(
+            [handles[k] for k in order],
+            [labels[k] for k in order],
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            frameon=False,
+            fontsize="small",
+        )
+        lowest.set_xticks((0, *curve.levels), ["clean", *map(str, curve.levels)])
+        lowest.set_xlabel("level of distortion")
+        return self
+
+    def _draw(self, ax: Any, clean: float, values: NDArray[np.float64]) -> None:
+        for code, row in zip(self.curve.distortions, values, strict=True):
+            color, marker, dashes = _STYLES[code]
+            ax.plot(
+                (0, *self.curve.levels),
+                (clean, *row),
+                color=color,
+                marker=marker,
+                markersize=6.5,
+                markevery=slice(1, None),
+                linestyle=dashes,
+                linewidth=1.6,
+                # A white edge, visible where markers overlap.
+                markeredgecolor="white",
+                markeredgewidth=0.7,
+                label=f"{code}: {DISTORTIONS[code].name}, {row[-1]:.2f}",
+                zorder=3,
+            )
+        ax.plot(0, clean, "o", color="0.25", label=f"clean: {clean:.2f}", zorder=4)
+        ax.grid(alpha=0.3)
