@@ -110,12 +110,12 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--augment",
-        choices=["flip", "light", "strong"],
+        choices=["flip", "light", "strong", "video"],
         help="augmentation preset, not for cnn_rnn; strong is for unknown sources",
     )
     add(
-        "--fakes",
-        choices=["given", "self_blended", "mixed"],
+        "--fake-source",
+        choices=["labels", "self_blended", "mixed"],
         help="train on the fakes of ROOT (default), on self-blended real faces, or on "
         "both; not for cnn_rnn",
     )

@@ -67,6 +67,14 @@ def train(args: argparse.Namespace) -> int:
         raise ValueError(
             f"--{name.replace('_', '-')} is not supported by --detector {args.detector}"
         )
+    objects = {
+        "top_k": detectors.TopK(),
+        "attention": detectors.Attention(),
+        "self_blended": detectors.SelfBlendedFakes(),
+        "mixed": detectors.SelfBlendedFakes(share=0.25),
+    }
+    for name in {"aggregation", "fake_source"} & params.keys():
+        params[name] = objects.get(params[name], params[name])
     model = pipeline.make_detector_pipeline(args.detector, **params)
     if args.cv:
         _say(f"cross-validating in {args.cv} folds by group")

@@ -68,7 +68,10 @@ class VideoPredictions:
         """How frame scores become the score of a video; None if they do not."""
         if self.frame_proba is None or getattr(self.detector, "_sees_sequences", False):
             return None
-        return getattr(self.detector, "aggregation", None)
+        rule = getattr(self.detector, "aggregation", None)
+        if rule is None or isinstance(rule, str):
+            return rule
+        return getattr(rule, "__name__", None) or repr(rule)
 
     @property
     def frames(self) -> NDArray:

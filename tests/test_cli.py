@@ -17,6 +17,7 @@ from sklearn.utils import Bunch
 from skdeepfake import FeatureCache, _commands, cli, persistence
 from skdeepfake import pipeline as pipeline_module
 from skdeepfake._arguments import FAILED, OK, SOME_FAILED
+from skdeepfake.detectors import Attention
 from skdeepfake.pipeline import DETECTORS, make_detector_pipeline
 from skdeepfake.preprocessing import VideoFrameSampler
 
@@ -379,7 +380,7 @@ def built(monkeypatch) -> list[dict]:
 def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> None:
     options = [
         *("--detector", "transfer", "--trainable", "2", "--augment", "light"),
-        *("--fakes", "mixed", "--aggregation", "attention", "--margin", "0.3"),
+        *("--fake-source", "mixed", "--aggregation", "attention", "--margin", "0.3"),
         *("--epochs", "7", "--learning-rate", "0.5", "--batch-size", "9"),
         *("--weights", "vgg16.h5", "--seed", "4", "--validation-fraction", "0"),
     ]
@@ -394,8 +395,6 @@ def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> N
             *(
                 "trainable",
                 "augment",
-                "fakes",
-                "aggregation",
                 "epochs",
                 "learning_rate",
             ),
@@ -405,8 +404,6 @@ def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> N
     assert found == {
         "trainable": 2,
         "augment": "light",
-        "fakes": "mixed",
-        "aggregation": "attention",
         "epochs": 7,
         "learning_rate": 0.5,
         "batch_size": 9,
@@ -414,7 +411,10 @@ def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> N
         "random_state": 4,
         "validation_fraction": None,
     }
-    assert params["detector__blender__margin"] == params["cropper__margin"] == 0.3
+    assert isinstance(params["detector__aggregation"], Attention)
+    assert params["detector__fake_source__share"] == 0.25
+    assert params["detector__fake_source__blender__margin"] == 0.3
+    assert params["cropper__margin"] == 0.3
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
