@@ -460,8 +460,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--augment",
-        choices=["flip", "light", "strong"],
-        help="change the faces in training, not for cnn_rnn; strong is for the world",
+        choices=["flip", "light", "strong", "video"],
+        help="augment the faces in training; not for cnn_rnn",
     )
     train.add_argument(
         "--fakes",

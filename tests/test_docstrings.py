@@ -72,7 +72,8 @@ def public_methods() -> Iterator[tuple[str, Any]]:
     """Give the public methods and properties that skdeepfake defines, each once.
 
     scikit-learn's own are left out, and `set_fit_request` and its like, which it makes
-    and documents; and the fields of named tuples, which are attributes.
+    and documents; the fields of named tuples, which are attributes; and methods that
+    inherit their docstring.
     """
     classes = {cls: path for path, cls in NAMES.items() if inspect.isclass(cls)}
     seen = set()
@@ -84,9 +85,14 @@ def public_methods() -> Iterator[tuple[str, Any]]:
                 and isinstance(vars(owner)[name], METHOD_TYPES)
                 and (owner is cls or owner not in classes)
                 and (owner, name) not in seen
+                and not inherits_docstring(vars(owner)[name])
             ):
                 seen.add((owner, name))
                 yield f"{path}.{name}", getattr(cls, name)
+
+
+def inherits_docstring(method: Any) -> bool:
+    return method.__doc__ is None and inspect.getdoc(method) is not None
 
 
 METHOD_TYPES = (FunctionType, classmethod, staticmethod, property)
