@@ -72,7 +72,8 @@ def public_methods() -> Iterator[tuple[str, Any]]:
     """Give the public methods and properties that skdeepfake defines, each once.
 
     scikit-learn's own are left out, and `set_fit_request` and its like, which it makes
-    and documents; and the fields of named tuples, which are attributes.
+    and documents; the fields of named tuples, which are attributes; and methods that
+    inherit their docstring.
     """
     classes = {cls: path for path, cls in NAMES.items() if inspect.isclass(cls)}
     seen = set()

@@ -134,5 +134,6 @@ class BaseAugmentation(Versioned, BaseEstimator):
         Returns
         -------
         ndarray of uint8, shape (height, width, 3)
+            The changed image.
         """
         raise NotImplementedError

@@ -35,8 +35,7 @@ class RandomFlip(BaseAugmentation):
     """
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Flip an image; see :meth:`BaseAugmentation.augment_image`."""
-        return image[:, ::-1]
+        return cv2.flip(image, 1)  # type: ignore[return-value]
 
 
 class RandomAffine(BaseAugmentation):
@@ -98,7 +97,6 @@ class RandomAffine(BaseAugmentation):
         self.shear = shear
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Map an image; see :meth:`BaseAugmentation.augment_image`."""
         height, width = image.shape[:2]
         angle = math.radians(rng.uniform(-self.rotation, self.rotation))
         slope = math.tan(math.radians(rng.uniform(-self.shear, self.shear)))
@@ -176,7 +174,6 @@ class RandomErasing(BaseAugmentation):
         self.ratio = ratio
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Erase a rectangle; see :meth:`BaseAugmentation.augment_image`."""
         height, width = image.shape[:2]
         area = height * width * rng.uniform(*self.area)
         low, high = map(math.log, self.ratio)

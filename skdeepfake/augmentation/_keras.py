@@ -78,7 +78,6 @@ class KerasAugmentation(BaseAugmentation):
                 )
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Change an image; see :meth:`BaseAugmentation.augment_image`."""
         return self._augment_images(image[np.newaxis], rng)[0]
 
     def _augment_images(self, images: Images, rng: np.random.Generator) -> Images:

@@ -91,7 +91,6 @@ class RandomColor(BaseAugmentation):
         self.gain = gain
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Change the colors; see :meth:`BaseAugmentation.augment_image`."""
         turn = math.radians(self.hue)
         reach = np.array([turn, self.saturation, self.contrast, self.brightness])
         hue, saturation, contrast, brightness = rng.uniform(-reach, reach)
@@ -143,7 +142,6 @@ class RandomDownscale(BaseAugmentation):
         self.min_scale = min_scale
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Shrink and enlarge; see :meth:`BaseAugmentation.augment_image`."""
         height, width = image.shape[:2]
         scale = rng.uniform(self.min_scale, 1)
         size = max(1, round(scale * width)), max(1, round(scale * height))
@@ -188,7 +186,6 @@ class RandomBlur(BaseAugmentation):
         self.sigma = sigma
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Blur an image; see :meth:`BaseAugmentation.augment_image`."""
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(*self.sigma))  # type: ignore[return-value]
 
 
@@ -226,7 +223,6 @@ class RandomNoise(BaseAugmentation):
         self.sigma = sigma
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Add noise; see :meth:`BaseAugmentation.augment_image`."""
         levels = np.rint(rng.uniform(0, self.sigma) * _NORMAL).astype(np.int16)
         noise = levels.take(rng.integers(2**16, size=image.shape, dtype=np.uint16))
         return cv2.add(image, noise, dtype=cv2.CV_8U)  # type: ignore[return-value]
@@ -270,7 +266,6 @@ class RandomJPEG(BaseAugmentation):
         self.quality = quality
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Compress an image; see :meth:`BaseAugmentation.augment_image`."""
         return jpeg(image, int(rng.integers(*self.quality, endpoint=True)))
 
 
@@ -337,7 +332,6 @@ class RandomVideoCompression(BaseAugmentation):
         self.pan = pan
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
-        """Compress an image; see :meth:`BaseAugmentation.augment_image`."""
         return self._augment_images(image[np.newaxis], rng)[0]
 
     def _augment_images(self, images: Images, rng: np.random.Generator) -> list[Images]:

@@ -1,0 +1,97 @@
+"""Milliseconds per image of each preset and each augmentation, on one thread.
+
+Each single augmentation changes all images; presets change them with their own
+probabilities. "cpu" includes the ffmpeg processes, "wall" is the elapsed time. The
+fastest of the repeats counts. The images are the faces of the media folder. Linux and
+macOS only.
+
+Example: ``python benchmarks/augment.py --json augment.json``
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from _clips import DATA
+from _report import environment, print_table, write
+
+from skdeepfake import augmentation
+from skdeepfake.augmentation import BaseAugmentation, make_preset
+
+PRESETS = ("flip", "light", "strong", "video")
+
+
+def faces(folder: Path, n_images: int, size: int) -> np.ndarray:
+    paths = sorted(folder.rglob("*.jpg"))
+    if not paths:
+        raise SystemExit(f"{folder} holds no faces; see SKDEEPFAKE_DATA")
+    images = [
+        cv2.resize(cv2.imread(str(path))[..., ::-1], (size, size), None)
+        for path in paths[:n_images]
+    ]
+    return np.stack([images[number % len(images)] for number in range(n_images)])
+
+
+def chain(augmentations: list[BaseAugmentation]) -> Callable[[np.ndarray, int], object]:
+    def run(images: np.ndarray, seed: int) -> None:
+        for augment in augmentations:
+            images = augment(images, seed)
+
+    return run
+
+
+def milliseconds(
+    run: Callable[[np.ndarray, int], object], images: np.ndarray, repeats: int
+) -> tuple[float, float]:
+    found = []
+    run(images, 0)
+    for seed in range(repeats):
+        before, began = cpu_seconds(), time.perf_counter()
+        run(images, seed)
+        found.append((cpu_seconds() - before, time.perf_counter() - began))
+    cpu, wall = (
+        1000 * min(column) / len(images) for column in zip(*found, strict=True)
+    )
+    return cpu, wall
+
+
+def cpu_seconds() -> float:
+    """Give the time of this process and of those that it started and that ended."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("media", nargs="?", type=Path, default=DATA)
+    parser.add_argument("--images", type=int, default=32, help="per batch")
+    parser.add_argument("--size", type=int, default=224, help="side in pixels")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--json", help="file for the report")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    images = faces(options.media / "faces", options.images, options.size)
+    measured = {f"preset {name!r}": chain(make_preset(name)) for name in PRESETS}
+    for name in augmentation.__all__:
+        if name.startswith("Random"):
+            kind = getattr(augmentation, name)
+            measured[name] = chain([kind(probability=1)])
+    rows = []
+    for name, run in measured.items():
+        cpu, wall = milliseconds(run, images, options.repeats)
+        rows.append({"augmentation": name, "cpu ms": cpu, "wall ms": wall})
+    print_table(rows)
+    about = environment()
+    print(about["cpu"], about["python"], about["versions"], sep="\n")
+    if options.json:
+        write(rows, options.json, images=options.images, size=options.size)
+
+
+if __name__ == "__main__":
+    main()
