@@ -61,7 +61,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skdeepfake._slots import filled_slots
+from skdeepfake._face_mask import filled_slots
 from skdeepfake.detectors import (
     CNNDetector,
     CNNRNNDetector,

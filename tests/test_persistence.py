@@ -37,6 +37,7 @@ from skdeepfake import (
     _network_files,
     persistence,
 )
+from skdeepfake._backbones import BACKBONES, Backbone
 from skdeepfake._network_files import OF_THE_PAPER
 from skdeepfake.augmentation import (
     RandomAffine,
@@ -53,7 +54,6 @@ from skdeepfake.exceptions import (
     ModelVersionWarning,
     UntrustedModelError,
 )
-from skdeepfake.features._backbones import BACKBONES, Backbone
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer
 
 ROOT = Path(__file__).resolve().parent.parent

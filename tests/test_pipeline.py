@@ -447,7 +447,7 @@ def test_blender_that_is_passed_is_taken_as_it_is() -> None:
         "cnn", margin=0.25, fakes="mixed", blender=blender
     )
     assert pipeline["detector"].blender is blender
-    pipeline.set_params(detector__blender__colour=0.5)
+    pipeline.set_params(detector__blender__color=0.5)
     assert blender.colour == 0.5
 
 

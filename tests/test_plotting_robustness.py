@@ -85,8 +85,8 @@ def test_names_stand_at_the_ends_of_the_lines_and_not_on_each_other(curve):
     names = [text for text in display.ax_.texts if "," in text.get_text()]
     names += [text for text in display.ax_.texts if "JPEG" in text.get_text()]
     assert [text.get_text() for text in names] == [
-        "0.70  CS, colour saturation",
-        "0.70  CC, colour contrast",
+        "0.70  CS, color saturation",
+        "0.70  CC, color contrast",
         "0.70  BW, local blocks",
         f"{curve.scores[3, -1]:.2f}  GNC, Gaussian noise",
         f"{curve.scores[4, -1]:.2f}  GB, Gaussian blur",

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from .._video_lists import VideoList
 from ..exceptions import DatasetError
-from ..model_selection._lists import VideoList
 from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
-    Findings,
+    DatasetIssues,
     Video,
     as_bunch,
     named_videos,
-    shared_docs,
+    with_loader_docs,
 )
 from ._splits import check_split
 
@@ -27,7 +27,7 @@ LIST = "List_of_testing_videos.txt"
 _FLAG_OF_REAL = "1"
 
 
-@shared_docs
+@with_loader_docs
 def load_celeb_df(
     root: str | os.PathLike[str], *, split: str | None = None, as_frame: bool = False
 ) -> Bunch:
@@ -100,7 +100,7 @@ def load_celeb_df(
     root = check_root(
         root, "the sub-folders Celeb-real, YouTube-real and Celeb-synthesis"
     )
-    findings = Findings()
+    issues = DatasetIssues()
     videos = [
         Video(path=path, label=REAL, target=match[1])
         for folder, pattern, example in (
@@ -108,7 +108,7 @@ def load_celeb_df(
             ("YouTube-real", r"(\d+)", "00170.mp4"),
         )
         for path, match in named_videos(
-            root / folder, pattern, example, "real videos", findings
+            root / folder, pattern, example, "real videos", issues
         )
     ]
     videos += [
@@ -125,15 +125,15 @@ def load_celeb_df(
             r"(id\d+)_(id\d+)_(\d+)",
             "id0_id1_0000.mp4",
             "the fakes",
-            findings,
+            issues,
         )
     ]
-    videos = _with_splits(videos, root / LIST, split, findings)
-    return as_bunch(videos, findings, root, split=split, as_frame=as_frame)
+    videos = _with_splits(videos, root / LIST, split, issues)
+    return as_bunch(videos, issues, root, split=split, as_frame=as_frame)
 
 
 def _with_splits(
-    videos: list[Video], path: Path, split: str | None, findings: Findings
+    videos: list[Video], path: Path, split: str | None, issues: DatasetIssues
 ) -> list[Video]:
     """Put the listed videos into the test set, all others into the training set."""
     if not path.is_file():
@@ -142,19 +142,19 @@ def _with_splits(
                 f"split={split!r} needs the official list, but there is no "
                 f"{str(path)!r}"
             )
-        findings.missing(
+        issues.missing(
             "official lists that are not there", [str(path)], "no video has a split"
         )
         return videos
     listed, missing = VideoList(path, path.name).find([v.path for v in videos])
     if split != "train":
-        findings.missing(
+        issues.missing(
             f"entries of {path.name} that are not there",
             missing,
             "a score on part of a list cannot be compared with one on all of it",
         )
     flags = _flags(path)
-    findings.odd(
+    issues.odd(
         f"entries of {path.name} whose flag, {_FLAG_OF_REAL} for real, contradicts "
         "their folder",
         [

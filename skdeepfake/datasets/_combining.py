@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length
 
+from .._groups import check_column, format_examples
 from ..exceptions import DatasetWarning
-from ..model_selection._identity_folds import column
-from ..model_selection._leakage import some
 from ._identities import connected_groups
 
 
@@ -76,7 +75,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     -----
     Files are the same if their paths lead to the same one, whatever links they follow.
     A copy under another name is not noticed:
-    :func:`~skdeepfake.model_selection.leakage_report` looks for those.
+    :func:`~skdeepfake.leakage.leakage_report` looks for those.
 
     Identities of other sets are other people, though their names be the same:
     ``details["target"]`` is the set's own, as before. For
@@ -130,7 +129,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         target=target,
         target_names=list(bunches[0]["target_names"]),
         groups=groups,
-        split=column(split, "split", optional=True) if has_splits else None,
+        split=check_column(split, "split", optional=True) if has_splits else None,
         details=_like_theirs(details, datasets),
     )
 
@@ -154,7 +153,8 @@ def _check(datasets: Mapping[str, Bunch]) -> None:
         ]
         if missing:
             raise ValueError(
-                f"datasets[{name!r}] has no {some(missing)}: pass what a loader gives"
+                f"datasets[{name!r}] has no {format_examples(missing)}: pass what a "
+                "loader gives"
             )
         check_consistent_length(bunch["data"], bunch["target"], bunch["groups"])
         if "dataset" in _columns_of(bunch):
@@ -207,7 +207,8 @@ def _warn_of_contradictions(
             odd.append(f"{path} in {other[1]} and {name}")
     if odd:
         warnings.warn(
-            f"videos that have other labels in another set ({len(odd)}): {some(odd)}",
+            f"videos that have other labels in another set ({len(odd)}): "
+            f"{format_examples(odd)}",
             DatasetWarning,
             stacklevel=3,
         )
@@ -229,7 +230,7 @@ def _details(
                 bunch["details"][name] if name in _columns_of(bunch) else None
                 for bunch in datasets.values()
             ]
-            details[name] = column(_joined(datasets, theirs), name, optional=True)
+            details[name] = check_column(_joined(datasets, theirs), name, optional=True)
     return details
 
 

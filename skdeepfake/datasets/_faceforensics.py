@@ -8,17 +8,17 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from .._validation import select_names
 from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
-    Findings,
+    DatasetIssues,
     Video,
     as_bunch,
-    chosen,
     fakes_of_pairs,
     named_videos,
-    shared_docs,
+    with_loader_docs,
 )
 from ._splits import check_split, official_splits, with_splits
 
@@ -28,7 +28,7 @@ COMPRESSIONS = ("raw", "c23", "c40")
 _SEQUENCES = "the sub-folders original_sequences and manipulated_sequences"
 
 
-@shared_docs
+@with_loader_docs
 def load_faceforensics(
     root: str | os.PathLike[str],
     *,
@@ -102,24 +102,24 @@ def load_faceforensics(
     >>> train.data[train.details["method"] == "Face2Face"]  # doctest: +SKIP
     """
     check_split(split)
-    selected = chosen(methods, METHODS, "methods")
+    selected = select_names(methods, METHODS, "methods")
     root = check_root(root, _SEQUENCES)
-    findings = Findings()
-    videos = youtube_originals(root, compression, findings)
+    issues = DatasetIssues()
+    videos = youtube_originals(root, compression, issues)
     videos += fakes_of_pairs(
         {method: _fakes(root, method, compression) for method in selected},
         r"(\d{3})_(\d{3})",
         "000_003.mp4",
-        findings,
+        issues,
         optional=methods == "all",
         compression=compression,
     )
-    splits = official_splits([root / "splits", root], ".json", split, findings)
-    videos = with_splits(videos, splits, split, findings)
-    return as_bunch(videos, findings, root, split=split, as_frame=as_frame)
+    splits = official_splits([root / "splits", root], ".json", split, issues)
+    videos = with_splits(videos, splits, split, issues)
+    return as_bunch(videos, issues, root, split=split, as_frame=as_frame)
 
 
-@shared_docs
+@with_loader_docs
 def load_dfd(
     root: str | os.PathLike[str], *, compression: str = "c23", as_frame: bool = False
 ) -> Bunch:
@@ -184,7 +184,7 @@ def load_dfd(
     """
     _check_compression(compression)
     root = check_root(root, _SEQUENCES)
-    findings = Findings()
+    issues = DatasetIssues()
     method = "DeepFakeDetection"
     videos = [
         Video(path=path, label=REAL, target=match[1], compression=compression)
@@ -193,7 +193,7 @@ def load_dfd(
             r"(\d+)__.+",
             "01__kitchen_pan.mp4",
             f"the videos of the actors in compression {compression!r}",
-            findings,
+            issues,
         )
     ]
     videos += [
@@ -211,13 +211,15 @@ def load_dfd(
             r"(\d+)_(\d+)__(.+)__\w+",
             "01_02__kitchen_pan__0A1B2C3D.mp4",
             f"the {method} videos in compression {compression!r}",
-            findings,
+            issues,
         )
     ]
-    return as_bunch(videos, findings, root, as_frame=as_frame)
+    return as_bunch(videos, issues, root, as_frame=as_frame)
 
 
-def youtube_originals(root: Path, compression: str, findings: Findings) -> list[Video]:
+def youtube_originals(
+    root: Path, compression: str, issues: DatasetIssues
+) -> list[Video]:
     """List the real videos of FaceForensics++."""
     _check_compression(compression)
     return [
@@ -227,7 +229,7 @@ def youtube_originals(root: Path, compression: str, findings: Findings) -> list[
             r"(\d{3})",
             "000.mp4",
             f"the real videos of FaceForensics++ in compression {compression!r}",
-            findings,
+            issues,
         )
     ]
 

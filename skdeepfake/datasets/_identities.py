@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .._groups import encode
+
 
 def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
     """Group videos so that no identity is in two groups.
@@ -16,16 +18,6 @@ def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
     A fake shows two people, the target and the source, and so ties their videos
     together. Groups are the connected components of the graph of videos and
     identities; grouping by the target alone leaves the source in other groups.
-
-    Parameters
-    ----------
-    identities : sequence of sequence of str
-        Those in each video, at least one.
-
-    Returns
-    -------
-    ndarray of int, shape (n_videos,)
-        Number of each video's group, counted in the order of the videos.
     """
     n_videos = len(identities)
     nodes: dict[str, int] = {}
@@ -40,7 +32,4 @@ def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
     )
     _, components = connected_components(graph, directed=False)
     # SciPy does not promise an order of its numbers.
-    numbers: dict[int, int] = {}
-    return np.array(
-        [numbers.setdefault(c, len(numbers)) for c in components[:n_videos].tolist()]
-    )
+    return encode(components[:n_videos].tolist())

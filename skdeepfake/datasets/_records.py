@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._docs import shared_docs
+from .._groups import format_examples
 from .._pandas import import_pandas
 from ..exceptions import DatasetError, DatasetWarning, MissingVideosWarning
-from ..model_selection._leakage import some
 from ._identities import connected_groups
 from ._listing import TARGET_NAMES, videos_in
 
 REAL, FAKE = range(len(TARGET_NAMES))
-
-F = TypeVar("F", bound=Callable[..., Bunch])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ class Video:
         return stem(self.path)
 
 
-class Findings:
+class DatasetIssues:
     """What is missing, doubled or contradictory, to be said once all is known."""
 
     def __init__(self) -> None:
@@ -63,7 +61,7 @@ class Findings:
         self, category: type[Warning], what: str, items: Collection[str], then: str
     ) -> None:
         if items:
-            text = f"{what} ({len(items)}): {some(list(items))}"
+            text = f"{what} ({len(items)}): {format_examples(list(items))}"
             self._found.append((category, f"{text}; {then}" if then else text))
 
     def warn(self, root: Path, stacklevel: int) -> None:
@@ -77,15 +75,15 @@ def stem(path: str | os.PathLike[str]) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def list_videos(folder: Path, expected: str, findings: Findings) -> list[str]:
+def list_videos(folder: Path, expected: str, issues: DatasetIssues) -> list[str]:
     """List the videos of a folder; no folder and no video are errors."""
     paths = videos_in(folder, expected)
-    findings.odd("videos of one name, which differ by extension alone", _doubled(paths))
+    issues.odd("videos of one name, which differ by extension alone", _doubled(paths))
     return paths
 
 
 def named_videos(
-    folder: Path, pattern: str, example: str, expected: str, findings: Findings
+    folder: Path, pattern: str, example: str, expected: str, issues: DatasetIssues
 ) -> list[tuple[str, re.Match[str]]]:
     """List the videos of a folder with what their names say.
 
@@ -94,7 +92,7 @@ def named_videos(
     """
     matches = [
         (path, re.fullmatch(pattern, stem(path)))
-        for path in list_videos(folder, expected, findings)
+        for path in list_videos(folder, expected, issues)
     ]
     named = [(path, match) for path, match in matches if match is not None]
     if not named:
@@ -102,7 +100,7 @@ def named_videos(
             f"no video in {str(folder)!r} has a name like {example}; the first one is "
             f"{os.path.basename(matches[0][0])!r}: is this another data set?"
         )
-    findings.odd(
+    issues.odd(
         f"names that are not like {example}",
         [path for path, match in matches if match is None],
         "these videos are left out, since nobody knows who is in them",
@@ -110,7 +108,9 @@ def named_videos(
     return named
 
 
-def chosen(value: str | Iterable[str], known: Sequence[str], name: str) -> list[str]:
+def select_names(
+    value: str | Iterable[str], known: Sequence[str], name: str
+) -> list[str]:
     """Check a choice among names, and bring it into their order."""
     if isinstance(value, str):
         value = known if value == "all" else [value]
@@ -127,38 +127,19 @@ def fakes_of_pairs(
     folders: Mapping[str, Path],
     pattern: str,
     example: str,
-    findings: Findings,
+    issues: DatasetIssues,
     *,
     optional: bool,
     compression: str | None = None,
 ) -> list[Video]:
-    """List fakes whose names are those of target and source.
-
-    Parameters
-    ----------
-    folders : mapping of str to Path
-        The folder of each method.
-    pattern : str
-        Of the names: target and source.
-    example : str
-        Of the names, for messages.
-    findings : Findings
-        What is missing or odd goes there.
-    optional : bool
-        Whether a folder may be missing, as long as another one is there.
-    compression : str or None
-        Of all of them.
-
-    Returns
-    -------
-    list of Video
-    """
+    """List fakes whose names are those of target and source."""
     absent = [str(f) for f in folders.values() if optional and not f.is_dir()]
     if len(absent) == len(folders):
         raise DatasetError(
-            f"there are no fakes: no folder {some(absent)}; expected one of them"
+            f"there are no fakes: no folder {format_examples(absent)}; expected one of "
+            "them"
         )
-    findings.missing("folders of fakes that are not there", absent)
+    issues.missing("folders of fakes that are not there", absent)
     return [
         Video(
             path=path,
@@ -172,14 +153,14 @@ def fakes_of_pairs(
         for method, folder in folders.items()
         if str(folder) not in absent
         for path, match in named_videos(
-            folder, pattern, example, f"the {method} fakes", findings
+            folder, pattern, example, f"the {method} fakes", issues
         )
     ]
 
 
 def as_bunch(
     videos: Iterable[Video],
-    findings: Findings,
+    issues: DatasetIssues,
     root: Path,
     *,
     split: str | None = None,
@@ -192,11 +173,11 @@ def as_bunch(
         )
     videos = sorted(videos, key=lambda video: video.label)
     originals = {video.name for video in videos if video.label == REAL}
-    findings.missing(
+    issues.missing(
         "fakes whose original is not among the real videos",
         [v.path for v in videos if v.original and v.original not in originals],
     )
-    findings.warn(root, stacklevel=3)
+    issues.warn(root, stacklevel=3)
     # Numbered before some are chosen, so that the training and the test set of two
     # calls have the same numbers.
     groups = connected_groups(
@@ -226,13 +207,13 @@ def as_bunch(
     )
 
 
-# The same for all loaders.
-_SHARED = {
-    "as_frame": """\
+with_loader_docs = shared_docs(
+    {
+        "as_frame": """\
 as_frame : bool, default=False
     Give `details` as a DataFrame, which needs pandas.
 """,
-    "bunch": """\
+        "bunch": """\
 :class:`~sklearn.utils.Bunch`
     The data set, with these attributes:
 
@@ -262,23 +243,14 @@ as_frame : bool, default=False
 
         None where nothing is said, as of the source of a real video.
 """,
-    "odd": """\
+        "odd": """\
 MissingVideosWarning
     If videos that names or lists speak of, or the lists, are not there.
 DatasetWarning
     If names or lists contradict each other.
 """,
-}
-
-
-def shared_docs(function: F) -> F:
-    """Put what all loaders share into the docstring of one."""
-    if function.__doc__ is not None:  # as it is under `python -OO`
-        text = inspect.cleandoc(function.__doc__)
-        for name, part in _SHARED.items():
-            text = text.replace(f"{{{{{name}}}}}\n", part)
-        function.__doc__ = text
-    return function
+    }
+)
 
 
 def _doubled(paths: Sequence[str]) -> list[str]:

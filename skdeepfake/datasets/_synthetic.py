@@ -16,6 +16,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_scalar
 from tqdm.auto import tqdm
 
+from .._atomic import atomic_path
 from ..exceptions import DatasetError
 from ._recording import Recording, SelfBlend, Swap, load_portrait
 
@@ -49,10 +50,10 @@ def make_videos(
     can be downloaded; what a detector learns from it is of no use elsewhere.
 
     1. Each real clip is a recording of its own: background, place, size and
-       path of the head, expressions, mirroring, aspect, light, colours, camera
+       path of the head, expressions, mirroring, aspect, light, colors, camera
        movement and sensor noise are drawn anew.
     2. Each fake repeats the recording of one real clip, frame by frame. In every
-       frame a deformed, recoloured and slightly blurred copy of the face is
+       frame a deformed, recolored and slightly blurred copy of the face is
        blended into it through a soft ellipse that moves with the face, as face
        swaps are; or the face is blended into itself.
     3. Both are encoded alike: H.264, yuv420p, CRF 23, no sound.
@@ -239,10 +240,9 @@ def _write_clip(
     size: tuple[int, int],
 ) -> None:
     """Encode `frames`; `path` appears only once the clip is whole."""
-    part = path.with_name(path.name + ".part")
-    try:
+    with atomic_path(path) as part:
         writer = imageio_ffmpeg.write_frames(
-            str(part),
+            part,
             size[::-1],
             fps=fps,
             codec="libx264",
@@ -256,13 +256,10 @@ def _write_clip(
                 writer.send(frame)
         # The writer does not say when ffmpeg fails at the end (a full disk).
         n_written = 0
-        if part.exists():
-            n_written, _ = imageio_ffmpeg.count_frames_and_secs(str(part))
+        if os.path.getsize(part):
+            n_written, _ = imageio_ffmpeg.count_frames_and_secs(part)
         if n_written != n_frames:
             raise OSError(
                 f"ffmpeg wrote {n_written} of {n_frames} frames of {str(path)!r}: "
                 "is there room on the disk?"
             )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

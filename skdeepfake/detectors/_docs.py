@@ -111,7 +111,7 @@ _SHARED = {
         The share for ``fakes="mixed"``.
     blender : SelfBlender or None, default=None
         Makes the self-blended fakes. Its `margin` must be that of the faces; None is
-        ``SelfBlender()``. Its parameters can be set as ``blender__colour=0.5``.
+        ``SelfBlender()``. Its parameters can be set as ``blender__color=0.5``.
 """,
     "image_attributes": """\
     attention_ : keras.Model

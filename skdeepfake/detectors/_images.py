@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._face_mask import filled_slots
 from .._last_layer import last_layer
 from .._network_files import check_description
-from .._slots import filled_slots
 from ..augmentation._applying import Augmenter, resolve
 from ..synthesis import SelfBlender
 from ._answers import AGGREGATIONS

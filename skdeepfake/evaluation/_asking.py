@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
-from .._slots import filled_slots
-from ..metrics._validation import PosLabel, check_classes
+from .._face_mask import filled_slots
+from .._scores import PosLabel, check_classes
 
 
 class Answers(NamedTuple):

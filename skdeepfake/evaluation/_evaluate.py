@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..metrics._validation import PosLabel
+from .._scores import PosLabel
 from ._asking import ask
 from ._report import EvaluationReport
 

@@ -21,10 +21,11 @@ from sklearn.utils._param_validation import (
 )
 
 from .._atomic import write_atomically
+from .._groups import is_missing
 from .._json import plain
 from .._pandas import import_pandas
+from .._scores import PosLabel, check_scored
 from ..metrics import coverage, frame_scores
-from ..metrics._validation import PosLabel, check_scored, is_missing
 from ._measures import Measures, Scores
 from ._page import render_page
 

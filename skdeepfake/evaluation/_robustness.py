@@ -20,16 +20,10 @@ from tqdm.auto import tqdm
 
 from .._json import plain
 from .._pandas import import_pandas
-from ..datasets._records import chosen
+from .._scores import SCORE_CONSTRAINTS, PosLabel, check_classes, check_labels
+from .._validation import select_names, validated
 from ..exceptions import NoFaceWarning
 from ..metrics import equal_error_rate
-from ..metrics._validation import (
-    LABELS_AND_WEIGHTS,
-    PosLabel,
-    check_classes,
-    check_labels,
-    validated,
-)
 from ..perturbations import DISTORTIONS, VideoPerturber
 from ..perturbations._distortions import LEVELS
 from ._asking import Answers, ask
@@ -192,7 +186,7 @@ class RobustnessCurve:
         "distortions": [str, "array-like", None],
         "levels": ["array-like"],
         "metric": [callable, StrOptions(set(_METRICS))],
-        "pos_label": LABELS_AND_WEIGHTS["pos_label"],
+        "pos_label": SCORE_CONSTRAINTS["pos_label"],
         "mode": VideoPerturber._parameter_constraints["mode"],
         "boxes": VideoPerturber._parameter_constraints["boxes"],
         "cache_dir": VideoPerturber._parameter_constraints["cache_dir"],
@@ -312,7 +306,7 @@ default="roc_auc"
             "robustness_curve needs a pipeline with a step named 'sampler', and this "
             f"one has {steps}."
         )
-    codes = chosen(
+    codes = select_names(
         "all" if distortions is None else distortions, list(DISTORTIONS), "distortions"
     )
     numbers = _check_levels(levels)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._slots import filled_slots
-from ..metrics._validation import validated
+from .._face_mask import filled_slots
+from .._validation import validated
 from ._input import detector_and_frames, sign_of_class
 
 

@@ -12,8 +12,8 @@ from scipy.special import expit, logit
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
-from .._slots import filled_slots
-from ..metrics._validation import validated
+from .._face_mask import filled_slots
+from .._validation import validated
 from ._input import detector_and_frames, sign_of_class
 
 # Probabilities nearer to 0 or 1 than this have no log-odds in float64.

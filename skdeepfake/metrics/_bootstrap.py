@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._groups import encode_groups
+from .._scores import check_labels, check_weight
+from .._validation import validated
 from ..exceptions import UnresolvedRateWarning
-from ._validation import check_labels, check_weight, is_missing, validated
 
 
 class BootstrapInterval(NamedTuple):
@@ -159,7 +161,7 @@ def group_bootstrap(
     """
     labels, score = check_labels(y_true), np.asarray(y_score)
     check_consistent_length(labels, score, groups, sample_weight)
-    group = np.arange(len(labels)) if groups is None else numbered(groups)
+    group = np.arange(len(labels)) if groups is None else encode_groups(groups)
     weights = {}
     if sample_weight is not None:
         weight = check_weight(sample_weight)
@@ -224,17 +226,3 @@ def _resamples(
 def _plain(figure: NDArray[np.float64]) -> Any:
     """Turn an array without dimensions into a number."""
     return figure if figure.ndim else float(figure)
-
-
-def numbered(groups: ArrayLike) -> NDArray[np.intp]:
-    """Give each sample the number of its group; groups may be of any hashable kind."""
-    names = np.asarray(column_or_1d(groups)).tolist()
-    missing = [i for i, name in enumerate(names) if is_missing(name)]
-    if missing:
-        raise ValueError(
-            f"groups has no value for {len(missing)} samples, the first of which is "
-            f"{missing[0]}: give each video whose identity is not known a group of its "
-            "own"
-        )
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names])

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
-from ._validation import (
-    LABELS_AND_WEIGHTS,
+from .._scores import (
+    SCORE_CONSTRAINTS,
     PosLabel,
     check_classes,
     check_labels,
     check_probability,
-    validated,
 )
+from .._validation import validated
 
 
 class FrameScores(NamedTuple):
@@ -77,7 +77,7 @@ class Coverage(NamedTuple):
     {
         "y_true": ["array-like"],
         "frame_proba": ["array-like"],
-        "pos_label": LABELS_AND_WEIGHTS["pos_label"],
+        "pos_label": SCORE_CONSTRAINTS["pos_label"],
     }
 )
 def frame_scores(

@@ -8,19 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval
 
-from ._validation import LABELS_AND_WEIGHTS, PosLabel, check_scored, validated
+from .._scores import SCORE_CONSTRAINTS, PosLabel, check_scored, with_score_docs
+from .._validation import validated
 
 
+@with_score_docs
 @validated(
     {
-        **LABELS_AND_WEIGHTS,
-        "y_proba": ["array-like"],
+        **SCORE_CONSTRAINTS,
         "eps": [Interval(Real, 0, 0.5, closed="neither")],
     }
 )
 def clipped_log_loss(
     y_true: ArrayLike,
-    y_proba: ArrayLike,
+    y_score: ArrayLike,
     *,
     eps: float = 1e-15,
     pos_label: PosLabel = None,
@@ -36,18 +37,12 @@ def clipped_log_loss(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Label of each video, or of each frame.
-    y_proba : array-like of shape (n_samples,)
-        Probability of the positive class.
+    {{labels_and_probabilities}}
     eps : float, default=1e-15
         Least probability of either class, above 0 and below 0.5. 1e-15 is common in
         contests. The Deepfake Detection Challenge [1]_ was scored by log loss; which
         number it clipped at we do not know.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample.
+    {{pos_label_and_weights}}
 
     Returns
     -------
@@ -57,9 +52,7 @@ def clipped_log_loss(
 
     Raises
     ------
-    ValueError
-        If there are not exactly two classes, `pos_label` is missing or not among
-        them, the lengths differ, or a probability is NaN or not between 0 and 1.
+    {{probability_errors}}
 
     See Also
     --------
@@ -80,7 +73,7 @@ def clipped_log_loss(
     2.4142
     """
     scored = check_scored(
-        y_true, y_proba, pos_label, sample_weight, name="y_proba", is_probability=True
+        y_true, y_score, pos_label, sample_weight, is_probability=True
     )
     of_truth = np.where(scored.is_positive, scored.score, 1 - scored.score)
     losses = -np.log(np.clip(of_truth, eps, 1 - eps))

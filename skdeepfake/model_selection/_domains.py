@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._identity_folds import KnowingSplitter, Split, check_sides, column, deal
-from ._leakage import some
+from .._groups import assign_folds, check_column, format_examples
+from ._splitter import Split, _MetadataSplitter, check_sides
 
 REST = "rest"
 
 
-class CrossDatasetSplit(KnowingSplitter):
+class CrossDatasetSplit(_MetadataSplitter):
     """Train on one data set and test on another, each on each.
 
     Within a data set, all fakes went through the same hands: the same generators, the
@@ -57,7 +57,7 @@ class CrossDatasetSplit(KnowingSplitter):
     `GridSearchCV` among others, with ``groups``. It splits all of the videos that it
     was made for; an inner search on the training set needs another one.
 
-    A search by it chooses what generalises from each of these sets to the others. What
+    A search by it chooses what generalizes from each of these sets to the others. What
     it will be worth on a set that was in neither role, only such a set can tell.
 
     References
@@ -113,11 +113,11 @@ class CrossDatasetSplit(KnowingSplitter):
             ``"rest"`` for all others, and the fold where there are folds.
         """
         self._check_parameters()
-        sets = list(dict.fromkeys(column(self.dataset, "dataset").tolist()))
+        sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))
         if len(sets) < 2:
             raise ValueError(
-                f"dataset names one set only ({some(sets)}), but to train here and "
-                "test there takes two"
+                f"dataset names one set only ({format_examples(sets)}), but to train "
+                "here and test there takes two"
             )
         if self.train == REST:
             pairs: list[tuple[Any, ...]] = [(REST, there) for there in sets]
@@ -143,10 +143,10 @@ class CrossDatasetSplit(KnowingSplitter):
         return len(self.split_names())
 
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
-        sets, labels = column(self.dataset, "dataset"), self._labels_of(y)
+        sets, labels = check_column(self.dataset, "dataset"), self._labels_of(y)
         names, numbers = self.split_names(), self._numbers_of(groups)
         if self.n_splits is not None:
-            folds = deal(
+            folds = assign_folds(
                 list(zip(sets.tolist(), labels.tolist(), strict=True)),
                 numbers,
                 self.n_splits,

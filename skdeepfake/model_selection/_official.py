@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
+from .._groups import format_examples
+from .._video_lists import VideoList
 from ..exceptions import DatasetError, MissingVideosWarning
-from ._leakage import check_no_leakage, some
-from ._lists import VideoList
+from ._leakage import check_no_leakage
 
 _MISSING = ("warn", "raise", "ignore")
 
@@ -153,8 +154,8 @@ class OfficialSplit(BaseCrossValidator):
         elif rest:
             raise DatasetError(
                 f"{len(rest)} of {len(paths)} videos are in no list: "
-                f"{some([paths[i] for i in rest])}; pass a list of them as left_out, "
-                "or train=None to train on all that are in no other list"
+                f"{format_examples([paths[i] for i in rest])}; pass a list of them as "
+                "left_out, or train=None to train on all that are in no other list"
             )
         for side in ("train", "test"):
             if not found.get(side):
@@ -191,8 +192,8 @@ class OfficialSplit(BaseCrossValidator):
     def _report(self, missing: list[Any], listed: VideoList) -> None:
         message = (
             f"no video was found for {len(missing)} of {len(listed.entries)} entries "
-            f"of {listed.name}: {some(missing)}; a score on part of a list cannot be "
-            "compared with one on all of it"
+            f"of {listed.name}: {format_examples(missing)}; a score on part of a list "
+            "cannot be compared with one on all of it"
         )
         if self.missing == "raise":
             raise DatasetError(f"{message} (missing='raise')")

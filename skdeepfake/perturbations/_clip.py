@@ -11,11 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .._decoder._reader import PromiseBrokenError, VideoReader
-from .._decoder._reading import SAME_FRAME
+from .._video._opencv import SAME_FRAME
+from .._video._reader import Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
 from ..preprocessing import Clip, VideoTranscoder
-from ..preprocessing._clip import Plan
 from ._distortions import ALGORITHM_VERSION, COMPRESSION, DISTORTIONS, apply
 
 T = TypeVar("T")
@@ -280,11 +279,6 @@ class _CompressedReader:
     """Reads the frames of a video from a compressed copy, made when first needed.
 
     Which frames there are, the video itself says.
-
-    Parameters
-    ----------
-    clip : PerturbedClip
-        Of the video.
     """
 
     def __init__(self, clip: PerturbedClip) -> None:
@@ -300,10 +294,10 @@ class _CompressedReader:
     def __exit__(self, *error: object) -> None:
         self._opened.close()
 
-    def promised(self) -> Any:
+    def promised(self) -> Plan | None:
         return self._video.promised()
 
-    def counted(self) -> Any:
+    def counted(self) -> Plan:
         return self._video.counted()
 
     @contextlib.contextmanager

@@ -31,9 +31,9 @@ class VideoPerturber(StatelessTransformer):
     ====== ================== =================================================
     code   distortion         parameter at the levels 1 to 5
     ====== ================== =================================================
-    CS     colour saturation  factor 0.4, 0.3, 0.2, 0.1, 0
-    CC     colour contrast    factor 0.85, 0.725, 0.6, 0.475, 0.35
-    BW     local blocks       16, 32, 48, 64, 80 grey blocks of 8 x 8 pixels
+    CS     color saturation  factor 0.4, 0.3, 0.2, 0.1, 0
+    CC     color contrast    factor 0.85, 0.725, 0.6, 0.475, 0.35
+    BW     local blocks       16, 32, 48, 64, 80 gray blocks of 8 x 8 pixels
     GNC    Gaussian noise     variance 0.001, 0.002, 0.005, 0.01, 0.05
     GB     Gaussian blur      kernel of 7, 9, 13, 17, 21 pixels
     JPEG   JPEG compression   quality 50, 40, 30, 20, 10
@@ -82,7 +82,7 @@ class VideoPerturber(StatelessTransformer):
 
     - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: the
       same, by formulas for values from 0 to 1 that are given 0 to 255, and cut down to
-      whole numbers; a grey may lose 1.
+      whole numbers; a gray may lose 1.
     - CC. *Corrected*: contrast about the mean luma of the frame. *Faithful*: each value
       times the factor, which darkens.
     - BW. *Corrected*: at least one block; their number is that of the table where the

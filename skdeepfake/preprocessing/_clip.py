@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._decoder._reader import Limits, PromiseBrokenError, VideoReader
+from .._video._containers import check_video_file
+from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
-from ._containers import check_video_file
 
 T = TypeVar("T")
 
 # Raise it when the same video would give other frames than before.
 PLAN_VERSION = 2
-
-
-class Plan(NamedTuple):
-    """Which frames a clip stands for."""
-
-    indices: NDArray[np.intp]  # of the sampled frames, increasing
-    timestamps: NDArray[np.float64]  # theirs, in seconds
-    proven: bool  # whether decoding has shown that these frames exist
 
 
 class Clip:
@@ -253,11 +245,11 @@ class Clip:
             return [None] * self.n_frames
         self._check_unchanged()
         with self._reader() as reader:
-            plan = self._plan or self._promised(reader) or self._counted(reader)
+            plan = self._plan or reader.promised() or reader.counted()
             try:
                 found = results(reader, plan)
             except PromiseBrokenError:
-                plan = self._counted(reader)
+                plan = reader.counted()
                 found = results(reader, plan)
         self._plan = plan._replace(proven=True)
         return [*found, *[None] * (self.n_frames - len(found))]
@@ -287,20 +279,13 @@ class Clip:
         # What a cache or another process has found out.
         self._plan = plan
 
-    def _promised(self, reader: VideoReader) -> Plan | None:
-        promised = reader.promised()
-        return None if promised is None else Plan(*promised, proven=False)
-
     def _proven(self) -> Plan:
         if self.error is None:
             self._check_unchanged()
         if self._plan is None or not self._plan.proven:
             with self._reader() as reader:
-                self._plan = self._counted(reader)
+                self._plan = reader.counted()
         return self._plan
-
-    def _counted(self, reader: VideoReader) -> Plan:
-        return Plan(*reader.counted(), proven=True)
 
     def _reader(self) -> VideoReader:
         return VideoReader(self.path, self.n_frames, self.duration, self.limits)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
+from .._parallel import map_videos
 from .._stateless import StatelessTransformer
 from ..exceptions import (
     CacheError,
@@ -22,7 +23,6 @@ from ..exceptions import (
     VideoReadError,
     VideoReadWarning,
 )
-from ._base import map_videos
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, Plan, check_clips
 from ._faces import ALGORITHM_VERSION, Face, FaceFollower

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._decoder._reader import Limits
+from .._parallel import map_videos
 from .._stateless import StatelessTransformer
+from .._video._paths import check_paths
+from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
-from ._base import map_videos
 from ._clip import Clip
-from ._paths import check_paths
 
 
 class VideoFrameSampler(StatelessTransformer):

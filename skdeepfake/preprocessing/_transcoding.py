@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import subprocess
-import uuid
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -20,15 +19,14 @@ import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._decoder._reader import Limits
+from .._atomic import atomic_path
+from .._parallel import map_videos
 from .._stateless import StatelessTransformer
+from .._video._containers import check_regular_file
+from .._video._encoder import CONTAINERS, Encoding, Processes, command_line, last_words
+from .._video._paths import check_paths
+from .._video._reader import Limits
 from ..exceptions import VideoReadError, VideoReadWarning
-from ._base import map_videos
-from ._containers import check_regular_file
-from ._ffmpeg import CONTAINERS, Encoding, Processes, command_line, last_words
-from ._paths import check_paths
-
-__all__ = ["VideoTranscoder"]
 
 # Raise it whenever the copies change, so that old ones are not taken for new ones.
 ALGORITHM_VERSION = 1
@@ -291,33 +289,36 @@ def _make_copy(
 ) -> str | VideoReadError | None:
     """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
     copy, path = item
-    folder, name = os.path.split(copy)
-    part = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.part")
-    command = command_line(executable, path, part, encoding, threads, max_pixels)
+    folder = os.path.dirname(copy)
+    stderr = ""
     with processes.job():
         try:
-            # Made here and not by ffmpeg, whose words do not tell the two files apart.
-            with _cache_errors(folder), open(part, "xb"):
-                pass
-            try:
+            # ffmpeg's words do not tell the two files apart, so that `atomic_path`
+            # makes the copy first.
+            with _cache_errors(folder), atomic_path(copy) as part:
+                command = command_line(
+                    executable, path, part, encoding, threads, max_pixels
+                )
                 status, stderr = processes.run(command, timeout)
-            except subprocess.TimeoutExpired:
-                raise VideoReadError(
-                    path,
-                    f"takes longer than timeout={timeout:g} seconds to copy; give the "
-                    "VideoTranscoder more, or a shorter duration",
-                ) from None
-            if status != 0:
-                raise _error(path, folder, status, stderr, max_pixels)
-            with _cache_errors(folder):
-                _publish(part, copy)
+                if status != 0:
+                    raise _error(path, folder, status, stderr, max_pixels)
+        except PermissionError:
+            # Windows, where another worker made the same copy and a reader holds it.
+            if not _is_usable(copy):
+                raise
+        except subprocess.TimeoutExpired:
+            error = VideoReadError(
+                path,
+                f"takes longer than timeout={timeout:g} seconds to copy; give the "
+                "VideoTranscoder more, or a shorter duration",
+            )
+            if on_error == "raise":
+                raise error from None
+            return error
         except VideoReadError as error:
             if on_error == "raise":
                 raise
             return error
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part)
     return last_words(stderr) or None
 
 
@@ -334,15 +335,6 @@ def _copy_name(path: str, encoding: Encoding, max_bytes: int | None) -> str:
 def _is_usable(copy: str) -> bool:
     # A crash of the machine can leave a file that has its name but no content.
     return os.path.isfile(copy) and os.path.getsize(copy) > 0
-
-
-def _publish(part: str, copy: str) -> None:
-    try:
-        os.replace(part, copy)
-    except PermissionError:
-        # Windows, where another worker made the same copy and a reader holds it.
-        if not _is_usable(copy):
-            raise
 
 
 @contextlib.contextmanager

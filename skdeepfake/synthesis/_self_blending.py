@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._face_mask import filled_slots
 from .._random import RandomState, as_generator
-from .._slots import filled_slots
-from .._versions import Versioned
+from .._stateless import Versioned
 from ._alterations import Image
 from ._landmarks import box_in_crop, find_points
 from ._masks import SHAPES
@@ -28,7 +28,7 @@ class SelfBlender(Versioned, BaseEstimator):
     """Make a fake of a real face by blending it with an altered copy of itself.
 
     Whatever made a fake, something was blended into a picture, and two pictures differ
-    in colour, sharpness and place. A fake that has this and nothing else teaches a
+    in color, sharpness and place. A fake that has this and nothing else teaches a
     detector to look for it, and not for one generator's traces: it is trained from
     real faces alone, and finds manipulations that it never saw [1]_.
 
@@ -50,9 +50,9 @@ class SelfBlender(Versioned, BaseEstimator):
 
     Parameters
     ----------
-    colour : float, default=1.0
-        Strength of the changes of colour; 0 for none. At 1 each channel shifts by up to
-        20 grey levels, the hue by up to 7 degrees, brightness and contrast by up to
+    color : float, default=1.0
+        Strength of the changes of color; 0 for none. At 1 each channel shifts by up to
+        20 gray levels, the hue by up to 7 degrees, brightness and contrast by up to
         10 %, as the value does, and saturation by up to 30 %.
     detail : float, default=1.0
         Share of the change of sharpness, 0 to 1; 0 for none.
@@ -92,7 +92,7 @@ class SelfBlender(Versioned, BaseEstimator):
       there are none, and where a model has 68 points the forehead is as high as the
       nose is long.
     - Shapes are parts of the hull; one is drawn for each fake.
-    - Changes of colour are one affine map of R, G and B: hue and saturation change
+    - Changes of color are one affine map of R, G and B: hue and saturation change
       in YIQ, where that is linear. How far they go is ours, but for the channels,
       brightness and contrast.
     - The mask shrinks by an erosion, where the paper blurs it and cuts what is less
@@ -124,7 +124,7 @@ class SelfBlender(Versioned, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "colour": [Interval(Real, 0, None, closed="left")],
+        "color": [Interval(Real, 0, None, closed="left")],
         "detail": [Interval(Real, 0, 1, closed="both")],
         "movement": [Interval(Real, 0, None, closed="left")],
         "altered": [StrOptions(set(ALTERED))],
@@ -137,7 +137,7 @@ class SelfBlender(Versioned, BaseEstimator):
     def __init__(
         self,
         *,
-        colour: float = 1.0,
+        color: float = 1.0,
         detail: float = 1.0,
         movement: float = 1.0,
         altered: str = "source",
@@ -146,7 +146,7 @@ class SelfBlender(Versioned, BaseEstimator):
         margin: float = 0.0,
         landmarks: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.colour = colour
+        self.color = color
         self.detail = detail
         self.movement = movement
         self.altered = altered
@@ -356,7 +356,7 @@ class SelfBlender(Versioned, BaseEstimator):
     def _draw(self, rng: np.random.Generator) -> Recipe:
         return draw_recipe(
             rng,
-            colour=float(self.colour),
+            color=float(self.color),
             detail=float(self.detail),
             movement=float(self.movement),
             altered=self.altered,

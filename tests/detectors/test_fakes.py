@@ -387,11 +387,11 @@ def test_parameters_of_the_blender_are_the_detectors(
 ) -> None:
     detector = tiny(fakes="self_blended", blender=SelfBlender(margin=0.25))
     assert detector.get_params()["blender__margin"] == 0.25
-    detector = clone(detector.set_params(blender__colour=0, blender__detail=0))
+    detector = clone(detector.set_params(blender__color=0, blender__detail=0))
     detector.set_params(blender__movement=0)
     assert detector.blender.get_params() == {
         **SelfBlender().get_params(),
-        **{"margin": 0.25, "colour": 0, "detail": 0, "movement": 0},
+        **{"margin": 0.25, "color": 0, "detail": 0, "movement": 0},
     }
     assert "blender__margin" not in detector.get_params(deep=False)
     # A blend with itself.

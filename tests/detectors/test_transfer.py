@@ -16,8 +16,8 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from skdeepfake import persistence
+from skdeepfake._backbones import BACKBONES, Backbone
 from skdeepfake.detectors import TransferDetector, _transfer
-from skdeepfake.features._backbones import BACKBONES, Backbone
 
 
 @dataclass(frozen=True)

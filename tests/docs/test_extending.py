@@ -18,6 +18,7 @@ from common.estimators import Case
 from sklearn.utils._param_validation import StrOptions
 
 from skdeepfake import persistence
+from skdeepfake._backbones import BACKBONES
 from skdeepfake._last_layer import last_layer
 from skdeepfake.detectors import TransferDetector
 from skdeepfake.exceptions import (
@@ -27,7 +28,6 @@ from skdeepfake.exceptions import (
     UntrustedModelError,
 )
 from skdeepfake.features import KerasFeaturizer
-from skdeepfake.features._backbones import BACKBONES
 from skdeepfake.model_selection import check_no_leakage
 from skdeepfake.perturbations import DISTORTIONS, VideoPerturber, distort
 from skdeepfake.perturbations import _clip as clips
@@ -164,7 +164,7 @@ def test_detector_passes_our_checks(section: Any, tmp_path: Path, name: str) -> 
 
 def test_detector_documents_all_parameters(section: Any) -> None:
     detector = section("A detector").ResidualDetector
-    documented = re.findall(r"^    (\w+) : .+", detector.__doc__, re.M)
+    documented = re.findall(r"^(?:    )?(\w+) : .+", detector.__doc__, re.M)
     assert set(detector._get_param_names()) <= set(documented)
 
 

@@ -1,0 +1,204 @@
+"""What can be known of a video without looking at what it shows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import HasMethods
+
+from .._validation import select_names, validated
+from .._video._paths import check_paths
+from .._video._reader import Limits
+from ..exceptions import VideoReadWarning
+from ..preprocessing import DlibFaceCropper, VideoFrameSampler
+from ._container_metadata import ContainerMetadata, container_metadata
+
+# Those that the container knows, then the one that must be looked for.
+OF_CONTAINERS = (
+    "file_size",
+    "bit_rate",
+    "frame_rate",
+    "duration",
+    "width",
+    "height",
+    "codec",
+)
+FACE_SIZE = "face_size"
+TRIVIAL_FEATURES = (*OF_CONTAINERS, FACE_SIZE)
+
+_N_FRAMES = 3
+
+
+@validated(
+    {
+        "features": [str, "array-like", set],
+        "sampler": [HasMethods("transform"), None],
+        "cropper": [HasMethods("fit_transform"), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+)
+def trivial_features(
+    paths: ArrayLike,
+    *,
+    features: str | Iterable[str] = "all",
+    sampler: VideoFrameSampler | None = None,
+    cropper: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Bunch:
+    """Measure what says nothing of a face, and may tell real from fake nevertheless.
+
+    Fakes are made from real videos by tools that write files of their own: in another
+    codec, at another bit rate, cut to another length. A detector that learns that is
+    right about the data set and about nothing else. :func:`leakage_report` says how
+    much these figures tell; here they are for a look of one's own.
+
+    Parameters
+    ----------
+    paths : array-like of shape (n_videos,) of str or os.PathLike
+        The videos.
+    features : str or iterable of str, default="all"
+        Which: some of the names below, or ``"all"``. Only ``"face_size"`` has frames
+        decoded, and takes nearly all the time.
+    sampler : VideoFrameSampler or None, default=None
+        Takes the frames that faces are looked for in; its limits and its `on_error`
+        hold for the containers too. None is
+        ``VideoFrameSampler(n_frames=3, on_error="skip")``.
+    cropper : transformer or None, default=None
+        Finds the faces. None is a :class:`~skdeepfake.preprocessing.DlibFaceCropper`
+        as it is by default. One with `memory` finds each face once.
+    n_jobs : int or None, default=None
+        Videos looked at at once, as threads unless a `joblib.parallel_config` says
+        otherwise. None is 1, -1 all cores. A sampler and a cropper that are given
+        have their own.
+    verbose : int, default=0
+        1 shows progress bars.
+
+    Returns
+    -------
+    :class:`~sklearn.utils.Bunch` of ndarray, each of shape (n_videos,)
+        Those that were asked for, of dtype float64 with NaN where nothing is known:
+
+        - `file_size`: bytes;
+        - `bit_rate`: bits per second of the whole file, its sound included;
+        - `frame_rate`: frames per second, on average;
+        - `duration`: seconds;
+        - `width` and `height`: pixels of the frames as they are stored, before any
+          rotation;
+        - `codec`: as ffmpeg calls it, such as ``"h264"``, of dtype object with None
+          where nothing is known;
+        - `face_size`: height of the crops, median of those found, in pixels.
+
+    Raises
+    ------
+    VideoReadError
+        If a video cannot be read, and the sampler's `on_error` is ``"raise"``.
+    TypeError
+        If `sampler` is no VideoFrameSampler.
+    ValueError
+        If there is no such feature, or `paths` is not a one-dimensional collection of
+        paths.
+
+    Warns
+    -----
+    VideoReadWarning
+        For each video that cannot be read; its figures are NaN.
+    NoFaceWarning
+        For each video without a face; its `face_size` is NaN.
+
+    See Also
+    --------
+    leakage_report : How well each of them tells real from fake.
+    skdeepfake.preprocessing.VideoTranscoder : Makes most of them alike.
+
+    Notes
+    -----
+    The containers are believed, as they are by whoever cheats without knowing. They are
+    read by the bundled ffmpeg in a process of its own, after the same check and within
+    the same limits as any video here.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import imageio_ffmpeg
+    >>> import numpy as np
+    >>> from skdeepfake.leakage import trivial_features
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> writer = imageio_ffmpeg.write_frames(
+    ...     f"{folder.name}/clip.avi", size=(64, 48), fps=10, codec="mpeg4"
+    ... )
+    >>> writer.send(None)
+    >>> for _ in range(20):
+    ...     writer.send(np.zeros((48, 64, 3), np.uint8))
+    >>> writer.close()
+    >>> found = trivial_features(
+    ...     [f"{folder.name}/clip.avi"], features=["duration", "height", "codec"]
+    ... )
+    >>> found.duration, found.height, found.codec
+    (array([2.]), array([48.]), array(['mpeg4'], dtype=object))
+    >>> folder.cleanup()
+    """
+    names = select_names(features, TRIVIAL_FEATURES, "features", allow_none=True)
+    listed = check_paths(paths, caller="trivial_features")
+    if sampler is None:
+        sampler = VideoFrameSampler(_N_FRAMES, on_error="skip", n_jobs=n_jobs)
+    elif not isinstance(sampler, VideoFrameSampler):
+        raise TypeError(
+            f"sampler must be a VideoFrameSampler, got {type(sampler).__name__}"
+        )
+    if cropper is None:
+        cropper = DlibFaceCropper(n_jobs=n_jobs, verbose=verbose)
+    sampler._validate_params()
+    found: dict[str, NDArray] = {}
+    readable = np.ones(len(listed), dtype=bool)
+    if set(names) & set(OF_CONTAINERS):
+        found, readable = _of_containers(listed, sampler, n_jobs, verbose)
+    if FACE_SIZE in names:
+        sizes = np.full(len(listed), np.nan)
+        # Of the others has been told already.
+        paths_left = [p for p, good in zip(listed, readable, strict=True) if good]
+        if paths_left:
+            clips = clone(sampler).fit_transform(paths_left)
+            crops = clone(cropper).fit_transform(clips)
+            sizes[readable] = [_median_height(row) for row in crops]
+        found[FACE_SIZE] = sizes
+    return Bunch(**{name: found[name] for name in names})
+
+
+def _of_containers(
+    paths: Sequence[str], sampler: Any, n_jobs: int | None, verbose: int
+) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
+    """Ask the containers; the second array tells which videos can be read."""
+    limits = Limits(*(getattr(sampler, name) for name in Limits._fields))
+    answers = container_metadata(paths, limits, n_jobs=n_jobs, verbose=verbose)
+    rows, readable = [], np.ones(len(paths), dtype=bool)
+    for number, answer in enumerate(answers):
+        if isinstance(answer, ContainerMetadata):
+            rows.append(answer)
+            continue
+        if sampler.on_error == "raise":
+            raise answer
+        # Past this function and scikit-learn's check of parameters.
+        warnings.warn(VideoReadWarning(*answer.args), stacklevel=4)
+        rows.append(ContainerMetadata())
+        readable[number] = False
+    return {
+        name: np.array(
+            [getattr(row, name) for row in rows],
+            dtype=object if name == "codec" else np.float64,
+        )
+        for name in OF_CONTAINERS
+    }, readable
+
+
+def _median_height(crops: NDArray[np.object_]) -> float:
+    heights = [np.shape(crop)[0] for crop in crops if crop is not None]
+    return float(np.median(heights)) if heights else float("nan")
