@@ -24,8 +24,7 @@ from .._scores import SCORE_CONSTRAINTS, PosLabel, check_classes, check_labels
 from .._validation import select_names, validated
 from ..exceptions import NoFaceWarning
 from ..metrics import equal_error_rate
-from ..perturbations import DISTORTIONS, VideoPerturber
-from ..perturbations._distortions import LEVELS
+from ..perturbations import DISTORTIONS, LEVELS, VideoPerturber
 from ._asking import Answers, ask
 
 Metric = Callable[[NDArray[np.int_], NDArray[np.float64]], float]

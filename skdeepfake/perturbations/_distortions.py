@@ -21,6 +21,7 @@ Frame = NDArray[np.uint8]
 ALGORITHM_VERSION = 1
 
 MODES = ("corrected", "faithful")
+#: From the mildest to the strongest.
 LEVELS = (1, 2, 3, 4, 5)
 
 # The distortion that is one of the file, not of a frame.

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._stateless import StatelessTransformer
-from ..preprocessing._clip import check_clips
+from ..preprocessing import check_clips
 from ._clip import Perturbation, PerturbedClip
 from ._distortions import DISTORTIONS, LEVELS, MODES
 

@@ -311,11 +311,24 @@ def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
     Returns
     -------
     list of Clip
+        The clips.
 
     Raises
     ------
     ValueError
         If X is not a one-dimensional array of clips of one length.
+
+    See Also
+    --------
+    VideoFrameSampler : Makes clips.
+
+    Examples
+    --------
+    >>> from skdeepfake.preprocessing import check_clips
+    >>> check_clips(["a.mp4"], caller="MyStep")
+    Traceback (most recent call last):
+        ...
+    ValueError: X[0] is str, but MyStep takes clips: put a VideoFrameSampler before it
     """
     clips = np.asarray(X, dtype=object)
     if clips.ndim != 1:
