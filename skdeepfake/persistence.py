@@ -37,6 +37,7 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._gan.GANDetector",
         "skdeepfake.detectors._transfer.TransferDetector",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",
+        "skdeepfake.features._union.FrameFeatureUnion",
         "skdeepfake.features._vgg16.VGG16Featurizer",
         "skdeepfake.perturbations._perturber.VideoPerturber",
         "skdeepfake.preprocessing._cropping.DlibFaceCropper",
