@@ -102,31 +102,32 @@ def load_celeb_df(
     )
     issues = DatasetIssues()
     videos = [
-        Video(path=path, label=REAL, target=match[1])
-        for folder, pattern, example in (
-            ("Celeb-real", r"(id\d+)_\d+", "id0_0000.mp4"),
-            ("YouTube-real", r"(\d+)", "00170.mp4"),
-        )
-        for path, match in named_videos(
-            root / folder, pattern, example, "real videos", issues
-        )
-    ]
-    videos += [
-        Video(
-            path=path,
-            label=FAKE,
-            target=match[1],
-            source=match[2],
-            original=f"{match[1]}_{match[3]}",
-            method="Celeb-synthesis",
-        )
-        for path, match in named_videos(
+        *named_videos(
+            root / "Celeb-real",
+            r"(?P<target>id\d+)_\d+",
+            "id0_0000.mp4",
+            "real videos",
+            issues,
+            label=REAL,
+        ),
+        *named_videos(
+            root / "YouTube-real",
+            r"(?P<target>\d+)",
+            "00170.mp4",
+            "real videos",
+            issues,
+            label=REAL,
+        ),
+        *named_videos(
             root / "Celeb-synthesis",
-            r"(id\d+)_(id\d+)_(\d+)",
+            r"(?P<target>id\d+)_(?P<source>id\d+)_(?P<take>\d+)",
             "id0_id1_0000.mp4",
             "the fakes",
             issues,
-        )
+            label=FAKE,
+            original="{target}_{take}",
+            method="Celeb-synthesis",
+        ),
     ]
     videos = _with_splits(videos, root / LIST, split, issues)
     return as_bunch(videos, issues, root, split=split, as_frame=as_frame)

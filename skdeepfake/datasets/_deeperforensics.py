@@ -115,7 +115,7 @@ def load_deeperforensics(
     videos = youtube_originals(ff_root, "c23", issues)
     videos += fakes_of_pairs(
         {variant: root / "manipulated_videos" / variant for variant in selected},
-        r"(\d{3})_([MW]\d{3})",
+        r"(?P<target>\d{3})_(?P<source>[MW]\d{3})",
         "000_M101.mp4",
         issues,
         optional=variants == "all",

@@ -108,7 +108,7 @@ def load_faceforensics(
     videos = youtube_originals(root, compression, issues)
     videos += fakes_of_pairs(
         {method: _fakes(root, method, compression) for method in selected},
-        r"(\d{3})_(\d{3})",
+        r"(?P<target>\d{3})_(?P<source>\d{3})",
         "000_003.mp4",
         issues,
         optional=methods == "all",
@@ -186,34 +186,26 @@ def load_dfd(
     root = check_root(root, _SEQUENCES)
     issues = DatasetIssues()
     method = "DeepFakeDetection"
-    videos = [
-        Video(path=path, label=REAL, target=match[1], compression=compression)
-        for path, match in named_videos(
-            _originals(root, "actors", compression),
-            r"(\d+)__.+",
-            "01__kitchen_pan.mp4",
-            f"the videos of the actors in compression {compression!r}",
-            issues,
-        )
-    ]
-    videos += [
-        Video(
-            path=path,
-            label=FAKE,
-            target=match[1],
-            source=match[2],
-            original=f"{match[1]}__{match[3]}",
-            method=method,
-            compression=compression,
-        )
-        for path, match in named_videos(
-            _fakes(root, method, compression),
-            r"(\d+)_(\d+)__(.+)__\w+",
-            "01_02__kitchen_pan__0A1B2C3D.mp4",
-            f"the {method} videos in compression {compression!r}",
-            issues,
-        )
-    ]
+    videos = named_videos(
+        _originals(root, "actors", compression),
+        r"(?P<target>\d+)__.+",
+        "01__kitchen_pan.mp4",
+        f"the videos of the actors in compression {compression!r}",
+        issues,
+        label=REAL,
+        compression=compression,
+    )
+    videos += named_videos(
+        _fakes(root, method, compression),
+        r"(?P<target>\d+)_(?P<source>\d+)__(?P<scene>.+)__\w+",
+        "01_02__kitchen_pan__0A1B2C3D.mp4",
+        f"the {method} videos in compression {compression!r}",
+        issues,
+        label=FAKE,
+        original="{target}__{scene}",
+        method=method,
+        compression=compression,
+    )
     return as_bunch(videos, issues, root, as_frame=as_frame)
 
 
@@ -222,16 +214,15 @@ def youtube_originals(
 ) -> list[Video]:
     """List the real videos of FaceForensics++."""
     _check_compression(compression)
-    return [
-        Video(path=path, label=REAL, target=match[1], compression=compression)
-        for path, match in named_videos(
-            _originals(root, "youtube", compression),
-            r"(\d{3})",
-            "000.mp4",
-            f"the real videos of FaceForensics++ in compression {compression!r}",
-            issues,
-        )
-    ]
+    return named_videos(
+        _originals(root, "youtube", compression),
+        r"(?P<target>\d{3})",
+        "000.mp4",
+        f"the real videos of FaceForensics++ in compression {compression!r}",
+        issues,
+        label=REAL,
+        compression=compression,
+    )
 
 
 def _originals(root: Path, kind: str, compression: str) -> Path:

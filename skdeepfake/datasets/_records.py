@@ -83,18 +83,28 @@ def list_videos(folder: Path, expected: str, issues: DatasetIssues) -> list[str]
 
 
 def named_videos(
-    folder: Path, pattern: str, example: str, expected: str, issues: DatasetIssues
-) -> list[tuple[str, re.Match[str]]]:
+    folder: Path,
+    pattern: str,
+    example: str,
+    expected: str,
+    issues: DatasetIssues,
+    *,
+    label: int,
+    original: str | None = None,
+    **columns: str | None,
+) -> list[Video]:
     """List the videos of a folder with what their names say.
 
-    One whose name says nothing is left out, with a finding: without an identity, no
-    split could keep it apart from the other videos of the same people.
+    The groups `target` and `source` of the pattern are identities, and all groups fill
+    the template `original`. A video whose name says nothing is left out, with an
+    issue: without an identity, no split could keep it apart from the other videos of
+    the same people.
     """
     matches = [
         (path, re.fullmatch(pattern, stem(path)))
         for path in list_videos(folder, expected, issues)
     ]
-    named = [(path, match) for path, match in matches if match is not None]
+    named = [(path, match.groupdict()) for path, match in matches if match is not None]
     if not named:
         raise DatasetError(
             f"no video in {str(folder)!r} has a name like {example}; the first one is "
@@ -105,22 +115,17 @@ def named_videos(
         [path for path, match in matches if match is None],
         "these videos are left out, since nobody knows who is in them",
     )
-    return named
-
-
-def select_names(
-    value: str | Iterable[str], known: Sequence[str], name: str
-) -> list[str]:
-    """Check a choice among names, and bring it into their order."""
-    if isinstance(value, str):
-        value = known if value == "all" else [value]
-    wanted = set(value)
-    if not wanted or not wanted <= set(known):
-        unknown = sorted(wanted.difference(known))
-        raise ValueError(
-            f"{name}={unknown!r} must be 'all' or some of {', '.join(map(repr, known))}"
+    return [
+        Video(
+            path=path,
+            label=label,
+            target=parts["target"],
+            source=parts.get("source"),
+            original=original.format(**parts) if original else None,
+            **columns,
         )
-    return [each for each in known if each in wanted]
+        for path, parts in named
+    ]
 
 
 def fakes_of_pairs(
@@ -132,7 +137,10 @@ def fakes_of_pairs(
     optional: bool,
     compression: str | None = None,
 ) -> list[Video]:
-    """List fakes whose names are those of target and source."""
+    """List fakes whose names are those of target and source, of some methods.
+
+    With `optional`, folders may be missing, as long as one is there.
+    """
     absent = [str(f) for f in folders.values() if optional and not f.is_dir()]
     if len(absent) == len(folders):
         raise DatasetError(
@@ -141,19 +149,19 @@ def fakes_of_pairs(
         )
     issues.missing("folders of fakes that are not there", absent)
     return [
-        Video(
-            path=path,
-            label=FAKE,
-            target=match[1],
-            source=match[2],
-            original=match[1],
-            method=method,
-            compression=compression,
-        )
+        video
         for method, folder in folders.items()
         if str(folder) not in absent
-        for path, match in named_videos(
-            folder, pattern, example, f"the {method} fakes", issues
+        for video in named_videos(
+            folder,
+            pattern,
+            example,
+            f"the {method} fakes",
+            issues,
+            label=FAKE,
+            original="{target}",
+            method=method,
+            compression=compression,
         )
     ]
 
