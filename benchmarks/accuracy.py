@@ -191,7 +191,7 @@ def blended_once(
         n_blended = round(detector.blended_share * len(fake))
         kept = np.concatenate([real, rng.permutation(fake)[n_blended:]])
         blended = rng.choice(real, n_blended, replace=n_blended > len(real))
-    blends = detector.blender.blend_many(X[blended], rng)
+    blends = detector.blender.blend(X[blended], rng)
     detector.set_params(fakes="given")
     return (
         np.concatenate([X[kept], blends]),

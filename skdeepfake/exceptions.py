@@ -6,6 +6,8 @@ import os
 
 from sklearn.exceptions import InconsistentVersionWarning
 
+from ._docs import shared_docs
+
 __all__ = [
     "AdversarialImbalanceWarning",
     "CacheError",
@@ -44,21 +46,9 @@ class SkdeepfakeError(Exception):
     """
 
 
-class _AboutVideo(Exception):
-    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to `args`, so that they survive the way back from a worker process,
-        # where they are pickled.
-        super().__init__(os.fspath(path), reason)
-        self.path = os.fspath(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path!r}: {self.reason}"
-
-
-class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
-    """A video cannot be read.
-
+with_video_docs = shared_docs(
+    {
+        "about_video": """\
     Parameters
     ----------
     path : str or os.PathLike
@@ -72,6 +62,28 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
         The video.
     reason : str
         What was found, and what to do about it.
+"""
+    }
+)
+
+
+class _AboutVideo(Exception):
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        # Both go to `args`, so that they survive the way back from a worker process,
+        # where they are pickled.
+        super().__init__(os.fspath(path), reason)
+        self.path = os.fspath(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r}: {self.reason}"
+
+
+@with_video_docs
+class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
+    """A video cannot be read.
+
+    {{about_video}}
 
     Examples
     --------
@@ -237,22 +249,11 @@ class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
 
 
+@with_video_docs
 class VideoReadWarning(_AboutVideo, UserWarning):
     """A video cannot be read, and is kept as one without faces.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The video.
-    reason : str
-        What was found, and what to do about it.
-
-    Attributes
-    ----------
-    path : str
-        The video.
-    reason : str
-        What was found, and what to do about it.
+    {{about_video}}
 
     Examples
     --------

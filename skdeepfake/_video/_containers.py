@@ -8,18 +8,7 @@ import stat
 from ..exceptions import VideoReadError
 
 # The first box of an ISO base media file (mp4, mov, m4v), at offset 4.
-_ISO_BOXES = {
-    b"ftyp",
-    b"styp",
-    b"moov",
-    b"mdat",
-    b"free",
-    b"skip",
-    b"wide",
-    b"pnot",
-    b"uuid",
-    b"sidx",
-}
+_ISO_BOXES = b"ftyp styp moov mdat free skip wide pnot uuid sidx".split()
 _TS_SYNC, _TS_PACKET = 0x47, 188
 
 # Bytes that FFmpeg looks at first.

@@ -1,4 +1,4 @@
-"""One data set of several, in which people are not mistaken for others."""
+"""Combination of several data sets."""
 
 from __future__ import annotations
 
@@ -17,16 +17,11 @@ from ._identities import connected_groups
 
 
 def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
-    """Put several data sets together, with groups that hold for all of them.
+    """Combine several data sets, with groups that hold for all of them.
 
-    Groups are numbers of one data set: those of another one mean other people. Here
-    they are numbered anew, so that two sets have none in common, unless they have a
-    file in common. DeeperForensics, for one, takes the real videos of FaceForensics++:
-    groups of both sets that hold the same file become one.
-
-    A file that is in two sets is kept once for each of them, in one group: to train on
-    the one set and test on the other, both need it. A split by group keeps all of its
-    places on one side.
+    Groups are numbered anew, so that two sets share none unless they share a file, as
+    DeeperForensics and FaceForensics++ do. A shared file is kept once per set, in one
+    group, so that a split by group keeps its copies on one side.
 
     Parameters
     ----------
@@ -73,14 +68,11 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
 
     Notes
     -----
-    Files are the same if their paths lead to the same one, whatever links they follow.
-    A copy under another name is not noticed:
-    :func:`~skdeepfake.leakage.leakage_report` looks for those.
+    Files are compared by path and inode. Use :func:`~skdeepfake.leakage.leakage_report`
+    to find copies under other names.
 
-    Identities of other sets are other people, though their names be the same:
-    ``details["target"]`` is the set's own, as before. For
-    :class:`~skdeepfake.model_selection.IdentityKFold` on several sets at once, put the
-    name of the set before it.
+    ``details["target"]`` is the identity within its own set. Prefix it with the name of
+    the set to use :class:`~skdeepfake.model_selection.IdentityKFold` on several sets.
 
     Examples
     --------

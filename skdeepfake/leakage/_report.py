@@ -1,4 +1,4 @@
-"""A report on what a data set, or a split of it, gives away."""
+"""Report on what a data set, or a split of it, gives away."""
 
 from __future__ import annotations
 
@@ -237,54 +237,46 @@ def leakage_report(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> LeakageReport:
-    """Say what a data set and a split give away besides the faces.
+    """Report what a data set and a split give away besides the faces.
 
-    A high score has three causes: a good detector, people or files that it has met in
-    training, and something besides the face that tells the classes apart. This looks
-    for the other two.
+    A high score may come from people or files that are in the training set, too, or
+    from anything besides the face that differs between the classes.
 
-    1. For each split, the groups on both sides, and the files: those of one path, and
-       those of the same bytes under other names.
-    2. For each trivial feature, such as the bit rate, how well it alone tells real
-       from fake: the AUC of a small classifier (randomized trees [1]_), cross-validated
-       over groups, with an interval by resampling groups. Well above 0.5, the set
-       gives the answer away: a detector may learn just that, and a score on the set
-       says little about faces.
+    1. For each split, list the groups and the files on both sides. Files are compared
+       by path and by content.
+    2. For each trivial feature, such as the bit rate, compute how well it alone
+       separates real from fake: the AUC of randomized trees [1]_, cross-validated over
+       groups, with an interval by resampling groups.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        What a loader gives: `data`, paths of the videos; `target`, two classes;
-        `groups`, without which each video is a group of its own; `split`, if there is
-        one.
+        Result of a loader: `data`, paths of the videos; `target`, two classes;
+        optionally `groups` and `split`. Without groups, each video is its own.
     split : (train, test), splitter, iterable of (train, test), or None, default=None
-        What to look at: numbers or masks of both sides, or a splitter or a list of
-        these, all of whose splits are looked at. None takes the official lists that
-        ``bunch.split`` names, each against each, and if there are none, no split.
+        Indices or masks of both sides, a list of these, or a splitter. None compares
+        the official lists in ``bunch.split``, if there are any.
     features : str, iterable of str or mapping, default="all"
-        Names of :func:`trivial_features`, which also says what each costs, ``"all"``
-        of them, or none: ``[]``. Or the features themselves, a mapping of names to
-        arrays of shape (n_videos,), as it returns them: numbers, with NaN where
-        nothing is known, or names, with None there.
+        Names of :func:`trivial_features`, ``"all"`` of them, or ``[]`` for none. Or a
+        mapping of names to arrays of shape (n_videos,): numbers, with NaN where
+        unknown, or strings, with None where unknown.
     n_splits : int, default=5
         Number of folds for the features. Each class must be in as many groups.
     sampler, cropper : transformer or None, default=None
-        What looks for faces, as :func:`trivial_features` takes them.
+        Steps that find faces, as in :func:`trivial_features`.
     n_resamples : int, default=1000
-        How many times groups are drawn for the intervals.
+        Number of resamples for the intervals.
     random_state : int, RandomState instance or None, default=None
-        Draws folds, trees and resamples. An int gives the same figures each time.
+        Controls folds, trees and resamples.
     n_jobs : int or None, default=None
-        Videos looked at at once, as threads unless a `joblib.parallel_config` says
-        otherwise. None is 1, -1 all cores.
+        Number of videos that are read at the same time.
     verbose : int, default=0
         1 shows progress bars.
 
     Returns
     -------
     LeakageReport
-        `str` of it is a text; `to_dict` and `to_frame` give the figures, `findings`
-        what is wrong.
+        Print it, or use `findings`, `to_dict` and `to_frame`.
 
     Raises
     ------
@@ -292,10 +284,9 @@ def leakage_report(
         If the bunch lacks something or does not hold two classes, a class is in fewer
         groups than `n_splits`, the group of a video is missing, or `split` is none.
     IndexError
-        If a number or a mask of `split` does not fit to the videos.
+        If an index or a mask of `split` does not fit to the videos.
     VideoReadError
-        If a video cannot be read, and a `sampler` was given whose `on_error` is
-        ``"raise"``.
+        If a video cannot be read, and `sampler` has ``on_error="raise"``.
 
     Warns
     -----
@@ -312,18 +303,12 @@ def leakage_report(
 
     Notes
     -----
-    Where a feature is not known, that is a value too: if all fakes lack a face, the
-    size of the face tells them.
+    An unknown feature is a value, too: if all fakes lack a face, its size separates the
+    classes.
 
-    Of features that say nothing, about one in twenty has an interval above 0.5 by
-    chance, and few groups make that more: below some twenty, intervals are too narrow.
-    An AUC below 0.5 is chance as well.
-
-    An AUC near 0.5 does not acquit a data set, as there is more that may differ:
-    sound, noise, traces of an earlier compression. A mapping lets such features in.
-
-    Only files of one size are read to be compared. A video that was encoded again is
-    another file.
+    About one in twenty useless features has an interval above 0.5 by chance, and more
+    with fewer than some twenty groups. An AUC near 0.5 does not prove that nothing
+    differs: pass features such as sound or noise in a mapping.
 
     References
     ----------

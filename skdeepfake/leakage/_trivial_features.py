@@ -1,4 +1,4 @@
-"""What can be known of a video without looking at what it shows."""
+"""Features of videos that do not depend on the faces."""
 
 from __future__ import annotations
 
@@ -54,31 +54,28 @@ def trivial_features(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Bunch:
-    """Measure what says nothing of a face, and may tell real from fake nevertheless.
+    """Measure features of the files that do not depend on the faces.
 
-    Fakes are made from real videos by tools that write files of their own: in another
-    codec, at another bit rate, cut to another length. A detector that learns that is
-    right about the data set and about nothing else. :func:`leakage_report` says how
-    much these figures tell; here they are for a look of one's own.
+    Fakes are written by other tools than real videos: with another codec, bit rate or
+    length. A detector that learns such a difference works on this data set only.
+    :func:`leakage_report` tells how well these features separate the classes.
 
     Parameters
     ----------
     paths : array-like of shape (n_videos,) of str or os.PathLike
         The videos.
     features : str or iterable of str, default="all"
-        Which: some of the names below, or ``"all"``. Only ``"face_size"`` has frames
-        decoded, and takes nearly all the time.
+        Names of the features below, or ``"all"``. Only ``"face_size"`` decodes frames,
+        and takes nearly all the time.
     sampler : VideoFrameSampler or None, default=None
-        Takes the frames that faces are looked for in; its limits and its `on_error`
-        hold for the containers too. None is
+        Selects the frames in which faces are searched. Its limits and its `on_error`
+        apply to all features. None is
         ``VideoFrameSampler(n_frames=3, on_error="skip")``.
     cropper : transformer or None, default=None
-        Finds the faces. None is a :class:`~skdeepfake.preprocessing.DlibFaceCropper`
-        as it is by default. One with `memory` finds each face once.
+        Finds the faces. None is a :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
     n_jobs : int or None, default=None
-        Videos looked at at once, as threads unless a `joblib.parallel_config` says
-        otherwise. None is 1, -1 all cores. A sampler and a cropper that are given
-        have their own.
+        Number of videos that are read at the same time. A given sampler or cropper has
+        its own.
     verbose : int, default=0
         1 shows progress bars.
 
@@ -118,12 +115,6 @@ def trivial_features(
     --------
     leakage_report : How well each of them tells real from fake.
     skdeepfake.preprocessing.VideoTranscoder : Makes most of them alike.
-
-    Notes
-    -----
-    The containers are believed, as they are by whoever cheats without knowing. They are
-    read by the bundled ffmpeg in a process of its own, after the same check and within
-    the same limits as any video here.
 
     Examples
     --------

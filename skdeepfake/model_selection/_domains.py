@@ -127,21 +127,6 @@ class CrossDatasetSplit(_MetadataSplitter):
             return pairs
         return [(*pair, fold) for pair in pairs for fold in range(self.n_splits)]
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        int
-            For n sets n * (n - 1), or n with ``train="rest"``, times `n_splits`.
-        """
-        return len(self.split_names())
-
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
         sets, labels = check_column(self.dataset, "dataset"), self._labels_of(y)
         names, numbers = self.split_names(), self._numbers_of(groups)

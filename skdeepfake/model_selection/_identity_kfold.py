@@ -111,20 +111,15 @@ class IdentityKFold(_MetadataSplitter):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
+    def split_names(self) -> list[int]:
+        """Give the names of the splits.
 
         Returns
         -------
-        int
-            `n_splits`.
+        list of int, of length n_splits
+            The fold that is tested.
         """
-        return self.n_splits
+        return list(range(self.n_splits))
 
     def left_out(self) -> list[NDArray[np.intp]]:
         """Say which videos are on neither side.

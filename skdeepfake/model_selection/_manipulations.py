@@ -119,21 +119,6 @@ class LeaveOneManipulationOut(_MetadataSplitter):
             )
         return [(method, fold) for method in methods for fold in range(self.n_splits)]
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        int
-            That of methods times `n_splits`.
-        """
-        return len(self.split_names())
-
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
         named = check_column(self.manipulation, "manipulation", optional=True)
         is_real = np.array([name is None for name in named])

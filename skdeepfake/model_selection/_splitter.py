@@ -69,6 +69,25 @@ class _MetadataSplitter(BaseCrossValidator):
         # training on those that do not.
         yield from list(self._splits(y, groups))
 
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Give the number of splits.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Not used, present for the API's sake.
+
+        Returns
+        -------
+        int
+            The number of splits.
+        """
+        return len(self.split_names())
+
+    @abstractmethod
+    def split_names(self) -> list[Any]:
+        """Give the names of the splits, in their order."""
+
     @abstractmethod
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
         """Give the splits of videos that have been counted."""

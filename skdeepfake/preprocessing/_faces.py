@@ -86,7 +86,6 @@ class FaceFollower:
 
     def find(self, frame: np.ndarray) -> Face | None:
         """Find the followed person's face in the next frame of the clip."""
-        _check_frame(frame)
         face = self._find(frame)
         if face is not None:
             self._last, self._missed = face, 0
@@ -240,18 +239,3 @@ def _detector() -> Any:
     if not hasattr(_local, "detector"):
         _local.detector = pickle.loads(_pickled_detector())
     return _local.detector
-
-
-def _check_frame(frame: np.ndarray) -> None:
-    if not isinstance(frame, np.ndarray):
-        raise ValueError(f"A frame must be an array, got {type(frame).__name__}.")
-    if (
-        frame.ndim != 3
-        or frame.shape[2] != 3
-        or frame.dtype != np.uint8
-        or frame.size == 0
-    ):
-        raise ValueError(
-            "A frame must be RGB, of shape (height, width, 3) and dtype uint8; got "
-            f"shape {frame.shape} and dtype {frame.dtype}."
-        )

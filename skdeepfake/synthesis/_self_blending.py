@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Literal, overload
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -155,104 +155,38 @@ class SelfBlender(Versioned, BaseEstimator):
         self.margin = margin
         self.landmarks = landmarks
 
-    @overload
     def blend(
-        self,
-        face: ArrayLike,
-        random_state: RandomState = ...,
-        *,
-        return_mask: Literal[False] = ...,
-    ) -> Image: ...
-
-    @overload
-    def blend(
-        self, face: ArrayLike, random_state: RandomState = ..., *, return_mask: bool
-    ) -> Any: ...
-
-    def blend(
-        self,
-        face: ArrayLike,
-        random_state: RandomState = None,
-        *,
-        return_mask: bool = False,
-    ) -> Any:
-        """Make a fake of one face.
-
-        Parameters
-        ----------
-        face : ndarray of uint8, shape (height, width, 3)
-            A crop, RGB, of at least 16 x 16 pixels. It stays as it is.
-        random_state : int, RandomState, Generator instance or None, default=None
-            Draws all that is left to chance. An int makes the same fake each time: pass
-            a Generator for other ones at each call.
-        return_mask : bool, default=False
-            Whether to return the mask, too.
-
-        Returns
-        -------
-        fake : ndarray of uint8, shape (height, width, 3)
-            A new crop. Of a black one, which is none of a face, a copy.
-        mask : ndarray of float32, shape (height, width)
-            The share of the source in each pixel, 0 to 1; all zeros for a black crop.
-            Only with `return_mask`.
-
-        Raises
-        ------
-        ValueError
-            If `face` is not such a crop, `landmarks` is no such file, or a parameter is
-            out of its range.
-
-        See Also
-        --------
-        blend_many : Fakes of many faces, or videos.
-        """
-        parts = self._blend(face, random_state, (3,), "face")
-        return (parts.fake, parts.mask) if return_mask else parts.fake
-
-    @overload
-    def blend_many(
-        self,
-        faces: ArrayLike,
-        random_state: RandomState = ...,
-        *,
-        return_mask: Literal[False] = ...,
-    ) -> Image: ...
-
-    @overload
-    def blend_many(
-        self, faces: ArrayLike, random_state: RandomState = ..., *, return_mask: bool
-    ) -> Any: ...
-
-    def blend_many(
         self,
         faces: ArrayLike,
         random_state: RandomState = None,
         *,
         return_mask: bool = False,
     ) -> Any:
-        """Make a fake of each face, or of each video.
+        """Make a fake of a face, of each face or of each video.
 
-        All that is drawn is drawn once for a video: its frames are altered alike and
-        through the same mask, as those of a fake are that was made in one go. With
-        `landmarks` the mask follows the face. A sample's draw depends on its place in
-        the array, and not on what the others show.
+        The frames of a video share one draw: they are altered alike and through the
+        same mask, as those of a fake that was made in one go. With `landmarks` the mask
+        follows the face. The draw of a sample depends on its place in the array, not
+        on the other samples.
 
         Parameters
         ----------
-        faces : ndarray of uint8, shape (n_samples, ..., height, width, 3)
-            Crops, RGB, of at least 16 x 16 pixels: one for each sample or, with an axis
-            more, the frames of each. Slots without a face are all zeros.
+        faces : ndarray of uint8, shape (height, width, 3), \
+                (n_samples, height, width, 3) or \
+                (n_samples, n_frames, height, width, 3)
+            RGB crops of at least 16 x 16 pixels. All zeros where there is no face.
         random_state : int, RandomState, Generator instance or None, default=None
-            As in :meth:`blend`.
+            Controls all draws. Pass an int for the same fakes each time, or a Generator
+            for other ones at each call.
         return_mask : bool, default=False
             Whether to return the masks, too.
 
         Returns
         -------
         fakes : ndarray of uint8, of the shape of `faces`
-            Slots without a face are all zeros.
+            A new array. All zeros where there is no face.
         masks : ndarray of float32, of the shape of `faces` without its last axis
-            Only with `return_mask`.
+            Share of the source in each pixel, 0 to 1. Only with `return_mask`.
 
         Raises
         ------
@@ -270,11 +204,11 @@ class SelfBlender(Versioned, BaseEstimator):
         >>> from skdeepfake.synthesis import SelfBlender
         >>> videos = np.zeros((2, 3, 32, 32, 3), np.uint8)
         >>> videos[:, :2] = 100
-        >>> fakes = SelfBlender().blend_many(videos, random_state=0)
+        >>> fakes = SelfBlender().blend(videos, random_state=0)
         >>> fakes.any(axis=(2, 3, 4)).tolist()
         [[True, True, False], [True, True, False]]
         """
-        parts = self._blend(faces, random_state, (4, 5), "faces")
+        parts = self._blend(faces, random_state)
         return (parts.fake, parts.mask) if return_mask else parts.fake
 
     def blend_pairs(
@@ -288,7 +222,7 @@ class SelfBlender(Versioned, BaseEstimator):
         Parameters
         ----------
         faces : ndarray of uint8, shape (..., height, width, 3)
-            As in :meth:`blend` or :meth:`blend_many`.
+            As in :meth:`blend`.
         random_state : int, RandomState, Generator instance or None, default=None
             As there; the fakes are the same.
 
@@ -297,7 +231,7 @@ class SelfBlender(Versioned, BaseEstimator):
         targets : ndarray of uint8, of the shape of `faces`
             A new array.
         fakes : ndarray of uint8, of the shape of `faces`
-            What `blend` or `blend_many` gives.
+            What `blend` returns.
 
         Raises
         ------
@@ -315,22 +249,16 @@ class SelfBlender(Versioned, BaseEstimator):
         >>> real[0, 0].tolist() == fake[0, 0].tolist() != face[0, 0].tolist()
         True
         """
-        parts = self._blend(faces, random_state, (3, 4, 5), "faces")
+        parts = self._blend(faces, random_state)
         return parts.target, parts.fake
 
-    def _blend(
-        self,
-        X: ArrayLike,
-        random_state: RandomState,
-        n_axes: tuple[int, ...],
-        name: str,
-    ) -> Parts:
+    def _blend(self, X: ArrayLike, random_state: RandomState) -> Parts:
         self._validate_params()
         _check_choices(
             "shapes", self.shapes, tuple(SHAPES).__contains__, ", ".join(SHAPES)
         )
         _check_choices("ratios", self.ratios, _is_ratio, "numbers over 0, up to 1")
-        images = _check_crops(X, n_axes, name)
+        images = _check_crops(X)
         rng = as_generator(random_state)
 
         # One sample, and one slot in it, where there are none.
@@ -385,22 +313,18 @@ def _is_ratio(value: Any) -> bool:
     return isinstance(value, Real) and 0 < float(value) <= 1
 
 
-def _check_crops(X: ArrayLike, n_axes: tuple[int, ...], name: str) -> Image:
+def _check_crops(X: ArrayLike) -> Image:
     images = np.asarray(X)
     if (
         images.dtype != np.uint8
-        or images.ndim not in n_axes
+        or images.ndim not in (3, 4, 5)
         or images.shape[-1] != 3
         or min(images.shape[-3:-1]) < _MIN_SIDE
     ):
-        shapes = {
-            3: "(height, width, 3)",
-            4: "(n_samples, height, width, 3)",
-            5: "(n_samples, n_frames, height, width, 3)",
-        }
         raise ValueError(
-            f"{name} has the shape {images.shape} and the dtype {images.dtype}, but "
-            f"must be RGB: uint8 of shape {' or '.join(shapes[n] for n in n_axes)}, "
-            f"of at least {_MIN_SIDE} x {_MIN_SIDE} pixels"
+            f"faces has the shape {images.shape} and the dtype {images.dtype}, but "
+            "must be RGB: uint8 of shape (height, width, 3), (n_samples, height, width, "
+            "3) or (n_samples, n_frames, height, width, 3), of at least "
+            f"{_MIN_SIDE} x {_MIN_SIDE} pixels"
         )
     return images

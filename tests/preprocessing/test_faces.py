@@ -201,22 +201,6 @@ def test_score_threshold_is_honoured(portrait):
     assert follower.find(paste(canvas(), veiled(portrait), (300, 180))) is None
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
-        np.zeros((64, 64), np.uint8),
-        np.zeros((64, 64, 4), np.uint8),
-        np.zeros((64, 64, 3), np.float32),
-        np.zeros((0, 64, 3), np.uint8),
-        "frame.png",
-    ],
-    ids=["gray", "four channels", "float", "empty", "no array"],
-)
-def test_wrong_frame_is_a_clear_error(frame):
-    with pytest.raises(ValueError, match=r"[Aa] frame must be"):
-        FaceFollower().find(frame)
-
-
 def test_mirrored_view_is_accepted(portrait):
     frame = paste(canvas(), portrait, (200, 180))
     assert_lies_at(FaceFollower().find(frame[:, ::-1]), (440, 180), FACE_SIZE)

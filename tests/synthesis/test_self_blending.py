@@ -303,8 +303,8 @@ def test_a_sample_is_drawn_by_its_place_and_not_by_the_others(face):
     alike = np.repeat(face[None], 3, axis=0)
     faces = alike.copy()
     faces[0], faces[1] = noise(seed=1), 0
-    fakes, masks = SelfBlender().blend_many(faces, 0, return_mask=True)
-    others = SelfBlender().blend_many(alike, 0)
+    fakes, masks = SelfBlender().blend(faces, 0, return_mask=True)
+    others = SelfBlender().blend(alike, 0)
     np.testing.assert_array_equal(fakes[2], others[2])
     assert (others[0] != others[2]).mean() > 0.1
     assert masks.shape == (3, 96, 96)
@@ -315,7 +315,7 @@ def test_the_frames_of_a_video_are_altered_alike(face):
     videos = np.zeros((2, 3, 96, 96, 3), np.uint8)
     videos[:, :2] = face
     videos[0, 2] = face[:, ::-1]
-    fakes, masks = SelfBlender().blend_many(videos, 0, return_mask=True)
+    fakes, masks = SelfBlender().blend(videos, 0, return_mask=True)
     np.testing.assert_array_equal(fakes[:, 0], fakes[:, 1])
     np.testing.assert_array_equal(masks[0, 0], masks[0, 2])
     assert (fakes[0, 0] != fakes[1, 0]).mean() > 0.1
@@ -346,7 +346,7 @@ def test_the_face_given_stays_as_it_is(altered):
 def test_the_smallest_and_oblong_crops_are_blended(shape):
     faces = np.full((8, *shape), 120, np.uint8)
     blender = SelfBlender(ratios=(1,), shapes=("without_forehead",), movement=0)
-    fakes, masks = blender.blend_many(faces, 0, return_mask=True)
+    fakes, masks = blender.blend(faces, 0, return_mask=True)
     assert fakes.shape == faces.shape
     assert ((fakes != 120).mean(axis=(1, 2, 3)) > 0.1).all()
     # In either direction as much of the crop as of any other.
@@ -417,7 +417,7 @@ def test_the_mask_follows_the_landmarks_from_frame_to_frame(face, models, monkey
     video = np.repeat(face[None, None], 2, axis=1)
     find = _recorded_moves(monkeypatch, [0, 12])
     params = {"landmarks": models[68], "margin": MARGIN, "ratios": (1,)}
-    masks = SelfBlender(**params).blend_many(video, 0, return_mask=True)[1][0]
+    masks = SelfBlender(**params).blend(video, 0, return_mask=True)[1][0]
     assert len(find) == 2
     columns = np.arange(96)
     middles = [(mask.sum(axis=0) @ columns) / mask.sum() for mask in masks]
@@ -505,15 +505,6 @@ def test_bad_parameters_are_named(face, params, message):
     ],
 )
 def test_what_is_no_crop_is_refused(wrong):
-    found = f"face has the shape {wrong.shape} and the dtype {wrong.dtype}, but must"
+    found = f"faces has the shape {wrong.shape} and the dtype {wrong.dtype}, but must"
     with pytest.raises(ValueError, match=re.escape(found)):
         SelfBlender().blend(wrong)
-    with pytest.raises(ValueError, match="faces has the shape"):
-        SelfBlender().blend_many(wrong[None])
-
-
-def test_many_faces_are_not_taken_for_one_nor_one_for_many(face):
-    with pytest.raises(ValueError, match=r"of shape \(height, width, 3\), of at least"):
-        SelfBlender().blend(face[None])
-    with pytest.raises(ValueError, match=r"of shape \(n_samples, height"):
-        SelfBlender().blend_many(face)
