@@ -15,7 +15,7 @@ def shared_docs(texts: Mapping[str, str]) -> Callable[[T], T]:
 
     def decorate(thing: T) -> T:
         if thing.__doc__ is not None:  # as it is under `python -OO`
-            doc = inspect.cleandoc(thing.__doc__)
+            doc = f"{inspect.cleandoc(thing.__doc__)}\n"
             for name, text in texts.items():
                 doc = doc.replace(f"{{{{{name}}}}}\n", textwrap.dedent(text))
             thing.__doc__ = doc

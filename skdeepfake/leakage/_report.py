@@ -76,15 +76,6 @@ class LeakageReport:
     See Also
     --------
     trivial_features : Measures the features.
-
-    Examples
-    --------
-    >>> from sklearn.utils import Bunch
-    >>> from skdeepfake.leakage import leakage_report
-    >>> videos = Bunch(data=["a.mp4", "b.mp4"], target=[0, 1], groups=[7, 7])
-    >>> report = leakage_report(videos, split=([0], [1]), features=[])
-    >>> report.splits[0].groups, report.splits[0].share_affected
-    ([7], 1.0)
     """
 
     n_videos: int

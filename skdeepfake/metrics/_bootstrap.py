@@ -35,16 +35,6 @@ class BootstrapInterval(NamedTuple):
     See Also
     --------
     group_bootstrap : Computes it.
-
-    Examples
-    --------
-    >>> from sklearn.metrics import accuracy_score
-    >>> from skdeepfake.metrics import group_bootstrap
-    >>> estimate, low, high, n_valid = group_bootstrap(
-    ...     accuracy_score, [0, 1, 1], [0, 1, 1], n_resamples=10, random_state=0
-    ... )
-    >>> f"{estimate} ({low} to {high})"
-    '1.0 (1.0 to 1.0)'
     """
 
     estimate: Any

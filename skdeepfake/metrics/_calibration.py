@@ -35,13 +35,6 @@ class ReliabilityCurve(NamedTuple):
     --------
     reliability_curve : Computes it.
     skdeepfake.plotting.ReliabilityDisplay : Draws it.
-
-    Examples
-    --------
-    >>> from skdeepfake.metrics import reliability_curve
-    >>> curve = reliability_curve([0, 1, 1], [0.25, 0.25, 0.875], n_bins=2)
-    >>> curve.predicted, curve.observed
-    (array([0.25 , 0.875]), array([0.5, 1. ]))
     """
 
     predicted: NDArray[np.float64]

@@ -33,13 +33,6 @@ class FrameScores(NamedTuple):
     See Also
     --------
     frame_scores : Makes it.
-
-    Examples
-    --------
-    >>> from skdeepfake.metrics import frame_scores
-    >>> scores = frame_scores([0, 1], [[0.1, 0.3], [0.9, float("nan")]])
-    >>> scores.y_score, scores.video
-    (array([0.1, 0.3, 0.9]), array([0, 0, 1]))
     """
 
     y_true: NDArray
@@ -61,12 +54,6 @@ class Coverage(NamedTuple):
     See Also
     --------
     coverage : Computes it.
-
-    Examples
-    --------
-    >>> from skdeepfake.metrics import coverage
-    >>> f"{coverage([[0.1, float('nan')]]).frames:.0%} of the frames have a face"
-    '50% of the frames have a face'
     """
 
     videos: float

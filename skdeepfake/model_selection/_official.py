@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from .._groups import format_examples
+from .._video._paths import check_paths
 from .._video_lists import VideoList
 from ..exceptions import DatasetError, MissingVideosWarning
 from ._leakage import check_no_leakage
@@ -145,7 +145,7 @@ class OfficialSplit(BaseCrossValidator):
         if self.missing not in _MISSING:
             expected = ", ".join(map(repr, _MISSING))
             raise ValueError(f"missing={self.missing!r} must be one of {expected}")
-        paths = _paths(X)
+        paths = check_paths(X, caller="OfficialSplit")
         found = self._find(paths)
         others = {number for part in found.values() for number in part}
         rest = [i for i in range(len(paths)) if i not in others]
@@ -199,16 +199,3 @@ class OfficialSplit(BaseCrossValidator):
             raise DatasetError(f"{message} (missing='raise')")
         if self.missing == "warn":
             warnings.warn(message, MissingVideosWarning, stacklevel=4)
-
-
-def _paths(X: Sequence[Any]) -> list[str]:
-    paths = [os.fspath(x) if isinstance(x, (str, os.PathLike)) else x for x in X]
-    for number, path in enumerate(paths):
-        if not isinstance(path, str):
-            raise TypeError(
-                "OfficialSplit finds videos by their names, so X must be paths (str "
-                f"or os.PathLike), but the element at position {number} is of type "
-                f"{type(path).__name__}: put what makes arrays of paths into the "
-                "pipeline"
-            )
-    return [str(path) for path in paths]

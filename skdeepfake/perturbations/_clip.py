@@ -39,12 +39,6 @@ class Perturbation(NamedTuple):
     See Also
     --------
     VideoPerturber : Does it to many videos.
-
-    Examples
-    --------
-    >>> from skdeepfake.perturbations import Perturbation
-    >>> Perturbation("GNC", 2).boxes
-    'perturbed'
     """
 
     distortion: str
@@ -155,27 +149,12 @@ class PerturbedClip(Clip):
             did = did._replace(seed=0)
         return (*self.source.identity, *did, ALGORITHM_VERSION)
 
-    def map_faces(
+    def _map_faces(
         self,
         make_function: Callable[[], Callable[..., T]],
         *,
         n_threads: int | None = None,
     ) -> list[T | None]:
-        """Apply a function that searches a face in each frame and cuts it out.
-
-        Parameters
-        ----------
-        make_function : callable
-            As `map` takes it. The function gets the distorted frame and, with
-            ``boxes="clean"``, the frame before all distortions to search in.
-        n_threads : int or None, default=None
-            Threads of the decoder; None for all cores.
-
-        Returns
-        -------
-        list of length n_frames
-            The function's results, None in empty slots.
-        """
         if self.perturbation.boxes != "clean":
             return self.map(make_function, n_threads=n_threads)
 

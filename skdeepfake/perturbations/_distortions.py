@@ -58,14 +58,6 @@ class Distortion(NamedTuple):
     --------
     distort : Distorts a frame.
     VideoPerturber : Says what they do.
-
-    Examples
-    --------
-    >>> from skdeepfake.perturbations import DISTORTIONS
-    >>> DISTORTIONS["JPEG"].name
-    'JPEG compression'
-    >>> DISTORTIONS["JPEG"].parameter(level=5, mode="corrected")
-    10
     """
 
     name: str

@@ -201,26 +201,15 @@ class Clip:
 
         return self._in_one_pass(results)
 
-    def map_faces(
+    def _map_faces(
         self,
         make_function: Callable[[], Callable[..., T]],
         *,
         n_threads: int | None = None,
     ) -> list[T | None]:
-        """Apply a function that searches a face in each frame and cuts it out.
+        """Apply a function that finds a face in each frame and cuts it out, as `map`.
 
-        Parameters
-        ----------
-        make_function : callable
-            As `map` takes it. The function gets the frame to cut from and, where it is
-            another one, the frame to search in.
-        n_threads : int or None, default=None
-            Threads of the decoder; None for all cores.
-
-        Returns
-        -------
-        list of length n_frames
-            The function's results, None in empty slots.
+        It gets the frame to cut from and, if another one, the frame to search in.
         """
         return self.map(make_function, n_threads=n_threads)
 

@@ -250,7 +250,7 @@ def _decode_and_crop(
 
         return crop
 
-    crops: Crops = list(clip.map_faces(start, n_threads=n_threads))
+    crops: Crops = list(clip._map_faces(start, n_threads=n_threads))
     assert clip.plan is not None  # proven by the decoding
     return crops, clip.plan
 

@@ -323,8 +323,8 @@ def _check_crops(X: ArrayLike) -> Image:
     ):
         raise ValueError(
             f"faces has the shape {images.shape} and the dtype {images.dtype}, but "
-            "must be RGB: uint8 of shape (height, width, 3), (n_samples, height, width, "
-            "3) or (n_samples, n_frames, height, width, 3), of at least "
+            "must be RGB: uint8 of shape (height, width, 3), (n_samples, height, "
+            "width, 3) or (n_samples, n_frames, height, width, 3), of at least "
             f"{_MIN_SIDE} x {_MIN_SIDE} pixels"
         )
     return images

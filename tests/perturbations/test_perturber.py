@@ -376,7 +376,7 @@ def test_broken_promise_is_kept_with_both_videos_in_step(short):
     assert 2 < n_there < 8
     (clip,) = perturb(sample(short, n_frames=9), "VC", 1, boxes="clean")
     with pytest.warns(UserWarning, match=r"short\.avi.*is damaged") as caught:
-        pairs = clip.map_faces(lambda: lambda *frames: np.array(frames, float))
+        pairs = clip._map_faces(lambda: lambda *frames: np.array(frames, float))
     assert [pair is None for pair in pairs] == [False] * n_there + [True] * (
         9 - n_there
     )
