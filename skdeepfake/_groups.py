@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._missing import is_pandas_na
@@ -64,6 +66,29 @@ def encode(values: Sequence[Hashable]) -> NDArray[np.intp]:
     return np.array(
         [numbers.setdefault(value, len(numbers)) for value in values], np.intp
     )
+
+
+def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
+    """Group videos so that no identity is in two groups.
+
+    A fake shows two people, the target and the source, and so ties their videos
+    together. Groups are the connected components of the graph of videos and
+    identities; grouping by the target alone leaves the source in other groups.
+    """
+    n_videos = len(identities)
+    nodes: dict[str, int] = {}
+    edges = [
+        (video, n_videos + nodes.setdefault(identity, len(nodes)))
+        for video, shown in enumerate(identities)
+        for identity in shown
+    ]
+    n_nodes = n_videos + len(nodes)
+    graph = coo_array(
+        (np.ones(len(edges), np.int8), np.transpose(edges)), shape=(n_nodes, n_nodes)
+    )
+    _, components = connected_components(graph, directed=False)
+    # SciPy does not promise an order of its numbers.
+    return encode(components[:n_videos].tolist())
 
 
 def check_indices(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:

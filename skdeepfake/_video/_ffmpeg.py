@@ -26,7 +26,6 @@ _WHOLE = "bwdif=mode=send_frame:deint=interlaced"
 _ASPECT = r"if(between(sar\,1/4\,4)\,sar\,1)"
 _SQUARE = rf"scale='trunc(iw*max(1\,{_ASPECT})+0.5)':'trunc(ih/min(1\,{_ASPECT})+0.5)'"
 
-
 # Seconds between two frames, at the least.
 _SHORTEST = 1e-3
 
@@ -35,7 +34,7 @@ _FOR_EVER = 1e9
 
 
 def count(path: str, duration: float | None, max_pixels: int | None) -> list[str]:
-    """Have the times of all frames written, for `read_times`."""
+    """Give the command that writes the times of the frames of some seconds, or all."""
     trim = []
     if duration is not None and duration < _FOR_EVER:
         trim = ["-t", f"{max(duration, 1e-6):.6f}"]
@@ -48,7 +47,7 @@ def count(path: str, duration: float | None, max_pixels: int | None) -> list[str
 
 
 def decode(path: str, numbers: Sequence[int], max_pixels: int | None) -> list[str]:
-    """Have some frames written, for `read_frames`."""
+    """Give the command that writes some frames; their numbers increase."""
     wanted = "+".join(rf"between(n\,{a}\,{b})" for a, b in _runs(numbers))
     return [
         *_source(path, max_pixels),
@@ -60,14 +59,17 @@ def decode(path: str, numbers: Sequence[int], max_pixels: int | None) -> list[st
 
 
 def describe(path: str, max_pixels: int | None = None) -> list[str]:
-    """Have the streams of a video described, for `read_is_interlaced`."""
+    """Give the command that describes streams; it fails, for want of an output."""
     command = _source(path, max_pixels)
     command[command.index("-loglevel") + 1] = "info"
     return command
 
 
 def pixel_limit(max_pixels: int | None) -> list[str]:
-    """Say to ffmpeg how large the frames may be that it reads."""
+    """Give the options that limit the frames of an input.
+
+    The limit is a little larger, since ffmpeg counts the edges that a decoder adds.
+    """
     if max_pixels is None:
         return []
     return ["-max_pixels:v", str(min(max_pixels * 5 // 4 + 2**16, 2**31 - 1))]
@@ -97,7 +99,7 @@ def _runs(numbers: Sequence[int]) -> list[list[int]]:
 
 
 def read_times(output: BinaryIO) -> Sequence[float]:
-    """Read the times of all frames."""
+    """Read what `count` writes: seconds from the first frame on, increasing."""
     time_base = first = 0.0
     times = array.array("d")  # there may be many
     for line in output:
@@ -113,7 +115,7 @@ def read_times(output: BinaryIO) -> Sequence[float]:
 
 
 def read_frames(output: BinaryIO) -> Iterator[NDArray[np.uint8]]:
-    """Read frames as they come, to the first that is not whole."""
+    """Read what `decode` writes: RGB frames, up to the first that is not whole."""
     while output.readline() == b"P6\n":
         size = re.match(rb"(\d+) (\d+)\n$", output.readline())
         if size is None or output.readline() != b"255\n":
@@ -126,7 +128,10 @@ def read_frames(output: BinaryIO) -> Iterator[NDArray[np.uint8]]:
 
 
 def read_is_interlaced(output: BinaryIO, path: str) -> bool:
-    """Read whether the frames of a video are made of two fields each."""
+    """Read from what `describe` writes whether frames consist of two fields each.
+
+    The path is in the output, too, whatever it may look like.
+    """
     text = output.read().replace(os.fsencode(os.path.abspath(path)), b"")
     video = re.search(rb"^  Stream #0:\d+\S*: Video: .*$", text, re.MULTILINE)
     fields = rb"\b(top|bottom) (first|coded first)"

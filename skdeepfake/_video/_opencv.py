@@ -41,7 +41,11 @@ class ReadingError(Exception):
 
 
 class Video:
-    """A video within limits, as an iterator over the times of its frames."""
+    """A video within limits, as an iterator over the times of its frames.
+
+    The path is absolute, since FFmpeg takes `concat:a` for a protocol. With `packets`
+    it goes from packet to packet, in the order of decoding, and decodes none.
+    """
 
     def __init__(
         self,
@@ -114,7 +118,7 @@ class Video:
             yield seconds
 
     def frame(self) -> NDArray[np.uint8]:
-        """Get the present frame."""
+        """Get the present frame: RGB, upright, of square pixels."""
         decoded, frame = self._capture.retrieve()
         if not decoded:
             kind = "refused" if self._gave_frames else "undecodable"
@@ -150,7 +154,7 @@ class Video:
 
 
 def too_large(width: int, height: int, max_pixels: int | None) -> str | None:
-    """Say that a frame is too large, if it is."""
+    """Say what is wrong and what to do if a frame is too large."""
     if max_pixels is None or width * height <= max_pixels:
         return None
     return (
@@ -160,7 +164,7 @@ def too_large(width: int, height: int, max_pixels: int | None) -> str | None:
 
 
 def too_long(seconds: float, max_duration: float | None) -> str | None:
-    """Say that a video is too long, if it is."""
+    """Say what is wrong and what to do if a video is too long."""
     if max_duration is None or seconds <= max_duration:
         return None
     return (
@@ -175,7 +179,10 @@ def promised_times(
     max_pixels: int | None = None,
     max_duration: float | None = None,
 ) -> list[float] | None:
-    """Read from the container which frames there should be, without decoding."""
+    """Read from the container the seconds of all frames, None if it does not tell.
+
+    Only decoding proves them: an edit list hides frames, a truncated file lacks them.
+    """
     video = Video(path, max_pixels, max_duration, packets=True)
     times: list[float] = []
     past = 0
@@ -206,7 +213,7 @@ def decoded_times(
     *,
     trusted: bool = False,
 ) -> list[float]:
-    """Decode a video to see which frames there are."""
+    """Decode a video to get the seconds of all frames; `trusted` as below."""
     video = Video(path, max_pixels, max_duration)
     times: list[float] = []
     seen: list[NDArray[np.uint8]] = []
@@ -236,7 +243,13 @@ def decoded_frames(
     n_threads: int | None = None,
     trusted: bool = False,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Decode some frames, in one pass that ends with the frame after the last."""
+    """Decode frames, `wanted` by number and seconds, in one pass.
+
+    Unless `trusted`, an error of the kind "doubtful" is raised if the first two frames
+    are the same: OpenCV 4.13 and 5.0 cannot convert interlaced frames, and give the
+    same memory for each of them, whatever it held before. No frame has been yielded
+    before an error of the kind "doubtful" or "undecodable".
+    """
     video = Video(path, max_pixels, max_duration, n_threads)
     missing = dict(wanted)
     seen: list[NDArray[np.uint8]] = []

@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 
 def evenly_in_time(timestamps: NDArray[np.float64], n_frames: int) -> NDArray[np.intp]:
-    """Choose frames that lie evenly in time, none of them twice."""
+    """Choose the frames nearest to evenly spaced moments, none of them twice.
+
+    The first and the last frame are among them; all, if there are no more.
+    """
     n_existing = len(timestamps)
     if n_existing <= n_frames:
         return np.arange(n_existing)

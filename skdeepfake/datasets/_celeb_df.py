@@ -71,18 +71,13 @@ def load_celeb_df(
     Labels come from the folders. In the list, 1 means real and 0 fake, other than in
     `target`; an entry that says otherwise is reported.
 
-    The faces of 59 celebrities were swapped within few circles. By the 340 fakes that
-    the list of version 2 names, there are four groups with fakes in them, the largest
-    with four fifths of these fakes, and all fakes can only make them fewer. Whoever
-    is in no fake, as the people of `YouTube-real`, is a group alone. The list does not
-    keep people apart, so that :func:`~skdeepfake.model_selection.check_no_leakage`
-    raises for this split. The field uses the list to test what was trained on another
-    data set, where this does not matter. To train on it
-    with strangers in the test, split by
-    ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides.
-    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos
-    of one person together.
+    Faces were swapped within few circles of celebrities: the 340 fakes in the list of
+    version 2 form four groups, the largest with four fifths of them. The list does not
+    separate people, so that :func:`~skdeepfake.model_selection.check_no_leakage` raises
+    for this split. It is meant for testing what was trained on another data set. To
+    train on it, split by ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`. For intervals by bootstrap,
+    ``groups=details["target"]`` keeps at least the videos of one person together.
 
     References
     ----------

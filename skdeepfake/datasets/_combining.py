@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length
 
-from .._groups import check_column, format_examples
+from .._groups import check_column, connected_groups, format_examples
 from ..exceptions import DatasetWarning
-from ._identities import connected_groups
 
 
 def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:

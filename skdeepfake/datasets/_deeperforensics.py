@@ -82,13 +82,12 @@ def load_deeperforensics(
     made of it.
 
     Each of the 100 actors is the source of some ten fakes, so that there are 100
-    groups of some ten originals each. The official lists keep sources apart. Together
-    with the fakes of FaceForensics++, which tie the same originals in pairs, larger
-    groups arise; then compute them of both sets at once, not of each.
+    groups. The official lists separate sources. With the fakes of FaceForensics++,
+    which connect the same originals in pairs, use
+    :func:`~skdeepfake.datasets.combine_datasets`.
 
     All variants but `end_to_end` and `reenact_postprocess` are distorted, and the real
-    videos are not: a detector that is trained on them as they are learns the
-    distortion. Distort the real videos too.
+    videos are not: distort these, too, or a detector learns the distortion.
 
     References
     ----------

@@ -162,15 +162,11 @@ def load_dfd(
     -----
     There is no official split, so `split` is None.
 
-    The faces of 28 actors were swapped with each other, so that few groups are left,
-    or one: then no split keeps all identities apart, and `GroupKFold` says so. The
-    field tests on the whole set after training on another. To train on it
-    nevertheless, split by ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides.
-    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos
-    of one actor together.
-
-    A video may show two actors, only one of whom was forged.
+    The faces of 28 actors were swapped with each other, so that there are few groups.
+    To train on it, split by ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`. For intervals by bootstrap,
+    ``groups=details["target"]`` keeps at least the videos of one actor together. A
+    video may show two actors, only one of whom was forged.
 
     References
     ----------

@@ -63,12 +63,9 @@ def load_paper_folders(
 
     Notes
     -----
-    The paper's code cuts each name to its first three characters. Names that were cut
-    say nothing of the source, so that the same face may have been put into videos of
-    several groups: DeeperForensics-1.0 put each of 100 faces into ten. Where the names
-    are whole, groups are by source too.
-
-    There is no official split, so `split` is None. The paper splits frames at random.
+    Names that the paper's code has cut to three characters do not tell the source, so
+    that one face may be in several groups. Where names are complete, groups are by
+    source, too. There is no official split; the paper splits frames at random.
 
     References
     ----------

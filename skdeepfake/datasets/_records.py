@@ -15,10 +15,9 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._docs import shared_docs
-from .._groups import format_examples
+from .._groups import connected_groups, format_examples
 from .._pandas import import_pandas
 from ..exceptions import DatasetError, DatasetWarning, MissingVideosWarning
-from ._identities import connected_groups
 from ._listing import TARGET_NAMES, videos_in
 
 REAL, FAKE = range(len(TARGET_NAMES))

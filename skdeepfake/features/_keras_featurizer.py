@@ -256,7 +256,7 @@ class KerasFeaturizer(StatelessTransformer):
         to_do[list(known)] = False
         for i, computed in self._compute(videos, to_do, network):
             if cache is not None:
-                cache.store(keys[i], computed)
+                cache._store(keys[i], computed)
             features[i, filled[i]] = self._pool(computed)
         return features
 
@@ -329,7 +329,7 @@ def _digest(faces: NDArray[np.uint8]) -> str:
 
 def _load(cache: FeatureCache, key: Hashable) -> NDArray | None:
     try:
-        return cache.load(key)
+        return cache._load(key)
     except CacheError as error:
         warnings.warn(
             f"{error}; the features are computed again", CacheWarning, stacklevel=5

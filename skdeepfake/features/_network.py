@@ -138,7 +138,7 @@ def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwo
 
 
 def digest(model: keras.Model) -> str:
-    """Describe a model's architecture and weights in a few letters."""
+    """Hash a model's architecture and weights, whatever its layers are called."""
     architecture = _numbered(json.loads(model.to_json()), {})
     content = hashlib.sha256(json.dumps(architecture).encode())
     for weight in model.get_weights():

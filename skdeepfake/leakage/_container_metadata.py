@@ -31,12 +31,12 @@ _NAN = float("nan")
 
 
 class ContainerMetadata(NamedTuple):
-    """What is known of a file without decoding it; NaN or None where nothing is."""
+    """Metadata of a file, read without decoding it; NaN or None if unknown."""
 
-    file_size: float = _NAN
-    duration: float = _NAN
-    frame_rate: float = _NAN
-    width: float = _NAN
+    file_size: float = _NAN  # bytes
+    duration: float = _NAN  # seconds
+    frame_rate: float = _NAN  # frames per second, on average
+    width: float = _NAN  # pixels, as stored
     height: float = _NAN
     codec: str | None = None
 
@@ -53,7 +53,7 @@ def container_metadata(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> list[ContainerMetadata | VideoReadError]:
-    """Ask for what the containers say."""
+    """Read the metadata of videos, or why they cannot be read."""
     processes = Processes()
     ask = partial(_ask, limits=limits, processes=processes)
     try:
@@ -92,7 +92,7 @@ def _ask(
 
 
 def read_description(told: str, path: str) -> ContainerMetadata | None:
-    """Read what ffmpeg writes about a file."""
+    """Read the metadata of the first video stream from what ffmpeg writes, if any."""
     told = _without_path(told, path)
     streams = [words for words in _STREAM.findall(told) if _PICTURE not in words]
     if not streams:

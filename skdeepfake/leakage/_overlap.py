@@ -146,7 +146,7 @@ def _sides_of_lists(
 
 
 def same_contents(paths: Sequence[str]) -> NDArray[np.intp]:
-    """Give files of the same bytes the same number."""
+    """Give files of the same bytes the same number; only files of one size are read."""
     real = [os.path.realpath(path) for path in paths]
     by_size: defaultdict[int, list[str]] = defaultdict(list)
     for path in dict.fromkeys(real):

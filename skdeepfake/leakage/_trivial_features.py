@@ -119,22 +119,13 @@ def trivial_features(
     Examples
     --------
     >>> import tempfile
-    >>> import imageio_ffmpeg
-    >>> import numpy as np
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.leakage import trivial_features
     >>> folder = tempfile.TemporaryDirectory()
-    >>> writer = imageio_ffmpeg.write_frames(
-    ...     f"{folder.name}/clip.avi", size=(64, 48), fps=10, codec="mpeg4"
-    ... )
-    >>> writer.send(None)
-    >>> for _ in range(20):
-    ...     writer.send(np.zeros((48, 64, 3), np.uint8))
-    >>> writer.close()
-    >>> found = trivial_features(
-    ...     [f"{folder.name}/clip.avi"], features=["duration", "height", "codec"]
-    ... )
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, duration=1)
+    >>> found = trivial_features(videos.data, features=["duration", "height", "codec"])
     >>> found.duration, found.height, found.codec
-    (array([2.]), array([48.]), array(['mpeg4'], dtype=object))
+    (array([1., 1.]), array([240., 240.]), array(['h264', 'h264'], dtype=object))
     >>> folder.cleanup()
     """
     names = select_names(features, TRIVIAL_FEATURES, "features", allow_none=True)

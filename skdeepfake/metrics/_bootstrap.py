@@ -68,14 +68,11 @@ def group_bootstrap(
 ) -> BootstrapInterval:
     """Compute a metric and the interval in which it lies for other people.
 
-    A bootstrap draws samples with replacement, as many as there are, computes the
-    metric again, and takes the quantiles of many such figures. It asks: how else might
-    the figure have come out, had we met other samples? That holds for samples that
-    are independent of each other. A fake and its original are not, nor are videos of
-    one face, nor frames of one video: ten videos of a person whom the detector
-    misjudges are one piece of bad luck, not ten. So whole groups are drawn, identities,
-    with all their samples. Drawing videos makes the interval too narrow, by the square
-    root of the number of videos a person where these are alike [1]_.
+    A bootstrap resamples with replacement and takes the quantiles of the metric, which
+    assumes independent samples. Videos of one person, and frames of one video, are not
+    independent, so whole groups are drawn, with all their samples. Drawing videos makes
+    the interval too narrow, by up to the square root of the number of videos per person
+    [1]_.
 
     Parameters
     ----------
@@ -119,13 +116,10 @@ def group_bootstrap(
 
     Notes
     -----
-    Resamples that lack a class have no AUC. They are passed over and counted, not drawn
-    again: that would give the same interval and hide the reason to doubt it. An
-    `n_valid` well below `n_resamples` says that one class comes from a handful of
-    groups, of which no bootstrap can say how they vary. Few groups are too few also
-    where `n_valid` is full: below some twenty, the interval is too narrow.
-
-    A metric that is NaN for some resample makes the interval NaN.
+    Resamples that lack a class are skipped and not drawn again. An `n_valid` well below
+    `n_resamples` shows that one class comes from very few groups. Below some twenty
+    groups, the interval is too narrow. A metric that is NaN for some resample makes the
+    interval NaN.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Whether of what is called 80 % fake, 80 % are."""
+"""Calibration metrics."""
 
 from __future__ import annotations
 

@@ -133,8 +133,8 @@ def frame_scores(
 def coverage(frame_proba: ArrayLike) -> Coverage:
     """Compute the shares of videos and of frames that have a face.
 
-    A detector says nothing of what has no face, yet each video gets an answer, if only
-    the class prior. A score means little without the share of the data it is about.
+    Every video gets a prediction, if only the class prior, so a score means little
+    without the share of the data that has a face.
 
     Parameters
     ----------

@@ -29,11 +29,9 @@ def clipped_log_loss(
 ) -> float:
     """Log loss of probabilities that are kept `eps` away from 0 and 1.
 
-    One video that a detector is wrong about with probability 0 makes the log loss
-    infinite. Whatever bounds it decides then over the mean of all: 34.5 for each such
-    video at 1e-15, 4.6 at 0.01. Two figures compare only if both name their `eps`.
-    scikit-learn's own takes the precision of the array's type, so that one detector
-    has two losses in float32 and float64.
+    A single wrong video with probability 0 makes the log loss infinite, so `eps` decides
+    how much it counts: 34.5 at 1e-15, 4.6 at 0.01. scikit-learn's own takes the
+    precision of the array's type, which differs between float32 and float64.
 
     Parameters
     ----------

@@ -34,10 +34,8 @@ def equal_error_rate(
 ) -> float:
     """Error rate where as large a share of the reals is rejected as of fakes accepted.
 
-    It is the false positive rate where it equals the false negative rate on the ROC,
-    a polygon through the points that thresholds give. In general no threshold gives
-    exactly that point, and what the nearest one gives depends on which of the two
-    rates is read off it: with ten videos a class they are 10 % apart.
+    It is the false positive rate where it equals the false negative rate, interpolated
+    on the ROC: in general no threshold gives exactly that point.
 
     Parameters
     ----------

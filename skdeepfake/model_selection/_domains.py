@@ -19,15 +19,13 @@ REST = "rest"
 class CrossDatasetSplit(_MetadataSplitter):
     """Train on one data set and test on another, each on each.
 
-    Within a data set, all fakes went through the same hands: the same generators, the
-    same encoder, the same cameras. A score there says how well these are known. What
-    is left of it on another set is what the field asks for.
+    Fakes of one data set share generators, encoders and cameras, so that only another
+    set shows how well a detector generalizes.
 
-    With ``n_splits=None`` the whole of the one set is tested, and from the other one
-    those videos are left out whose group is in the test set. Where sets share people,
-    as DeeperForensics and FaceForensics++ do, that may leave none: with a number, the
-    people of all sets are dealt to so many folds, and a fold of the one set is tested
-    after training on the other folds of the other set.
+    With ``n_splits=None`` all of one set is tested, and training videos whose group is
+    in the test set are left out. For sets that share people, such as DeeperForensics
+    and FaceForensics++, pass a number of folds: the people of all sets are split, and a
+    fold of one set is tested after training on the other folds of the other set.
 
     Parameters
     ----------
@@ -53,12 +51,10 @@ class CrossDatasetSplit(_MetadataSplitter):
 
     Notes
     -----
-    It goes wherever a splitter of scikit-learn goes, ``cv=`` of `cross_validate` and
-    `GridSearchCV` among others, with ``groups``. It splits all of the videos that it
-    was made for; an inner search on the training set needs another one.
-
-    A search by it chooses what generalizes from each of these sets to the others. What
-    it will be worth on a set that was in neither role, only such a set can tell.
+    Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
+    exactly the videos that it was made for; an inner search on the training set needs
+    another one. A search by it fits all of these sets: only a further set can tell how
+    well the result generalizes.
 
     References
     ----------

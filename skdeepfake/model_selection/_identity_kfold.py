@@ -17,20 +17,13 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 
 
 class IdentityKFold(_MetadataSplitter):
-    """Deal people to folds, and leave out the fakes that mix two sides.
+    """Split people, and leave out the fakes that mix two sides.
 
-    In Celeb-DF and DeepFakeDetection, faces were swapped among few people, each with
-    many others, so that nearly all videos are one group and no split by groups is
-    left. Here the people themselves are split:
-
-    1. Each identity is dealt to one fold.
-    2. For each fold, the test set is the videos all of whose people are in it, and the
-       training set those none of whose people are.
-    3. A fake with one person on either side is in neither.
-
-    So nobody is on both sides. The price is what is left out: of fakes among all pairs
-    of people, some ``2 (k - 1) / k**2`` in each split, for k folds, and only one in k
-    is ever tested. Few folds keep more fakes for the test.
+    In Celeb-DF and DeepFakeDetection, faces were swapped among few people, so that
+    nearly all videos are one group. Here each identity is assigned to one fold. The
+    test set of a fold is the videos all of whose people are in it, the training set
+    those none of whose people are. Fakes with one person on either side are left out:
+    for k folds and fakes among all pairs, ``2 (k - 1) / k**2`` of them in each split.
 
     Parameters
     ----------
@@ -43,10 +36,9 @@ class IdentityKFold(_MetadataSplitter):
     n_splits : int, default=5
         Number of folds, 2 at least.
     shuffle : bool, default=True
-        Whether people are shuffled before they are dealt.
+        Whether to shuffle people before they are assigned.
     random_state : int, RandomState instance or None, default=None
-        Shuffles those with about as many videos. An int gives the same folds each
-        time.
+        Controls the shuffling of people with about as many videos.
 
     See Also
     --------
@@ -56,16 +48,12 @@ class IdentityKFold(_MetadataSplitter):
 
     Notes
     -----
-    People are dealt one after the other, those with many videos first, much as graphs
-    are parted as they stream by [1]_: each to the fold that holds more fakes with them
-    than it would by chance, as long as it has room, or else to the one with the most
-    room. That keeps circles of people together where it can, and makes test sets of
-    about one size where that does not tear them apart.
+    People are assigned one after the other, those with many videos first, as in
+    streaming graph partitioning [1]_: each to the fold with more of their fakes than by
+    chance, as long as it has room, or else to the one with the most room.
 
-    It goes wherever a splitter of scikit-learn goes, ``cv=`` of `cross_validate` and
-    `GridSearchCV` among others. Groups are not needed, and not looked at. It splits
-    all of the videos that it was made for; an inner search on the training set needs
-    another one.
+    Groups are not used. It splits exactly the videos that it was made for; an inner
+    search on the training set needs another one.
 
     References
     ----------

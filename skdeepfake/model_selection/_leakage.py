@@ -13,10 +13,8 @@ from ..exceptions import LeakageError
 def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> None:
     """Raise if a video, or a group of videos, is on both sides of a split.
 
-    Frames of one video are near copies of each other, and so are a fake and its
-    original, and all videos of one face. A network that has seen the one is asked
-    about the other as about an old acquaintance, and the score says nothing about
-    people it has never met.
+    Frames of one video, a fake and its original, and videos of one face resemble each
+    other, so that a score for them says nothing about unknown people.
 
     Parameters
     ----------

@@ -18,16 +18,14 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 class LeaveOneManipulationOut(_MetadataSplitter):
     """Test on fakes of a method that was not trained on, and on people not met.
 
-    A detector is asked about fakes of methods that did not exist when it was trained.
-    What it will say is not measured by a test on methods that it knows. For each
-    method, and within it for each fold of the people:
+    For each method, and within it for each fold of the people:
 
     - the test set is the fold's real videos and its fakes by that method;
     - the training set is all other folds' real videos and their fakes by all other
       methods.
 
-    So neither the method nor anybody in the test set was seen in training. The people
-    are dealt once, so that all methods are tested on the same ones.
+    So neither the method nor anybody in the test set was seen in training. All methods
+    are tested on the same people.
 
     Parameters
     ----------
@@ -51,11 +49,9 @@ class LeaveOneManipulationOut(_MetadataSplitter):
 
     Notes
     -----
-    It goes wherever a splitter of scikit-learn goes, ``cv=`` of `cross_validate` and
-    `GridSearchCV` among others, with ``groups``. It splits all of the videos that it
-    was made for; an inner search on the training set needs another one.
-
-    There are `n_splits` scores a method: `split_names` says which they are.
+    Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
+    exactly the videos that it was made for; an inner search on the training set needs
+    another one. There are `n_splits` scores per method, named by `split_names`.
 
     References
     ----------

@@ -139,7 +139,7 @@ def check_sides(
     name: str,
     advice: str,
 ) -> Split:
-    """Turn masks into numbers, and raise where a side lacks a class."""
+    """Convert masks to indices; a side that lacks a class is a ValueError."""
     for side, mask in (("training", train), ("test", test)):
         held = set(labels[mask].tolist())
         for label in dict.fromkeys(labels.tolist()):

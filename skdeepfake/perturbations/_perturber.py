@@ -22,11 +22,10 @@ BOXES = ("perturbed", "clean")
 class VideoPerturber(StatelessTransformer):
     """Distort the frames of videos, by one of seven distortions at one of five levels.
 
-    The seven of DeeperForensics-1.0 [1]_, which are what the field measures robustness
-    by. It stands between the :class:`~skdeepfake.preprocessing.VideoFrameSampler` and
-    the :class:`~skdeepfake.preprocessing.DlibFaceCropper`: whole frames are distorted,
-    before faces are searched. Distort real videos and fakes alike, or a detector is
-    asked for the distortion.
+    The distortions of DeeperForensics-1.0 [1]_, the usual measure of robustness. Put it
+    between the :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
+    :class:`~skdeepfake.preprocessing.DlibFaceCropper`: whole frames are distorted.
+    Distort real videos and fakes alike.
 
     ====== ================== =================================================
     code   distortion         parameter at the levels 1 to 5
@@ -101,8 +100,8 @@ class VideoPerturber(StatelessTransformer):
       and time are the sampler's, and the containers those of the VideoTranscoder, which
       takes neither GIF nor PNG.
 
-    The authors write each distorted video to a file, which compresses it once more, of
-    the distortions other than VC too. That is not done here, in neither mode.
+    The authors write each distorted video to a file, which compresses it once more.
+    This is not done here.
 
     References
     ----------

@@ -77,20 +77,13 @@ class Clip:
     Examples
     --------
     >>> import tempfile
-    >>> import imageio_ffmpeg
-    >>> import numpy as np
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.preprocessing import Clip
     >>> folder = tempfile.TemporaryDirectory()
-    >>> writer = imageio_ffmpeg.write_frames(
-    ...     f"{folder.name}/clip.mp4", size=(64, 48), fps=10
-    ... )
-    >>> writer.send(None)
-    >>> for i in range(31):
-    ...     writer.send(np.full((48, 64, 3), 3 * i, np.uint8))
-    >>> writer.close()
-    >>> clip = Clip(f"{folder.name}/clip.mp4", n_frames=4)
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, duration=3.1, fps=10)
+    >>> clip = Clip(videos.data[0], n_frames=4)
     >>> [frame.shape for frame in clip]
-    [(48, 64, 3), (48, 64, 3), (48, 64, 3), (48, 64, 3)]
+    [(240, 320, 3), (240, 320, 3), (240, 320, 3), (240, 320, 3)]
     >>> clip.indices, clip.timestamps
     (array([ 0, 10, 20, 30]), array([0., 1., 2., 3.]))
     >>> folder.cleanup()

@@ -216,7 +216,7 @@ def _crops_and_plan(
         return _decode_and_crop(clip, search, n_threads)
     key = (clip.identity, tuple(search))
     try:
-        entry = cache.load(key)
+        entry = cache._load(key)
     except CacheError as error:
         warnings.warn(
             f"{error}; {clip.path!r} is cropped again", CacheWarning, stacklevel=2
@@ -225,10 +225,10 @@ def _crops_and_plan(
     if entry is None:
         crops, plan = _decode_and_crop(clip, search, n_threads)
         try:
-            cache.store(key, crops, plan.indices, plan.timestamps)  # type: ignore[arg-type]
+            cache._store(key, crops, plan.indices, plan.timestamps)  # type: ignore[arg-type]
         except CacheError as error:
             raise CacheError(f"crops of {clip.path!r}: {error}") from error
-        entry = cache.load(key)
+        entry = cache._load(key)
         if entry is None:  # pruned in this very moment
             return crops, plan
     return list(entry.crops), Plan(entry.indices, entry.timestamps, proven=True)

@@ -45,17 +45,14 @@ _FULL_DISK = {
 class VideoTranscoder(StatelessTransformer):
     """Re-encode videos as H.264 and keep their first seconds.
 
-    Real and fake videos often come from different tools: another codec, another
-    quality, another length. A detector that sees them as they are learns the
-    encoder instead of the face. This step gives every video the same treatment,
-    the real ones and the fake ones alike, those that are H.264 already too; use it
-    for all of them or for none, in training as in prediction.
+    Real and fake videos often come from different tools, and a detector that sees
+    another codec, quality or length learns the encoder instead of the face. This step
+    treats all videos alike, H.264 or not. Use it for all videos or for none.
 
-    Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and
-    nothing else: no sound, subtitles or metadata. Frames keep their own times,
-    counted from the first one, none is doubled; a rotation noted in the file is
-    applied; interlaced frames become progressive; an odd width or height loses its
-    last column or row.
+    Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and nothing
+    else. Frames keep their times, counted from the first one; rotation is applied;
+    interlaced frames become progressive; an odd width or height loses its last column
+    or row.
 
     Parameters
     ----------
@@ -94,18 +91,15 @@ class VideoTranscoder(StatelessTransformer):
 
     Notes
     -----
-    The name of a copy holds a hash over the absolute path, the size and the time of
-    change of the source, the parameters, and the version of this algorithm. So a
-    copy is made once, and a source that changed gets a new one. A copy appears
-    under its name only when it is whole; several processes may share a folder.
+    The name of a copy contains a hash of the path, size and time of change of the
+    source, the parameters, and the version of this algorithm, so that a copy is made
+    once. It appears when it is complete; several processes may share a folder.
 
     Files are opened as plain local files of the containers MP4/MOV/3GP, Matroska,
-    WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg, whatever their name; playlists
+    WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg, whatever their name. Playlists
     and scripts, which could make ffmpeg open other files, are refused.
 
-    The same ffmpeg gives the same bytes, whatever `n_jobs`; another version of
-    ffmpeg may not, and existing copies are kept all the same. ffmpeg 8 or newer is
-    recommended, as imageio-ffmpeg 0.8 brings it.
+    The same ffmpeg gives the same bytes, whatever `n_jobs`; other versions may not.
 
     References
     ----------
@@ -116,20 +110,14 @@ class VideoTranscoder(StatelessTransformer):
     --------
     >>> import tempfile
     >>> import imageio_ffmpeg
-    >>> import numpy as np
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.preprocessing import VideoTranscoder
     >>> folder = tempfile.TemporaryDirectory()
-    >>> writer = imageio_ffmpeg.write_frames(
-    ...     f"{folder.name}/clip.avi", size=(64, 48), fps=10, codec="mpeg4"
-    ... )
-    >>> writer.send(None)
-    >>> for _ in range(20):
-    ...     writer.send(np.zeros((48, 64, 3), np.uint8))
-    >>> writer.close()
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, duration=2, fps=10)
     >>> transcoder = VideoTranscoder(f"{folder.name}/copies", duration=1.0)
-    >>> copies = transcoder.transform([f"{folder.name}/clip.avi"])
+    >>> copies = transcoder.transform(videos.data)
     >>> copies.shape
-    (1,)
+    (2,)
     >>> imageio_ffmpeg.count_frames_and_secs(copies[0])
     (10, 1.0)
     >>> folder.cleanup()

@@ -27,26 +27,22 @@ _MIN_SIDE = 16
 class SelfBlender(Versioned, BaseEstimator):
     """Make a fake of a real face by blending it with an altered copy of itself.
 
-    Whatever made a fake, something was blended into a picture, and two pictures differ
-    in color, sharpness and place. A fake that has this and nothing else teaches a
-    detector to look for it, and not for one generator's traces: it is trained from
-    real faces alone, and finds manipulations that it never saw [1]_.
+    A fake that differs from its surroundings only in color, sharpness and place, as all
+    blended fakes do, teaches a detector to look for the blending and not for the traces
+    of one generator [1]_. Only real faces are needed.
 
-    1. Two copies are made of a face, the source and the target. One of them is altered:
-       its channels, hue, saturation, value, brightness and contrast shift a little, and
-       it is either shrunk to a half or a quarter, though not to a face of less than 32
-       pixels, and enlarged again, or sharpened.
-    2. The source moves, and grows or shrinks, a little.
-    3. A mask is made of the face, the convex hull of it or of a part. It moves with the
-       source, is deformed like rubber, eroded, and blurred, by chance more or less of
-       each, and multiplied by a blending ratio.
+    1. The source and the target are copies of a face. One of them is altered in color,
+       and either downscaled and enlarged again, or sharpened.
+    2. The source is moved and scaled a little.
+    3. The mask is the convex hull of the face or of a part of it. It moves with the
+       source, and is deformed, eroded, blurred and multiplied by a blending ratio.
     4. The fake is source x mask + target x (1 - mask).
 
-    Where the mask is zero, the fake is the target, to the bit; with
-    ``altered="source"`` that is the given face.
+    Where the mask is zero, the fake equals the target; with ``altered="source"`` that
+    is the given face.
 
-    It is no step of a pipeline, as it makes fakes for training only: call it on crops.
-    It keeps no state, and may be called from threads and processes at once.
+    It is not a step of a pipeline, as it makes fakes for training only: call it on
+    crops. It keeps no state, and may be called from several threads.
 
     Parameters
     ----------
@@ -88,22 +84,16 @@ class SelfBlender(Versioned, BaseEstimator):
     -----
     Differences from the paper:
 
-    - It always has landmarks, of 81 points. Here a standard face stands for them where
-      there are none, and where a model has 68 points the forehead is as high as the
-      nose is long.
-    - Shapes are parts of the hull; one is drawn for each fake.
-    - Changes of color are one affine map of R, G and B: hue and saturation change
-      in YIQ, where that is linear. How far they go is ours, but for the channels,
-      brightness and contrast.
-    - The mask shrinks by an erosion, where the paper blurs it and cuts what is less
-      than 1 off. Both do the same, and the blur that follows widens it again.
-    - Erosion, blur and movement are shares of the face's box, so that they do not
-      depend on the size of the crop.
+    - It always has 81 landmarks. Here a standard face replaces missing landmarks, and
+      with 68 points the forehead is as high as the nose is long.
+    - Changes of color are one affine map of R, G and B, with hue and saturation in YIQ.
+      Their strengths are ours, except for channels, brightness and contrast.
+    - The mask shrinks by an erosion, where the paper blurs and cuts it.
+    - Erosion, blur and movement are relative to the face's box instead of the crop.
     - By default only the source is altered.
 
-    A model of landmarks is read once in a process, when the first face is blended.
-    Crops that were cut off at the edge of a frame have their box a little elsewhere
-    than the margin says.
+    A model of landmarks is read once per process. Crops that were cut off at the edge
+    of a frame have their box a little elsewhere than `margin` says.
 
     References
     ----------

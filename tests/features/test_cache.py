@@ -422,7 +422,7 @@ def test_damaged_entry_is_made_again(gappy, featurizer, expected, damage, seen):
 def test_flipped_bits_give_no_other_features(folder, dtype):
     features = np.array([[1.5, -2], [0, 3e4]], dtype=dtype)
     cache = FeatureCache(folder)
-    cache.store("key", features)
+    cache._store("key", features)
     [entry] = entries(folder)
     whole = entry.read_bytes()
     refused = 0
@@ -431,7 +431,7 @@ def test_flipped_bits_give_no_other_features(folder, dtype):
         content[position] ^= 1 << position % 8
         entry.write_bytes(content)
         try:
-            found = cache.load("key")
+            found = cache._load("key")
         except CacheError:
             refused += 1
         else:

@@ -111,8 +111,8 @@ def test_noise_survives_the_cache_in_every_shape(folder):
     crops = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
     crops += [np.full((5, 5, 3), 77, np.uint8)]  # no color, still three channels
     cache = CropCache(folder)
-    cache.store("key", crops, np.arange(4), np.arange(4) / 25)
-    for stored, crop in zip(cache.load("key").crops, crops, strict=True):
+    cache._store("key", crops, np.arange(4), np.arange(4) / 25)
+    for stored, crop in zip(cache._load("key").crops, crops, strict=True):
         np.testing.assert_array_equal(np.asarray(stored), crop, strict=True)
 
 
@@ -465,7 +465,7 @@ def test_flipped_bits_give_no_other_crops(folder):
     crop = rng.integers(0, 256, (2, 3, 3), dtype=np.uint8)
     indices, timestamps = np.array([3]), np.array([0.12])
     cache = CropCache(folder)
-    cache.store("key", [crop, None], indices, timestamps)
+    cache._store("key", [crop, None], indices, timestamps)
     [entry] = entries(folder)
     whole = entry.read_bytes()
     refused = 0
@@ -474,7 +474,7 @@ def test_flipped_bits_give_no_other_crops(folder):
         content[position] ^= 1 << position % 8
         entry.write_bytes(content)
         try:
-            found = cache.load("key")
+            found = cache._load("key")
         except CacheError:
             refused += 1
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skdeepfake.datasets._identities import connected_groups
+from skdeepfake._groups import connected_groups
 
 
 @pytest.mark.parametrize(
