@@ -29,8 +29,8 @@ def clipped_log_loss(
 ) -> float:
     """Log loss of probabilities that are kept `eps` away from 0 and 1.
 
-    A single wrong video with probability 0 makes the log loss infinite, so `eps` decides
-    how much it counts: 34.5 at 1e-15, 4.6 at 0.01. scikit-learn's own takes the
+    A single wrong video with probability 0 makes the log loss infinite, so `eps`
+    decides how much it counts: 34.5 at 1e-15, 4.6 at 0.01. scikit-learn's own takes the
     precision of the array's type, which differs between float32 and float64.
 
     Parameters
