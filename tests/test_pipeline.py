@@ -448,7 +448,7 @@ def test_blender_that_is_passed_is_taken_as_it_is() -> None:
     )
     assert pipeline["detector"].blender is blender
     pipeline.set_params(detector__blender__color=0.5)
-    assert blender.colour == 0.5
+    assert blender.color == 0.5
 
 
 def test_without_blends_there_is_no_blender() -> None:

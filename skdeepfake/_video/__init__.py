@@ -1,4 +1,4 @@
-"""Decoding of videos that nobody vouches for, in processes of their own.
+"""Reading and writing of untrusted videos, in processes of their own.
 
 - :mod:`._sampling`: which frames are sampled
 - :mod:`._opencv`: what OpenCV is asked; runs in the decoder's process only
@@ -6,6 +6,8 @@
 - :mod:`._process`: the parent's side of it
 - :mod:`._ffmpeg`: the bundled ffmpeg, for what OpenCV cannot decode
 - :mod:`._reader`: a video, read by one or the other within a time
+- :mod:`._encoder`: the bundled ffmpeg as an encoder
+- :mod:`._paths`, :mod:`._containers`: checks before a video is opened
 
 The first three load nothing but NumPy and OpenCV, so that a process starts quickly.
 """

@@ -57,8 +57,8 @@ class VideoPerturber(StatelessTransformer):
         alone. In either case faces are cut out of the distorted frames. The last step
         of a chain decides, and undistorted are the frames before its first.
     cache_dir : str, os.PathLike or None, default=None
-        Folder of the videos that VC compresses, made if missing; nothing is ever
-        deleted from it. None compresses each video when it is decoded, to a file that
+        Folder of the videos that VC compresses, made if missing; copies are
+        never deleted. None compresses each video when it is decoded, to a file that
         is gone afterwards.
     random_state : int, RandomState instance or None, default=None
         Draws the places of blocks, and noise. Pass an int for the same frames each

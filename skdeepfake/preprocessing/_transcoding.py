@@ -57,7 +57,7 @@ class VideoTranscoder(StatelessTransformer):
     Parameters
     ----------
     cache_dir : str or os.PathLike
-        The folder of the copies, made if missing. Nothing is ever deleted from it.
+        The folder of the copies, made if missing. Copies are never deleted.
     duration : float or None, default=10.0
         How much of the beginning to keep, in seconds; None keeps the whole video.
         10 is the paper's.
@@ -330,6 +330,8 @@ def _cache_errors(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename and os.path.dirname(error.filename) != folder:
+            raise  # not of a copy: ffmpeg cannot be started, or has said it already
         raise _cache_error(folder, error.errno) from error
 
 
@@ -344,8 +346,10 @@ def _cache_error(folder: str, number: int | None) -> OSError:
 
 
 def _make_folder(folder: str) -> None:
-    with _cache_errors(folder):
+    try:
         os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise _cache_error(folder, error.errno) from error
 
 
 def _error(
