@@ -3,7 +3,7 @@
     python benchmarks/_swaps.py --out FOLDER [--landmarks FILE] [--margin 0.5]
 
 The face of one clip is put into the frames of another, frame by frame: moved onto the
-target's face by an affine map, given its colours (Reinhard et al., "Color transfer
+target's face by an affine map, given its colors (Reinhard et al., "Color transfer
 between images", 2001) and blended in by its gradients (Perez et al., "Poisson image
 editing", 2003). Untouched and swapped frames are cut with the same boxes and go
 through the same steps, so that nothing but the face tells them apart. The command
@@ -401,7 +401,7 @@ def _swap(target: Shot, source: Shot) -> tuple[Image | None, str]:
     left, top, *size = cv2.boundingRect(mask)
     if min(size) < MIN_SIDE:
         return None, "left empty, without a common part"
-    moved = _recoloured(moved, target.frame, mask)
+    moved = _recolored(moved, target.frame, mask)
     centre = (left + size[0] // 2, top + size[1] // 2)
     try:
         blended = cv2.seamlessClone(
@@ -427,7 +427,7 @@ def _scale(affine: NDArray[np.float64]) -> float:
     return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
 
 
-def _recoloured(image: Image, like: Image, mask: Image) -> Image:
+def _recolored(image: Image, like: Image, mask: Image) -> Image:
     """Give each channel in LAB the mean and standard deviation of another image's."""
     left, top, width, height = cv2.boundingRect(mask)
     part = np.s_[top : top + height, left : left + width]

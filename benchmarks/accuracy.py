@@ -61,7 +61,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skdeepfake._slots import filled_slots
+from skdeepfake._face_mask import filled_slots
 from skdeepfake.detectors import (
     CNNDetector,
     CNNRNNDetector,
@@ -197,7 +197,7 @@ def blended_once(
         n_blended = round(share * len(fake))
         kept = np.concatenate([real, rng.permutation(fake)[n_blended:]])
         blended = rng.choice(real, n_blended, replace=n_blended > len(real))
-    blends = detector.fake_source.blender.blend_many(X[blended], rng)
+    blends = detector.fake_source.blender.blend(X[blended], rng)
     detector.set_params(fake_source="labels")
     return (
         np.concatenate([X[kept], blends]),

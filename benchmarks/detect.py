@@ -1,6 +1,6 @@
 """Face detection: the paper's setting against FaceFollower, on the same frames.
 
-The paper runs dlib's frontal detector on the whole frame in colour, at twice its
+The paper runs dlib's frontal detector on the whole frame in color, at twice its
 size. Both see the same frames in the same run, one after the other frame by frame, so
 that whatever else the machine does slows both: read the ratio, not the milliseconds.
 

@@ -5,7 +5,7 @@ the median counts, and a video is decoded once in the latter. `cores s` are the 
 that all cores worked, which other work on the machine disturbs least. Candidates differ
 in the classifier alone: learning rate and dropout of a small CNN, or, to see what is
 saved where training costs nothing, the penalty of a logistic regression on the mean
-colours. Every second clip is called fake: the scores mean nothing, but they must be
+colors. Every second clip is called fake: the scores mean nothing, but they must be
 equal.
 
 Example: ``python benchmarks/grid_search.py --clips 6 --json grid_search.json``
@@ -45,7 +45,7 @@ CANDIDATES: dict[str, dict[str, list]] = {
 }
 
 
-def mean_colours(faces: np.ndarray) -> np.ndarray:
+def mean_colors(faces: np.ndarray) -> np.ndarray:
     """Average over the pixels and frames of each video."""
     return faces.mean(axis=(1, 2, 3))
 
@@ -59,7 +59,7 @@ def search(classifier: str, **how: Any) -> GridSearchCV:
         pipeline = make_detector_pipeline("cnn", **how, **network, **fixed)
     else:
         logistic = make_pipeline(
-            FunctionTransformer(mean_colours), LogisticRegression(max_iter=1000)
+            FunctionTransformer(mean_colors), LogisticRegression(max_iter=1000)
         )
         pipeline = make_detector_pipeline(logistic, **how)
     return GridSearchCV(

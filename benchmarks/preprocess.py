@@ -36,9 +36,9 @@ from _clips import add_arguments, names, prepare, work_folder
 from _report import print_table, write
 from _timing import Worker, available_cores, seconds, steps
 
-from skdeepfake._decoder import _reader
-from skdeepfake._decoder._reading import Video, promised_times
-from skdeepfake._decoder._server import answer_to
+from skdeepfake._video import _reader
+from skdeepfake._video._opencv import Video, promised_times
+from skdeepfake._video._server import answer_to
 from skdeepfake.preprocessing import Resizer
 from skdeepfake.preprocessing._faces import FaceFollower
 

@@ -14,6 +14,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
 - :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
 - :mod:`skdeepfake.model_selection`: splits by identity and by official lists
+- :mod:`skdeepfake.leakage`: what a data set gives away besides the faces
 - :mod:`skdeepfake.persistence`: models in files that run nothing when loaded
 - :mod:`skdeepfake.plotting`: pictures of faces, training and scores
 - :mod:`skdeepfake.exceptions`: errors and warnings
@@ -37,6 +38,7 @@ _MODULES = (
     "exceptions",
     "features",
     "inspection",
+    "leakage",
     "metrics",
     "model_selection",
     "persistence",

@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import io
 import os
-import tempfile
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -16,16 +14,11 @@ from typing import ClassVar, TypeVar
 
 import joblib
 
+from ._atomic import remove_abandoned, write_atomically
 from .exceptions import CacheError
 
 T = TypeVar("T")
 Cache = TypeVar("Cache", bound="ArchiveCache")
-
-_PART = ".part"
-
-# A file of this age, in seconds, that was to be renamed when whole belongs to a
-# process that was killed.
-_ABANDONED = 3600.0
 
 # What reading a damaged archive may raise: zipfile takes a flipped bit for a password
 # or for a later version of the format.
@@ -111,11 +104,8 @@ class ArchiveCache:
             if kept > max_bytes:
                 path.unlink(missing_ok=True)
                 deleted += 1
-        oldest = time.time() - _ABANDONED
-        for part in self.folder.glob(f"*/*{_PART}"):
-            with contextlib.suppress(FileNotFoundError):
-                if part.stat().st_mtime < oldest:
-                    part.unlink()
+        for folder in self.folder.glob("*"):
+            remove_abandoned(folder)
         return deleted
 
     def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -148,25 +138,16 @@ class ArchiveCache:
             for name, member in members.items():
                 archive.writestr(name, member)
         path = self._path(key)
-        temporary = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=_PART)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content.getbuffer())
-            os.replace(temporary, path)
-        except BaseException as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-            if isinstance(error, OSError):
-                raise CacheError(
-                    f"the cache in {str(self.folder)!r} cannot be written: "
-                    f"{error.strerror or error}. Entries written before are whole and "
-                    f"stay; free space, call {type(self).__name__}.prune, or pass "
-                    "another memory"
-                ) from error
-            raise
+            write_atomically(path, lambda file: file.write(content.getbuffer()))
+        except OSError as error:
+            raise CacheError(
+                f"the cache in {str(self.folder)!r} cannot be written: "
+                f"{error.strerror or error}. Entries written before are whole and "
+                f"stay; free space, call {type(self).__name__}.prune, or pass "
+                "another memory"
+            ) from error
 
     def _path(self, key: Hashable) -> Path:
         digest = hashlib.sha256(repr((self._format, key)).encode()).hexdigest()

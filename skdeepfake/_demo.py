@@ -26,20 +26,7 @@ _FOLDS = 2
 
 
 def run_demo(folder: Path, *, seed: int = 0) -> int:
-    """Render clips, train, cross-validate, save, load in a new process and predict.
-
-    Parameters
-    ----------
-    folder : Path
-        Where clips, model and pictures go. Must not exist or be empty.
-    seed : int, default=0
-        Seed of the clips and the training.
-
-    Returns
-    -------
-    int
-        Exit code: 0, or 2 if `folder` is in use.
-    """
+    """Render clips, train, cross-validate, save, load in a new process and predict."""
     import matplotlib
 
     matplotlib.use("Agg")  # a server has no display

@@ -1,32 +1,24 @@
-"""Parts of docstrings that several classes share, written once."""
+"""Parts of docstrings that several classes or functions share, written once."""
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-T = TypeVar("T", bound=type)
+T = TypeVar("T", bound=Callable[..., Any])
 
 
 def shared_docs(texts: Mapping[str, str]) -> Callable[[T], T]:
-    """Make a decorator that puts texts into the docstrings of classes.
+    """Make a decorator that replaces lines ``{{name}}`` of a docstring by texts."""
 
-    Parameters
-    ----------
-    texts : mapping of str to str
-        What stands for a line that says ``{{name}}``, indented as a class docstring
-        is.
-
-    Returns
-    -------
-    callable
-        It changes the class that it is given, and returns it.
-    """
-
-    def decorate(cls: T) -> T:
-        if cls.__doc__ is not None:  # as it is under `python -OO`
+    def decorate(thing: T) -> T:
+        if thing.__doc__ is not None:  # as it is under `python -OO`
+            doc = f"{inspect.cleandoc(thing.__doc__)}\n"
             for name, text in texts.items():
-                cls.__doc__ = cls.__doc__.replace(f"    {{{{{name}}}}}\n", text)
-        return cls
+                doc = doc.replace(f"{{{{{name}}}}}\n", textwrap.dedent(text))
+            thing.__doc__ = doc
+        return thing
 
     return decorate

@@ -9,18 +9,7 @@ import numpy as np
 
 
 def plain(value: Any) -> Any:
-    """Turn NumPy's types into Python's, and what is not finite into None.
-
-    Parameters
-    ----------
-    value : object
-        Dicts, lists and tuples are gone through.
-
-    Returns
-    -------
-    dict, list, bool, int, float, str or None
-        What is none of these is written as a str.
-    """
+    """Turn NumPy's types into Python's, and what is not finite into None."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -6,25 +6,7 @@ from typing import Any
 
 
 def import_pandas(caller: str, otherwise: str) -> Any:
-    """Import pandas, or say what to install and what does without.
-
-    Parameters
-    ----------
-    caller : str
-        What needs it.
-    otherwise : str
-        What gives the same without it.
-
-    Returns
-    -------
-    module
-        pandas.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
+    """Import pandas, or say what to install and what does without."""
     try:
         import pandas
     except ImportError as error:

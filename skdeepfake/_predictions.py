@@ -13,8 +13,8 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._slots import filled_slots
-from .metrics._validation import PosLabel, check_classes
+from ._face_mask import filled_slots
+from ._scores import PosLabel, check_classes
 
 
 @dataclass(frozen=True, eq=False)

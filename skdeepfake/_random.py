@@ -9,17 +9,7 @@ RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
 def as_generator(random_state: RandomState) -> np.random.Generator:
-    """Make a generator of a `random_state`.
-
-    Parameters
-    ----------
-    random_state : int, RandomState, Generator instance or None
-        A Generator is used itself; None takes NumPy's global state.
-
-    Returns
-    -------
-    numpy.random.Generator
-    """
+    """Make a generator of a `random_state`."""
     if isinstance(random_state, np.random.Generator):
         return random_state
     seed = check_random_state(random_state).randint(2**31 - 1)

@@ -6,6 +6,8 @@ import os
 
 from sklearn.exceptions import InconsistentVersionWarning
 
+from ._docs import shared_docs
+
 __all__ = [
     "AdversarialImbalanceWarning",
     "CacheError",
@@ -44,21 +46,9 @@ class SkdeepfakeError(Exception):
     """
 
 
-class _AboutVideo(Exception):
-    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to `args`, so that they survive the way back from a worker process,
-        # where they are pickled.
-        super().__init__(os.fspath(path), reason)
-        self.path = os.fspath(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path!r}: {self.reason}"
-
-
-class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
-    """A video cannot be read.
-
+with_video_docs = shared_docs(
+    {
+        "about_video": """\
     Parameters
     ----------
     path : str or os.PathLike
@@ -72,6 +62,28 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
         The video.
     reason : str
         What was found, and what to do about it.
+"""
+    }
+)
+
+
+class _AboutVideo(Exception):
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        # Both go to `args`, so that they survive the way back from a worker process,
+        # where they are pickled.
+        super().__init__(os.fspath(path), reason)
+        self.path = os.fspath(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r}: {self.reason}"
+
+
+@with_video_docs
+class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
+    """A video cannot be read.
+
+    {{about_video}}
 
     Examples
     --------
@@ -86,18 +98,7 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
 
 
 class NoFaceError(SkdeepfakeError, ValueError):
-    """No face was found where one is needed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepfake.detectors import CNNDetector
-    >>> no_faces = np.zeros((2, 1, 32, 32, 3), np.uint8)
-    >>> CNNDetector().fit(no_faces, [0, 1])
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.NoFaceError: none of the 2 samples has a frame with a ...
-    """
+    """No face was found where one is needed."""
 
 
 class WorkerDiedError(SkdeepfakeError, RuntimeError):
@@ -109,85 +110,27 @@ class TrainingDivergedError(SkdeepfakeError, ArithmeticError):
 
 
 class WeightsError(SkdeepfakeError, OSError):
-    """The weights of a network cannot be had: no network, no such file, a wrong one.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepfake.features import VGG16Featurizer
-    >>> featurizer = VGG16Featurizer(weights="gone.h5")
-    >>> featurizer.transform(np.ones((1, 1, 32, 32, 3), np.uint8))
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.WeightsError: weights='gone.h5' cannot be read: ...
-    """
+    """The weights of a network cannot be had: no network, no such file, a wrong one."""
 
 
 class DatasetError(SkdeepfakeError, ValueError):
-    """A folder does not hold the data set that was asked for.
-
-    Examples
-    --------
-    >>> from skdeepfake.datasets import load_videos
-    >>> load_videos("no-such-folder")
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.DatasetError: 'no-such-folder' does not exist; ...
-    """
+    """A folder does not hold the data set that was asked for."""
 
 
 class ModelFileError(SkdeepfakeError, OSError):
-    """A file does not hold a whole model: missing, damaged, or of another kind.
-
-    Examples
-    --------
-    >>> from skdeepfake import persistence
-    >>> persistence.load("gone.skops")
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.ModelFileError: 'gone.skops' cannot be read: ...
-    """
+    """A file does not hold a whole model: missing, damaged, or of another kind."""
 
 
 class UntrustedModelError(SkdeepfakeError, ValueError):
-    """A model holds what could run code or reach for other files when it is loaded.
-
-    Examples
-    --------
-    >>> from sklearn.preprocessing import FunctionTransformer
-    >>> from skdeepfake import persistence
-    >>> persistence.save(FunctionTransformer(print), "model.skops")
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.UntrustedModelError: FunctionTransformer cannot be saved ...
-    """
+    """A model holds what could run code or reach for other files when it is loaded."""
 
 
 class LeakageError(SkdeepfakeError, ValueError):
-    """A video, or an identity, is in the training set and in the test set.
-
-    Examples
-    --------
-    >>> from skdeepfake.model_selection import check_no_leakage
-    >>> check_no_leakage([0, 1], [2], groups=["Ann", "Bob", "Ann"])
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.LeakageError: 1 of 2 groups is in the training set and ...
-    """
+    """A video, or an identity, is in the training set and in the test set."""
 
 
 class CacheError(SkdeepfakeError, OSError):
-    """A cache cannot be read or written.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepfake.preprocessing import StoredCrop
-    >>> np.asarray(StoredCrop("pruned.zip", 0))
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.CacheError: 'pruned.zip' was pruned or damaged after ...
-    """
+    """A cache cannot be read or written."""
 
 
 class CacheWarning(UserWarning):
@@ -195,75 +138,22 @@ class CacheWarning(UserWarning):
 
 
 class DatasetWarning(UserWarning):
-    """The names and lists of a data set contradict each other.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from sklearn.utils import Bunch
-    >>> from skdeepfake.datasets import combine_datasets
-    >>> from skdeepfake.exceptions import DatasetWarning
-    >>> one = Bunch(data=["a.mp4"], target=[0], target_names=["real", "fake"])
-    >>> two = Bunch(data=["a.mp4"], target=[1], target_names=["real", "fake"])
-    >>> one.groups = two.groups = [0]
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", DatasetWarning)
-    ...     combine_datasets({"one": one, "two": two})
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.DatasetWarning: videos that have other labels in another ...
-    """
+    """The names and lists of a data set contradict each other."""
 
 
 class MissingVideosWarning(DatasetWarning):
-    """Some of the videos that a list of a data set names are not there.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from skdeepfake.exceptions import MissingVideosWarning
-    >>> from skdeepfake.model_selection import OfficialSplit
-    >>> cv = OfficialSplit(test=["a.mp4", "b.mp4"])
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", MissingVideosWarning)
-    ...     next(cv.split(["a.mp4", "c.mp4"]))
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.MissingVideosWarning: no video was found for 1 of 2 ...
-    """
+    """Some of the videos that a list of a data set names are not there."""
 
 
 class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
 
 
+@with_video_docs
 class VideoReadWarning(_AboutVideo, UserWarning):
     """A video cannot be read, and is kept as one without faces.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The video.
-    reason : str
-        What was found, and what to do about it.
-
-    Attributes
-    ----------
-    path : str
-        The video.
-    reason : str
-        What was found, and what to do about it.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from skdeepfake.preprocessing import VideoFrameSampler
-    >>> sampler = VideoFrameSampler(on_error="skip")
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     clips = sampler.fit_transform(["gone.mp4"])
-    >>> caught[0].message.path
-    'gone.mp4'
+    {{about_video}}
     """
 
 
@@ -291,17 +181,4 @@ class AdversarialImbalanceWarning(UserWarning):
 
 
 class UnresolvedRateWarning(UserWarning):
-    """A rate of errors was asked for that is finer than the number of samples.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from skdeepfake.exceptions import UnresolvedRateWarning
-    >>> from skdeepfake.metrics import true_positive_rate_at
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", UnresolvedRateWarning)
-    ...     true_positive_rate_at([0, 0, 1], [0.1, 0.2, 0.9], fpr=0.01)
-    Traceback (most recent call last):
-        ...
-    skdeepfake.exceptions.UnresolvedRateWarning: 2 negative samples cannot resolve ...
-    """
+    """A rate of errors was asked for that is finer than the number of samples."""

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake._decoder._process import DecoderProcess
+from skdeepfake import _atomic
+from skdeepfake._video._process import DecoderProcess
 from skdeepfake.datasets import load_videos, make_videos
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -205,13 +206,13 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def fill(n_files: int) -> None:
         left = iter(range(n_files))
-        fdopen = os.fdopen
 
-        def open_file(handle: int, mode: str) -> Any:
-            file = fdopen(handle, mode)
-            return file if next(left, None) is not None else Full(file)
+        def open_file(path: str, mode: str) -> Any:
+            file = open(path, mode)  # noqa: SIM115
+            is_whole = mode != "wb" or next(left, None) is not None
+            return file if is_whole else Full(file)
 
-        monkeypatch.setattr(os, "fdopen", open_file)
+        monkeypatch.setattr(_atomic, "open", open_file, raising=False)
 
     class Full:
         def __init__(self, file: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import copyreg
 import importlib
@@ -10,6 +11,8 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,14 +34,17 @@ LIGHT_MODULES = [
     "skdeepfake._cache",
     "skdeepfake._docs",
     "skdeepfake._drawing",
+    "skdeepfake._groups",
     "skdeepfake._json",
     "skdeepfake._network_files",
     "skdeepfake._pandas",
     "skdeepfake._predictions",
     "skdeepfake._random",
-    "skdeepfake._slots",
+    "skdeepfake._face_mask",
+    "skdeepfake._parallel",
+    "skdeepfake._scores",
     "skdeepfake._stateless",
-    "skdeepfake._versions",
+    "skdeepfake._validation",
     "skdeepfake.preprocessing",
     *(
         f"skdeepfake.preprocessing.{module.name}"
@@ -47,6 +53,7 @@ LIGHT_MODULES = [
     "skdeepfake.datasets",
     "skdeepfake.evaluation",
     "skdeepfake.inspection",
+    "skdeepfake.leakage",
     "skdeepfake.metrics",
     "skdeepfake.model_selection",
     "skdeepfake.persistence",
@@ -135,6 +142,64 @@ def test_unknown_attribute_is_an_attribute_error_that_names_it():
     assert not hasattr(skdeepfake, "_nothing")
     with pytest.raises(ImportError, match="VideoSampler"):
         exec("from skdeepfake import VideoSampler")
+
+
+# -- who imports whom ----------------------------------------------------------------
+
+PRIVATE_IMPORTS = {
+    ("cli", "evaluation._asking"),
+    ("datasets._recording", "synthesis._recipe"),
+    ("detectors._images", "augmentation._applying"),
+    ("inspection._input", "detectors._base"),
+    ("plotting._attribution", "inspection._input"),
+    ("plotting._reliability", "evaluation._asking"),
+}
+CIRCLES = {("evaluation", "plotting")}
+ROOT = Path(skdeepfake.__file__).parent
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Give the modules of skdeepfake, and those that each of them imports."""
+    for path in ROOT.rglob("*.py"):
+        module = path.relative_to(ROOT).with_suffix("").parts
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = module[: len(module) - node.level]
+                named = (node.module or "").split(".") if node.module else []
+                for alias in node.names:
+                    target = [*base, *named] if named else [*base, alias.name]
+                    yield ".".join(module), ".".join(target)
+
+
+def test_packages_import_no_private_module_of_another():
+    found = {
+        (module, target)
+        for module, target in imports()
+        if "._" in target and target.split(".")[0] != module.split(".")[0]
+        # A private package at the top is for all.
+        if not target.startswith("_")
+    }
+    assert found == PRIVATE_IMPORTS
+
+
+def test_packages_import_each_other_in_one_direction():
+    packages = {path.stem for path in ROOT.iterdir() if path.stem.strip("_")}
+    needs = {
+        package: {
+            target.split(".")[0]
+            for module, target in imports()
+            if module.split(".")[0] == package
+        }
+        & packages - {package}
+        for package in packages
+    }
+    assert "_groups" in needs["metrics"]
+    for first, second in CIRCLES:
+        needs[first].remove(second)
+    while free := {package for package in needs if not needs[package] & needs.keys()}:
+        for package in free:
+            del needs[package]
+    assert needs == {}
 
 
 # -- errors --------------------------------------------------------------------------

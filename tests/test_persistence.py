@@ -38,6 +38,7 @@ from skdeepfake import (
     _network_files,
     persistence,
 )
+from skdeepfake._backbones import BACKBONES, Backbone
 from skdeepfake._network_files import OF_THE_PAPER
 from skdeepfake.augmentation import (
     KerasAugmentation,
@@ -63,7 +64,6 @@ from skdeepfake.exceptions import (
     ModelVersionWarning,
     UntrustedModelError,
 )
-from skdeepfake.features._backbones import BACKBONES, Backbone
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -440,6 +440,7 @@ def test_all_estimators_of_the_library_are_trusted(path: Path) -> None:
         for module in (skdeepfake, skdeepfake.detectors)
         for name in module.__all__
     } - {BaseDetector, ImageDetector}
+    public.add(skdeepfake.features.FrameFeatureUnion)
     classes = {c for c in public if isinstance(c, type) and hasattr(c, "get_params")}
     ours = {f"{c.__module__}.{c.__qualname__}" for c in classes}
     assert {n for n in persistence._TRUSTED if n.startswith("skdeepfake.")} == ours

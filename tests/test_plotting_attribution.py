@@ -73,7 +73,7 @@ class Decode(Step):
 
 
 class Patches(Step):
-    """Colours of the four patches of a face."""
+    """Colors of the four patches of a face."""
 
     def transform(self, X):
         parts = X.reshape(*X.shape[:2], 2, 4, 2, 4, 3).mean(axis=(3, 5))
@@ -135,7 +135,7 @@ def test_maps_are_laid_over_the_faces_below_them():
     assert not axes[3, 2].axison
 
 
-def test_colour_bar_shows_the_colours_over_white():
+def test_color_bar_shows_the_colors_over_white():
     face = np.full((4, 4, 3), 100, np.uint8)
     display = AttributionDisplay([[face]], [[np.eye(2)]], label="doubt")
     display.plot(colormap="cividis", alpha=0.5)
@@ -144,8 +144,8 @@ def test_colour_bar_shows_the_colours_over_white():
     assert (bar.vmin, bar.vmax) == (0, 1)
     white = np.full((1, 256, 3), 255, np.uint8)
     ramp = np.linspace(0, 1, 256)[np.newaxis]
-    colours = overlay(white, ramp, colormap="cividis", alpha=0.5)[0]
-    np.testing.assert_allclose(bar.cmap(range(256))[:, :3] * 255, colours)
+    colors = overlay(white, ramp, colormap="cividis", alpha=0.5)[0]
+    np.testing.assert_allclose(bar.cmap(range(256))[:, :3] * 255, colors)
 
 
 def test_scale_of_all_faces_lets_them_be_compared():
@@ -176,8 +176,8 @@ def test_bars_rise_for_the_class_and_hang_against_it():
     assert bars == [[0.5], [], [-2.0]]
     assert [texts(ax) for ax in axes[1]] == [["+0.50"], [], ["-2.00"]]
     assert [texts(ax) for ax in axes[3]] == [["+0.00"], ["+1.00"], []]
-    colours = [to_hex(ax.patches[0].get_facecolor()) for ax in axes[1, [0, 2]]]
-    assert colours == ["#d55e00", "#0072b2"]
+    colors = [to_hex(ax.patches[0].get_facecolor()) for ax in axes[1, [0, 2]]]
+    assert colors == ["#d55e00", "#0072b2"]
     limits = {ax.get_ylim() for ax in axes[[1, 1, 1, 3, 3], [0, 1, 2, 0, 1]]}
     assert limits == {(-3.0, 3.0)}
     assert axes[1, 0].get_ylabel() == "when, log-odds"

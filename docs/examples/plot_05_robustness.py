@@ -2,7 +2,7 @@
 How a detector bears distortions
 ================================
 
-On their way videos are compressed, shrunk, blurred and recoloured. A detector that was
+On their way videos are compressed, shrunk, blurred and recolored. A detector that was
 trained on clean ones may know fakes by what such a treatment takes away.
 :func:`~skdeepfake.evaluation.robustness_curve` scores a fitted pipeline on distorted
 copies of videos, the seven distortions of DeeperForensics-1.0 at five levels; here

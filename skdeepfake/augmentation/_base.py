@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from .._random import RandomState, as_generator
-from .._versions import Versioned
+from .._stateless import Versioned
 
 Images = NDArray[np.uint8]
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from .._video_lists import VideoList
 from ..exceptions import DatasetError
-from ..model_selection._lists import VideoList
 from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
-    Findings,
+    DatasetIssues,
     Video,
     as_bunch,
     named_videos,
-    shared_docs,
+    with_loader_docs,
 )
 from ._splits import check_split
 
@@ -27,7 +27,7 @@ LIST = "List_of_testing_videos.txt"
 _FLAG_OF_REAL = "1"
 
 
-@shared_docs
+@with_loader_docs
 def load_celeb_df(
     root: str | os.PathLike[str], *, split: str | None = None, as_frame: bool = False
 ) -> Bunch:
@@ -71,18 +71,13 @@ def load_celeb_df(
     Labels come from the folders. In the list, 1 means real and 0 fake, other than in
     `target`; an entry that says otherwise is reported.
 
-    The faces of 59 celebrities were swapped within few circles. By the 340 fakes that
-    the list of version 2 names, there are four groups with fakes in them, the largest
-    with four fifths of these fakes, and all fakes can only make them fewer. Whoever
-    is in no fake, as the people of `YouTube-real`, is a group alone. The list does not
-    keep people apart, so that :func:`~skdeepfake.model_selection.check_no_leakage`
-    raises for this split. The field uses the list to test what was trained on another
-    data set, where this does not matter. To train on it
-    with strangers in the test, split by
-    ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides.
-    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos
-    of one person together.
+    Faces were swapped within few circles of celebrities: the 340 fakes in the list of
+    version 2 form four groups, the largest with four fifths of them. The list does not
+    separate people, so that :func:`~skdeepfake.model_selection.check_no_leakage` raises
+    for this split. It is meant for testing what was trained on another data set. To
+    train on it, split by ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`. For intervals by bootstrap,
+    ``groups=details["target"]`` keeps at least the videos of one person together.
 
     References
     ----------
@@ -100,40 +95,41 @@ def load_celeb_df(
     root = check_root(
         root, "the sub-folders Celeb-real, YouTube-real and Celeb-synthesis"
     )
-    findings = Findings()
+    issues = DatasetIssues()
     videos = [
-        Video(path=path, label=REAL, target=match[1])
-        for folder, pattern, example in (
-            ("Celeb-real", r"(id\d+)_\d+", "id0_0000.mp4"),
-            ("YouTube-real", r"(\d+)", "00170.mp4"),
-        )
-        for path, match in named_videos(
-            root / folder, pattern, example, "real videos", findings
-        )
-    ]
-    videos += [
-        Video(
-            path=path,
-            label=FAKE,
-            target=match[1],
-            source=match[2],
-            original=f"{match[1]}_{match[3]}",
-            method="Celeb-synthesis",
-        )
-        for path, match in named_videos(
+        *named_videos(
+            root / "Celeb-real",
+            r"(?P<target>id\d+)_\d+",
+            "id0_0000.mp4",
+            "real videos",
+            issues,
+            label=REAL,
+        ),
+        *named_videos(
+            root / "YouTube-real",
+            r"(?P<target>\d+)",
+            "00170.mp4",
+            "real videos",
+            issues,
+            label=REAL,
+        ),
+        *named_videos(
             root / "Celeb-synthesis",
-            r"(id\d+)_(id\d+)_(\d+)",
+            r"(?P<target>id\d+)_(?P<source>id\d+)_(?P<take>\d+)",
             "id0_id1_0000.mp4",
             "the fakes",
-            findings,
-        )
+            issues,
+            label=FAKE,
+            original="{target}_{take}",
+            method="Celeb-synthesis",
+        ),
     ]
-    videos = _with_splits(videos, root / LIST, split, findings)
-    return as_bunch(videos, findings, root, split=split, as_frame=as_frame)
+    videos = _with_splits(videos, root / LIST, split, issues)
+    return as_bunch(videos, issues, root, split=split, as_frame=as_frame)
 
 
 def _with_splits(
-    videos: list[Video], path: Path, split: str | None, findings: Findings
+    videos: list[Video], path: Path, split: str | None, issues: DatasetIssues
 ) -> list[Video]:
     """Put the listed videos into the test set, all others into the training set."""
     if not path.is_file():
@@ -142,19 +138,19 @@ def _with_splits(
                 f"split={split!r} needs the official list, but there is no "
                 f"{str(path)!r}"
             )
-        findings.missing(
+        issues.missing(
             "official lists that are not there", [str(path)], "no video has a split"
         )
         return videos
     listed, missing = VideoList(path, path.name).find([v.path for v in videos])
     if split != "train":
-        findings.missing(
+        issues.missing(
             f"entries of {path.name} that are not there",
             missing,
             "a score on part of a list cannot be compared with one on all of it",
         )
     flags = _flags(path)
-    findings.odd(
+    issues.odd(
         f"entries of {path.name} whose flag, {_FLAG_OF_REAL} for real, contradicts "
         "their folder",
         [

@@ -1,4 +1,4 @@
-"""One data set of several, in which people are not mistaken for others."""
+"""Combination of several data sets."""
 
 from __future__ import annotations
 
@@ -11,23 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length
 
+from .._groups import check_column, connected_groups, format_examples
 from ..exceptions import DatasetWarning
-from ..model_selection._identity_folds import column
-from ..model_selection._leakage import some
-from ._identities import connected_groups
 
 
 def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
-    """Put several data sets together, with groups that hold for all of them.
+    """Combine several data sets, with groups that hold for all of them.
 
-    Groups are numbers of one data set: those of another one mean other people. Here
-    they are numbered anew, so that two sets have none in common, unless they have a
-    file in common. DeeperForensics, for one, takes the real videos of FaceForensics++:
-    groups of both sets that hold the same file become one.
-
-    A file that is in two sets is kept once for each of them, in one group: to train on
-    the one set and test on the other, both need it. A split by group keeps all of its
-    places on one side.
+    Groups are numbered anew, so that two sets share none unless they share a file, as
+    DeeperForensics and FaceForensics++ do. A shared file is kept once per set, in one
+    group, so that a split by group keeps its copies on one side.
 
     Parameters
     ----------
@@ -74,14 +67,11 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
 
     Notes
     -----
-    Files are the same if their paths lead to the same one, whatever links they follow.
-    A copy under another name is not noticed:
-    :func:`~skdeepfake.model_selection.leakage_report` looks for those.
+    Files are compared by path and inode. Use :func:`~skdeepfake.leakage.leakage_report`
+    to find copies under other names.
 
-    Identities of other sets are other people, though their names be the same:
-    ``details["target"]`` is the set's own, as before. For
-    :class:`~skdeepfake.model_selection.IdentityKFold` on several sets at once, put the
-    name of the set before it.
+    ``details["target"]`` is the identity within its own set. Prefix it with the name of
+    the set to use :class:`~skdeepfake.model_selection.IdentityKFold` on several sets.
 
     Examples
     --------
@@ -130,7 +120,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         target=target,
         target_names=list(bunches[0]["target_names"]),
         groups=groups,
-        split=column(split, "split", optional=True) if has_splits else None,
+        split=check_column(split, "split", optional=True) if has_splits else None,
         details=_like_theirs(details, datasets),
     )
 
@@ -154,7 +144,8 @@ def _check(datasets: Mapping[str, Bunch]) -> None:
         ]
         if missing:
             raise ValueError(
-                f"datasets[{name!r}] has no {some(missing)}: pass what a loader gives"
+                f"datasets[{name!r}] has no {format_examples(missing)}: pass what a "
+                "loader gives"
             )
         check_consistent_length(bunch["data"], bunch["target"], bunch["groups"])
         if "dataset" in _columns_of(bunch):
@@ -207,7 +198,8 @@ def _warn_of_contradictions(
             odd.append(f"{path} in {other[1]} and {name}")
     if odd:
         warnings.warn(
-            f"videos that have other labels in another set ({len(odd)}): {some(odd)}",
+            f"videos that have other labels in another set ({len(odd)}): "
+            f"{format_examples(odd)}",
             DatasetWarning,
             stacklevel=3,
         )
@@ -229,7 +221,7 @@ def _details(
                 bunch["details"][name] if name in _columns_of(bunch) else None
                 for bunch in datasets.values()
             ]
-            details[name] = column(_joined(datasets, theirs), name, optional=True)
+            details[name] = check_column(_joined(datasets, theirs), name, optional=True)
     return details
 
 

@@ -7,16 +7,11 @@ from collections.abc import Iterable, Mapping
 
 from sklearn.utils import Bunch
 
+from .._validation import select_names
 from ..exceptions import DatasetError
 from ._faceforensics import youtube_originals
 from ._listing import check_root
-from ._records import (
-    Findings,
-    as_bunch,
-    chosen,
-    fakes_of_pairs,
-    shared_docs,
-)
+from ._records import DatasetIssues, as_bunch, fakes_of_pairs, with_loader_docs
 from ._splits import check_split, official_splits, with_splits
 
 VARIANTS = (
@@ -28,7 +23,7 @@ VARIANTS = (
 )
 
 
-@shared_docs
+@with_loader_docs
 def load_deeperforensics(
     root: str | os.PathLike[str],
     ff_root: str | os.PathLike[str],
@@ -87,13 +82,12 @@ def load_deeperforensics(
     made of it.
 
     Each of the 100 actors is the source of some ten fakes, so that there are 100
-    groups of some ten originals each. The official lists keep sources apart. Together
-    with the fakes of FaceForensics++, which tie the same originals in pairs, larger
-    groups arise; then compute them of both sets at once, not of each.
+    groups. The official lists separate sources. With the fakes of FaceForensics++,
+    which connect the same originals in pairs, use
+    :func:`~skdeepfake.datasets.combine_datasets`.
 
     All variants but `end_to_end` and `reenact_postprocess` are distorted, and the real
-    videos are not: a detector that is trained on them as they are learns the
-    distortion. Distort the real videos too.
+    videos are not: distort these, too, or a detector learns the distortion.
 
     References
     ----------
@@ -109,25 +103,25 @@ def load_deeperforensics(
     ... )
     """
     check_split(split)
-    selected = chosen(variants, VARIANTS, "variants")
+    selected = select_names(variants, VARIANTS, "variants")
     root = check_root(root, "the sub-folders manipulated_videos and lists")
     ff_root = check_root(
         ff_root,
         "FaceForensics++, whose c23 originals are the real videos: the source_videos "
         "of DeeperForensics-1.0 are not",
     )
-    findings = Findings()
-    videos = youtube_originals(ff_root, "c23", findings)
+    issues = DatasetIssues()
+    videos = youtube_originals(ff_root, "c23", issues)
     videos += fakes_of_pairs(
         {variant: root / "manipulated_videos" / variant for variant in selected},
-        r"(\d{3})_([MW]\d{3})",
+        r"(?P<target>\d{3})_(?P<source>[MW]\d{3})",
         "000_M101.mp4",
-        findings,
+        issues,
         optional=variants == "all",
     )
-    splits = official_splits([root / "lists" / "splits"], ".txt", split, findings)
-    videos = with_splits(videos, _with_targets(splits), split, findings)
-    return as_bunch(videos, findings, root, split=split, as_frame=as_frame)
+    splits = official_splits([root / "lists" / "splits"], ".txt", split, issues)
+    videos = with_splits(videos, _with_targets(splits), split, issues)
+    return as_bunch(videos, issues, root, split=split, as_frame=as_frame)
 
 
 def _with_targets(splits: Mapping[str, str]) -> dict[str, str]:

@@ -10,18 +10,18 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
+from .._video_lists import parse_json
 from ..exceptions import DatasetError
-from ..model_selection._lists import parse_json
 from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
-    Findings,
+    DatasetIssues,
     Video,
     as_bunch,
     list_videos,
-    shared_docs,
     stem,
+    with_loader_docs,
 )
 
 METADATA = "metadata.json"
@@ -37,7 +37,7 @@ class _Entry:
     original: str | None = None
 
 
-@shared_docs
+@with_loader_docs
 def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """List the videos of the DeepFake Detection Challenge (DFDC) [1]_.
 
@@ -102,22 +102,22 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
         raise DatasetError(
             f"neither {str(root)!r} nor a folder in it holds a {METADATA} or a {LABELS}"
         )
-    findings = Findings()
-    videos = [video for part in parts for video in _videos_of_part(part, findings)]
-    _check_originals(videos, findings)
-    return as_bunch(videos, findings, root, as_frame=as_frame)
+    issues = DatasetIssues()
+    videos = [video for part in parts for video in _videos_of_part(part, issues)]
+    _check_originals(videos, issues)
+    return as_bunch(videos, issues, root, as_frame=as_frame)
 
 
-def _videos_of_part(part: Path, findings: Findings) -> list[Video]:
-    entries = _entries(part, findings)
+def _videos_of_part(part: Path, issues: DatasetIssues) -> list[Video]:
+    entries = _entries(part, issues)
     folder = part / "videos" if (part / "videos").is_dir() else part
-    paths = list_videos(folder, "videos", findings)
+    paths = list_videos(folder, "videos", issues)
     there = set(map(stem, paths))
-    findings.missing(
+    issues.missing(
         f"videos that {part.name} names and that are not there",
         [name for name in entries if name not in there],
     )
-    findings.odd(
+    issues.odd(
         f"videos that no label is given for in {part.name}",
         [path for path in paths if stem(path) not in entries],
         "they are left out",
@@ -144,11 +144,11 @@ def _videos_of_part(part: Path, findings: Findings) -> list[Video]:
     return videos
 
 
-def _entries(part: Path, findings: Findings) -> dict[str, _Entry]:
+def _entries(part: Path, issues: DatasetIssues) -> dict[str, _Entry]:
     """Read what is said of each video of a part, by name without extension."""
     entries: dict[str, _Entry] = {}
     if (part / METADATA).is_file():
-        entries.update(_entries_of_metadata(part / METADATA, findings))
+        entries.update(_entries_of_metadata(part / METADATA, issues))
     if (part / LABELS).is_file():
         for name, entry in _entries_of_csv(part / LABELS).items():
             if entries.setdefault(name, entry).label != entry.label:
@@ -159,7 +159,7 @@ def _entries(part: Path, findings: Findings) -> dict[str, _Entry]:
     return entries
 
 
-def _entries_of_metadata(path: Path, findings: Findings) -> dict[str, _Entry]:
+def _entries_of_metadata(path: Path, issues: DatasetIssues) -> dict[str, _Entry]:
     metadata = parse_json(
         path.read_text(encoding="utf-8-sig"),
         repr(str(path)),
@@ -184,8 +184,8 @@ def _entries_of_metadata(path: Path, findings: Findings) -> dict[str, _Entry]:
             stem(original) if original and label == FAKE else None,
         )
     where = f"in {path.parent.name}/{path.name}"
-    findings.odd(f"fakes without an original {where}", without, "each is a group alone")
-    findings.odd(f"real videos with an original {where}", too_many, "the label counts")
+    issues.odd(f"fakes without an original {where}", without, "each is a group alone")
+    issues.odd(f"real videos with an original {where}", too_many, "the label counts")
     return entries
 
 
@@ -214,22 +214,22 @@ def _label(value: Any, labels: dict[str, int], name: str, path: Path) -> int:
     return labels[value]
 
 
-def _check_originals(videos: list[Video], findings: Findings) -> None:
+def _check_originals(videos: list[Video], issues: DatasetIssues) -> None:
     """Note what only becomes known of all parts together."""
     by_name: dict[str, Video] = {}
     for video in videos:
         by_name.setdefault(video.name, video)
-    findings.odd(
+    issues.odd(
         "names that are in two places",
         [v.path for v in videos if by_name[v.name] is not v],
         "they are in one group, and all are kept",
     )
     pairs = [(v, by_name[v.original]) for v in videos if v.original in by_name]
-    findings.odd(
+    issues.odd(
         "fakes whose original is said to be fake",
         [fake.path for fake, original in pairs if original.label == FAKE],
     )
-    findings.odd(
+    issues.odd(
         "fakes in another split than their original",
         [fake.path for fake, original in pairs if fake.split != original.split],
     )

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from .._validation import select_names
 from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
-    Findings,
+    DatasetIssues,
     Video,
     as_bunch,
-    chosen,
     fakes_of_pairs,
     named_videos,
-    shared_docs,
+    with_loader_docs,
 )
 from ._splits import check_split, official_splits, with_splits
 
@@ -28,7 +28,7 @@ COMPRESSIONS = ("raw", "c23", "c40")
 _SEQUENCES = "the sub-folders original_sequences and manipulated_sequences"
 
 
-@shared_docs
+@with_loader_docs
 def load_faceforensics(
     root: str | os.PathLike[str],
     *,
@@ -102,24 +102,24 @@ def load_faceforensics(
     >>> train.data[train.details["method"] == "Face2Face"]  # doctest: +SKIP
     """
     check_split(split)
-    selected = chosen(methods, METHODS, "methods")
+    selected = select_names(methods, METHODS, "methods")
     root = check_root(root, _SEQUENCES)
-    findings = Findings()
-    videos = youtube_originals(root, compression, findings)
+    issues = DatasetIssues()
+    videos = youtube_originals(root, compression, issues)
     videos += fakes_of_pairs(
         {method: _fakes(root, method, compression) for method in selected},
-        r"(\d{3})_(\d{3})",
+        r"(?P<target>\d{3})_(?P<source>\d{3})",
         "000_003.mp4",
-        findings,
+        issues,
         optional=methods == "all",
         compression=compression,
     )
-    splits = official_splits([root / "splits", root], ".json", split, findings)
-    videos = with_splits(videos, splits, split, findings)
-    return as_bunch(videos, findings, root, split=split, as_frame=as_frame)
+    splits = official_splits([root / "splits", root], ".json", split, issues)
+    videos = with_splits(videos, splits, split, issues)
+    return as_bunch(videos, issues, root, split=split, as_frame=as_frame)
 
 
-@shared_docs
+@with_loader_docs
 def load_dfd(
     root: str | os.PathLike[str], *, compression: str = "c23", as_frame: bool = False
 ) -> Bunch:
@@ -162,15 +162,11 @@ def load_dfd(
     -----
     There is no official split, so `split` is None.
 
-    The faces of 28 actors were swapped with each other, so that few groups are left,
-    or one: then no split keeps all identities apart, and `GroupKFold` says so. The
-    field tests on the whole set after training on another. To train on it
-    nevertheless, split by ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`, which leaves out the fakes that mix both sides.
-    For intervals by bootstrap, ``groups=details["target"]`` keeps at least the videos
-    of one actor together.
-
-    A video may show two actors, only one of whom was forged.
+    The faces of 28 actors were swapped with each other, so that there are few groups.
+    To train on it, split by ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`. For intervals by bootstrap,
+    ``groups=details["target"]`` keeps at least the videos of one actor together. A
+    video may show two actors, only one of whom was forged.
 
     References
     ----------
@@ -184,52 +180,45 @@ def load_dfd(
     """
     _check_compression(compression)
     root = check_root(root, _SEQUENCES)
-    findings = Findings()
+    issues = DatasetIssues()
     method = "DeepFakeDetection"
-    videos = [
-        Video(path=path, label=REAL, target=match[1], compression=compression)
-        for path, match in named_videos(
-            _originals(root, "actors", compression),
-            r"(\d+)__.+",
-            "01__kitchen_pan.mp4",
-            f"the videos of the actors in compression {compression!r}",
-            findings,
-        )
-    ]
-    videos += [
-        Video(
-            path=path,
-            label=FAKE,
-            target=match[1],
-            source=match[2],
-            original=f"{match[1]}__{match[3]}",
-            method=method,
-            compression=compression,
-        )
-        for path, match in named_videos(
-            _fakes(root, method, compression),
-            r"(\d+)_(\d+)__(.+)__\w+",
-            "01_02__kitchen_pan__0A1B2C3D.mp4",
-            f"the {method} videos in compression {compression!r}",
-            findings,
-        )
-    ]
-    return as_bunch(videos, findings, root, as_frame=as_frame)
+    videos = named_videos(
+        _originals(root, "actors", compression),
+        r"(?P<target>\d+)__.+",
+        "01__kitchen_pan.mp4",
+        f"the videos of the actors in compression {compression!r}",
+        issues,
+        label=REAL,
+        compression=compression,
+    )
+    videos += named_videos(
+        _fakes(root, method, compression),
+        r"(?P<target>\d+)_(?P<source>\d+)__(?P<scene>.+)__\w+",
+        "01_02__kitchen_pan__0A1B2C3D.mp4",
+        f"the {method} videos in compression {compression!r}",
+        issues,
+        label=FAKE,
+        original="{target}__{scene}",
+        method=method,
+        compression=compression,
+    )
+    return as_bunch(videos, issues, root, as_frame=as_frame)
 
 
-def youtube_originals(root: Path, compression: str, findings: Findings) -> list[Video]:
+def youtube_originals(
+    root: Path, compression: str, issues: DatasetIssues
+) -> list[Video]:
     """List the real videos of FaceForensics++."""
     _check_compression(compression)
-    return [
-        Video(path=path, label=REAL, target=match[1], compression=compression)
-        for path, match in named_videos(
-            _originals(root, "youtube", compression),
-            r"(\d{3})",
-            "000.mp4",
-            f"the real videos of FaceForensics++ in compression {compression!r}",
-            findings,
-        )
-    ]
+    return named_videos(
+        _originals(root, "youtube", compression),
+        r"(?P<target>\d{3})",
+        "000.mp4",
+        f"the real videos of FaceForensics++ in compression {compression!r}",
+        issues,
+        label=REAL,
+        compression=compression,
+    )
 
 
 def _originals(root: Path, kind: str, compression: str) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from .._groups import encode
 from ..exceptions import DatasetError
 from ._listing import TARGET_NAMES, check_root, videos_in
 
@@ -94,8 +95,7 @@ def _groups(paths: list[str], group: Group) -> NDArray[np.intp]:
         keys = [group(path) for path in paths]
     else:
         keys = [_matched(re.compile(group), path) for path in paths]
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+    return encode(keys)
 
 
 def _matched(pattern: re.Pattern[str], path: str) -> str:

@@ -13,18 +13,18 @@ from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
-    Findings,
+    DatasetIssues,
     Video,
     as_bunch,
     list_videos,
-    shared_docs,
     stem,
+    with_loader_docs,
 )
 
 _N_CHARACTERS = 3
 
 
-@shared_docs
+@with_loader_docs
 def load_paper_folders(
     root: str | os.PathLike[str], *, as_frame: bool = False
 ) -> Bunch:
@@ -63,12 +63,9 @@ def load_paper_folders(
 
     Notes
     -----
-    The paper's code cuts each name to its first three characters. Names that were cut
-    say nothing of the source, so that the same face may have been put into videos of
-    several groups: DeeperForensics-1.0 put each of 100 faces into ten. Where the names
-    are whole, groups are by source too.
-
-    There is no official split, so `split` is None. The paper splits frames at random.
+    Names that the paper's code has cut to three characters do not tell the source, so
+    that one face may be in several groups. Where names are complete, groups are by
+    source, too. There is no official split; the paper splits frames at random.
 
     References
     ----------
@@ -90,13 +87,13 @@ def load_paper_folders(
     array([None, 'M101'], dtype=object)
     """
     root = check_root(root, "the sub-folders Original and Manipulated")
-    findings = Findings()
-    originals = list_videos(root / "Original", "the real videos", findings)
-    fakes = list_videos(root / "Manipulated", "the fakes", findings)
+    issues = DatasetIssues()
+    originals = list_videos(root / "Original", "the real videos", issues)
+    fakes = list_videos(root / "Manipulated", "the fakes", issues)
     by_prefix: defaultdict[str, list[str]] = defaultdict(list)
     for path in originals:
         by_prefix[_prefix(path)].append(path)
-    findings.odd(
+    issues.odd(
         f"originals whose first {_N_CHARACTERS} characters are those of another one",
         [path for paths in by_prefix.values() for path in paths if len(paths) > 1],
         "they are in one group",
@@ -116,11 +113,11 @@ def load_paper_folders(
             )
         )
     targets = {video.target for video in videos if video.label == FAKE}
-    findings.missing(
+    issues.missing(
         "originals without a manipulated video",
         [path for p, paths in by_prefix.items() if p not in targets for path in paths],
     )
-    return as_bunch(videos, findings, root, as_frame=as_frame)
+    return as_bunch(videos, issues, root, as_frame=as_frame)
 
 
 def _prefix(path: str) -> str:

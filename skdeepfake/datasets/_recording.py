@@ -12,13 +12,13 @@ from ..synthesis._recipe import draw_recipe
 
 # Where the face lies in `skimage.data.astronaut()`, in pixels of that picture:
 # the box that dlib finds there is 87 pixels wide.
-_FACE_CENTRE = np.array([222.0, 127.0])
+_FACE_CENTER = np.array([222.0, 127.0])
 _FACE_WIDTH = 87.0
 # The square around the face that expressions and manipulations deform.
 _REACH = 80
 _ROI = (
-    slice(int(_FACE_CENTRE[1]) - _REACH, int(_FACE_CENTRE[1]) + _REACH),
-    slice(int(_FACE_CENTRE[0]) - _REACH, int(_FACE_CENTRE[0]) + _REACH),
+    slice(int(_FACE_CENTER[1]) - _REACH, int(_FACE_CENTER[1]) + _REACH),
+    slice(int(_FACE_CENTER[0]) - _REACH, int(_FACE_CENTER[0]) + _REACH),
 )
 # The outline of the woman, clockwise from the left of her neck.
 # fmt: off
@@ -52,10 +52,10 @@ def load_portrait() -> NDArray[np.uint8]:
     return np.dstack([picture, alpha])
 
 
-def _bump(centre: tuple[float, float], spread: tuple[float, float]) -> Image:
+def _bump(center: tuple[float, float], spread: tuple[float, float]) -> Image:
     """Return a Gaussian hill over the region of the face, 1 at its top."""
     y, x = np.mgrid[_ROI].astype(np.float32)
-    square = ((x - centre[0]) / spread[0]) ** 2 + ((y - centre[1]) / spread[1]) ** 2
+    square = ((x - center[0]) / spread[0]) ** 2 + ((y - center[1]) / spread[1]) ** 2
     return np.exp(-square / 2).astype(np.float32)
 
 
@@ -122,7 +122,7 @@ class Recording:
             (brow, _bump((222, 90), (34, 9)), 1),
         ]
 
-        # Light and colours; the suit changes its hue, and skin its tone.
+        # Light and colors; the suit changes its hue, and skin its tone.
         hsv = cv2.cvtColor(portrait[..., :3], cv2.COLOR_RGB2HSV)
         hsv[..., 0] = (hsv[..., 0].astype(int) + rng.integers(180)) % 180
         dyed = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
@@ -140,8 +140,8 @@ class Recording:
         # The room is larger than the frame, as the camera moves a little.
         self.margin = max(4, unit // 20)
         room = (height + 2 * self.margin, width + 2 * self.margin)
-        colour = rng.uniform(40, 200) + rng.uniform(-25, 25, size=3)
-        background = colour + rng.uniform(8, 25) * _smooth_noise(rng, room, 2, 3)
+        color = rng.uniform(40, 200) + rng.uniform(-25, 25, size=3)
+        background = color + rng.uniform(8, 25) * _smooth_noise(rng, room, 2, 3)
         cells = int(rng.integers(8, 30))
         background += rng.uniform(2, 16) * _smooth_noise(rng, room, cells, 1)
         self.background = np.clip(background, 0, 255).astype(np.float32)
@@ -166,7 +166,7 @@ class Recording:
         """Return the affine map (2, 3) from the portrait to frame `k`."""
         cos, sin = np.cos(self.roll[k]), np.sin(self.roll[k])
         linear = np.array([[cos, -sin], [sin, cos]]) * self.stretch * self.breath[k]
-        return np.column_stack([linear, self.path[k] - linear @ _FACE_CENTRE])
+        return np.column_stack([linear, self.path[k] - linear @ _FACE_CENTER])
 
     def project(self, picture: NDArray, pose: NDArray[np.float64]) -> Image:
         """Return `picture`, in the frame of the portrait, as the camera sees it."""
@@ -227,8 +227,8 @@ class Swap:
 
         axes = rng.integers([39, 49], [45, 55], endpoint=True)
         mask = np.zeros(recording.picture.shape[:2], np.float32)
-        centre = _FACE_CENTRE.astype(int).tolist()
-        cv2.ellipse(mask, centre, axes.tolist(), 0, 0, 360, 1.0, -1)
+        center = _FACE_CENTER.astype(int).tolist()
+        cv2.ellipse(mask, center, axes.tolist(), 0, 0, 360, 1.0, -1)
         # Not past the outline, where the portrait's own background would show.
         inside = recording.picture[..., 3] / np.float32(255)
         self.mask = cv2.GaussianBlur(mask, (0, 0), 4) * inside
@@ -244,8 +244,8 @@ class Swap:
         """Return frame `k` and its noise with the face swapped."""
         face = _deform(picture[..., :3], self.shift)
         face = cv2.GaussianBlur(face, (0, 0), self.sigma)
-        centre = _FACE_CENTRE.tolist()
-        tremble = cv2.getRotationMatrix2D(centre, self.angle[k], self.scale)
+        center = _FACE_CENTER.tolist()
+        tremble = cv2.getRotationMatrix2D(center, self.angle[k], self.scale)
         tremble[:, 2] += self.move[k]
         moved = pose @ np.vstack([tremble, [0, 0, 1]])
         face = self.recording.project(face, moved) * self.gain[k].astype(np.float32)
@@ -264,6 +264,6 @@ class SelfBlend:
         self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
         """Return a frame, as it was recorded, with the face blended into itself."""
-        corner = np.append(_FACE_CENTRE - _FACE_WIDTH / 2, 1)
+        corner = np.append(_FACE_CENTER - _FACE_WIDTH / 2, 1)
         to_frame = np.column_stack([pose[:, :2] * _FACE_WIDTH, pose @ corner])
         return self.recipe.apply(frame, to_frame).fake

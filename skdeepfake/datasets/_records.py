@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._docs import shared_docs
+from .._groups import connected_groups, format_examples
 from .._pandas import import_pandas
 from ..exceptions import DatasetError, DatasetWarning, MissingVideosWarning
-from ..model_selection._leakage import some
-from ._identities import connected_groups
 from ._listing import TARGET_NAMES, videos_in
 
 REAL, FAKE = range(len(TARGET_NAMES))
-
-F = TypeVar("F", bound=Callable[..., Bunch])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +42,7 @@ class Video:
         return stem(self.path)
 
 
-class Findings:
+class DatasetIssues:
     """What is missing, doubled or contradictory, to be said once all is known."""
 
     def __init__(self) -> None:
@@ -63,7 +60,7 @@ class Findings:
         self, category: type[Warning], what: str, items: Collection[str], then: str
     ) -> None:
         if items:
-            text = f"{what} ({len(items)}): {some(list(items))}"
+            text = f"{what} ({len(items)}): {format_examples(list(items))}"
             self._found.append((category, f"{text}; {then}" if then else text))
 
     def warn(self, root: Path, stacklevel: int) -> None:
@@ -77,109 +74,100 @@ def stem(path: str | os.PathLike[str]) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def list_videos(folder: Path, expected: str, findings: Findings) -> list[str]:
+def list_videos(folder: Path, expected: str, issues: DatasetIssues) -> list[str]:
     """List the videos of a folder; no folder and no video are errors."""
     paths = videos_in(folder, expected)
-    findings.odd("videos of one name, which differ by extension alone", _doubled(paths))
+    issues.odd("videos of one name, which differ by extension alone", _doubled(paths))
     return paths
 
 
 def named_videos(
-    folder: Path, pattern: str, example: str, expected: str, findings: Findings
-) -> list[tuple[str, re.Match[str]]]:
+    folder: Path,
+    pattern: str,
+    example: str,
+    expected: str,
+    issues: DatasetIssues,
+    *,
+    label: int,
+    original: str | None = None,
+    **columns: str | None,
+) -> list[Video]:
     """List the videos of a folder with what their names say.
 
-    One whose name says nothing is left out, with a finding: without an identity, no
-    split could keep it apart from the other videos of the same people.
+    The groups `target` and `source` of the pattern are identities, and all groups fill
+    the template `original`. A video whose name says nothing is left out, with an
+    issue: without an identity, no split could keep it apart from the other videos of
+    the same people.
     """
     matches = [
         (path, re.fullmatch(pattern, stem(path)))
-        for path in list_videos(folder, expected, findings)
+        for path in list_videos(folder, expected, issues)
     ]
-    named = [(path, match) for path, match in matches if match is not None]
+    named = [(path, match.groupdict()) for path, match in matches if match is not None]
     if not named:
         raise DatasetError(
             f"no video in {str(folder)!r} has a name like {example}; the first one is "
             f"{os.path.basename(matches[0][0])!r}: is this another data set?"
         )
-    findings.odd(
+    issues.odd(
         f"names that are not like {example}",
         [path for path, match in matches if match is None],
         "these videos are left out, since nobody knows who is in them",
     )
-    return named
-
-
-def chosen(value: str | Iterable[str], known: Sequence[str], name: str) -> list[str]:
-    """Check a choice among names, and bring it into their order."""
-    if isinstance(value, str):
-        value = known if value == "all" else [value]
-    wanted = set(value)
-    if not wanted or not wanted <= set(known):
-        unknown = sorted(wanted.difference(known))
-        raise ValueError(
-            f"{name}={unknown!r} must be 'all' or some of {', '.join(map(repr, known))}"
+    return [
+        Video(
+            path=path,
+            label=label,
+            target=parts["target"],
+            source=parts.get("source"),
+            original=original.format(**parts) if original else None,
+            **columns,
         )
-    return [each for each in known if each in wanted]
+        for path, parts in named
+    ]
 
 
 def fakes_of_pairs(
     folders: Mapping[str, Path],
     pattern: str,
     example: str,
-    findings: Findings,
+    issues: DatasetIssues,
     *,
     optional: bool,
     compression: str | None = None,
 ) -> list[Video]:
-    """List fakes whose names are those of target and source.
+    """List fakes whose names are those of target and source, of some methods.
 
-    Parameters
-    ----------
-    folders : mapping of str to Path
-        The folder of each method.
-    pattern : str
-        Of the names: target and source.
-    example : str
-        Of the names, for messages.
-    findings : Findings
-        What is missing or odd goes there.
-    optional : bool
-        Whether a folder may be missing, as long as another one is there.
-    compression : str or None
-        Of all of them.
-
-    Returns
-    -------
-    list of Video
+    With `optional`, folders may be missing, as long as one is there.
     """
     absent = [str(f) for f in folders.values() if optional and not f.is_dir()]
     if len(absent) == len(folders):
         raise DatasetError(
-            f"there are no fakes: no folder {some(absent)}; expected one of them"
+            f"there are no fakes: no folder {format_examples(absent)}; expected one of "
+            "them"
         )
-    findings.missing("folders of fakes that are not there", absent)
+    issues.missing("folders of fakes that are not there", absent)
     return [
-        Video(
-            path=path,
-            label=FAKE,
-            target=match[1],
-            source=match[2],
-            original=match[1],
-            method=method,
-            compression=compression,
-        )
+        video
         for method, folder in folders.items()
         if str(folder) not in absent
-        for path, match in named_videos(
-            folder, pattern, example, f"the {method} fakes", findings
+        for video in named_videos(
+            folder,
+            pattern,
+            example,
+            f"the {method} fakes",
+            issues,
+            label=FAKE,
+            original="{target}",
+            method=method,
+            compression=compression,
         )
     ]
 
 
 def as_bunch(
     videos: Iterable[Video],
-    findings: Findings,
+    issues: DatasetIssues,
     root: Path,
     *,
     split: str | None = None,
@@ -192,11 +180,11 @@ def as_bunch(
         )
     videos = sorted(videos, key=lambda video: video.label)
     originals = {video.name for video in videos if video.label == REAL}
-    findings.missing(
+    issues.missing(
         "fakes whose original is not among the real videos",
         [v.path for v in videos if v.original and v.original not in originals],
     )
-    findings.warn(root, stacklevel=3)
+    issues.warn(root, stacklevel=3)
     # Numbered before some are chosen, so that the training and the test set of two
     # calls have the same numbers.
     groups = connected_groups(
@@ -226,13 +214,13 @@ def as_bunch(
     )
 
 
-# The same for all loaders.
-_SHARED = {
-    "as_frame": """\
+with_loader_docs = shared_docs(
+    {
+        "as_frame": """\
 as_frame : bool, default=False
     Give `details` as a DataFrame, which needs pandas.
 """,
-    "bunch": """\
+        "bunch": """\
 :class:`~sklearn.utils.Bunch`
     The data set, with these attributes:
 
@@ -262,23 +250,14 @@ as_frame : bool, default=False
 
         None where nothing is said, as of the source of a real video.
 """,
-    "odd": """\
+        "odd": """\
 MissingVideosWarning
     If videos that names or lists speak of, or the lists, are not there.
 DatasetWarning
     If names or lists contradict each other.
 """,
-}
-
-
-def shared_docs(function: F) -> F:
-    """Put what all loaders share into the docstring of one."""
-    if function.__doc__ is not None:  # as it is under `python -OO`
-        text = inspect.cleandoc(function.__doc__)
-        for name, part in _SHARED.items():
-            text = text.replace(f"{{{{{name}}}}}\n", part)
-        function.__doc__ = text
-    return function
+    }
+)
 
 
 def _doubled(paths: Sequence[str]) -> list[str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from .._groups import format_examples
+from .._video_lists import VideoList
 from ..exceptions import DatasetError
-from ..model_selection._leakage import some
-from ..model_selection._lists import VideoList
-from ._records import Findings, Video
+from ._records import DatasetIssues, Video
 
 SPLITS = ("train", "val", "test")
 
@@ -23,26 +23,9 @@ def check_split(split: str | None, known: Sequence[str] = SPLITS) -> None:
 
 
 def official_splits(
-    folders: Sequence[Path], suffix: str, split: str | None, findings: Findings
+    folders: Sequence[Path], suffix: str, split: str | None, issues: DatasetIssues
 ) -> dict[str, str]:
-    """Read which names, without extension, are in which list.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        Where the lists may be; they are read from the first folder that has one.
-    suffix : str
-        What follows ``train``, ``val`` and ``test`` in the names of the lists.
-    split : str or None
-        The split that is asked for, which must be there.
-    findings : Findings
-        What is missing goes there.
-
-    Returns
-    -------
-    dict of str to str
-        Split of each name. It is empty if there is no list.
-    """
+    """Read which names, without extension, are in which list."""
     lists = [[folder / f"{name}{suffix}" for name in SPLITS] for folder in folders]
     paths = next((p for p in lists if any(map(Path.is_file, p))), lists[0])
     absent = [
@@ -52,7 +35,7 @@ def official_splits(
         raise DatasetError(
             f"split={split!r} needs the official list, but there is no {absent[0]!r}"
         )
-    findings.missing(
+    issues.missing(
         "official lists that are not there", absent, "their videos have no split"
     )
     splits: dict[str, str] = {}
@@ -63,7 +46,7 @@ def official_splits(
         if both:
             raise DatasetError(
                 f"{len(both)} names of {str(path)!r} are in the {splits[both[0]]} list "
-                f"too: {some(both)}; take the lists as they were published"
+                f"too: {format_examples(both)}; take the lists as they were published"
             )
         splits.update(dict.fromkeys(names, path.stem))
     return splits
@@ -73,7 +56,7 @@ def with_splits(
     videos: Iterable[Video],
     splits: Mapping[str, str],
     split: str | None,
-    findings: Findings,
+    issues: DatasetIssues,
 ) -> list[Video]:
     """Give each video the split of its name, if there are lists at all.
 
@@ -83,13 +66,13 @@ def with_splits(
     videos = [replace(video, split=splits.get(video.name)) for video in videos]
     if not splits:
         return videos
-    findings.odd(
+    issues.odd(
         "videos that are in no official list",
         [video.path for video in videos if video.split is None],
     )
     methods = dict.fromkeys(video.method for video in videos if video.method)
     there = {(video.method, video.name) for video in videos}
-    findings.missing(
+    issues.missing(
         "listed videos that are not there",
         [
             f"{method}/{name}" if method else name

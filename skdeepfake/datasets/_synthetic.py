@@ -16,6 +16,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_scalar
 from tqdm.auto import tqdm
 
+from .._atomic import atomic_path
 from ..exceptions import DatasetError
 from ._recording import Recording, SelfBlend, Swap, load_portrait
 
@@ -44,51 +45,41 @@ def make_videos(
 ) -> Bunch:
     """Render short clips of a moving face, real and manipulated, into a folder.
 
-    The face is NASA's public-domain portrait of Eileen Collins that comes with
-    scikit-image. It stands in for a data set in demos and tests, where nothing
-    can be downloaded; what a detector learns from it is of no use elsewhere.
+    The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
+    clips replace a data set in demos and tests; a detector trained on them is of no use
+    elsewhere.
 
-    1. Each real clip is a recording of its own: background, place, size and
-       path of the head, expressions, mirroring, aspect, light, colours, camera
-       movement and sensor noise are drawn anew.
-    2. Each fake repeats the recording of one real clip, frame by frame. In every
-       frame a deformed, recoloured and slightly blurred copy of the face is
-       blended into it through a soft ellipse that moves with the face, as face
-       swaps are; or the face is blended into itself.
-    3. Both are encoded alike: H.264, yuv420p, CRF 23, no sound.
+    1. Each real clip draws its own background, light, noise, camera movement, head
+       movement and expressions.
+    2. Each fake repeats one real clip, with a deformed, recolored and blurred copy of
+       the face blended into each frame, or the face blended into itself.
+    3. All are encoded alike: H.264, yuv420p, CRF 23, no sound.
 
     The clips are written to ``root/real/007.mp4`` and ``root/fake/007_fake.mp4``
-    (``007_0.mp4``, ``007_1.mp4`` and so on where one real clip has several
-    fakes): the first three characters name the recording.
+    (``007_0.mp4``, ``007_1.mp4`` and so on if one real clip has several fakes).
 
     Parameters
     ----------
     root : str or os.PathLike
-        Folder to write to, made where it does not exist. Its subfolders ``real``
-        and ``fake`` must not hold anything yet.
+        Folder to write to. Its subfolders ``real`` and ``fake`` must be empty or
+        missing.
     n_real : int, default=12
         Number of real clips, from 1 to 1000.
     n_fake : int, default=12
-        Number of fakes, at least 1. Where there are fewer than real clips, the
-        recordings they are made from are drawn at random; where there are more,
-        recordings are used again with other manipulations.
+        Number of fakes, at least 1. Fewer than real clips use some of these, drawn at
+        random; more use some of them again with other manipulations.
     duration : float, default=2.0
         Length of a clip in seconds.
     fps : float, default=15
         Frames per second.
     size : tuple of (int, int), default=(240, 320)
-        Height and width of the frames in pixels; both even, as yuv420p wants
-        them, and at least 96. The face is about half as wide as the shorter
-        side. dlib's detector needs about 80 pixels to find a face without
-        upsampling, thus a shorter side of some 200.
+        Height and width of the frames in pixels; even, and at least 96. The face is
+        about half as wide as the shorter side. dlib needs about 200 pixels.
     manipulation : {"swap", "self_blended"}, default="swap"
-        How fakes are made: the swap above, or what
-        :class:`~skdeepfake.synthesis.SelfBlender` does by its defaults to the
-        frames as they were recorded, drawn once for each fake. The real clips are
-        the same either way, and the pairing is.
+        The manipulation described above, or the defaults of
+        :class:`~skdeepfake.synthesis.SelfBlender`, drawn once per fake.
     random_state : int, RandomState instance or None, default=None
-        Determines the recordings and the manipulations. Pass an int for the same
-        clips at every call.
+        Controls the clips. Pass an int for the same clips at every call.
     verbose : int, default=0
         1 or more shows a progress bar on the standard error stream.
 
@@ -239,10 +230,9 @@ def _write_clip(
     size: tuple[int, int],
 ) -> None:
     """Encode `frames`; `path` appears only once the clip is whole."""
-    part = path.with_name(path.name + ".part")
-    try:
+    with atomic_path(path) as part:
         writer = imageio_ffmpeg.write_frames(
-            str(part),
+            part,
             size[::-1],
             fps=fps,
             codec="libx264",
@@ -256,13 +246,10 @@ def _write_clip(
                 writer.send(frame)
         # The writer does not say when ffmpeg fails at the end (a full disk).
         n_written = 0
-        if part.exists():
-            n_written, _ = imageio_ffmpeg.count_frames_and_secs(str(part))
+        if os.path.getsize(part):
+            n_written, _ = imageio_ffmpeg.count_frames_and_secs(part)
         if n_written != n_frames:
             raise OSError(
                 f"ffmpeg wrote {n_written} of {n_frames} frames of {str(path)!r}: "
                 "is there room on the disk?"
             )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

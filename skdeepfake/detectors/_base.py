@@ -18,8 +18,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_consistent_length
 
+from .._face_mask import filled_slots
 from .._precision import replicas
-from .._slots import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 from ._aggregation import AGGREGATIONS, TopK
 from ._batches import Batches, Change, frame_index, sequence_index

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from .._compiled import Compute, compiled
-from .._slots import filled_slots
+from .._face_mask import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning
 from ._aggregation import AGGREGATIONS, Attention
 from ._batches import sequence_index

@@ -21,7 +21,7 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
 from .._network_files import check_description, keeps_optimizer
-from .._versions import Versioned
+from .._stateless import Versioned
 from ..exceptions import ModelFileError
 from . import _archive
 from ._optimizers import make_variables, of_one_replica

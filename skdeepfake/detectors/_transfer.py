@@ -17,10 +17,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._backbones import BACKBONES, as_affine, build_backbone
 from .._compiled import compiled
-from ..features._backbones import BACKBONES
-from ..features._network import Recipe, build_backbone
-from ..features._preprocessing import as_affine
 from ._base import Videos, Work
 from ._batches import Batch
 from ._blocks import blocks_of, graft
@@ -255,13 +253,9 @@ class TransferDetector(ImageDetector):
     def _build_backbone(self) -> keras.Model:
         weights = self.weights
         return build_backbone(
-            Recipe(
-                self.backbone,
-                weights if weights is None else os.fspath(weights),
-                check_random_state(self._random_state).randint(2**31 - 1),
-                preprocess=False,
-                engine="keras",
-            ),
+            self.backbone,
+            weights if weights is None else os.fspath(weights),
+            check_random_state(self._random_state).randint(2**31 - 1),
             self.frame_shape_,
         )
 

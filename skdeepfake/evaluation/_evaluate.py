@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from .._predictions import positive_column, predict_with_frames
-from ..metrics._validation import PosLabel
+from .._scores import PosLabel
 from ._report import EvaluationReport
 
 

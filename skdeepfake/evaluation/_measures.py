@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import auc
 
+from .._scores import ROUNDING, Scored, error_where_equal, roc, tpr_up_to
 from ..metrics import clipped_log_loss, expected_calibration_error, group_bootstrap
-from ..metrics._roc import ROUNDING, error_where_equal, roc, tpr_up_to
-from ..metrics._validation import Scored
 from ._samples import Scores
 
 

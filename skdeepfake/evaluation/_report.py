@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import (
 from .._atomic import write_atomically
 from .._json import plain
 from .._pandas import import_pandas
-from ..metrics._validation import PosLabel, check_scored
+from .._scores import PosLabel, check_scored
 from ._measures import compute_rows
 from ._page import render_page
 from ._samples import (

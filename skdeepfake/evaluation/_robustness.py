@@ -25,9 +25,9 @@ from .._predictions import (
     predict_with_frames,
     run_pipeline,
 )
+from .._scores import PosLabel, check_classes, check_labels
 from ..exceptions import NoFaceWarning
 from ..metrics import equal_error_rate
-from ..metrics._validation import PosLabel, check_classes, check_labels
 from ..perturbations import DISTORTIONS, VideoPerturber
 
 _LEVELS = (1, 2, 3, 4, 5)

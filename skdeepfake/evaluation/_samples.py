@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._groups import is_missing
 from ..metrics import coverage, frame_scores
-from ..metrics._validation import is_missing
 
 ALL = "all"
 

@@ -3,6 +3,7 @@
 from .. import _worker_threads  # noqa: F401, before Keras is loaded
 from ._cache import FeatureCache
 from ._keras_featurizer import KerasFeaturizer
+from ._union import FrameFeatureUnion
 from ._vgg16 import VGG16Featurizer
 
-__all__ = ["FeatureCache", "KerasFeaturizer", "VGG16Featurizer"]
+__all__ = ["FeatureCache", "FrameFeatureUnion", "KerasFeaturizer", "VGG16Featurizer"]

@@ -50,41 +50,12 @@ class FeatureCache(ArchiveCache):
     _folder = "skdeepfake-features"
     _format = 1
 
-    def load(self, key: Hashable) -> NDArray | None:
-        """Get the features of a video.
-
-        Parameters
-        ----------
-        key : tuple of plain values
-            What they depend on.
-
-        Returns
-        -------
-        ndarray or None
-            As they were stored; None if there is no such entry.
-
-        Raises
-        ------
-        CacheError
-            If the entry is damaged.
-        """
+    def _load(self, key: Hashable) -> NDArray | None:
+        """Get the features of a video, if there; damaged ones are a CacheError."""
         return self._read(key, _read_features)
 
-    def store(self, key: Hashable, features: NDArray) -> None:
-        """Write the features of a video, whole or not at all.
-
-        Parameters
-        ----------
-        key : tuple of plain values
-            What they depend on.
-        features : ndarray of shape (n_faces, ...)
-            The features of its faces.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be written: no permission, no space left.
-        """
+    def _store(self, key: Hashable, features: NDArray) -> None:
+        """Write the features of the faces of a video."""
         content = io.BytesIO()
         np.save(content, features, allow_pickle=False)
         about = json.dumps({"key": repr(key)}).encode()

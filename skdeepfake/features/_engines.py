@@ -13,25 +13,7 @@ from .._compiled import Compute, compiled
 
 
 def run_by_onnxruntime(model: keras.Model) -> Compute:
-    """Export a network and load it into onnxruntime.
-
-    Parameters
-    ----------
-    model : keras.Model
-        From uint8 images to features.
-
-    Returns
-    -------
-    callable
-        From a batch of images to their features.
-
-    Raises
-    ------
-    ImportError
-        If the extra `onnx` is not installed.
-    ValueError
-        If Keras runs on another backend than TensorFlow.
-    """
+    """Export a network and load it into onnxruntime."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "engine='onnxruntime' exports the network by way of TensorFlow, but Keras "

@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
+from .._backbones import BACKBONES
 from .._docs import shared_docs
-from .._slots import filled_slots
+from .._face_mask import filled_slots
 from .._stateless import StatelessTransformer
 from ..exceptions import CacheError, CacheWarning
-from ._backbones import BACKBONES
 from ._cache import FeatureCache
 from ._engines import ENGINES
 from ._network import FeatureNetwork, Recipe, shared_network
@@ -73,7 +73,7 @@ class KerasFeaturizer(StatelessTransformer):
        `pooling` makes one of them.
     3. A slot without a face does not go through the network: it is all zeros again.
 
-    Nothing is learnt from the faces. The network is built at the first use and
+    Nothing is learned from the faces. The network is built at the first use and
     belongs to the process: equal featurizers share it, and a pickle leaves it out.
 
     Parameters
@@ -256,7 +256,7 @@ class KerasFeaturizer(StatelessTransformer):
         to_do[list(known)] = False
         for i, computed in self._compute(videos, to_do, network):
             if cache is not None:
-                cache.store(keys[i], computed)
+                cache._store(keys[i], computed)
             features[i, filled[i]] = self._pool(computed)
         return features
 
@@ -329,7 +329,7 @@ def _digest(faces: NDArray[np.uint8]) -> str:
 
 def _load(cache: FeatureCache, key: Hashable) -> NDArray | None:
     try:
-        return cache.load(key)
+        return cache._load(key)
     except CacheError as error:
         warnings.warn(
             f"{error}; the features are computed again", CacheWarning, stacklevel=5

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -19,12 +18,11 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from .._backbones import BACKBONES, build_backbone
 from .._compiled import Compute
 from .._precision import float32
 from ..exceptions import WeightsError
-from ._backbones import BACKBONES
 from ._engines import ENGINES
-from ._weights import build_with_imagenet_weights, load_weights, randomize
 
 # Networks kept for the next featurizer that is equal: one is 50 to 400 MB.
 _N_SHARED = 4
@@ -55,13 +53,6 @@ class FeatureNetwork:
 
     The Keras model is built when it is needed, and not where all features come from
     a cache.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        What it consists of.
-    frame_shape : tuple of int
-        Height, width and channels of the images.
     """
 
     def __init__(self, recipe: Recipe, frame_shape: tuple[int, ...]) -> None:
@@ -78,7 +69,7 @@ class FeatureNetwork:
     def _build(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape, dtype="uint8")
         x = keras.ops.cast(inputs, "float32")
-        backbone = build_backbone(self.recipe, self.frame_shape)
+        backbone = build_backbone(*self.recipe[:3], self.frame_shape)
         preprocess = _preprocessing(self.recipe)
         if preprocess is not None:
             x = preprocess(x)
@@ -128,20 +119,7 @@ class FeatureNetwork:
 
 
 def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwork:
-    """Get the network of a recipe: the same one for equal recipes.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        What it consists of.
-    frame_shape : tuple of int
-        Height, width and channels of the images.
-
-    Returns
-    -------
-    FeatureNetwork
-        New, or one of those used last.
-    """
+    """Get the network of a recipe: the same one for equal recipes."""
     key: Hashable = recipe, frame_shape
     if isinstance(recipe.backbone, keras.Model):
         # By content: scikit-learn's `clone` copies it, and its owner may train it.
@@ -160,19 +138,7 @@ def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwo
 
 
 def digest(model: keras.Model) -> str:
-    """Describe a model's architecture and weights in a few letters.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Any that Keras can serialize.
-
-    Returns
-    -------
-    str
-        The same for models that compute the same in the same way, whatever the
-        numbers in the names that Keras gave their layers.
-    """
+    """Hash a model's architecture and weights, whatever its layers are called."""
     architecture = _numbered(json.loads(model.to_json()), {})
     content = hashlib.sha256(json.dumps(architecture).encode())
     for weight in model.get_weights():
@@ -209,63 +175,6 @@ def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
         # ask for them as further inputs.
         return layers.Lambda(BACKBONES[recipe.backbone].preprocess)
     return None
-
-
-def build_backbone(recipe: Recipe, frame_shape: tuple[int, ...]) -> keras.Model:
-    """Build the network of a recipe, without the preprocessing.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        What it consists of.
-    frame_shape : tuple of int
-        Height, width and channels of the images.
-
-    Returns
-    -------
-    keras.Model
-        With its weights. A model in the recipe is given as it is.
-
-    Raises
-    ------
-    ValueError
-        If the images are too small for it, or the recipe gives no model.
-    WeightsError
-        If the weights cannot be had.
-    """
-    if isinstance(recipe.backbone, keras.Model):
-        return recipe.backbone
-    if not isinstance(recipe.backbone, str):
-        network = recipe.backbone()
-        if not isinstance(network, keras.Model):
-            raise ValueError(
-                f"backbone() gave {type(network).__name__}, not a Keras model"
-            )
-        return network
-    known = BACKBONES[recipe.backbone]
-    if min(frame_shape[:2]) < known.smallest:
-        raise ValueError(
-            f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
-            f"backbone={recipe.backbone!r} needs at least {known.smallest} x "
-            f"{known.smallest} (it was trained on {known.size} x {known.size}): set "
-            "the size of the Resizer"
-        )
-    with warnings.catch_warnings():
-        # MobileNet: that its weights are those of another size, as always here.
-        warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
-        if recipe.weights == "imagenet":
-            network = build_with_imagenet_weights(
-                known.build, recipe.backbone, frame_shape
-            )
-        else:
-            network = known.build(
-                weights=None, include_top=False, input_shape=frame_shape
-            )
-            if recipe.weights is None:
-                randomize(network, recipe.random_state)
-            else:
-                load_weights(network, recipe.weights, recipe.backbone)
-    return network
 
 
 def _version(path: str) -> tuple[str, int, int]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._face_mask import filled_slots
 from .._predictions import run_pipeline
-from .._slots import filled_slots
-from ..metrics._validation import validated
+from .._validation import validated
 
 
 @validated(

@@ -12,9 +12,9 @@ from scipy.special import expit, logit
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
+from .._face_mask import filled_slots
 from .._predictions import run_pipeline
-from .._slots import filled_slots
-from ..metrics._validation import validated
+from .._validation import validated
 
 # Probabilities nearer to 0 or 1 than this have no log-odds in float64.
 _SMALLEST = np.finfo(np.float64).eps

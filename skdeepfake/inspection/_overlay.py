@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..metrics._validation import validated
+from .._validation import validated
 
 # Perceptually uniform, and suitable for color-blind readers.
 COLORMAPS = {

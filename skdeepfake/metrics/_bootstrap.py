@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._groups import encode_groups
+from .._scores import check_labels, check_weight
+from .._validation import validated
 from ..exceptions import UnresolvedRateWarning
-from ._validation import check_labels, check_weight, is_missing, validated
 
 
 class BootstrapInterval(NamedTuple):
@@ -33,16 +35,6 @@ class BootstrapInterval(NamedTuple):
     See Also
     --------
     group_bootstrap : Computes it.
-
-    Examples
-    --------
-    >>> from sklearn.metrics import accuracy_score
-    >>> from skdeepfake.metrics import group_bootstrap
-    >>> estimate, low, high, n_valid = group_bootstrap(
-    ...     accuracy_score, [0, 1, 1], [0, 1, 1], n_resamples=10, random_state=0
-    ... )
-    >>> f"{estimate} ({low} to {high})"
-    '1.0 (1.0 to 1.0)'
     """
 
     estimate: Any
@@ -76,14 +68,11 @@ def group_bootstrap(
 ) -> BootstrapInterval:
     """Compute a metric and the interval in which it lies for other people.
 
-    A bootstrap draws samples with replacement, as many as there are, computes the
-    metric again, and takes the quantiles of many such figures. It asks: how else might
-    the figure have come out, had we met other samples? That holds for samples that
-    are independent of each other. A fake and its original are not, nor are videos of
-    one face, nor frames of one video: ten videos of a person whom the detector
-    misjudges are one piece of bad luck, not ten. So whole groups are drawn, identities,
-    with all their samples. Drawing videos makes the interval too narrow, by the square
-    root of the number of videos a person where these are alike [1]_.
+    A bootstrap resamples with replacement and takes the quantiles of the metric, which
+    assumes independent samples. Videos of one person, and frames of one video, are not
+    independent, so whole groups are drawn, with all their samples. Drawing videos makes
+    the interval too narrow, by up to the square root of the number of videos per person
+    [1]_.
 
     Parameters
     ----------
@@ -127,13 +116,10 @@ def group_bootstrap(
 
     Notes
     -----
-    Resamples that lack a class have no AUC. They are passed over and counted, not drawn
-    again: that would give the same interval and hide the reason to doubt it. An
-    `n_valid` well below `n_resamples` says that one class comes from a handful of
-    groups, of which no bootstrap can say how they vary. Few groups are too few also
-    where `n_valid` is full: below some twenty, the interval is too narrow.
-
-    A metric that is NaN for some resample makes the interval NaN.
+    Resamples that lack a class are skipped and not drawn again. An `n_valid` well below
+    `n_resamples` shows that one class comes from very few groups. Below some twenty
+    groups, the interval is too narrow. A metric that is NaN for some resample makes the
+    interval NaN.
 
     References
     ----------
@@ -159,7 +145,7 @@ def group_bootstrap(
     """
     labels, score = check_labels(y_true), np.asarray(y_score)
     check_consistent_length(labels, score, groups, sample_weight)
-    group = np.arange(len(labels)) if groups is None else numbered(groups)
+    group = np.arange(len(labels)) if groups is None else encode_groups(groups)
     weights = {}
     if sample_weight is not None:
         weight = check_weight(sample_weight)
@@ -224,17 +210,3 @@ def _resamples(
 def _plain(figure: NDArray[np.float64]) -> Any:
     """Turn an array without dimensions into a number."""
     return figure if figure.ndim else float(figure)
-
-
-def numbered(groups: ArrayLike) -> NDArray[np.intp]:
-    """Give each sample the number of its group; groups may be of any hashable kind."""
-    names = np.asarray(column_or_1d(groups)).tolist()
-    missing = [i for i, name in enumerate(names) if is_missing(name)]
-    if missing:
-        raise ValueError(
-            f"groups has no value for {len(missing)} samples, the first of which is "
-            f"{missing[0]}: give each video whose identity is not known a group of its "
-            "own"
-        )
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names])

@@ -1,4 +1,4 @@
-"""Whether of what is called 80 % fake, 80 % are."""
+"""Calibration metrics."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._validation import (
-    LABELS_AND_WEIGHTS,
-    PosLabel,
-    Scored,
-    check_scored,
-    validated,
-)
+from .._scores import SCORE_CONSTRAINTS, PosLabel, Scored, check_scored, with_score_docs
+from .._validation import validated
 
 _CONSTRAINTS: dict[str, list[Any]] = {
-    **LABELS_AND_WEIGHTS,
-    "y_prob": ["array-like"],
+    **SCORE_CONSTRAINTS,
     "n_bins": [Interval(Integral, 1, None, closed="left")],
     "strategy": [StrOptions({"uniform", "quantile"})],
 }
@@ -40,14 +34,7 @@ class ReliabilityCurve(NamedTuple):
     See Also
     --------
     reliability_curve : Computes it.
-    skdeepfake.evaluation.ReliabilityDisplay : Draw it.
-
-    Examples
-    --------
-    >>> from skdeepfake.metrics import reliability_curve
-    >>> curve = reliability_curve([0, 1, 1], [0.25, 0.25, 0.875], n_bins=2)
-    >>> curve.predicted, curve.observed
-    (array([0.25 , 0.875]), array([0.5, 1. ]))
+    skdeepfake.evaluation.ReliabilityDisplay : Draws it.
     """
 
     predicted: NDArray[np.float64]
@@ -55,10 +42,11 @@ class ReliabilityCurve(NamedTuple):
     n_samples: NDArray[np.int64]
 
 
+@with_score_docs
 @validated(_CONSTRAINTS)
 def reliability_curve(
     y_true: ArrayLike,
-    y_prob: ArrayLike,
+    y_score: ArrayLike,
     *,
     n_bins: int = 10,
     strategy: str = "uniform",
@@ -72,19 +60,13 @@ def reliability_curve(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Label of each video, or of each frame.
-    y_prob : array-like of shape (n_samples,)
-        Probability of the positive class.
+    {{labels_and_probabilities}}
     n_bins : int, default=10
         Number of bins; those in which there is no sample are left out.
     strategy : {"uniform", "quantile"}, default="uniform"
         Whether the bins are equally wide, or hold equally many samples, whatever
         their weights. A bin holds its upper limit, and the first both.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample in the means and shares of its bin.
+    {{pos_label_and_weights}}
 
     Returns
     -------
@@ -94,9 +76,7 @@ def reliability_curve(
 
     Raises
     ------
-    ValueError
-        If there are not exactly two classes, `pos_label` is missing or not among
-        them, the lengths differ, or a probability is NaN or not between 0 and 1.
+    {{probability_errors}}
 
     See Also
     --------
@@ -107,21 +87,22 @@ def reliability_curve(
     --------
     >>> from skdeepfake.metrics import reliability_curve
     >>> y_true = [0, 0, 0, 1, 1, 1]
-    >>> y_prob = [0.125, 0.25, 0.625, 0.375, 0.75, 0.875]
-    >>> curve = reliability_curve(y_true, y_prob, n_bins=2)
+    >>> y_score = [0.125, 0.25, 0.625, 0.375, 0.75, 0.875]
+    >>> curve = reliability_curve(y_true, y_score, n_bins=2)
     >>> curve.predicted
     array([0.25, 0.75])
     >>> curve.n_samples
     array([3, 3])
     """
-    scored = _check(y_true, y_prob, pos_label, sample_weight)
+    scored = _check(y_true, y_score, pos_label, sample_weight)
     return _curve(scored, n_bins, strategy)[0]
 
 
+@with_score_docs
 @validated(_CONSTRAINTS)
 def expected_calibration_error(
     y_true: ArrayLike,
-    y_prob: ArrayLike,
+    y_score: ArrayLike,
     *,
     n_bins: int = 10,
     strategy: str = "uniform",
@@ -135,19 +116,13 @@ def expected_calibration_error(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Label of each video, or of each frame.
-    y_prob : array-like of shape (n_samples,)
-        Probability of the positive class.
+    {{labels_and_probabilities}}
     n_bins : int, default=10
         Number of bins. The result depends on it; say which.
     strategy : {"uniform", "quantile"}, default="uniform"
         Whether the bins are equally wide, or hold equally many samples, whatever their
         weights.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample.
+    {{pos_label_and_weights}}
 
     Returns
     -------
@@ -156,9 +131,7 @@ def expected_calibration_error(
 
     Raises
     ------
-    ValueError
-        If there are not exactly two classes, `pos_label` is missing or not among
-        them, the lengths differ, or a probability is NaN or not between 0 and 1.
+    {{probability_errors}}
 
     See Also
     --------
@@ -189,7 +162,7 @@ def expected_calibration_error(
     >>> expected_calibration_error([0, 1, 1, 1], [0.25, 0.25, 0.25, 0.25])
     0.5
     """
-    scored = _check(y_true, y_prob, pos_label, sample_weight)
+    scored = _check(y_true, y_score, pos_label, sample_weight)
     curve, weight = _curve(scored, n_bins, strategy)
     distance = np.abs(curve.predicted - curve.observed)
     return float(np.average(distance, weights=weight))
@@ -197,13 +170,11 @@ def expected_calibration_error(
 
 def _check(
     y_true: ArrayLike,
-    y_prob: ArrayLike,
+    y_score: ArrayLike,
     pos_label: PosLabel,
     sample_weight: ArrayLike | None,
 ) -> Scored:
-    return check_scored(
-        y_true, y_prob, pos_label, sample_weight, name="y_prob", is_probability=True
-    )
+    return check_scored(y_true, y_score, pos_label, sample_weight, is_probability=True)
 
 
 def _curve(

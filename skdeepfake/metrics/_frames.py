@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
-from ._validation import (
-    LABELS_AND_WEIGHTS,
+from .._scores import (
+    SCORE_CONSTRAINTS,
     PosLabel,
     check_classes,
     check_labels,
     check_probability,
-    validated,
 )
+from .._validation import validated
 
 
 class FrameScores(NamedTuple):
@@ -33,13 +33,6 @@ class FrameScores(NamedTuple):
     See Also
     --------
     frame_scores : Makes it.
-
-    Examples
-    --------
-    >>> from skdeepfake.metrics import frame_scores
-    >>> scores = frame_scores([0, 1], [[0.1, 0.3], [0.9, float("nan")]])
-    >>> scores.y_score, scores.video
-    (array([0.1, 0.3, 0.9]), array([0, 0, 1]))
     """
 
     y_true: NDArray
@@ -61,12 +54,6 @@ class Coverage(NamedTuple):
     See Also
     --------
     coverage : Computes it.
-
-    Examples
-    --------
-    >>> from skdeepfake.metrics import coverage
-    >>> f"{coverage([[0.1, float('nan')]]).frames:.0%} of the frames have a face"
-    '50% of the frames have a face'
     """
 
     videos: float
@@ -77,7 +64,7 @@ class Coverage(NamedTuple):
     {
         "y_true": ["array-like"],
         "frame_proba": ["array-like"],
-        "pos_label": LABELS_AND_WEIGHTS["pos_label"],
+        "pos_label": SCORE_CONSTRAINTS["pos_label"],
     }
 )
 def frame_scores(
@@ -146,8 +133,8 @@ def frame_scores(
 def coverage(frame_proba: ArrayLike) -> Coverage:
     """Compute the shares of videos and of frames that have a face.
 
-    A detector says nothing of what has no face, yet each video gets an answer, if only
-    the class prior. A score means little without the share of the data it is about.
+    Every video gets a prediction, if only the class prior, so a score means little
+    without the share of the data that has a face.
 
     Parameters
     ----------

@@ -4,61 +4,27 @@ from __future__ import annotations
 
 import warnings
 from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_curve
 from sklearn.utils._param_validation import Interval
 
-from ..exceptions import UnresolvedRateWarning
-from ._validation import (
-    LABELS_AND_WEIGHTS,
+from .._scores import (
+    ROUNDING,
+    SCORE_CONSTRAINTS,
     PosLabel,
-    Scored,
     check_scored,
-    validated,
+    error_where_equal,
+    roc,
+    tpr_up_to,
+    with_score_docs,
 )
-
-# Weights are summed in floating point, and 1 - 0.9 is less than 0.1: rates that differ
-# by less than this are the same.
-ROUNDING = 1e-12
+from .._validation import validated
+from ..exceptions import UnresolvedRateWarning
 
 
-class Roc(NamedTuple):
-    """Rates when samples that score at least `threshold` are taken for fakes."""
-
-    fpr: NDArray[np.float64]
-    tpr: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-
-
-def roc(scored: Scored) -> Roc:
-    """Compute a point for each score, from (0, 0) to (1, 1)."""
-    # The points between which the curve is straight stay: they are thresholds that one
-    # can choose, and the line between their neighbours is not.
-    return Roc(
-        *roc_curve(
-            scored.is_positive,
-            scored.score,
-            sample_weight=scored.weight,
-            drop_intermediate=False,
-        )
-    )
-
-
-def error_where_equal(curve: Roc) -> float:
-    """Interpolate the rate of errors that both classes have in common."""
-    # FPR - FNR rises from -1 to 1 with every point.
-    return float(np.interp(0, curve.fpr + curve.tpr - 1, curve.fpr))
-
-
-def tpr_up_to(curve: Roc, fpr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the largest true positive rate at no more than some false positive rates."""
-    return curve.tpr[np.searchsorted(curve.fpr, fpr + ROUNDING, side="right") - 1]
-
-
-@validated({**LABELS_AND_WEIGHTS, "y_score": ["array-like"]})
+@with_score_docs
+@validated(SCORE_CONSTRAINTS)
 def equal_error_rate(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -68,21 +34,13 @@ def equal_error_rate(
 ) -> float:
     """Error rate where as large a share of the reals is rejected as of fakes accepted.
 
-    It is the false positive rate where it equals the false negative rate on the ROC,
-    a polygon through the points that thresholds give. In general no threshold gives
-    exactly that point, and what the nearest one gives depends on which of the two
-    rates is read off it: with ten videos a class they are 10 % apart.
+    It is the false positive rate where it equals the false negative rate, interpolated
+    on the ROC: in general no threshold gives exactly that point.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Label of each video, or of each frame.
-    y_score : array-like of shape (n_samples,)
-        Probability of the positive class or any other score that rises with it.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample.
+    {{labels_and_scores}}
+    {{pos_label_and_weights}}
 
     Returns
     -------
@@ -91,9 +49,7 @@ def equal_error_rate(
 
     Raises
     ------
-    ValueError
-        If there are not exactly two classes, `pos_label` is missing or not among
-        them, the lengths differ, or a score is NaN or infinite.
+    {{score_errors}}
 
     See Also
     --------
@@ -122,10 +78,10 @@ def equal_error_rate(
     )
 
 
+@with_score_docs
 @validated(
     {
-        **LABELS_AND_WEIGHTS,
-        "y_score": ["array-like"],
+        **SCORE_CONSTRAINTS,
         "fpr": [Interval(Real, 0, 1, closed="both"), "array-like"],
     }
 )
@@ -145,17 +101,11 @@ def true_positive_rate_at(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Label of each video, or of each frame.
-    y_score : array-like of shape (n_samples,)
-        Probability of the positive class or any other score that rises with it.
+    {{labels_and_scores}}
     fpr : float or array-like of shape (n_rates,), default=0.1
         Share of the reals that may be taken for fakes, between 0 and 1. The field
         reports 0.1, 0.01 and 0.001.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample.
+    {{pos_label_and_weights}}
 
     Returns
     -------
@@ -164,10 +114,7 @@ def true_positive_rate_at(
 
     Raises
     ------
-    ValueError
-        If there are not exactly two classes, `pos_label` is missing or not among
-        them, the lengths differ, a score is NaN or infinite, or `fpr` is not between
-        0 and 1.
+    {{score_errors}}
 
     Warns
     -----

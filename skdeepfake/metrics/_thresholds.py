@@ -8,14 +8,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._roc import ROUNDING, roc
-from ._validation import LABELS_AND_WEIGHTS, PosLabel, check_scored, validated
+from .._scores import (
+    ROUNDING,
+    SCORE_CONSTRAINTS,
+    PosLabel,
+    check_scored,
+    roc,
+    with_score_docs,
+)
+from .._validation import validated
 
 
+@with_score_docs
 @validated(
     {
-        **LABELS_AND_WEIGHTS,
-        "y_score": ["array-like"],
+        **SCORE_CONSTRAINTS,
         "threshold": [Interval(Real, None, None, closed="neither")],
     }
 )
@@ -34,16 +41,10 @@ def balanced_accuracy_at(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Label of each video, or of each frame.
-    y_score : array-like of shape (n_samples,)
-        Probability of the positive class or any other score that rises with it.
+    {{labels_and_scores}}
     threshold : float
         Samples that score this much or more are taken for fakes.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample.
+    {{pos_label_and_weights}}
 
     Returns
     -------
@@ -53,9 +54,7 @@ def balanced_accuracy_at(
 
     Raises
     ------
-    ValueError
-        If there are not exactly two classes, `pos_label` is missing or not among
-        them, the lengths differ, or a score is NaN or infinite.
+    {{score_errors}}
 
     See Also
     --------
@@ -78,10 +77,10 @@ def balanced_accuracy_at(
     return float(np.mean(shares))
 
 
+@with_score_docs
 @validated(
     {
-        **LABELS_AND_WEIGHTS,
-        "y_score": ["array-like"],
+        **SCORE_CONSTRAINTS,
         "criterion": [StrOptions({"balanced_accuracy", "equal_error_rate"})],
     }
 )
@@ -107,10 +106,7 @@ def choose_threshold(
     criterion : {"balanced_accuracy", "equal_error_rate"}, default="balanced_accuracy"
         What makes a threshold good: that the balanced accuracy is largest, or that
         the false positive rate and the false negative rate differ least.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample.
+    {{pos_label_and_weights}}
 
     Returns
     -------
@@ -121,9 +117,7 @@ def choose_threshold(
 
     Raises
     ------
-    ValueError
-        If there are not exactly two classes, `pos_label` is missing or not among
-        them, the lengths differ, or a score is NaN or infinite.
+    {{score_errors}}
 
     See Also
     --------
@@ -149,5 +143,5 @@ def choose_threshold(
     best = int(np.flatnonzero(merit >= merit.max() - ROUNDING)[0])
     above, below = threshold[best], threshold[min(best + 1, len(threshold) - 1)]
     middle = below + (above - below) / 2
-    # Between neighbouring floats there is nothing.
+    # Between neighboring floats there is nothing.
     return float(middle if middle > below else above)

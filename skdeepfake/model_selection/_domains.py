@@ -10,24 +10,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._identity_folds import KnowingSplitter, Split, check_sides, column, deal
-from ._leakage import some
+from .._groups import assign_folds, check_column, format_examples
+from ._splitter import Split, _MetadataSplitter, check_sides
 
 REST = "rest"
 
 
-class CrossDatasetSplit(KnowingSplitter):
+class CrossDatasetSplit(_MetadataSplitter):
     """Train on one data set and test on another, each on each.
 
-    Within a data set, all fakes went through the same hands: the same generators, the
-    same encoder, the same cameras. A score there says how well these are known. What
-    is left of it on another set is what the field asks for.
+    Fakes of one data set share generators, encoders and cameras, so that only another
+    set shows how well a detector generalizes.
 
-    With ``n_splits=None`` the whole of the one set is tested, and from the other one
-    those videos are left out whose group is in the test set. Where sets share people,
-    as DeeperForensics and FaceForensics++ do, that may leave none: with a number, the
-    people of all sets are dealt to so many folds, and a fold of the one set is tested
-    after training on the other folds of the other set.
+    With ``n_splits=None`` all of one set is tested, and training videos whose group is
+    in the test set are left out. For sets that share people, such as DeeperForensics
+    and FaceForensics++, pass a number of folds: the people of all sets are split, and a
+    fold of one set is tested after training on the other folds of the other set.
 
     Parameters
     ----------
@@ -53,12 +51,10 @@ class CrossDatasetSplit(KnowingSplitter):
 
     Notes
     -----
-    It goes wherever a splitter of scikit-learn goes, ``cv=`` of `cross_validate` and
-    `GridSearchCV` among others, with ``groups``. It splits all of the videos that it
-    was made for; an inner search on the training set needs another one.
-
-    A search by it chooses what generalises from each of these sets to the others. What
-    it will be worth on a set that was in neither role, only such a set can tell.
+    Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
+    exactly the videos that it was made for; an inner search on the training set needs
+    another one. A search by it fits all of these sets: only a further set can tell how
+    well the result generalizes.
 
     References
     ----------
@@ -113,11 +109,11 @@ class CrossDatasetSplit(KnowingSplitter):
             ``"rest"`` for all others, and the fold where there are folds.
         """
         self._check_parameters()
-        sets = list(dict.fromkeys(column(self.dataset, "dataset").tolist()))
+        sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))
         if len(sets) < 2:
             raise ValueError(
-                f"dataset names one set only ({some(sets)}), but to train here and "
-                "test there takes two"
+                f"dataset names one set only ({format_examples(sets)}), but to train "
+                "here and test there takes two"
             )
         if self.train == REST:
             pairs: list[tuple[Any, ...]] = [(REST, there) for there in sets]
@@ -127,26 +123,11 @@ class CrossDatasetSplit(KnowingSplitter):
             return pairs
         return [(*pair, fold) for pair in pairs for fold in range(self.n_splits)]
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        int
-            For n sets n * (n - 1), or n with ``train="rest"``, times `n_splits`.
-        """
-        return len(self.split_names())
-
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
-        sets, labels = column(self.dataset, "dataset"), self._labels_of(y)
+        sets, labels = check_column(self.dataset, "dataset"), self._labels_of(y)
         names, numbers = self.split_names(), self._numbers_of(groups)
         if self.n_splits is not None:
-            folds = deal(
+            folds = assign_folds(
                 list(zip(sets.tolist(), labels.tolist(), strict=True)),
                 numbers,
                 self.n_splits,

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
+from .._groups import check_indices, encode_groups, format_examples
 from ..exceptions import LeakageError
-from ..metrics._validation import is_missing
 
 
 def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> None:
     """Raise if a video, or a group of videos, is on both sides of a split.
 
-    Frames of one video are near copies of each other, and so are a fake and its
-    original, and all videos of one face. A network that has seen the one is asked
-    about the other as about an old acquaintance, and the score says nothing about
-    people it has never met.
+    Frames of one video, a fake and its original, and videos of one face resemble each
+    other, so that a score for them says nothing about unknown people.
 
     Parameters
     ----------
@@ -58,19 +53,14 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
         ...
     skdeepfake.exceptions.LeakageError: 1 of 3 groups is in the training set and in ...
     """
+    encode_groups(groups)  # no group may be missing
     groups = np.asarray(column_or_1d(groups))
-    missing = [i for i, group in enumerate(groups.tolist()) if is_missing(group)]
-    if missing:
-        raise ValueError(
-            f"groups has no value for samples {some(missing)}: give each video whose "
-            "identity is not known a group of its own"
-        )
-    ours, theirs = (numbers_of(side, len(groups)) for side in (train, test))
+    ours, theirs = (check_indices(side, len(groups)) for side in (train, test))
     both = np.intersect1d(ours, theirs).tolist()
     if both:
         raise LeakageError(
             f"{_count(len(both), 'sample')} in the training set and in the test set: "
-            f"{some(both)}"
+            f"{format_examples(both)}"
         )
     tested = set(groups[theirs].tolist())
     # In the order of the samples: groups of several kinds cannot be sorted.
@@ -79,21 +69,9 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
         of = f"{len(shared)} of {len(set(groups.tolist()))} groups"
         raise LeakageError(
             f"{of} {'is' if len(shared) == 1 else 'are'} in the training set and in "
-            f"the test set: {some(shared)}; split by group, with GroupKFold or "
-            "StratifiedGroupKFold"
+            f"the test set: {format_examples(shared)}; split by group, with "
+            "GroupKFold or StratifiedGroupKFold"
         )
-
-
-def some(items: Sequence[Any], limit: int = 5) -> str:
-    """Write the first few of many."""
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return f"{', '.join(map(repr, items[:limit]))}{more}"
-
-
-def numbers_of(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:
-    """Turn numbers or a mask into numbers; one out of range is an IndexError."""
-    index = np.asarray(column_or_1d(side))
-    return np.arange(n_samples)[index if len(index) else []]
 
 
 def _count(n: int, noun: str) -> str:

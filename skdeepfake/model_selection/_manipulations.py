@@ -11,23 +11,21 @@ from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval
 
-from ._identity_folds import KnowingSplitter, Split, check_sides, column, deal
-from ._leakage import some
+from .._groups import assign_folds, check_column, format_examples
+from ._splitter import Split, _MetadataSplitter, check_sides
 
 
-class LeaveOneManipulationOut(KnowingSplitter):
+class LeaveOneManipulationOut(_MetadataSplitter):
     """Test on fakes of a method that was not trained on, and on people not met.
 
-    A detector is asked about fakes of methods that did not exist when it was trained.
-    What it will say is not measured by a test on methods that it knows. For each
-    method, and within it for each fold of the people:
+    For each method, and within it for each fold of the people:
 
     - the test set is the fold's real videos and its fakes by that method;
     - the training set is all other folds' real videos and their fakes by all other
       methods.
 
-    So neither the method nor anybody in the test set was seen in training. The people
-    are dealt once, so that all methods are tested on the same ones.
+    So neither the method nor anybody in the test set was seen in training. All methods
+    are tested on the same people.
 
     Parameters
     ----------
@@ -51,11 +49,9 @@ class LeaveOneManipulationOut(KnowingSplitter):
 
     Notes
     -----
-    It goes wherever a splitter of scikit-learn goes, ``cv=`` of `cross_validate` and
-    `GridSearchCV` among others, with ``groups``. It splits all of the videos that it
-    was made for; an inner search on the training set needs another one.
-
-    There are `n_splits` scores a method: `split_names` says which they are.
+    Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
+    exactly the videos that it was made for; an inner search on the training set needs
+    another one. There are `n_splits` scores per method, named by `split_names`.
 
     References
     ----------
@@ -108,34 +104,19 @@ class LeaveOneManipulationOut(KnowingSplitter):
             In the order of the splits: methods as they first appear.
         """
         self._check_parameters()
-        named = column(self.manipulation, "manipulation", optional=True)
+        named = check_column(self.manipulation, "manipulation", optional=True)
         methods = [name for name in dict.fromkeys(named.tolist()) if name is not None]
         if len(methods) < 2:
             raise ValueError(
                 f"manipulation names {len(methods)} method"
-                f"{'' if len(methods) == 1 else 's'} ({some(methods)}), but to leave "
-                "one out takes two: pass the method of each fake, and None for real "
-                "videos"
+                f"{'' if len(methods) == 1 else 's'} ({format_examples(methods)}), but "
+                "to leave one out takes two: pass the method of each fake, and None "
+                "for real videos"
             )
         return [(method, fold) for method in methods for fold in range(self.n_splits)]
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        int
-            That of methods times `n_splits`.
-        """
-        return len(self.split_names())
-
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
-        named = column(self.manipulation, "manipulation", optional=True)
+        named = check_column(self.manipulation, "manipulation", optional=True)
         is_real = np.array([name is None for name in named])
         if not is_real.any():
             raise ValueError(
@@ -145,7 +126,7 @@ class LeaveOneManipulationOut(KnowingSplitter):
         if y is not None:
             _check_agreement(is_real, y)
         names = self.split_names()
-        folds = deal(
+        folds = assign_folds(
             named.tolist(),
             self._numbers_of(groups),
             self.n_splits,
@@ -176,9 +157,11 @@ def _check_agreement(is_real: np.ndarray, y: ArrayLike) -> None:
         raise ValueError(
             "y and manipulation contradict each other: "
             + (
-                f"videos {some(odd)} have a method, and the label of videos without one"
+                f"videos {format_examples(odd)} have a method, and the label of videos "
+                "without one"
                 if len(real) == 1
-                else f"videos without a method have the labels {some(sorted(real))}"
+                else "videos without a method have the labels "
+                f"{format_examples(sorted(real))}"
             )
             + "; pass the method of each fake, and None for real videos"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -11,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
+from .._groups import format_examples
+from .._video._paths import check_paths
+from .._video_lists import VideoList
 from ..exceptions import DatasetError, MissingVideosWarning
-from ._leakage import check_no_leakage, some
-from ._lists import VideoList
+from ._leakage import check_no_leakage
 
 _MISSING = ("warn", "raise", "ignore")
 
@@ -144,7 +145,7 @@ class OfficialSplit(BaseCrossValidator):
         if self.missing not in _MISSING:
             expected = ", ".join(map(repr, _MISSING))
             raise ValueError(f"missing={self.missing!r} must be one of {expected}")
-        paths = _paths(X)
+        paths = check_paths(X, caller="OfficialSplit")
         found = self._find(paths)
         others = {number for part in found.values() for number in part}
         rest = [i for i in range(len(paths)) if i not in others]
@@ -153,8 +154,8 @@ class OfficialSplit(BaseCrossValidator):
         elif rest:
             raise DatasetError(
                 f"{len(rest)} of {len(paths)} videos are in no list: "
-                f"{some([paths[i] for i in rest])}; pass a list of them as left_out, "
-                "or train=None to train on all that are in no other list"
+                f"{format_examples([paths[i] for i in rest])}; pass a list of them as "
+                "left_out, or train=None to train on all that are in no other list"
             )
         for side in ("train", "test"):
             if not found.get(side):
@@ -191,23 +192,10 @@ class OfficialSplit(BaseCrossValidator):
     def _report(self, missing: list[Any], listed: VideoList) -> None:
         message = (
             f"no video was found for {len(missing)} of {len(listed.entries)} entries "
-            f"of {listed.name}: {some(missing)}; a score on part of a list cannot be "
-            "compared with one on all of it"
+            f"of {listed.name}: {format_examples(missing)}; a score on part of a list "
+            "cannot be compared with one on all of it"
         )
         if self.missing == "raise":
             raise DatasetError(f"{message} (missing='raise')")
         if self.missing == "warn":
             warnings.warn(message, MissingVideosWarning, stacklevel=4)
-
-
-def _paths(X: Sequence[Any]) -> list[str]:
-    paths = [os.fspath(x) if isinstance(x, (str, os.PathLike)) else x for x in X]
-    for number, path in enumerate(paths):
-        if not isinstance(path, str):
-            raise TypeError(
-                "OfficialSplit finds videos by their names, so X must be paths (str "
-                f"or os.PathLike), but the element at position {number} is of type "
-                f"{type(path).__name__}: put what makes arrays of paths into the "
-                "pipeline"
-            )
-    return [str(path) for path in paths]

@@ -5,11 +5,12 @@ frame. :func:`skdeepfake.evaluation.robustness_curve` scores a pipeline on all o
 """
 
 from ._clip import Perturbation, PerturbedClip
-from ._distortions import DISTORTIONS, Distortion, distort
+from ._distortions import DISTORTIONS, LEVELS, Distortion, distort
 from ._perturber import VideoPerturber
 
 __all__ = [
     "DISTORTIONS",
+    "LEVELS",
     "Distortion",
     "Perturbation",
     "PerturbedClip",

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .._decoder._reader import PromiseBrokenError, VideoReader
-from .._decoder._reading import SAME_FRAME
+from .._video._opencv import SAME_FRAME
+from .._video._reader import Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
 from ..preprocessing import Clip, VideoTranscoder
-from ..preprocessing._clip import Plan
 from ._distortions import ALGORITHM_VERSION, COMPRESSION, DISTORTIONS, apply
 
 T = TypeVar("T")
@@ -40,12 +39,6 @@ class Perturbation(NamedTuple):
     See Also
     --------
     VideoPerturber : Does it to many videos.
-
-    Examples
-    --------
-    >>> from skdeepfake.perturbations import Perturbation
-    >>> Perturbation("GNC", 2).boxes
-    'perturbed'
     """
 
     distortion: str
@@ -98,24 +91,15 @@ class PerturbedClip(Clip):
     Examples
     --------
     >>> import tempfile
-    >>> import imageio_ffmpeg
-    >>> import numpy as np
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.perturbations import Perturbation, PerturbedClip
     >>> from skdeepfake.preprocessing import Clip
     >>> folder = tempfile.TemporaryDirectory()
-    >>> writer = imageio_ffmpeg.write_frames(
-    ...     f"{folder.name}/clip.mp4", size=(64, 48), fps=10
-    ... )
-    >>> writer.send(None)
-    >>> for i in range(31):
-    ...     writer.send(np.full((48, 64, 3), 3 * i, np.uint8))
-    >>> writer.close()
-    >>> clip = Clip(f"{folder.name}/clip.mp4", n_frames=4)
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, random_state=0)
+    >>> clip = Clip(videos.data[0], n_frames=4)
     >>> darker = PerturbedClip(clip, Perturbation("CC", 5, mode="faithful"))
-    >>> [int(round(frame.mean(), -1)) for frame in clip]
-    [0, 30, 60, 90]
-    >>> [int(round(frame.mean(), -1)) for frame in darker]
-    [0, 10, 20, 30]
+    >>> [f"{after.mean() / before.mean():.1f}" for before, after in zip(clip, darker)]
+    ['0.3', '0.3', '0.3', '0.3']
     >>> folder.cleanup()
     """
 
@@ -156,27 +140,12 @@ class PerturbedClip(Clip):
             did = did._replace(seed=0)
         return (*self.source.identity, *did, ALGORITHM_VERSION)
 
-    def map_faces(
+    def _map_faces(
         self,
         make_function: Callable[[], Callable[..., T]],
         *,
         n_threads: int | None = None,
     ) -> list[T | None]:
-        """Apply a function that searches a face in each frame and cuts it out.
-
-        Parameters
-        ----------
-        make_function : callable
-            As `map` takes it. The function gets the distorted frame and, with
-            ``boxes="clean"``, the frame before all distortions to search in.
-        n_threads : int or None, default=None
-            Threads of the decoder; None for all cores.
-
-        Returns
-        -------
-        list of length n_frames
-            The function's results, None in empty slots.
-        """
         if self.perturbation.boxes != "clean":
             return self.map(make_function, n_threads=n_threads)
 
@@ -280,11 +249,6 @@ class _CompressedReader:
     """Reads the frames of a video from a compressed copy, made when first needed.
 
     Which frames there are, the video itself says.
-
-    Parameters
-    ----------
-    clip : PerturbedClip
-        Of the video.
     """
 
     def __init__(self, clip: PerturbedClip) -> None:
@@ -300,10 +264,10 @@ class _CompressedReader:
     def __exit__(self, *error: object) -> None:
         self._opened.close()
 
-    def promised(self) -> Any:
+    def promised(self) -> Plan | None:
         return self._video.promised()
 
-    def counted(self) -> Any:
+    def counted(self) -> Plan:
         return self._video.counted()
 
     @contextlib.contextmanager

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._color import LUMA
 from .._compression import jpeg
 from .._random import RandomState, as_generator
-from ..metrics._validation import validated
+from .._validation import validated
 
 Frame = NDArray[np.uint8]
 
@@ -23,13 +23,14 @@ Frame = NDArray[np.uint8]
 ALGORITHM_VERSION = 1
 
 MODES = ("corrected", "faithful")
+#: From the mildest to the strongest.
 LEVELS = (1, 2, 3, 4, 5)
 
 # The distortion that is one of the file, not of a frame.
 COMPRESSION = "VC"
 
-# Side of a block, in pixels, and its grey.
-_BLOCK, _GREY = 8, 128
+# Side of a block, in pixels, and its gray.
+_BLOCK, _GRAY = 8, 128
 
 # Side of the frame that the original's numbers of blocks are for.
 _BLOCKS_AT = 256
@@ -58,14 +59,6 @@ class Distortion(NamedTuple):
     --------
     distort : Distorts a frame.
     VideoPerturber : Says what they do.
-
-    Examples
-    --------
-    >>> from skdeepfake.perturbations import DISTORTIONS
-    >>> DISTORTIONS["JPEG"].name
-    'JPEG compression'
-    >>> DISTORTIONS["JPEG"].parameter(level=5, mode="corrected")
-    10
     """
 
     name: str
@@ -96,13 +89,13 @@ def _alike(name: str, *parameters: float, is_random: bool = False) -> Distortion
 
 
 #: The distortions by their codes, in the order of the authors' code. The parameters
-#: are a factor of the colours (CS) and of the contrast (CC), a number of blocks (BW),
+#: are a factor of the colors (CS) and of the contrast (CC), a number of blocks (BW),
 #: a variance (GNC), the side of a kernel in pixels (GB), a factor of shrinking or a
 #: quality (JPEG), and a constant rate factor (VC).
 DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
     {
-        "CS": _alike("colour saturation", 0.4, 0.3, 0.2, 0.1, 0.0),
-        "CC": _alike("colour contrast", 0.85, 0.725, 0.6, 0.475, 0.35),
+        "CS": _alike("color saturation", 0.4, 0.3, 0.2, 0.1, 0.0),
+        "CC": _alike("color contrast", 0.85, 0.725, 0.6, 0.475, 0.35),
         "BW": _alike("local blocks", 16, 32, 48, 64, 80, is_random=True),
         "GNC": _alike(
             "Gaussian noise", 0.001, 0.002, 0.005, 0.01, 0.05, is_random=True
@@ -254,7 +247,7 @@ def _rounded(values: NDArray[np.floating]) -> Frame:
 def _with_blocks(
     frame: Frame, number: int, margin: int, rng: np.random.Generator
 ) -> Frame:
-    """Put grey blocks on a copy, none of them over the edge.
+    """Put gray blocks on a copy, none of them over the edge.
 
     `margin` is 1 where they may touch the right and the lower edge.
     """
@@ -262,7 +255,7 @@ def _with_blocks(
     # One after the other: at a higher level the same and more.
     highest = [max(1, size - _BLOCK + margin) for size in frame.shape[:2]]
     for y, x in rng.integers(0, highest, (number, 2)):
-        frame[y : y + _BLOCK, x : x + _BLOCK] = _GREY
+        frame[y : y + _BLOCK, x : x + _BLOCK] = _GRAY
     return frame
 
 
@@ -273,7 +266,7 @@ def _saturation_faithful(
     frame: Frame, factor: float, rng: np.random.Generator
 ) -> Frame:
     ycbcr = _to_ycbcr(frame)
-    # About 0.5, where their grey is (0.5 * 224 + 16) / 255.
+    # About 0.5, where their gray is (0.5 * 224 + 16) / 255.
     ycbcr[..., 1:] = 0.5 + (ycbcr[..., 1:] - 0.5) * factor
     return _truncated(_from_ycbcr(ycbcr))
 

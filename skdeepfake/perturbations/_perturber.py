@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._stateless import StatelessTransformer
-from ..preprocessing._clip import check_clips
+from ..preprocessing import check_clips
 from ._clip import Perturbation, PerturbedClip
 from ._distortions import DISTORTIONS, LEVELS, MODES
 
@@ -22,18 +22,17 @@ BOXES = ("perturbed", "clean")
 class VideoPerturber(StatelessTransformer):
     """Distort the frames of videos, by one of seven distortions at one of five levels.
 
-    The seven of DeeperForensics-1.0 [1]_, which are what the field measures robustness
-    by. It stands between the :class:`~skdeepfake.preprocessing.VideoFrameSampler` and
-    the :class:`~skdeepfake.preprocessing.DlibFaceCropper`: whole frames are distorted,
-    before faces are searched. Distort real videos and fakes alike, or a detector is
-    asked for the distortion.
+    The distortions of DeeperForensics-1.0 [1]_, the usual measure of robustness. Put it
+    between the :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
+    :class:`~skdeepfake.preprocessing.DlibFaceCropper`: whole frames are distorted.
+    Distort real videos and fakes alike.
 
     ====== ================== =================================================
     code   distortion         parameter at the levels 1 to 5
     ====== ================== =================================================
-    CS     colour saturation  factor 0.4, 0.3, 0.2, 0.1, 0
-    CC     colour contrast    factor 0.85, 0.725, 0.6, 0.475, 0.35
-    BW     local blocks       16, 32, 48, 64, 80 grey blocks of 8 x 8 pixels
+    CS     color saturation  factor 0.4, 0.3, 0.2, 0.1, 0
+    CC     color contrast    factor 0.85, 0.725, 0.6, 0.475, 0.35
+    BW     local blocks       16, 32, 48, 64, 80 gray blocks of 8 x 8 pixels
     GNC    Gaussian noise     variance 0.001, 0.002, 0.005, 0.01, 0.05
     GB     Gaussian blur      kernel of 7, 9, 13, 17, 21 pixels
     JPEG   JPEG compression   quality 50, 40, 30, 20, 10
@@ -58,8 +57,8 @@ class VideoPerturber(StatelessTransformer):
         alone. In either case faces are cut out of the distorted frames. The last step
         of a chain decides, and undistorted are the frames before its first.
     cache_dir : str, os.PathLike or None, default=None
-        Folder of the videos that VC compresses, made if missing; nothing is ever
-        deleted from it. None compresses each video when it is decoded, to a file that
+        Folder of the videos that VC compresses, made if missing; copies are
+        never deleted. None compresses each video when it is decoded, to a file that
         is gone afterwards.
     random_state : int, RandomState instance or None, default=None
         Draws the places of blocks, and noise. Pass an int for the same frames each
@@ -82,7 +81,7 @@ class VideoPerturber(StatelessTransformer):
 
     - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: the
       same, by formulas for values from 0 to 1 that are given 0 to 255, and cut down to
-      whole numbers; a grey may lose 1.
+      whole numbers; a gray may lose 1.
     - CC. *Corrected*: contrast about the mean luma of the frame. *Faithful*: each value
       times the factor, which darkens.
     - BW. *Corrected*: at least one block; their number is that of the table where the
@@ -101,8 +100,8 @@ class VideoPerturber(StatelessTransformer):
       and time are the sampler's, and the containers those of the VideoTranscoder, which
       takes neither GIF nor PNG.
 
-    The authors write each distorted video to a file, which compresses it once more, of
-    the distortions other than VC too. That is not done here, in neither mode.
+    The authors write each distorted video to a file, which compresses it once more.
+    This is not done here.
 
     References
     ----------

@@ -1,7 +1,7 @@
 """From paths of videos to faces: sampling, cropping and resizing."""
 
 from ._cache import CropCache, StoredCrop
-from ._clip import Clip
+from ._clip import Clip, check_clips
 from ._cropping import DlibFaceCropper
 from ._resizing import Resizer
 from ._sampling import VideoFrameSampler
@@ -15,4 +15,5 @@ __all__ = [
     "StoredCrop",
     "VideoFrameSampler",
     "VideoTranscoder",
+    "check_clips",
 ]

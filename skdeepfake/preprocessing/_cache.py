@@ -40,15 +40,12 @@ class StoredCrop:
 
     Examples
     --------
-    >>> import tempfile
     >>> import numpy as np
-    >>> from skdeepfake.preprocessing import CropCache
-    >>> cache = CropCache(tempfile.mkdtemp())
-    >>> face = np.full((40, 32, 3), 200, np.uint8)
-    >>> cache.store(("a video",), [face, None], np.array([0, 9]), np.array([0.0, 0.3]))
-    >>> crop, nothing = cache.load(("a video",)).crops
-    >>> np.asarray(crop).shape
-    (40, 32, 3)
+    >>> from skdeepfake.preprocessing import StoredCrop
+    >>> np.asarray(StoredCrop("pruned.zip", 0))
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.CacheError: 'pruned.zip' was pruned or damaged after ...
     """
 
     def __init__(self, entry: str, slot: int) -> None:
@@ -118,51 +115,18 @@ class CropCache(ArchiveCache):
     _folder = "skdeepfake-crops"
     _format = 1
 
-    def load(self, key: Hashable) -> Entry | None:
-        """Get an entry without decoding its crops.
-
-        Parameters
-        ----------
-        key : tuple of plain values
-            What the crops depend on.
-
-        Returns
-        -------
-        Entry or None
-            None if there is no such entry.
-
-        Raises
-        ------
-        CacheError
-            If the entry is damaged.
-        """
+    def _load(self, key: Hashable) -> Entry | None:
+        """Get an entry without decoding its crops; a damaged one is a CacheError."""
         return self._read(key, _read_entry)
 
-    def store(
+    def _store(
         self,
         key: Hashable,
         crops: list[NDArray[np.uint8] | None],
         indices: NDArray[np.intp],
         timestamps: NDArray[np.float64],
     ) -> None:
-        """Write an entry, whole or not at all.
-
-        Parameters
-        ----------
-        key : tuple of plain values
-            What the crops depend on.
-        crops : list of ndarray of shape (height, width, 3), uint8, or None
-            The crop of each slot.
-        indices : ndarray of int, shape (n_frames,)
-            Number of the frame of each slot; -1 in empty ones.
-        timestamps : ndarray of float, shape (n_frames,)
-            Its time in seconds; NaN in empty ones.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be written: no permission, no space left.
-        """
+        """Write the crop, or None, and the index and timestamp of each slot."""
         filled = [slot for slot, crop in enumerate(crops) if crop is not None]
         about = {
             "key": repr(key),

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._decoder._reader import Limits, PromiseBrokenError, VideoReader
+from .._video._containers import check_video_file
+from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
-from ._containers import check_video_file
 
 T = TypeVar("T")
 
 # Raise it when the same video would give other frames than before.
 PLAN_VERSION = 2
-
-
-class Plan(NamedTuple):
-    """Which frames a clip stands for."""
-
-    indices: NDArray[np.intp]  # of the sampled frames, increasing
-    timestamps: NDArray[np.float64]  # theirs, in seconds
-    proven: bool  # whether decoding has shown that these frames exist
 
 
 class Clip:
@@ -85,20 +77,13 @@ class Clip:
     Examples
     --------
     >>> import tempfile
-    >>> import imageio_ffmpeg
-    >>> import numpy as np
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.preprocessing import Clip
     >>> folder = tempfile.TemporaryDirectory()
-    >>> writer = imageio_ffmpeg.write_frames(
-    ...     f"{folder.name}/clip.mp4", size=(64, 48), fps=10
-    ... )
-    >>> writer.send(None)
-    >>> for i in range(31):
-    ...     writer.send(np.full((48, 64, 3), 3 * i, np.uint8))
-    >>> writer.close()
-    >>> clip = Clip(f"{folder.name}/clip.mp4", n_frames=4)
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, duration=3.1, fps=10)
+    >>> clip = Clip(videos.data[0], n_frames=4)
     >>> [frame.shape for frame in clip]
-    [(48, 64, 3), (48, 64, 3), (48, 64, 3), (48, 64, 3)]
+    [(240, 320, 3), (240, 320, 3), (240, 320, 3), (240, 320, 3)]
     >>> clip.indices, clip.timestamps
     (array([ 0, 10, 20, 30]), array([0., 1., 2., 3.]))
     >>> folder.cleanup()
@@ -209,26 +194,15 @@ class Clip:
 
         return self._in_one_pass(results)
 
-    def map_faces(
+    def _map_faces(
         self,
         make_function: Callable[[], Callable[..., T]],
         *,
         n_threads: int | None = None,
     ) -> list[T | None]:
-        """Apply a function that searches a face in each frame and cuts it out.
+        """Apply a function that finds a face in each frame and cuts it out, as `map`.
 
-        Parameters
-        ----------
-        make_function : callable
-            As `map` takes it. The function gets the frame to cut from and, where it is
-            another one, the frame to search in.
-        n_threads : int or None, default=None
-            Threads of the decoder; None for all cores.
-
-        Returns
-        -------
-        list of length n_frames
-            The function's results, None in empty slots.
+        It gets the frame to cut from and, if another one, the frame to search in.
         """
         return self.map(make_function, n_threads=n_threads)
 
@@ -253,11 +227,11 @@ class Clip:
             return [None] * self.n_frames
         self._check_unchanged()
         with self._reader() as reader:
-            plan = self._plan or self._promised(reader) or self._counted(reader)
+            plan = self._plan or reader.promised() or reader.counted()
             try:
                 found = results(reader, plan)
             except PromiseBrokenError:
-                plan = self._counted(reader)
+                plan = reader.counted()
                 found = results(reader, plan)
         self._plan = plan._replace(proven=True)
         return [*found, *[None] * (self.n_frames - len(found))]
@@ -287,20 +261,13 @@ class Clip:
         # What a cache or another process has found out.
         self._plan = plan
 
-    def _promised(self, reader: VideoReader) -> Plan | None:
-        promised = reader.promised()
-        return None if promised is None else Plan(*promised, proven=False)
-
     def _proven(self) -> Plan:
         if self.error is None:
             self._check_unchanged()
         if self._plan is None or not self._plan.proven:
             with self._reader() as reader:
-                self._plan = self._counted(reader)
+                self._plan = reader.counted()
         return self._plan
-
-    def _counted(self, reader: VideoReader) -> Plan:
-        return Plan(*reader.counted(), proven=True)
 
     def _reader(self) -> VideoReader:
         return VideoReader(self.path, self.n_frames, self.duration, self.limits)
@@ -326,11 +293,24 @@ def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
     Returns
     -------
     list of Clip
+        The clips.
 
     Raises
     ------
     ValueError
         If X is not a one-dimensional array of clips of one length.
+
+    See Also
+    --------
+    VideoFrameSampler : Makes clips.
+
+    Examples
+    --------
+    >>> from skdeepfake.preprocessing import check_clips
+    >>> check_clips(["a.mp4"], caller="MyStep")
+    Traceback (most recent call last):
+        ...
+    ValueError: X[0] is str, but MyStep takes clips: put a VideoFrameSampler before it
     """
     clips = np.asarray(X, dtype=object)
     if clips.ndim != 1:

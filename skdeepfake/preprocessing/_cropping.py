@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
+from .._parallel import map_videos
 from .._stateless import StatelessTransformer
 from ..exceptions import (
     CacheError,
@@ -22,7 +23,6 @@ from ..exceptions import (
     VideoReadError,
     VideoReadWarning,
 )
-from ._base import map_videos
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, Plan, check_clips
 from ._faces import ALGORITHM_VERSION, Face, FaceFollower
@@ -216,7 +216,7 @@ def _crops_and_plan(
         return _decode_and_crop(clip, search, n_threads)
     key = (clip.identity, tuple(search))
     try:
-        entry = cache.load(key)
+        entry = cache._load(key)
     except CacheError as error:
         warnings.warn(
             f"{error}; {clip.path!r} is cropped again", CacheWarning, stacklevel=2
@@ -225,10 +225,10 @@ def _crops_and_plan(
     if entry is None:
         crops, plan = _decode_and_crop(clip, search, n_threads)
         try:
-            cache.store(key, crops, plan.indices, plan.timestamps)  # type: ignore[arg-type]
+            cache._store(key, crops, plan.indices, plan.timestamps)  # type: ignore[arg-type]
         except CacheError as error:
             raise CacheError(f"crops of {clip.path!r}: {error}") from error
-        entry = cache.load(key)
+        entry = cache._load(key)
         if entry is None:  # pruned in this very moment
             return crops, plan
     return list(entry.crops), Plan(entry.indices, entry.timestamps, proven=True)
@@ -250,7 +250,7 @@ def _decode_and_crop(
 
         return crop
 
-    crops: Crops = list(clip.map_faces(start, n_threads=n_threads))
+    crops: Crops = list(clip._map_faces(start, n_threads=n_threads))
     assert clip.plan is not None  # proven by the decoding
     return crops, clip.plan
 

@@ -53,16 +53,7 @@ _PATIENCE = 2
 
 
 class Face(NamedTuple):
-    """A face found in a frame.
-
-    Parameters
-    ----------
-    left, top, right, bottom : int
-        The box in pixels of the frame, clamped to it; `right` and `bottom` are
-        exclusive, so ``frame[top:bottom, left:right]`` is the face.
-    score : float
-        dlib's detection score: 0 is doubtful, above 1 is sure.
-    """
+    """A face found in a frame."""
 
     left: int
     top: int
@@ -82,18 +73,6 @@ class FaceFollower:
        sight for a moment. With nobody to follow (at the start, or when the person has
        been away for two frames) take the best-scoring face.
 
-    Parameters
-    ----------
-    min_size : int, default=40
-        Smallest face to find, as the side of its box in pixels of the frame, before
-        the box is clamped. The default is what the paper's setting (dlib on twice the
-        frame's size) can see. Half of it costs four times as much where no face is
-        found, up to a bound: frames of more than 1080p are searched for larger faces
-        only (80 pixels at 2160p, 160 at 4320p).
-    score_threshold : float, default=0.0
-        Smallest detection score of a face. 0 is dlib's own; raise it for fewer
-        false faces.
-
     Notes
     -----
     An object serves one clip and one thread at a time: it remembers the last face.
@@ -106,24 +85,7 @@ class FaceFollower:
         self._missed = 0
 
     def find(self, frame: np.ndarray) -> Face | None:
-        """Find the followed person's face in the next frame of the clip.
-
-        Parameters
-        ----------
-        frame : ndarray of shape (height, width, 3), uint8
-            The frame, RGB.
-
-        Returns
-        -------
-        Face or None
-            The face, or None where there is none of the followed person.
-
-        Raises
-        ------
-        ValueError
-            If `frame` has another shape or dtype.
-        """
-        _check_frame(frame)
+        """Find the followed person's face in the next frame of the clip."""
         face = self._find(frame)
         if face is not None:
             self._last, self._missed = face, 0
@@ -166,8 +128,8 @@ class FaceFollower:
             scale = _pyramid_scale(side / max(height, width), largest)
             if scale < largest:
                 yield self._search(frame, whole, scale)
-        # In colour, as the paper does it: slower, but it finds a few faces more.
-        yield self._search(frame, whole, largest, colour=True)
+        # In color, as the paper does it: slower, but it finds a few faces more.
+        yield self._search(frame, whole, largest, color=True)
 
     def _search(
         self,
@@ -175,14 +137,14 @@ class FaceFollower:
         region: tuple[int, int, int, int],
         scale: float,
         *,
-        colour: bool = False,
+        color: bool = False,
     ) -> list[Face]:
         """Run dlib on a region (left, top, right, bottom) brought to a scale."""
         left, top, right, bottom = region
         image = frame[top:bottom, left:right]
         if image.size == 0:  # the face was last seen outside of this frame
             return []
-        if not colour:
+        if not color:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         # dlib's own upsampling is what the paper used; it only doubles.
         upsample = int(scale >= 2)
@@ -225,7 +187,7 @@ def _around(
     scale, so that the search gives the boxes that the whole frame would give.
     """
     height, width = frame.shape[:2]
-    x, y = _centre(face)
+    x, y = _center(face)
     half = sizes * _size(face) / 2
     cell = _CELL / scale
     left, top = (max(0, math.floor((c - half) / cell)) for c in (x, y))
@@ -251,13 +213,13 @@ def _size(face: Face) -> int:
     return max(face.right - face.left, face.bottom - face.top)
 
 
-def _centre(face: Face) -> tuple[float, float]:
+def _center(face: Face) -> tuple[float, float]:
     return (face.left + face.right) / 2, (face.top + face.bottom) / 2
 
 
 def _step(last: Face, face: Face) -> float:
     """How much a face differs from the last one; up to 1 is likely in one frame."""
-    moved = math.dist(_centre(last), _centre(face)) / _size(last)
+    moved = math.dist(_center(last), _center(face)) / _size(last)
     doublings = abs(math.log2(_size(face) / _size(last)))
     return max(moved / _REACH, doublings)
 
@@ -277,18 +239,3 @@ def _detector() -> Any:
     if not hasattr(_local, "detector"):
         _local.detector = pickle.loads(_pickled_detector())
     return _local.detector
-
-
-def _check_frame(frame: np.ndarray) -> None:
-    if not isinstance(frame, np.ndarray):
-        raise ValueError(f"A frame must be an array, got {type(frame).__name__}.")
-    if (
-        frame.ndim != 3
-        or frame.shape[2] != 3
-        or frame.dtype != np.uint8
-        or frame.size == 0
-    ):
-        raise ValueError(
-            "A frame must be RGB, of shape (height, width, 3) and dtype uint8; got "
-            f"shape {frame.shape} and dtype {frame.dtype}."
-        )

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._parallel import map_videos
 from .._stateless import StatelessTransformer
-from ._base import map_videos
 from ._cache import StoredCrop
 
 

@@ -11,36 +11,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._decoder._reader import Limits
+from .._parallel import map_videos
 from .._stateless import StatelessTransformer
+from .._video._paths import check_paths
+from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
-from ._base import map_videos
 from ._clip import Clip
-from ._paths import check_paths
 
 
 class VideoFrameSampler(StatelessTransformer):
     """Sample evenly spaced frames from the beginning of each video.
 
-    The result is one lazy :class:`Clip` a video: it knows which frames it stands
-    for and decodes them when it is iterated, in one sequential pass. So sampling
-    costs next to nothing, and memory does not grow with the number of videos.
+    The result is one lazy :class:`Clip` per video, which decodes its frames when it is
+    iterated, in one sequential pass. Memory does not grow with the number of videos.
 
-    1. The frames within the first `duration` seconds are counted by decoding,
-       not by what the container claims.
-    2. Those nearest to `n_frames` moments are taken that lie evenly between the
-       first and the last of them, both included.
-    3. Where there are fewer frames than `n_frames`, each is taken once and the
-       other slots stay empty.
+    The frames are those nearest to `n_frames` evenly spaced moments from the first
+    frame to the last one within `duration`, both included, as found by decoding. A
+    video with fewer frames leaves slots empty. Frames are upright, have square pixels,
+    and are deinterlaced.
 
-    Frames come out upright, whatever rotation the file asks for, with square pixels,
-    and whole where they are interlaced.
-
-    Videos may come from strangers. What does not begin like mp4/mov, Matroska/WebM,
-    AVI, MPEG-TS or an animated GIF or PNG is refused before a decoder sees it, and
-    no file can make the decoder open another one, or an address. Decoding happens in
-    a process of its own: if it crashes, or takes longer than `timeout`, that is an
-    error of the one video. It is no sandbox: the process has the rights of its parent.
+    Videos may be hostile. Files that do not begin like mp4/mov, Matroska/WebM, AVI,
+    MPEG-TS or an animated GIF or PNG are refused before they are decoded, and none can
+    make the decoder open another file or address. If the process that decodes crashes,
+    or takes longer than `timeout`, only that video fails. It is no sandbox: the process
+    has the rights of its parent.
 
     Parameters
     ----------
@@ -84,19 +78,12 @@ class VideoFrameSampler(StatelessTransformer):
     Examples
     --------
     >>> import tempfile
-    >>> import imageio_ffmpeg
-    >>> import numpy as np
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.preprocessing import VideoFrameSampler
     >>> folder = tempfile.TemporaryDirectory()
-    >>> writer = imageio_ffmpeg.write_frames(
-    ...     f"{folder.name}/clip.mp4", size=(64, 48), fps=10
-    ... )
-    >>> writer.send(None)
-    >>> for i in range(31):
-    ...     writer.send(np.full((48, 64, 3), 3 * i, np.uint8))
-    >>> writer.close()
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, duration=3, fps=10)
     >>> sampler = VideoFrameSampler(n_frames=4, duration=2.0)
-    >>> clips = sampler.fit_transform([f"{folder.name}/clip.mp4"])
+    >>> clips = sampler.fit_transform(videos.data)
     >>> clips[0].timestamps
     array([0. , 0.6, 1.3, 1.9])
     >>> folder.cleanup()

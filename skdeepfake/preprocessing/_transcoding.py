@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import subprocess
-import uuid
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -20,15 +19,14 @@ import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._decoder._reader import Limits
+from .._atomic import atomic_path
+from .._parallel import map_videos
 from .._stateless import StatelessTransformer
+from .._video._containers import check_regular_file
+from .._video._encoder import CONTAINERS, Encoding, Processes, command_line, last_words
+from .._video._paths import check_paths
+from .._video._reader import Limits
 from ..exceptions import VideoReadError, VideoReadWarning
-from ._base import map_videos
-from ._containers import check_regular_file
-from ._ffmpeg import CONTAINERS, Encoding, Processes, command_line, last_words
-from ._paths import check_paths
-
-__all__ = ["VideoTranscoder"]
 
 # Raise it whenever the copies change, so that old ones are not taken for new ones.
 ALGORITHM_VERSION = 1
@@ -47,22 +45,19 @@ _FULL_DISK = {
 class VideoTranscoder(StatelessTransformer):
     """Re-encode videos as H.264 and keep their first seconds.
 
-    Real and fake videos often come from different tools: another codec, another
-    quality, another length. A detector that sees them as they are learns the
-    encoder instead of the face. This step gives every video the same treatment,
-    the real ones and the fake ones alike, those that are H.264 already too; use it
-    for all of them or for none, in training as in prediction.
+    Real and fake videos often come from different tools, and a detector that sees
+    another codec, quality or length learns the encoder instead of the face. This step
+    treats all videos alike, H.264 or not. Use it for all videos or for none.
 
-    Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and
-    nothing else: no sound, subtitles or metadata. Frames keep their own times,
-    counted from the first one, none is doubled; a rotation noted in the file is
-    applied; interlaced frames become progressive; an odd width or height loses its
-    last column or row.
+    Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and nothing
+    else. Frames keep their times, counted from the first one; rotation is applied;
+    interlaced frames become progressive; an odd width or height loses its last column
+    or row.
 
     Parameters
     ----------
     cache_dir : str or os.PathLike
-        The folder of the copies, made if missing. Nothing is ever deleted from it.
+        The folder of the copies, made if missing. Copies are never deleted.
     duration : float or None, default=10.0
         How much of the beginning to keep, in seconds; None keeps the whole video.
         10 is the paper's.
@@ -96,18 +91,15 @@ class VideoTranscoder(StatelessTransformer):
 
     Notes
     -----
-    The name of a copy holds a hash over the absolute path, the size and the time of
-    change of the source, the parameters, and the version of this algorithm. So a
-    copy is made once, and a source that changed gets a new one. A copy appears
-    under its name only when it is whole; several processes may share a folder.
+    The name of a copy contains a hash of the path, size and time of change of the
+    source, the parameters, and the version of this algorithm, so that a copy is made
+    once. It appears when it is complete; several processes may share a folder.
 
     Files are opened as plain local files of the containers MP4/MOV/3GP, Matroska,
-    WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg, whatever their name; playlists
+    WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg, whatever their name. Playlists
     and scripts, which could make ffmpeg open other files, are refused.
 
-    The same ffmpeg gives the same bytes, whatever `n_jobs`; another version of
-    ffmpeg may not, and existing copies are kept all the same. ffmpeg 8 or newer is
-    recommended, as imageio-ffmpeg 0.8 brings it.
+    The same ffmpeg gives the same bytes, whatever `n_jobs`; other versions may not.
 
     References
     ----------
@@ -118,20 +110,14 @@ class VideoTranscoder(StatelessTransformer):
     --------
     >>> import tempfile
     >>> import imageio_ffmpeg
-    >>> import numpy as np
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.preprocessing import VideoTranscoder
     >>> folder = tempfile.TemporaryDirectory()
-    >>> writer = imageio_ffmpeg.write_frames(
-    ...     f"{folder.name}/clip.avi", size=(64, 48), fps=10, codec="mpeg4"
-    ... )
-    >>> writer.send(None)
-    >>> for _ in range(20):
-    ...     writer.send(np.zeros((48, 64, 3), np.uint8))
-    >>> writer.close()
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, duration=2, fps=10)
     >>> transcoder = VideoTranscoder(f"{folder.name}/copies", duration=1.0)
-    >>> copies = transcoder.transform([f"{folder.name}/clip.avi"])
+    >>> copies = transcoder.transform(videos.data)
     >>> copies.shape
-    (1,)
+    (2,)
     >>> imageio_ffmpeg.count_frames_and_secs(copies[0])
     (10, 1.0)
     >>> folder.cleanup()
@@ -291,33 +277,36 @@ def _make_copy(
 ) -> str | VideoReadError | None:
     """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
     copy, path = item
-    folder, name = os.path.split(copy)
-    part = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.part")
-    command = command_line(executable, path, part, encoding, threads, max_pixels)
+    folder = os.path.dirname(copy)
+    stderr = ""
     with processes.job():
         try:
-            # Made here and not by ffmpeg, whose words do not tell the two files apart.
-            with _cache_errors(folder), open(part, "xb"):
-                pass
-            try:
+            # ffmpeg's words do not tell the two files apart, so that `atomic_path`
+            # makes the copy first.
+            with _cache_errors(folder), atomic_path(copy) as part:
+                command = command_line(
+                    executable, path, part, encoding, threads, max_pixels
+                )
                 status, stderr = processes.run(command, timeout)
-            except subprocess.TimeoutExpired:
-                raise VideoReadError(
-                    path,
-                    f"takes longer than timeout={timeout:g} seconds to copy; give the "
-                    "VideoTranscoder more, or a shorter duration",
-                ) from None
-            if status != 0:
-                raise _error(path, folder, status, stderr, max_pixels)
-            with _cache_errors(folder):
-                _publish(part, copy)
+                if status != 0:
+                    raise _error(path, folder, status, stderr, max_pixels)
+        except PermissionError:
+            # Windows, where another worker made the same copy and a reader holds it.
+            if not _is_usable(copy):
+                raise
+        except subprocess.TimeoutExpired:
+            error = VideoReadError(
+                path,
+                f"takes longer than timeout={timeout:g} seconds to copy; give the "
+                "VideoTranscoder more, or a shorter duration",
+            )
+            if on_error == "raise":
+                raise error from None
+            return error
         except VideoReadError as error:
             if on_error == "raise":
                 raise
             return error
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part)
     return last_words(stderr) or None
 
 
@@ -336,20 +325,13 @@ def _is_usable(copy: str) -> bool:
     return os.path.isfile(copy) and os.path.getsize(copy) > 0
 
 
-def _publish(part: str, copy: str) -> None:
-    try:
-        os.replace(part, copy)
-    except PermissionError:
-        # Windows, where another worker made the same copy and a reader holds it.
-        if not _is_usable(copy):
-            raise
-
-
 @contextlib.contextmanager
 def _cache_errors(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename and os.path.dirname(error.filename) != folder:
+            raise  # not of a copy: ffmpeg cannot be started, or has said it already
         raise _cache_error(folder, error.errno) from error
 
 
@@ -364,8 +346,10 @@ def _cache_error(folder: str, number: int | None) -> OSError:
 
 
 def _make_folder(folder: str) -> None:
-    with _cache_errors(folder):
+    try:
         os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise _cache_error(folder, error.errno) from error
 
 
 def _error(

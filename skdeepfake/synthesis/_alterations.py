@@ -1,4 +1,4 @@
-"""Small changes of a face's colours and detail, such as a manipulation brings along."""
+"""Small changes of a face's colors and detail, such as a manipulation brings along."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._color import hue_and_saturation
 
 Image = NDArray[np.uint8]
 
-# How far each of the colours' changes goes: of the channels in grey levels, of the hue
+# How far each of the colors' changes goes: of the channels in gray levels, of the hue
 # in turns, of saturation and value as factors, of brightness on a scale from 0 to 1,
 # of contrast as a factor.
 _CHANNELS, _HUE, _SATURATION, _VALUE = 20.0, 0.02, 0.3, 0.1
@@ -26,8 +26,8 @@ _SHRINKING, _SHARPENING, _FEWEST_PIXELS = (2, 4), (0.5, 1.5), 32
 class Alteration(NamedTuple):
     """All that is drawn of a change."""
 
-    #: An affine map of colours: the columns are R, G, B and 1.
-    colours: NDArray[np.float32]
+    #: An affine map of colors: the columns are R, G, B and 1.
+    colors: NDArray[np.float32]
     #: A factor, or 0, which sharpens.
     shrinking: int
     sharpening: float
@@ -36,19 +36,19 @@ class Alteration(NamedTuple):
 
 
 def draw_alteration(
-    rng: np.random.Generator, colour: float, detail: float
+    rng: np.random.Generator, color: float, detail: float
 ) -> Alteration:
-    """Draw a change whose colours go `colour` times as far as they do by default."""
-    channels = colour * rng.uniform(-_CHANNELS, _CHANNELS, 3)
+    """Draw a change whose colors go `color` times as far as they do by default."""
+    channels = color * rng.uniform(-_CHANNELS, _CHANNELS, 3)
     reach = np.array([_HUE, _SATURATION, _VALUE, _BRIGHTNESS, _CONTRAST])
-    hue, saturation, value, brightness, contrast = colour * rng.uniform(-reach, reach)
+    hue, saturation, value, brightness, contrast = color * rng.uniform(-reach, reach)
     # All of them are linear, so that one product does what five passes would.
     turned = hue_and_saturation(2 * np.pi * hue, 1 + saturation)
     linear = (1 + contrast) * (1 + value) * turned
     # Contrast is about the middle of the scale.
     offset = (1 + contrast) * channels + 255 * brightness - 127.5 * contrast
     return Alteration(
-        colours=np.column_stack([linear, offset]).astype(np.float32),
+        colors=np.column_stack([linear, offset]).astype(np.float32),
         shrinking=int(rng.choice(_SHRINKING)) if rng.random() < 0.5 else 0,
         sharpening=rng.uniform(*_SHARPENING),
         detail=detail,
@@ -57,7 +57,7 @@ def draw_alteration(
 
 def alter(image: Image, alteration: Alteration, face_size: float) -> Image:
     """Return a changed copy; `face_size` is the side of the face's box in pixels."""
-    altered = cv2.transform(image, alteration.colours)
+    altered = cv2.transform(image, alteration.colors)
     if not alteration.detail:
         return altered  # type: ignore[return-value]
     if not alteration.shrinking:

@@ -76,13 +76,7 @@ def with_forehead(points: Points) -> Points:
 
 
 def find_points(image: NDArray[np.uint8], box: Box, path: str) -> Points:
-    """Find the points of a face by a model of dlib's, in pixels.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file, or it is no such model.
-    """
+    """Find the points of a face by a model of dlib's, in pixels."""
     predictor = _predictor(path)
     import dlib
 

@@ -34,19 +34,7 @@ class Parts(NamedTuple):
 
 
 class Recipe:
-    """All that is drawn of a fake.
-
-    Parameters
-    ----------
-    alters_source : bool
-        Whether the source is altered, or else the target.
-    alteration : Alteration
-        How.
-    move : ndarray of shape (2, 3)
-        An affine map of the source, in units of the face's box.
-    mask : MaskRecipe
-        Where it is blended in.
-    """
+    """All that is drawn of a fake."""
 
     def __init__(
         self,
@@ -67,17 +55,7 @@ class Recipe:
         to_image: NDArray[np.float64],
         points: Points | None = None,
     ) -> Parts:
-        """Blend the face in an image with a copy of itself.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (height, width, 3)
-            RGB.
-        to_image : ndarray of shape (2, 3)
-            The affine map from units of the face's box to pixels.
-        points : ndarray of shape (n_points, 2) or None, default=None
-            Landmarks in pixels. None takes those of the standard face.
-        """
+        """Blend the face in an image with a copy of itself."""
         face_size = float(np.sqrt(abs(np.linalg.det(to_image[:, :2]))))
         altered = alter(image, self.alteration, face_size)
         source, target = (altered, image) if self.alters_source else (image, altered)
@@ -112,7 +90,7 @@ class Recipe:
 def draw_recipe(
     rng: np.random.Generator,
     *,
-    colour: float = 1.0,
+    color: float = 1.0,
     detail: float = 1.0,
     movement: float = 1.0,
     altered: str = "source",
@@ -128,7 +106,7 @@ def draw_recipe(
     offset = 0.5 * (1 - scale) + translation
     return Recipe(
         alters_source=altered == "source" or (altered == "either" and heads),
-        alteration=draw_alteration(rng, colour, detail),
+        alteration=draw_alteration(rng, color, detail),
         move=np.column_stack([scale * np.eye(2), offset]),
         mask=draw_mask(rng, shapes, ratios),
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Literal, overload
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._face_mask import filled_slots
 from .._random import RandomState, as_generator
-from .._slots import filled_slots
-from .._versions import Versioned
+from .._stateless import Versioned
 from ._alterations import Image
 from ._landmarks import box_in_crop, find_points
 from ._masks import SHAPES
@@ -27,32 +27,28 @@ _MIN_SIDE = 16
 class SelfBlender(Versioned, BaseEstimator):
     """Make a fake of a real face by blending it with an altered copy of itself.
 
-    Whatever made a fake, something was blended into a picture, and two pictures differ
-    in colour, sharpness and place. A fake that has this and nothing else teaches a
-    detector to look for it, and not for one generator's traces: it is trained from
-    real faces alone, and finds manipulations that it never saw [1]_.
+    A fake that differs from its surroundings only in color, sharpness and place, as all
+    blended fakes do, teaches a detector to look for the blending and not for the traces
+    of one generator [1]_. Only real faces are needed.
 
-    1. Two copies are made of a face, the source and the target. One of them is altered:
-       its channels, hue, saturation, value, brightness and contrast shift a little, and
-       it is either shrunk to a half or a quarter, though not to a face of less than 32
-       pixels, and enlarged again, or sharpened.
-    2. The source moves, and grows or shrinks, a little.
-    3. A mask is made of the face, the convex hull of it or of a part. It moves with the
-       source, is deformed like rubber, eroded, and blurred, by chance more or less of
-       each, and multiplied by a blending ratio.
+    1. The source and the target are copies of a face. One of them is altered in color,
+       and either downscaled and enlarged again, or sharpened.
+    2. The source is moved and scaled a little.
+    3. The mask is the convex hull of the face or of a part of it. It moves with the
+       source, and is deformed, eroded, blurred and multiplied by a blending ratio.
     4. The fake is source x mask + target x (1 - mask).
 
-    Where the mask is zero, the fake is the target, to the bit; with
-    ``altered="source"`` that is the given face.
+    Where the mask is zero, the fake equals the target; with ``altered="source"`` that
+    is the given face.
 
-    It is no step of a pipeline, as it makes fakes for training only: call it on crops.
-    It keeps no state, and may be called from threads and processes at once.
+    It is not a step of a pipeline, as it makes fakes for training only: call it on
+    crops. It keeps no state, and may be called from several threads.
 
     Parameters
     ----------
-    colour : float, default=1.0
-        Strength of the changes of colour; 0 for none. At 1 each channel shifts by up to
-        20 grey levels, the hue by up to 7 degrees, brightness and contrast by up to
+    color : float, default=1.0
+        Strength of the changes of color; 0 for none. At 1 each channel shifts by up to
+        20 gray levels, the hue by up to 7 degrees, brightness and contrast by up to
         10 %, as the value does, and saturation by up to 30 %.
     detail : float, default=1.0
         Share of the change of sharpness, 0 to 1; 0 for none.
@@ -88,22 +84,16 @@ class SelfBlender(Versioned, BaseEstimator):
     -----
     Differences from the paper:
 
-    - It always has landmarks, of 81 points. Here a standard face stands for them where
-      there are none, and where a model has 68 points the forehead is as high as the
-      nose is long.
-    - Shapes are parts of the hull; one is drawn for each fake.
-    - Changes of colour are one affine map of R, G and B: hue and saturation change
-      in YIQ, where that is linear. How far they go is ours, but for the channels,
-      brightness and contrast.
-    - The mask shrinks by an erosion, where the paper blurs it and cuts what is less
-      than 1 off. Both do the same, and the blur that follows widens it again.
-    - Erosion, blur and movement are shares of the face's box, so that they do not
-      depend on the size of the crop.
+    - It always has 81 landmarks. Here a standard face replaces missing landmarks, and
+      with 68 points the forehead is as high as the nose is long.
+    - Changes of color are one affine map of R, G and B, with hue and saturation in YIQ.
+      Their strengths are ours, except for channels, brightness and contrast.
+    - The mask shrinks by an erosion, where the paper blurs and cuts it.
+    - Erosion, blur and movement are relative to the face's box instead of the crop.
     - By default only the source is altered.
 
-    A model of landmarks is read once in a process, when the first face is blended.
-    Crops that were cut off at the edge of a frame have their box a little elsewhere
-    than the margin says.
+    A model of landmarks is read once per process. Crops that were cut off at the edge
+    of a frame have their box a little elsewhere than `margin` says.
 
     References
     ----------
@@ -124,7 +114,7 @@ class SelfBlender(Versioned, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "colour": [Interval(Real, 0, None, closed="left")],
+        "color": [Interval(Real, 0, None, closed="left")],
         "detail": [Interval(Real, 0, 1, closed="both")],
         "movement": [Interval(Real, 0, None, closed="left")],
         "altered": [StrOptions(set(ALTERED))],
@@ -137,7 +127,7 @@ class SelfBlender(Versioned, BaseEstimator):
     def __init__(
         self,
         *,
-        colour: float = 1.0,
+        color: float = 1.0,
         detail: float = 1.0,
         movement: float = 1.0,
         altered: str = "source",
@@ -146,7 +136,7 @@ class SelfBlender(Versioned, BaseEstimator):
         margin: float = 0.0,
         landmarks: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.colour = colour
+        self.color = color
         self.detail = detail
         self.movement = movement
         self.altered = altered
@@ -155,104 +145,38 @@ class SelfBlender(Versioned, BaseEstimator):
         self.margin = margin
         self.landmarks = landmarks
 
-    @overload
     def blend(
-        self,
-        face: ArrayLike,
-        random_state: RandomState = ...,
-        *,
-        return_mask: Literal[False] = ...,
-    ) -> Image: ...
-
-    @overload
-    def blend(
-        self, face: ArrayLike, random_state: RandomState = ..., *, return_mask: bool
-    ) -> Any: ...
-
-    def blend(
-        self,
-        face: ArrayLike,
-        random_state: RandomState = None,
-        *,
-        return_mask: bool = False,
-    ) -> Any:
-        """Make a fake of one face.
-
-        Parameters
-        ----------
-        face : ndarray of uint8, shape (height, width, 3)
-            A crop, RGB, of at least 16 x 16 pixels. It stays as it is.
-        random_state : int, RandomState, Generator instance or None, default=None
-            Draws all that is left to chance. An int makes the same fake each time: pass
-            a Generator for other ones at each call.
-        return_mask : bool, default=False
-            Whether to return the mask, too.
-
-        Returns
-        -------
-        fake : ndarray of uint8, shape (height, width, 3)
-            A new crop. Of a black one, which is none of a face, a copy.
-        mask : ndarray of float32, shape (height, width)
-            The share of the source in each pixel, 0 to 1; all zeros for a black crop.
-            Only with `return_mask`.
-
-        Raises
-        ------
-        ValueError
-            If `face` is not such a crop, `landmarks` is no such file, or a parameter is
-            out of its range.
-
-        See Also
-        --------
-        blend_many : Fakes of many faces, or videos.
-        """
-        parts = self._blend(face, random_state, (3,), "face")
-        return (parts.fake, parts.mask) if return_mask else parts.fake
-
-    @overload
-    def blend_many(
-        self,
-        faces: ArrayLike,
-        random_state: RandomState = ...,
-        *,
-        return_mask: Literal[False] = ...,
-    ) -> Image: ...
-
-    @overload
-    def blend_many(
-        self, faces: ArrayLike, random_state: RandomState = ..., *, return_mask: bool
-    ) -> Any: ...
-
-    def blend_many(
         self,
         faces: ArrayLike,
         random_state: RandomState = None,
         *,
         return_mask: bool = False,
     ) -> Any:
-        """Make a fake of each face, or of each video.
+        """Make a fake of a face, of each face or of each video.
 
-        All that is drawn is drawn once for a video: its frames are altered alike and
-        through the same mask, as those of a fake are that was made in one go. With
-        `landmarks` the mask follows the face. A sample's draw depends on its place in
-        the array, and not on what the others show.
+        The frames of a video share one draw: they are altered alike and through the
+        same mask, as those of a fake that was made in one go. With `landmarks` the mask
+        follows the face. The draw of a sample depends on its place in the array, not
+        on the other samples.
 
         Parameters
         ----------
-        faces : ndarray of uint8, shape (n_samples, ..., height, width, 3)
-            Crops, RGB, of at least 16 x 16 pixels: one for each sample or, with an axis
-            more, the frames of each. Slots without a face are all zeros.
+        faces : ndarray of uint8, shape (height, width, 3), \
+                (n_samples, height, width, 3) or \
+                (n_samples, n_frames, height, width, 3)
+            RGB crops of at least 16 x 16 pixels. All zeros where there is no face.
         random_state : int, RandomState, Generator instance or None, default=None
-            As in :meth:`blend`.
+            Controls all draws. Pass an int for the same fakes each time, or a Generator
+            for other ones at each call.
         return_mask : bool, default=False
             Whether to return the masks, too.
 
         Returns
         -------
         fakes : ndarray of uint8, of the shape of `faces`
-            Slots without a face are all zeros.
+            A new array. All zeros where there is no face.
         masks : ndarray of float32, of the shape of `faces` without its last axis
-            Only with `return_mask`.
+            Share of the source in each pixel, 0 to 1. Only with `return_mask`.
 
         Raises
         ------
@@ -270,11 +194,11 @@ class SelfBlender(Versioned, BaseEstimator):
         >>> from skdeepfake.synthesis import SelfBlender
         >>> videos = np.zeros((2, 3, 32, 32, 3), np.uint8)
         >>> videos[:, :2] = 100
-        >>> fakes = SelfBlender().blend_many(videos, random_state=0)
+        >>> fakes = SelfBlender().blend(videos, random_state=0)
         >>> fakes.any(axis=(2, 3, 4)).tolist()
         [[True, True, False], [True, True, False]]
         """
-        parts = self._blend(faces, random_state, (4, 5), "faces")
+        parts = self._blend(faces, random_state)
         return (parts.fake, parts.mask) if return_mask else parts.fake
 
     def blend_pairs(
@@ -288,7 +212,7 @@ class SelfBlender(Versioned, BaseEstimator):
         Parameters
         ----------
         faces : ndarray of uint8, shape (..., height, width, 3)
-            As in :meth:`blend` or :meth:`blend_many`.
+            As in :meth:`blend`.
         random_state : int, RandomState, Generator instance or None, default=None
             As there; the fakes are the same.
 
@@ -297,7 +221,7 @@ class SelfBlender(Versioned, BaseEstimator):
         targets : ndarray of uint8, of the shape of `faces`
             A new array.
         fakes : ndarray of uint8, of the shape of `faces`
-            What `blend` or `blend_many` gives.
+            What `blend` returns.
 
         Raises
         ------
@@ -315,22 +239,16 @@ class SelfBlender(Versioned, BaseEstimator):
         >>> real[0, 0].tolist() == fake[0, 0].tolist() != face[0, 0].tolist()
         True
         """
-        parts = self._blend(faces, random_state, (3, 4, 5), "faces")
+        parts = self._blend(faces, random_state)
         return parts.target, parts.fake
 
-    def _blend(
-        self,
-        X: ArrayLike,
-        random_state: RandomState,
-        n_axes: tuple[int, ...],
-        name: str,
-    ) -> Parts:
+    def _blend(self, X: ArrayLike, random_state: RandomState) -> Parts:
         self._validate_params()
         _check_choices(
             "shapes", self.shapes, tuple(SHAPES).__contains__, ", ".join(SHAPES)
         )
         _check_choices("ratios", self.ratios, _is_ratio, "numbers over 0, up to 1")
-        images = _check_crops(X, n_axes, name)
+        images = _check_crops(X)
         rng = as_generator(random_state)
 
         # One sample, and one slot in it, where there are none.
@@ -356,7 +274,7 @@ class SelfBlender(Versioned, BaseEstimator):
     def _draw(self, rng: np.random.Generator) -> Recipe:
         return draw_recipe(
             rng,
-            colour=float(self.colour),
+            color=float(self.color),
             detail=float(self.detail),
             movement=float(self.movement),
             altered=self.altered,
@@ -385,22 +303,18 @@ def _is_ratio(value: Any) -> bool:
     return isinstance(value, Real) and 0 < float(value) <= 1
 
 
-def _check_crops(X: ArrayLike, n_axes: tuple[int, ...], name: str) -> Image:
+def _check_crops(X: ArrayLike) -> Image:
     images = np.asarray(X)
     if (
         images.dtype != np.uint8
-        or images.ndim not in n_axes
+        or images.ndim not in (3, 4, 5)
         or images.shape[-1] != 3
         or min(images.shape[-3:-1]) < _MIN_SIDE
     ):
-        shapes = {
-            3: "(height, width, 3)",
-            4: "(n_samples, height, width, 3)",
-            5: "(n_samples, n_frames, height, width, 3)",
-        }
         raise ValueError(
-            f"{name} has the shape {images.shape} and the dtype {images.dtype}, but "
-            f"must be RGB: uint8 of shape {' or '.join(shapes[n] for n in n_axes)}, "
-            f"of at least {_MIN_SIDE} x {_MIN_SIDE} pixels"
+            f"faces has the shape {images.shape} and the dtype {images.dtype}, but "
+            "must be RGB: uint8 of shape (height, width, 3), (n_samples, height, "
+            "width, 3) or (n_samples, n_frames, height, width, 3), of at least "
+            f"{_MIN_SIDE} x {_MIN_SIDE} pixels"
         )
     return images

@@ -8,7 +8,7 @@ import pytest
 
 
 def draw_images(n, height=48, width=64, seed=0):
-    """Smooth noise with some fine one, in colour, and with no value at an end."""
+    """Smooth noise with some fine one, in color, and with no value at an end."""
     rng = np.random.default_rng(seed)
     images = np.empty((n, height, width, 3), np.uint8)
     for image in images:

@@ -124,9 +124,9 @@ def test_a_fake_differs_from_its_recording_in_the_face_alone(clips):
         for k in (0, 6, 11):
             frame = np.ascontiguousarray(real[k])
             box = detector(frame, 0)[0]
-            centre = box.center()
+            center = box.center()
             y, x = np.mgrid[: frame.shape[0], : frame.shape[1]]
-            distance = np.hypot(y - centre.y, x - centre.x) / box.width()
+            distance = np.hypot(y - center.y, x - center.x) / box.width()
             difference = np.abs(frame.astype(int) - fake[k]).mean(axis=2)
             inside = difference[distance < 0.4].mean()
             outside = difference[distance > 0.9].mean()
@@ -162,7 +162,7 @@ def test_a_face_is_blended_into_itself_where_it_goes():
     moves = np.diff(places, axis=0)
     expected = np.diff(recording.path[[0, 6, 11]], axis=0)
     np.testing.assert_allclose(moves, expected, atol=2)
-    # One draw for all frames: the colours shift alike.
+    # One draw for all frames: the colors shift alike.
     shifts = [(fake[k] - real[k])[changed[k] > 0].mean(axis=0) for k in (0, 6, 11)]
     assert np.abs(shifts[0]).max() > 5
     np.testing.assert_allclose(shifts, shifts[:1] * 3, atol=1)

@@ -30,7 +30,7 @@ KINDS = ["cnn", "transfer"]
 
 
 def flat() -> keras.Model:
-    """A backbone that gives the colour of each quarter of a face."""
+    """A backbone that gives the color of each quarter of a face."""
     inputs = keras.Input((8, 8, 3))
     x = layers.AveragePooling2D(4)(layers.Rescaling(1 / 127.5, -1.0)(inputs))
     return keras.Model(inputs, layers.Flatten()(x))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skdeepfake._slots import filled_slots
+from skdeepfake._face_mask import filled_slots
 from skdeepfake.detectors._batches import (
     Batch,
     Batches,

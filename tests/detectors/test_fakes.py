@@ -393,11 +393,11 @@ def test_parameters_of_the_blender_are_the_detectors(
     detector = tiny(fake_source=SelfBlendedFakes(SelfBlender(margin=0.25)))
     assert detector.get_params()["fake_source__blender__margin"] == 0.25
     prefix = "fake_source__blender__"
-    detector.set_params(**{f"{prefix}colour": 0, f"{prefix}detail": 0})
+    detector.set_params(**{f"{prefix}color": 0, f"{prefix}detail": 0})
     detector = clone(detector).set_params(**{f"{prefix}movement": 0})
     assert detector.fake_source.blender.get_params() == {
         **SelfBlender().get_params(),
-        **{"margin": 0.25, "colour": 0, "detail": 0, "movement": 0},
+        **{"margin": 0.25, "color": 0, "detail": 0, "movement": 0},
     }
     assert "fake_source__blender__margin" not in detector.get_params(deep=False)
     # A blend with itself.

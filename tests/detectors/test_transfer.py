@@ -16,9 +16,9 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from skdeepfake import persistence
+from skdeepfake._backbones import BACKBONES, Backbone
 from skdeepfake.augmentation import KerasAugmentation
 from skdeepfake.detectors import SelfBlendedFakes, TransferDetector, _transfer
-from skdeepfake.features._backbones import BACKBONES, Backbone
 
 
 @dataclass(frozen=True)

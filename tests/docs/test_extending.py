@@ -19,6 +19,7 @@ from common.estimators import Case
 from sklearn.utils._param_validation import StrOptions
 
 from skdeepfake import persistence
+from skdeepfake._backbones import BACKBONES
 from skdeepfake._last_layer import last_layer
 from skdeepfake.detectors import TransferDetector
 from skdeepfake.exceptions import (
@@ -28,7 +29,6 @@ from skdeepfake.exceptions import (
     UntrustedModelError,
 )
 from skdeepfake.features import KerasFeaturizer
-from skdeepfake.features._backbones import BACKBONES
 from skdeepfake.model_selection import check_no_leakage
 from skdeepfake.perturbations import DISTORTIONS, VideoPerturber, distort
 from skdeepfake.perturbations import _clip as clips

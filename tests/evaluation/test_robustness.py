@@ -48,8 +48,8 @@ class Cropper(Step):
         return crops
 
 
-class Colourfulness(ClassifierMixin, BaseEstimator):
-    """Takes colourful videos for fakes, and asks for one in three without a face."""
+class Colorfulness(ClassifierMixin, BaseEstimator):
+    """Takes colorful videos for fakes, and asks for one in three without a face."""
 
     def __init__(self, classes=(0, 1)):
         self.classes = classes
@@ -79,15 +79,15 @@ class Colourfulness(ClassifierMixin, BaseEstimator):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory, ffmpeg):
-    """Two grey videos and two colourful ones of one brightness, of two frames each."""
+    """Two grey videos and two colorful ones of one brightness, of two frames each."""
     folder, paths = tmp_path_factory.mktemp("videos"), []
-    for name, colour in {
+    for name, color in {
         "real0": (100, 100, 100),
         "real1": (120, 120, 110),
         "fake0": (140, 90, 90),
         "fake1": (170, 90, 70),
     }.items():
-        frames = np.full((2, 48, 64, 3), colour, np.uint8)
+        frames = np.full((2, 48, 64, 3), color, np.uint8)
         frames[1] += 10  # OpenCV takes a still picture for an interlaced video
         paths.append(str(folder / f"{name}.mkv"))
         options = ("-c:v", "ffv1", "-pix_fmt", "bgr0")
@@ -98,7 +98,7 @@ def videos(tmp_path_factory, ffmpeg):
 @pytest.fixture
 def pipeline():
     steps = [("sampler", Sampler(2)), ("cropper", Cropper())]
-    return Pipeline([*steps, ("detector", Colourfulness())])
+    return Pipeline([*steps, ("detector", Colorfulness())])
 
 
 Y = np.array([0, 0, 1, 1])
@@ -307,9 +307,9 @@ def test_curve_becomes_plain_values(curve):
 def test_where_nobody_knows_of_faces_there_is_no_coverage(
     videos, pipeline, monkeypatch
 ):
-    monkeypatch.setattr(Colourfulness, "predict_frame_proba", property())
+    monkeypatch.setattr(Colorfulness, "predict_frame_proba", property())
     proba = np.eye(2)[Y]
-    monkeypatch.setattr(Colourfulness, "predict_proba", lambda self, X: proba)
+    monkeypatch.setattr(Colorfulness, "predict_proba", lambda self, X: proba)
     pipeline.set_params(cropper="passthrough")
     curve = robustness_curve(pipeline, videos, Y, distortions=["GB"], levels=[2])
     assert np.isnan([curve.clean_coverage, curve.coverage[0, 0]]).all()

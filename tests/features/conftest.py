@@ -56,17 +56,17 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Forget all networks, and collect the recipes of those that are built now."""
-    recipes: list[Any] = []
+    """Forget all networks, and collect the backbones of those that are built now."""
+    backbones: list[Any] = []
     build = _network.build_backbone
 
-    def spy(recipe: Any, frame_shape: tuple[int, ...]) -> Any:
-        recipes.append(recipe)
-        return build(recipe, frame_shape)
+    def spy(backbone: Any, *how: Any) -> Any:
+        backbones.append(backbone)
+        return build(backbone, *how)
 
     monkeypatch.setattr(_network, "build_backbone", spy)
     monkeypatch.setattr(_network, "_shared", OrderedDict())
-    return recipes
+    return backbones
 
 
 @pytest.fixture(scope="session")

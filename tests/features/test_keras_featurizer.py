@@ -8,8 +8,8 @@ import pytest
 from keras import applications
 from keras.src.applications import imagenet_utils  # where all ask for their size
 
+from skdeepfake._backbones import BACKBONES
 from skdeepfake.features import KerasFeaturizer
-from skdeepfake.features._backbones import BACKBONES
 
 
 def assert_close(features, expected):

@@ -69,7 +69,7 @@ def test_equal_models_share_a_network_and_functions_build_one(built, noise):
         clone(KerasFeaturizer(small)),
     ):
         featurizer.transform(noise(1, 8, 8))
-    assert [recipe.backbone is small for recipe in built] == [False, True]
+    assert [backbone is small for backbone in built] == [False, True]
 
 
 def test_other_features_need_another_network(built, noise):

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils  # there is no public place to cut the network
 
+from skdeepfake._backbones import load_weights
 from skdeepfake.exceptions import WeightsError
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
-from skdeepfake.features._weights import load_weights
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def temporal(features: np.ndarray) -> CNNRNNDetector:
 
 @pytest.fixture(scope="module")
 def cnn(features: np.ndarray) -> CNNDetector:
-    """A detector of images, the colours of one position each."""
+    """A detector of images, the colors of one position each."""
     detector = CNNDetector(filters=(), dense_units=3, rescale=1.0, random_state=0)
     return built(detector, images_of(features))
 

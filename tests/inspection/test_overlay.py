@@ -17,14 +17,14 @@ FACE = np.random.RandomState(0).randint(0, 256, size=(6, 8, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("colormap", sorted(COLORMAPS))
-def test_opacity_and_colour_follow_the_evidence(colormap: str) -> None:
+def test_opacity_and_color_follow_the_evidence(colormap: str) -> None:
     strength = np.linspace(0, 1, 48).reshape(6, 8)
     found = overlay(FACE, 3 * strength, alpha=0.6, colormap=colormap)
     shades = np.rint(strength * 255).astype(int)
-    colours = mpl.colormaps[colormap](shades)[..., :3] * 255
+    colors = mpl.colormaps[colormap](shades)[..., :3] * 255
     opacity = 0.6 * strength[..., np.newaxis]
     np.testing.assert_allclose(
-        found, FACE * (1 - opacity) + colours * opacity, atol=1.5
+        found, FACE * (1 - opacity) + colors * opacity, atol=1.5
     )
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found[0, 0], FACE[0, 0])

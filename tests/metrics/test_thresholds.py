@@ -110,7 +110,7 @@ def test_nothing_is_a_better_sign_than_inverted_scores():
     assert choose_threshold([0, 1], [0.9, 0.1]) == 0.1
 
 
-def test_scores_that_are_neighbours_are_told_apart():
+def test_scores_that_are_neighbors_are_told_apart():
     low = 0.5
     high = np.nextafter(low, 1)
     assert choose_threshold([0, 1], [low, high]) == high

@@ -208,7 +208,9 @@ def test_file_that_is_no_list_is_named(
 
 
 def test_arrays_in_place_of_paths_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"X must be paths .* position 0 is of type nd"):
+    with pytest.raises(
+        ValueError, match=r"OfficialSplit expects .* of paths .* \(2, 3\)"
+    ):
         split(np.zeros((2, 3)), ["a.mp4"])
 
 

@@ -12,11 +12,11 @@ OF_FRAMES = [code for code in DISTORTIONS if code != "VC"]
 MODES = ["corrected", "faithful"]
 
 
-def flat(*colour, height=4, width=4):
-    return np.full((height, width, 3), colour, np.uint8)
+def flat(*color, height=4, width=4):
+    return np.full((height, width, 3), color, np.uint8)
 
 
-def colours(*rows):
+def colors(*rows):
     """Pixels below each other."""
     return np.array(rows, np.uint8)[:, None]
 
@@ -59,7 +59,7 @@ def test_levels_are_those_of_the_paper():
     ]
 
 
-# -- colours -----------------------------------------------------------------------
+# -- colors -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
@@ -79,27 +79,27 @@ def test_corrected_saturation_scales_cb_and_cr_about_128(level):
     assert np.abs(found - exact).max() < 0.5 + 1e-3  # rounded, not cut down
 
 
-def test_faithful_saturation_shifts_grey_and_cuts_down():
+def test_faithful_saturation_shifts_gray_and_cuts_down():
     # What the authors' code gives, at the levels 1 and 5.
-    frame = colours((200, 100, 50), (128, 128, 128), (255, 255, 255), (0, 0, 0))
+    frame = colors((200, 100, 50), (128, 128, 128), (255, 255, 255), (0, 0, 0))
     expected = [(154, 114, 94), (127, 128, 127), (254, 255, 254), (0, 0, 0)]
     assert distort(frame, "CS", 1, mode="faithful")[:, 0].tolist() == [
-        list(colour) for colour in expected
+        list(color) for color in expected
     ]
     found = distort(frame, "CS", 5, mode="faithful")[:, 0].tolist()
     assert found == [[124, 124, 124], [127, 128, 127], [254, 255, 254], [0, 0, 0]]
 
 
 def test_corrected_contrast_is_about_the_mean_luma():
-    frame = colours((50, 50, 50), (151, 151, 151))  # 100.5 in the mean
+    frame = colors((50, 50, 50), (151, 151, 151))  # 100.5 in the mean
     assert distort(frame, "CC", 3)[:, 0, 0].tolist() == [70, 131]
     # Luma of red 255 is 76.2: half of the frame makes a mean of 38.1.
-    red = colours((255, 0, 0), (0, 0, 0))
+    red = colors((255, 0, 0), (0, 0, 0))
     assert distort(red, "CC", 5)[:, 0].tolist() == [[114, 25, 25], [25, 25, 25]]
 
 
 def test_faithful_contrast_darkens_and_cuts_down():
-    frame = colours((50, 50, 50), (151, 0, 255))
+    frame = colors((50, 50, 50), (151, 0, 255))
     found = distort(frame, "CC", 2, mode="faithful")[:, 0].tolist()
     assert found == [[36, 36, 36], [109, 0, 184]]
 
@@ -107,7 +107,7 @@ def test_faithful_contrast_darkens_and_cuts_down():
 # -- blocks ------------------------------------------------------------------------
 
 
-def test_block_is_grey_and_lies_where_it_is_drawn():
+def test_block_is_gray_and_lies_where_it_is_drawn():
     frame = flat(7, height=16, width=20)
     found = apply(frame, "BW", 1, "corrected", Drawn([(2, 11)]))
     expected = frame.copy()

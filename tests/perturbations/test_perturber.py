@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from skdeepfake._decoder._reader import VideoReader
+from skdeepfake._video._reader import VideoReader
 from skdeepfake.exceptions import VideoReadError, VideoReadWarning
 from skdeepfake.perturbations import VideoPerturber, distort
 from skdeepfake.preprocessing import (
@@ -356,7 +356,7 @@ def test_video_that_begins_late_is_compressed_in_step(film, tmp_path, ffmpeg):
     ffmpeg("-i", film, "-c:v", "mpeg4", "-q:v", 2, "-bf", 2, path)
     clips = sample(path)
     assert clips[0].timestamps[0] == pytest.approx(1 / FPS)
-    # Blocks of random colours: another frame would be far off.
+    # Blocks of random colors: another frame would be far off.
     for frame, original in zip(perturb(clips, "VC", 1)[0], clips[0], strict=True):
         assert np.abs(frame - original[:, :64].astype(float)).mean() < 15
 
@@ -376,12 +376,12 @@ def test_broken_promise_is_kept_with_both_videos_in_step(short):
     assert 2 < n_there < 8
     (clip,) = perturb(sample(short, n_frames=9), "VC", 1, boxes="clean")
     with pytest.warns(UserWarning, match=r"short\.avi.*is damaged") as caught:
-        pairs = clip.map_faces(lambda: lambda *frames: np.array(frames, float))
+        pairs = clip._map_faces(lambda: lambda *frames: np.array(frames, float))
     assert [pair is None for pair in pairs] == [False] * n_there + [True] * (
         9 - n_there
     )
     assert len(caught) == 1  # it was compressed once, for both passes
-    # Each beside its own, and no other: blocks of random colours.
+    # Each beside its own, and no other: blocks of random colors.
     for pair in pairs[: n_there - 1]:
         assert np.abs(pair[0] - pair[1]).mean() < 15
 

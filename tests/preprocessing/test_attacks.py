@@ -24,8 +24,8 @@ import joblib
 import numpy as np
 import pytest
 
-from skdeepfake._decoder import _by_ffmpeg, _process
-from skdeepfake._decoder._process import (
+from skdeepfake._video import _ffmpeg, _process
+from skdeepfake._video._process import (
     DecoderProcess,
     _close_all,
     give_back,
@@ -288,9 +288,9 @@ def test_script_that_begins_like_a_video_opens_nothing(
 def test_ffmpeg_opens_no_script_even_if_it_is_asked_to(canary, tmp_path, script):
     path = str(fill(tmp_path / "x.m3u8", SCRIPTS[script](canary)))
     for command in (
-        _by_ffmpeg.count(path, None, None),
-        _by_ffmpeg.decode(path, [0], None),
-        _by_ffmpeg.describe(path),
+        _ffmpeg.count(path, None, None),
+        _ffmpeg.decode(path, [0], None),
+        _ffmpeg.describe(path),
     ):
         done = subprocess.run(command, capture_output=True, timeout=60)
         assert done.returncode != 0
@@ -535,13 +535,13 @@ def test_file_that_changes_before_ffmpeg_reads_it_opens_nothing(
 ):
     clip = sample(by_ffmpeg, timeout=2.0)
     take_and_give_back()
-    command = getattr(_by_ffmpeg, step)
+    command = getattr(_ffmpeg, step)
 
     def alter_and_command(*arguments):
         CHANGES[change][0](by_ffmpeg, canary)
         return command(*arguments)
 
-    monkeypatch.setattr(_by_ffmpeg, step, alter_and_command)
+    monkeypatch.setattr(_ffmpeg, step, alter_and_command)
     reason = "timeout=2" if change == "becomes a pipe" else "frame that can"
     with quickly(), pytest.raises(VideoReadError, match=reason):
         list(clip)
@@ -912,7 +912,7 @@ def test_ffmpeg_that_hangs_is_killed_in_time_and_the_next_video_works(
     take_and_give_back()
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
     with monkeypatch.context() as patch:
-        patch.setattr(_by_ffmpeg, step, lambda *arguments: sleep)
+        patch.setattr(_ffmpeg, step, lambda *arguments: sleep)
         with quickly(), pytest.raises(VideoReadError, match="timeout=1"):
             iterate(by_ffmpeg, timeout=1.0)
     assert numbers_of(by_ffmpeg, number_of) == [0, 2, 4]

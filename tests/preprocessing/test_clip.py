@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from skdeepfake._decoder._choice import evenly_in_time
-from skdeepfake._decoder._reading import promised_times
+from skdeepfake._video._opencv import promised_times
+from skdeepfake._video._sampling import evenly_in_time
 from skdeepfake.exceptions import VideoReadError
 from skdeepfake.preprocessing import Clip
 
@@ -146,10 +146,10 @@ RECIPES = {
         make.encode("odd.webm", "-c:v", "libvpx-vp9", height=49, width=67),
         shape=(49, 67, 3),
     ),
-    "grey": lambda make: Recording(
+    "gray": lambda make: Recording(
         make.encode("g.mp4", "-c:v", "libx264", "-pix_fmt", "gray")
     ),
-    "grey, 16 bits": lambda make: Recording(
+    "gray, 16 bits": lambda make: Recording(
         make.encode("g.mkv", "-c:v", "ffv1", "-pix_fmt", "gray16le")
     ),
     "10 bits": lambda make: Recording(
@@ -335,8 +335,8 @@ def test_red_frame_comes_out_red(write_clip, name, options):
         np.testing.assert_allclose(frame.mean(axis=(0, 1)), (220, 40, 10), atol=8)
 
 
-def test_grey_recording_has_three_equal_channels(recording):
-    for frame in Clip(recording("grey").path, n_frames=2):
+def test_gray_recording_has_three_equal_channels(recording):
+    for frame in Clip(recording("gray").path, n_frames=2):
         np.testing.assert_array_equal(frame[..., 0], frame[..., 1])
         np.testing.assert_array_equal(frame[..., 0], frame[..., 2])
 
@@ -442,7 +442,7 @@ def test_map_starts_anew_where_the_container_broke_its_promise(
     assert len(seen) == passes
     assert seen[-1] == expected
     assert n_passes(asked) == (passes, 1)
-    # It has learnt which frames there are.
+    # It has learned which frames there are.
     assert clip.map(start) == expected
     assert len(seen) == passes + 1
     assert n_passes(asked) == (passes + 1, 1)

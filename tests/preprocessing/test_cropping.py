@@ -19,7 +19,7 @@ from skdeepfake.preprocessing import (
 from skdeepfake.preprocessing._faces import Face
 
 
-def grey(height=48, width=64):
+def gray(height=48, width=64):
     return np.full((height, width, 3), 127, np.uint8)
 
 
@@ -174,7 +174,7 @@ def test_faces_of_rendered_clips_are_found_where_they_are(faces):
             assert crop.dtype == np.uint8
             assert 80 < height < 200
             assert height == pytest.approx(width, abs=3)
-            # The crop is a part of the very frame, in the same colours.
+            # The crop is a part of the very frame, in the same colors.
             found = cv2.matchTemplate(frame, crop, cv2.TM_SQDIFF)
             left, top = cv2.minMaxLoc(found)[2]
             np.testing.assert_array_equal(
@@ -195,7 +195,7 @@ def test_margin_widens_real_crops(faces):
 def test_face_in_a_corner_gives_a_whole_crop(write_clip, corner, margin):
     skimage_data = pytest.importorskip("skimage.data")
     portrait = skimage_data.astronaut()[70:220, 165:320]  # cut at brow and temple
-    frame = grey(200, 300)
+    frame = gray(200, 300)
     if corner == "top left":
         frame[:150, :155] = portrait
     else:

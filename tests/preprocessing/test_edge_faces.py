@@ -26,11 +26,11 @@ def bert(anna):
     return anna[:, ::-1, ::-1]
 
 
-def box_around(centre, scale, frame):
+def box_around(center, scale, frame):
     half = FACE_SIZE * scale / 2
     height, width = frame.shape[:2]
-    left, top = max(0, centre[0] - half), max(0, centre[1] - half)
-    return left, top, min(width, centre[0] + half), min(height, centre[1] + half)
+    left, top = max(0, center[0] - half), max(0, center[1] - half)
+    return left, top, min(width, center[0] + half), min(height, center[1] + half)
 
 
 def box_of(crop, frame):
@@ -89,13 +89,13 @@ def test_face_in_a_corner_is_cut_out_where_it_is(crops_of, anna, side, end):
 
 @pytest.mark.parametrize("scale", [1.5, 2.0])
 def test_face_larger_than_half_the_frame_is_cut_out_whole(crops_of, anna, scale):
-    centre = (160, 120)
-    frames = [paste(canvas(240, 320), anna, centre, scale) for _ in range(2)]
+    center = (160, 120)
+    frames = [paste(canvas(240, 320), anna, center, scale) for _ in range(2)]
     assert FACE_SIZE * scale > 240 / 2
 
     _, boxes = crops_of(frames)
     for box in boxes:
-        assert overlap(box, box_around(centre, scale, frames[0])) > 0.6
+        assert overlap(box, box_around(center, scale, frames[0])) > 0.6
 
 
 def test_face_that_fills_the_frame_is_found(crops_of, anna):

@@ -31,12 +31,12 @@ N = 6
 FPS = 25
 
 # Strong and mixed, so that a wrong matrix or range moves them by tens.
-COLOURS = [(32, 192, 64), (200, 40, 60), (60, 80, 200)]
+COLORS = [(32, 192, 64), (200, 40, 60), (60, 80, 200)]
 
 
 class Media(NamedTuple):
     path: Path
-    # What the frames show: numbers, or colours all over.
+    # What the frames show: numbers, or colors all over.
     shown: Sequence[int | tuple[int, int, int]] = range(N)
     times: Sequence[float] | None = None  # None: one after the other
     fps: float = FPS
@@ -45,7 +45,7 @@ class Media(NamedTuple):
 
 
 class Studio:
-    """Writes files into a folder, of frames that carry numbers or colours."""
+    """Writes files into a folder, of frames that carry numbers or colors."""
 
     def __init__(self, folder, ffmpeg, draw):
         self.folder, self.ffmpeg, self.draw = folder, ffmpeg, draw
@@ -60,13 +60,13 @@ class Studio:
         expected = (shape.get("height", 48), shape.get("width", 64), 3)
         return Media(self.file(name, *options, **shape), shape=expected)
 
-    def coloured(self, name, *options):
-        frames = [np.full((48, 64, 3), colour, np.uint8) for colour in COLOURS]
-        return Media(self.file(name, *options, frames=frames), COLOURS)
+    def colored(self, name, *options):
+        frames = [np.full((48, 64, 3), color, np.uint8) for color in COLORS]
+        return Media(self.file(name, *options, frames=frames), COLORS)
 
-    def in_colours_of(self, name, matrix, space, *codec, scale="", **options):
+    def in_colors_of(self, name, matrix, space, *codec, scale="", **options):
         filters = f"scale=out_color_matrix={matrix}{scale}"
-        return self.coloured(name, "-vf", filters, *codec, "-colorspace", space)
+        return self.colored(name, "-vf", filters, *codec, "-colorspace", space)
 
     def copy(self, name, *sources, options=()):
         path = self.folder / name
@@ -216,55 +216,55 @@ def interlaced(make):
 
 def ten_bits(make):
     deep = ("-pix_fmt", "yuv420p10le")
-    yield make.coloured("10.mp4", "-c:v", "libx264", *deep)
-    yield make.coloured("10_hevc.mp4", *HEVC, *deep)
-    yield make.coloured("10.webm", *VP9, *deep)
+    yield make.colored("10.mp4", "-c:v", "libx264", *deep)
+    yield make.colored("10_hevc.mp4", *HEVC, *deep)
+    yield make.colored("10.webm", *VP9, *deep)
 
 
 def twelve_bits(make):
     deep = ("-pix_fmt", "yuv420p12le")
-    yield make.coloured("12.mp4", *HEVC, *deep)
-    yield make.coloured("12.webm", *VP9, "-profile:v", 2, *deep)
+    yield make.colored("12.mp4", *HEVC, *deep)
+    yield make.colored("12.webm", *VP9, "-profile:v", 2, *deep)
 
 
 def half_chroma(make):
-    yield make.coloured("422.mp4", "-c:v", "libx264", "-pix_fmt", "yuv422p")
-    yield make.coloured("422.mov", "-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")
+    yield make.colored("422.mp4", "-c:v", "libx264", "-pix_fmt", "yuv422p")
+    yield make.colored("422.mov", "-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")
 
 
 def full_chroma(make):
-    yield make.coloured("444.mp4", "-c:v", "libx264", "-pix_fmt", "yuv444p")
-    yield make.coloured("444.webm", *VP9, "-pix_fmt", "yuv444p")
+    yield make.colored("444.mp4", "-c:v", "libx264", "-pix_fmt", "yuv444p")
+    yield make.colored("444.webm", *VP9, "-pix_fmt", "yuv444p")
 
 
 def full_range(make):
-    yield make.coloured("full.mp4", "-c:v", "libx264", "-pix_fmt", "yuvj420p")
+    yield make.colored("full.mp4", "-c:v", "libx264", "-pix_fmt", "yuvj420p")
     wide = ("-vf", "scale=out_range=pc,format=yuv420p", "-color_range", "pc")
-    yield make.coloured("full_av1.mp4", *wide, *AV1)
+    yield make.colored("full_av1.mp4", *wide, *AV1)
 
 
 def bt709(make):
-    yield make.in_colours_of("709.mp4", "bt709", "bt709", *H264)
-    yield make.in_colours_of("709.mkv", "bt709", "bt709", *AV1)
+    yield make.in_colors_of("709.mp4", "bt709", "bt709", *H264)
+    yield make.in_colors_of("709.mkv", "bt709", "bt709", *AV1)
 
 
 def bt2020(make):
-    yield make.in_colours_of("2020.mp4", "bt2020", "bt2020nc", *H264)
+    yield make.in_colors_of("2020.mp4", "bt2020", "bt2020nc", *H264)
     deep = (*AV1, "-pix_fmt", "yuv420p10le")
-    yield make.in_colours_of("2020.mkv", "bt2020", "bt2020nc", *deep)
+    yield make.in_colors_of("2020.mkv", "bt2020", "bt2020nc", *deep)
 
 
 def alpha(make):
     def half(pixels):
         return ("-vf", f"format=argb,colorchannelmixer=aa=0.5,format={pixels}")
 
-    yield make.coloured("alpha.webm", *half("yuva420p"), *VP9)
-    yield make.coloured("4444.mov", *half("yuva444p10le"), "-c:v", "prores_ks")
-    yield make.coloured("qtrle.mov", *half("argb"), "-c:v", "qtrle")
+    yield make.colored("alpha.webm", *half("yuva420p"), *VP9)
+    yield make.colored("4444.mov", *half("yuva444p10le"), "-c:v", "prores_ks")
+    yield make.colored("qtrle.mov", *half("argb"), "-c:v", "qtrle")
 
 
-def grey(make):
-    media = make("grey.mp4", "-c:v", "libx264", "-pix_fmt", "gray")
+def gray(make):
+    media = make("gray.mp4", "-c:v", "libx264", "-pix_fmt", "gray")
     yield media
     shades = [np.full((48, 64, 3), shade, np.uint8) for shade in (10, 128, 250)]
     path = make.file("shades.mkv", "-c:v", "ffv1", "-pix_fmt", "gray", frames=shades)
@@ -293,13 +293,13 @@ def av1(make):
 
 def animated_gif(make):
     yield make("moving.gif")
-    yield make.coloured("coloured.gif")
+    yield make.colored("colored.gif")
 
 
 def animated_png(make):
     media = make("moving.apng")
     yield media
-    yield make.coloured("coloured.apng")
+    yield make.colored("colored.apng")
     # A comment stands before the word that it is animated.
     content = media.path.read_bytes()
     at = content.index(b"acTL") - 4
@@ -334,7 +334,7 @@ def early_sound(make):
 
 def two_videos(make):
     first = make.file("first.mp4", *H264)
-    other = [np.full((96, 128, 3), colour, np.uint8) for colour in COLOURS]
+    other = [np.full((96, 128, 3), color, np.uint8) for color in COLORS]
     second = make.file("second.mp4", *H264, frames=other)
     both = ("-map", "0:v", "-map", "1:v")
     preferred = (*both, "-disposition:v:0", 0, "-disposition:v:1", "default")
@@ -343,7 +343,7 @@ def two_videos(make):
         yield Media(make.copy(name, first, second, options=both))
         name = f"larger_first.{suffix}"
         path = make.copy(name, second, first, options=both)
-        yield Media(path, COLOURS, shape=(96, 128, 3))
+        yield Media(path, COLORS, shape=(96, 128, 3))
     path = make.copy("preferred.mkv", first, second, options=preferred)
     yield Media(path)
 
@@ -438,7 +438,7 @@ SUPPORTED = {
     "BT.709": bt709,
     "BT.2020": bt2020,
     "Alpha": alpha,
-    "Grey": grey,
+    "Gray": gray,
     "Sound before the picture": early_sound,
     "Two streams of video": two_videos,
     "Subtitles": subtitles,
@@ -459,15 +459,15 @@ def make(tmp_path, ffmpeg, numbered_frames):
     return Studio(tmp_path, ffmpeg, numbered_frames)
 
 
-def colour_of(frame):
+def color_of(frame):
     return tuple(frame.reshape(-1, 3).mean(axis=0))
 
 
 @pytest.mark.parametrize("row", SUPPORTED)
 def test_odd_file_gives_the_frames_that_it_shows(make, number_of, row):
     for media in SUPPORTED[row](make):
-        coloured = isinstance(media.shown[0], tuple)
-        read = colour_of if coloured else number_of
+        colored = isinstance(media.shown[0], tuple)
+        read = color_of if colored else number_of
         n = len(media.shown)
         (clip,) = VideoFrameSampler(n + 1, media.duration).transform([media.path])
         *frames, empty = clip
@@ -475,7 +475,7 @@ def test_odd_file_gives_the_frames_that_it_shows(make, number_of, row):
         assert empty is None
         assert [frame.shape for frame in frames] == [media.shape] * n
         shown = [read(frame) for frame in frames]
-        np.testing.assert_allclose(shown, media.shown, atol=4 if coloured else 0)
+        np.testing.assert_allclose(shown, media.shown, atol=4 if colored else 0)
         times = media.times or np.arange(n) / media.fps
         np.testing.assert_allclose(clip.timestamps[:n], times, rtol=0, atol=1e-3)
         # The cropper's way, which starts from what the container promises.

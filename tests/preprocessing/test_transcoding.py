@@ -19,25 +19,24 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skdeepfake._decoder import _by_ffmpeg
+from skdeepfake._video import _encoder, _ffmpeg
 from skdeepfake.exceptions import VideoReadError, VideoReadWarning
 from skdeepfake.preprocessing import (
     VideoFrameSampler,
     VideoTranscoder,
-    _ffmpeg,
     _transcoding,
 )
 
 SIZE = (64, 48)
-RED, GREEN, BLUE, GREY = (220, 30, 30), (30, 200, 30), (30, 30, 220), (128, 128, 128)
+RED, GREEN, BLUE, GRAY = (220, 30, 30), (30, 200, 30), (30, 30, 220), (128, 128, 128)
 
 needs_sh = pytest.mark.skipif(os.name != "posix", reason="the stand-in is a sh script")
 
 
 def write_clip(path, *, n_frames=30, fps=30, size=SIZE, colors=None, codec="mpeg4"):
-    """Four quarters of one colour each: top left, top right, bottom left and right."""
+    """Four quarters of one color each: top left, top right, bottom left and right."""
     width, height = size
-    colors = np.array(colors or [RED, GREEN, BLUE, GREY], np.uint8).reshape(2, 2, 3)
+    colors = np.array(colors or [RED, GREEN, BLUE, GRAY], np.uint8).reshape(2, 2, 3)
     rows = np.arange(height) * 2 // height
     columns = np.arange(width) * 2 // width
     frame = colors[np.ix_(rows, columns)]
@@ -101,7 +100,7 @@ def started(monkeypatch):
             commands.append(command)
             super().__init__(command, *args, **kwargs)
 
-    monkeypatch.setattr(_ffmpeg.subprocess, "Popen", Recorder)
+    monkeypatch.setattr(_encoder.subprocess, "Popen", Recorder)
     return commands
 
 
@@ -134,7 +133,7 @@ def test_copy_is_the_same_video_in_h264(clip, tmp_path):
     assert frames.shape == (30, 48, 64, 3)
     np.testing.assert_allclose(times, np.arange(30) / 30, atol=1e-3)
     np.testing.assert_allclose(
-        quarters(frames[-1]), [RED, GREEN, BLUE, GREY], rtol=0, atol=12
+        quarters(frames[-1]), [RED, GREEN, BLUE, GRAY], rtol=0, atol=12
     )
 
 
@@ -179,7 +178,7 @@ def test_rotation_is_applied_and_forgotten(clip, tmp_path):
     frame = read(copy)[0][0]
     assert frame.shape == (64, 48, 3)
     np.testing.assert_allclose(
-        quarters(frame), [GREEN, GREY, RED, BLUE], rtol=0, atol=12
+        quarters(frame), [GREEN, GRAY, RED, BLUE], rtol=0, atol=12
     )
 
 
@@ -190,7 +189,7 @@ def test_odd_sizes_lose_their_last_line(tmp_path):
 
     assert frames.shape == (30, 48, 64, 3)
     np.testing.assert_allclose(
-        quarters(frames[0]), [RED, GREEN, BLUE, GREY], rtol=0, atol=12
+        quarters(frames[0]), [RED, GREEN, BLUE, GRAY], rtol=0, atol=12
     )
 
 
@@ -203,7 +202,7 @@ def test_full_range_becomes_limited_and_looks_the_same(clip, tmp_path):
 
     assert "(pc" not in describe(copy)
     np.testing.assert_allclose(
-        quarters(read(copy)[0][0]), [RED, GREEN, BLUE, GREY], rtol=0, atol=12
+        quarters(read(copy)[0][0]), [RED, GREEN, BLUE, GRAY], rtol=0, atol=12
     )
 
 
@@ -698,14 +697,14 @@ def woven(number, height=64, width=96):
 
 
 def combing(frame):
-    """Mean difference of neighbouring rows, which a vertical bar does not have."""
+    """Mean difference of neighboring rows, which a vertical bar does not have."""
     return np.abs(np.diff(frame[8:-8].astype(float), axis=0)).mean()
 
 
 def is_interlaced(path):
-    command = _by_ffmpeg.describe(str(path))
+    command = _ffmpeg.describe(str(path))
     found = subprocess.run(command, stderr=subprocess.PIPE)
-    return _by_ffmpeg.read_is_interlaced(io.BytesIO(found.stderr), str(path))
+    return _ffmpeg.read_is_interlaced(io.BytesIO(found.stderr), str(path))
 
 
 def test_interlaced_video_becomes_progressive(tmp_path):

@@ -1,0 +1,209 @@
+"""Networks of `keras.applications` by their short names, with their weights."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from .exceptions import WeightsError
+
+
+class Backbone(NamedTuple):
+    """A network of `keras.applications`, and what it wants."""
+
+    module: str  # where it lives, beside the preprocessing that it was trained with
+    builder: str
+    size: int  # height and width that it was trained on, in pixels
+    smallest: int = 32  # that it takes
+
+    @property
+    def build(self) -> Callable[..., keras.Model]:
+        """Get the function that builds it."""
+        return getattr(keras.applications, self.builder)
+
+    @property
+    def preprocess(self) -> Callable[[Any], Any]:
+        """Get its preprocessing, of pixels between 0 and 255."""
+        return getattr(keras.applications, self.module).preprocess_input
+
+
+BACKBONES: dict[str, Backbone] = {
+    "vgg16": Backbone("vgg16", "VGG16", 224),
+    "vgg19": Backbone("vgg19", "VGG19", 224),
+    "resnet50": Backbone("resnet", "ResNet50", 224),
+    "resnet101": Backbone("resnet", "ResNet101", 224),
+    "resnet152": Backbone("resnet", "ResNet152", 224),
+    "resnet50_v2": Backbone("resnet_v2", "ResNet50V2", 224),
+    "resnet101_v2": Backbone("resnet_v2", "ResNet101V2", 224),
+    "resnet152_v2": Backbone("resnet_v2", "ResNet152V2", 224),
+    "inception_v3": Backbone("inception_v3", "InceptionV3", 299, 75),
+    "inception_resnet_v2": Backbone(
+        "inception_resnet_v2", "InceptionResNetV2", 299, 75
+    ),
+    "xception": Backbone("xception", "Xception", 299, 71),
+    "mobilenet": Backbone("mobilenet", "MobileNet", 224),
+    "mobilenet_v2": Backbone("mobilenet_v2", "MobileNetV2", 224),
+    "mobilenet_v3_small": Backbone("mobilenet_v3", "MobileNetV3Small", 224),
+    "mobilenet_v3_large": Backbone("mobilenet_v3", "MobileNetV3Large", 224),
+    "densenet121": Backbone("densenet", "DenseNet121", 224),
+    "densenet169": Backbone("densenet", "DenseNet169", 224),
+    "densenet201": Backbone("densenet", "DenseNet201", 224),
+    "efficientnet_b0": Backbone("efficientnet", "EfficientNetB0", 224),
+    "efficientnet_b1": Backbone("efficientnet", "EfficientNetB1", 240),
+    "efficientnet_b2": Backbone("efficientnet", "EfficientNetB2", 260),
+    "efficientnet_b3": Backbone("efficientnet", "EfficientNetB3", 300),
+    "efficientnet_b4": Backbone("efficientnet", "EfficientNetB4", 380),
+    "efficientnet_v2_b0": Backbone("efficientnet_v2", "EfficientNetV2B0", 224),
+    "efficientnet_v2_b1": Backbone("efficientnet_v2", "EfficientNetV2B1", 240),
+    "efficientnet_v2_b2": Backbone("efficientnet_v2", "EfficientNetV2B2", 260),
+    "efficientnet_v2_b3": Backbone("efficientnet_v2", "EfficientNetV2B3", 300),
+    "efficientnet_v2_s": Backbone("efficientnet_v2", "EfficientNetV2S", 384),
+    "convnext_tiny": Backbone("convnext", "ConvNeXtTiny", 224),
+    "convnext_small": Backbone("convnext", "ConvNeXtSmall", 224),
+    "convnext_base": Backbone("convnext", "ConvNeXtBase", 224),
+}
+
+
+def build_backbone(
+    backbone: str | keras.Model | Callable[[], keras.Model],
+    weights: str | None,
+    random_state: int,
+    frame_shape: tuple[int, ...],
+) -> keras.Model:
+    """Build a network with its weights, without its top and its preprocessing.
+
+    `weights` is "imagenet", a path, or None for random ones, for a backbone that is
+    given by name. A model is returned as it is.
+    """
+    if isinstance(backbone, keras.Model):
+        return backbone
+    if not isinstance(backbone, str):
+        network = backbone()
+        if not isinstance(network, keras.Model):
+            raise ValueError(
+                f"backbone() gave {type(network).__name__}, not a Keras model"
+            )
+        return network
+    known = BACKBONES[backbone]
+    if min(frame_shape[:2]) < known.smallest:
+        raise ValueError(
+            f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
+            f"backbone={backbone!r} needs at least {known.smallest} x "
+            f"{known.smallest} (it was trained on {known.size} x {known.size}): set "
+            "the size of the Resizer"
+        )
+    with warnings.catch_warnings():
+        # MobileNet: that its weights are those of another size, as always here.
+        warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
+        if weights == "imagenet":
+            return _build_with_imagenet_weights(known.build, backbone, frame_shape)
+        network = known.build(weights=None, include_top=False, input_shape=frame_shape)
+    if weights is None:
+        _randomize(network, random_state)
+    else:
+        load_weights(network, weights, backbone)
+    return network
+
+
+def _build_with_imagenet_weights(
+    build: Callable[..., keras.Model], name: str, frame_shape: tuple[int, ...]
+) -> keras.Model:
+    """Build a network of `keras.applications` with the weights that Keras fetches."""
+    try:
+        return build(weights="imagenet", include_top=False, input_shape=frame_shape)
+    except Exception as error:  # Keras raises a bare one where a download fails
+        home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
+        folder = os.path.join(home, "models")
+        found = re.search(r"/([^/\s]+\.h5)\b", str(error))
+        file = repr(found.group(1)) if found else "the file of that network's weights"
+        reason = str(error).rpartition(" -- ")[2]  # after the address
+        raise WeightsError(
+            f"the ImageNet weights of {name!r} cannot be had ({reason}). Without a "
+            f"network, get the file on another machine: Keras expects {file} in the "
+            f"folder {folder!r} (the environment variable KERAS_HOME moves it); or "
+            "pass the path of a weights file as `weights`. weights=None would give "
+            "random ones"
+        ) from error
+
+
+def load_weights(network: keras.Model, path: str, name: str) -> None:
+    """Load a weights file; one that does not hold all weights is an error."""
+    # Keras leaves what a file does not hold as it was, with a warning at the most.
+    for variable in network.weights:
+        variable.assign(np.full(variable.shape, np.nan, dtype="float32"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network.load_weights(path)
+    except Exception as error:  # as many kinds as there are wrong files
+        reason = str(error).partition("\n")[0].partition(". Example")[0]
+        raise WeightsError(
+            f"weights={path!r} does not hold the weights of {name!r} without its top "
+            f"(include_top=False): {reason}"
+        ) from error
+    missing = [
+        variable.path
+        for variable in network.weights
+        if not np.isfinite(keras.ops.convert_to_numpy(variable)).all()
+    ]
+    if missing:
+        raise WeightsError(
+            f"weights={path!r} holds no finite numbers for {len(missing)} of the "
+            f"{len(network.weights)} weights of {name!r}, among them {missing[0]!r}"
+        )
+
+
+def _randomize(network: keras.Model, random_state: int) -> None:
+    """Draw random kernels (He et al., 2015), the same on every Keras backend."""
+    rng = np.random.RandomState(random_state)
+    by_channel = _depthwise_kernels(network)
+    for variable in network.weights:
+        if len(variable.shape) > 1:
+            n_summed = 2 if variable.path in by_channel else -1
+            fan_in = np.prod(variable.shape[:n_summed])
+            kernel = rng.normal(scale=np.sqrt(2 / fan_in), size=variable.shape)
+            variable.assign(kernel.astype("float32"))
+
+
+def _depthwise_kernels(network: keras.Model) -> set[str]:
+    """Tell which kernels, of shape (height, width, channels, 1), sum no channels."""
+    kernels = set()
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            kernels.add(layer.kernel.path)
+        elif isinstance(layer, keras.layers.SeparableConv2D):
+            kernels.add(layer.depthwise_kernel.path)
+    return kernels
+
+
+class Affine(NamedTuple):
+    """Channels reordered or not, then each multiplied by a number and moved."""
+
+    is_bgr: bool
+    scale: list[float]
+    offset: list[float]
+
+
+def as_affine(preprocess: Callable[[Any], Any]) -> Affine:
+    """Find the scaling of RGB pixels that a `preprocess_input` of Keras consists of."""
+    black = np.zeros((1, 1, 1, 3), np.float32)
+    offset = np.array(preprocess(black.copy()), np.float64).ravel()
+    slopes = np.empty((3, 3))  # of the channels that come out by those that go in
+    for channel in range(3):
+        image = black.copy()
+        image[..., channel] = 255
+        slopes[:, channel] = (np.ravel(preprocess(image)) - offset) / 255
+    is_bgr = not slopes[0, 0]
+    ordered = slopes[:, ::-1] if is_bgr else slopes
+    scale = np.diag(ordered)
+    gray = np.ravel(preprocess(np.full_like(black, 100)))
+    straight = np.allclose(gray, 100 * scale + offset, atol=1e-3)
+    if not np.allclose(ordered, np.diag(scale)) or not scale.all() or not straight:
+        raise ValueError(f"{preprocess!r} is no scaling of channels")
+    return Affine(is_bgr, scale.tolist(), offset.tolist())

@@ -1,0 +1,34 @@
+"""Checks of parameters that functions of several packages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from sklearn.utils._param_validation import validate_params
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def validated(constraints: dict[str, list[Any]]) -> Callable[[Function], Function]:
+    """Check the parameters of a function; type checkers go on to see its signature."""
+    return validate_params(constraints, prefer_skip_nested_validation=True)
+
+
+def select_names(
+    value: str | Iterable[str],
+    known: Sequence[str],
+    name: str,
+    *,
+    allow_none: bool = False,
+) -> list[str]:
+    """Check a choice among names, one or several or "all", and sort it as `known`."""
+    if isinstance(value, str):
+        value = known if value == "all" else [value]
+    wanted = set(value)
+    unknown = sorted(wanted.difference(known), key=str)
+    if unknown or not (wanted or allow_none):
+        raise ValueError(
+            f"{name}={unknown!r} must be 'all' or some of {', '.join(map(repr, known))}"
+        )
+    return [each for each in known if each in wanted]

@@ -1,0 +1,73 @@
+"""What is let in: regular files that begin like a container of video."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..exceptions import VideoReadError
+
+# The first box of an ISO base media file (mp4, mov, m4v), at offset 4.
+_ISO_BOXES = b"ftyp styp moov mdat free skip wide pnot uuid sidx".split()
+_TS_SYNC, _TS_PACKET = 0x47, 188
+
+# Bytes that FFmpeg looks at first.
+_HEAD = 2048
+
+_FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif or apng"
+
+
+def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_result:
+    """Check that a path leads to a regular file that is neither empty nor too large."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = getattr(error, "strerror", None) or str(error)
+        raise VideoReadError(path, f"cannot be found: {reason}") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise VideoReadError(
+            path, "is a folder; pass the paths of the videos in it, or load_videos"
+        )
+    if not stat.S_ISREG(found.st_mode):
+        raise VideoReadError(path, "is not a regular file")
+    if found.st_size == 0:
+        raise VideoReadError(path, "is empty (0 bytes)")
+    if max_bytes is not None and found.st_size > max_bytes:
+        raise VideoReadError(
+            path,
+            f"has {found.st_size} bytes, more than max_bytes={max_bytes}; give more "
+            "if you trust it",
+        )
+    return found
+
+
+def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
+    """Check that a path leads to a regular file that looks like a video.
+
+    Only the first bytes are read. They keep out what a decoder would take for a
+    playlist or a script that names other files, whatever its extension.
+    """
+    found = check_regular_file(path, max_bytes)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise VideoReadError(path, f"cannot be opened: {error.strerror}") from error
+    if not _begins_like_a_container(head):
+        raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
+    return found
+
+
+def _begins_like_a_container(head: bytes) -> bool:
+    if head[4:8] in _ISO_BOXES or head[:4] == b"\x1a\x45\xdf\xa3":  # EBML: Matroska
+        return True
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return True
+    if head[:6] == b"GIF89a" or (head[:8] == b"\x89PNG\r\n\x1a\n" and b"acTL" in head):
+        return True  # an animated picture: a still PNG has no such chunk
+    # Packets of 188 bytes, or of 192 with a time code before each (m2ts).
+    return any(
+        len(head) > offset + _TS_PACKET + offset
+        and head[offset] == head[_TS_PACKET + 2 * offset] == _TS_SYNC
+        for offset in (0, 4)
+    )

@@ -1,0 +1,113 @@
+"""The decoder's process: it reads requests and writes answers until told to end.
+
+A request is a line of JSON: what to do, and the arguments of the function in
+:mod:`._opencv` that does it. Answers are lines of JSON too, and the pixels of a frame
+follow their line as they are. Nothing is pickled: whoever takes this process over by a
+video has no say in the parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _opencv
+from ._sampling import evenly_in_time
+
+# Beside the pixels: Python, NumPy, OpenCV, and the stacks of threads.
+_BASE_MEMORY = 2**31
+
+# What a pixel may need: a decoder keeps up to 17 frames, and one more for each of up
+# to 16 threads, of up to three times two bytes a pixel; and what is made of one.
+_MEMORY_OF_PIXEL = 220
+
+
+def serve() -> None:
+    """Answer requests on the standard input, on the standard output, until its end."""
+    requests = sys.stdin.buffer
+    # What a library may print goes nowhere.
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _be_the_first_to_go()
+    _send(answers, {"ready": True})
+    os.dup2(nowhere, 2)  # from here on it is FFmpeg that complains
+    for line in requests:
+        request = json.loads(line)
+        _limit_memory(request["max_pixels"])
+        for answer in answer_to(request):
+            if isinstance(answer, np.ndarray):
+                _send(answers, {"shape": answer.shape}, answer)
+            else:
+                _send(answers, answer)
+
+
+def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.uint8]]:
+    """Do what a request asks for."""
+    n_frames = request.pop("n_frames", 0)  # to choose; those to decode are chosen
+    try:
+        match request.pop("do"):
+            case "promise":
+                times = _opencv.promised_times(**request)
+                yield {"result": None if times is None else _sampled(times, n_frames)}
+            case "count":
+                yield {"result": _sampled(_opencv.decoded_times(**request), n_frames)}
+            case "decode":
+                numbers, times = request.pop("numbers"), request.pop("times")
+                wanted = dict(zip(numbers, times, strict=True))
+                yield from _opencv.decoded_frames(wanted=wanted, **request)
+                yield {"result": None}
+    except _opencv.ReadingError as error:
+        yield {"error": error.reason, "kind": error.kind}
+    except MemoryError:
+        yield {"error": "needs more memory than its size explains", "kind": "refused"}
+    except cv2.error as error:
+        yield {"error": f"cannot be decoded: {error.err}", "kind": "refused"}
+
+
+def _sampled(times: list[float], n_frames: int) -> tuple[list[int], list[float]]:
+    """Choose here: a file can claim more frames than its parent has memory for."""
+    found = np.array(times)
+    numbers = evenly_in_time(found, n_frames)
+    return numbers.tolist(), found[numbers].tolist()
+
+
+def _send(
+    answers: BinaryIO, answer: dict[str, Any], frame: NDArray[np.uint8] | None = None
+) -> None:
+    answers.write(json.dumps(answer).encode() + b"\n")
+    if frame is not None:
+        answers.write(np.ascontiguousarray(frame).data.cast("B"))
+    answers.flush()
+
+
+def _limit_memory(max_pixels: int | None) -> None:
+    """Keep to what frames of that size explain, where the system can limit it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not on all systems
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        needed = _BASE_MEMORY + _MEMORY_OF_PIXEL * (max_pixels or 2**28)
+        soft = min(needed, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _be_the_first_to_go() -> None:
+    """Leave no core file, and be killed before the parent where memory runs out."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")

@@ -1,0 +1,156 @@
+"""What splitters share that know more of a video than its label: folds by identity."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from .._groups import encode_groups, format_examples
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class _MetadataSplitter(BaseCrossValidator):
+    """A splitter that was given a column of facts, aligned with the videos.
+
+    A constructor only stores. Subclasses declare `_parameter_constraints`, name their
+    columns in `_columns`, and write `_splits`.
+    """
+
+    # With metadata routing on, groups reach `split`, as they do that of `GroupKFold`.
+    __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
+
+    _parameter_constraints: ClassVar[dict[str, Any]]
+    _columns: ClassVar[tuple[str, ...]]
+
+    def split(
+        self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Iterator[Split]:
+        """Give the numbers of the videos on both sides, split after split.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_videos, ...)
+            The videos, or what was made of them: only their number matters.
+        y : array-like of shape (n_videos,)
+            Label of each video.
+        groups : array-like of shape (n_videos,)
+            Identity of each video, where the splitter deals by groups.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Numbers of the videos, increasing.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is wrong, something is missing or of another length, or a
+            side would lack real videos or fakes. It comes before the first split.
+        """
+        self._check_parameters()
+        for name in self._columns:
+            if _length(X) != len(getattr(self, name)):
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} values for {_length(X)} "
+                    f"videos: {type(self).__name__} splits all of the videos that it "
+                    "was made for and no part of them, such as the training side of "
+                    "another split"
+                )
+        check_consistent_length(X, y, groups)
+        # All of them now: a side that lacks a class should show before hours of
+        # training on those that do not.
+        yield from list(self._splits(y, groups))
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Give the number of splits.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Not used, present for the API's sake.
+
+        Returns
+        -------
+        int
+            The number of splits.
+        """
+        return len(self.split_names())
+
+    @abstractmethod
+    def split_names(self) -> list[Any]:
+        """Give the names of the splits, in their order."""
+
+    @abstractmethod
+    def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
+        """Give the splits of videos that have been counted."""
+
+    def _check_parameters(self) -> None:
+        names = self._parameter_constraints
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            {name: getattr(self, name) for name in names},
+            caller_name=type(self).__name__,
+        )
+        shuffle = getattr(self, "shuffle", True)
+        if not shuffle and getattr(self, "random_state", None) is not None:
+            raise ValueError(
+                f"random_state={self.random_state!r} changes nothing with "
+                "shuffle=False: leave it None, or pass shuffle=True"
+            )
+
+    def _numbers_of(self, groups: ArrayLike | None) -> NDArray[np.intp]:
+        """Give each video the number of its group; groups must be there."""
+        if groups is None:
+            raise ValueError(
+                f"{type(self).__name__} needs groups, or the same people would be on "
+                "both sides: pass those of the loader as groups, which cross_validate "
+                "and GridSearchCV hand on. Where fakes tie all people into one group, "
+                "IdentityKFold splits by the people themselves"
+            )
+        return encode_groups(groups)
+
+    def _labels_of(self, y: ArrayLike | None) -> NDArray:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} needs y, since each side must hold real videos "
+                "and fakes"
+            )
+        labels = np.asarray(column_or_1d(y))
+        if len(set(labels.tolist())) != 2:
+            raise ValueError(
+                f"y must hold two classes, real and fake, but holds "
+                f"{format_examples(list(dict.fromkeys(labels.tolist())))}"
+            )
+        return labels
+
+
+def check_sides(
+    train: NDArray[np.bool_],
+    test: NDArray[np.bool_],
+    labels: NDArray,
+    name: str,
+    advice: str,
+) -> Split:
+    """Convert masks to indices; a side that lacks a class is a ValueError."""
+    for side, mask in (("training", train), ("test", test)):
+        held = set(labels[mask].tolist())
+        for label in dict.fromkeys(labels.tolist()):
+            if label not in held:
+                raise ValueError(
+                    f"{name} has no video of class {label!r} in its {side} set: "
+                    f"{advice}"
+                )
+    return np.flatnonzero(train), np.flatnonzero(test)
+
+
+def _length(X: Any) -> int:
+    shape = getattr(X, "shape", None)
+    return int(shape[0]) if shape else len(X)

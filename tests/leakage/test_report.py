@@ -1,0 +1,391 @@
+"""What a data set and its splits give away is found, counted and put into words."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GroupKFold, KFold
+from sklearn.utils import Bunch
+
+from skdeepfake.exceptions import VideoReadWarning
+from skdeepfake.leakage import LeakageReport, leakage_report
+from skdeepfake.model_selection import OfficialSplit, check_no_leakage
+
+N = 40
+
+
+@pytest.fixture
+def bunch() -> Bunch:
+    """Twenty people, a real video and a fake of each; there are no files."""
+    return Bunch(
+        data=np.array([f"{i}.mp4" for i in range(N)]),
+        target=np.tile([0, 1], N // 2),
+        target_names=["real", "fake"],
+        groups=np.repeat(np.arange(N // 2), 2),
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path, bunch: Bunch) -> Bunch:
+    """Eight of them, which are files: 1 is 6 again, 2 and 5 are of one size."""
+    contents = {1: b"same", 6: b"same", 2: b"ab", 5: b"ba"}
+    for i in range(8):
+        (tmp_path / f"{i}.mp4").write_bytes(contents.get(i, b"x" * (i + 10)))
+    bunch = Bunch(**{name: bunch[name][:8] for name in ("target", "groups")})
+    bunch.data = np.array([str(tmp_path / f"{i}.mp4") for i in range(8)])
+    return bunch
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test take a moment less; what is so clear needs no more."""
+    monkeypatch.setattr("skdeepfake.leakage._feature_aucs._N_TREES", 5)
+
+
+def report(bunch: Bunch, split: Any = None, **features: Any) -> LeakageReport:
+    settings = {"n_resamples": 50, "random_state": 0}
+    return leakage_report(bunch, split, features=features, **settings)
+
+
+def by_name(found: LeakageReport) -> dict[str, Any]:
+    return {feature.name: feature for feature in found.features}
+
+
+# -- people and files on both sides ----------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [list, np.array, tuple])
+def test_groups_on_both_sides_are_counted(bunch: Bunch, kind: Any) -> None:
+    train, test = kind(range(1, 9)), kind([0, 9, 8, 20, 21])
+    (split,) = report(bunch, (train, test)).splits
+    assert (split.name, split.n_train, split.n_test) == ("split 0", 8, 5)
+    # 0 and 1 are of one person, and so are 8 and 9.
+    assert split.groups == [0, 4]
+    assert split.n_affected == 3
+    assert split.share_affected == 0.6
+    assert split.copies == [("8.mp4", "8.mp4")]
+
+
+def test_masks_are_sides_too(bunch: Bunch) -> None:
+    train = np.arange(N) < 9
+    (split,) = report(bunch, (train, ~train)).splits
+    assert (split.n_train, split.n_test, split.groups) == (9, N - 9, [4])
+
+
+def test_all_folds_of_a_splitter_are_looked_at(bunch: Bunch) -> None:
+    found = report(bunch, KFold(3)).splits
+    folds = list(KFold(3).split(bunch.data))
+    assert [split.name for split in found] == ["split 0", "split 1", "split 2"]
+    assert [split.groups for split in found] == [[], [13], [13]]
+    assert found == report(bunch, folds).splits
+    assert found[:2] == report(bunch, iter(folds[:2])).splits
+    assert found[1:2] != report(bunch, folds[1:2]).splits  # but for the name
+    assert report(bunch, folds[1]).splits == report(bunch, folds[1:2]).splits
+    clean = report(bunch, GroupKFold(2))
+    assert [split.groups for split in clean.splits] == [[], []]
+    assert clean.findings == []
+    assert "nobody and no file is on both sides (split 0, split 1)" in str(clean)
+
+
+def test_official_lists_are_compared_each_with_each(bunch: Bunch) -> None:
+    assert report(bunch).splits == []
+    bunch.split = np.array([None] * N, dtype=object)
+    bunch.split[[0, 4]] = "test"
+    bunch.split[[2, 5]] = "val"
+    bunch.split[1:2] = "train"
+    found = report(bunch).splits
+    assert [(each.name, each.groups, each.n_affected) for each in found] == [
+        ("train / val", [], 0),
+        ("train / test", [0], 1),
+        ("val / test", [2], 1),
+    ]
+    bunch.split[:] = "train"
+    assert report(bunch).splits == []
+
+
+def test_leak_of_a_splitter_that_raises_is_reported(bunch: Bunch) -> None:
+    (split,) = report(bunch, OfficialSplit(test=["0.mp4", "2.mp4"])).splits
+    assert (split.groups, split.n_affected) == ([0, 1], 2)
+
+
+def test_copies_under_other_names_are_found(files: Bunch) -> None:
+    a, b = files.data[1], files.data[6]
+    found = report(files, ([0, 1, 2, 3], [4, 5, 6, 7]))
+    assert found.splits[0].groups == []
+    assert found.splits[0].copies == found.copies == [(a, b)]
+    found = report(files, GroupKFold(2))
+    assert found.copies == [(a, b)]
+    files.groups[6] = files.groups[1]
+    assert report(files).copies == []
+
+
+def test_links_are_the_files_that_they_lead_to(files: Bunch) -> None:
+    if not hasattr(os, "symlink") or sys.platform == "win32":
+        pytest.skip("no links without rights")
+    folder = Path(files.data[0]).parent
+    links = [str(folder / f"link_{i}.mp4") for i in range(3)]
+    os.symlink(files.data[0], links[0])
+    os.symlink(folder / "elsewhere.mp4", links[1])  # which is not there, and so
+    os.symlink(folder / "elsewhere.mp4", links[2])  # has no bytes to compare
+    files.data = np.array([*files.data[:5], links[1], links[2], links[0]])
+    assert report(files).copies == [(links[1], links[2]), (files.data[0], links[0])]
+
+
+def test_only_files_of_one_size_are_read(
+    files: Bunch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    module = "skdeepfake.leakage._overlap._digest"
+    monkeypatch.setattr(module, lambda path: read.append(path) or path.encode())
+    report(files)
+    names = [os.path.basename(path) for path in read]
+    assert sorted(names) == ["1.mp4", "2.mp4", "5.mp4", "6.mp4"]
+
+
+@pytest.mark.parametrize("split", [3, "train", [1, 2, 3], [([0], [1], [2])], [[0, 1]]])
+def test_what_is_no_split_is_refused(bunch: Bunch, split: Any) -> None:
+    with pytest.raises(ValueError, match=r"^split[= ]"):
+        report(bunch, split)
+
+
+def test_numbers_must_fit_to_the_videos(bunch: Bunch) -> None:
+    with pytest.raises(IndexError, match="40 is out of bounds"):
+        report(bunch, ([0], [40]))
+
+
+# -- what the trivial features tell ----------------------------------------------
+
+
+def test_feature_that_tells_is_told_of(bunch: Bunch) -> None:
+    rng = np.random.default_rng(0)
+    bit_rate = np.where(bunch.target == 1, 8e5, 1.2e6) + rng.normal(0, 1e5, N)
+    # Fakes are neither long nor short: no threshold parts them.
+    duration = np.where(bunch.target == 1, 10, rng.choice([1.0, 30.0], N))
+    width = np.repeat(rng.random(N // 2), 2)
+    found = report(bunch, bit_rate=bit_rate, duration=duration, width=width)
+    aucs = by_name(found)
+    assert list(aucs) == ["bit_rate", "duration", "width", "all"]
+    assert aucs["bit_rate"].auc > 0.95
+    assert aucs["duration"].auc == 1
+    assert aucs["width"].auc == 0.5  # of each pair the same
+    assert aucs["all"].auc > 0.95
+    gives_away = [each.name for each in found.features if each.gives_away]
+    assert gives_away == ["bit_rate", "duration", "all"]
+    assert aucs["bit_rate"].low <= aucs["bit_rate"].auc <= aucs["bit_rate"].high
+    assert len(found.findings) == 2
+
+
+def test_noise_is_not_told_of() -> None:
+    n = 200
+    bunch = Bunch(data=[f"{i}.mp4" for i in range(n)], target=np.tile([0, 1], n // 2))
+    noise = np.random.default_rng(1).random(n)
+    found = report(bunch, noise=noise)
+    assert found.n_groups == n  # without groups, each is one
+    assert found.features[0].auc == pytest.approx(0.5, abs=0.1)
+    assert found.findings == []
+    assert found.features[0].low < 0.5 < found.features[0].high
+
+
+def test_people_of_a_fold_are_not_trained_on() -> None:
+    # A number that tells who it is, and so the label, but nothing of anybody else.
+    who = np.repeat(np.arange(6), 20)
+    bunch = Bunch(data=[f"{i}.mp4" for i in range(120)], target=who % 2, groups=who)
+    settings = {"n_splits": 3, "n_resamples": 10, "random_state": 0}
+    (found,) = leakage_report(bunch, features={"who": who}, **settings).features
+    assert found.auc < 0.5
+    bunch.groups = None
+    (leaky,) = leakage_report(bunch, features={"who": who}, **settings).features
+    assert leaky.auc > 0.95
+
+
+def test_codecs_are_names(bunch: Bunch) -> None:
+    codec = np.where(bunch.target == 1, "mpeg4", "h264").astype(object)
+    codec[:4] = None
+    for column in (codec, codec.tolist(), [each or np.nan for each in codec]):
+        (found,) = report(bunch, codec=column).features
+        assert (found.n_known, found.gives_away) == (N - 4, True)
+        assert 0.8 < found.auc < 1
+
+
+def test_what_is_not_known_may_tell_too(bunch: Bunch) -> None:
+    face_size = np.where(bunch.target == 1, np.nan, 100.0)
+    unknown = np.full(N, np.nan)
+    found = by_name(report(bunch, face_size=face_size, codec=[None] * N, mine=unknown))
+    assert (found["face_size"].auc, found["face_size"].n_known) == (1, N // 2)
+    for name in ("codec", "mine"):
+        assert math.isnan(found[name].auc)
+        assert (found[name].n_known, found[name].gives_away) == (0, False)
+    assert (found["all"].auc, found["all"].n_known) == (1, N // 2)
+
+
+def test_seed_gives_the_same_figures_whatever_is_asked_besides(bunch: Bunch) -> None:
+    noise, other = np.random.default_rng(0).random((2, N))
+    (alone,) = report(bunch, noise=noise).features
+    assert report(bunch, other=other, noise=noise).features[1] == alone
+    (again,) = leakage_report(bunch, features={"noise": noise}, random_state=1).features
+    assert again != alone
+
+
+def test_features_of_real_files_are_measured(
+    write_clip: Callable[..., Path], numbered_frames: Callable[..., list]
+) -> None:
+    real = write_clip(numbered_frames(4), "a.avi", "-c:v", "mpeg4")
+    fake = write_clip(numbered_frames(8), "b.mp4")
+    missing = str(real.with_name("no.mp4"))
+    bunch = Bunch(
+        data=[str(real)] * 4 + [str(fake)] * 4 + [missing],
+        target=["real"] * 4 + ["fake"] * 5,
+        groups=[0, 1, 2, 3, 0, 1, 2, 3, 3],
+    )
+    with pytest.warns(VideoReadWarning, match=r"no\.mp4"):
+        found = leakage_report(
+            bunch,
+            features=["codec", "frame_rate"],
+            n_splits=4,
+            n_resamples=10,
+            random_state=0,
+        )
+    assert found.values.codec.tolist() == ["mpeg4"] * 4 + ["h264"] * 4 + [None]
+    assert by_name(found)["codec"].n_known == 8
+    assert by_name(found)["codec"].auc == 1
+    # The same clip for four people.
+    assert len(found.copies) == 6
+
+
+def test_too_few_groups_are_an_error_that_says_what_to_pass(bunch: Bunch) -> None:
+    size = np.zeros(N)
+    bunch.groups = np.where(bunch.target == 1, bunch.groups % 3, bunch.groups)
+    expected = (
+        r"^n_splits=5, but the videos of class 1 are in 3 groups only: pass n_splits=3 "
+        r"or fewer, or give the bunch other groups, such as bunch.details\['target'\], "
+        r"or leave this part out by features=\[\]$"
+    )
+    with pytest.raises(ValueError, match=expected):
+        report(bunch, size=size)
+    bunch.groups = np.zeros(N, int)
+    with pytest.raises(ValueError, match=r"in 1 group only: give the bunch other"):
+        report(bunch, size=size)
+    assert leakage_report(bunch, features=[]).features == []
+
+
+def test_bunch_must_be_that_of_a_loader(bunch: Bunch) -> None:
+    with pytest.raises(ValueError, match="bunch has no 'target': pass what a loader"):
+        report(Bunch(data=bunch.data))
+    with pytest.raises(ValueError, match=r"must hold two classes, .* but holds 0"):
+        report(Bunch(data=["a.mp4"], target=[0]))
+    with pytest.raises(ValueError, match=r"features\['x'\] has the shape \(3,\), but"):
+        report(bunch, x=[1, 2, 3])
+    groups = [None, *range(1, N)]
+    with pytest.raises(ValueError, match="groups has no value for samples 0"):
+        report(Bunch(**{**bunch, "groups": groups}))
+    with pytest.raises(ValueError, match="'n_splits' parameter of leakage_report must"):
+        leakage_report(bunch, n_splits=1)
+    with pytest.raises(ValueError, match=r"features=\['size'\] must be 'all' or"):
+        leakage_report(bunch, features=["size"])
+
+
+# -- in words and in tables --------------------------------------------------------
+
+
+@pytest.fixture
+def leaky(bunch: Bunch) -> LeakageReport:
+    bit_rate = np.where(bunch.target == 1, 8e5, 1.2e6)
+    return report(bunch, (range(9), range(7, N)), bit_rate=bit_rate, mine=bit_rate)
+
+
+def test_findings_say_what_to_do(leaky: LeakageReport) -> None:
+    assert leaky.findings == [
+        "2 groups are on both sides: 3, 4; 3 of 33 test videos (9%) are of their "
+        "people; split by group, or by people with IdentityKFold",
+        "2 test videos are also in the training set, byte for byte: '7.mp4' and "
+        "'7.mp4', '8.mp4' and '8.mp4'; leave one of each out, or put both into one "
+        "group",
+        "bit rate alone tells real from fake with an AUC of 1.00 (1.00 to 1.00): the "
+        "encoder gives the answer away; send both through VideoTranscoder",
+        "mine alone tells real from fake with an AUC of 1.00 (1.00 to 1.00): make it "
+        "alike in both, or leave it out of the set",
+    ]
+
+
+def test_text_holds_figures_and_findings(leaky: LeakageReport) -> None:
+    lines = str(leaky).splitlines()
+    assert lines[:6] == [
+        "40 videos in 20 groups",
+        "",
+        "feature    AUC  95 % interval  known of",
+        "bit rate  1.00  1.00 to 1.00         40",
+        "mine      1.00  1.00 to 1.00         40",
+        "all       1.00  1.00 to 1.00         40",
+    ]
+    assert lines[7:] == [f"- {text}" for text in leaky.findings]
+
+
+def test_worst_split_is_named(bunch: Bunch) -> None:
+    splits = [([0], [1, 2, 3]), ([4], [5]), ([6], [8])]
+    (finding,) = report(bunch, splits).findings
+    assert finding.startswith(
+        "in 2 of 3 splits, most in split 1: 1 group is on both sides: 2; 1 of 1 test "
+        "videos (100%) are of its people"
+    )
+    text = str(report(bunch))
+    assert text.startswith("40 videos in 20 groups\nno split was looked at\n")
+    assert text.endswith("\n- nothing was found")
+
+
+def test_features_that_tell_together_only_are_told_of(bunch: Bunch) -> None:
+    # Real where both are alike: neither alone says anything.
+    a = np.arange(N) // 2 % 2
+    found = report(bunch, a=a, b=np.where(bunch.target == 0, a, 1 - a))
+    assert [each.gives_away for each in found.features] == [False, False, True]
+    assert found.findings[-1].startswith(
+        "no feature alone, but all of them together tell real from fake with an AUC"
+    )
+
+
+def test_figures_go_into_json_and_a_table(bunch: Bunch) -> None:
+    bit_rate = np.where(bunch.target == 1, 8e5, 1.2e6)
+    found = report(bunch, ([0], [1]), bit_rate=bit_rate, face_size=[np.nan] * N)
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert list(told) == [
+        *("n_videos", "n_groups", "splits", "copies", "features", "findings"),
+    ]
+    assert told["splits"] == [
+        {
+            "name": "split 0",
+            "n_train": 1,
+            "n_test": 1,
+            "groups": [0],
+            "n_affected": 1,
+            "copies": [],
+            "share_affected": 1.0,
+        }
+    ]
+    first = {"auc": 1.0, "low": 1.0, "high": 1.0, "n_known": N, "gives_away": True}
+    assert told["features"][0] == {"name": "bit_rate", **first}
+    assert told["features"][1]["auc"] is None
+    frame = found.to_frame()
+    assert frame.columns.tolist() == ["name", *first]
+    assert frame["name"].tolist() == ["bit_rate", "face_size", "all"]
+    np.testing.assert_equal(frame["auc"].tolist(), [1, math.nan, 1])
+
+
+def test_table_needs_pandas(
+    leaky: LeakageReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="to_frame needs pandas: pip install pandas"):
+        leaky.to_frame()
+
+
+def test_report_and_check_agree(bunch: Bunch) -> None:
+    for train, test in GroupKFold(3).split(bunch.data, groups=bunch.groups):
+        check_no_leakage(train, test, bunch.groups)
+        assert report(bunch, (train, test)).findings == []

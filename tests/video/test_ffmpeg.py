@@ -1,0 +1,79 @@
+"""What the bundled ffmpeg is told, and how its answers are read."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+from skdeepfake._video import _ffmpeg
+
+HEAD = b"#software: Lavf63.1.102\n#tb 0: 1/50\n#media_type 0: video\n"
+
+
+def line(pts):
+    return b"0, %10d, %10d,        1,      424, 0xa8c60a30\n" % (pts, pts)
+
+
+@pytest.mark.parametrize(
+    ("pts", "times"),
+    [
+        ((0, 1, 4), [0, 0.02, 0.08]),
+        ((70, 71, 74), [0, 0.02, 0.08]),
+        ((-5, 0), [0, 0.1]),
+        # Of a damaged file: times increase nevertheless.
+        ((0, 10, 10, 5, 11), [0, 0.2, 0.201, 0.202, 0.22]),
+        ((), []),
+    ],
+    ids=["from zero", "from later", "from before", "twice the same", "none"],
+)
+def test_times_are_seconds_from_the_first_frame_and_increase(pts, times):
+    output = io.BytesIO(HEAD + b"".join(map(line, pts)))
+    assert [*_ffmpeg.read_times(output)] == pytest.approx(times)
+
+
+def test_neighboring_frames_are_asked_for_as_one():
+    command = _ffmpeg.decode("x", [0, 1, 2, 7, 9, 10], None)
+    wanted = r"between(n\,0\,2)+between(n\,7\,7)+between(n\,9\,10)"
+    assert f"select='{wanted}'" in command[command.index("-vf") + 1]
+    assert command[command.index("-frames:v") + 1] == "6"
+
+
+@pytest.mark.parametrize(
+    ("output", "n_frames"),
+    [
+        (b"P6\n2 1\n255\n" + bytes(6), 1),
+        ((b"P6\n2 1\n255\n" + bytes(6)) * 2, 2),
+        (b"P6\n2 1\n255\n" + bytes(5), 0),
+        (b"P6\n2 1\n65535\n" + bytes(12), 0),
+        (b"P6\n2\n255\n" + bytes(6), 0),
+        (b"[mov @ 0x5] broken\n", 0),
+    ],
+    ids=["one", "two", "half", "16 bits", "no size", "a complaint"],
+)
+def test_whole_frames_are_read(output, n_frames):
+    frames = [*_ffmpeg.read_frames(io.BytesIO(output))]
+    assert [frame.shape for frame in frames] == [(1, 2, 3)] * n_frames
+
+
+def test_name_and_title_are_not_taken_for_the_stream(tmp_path):
+    path = str(tmp_path / "Video: mpeg2video (top first)\n  Stream #0:0: Video: x.ts")
+    told = f"Input #0, mpegts, from 'file:{path}':\n    title : Video: (top first)\n"
+    for fields, expected in (("", False), (", top first", True)):
+        stream = f"  Stream #0:0[0x100](eng): Video: h264, yuv420p(tv{fields}), 64x48\n"
+        output = io.BytesIO(os.fsencode(told + stream))
+        assert _ffmpeg.read_is_interlaced(output, path) is expected
+
+
+@pytest.mark.parametrize(
+    ("max_pixels", "told"),
+    [
+        (None, []),
+        (10**6, ["-max_pixels:v", "1315536"]),
+        (2**62, ["-max_pixels:v", "2147483647"]),
+    ],
+    ids=["none", "a million", "more than ffmpeg takes"],
+)
+def test_limit_of_pixels_leaves_room_for_edges(max_pixels, told):
+    assert _ffmpeg.pixel_limit(max_pixels) == told

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skdeepfake._video._paths import check_paths
+
+
+class BytesPath(os.PathLike):
+    def __fspath__(self):
+        return b"a.mp4"
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        ["b.mp4", Path("a.mp4")],
+        ("b.mp4", Path("a.mp4")),
+        np.array(["b.mp4", "a.mp4"]),
+        np.array(["b.mp4", Path("a.mp4")], dtype=object),
+    ],
+    ids=["list", "tuple", "str array", "object array"],
+)
+def test_paths_come_back_as_plain_str_in_their_order(X):
+    paths = check_paths(X, caller="Step")
+
+    assert paths == ["b.mp4", "a.mp4"]
+    assert [type(path) for path in paths] == [str, str]
+
+
+def test_pandas_series_is_taken_whatever_its_index():
+    pd = pytest.importorskip("pandas")
+    series = pd.Series(["b.mp4", Path("a.mp4")], index=[7, 3])
+
+    assert check_paths(series, caller="Step") == ["b.mp4", "a.mp4"]
+
+
+@pytest.mark.parametrize("X", ["a.mp4", Path("a.mp4"), b"a.mp4"])
+def test_single_path_is_refused_with_the_hint_to_put_it_in_a_list(X):
+    with pytest.raises(ValueError, match=r"Step expects.*Put it in a list: \["):
+        check_paths(X, caller="Step")
+
+
+@pytest.mark.parametrize(
+    ("X", "shape"),
+    [
+        (np.array([["a.mp4"], ["b.mp4"]]), r"\(2, 1\)"),
+        (np.array("a.mp4"), r"\(\)"),
+    ],
+)
+def test_array_that_is_not_one_dimensional_is_refused_with_its_shape(X, shape):
+    with pytest.raises(ValueError, match=f"Step expects.*shape {shape}"):
+        check_paths(X, caller="Step")
+
+
+@pytest.mark.parametrize("X", [[], (), np.array([], dtype=object)])
+def test_no_samples_are_refused_as_scikit_learn_does(X):
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\).*Step"):
+        check_paths(X, caller="Step")
+
+
+@pytest.mark.parametrize("X", [None, 3, {"a.mp4": 1}, {"a.mp4"}, iter(["a.mp4"])])
+def test_what_is_not_array_like_is_refused_with_its_type(X):
+    with pytest.raises(TypeError, match=f"Step expects.*got {type(X).__name__}"):
+        check_paths(X, caller="Step")
+
+
+@pytest.mark.parametrize(
+    "element", [None, 3, float("nan"), b"b.mp4", ["b.mp4"], BytesPath()]
+)
+def test_element_that_is_no_path_is_named_by_position_and_type(element):
+    with pytest.raises(
+        TypeError, match=rf"position 1 is .* type {type(element).__name__}"
+    ):
+        check_paths(["a.mp4", element], caller="Step")
+
+
+def test_empty_string_is_not_the_working_directory():
+    with pytest.raises(ValueError, match="position 1 is an empty string"):
+        check_paths(["a.mp4", ""], caller="Step")
