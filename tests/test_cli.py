@@ -445,7 +445,7 @@ def test_blocks_that_learn_are_a_word_or_a_number(
     ("detector", "option", "value"),
     [
         ("cnn_rnn", "augment", "light"),
-        ("cnn_rnn", "fakes", "mixed"),
+        ("cnn_rnn", "fake-source", "mixed"),
         ("cnn", "trainable", "2"),
         ("transfer", "trainable", "most"),
     ],
@@ -467,7 +467,7 @@ def test_option_that_the_detector_does_not_know_is_a_plain_error(
     assert not path.exists()
 
 
-@pytest.mark.parametrize("option", ["--augment", "--fakes", "--aggregation"])
+@pytest.mark.parametrize("option", ["--augment", "--fake-source", "--aggregation"])
 def test_values_of_options_are_listed(option, capsys) -> None:
     with pytest.raises(SystemExit):
         cli.main(["train", "root", "-o", "model.joblib", option, "weak"])

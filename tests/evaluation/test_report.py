@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 
 from skdeepfake import metrics
 from skdeepfake.evaluation import EvaluationReport
+from skdeepfake.exceptions import UnresolvedRateWarning
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def report(predictions: Bunch) -> EvaluationReport:
 
 def independent(y, p) -> dict[str, float]:
     """The figures by scikit-learn's functions and those of skdeepfake.metrics."""
-    with pytest.warns(metrics._roc.UnresolvedRateWarning):
+    with pytest.warns(UnresolvedRateWarning):
         at_a_thousandth = metrics.true_positive_rate_at(y, p, fpr=0.001)
     return {
         "AUC": sk.roc_auc_score(y, p),

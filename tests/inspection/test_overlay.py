@@ -23,9 +23,7 @@ def test_opacity_and_color_follow_the_evidence(colormap: str) -> None:
     shades = np.rint(strength * 255).astype(int)
     colors = mpl.colormaps[colormap](shades)[..., :3] * 255
     opacity = 0.6 * strength[..., np.newaxis]
-    np.testing.assert_allclose(
-        found, FACE * (1 - opacity) + colors * opacity, atol=1.5
-    )
+    np.testing.assert_allclose(found, FACE * (1 - opacity) + colors * opacity, atol=1.5)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found[0, 0], FACE[0, 0])
 
