@@ -14,19 +14,6 @@ _RGB = np.linalg.inv(_YIQ)
 
 
 def hue_and_saturation(angle: float, saturation: float) -> NDArray[np.float64]:
-    """Make the map that rotates the hue and scales the saturation, at constant luma.
-
-    Parameters
-    ----------
-    angle : float
-        In radians.
-    saturation : float
-        Factor.
-
-    Returns
-    -------
-    ndarray of shape (3, 3)
-        To be multiplied by R, G and B.
-    """
+    """Make the map that rotates the hue and scales the saturation, at constant luma."""
     cos, sin = saturation * np.array([np.cos(angle), np.sin(angle)])
     return _RGB @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ _YIQ

@@ -20,18 +20,7 @@ def _predict(model: keras.Model, inputs: NDArray) -> NDArray:
 
 
 def compiled(model: keras.Model) -> Compute:
-    """Compile a network by Keras' backend.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A network of one input and one output. Later changes of its weights count.
-
-    Returns
-    -------
-    callable
-        From a batch of inputs to their outputs.
-    """
+    """Compile a network by Keras' backend."""
     if keras.backend.backend() != "tensorflow":
         return functools.partial(_predict, model)
     # Keras' own function is traced anew for the last, smaller batch, and TensorFlow

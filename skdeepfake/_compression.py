@@ -13,19 +13,7 @@ Images = NDArray[np.uint8]
 
 
 def jpeg(image: Images, quality: int) -> Images:
-    """Compress an RGB image by JPEG and decompress it.
-
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (height, width, 3)
-        RGB.
-    quality : int
-        From 1 to 100.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width, 3)
-    """
+    """Compress an RGB image by JPEG and decompress it."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(file, cv2.IMREAD_COLOR)
@@ -37,22 +25,6 @@ def h264(clips: Images, crf: NDArray[np.floating]) -> Images:
 
     One ffmpeg process encodes and decodes all clips in one stream, each from a key
     frame on and at its own constant rate factor.
-
-    Parameters
-    ----------
-    clips : ndarray of uint8, shape (n_clips, n_frames, height, width, 3)
-        RGB, of an even height and width.
-    crf : ndarray of shape (n_clips,)
-        Constant rate factor of each clip.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n_clips, n_frames, height, width, 3)
-
-    Raises
-    ------
-    RuntimeError
-        If ffmpeg fails, or does not return all frames.
     """
     n_clips, n_frames, height, width = clips.shape[:4]
     # x264 derives the quality of a key frame from the frames before it, unless these

@@ -9,23 +9,7 @@ from keras import layers, ops
 
 
 def last_layer(network: Any) -> Any:
-    """Give the layer whose sigmoid makes the probability.
-
-    Parameters
-    ----------
-    network : keras.Model
-        A detector's.
-
-    Returns
-    -------
-    keras.Layer
-        A Dense or an Activation.
-
-    Raises
-    ------
-    ValueError
-        If the network ends in anything else.
-    """
+    """Give the layer whose sigmoid makes the probability."""
     last = network.layers[-1]
     if isinstance(last, layers.Concatenate):  # with attention weights
         last = last.input[0]._keras_history.operation
@@ -40,20 +24,7 @@ def last_layer(network: Any) -> Any:
 
 
 def logit(last: Any, x: Any) -> Any:
-    """Compute what a last layer takes the sigmoid of.
-
-    Parameters
-    ----------
-    last : keras.Layer
-        As `last_layer` gives it.
-    x : tensor
-        Its input.
-
-    Returns
-    -------
-    tensor of shape (n, 1)
-        The log-odds.
-    """
+    """Compute what a last layer takes the sigmoid of."""
     x = ops.cast(x, "float32")
     if isinstance(last, layers.Activation):
         return x

@@ -94,20 +94,7 @@ _SLACK = 100 * 2**20
 
 
 def check_network(archive: Any) -> None:
-    """Check a network that comes from elsewhere, where that is asked for.
-
-    Parameters
-    ----------
-    archive : bytes
-        A `.keras` archive.
-
-    Raises
-    ------
-    UntrustedModelError
-        If it is made of anything that is not trusted, or refers to other files.
-    ModelFileError
-        If it is no such archive.
-    """
+    """Check a network that comes from elsewhere, where that is asked for."""
     if trusted_components.get() is None:
         return
     if not isinstance(archive, bytes):
@@ -125,18 +112,7 @@ def check_network(archive: Any) -> None:
 
 
 def check_description(part: Any) -> None:
-    """Check what Keras would build something of, where that is asked for.
-
-    Parameters
-    ----------
-    part : dict, list, str or number
-        In Keras' serial form, or anything that holds some.
-
-    Raises
-    ------
-    UntrustedModelError
-        If it names anything that is not trusted.
-    """
+    """Check what Keras would build something of, where that is asked for."""
     trusted = trusted_components.get()
     if trusted is None:
         return
@@ -151,20 +127,7 @@ def check_description(part: Any) -> None:
 
 
 def check_members(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse names that lead elsewhere, and what unpacks to far more than it is.
-
-    Parameters
-    ----------
-    archive : zipfile.ZipFile
-        The open archive.
-    size : int
-        Its length in bytes.
-
-    Raises
-    ------
-    UntrustedModelError
-        If it has such members.
-    """
+    """Refuse names that lead elsewhere, and what unpacks to far more than it is."""
     names = archive.namelist()
     for name in names:
         if name.startswith(".") or any(sign in name for sign in "/\\:"):

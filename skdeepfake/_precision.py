@@ -9,13 +9,7 @@ import keras
 
 
 def replicas() -> int:
-    """Count the parts that a training batch is divided into.
-
-    Returns
-    -------
-    int
-        1 unless `keras.distribution.set_distribution` was called.
-    """
+    """Count the parts that a training batch is divided into."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 1

@@ -17,16 +17,7 @@ _VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
-    """Set TensorFlow's variables to what the other libraries are told.
-
-    Parameters
-    ----------
-    environ : mutable mapping of str to str
-        The environment. What is set in it already, stays.
-    is_worker : bool
-        Whether another Python process has started this one; otherwise nothing is
-        changed.
-    """
+    """Set TensorFlow's variables to what the other libraries are told."""
     n_threads = environ.get("OMP_NUM_THREADS", "")
     if is_worker and n_threads.isdecimal():
         for variable in _VARIABLES:

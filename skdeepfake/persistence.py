@@ -244,18 +244,7 @@ def keep_optimizer(keep: bool = True) -> Iterator[None]:
 
 
 def import_skops() -> ModuleType:
-    """Import `skops.io`, or say how to install it.
-
-    Returns
-    -------
-    module
-        The module, which takes a second to import.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
+    """Import `skops.io`, or say how to install it."""
     try:
         import skops.io
     except ImportError as error:

@@ -13,27 +13,7 @@ from ._presets import PRESETS, make_preset
 
 
 def resolve(augment: Any, seed: int | None = None) -> list[BaseAugmentation]:
-    """Make the augmentations that an `augment` parameter names.
-
-    Parameters
-    ----------
-    augment : str, BaseAugmentation, or list or tuple of BaseAugmentation
-        The name of a preset, or augmentations.
-    seed : int or None
-        Not used.
-
-    Returns
-    -------
-    list of BaseAugmentation
-
-    Raises
-    ------
-    TypeError
-        If `augment` is or holds anything else.
-    ValueError
-        If it is not the name of a preset, is empty, or holds an augmentation whose
-        parameters are out of range.
-    """
+    """Make the augmentations that an `augment` parameter names."""
     known = (
         f"one of the presets {', '.join(PRESETS)}, an augmentation or a list of them"
     )
@@ -64,13 +44,6 @@ class Augmenter:
     """Apply augmentations to batches of faces, one after the other.
 
     It may be called from several threads.
-
-    Parameters
-    ----------
-    augment : str, BaseAugmentation, or list or tuple of BaseAugmentation
-        As `resolve` takes it.
-    seed : int or None, default=None
-        Seed of the batches that are given no `rng`, which differ from call to call.
     """
 
     def __init__(self, augment: Any, seed: int | None = None) -> None:
@@ -81,20 +54,7 @@ class Augmenter:
     def __call__(
         self, images: Images, rng: np.random.Generator | None = None
     ) -> Images:
-        """Augment a batch.
-
-        Parameters
-        ----------
-        images : ndarray of uint8, shape (n, height, width, 3)
-            Faces, RGB. Those that are all zeros stay all zeros.
-        rng : Generator or None, default=None
-            Source of random numbers of this batch.
-
-        Returns
-        -------
-        ndarray of uint8, shape (n, height, width, 3)
-            A new array.
-        """
+        """Augment a batch."""
         if rng is None:
             with self._lock:
                 rng = np.random.default_rng(self._rng.integers(2**63))

@@ -70,26 +70,7 @@ class BaseAugmentation(Versioned, BaseEstimator):
         self.probability = probability
 
     def __call__(self, images: ArrayLike, random_state: RandomState = None) -> Images:
-        """Augment a batch of images.
-
-        Parameters
-        ----------
-        images : ndarray of uint8, shape (n_images, height, width, 3)
-            RGB. Images that are all zeros, where no face was found, stay all zeros.
-        random_state : int, RandomState, Generator instance or None, default=None
-            Draws which images are changed, and how.
-
-        Returns
-        -------
-        ndarray of uint8, shape (n_images, height, width, 3)
-            A new array.
-
-        Raises
-        ------
-        ValueError
-            If `images` is not a batch of RGB images of uint8, or a parameter is out of
-            its range.
-        """
+        """Augment a batch of images."""
         self._validate_params()
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:

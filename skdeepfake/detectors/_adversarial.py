@@ -22,23 +22,6 @@ class AdversarialModel(keras.Model):
     step updates both networks from the same weights, as in the paper: the discriminator
     by ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``, the generator by
     ``BCE(1 - generated_label, D(G(noise)))``.
-
-    Parameters
-    ----------
-    classifier : keras.Model
-        From images to probabilities: a layer named "scaling" to the generator's
-        range, a network named "discriminator" from scaled images to logits, and the
-        sigmoid.
-    generator : keras.Model
-        From noise to scaled images.
-    generator_optimizer : keras.optimizers.Optimizer
-        What updates the generator; the model is compiled with the discriminator's.
-    generated_label : {0, 1}, default=0
-        Target of the discriminator for generated images.
-    label_smoothing : float, default=0.0
-        How far the discriminator's targets are drawn towards one half, as in Keras.
-    seed : int or None, default=None
-        Seed of the noise that images are generated from.
     """
 
     def __init__(
@@ -112,18 +95,7 @@ class AdversarialModel(keras.Model):
     # -- training ------------------------------------------------------------
 
     def train_step(self, *arguments: Any) -> Any:
-        """Update both networks once.
-
-        Parameters
-        ----------
-        *arguments : tuple
-            The batch and, with the JAX backend, the state before it.
-
-        Returns
-        -------
-        dict or tuple
-            Logs and, with the JAX backend, the state after it.
-        """
+        """Update both networks once."""
         if keras.backend.backend() != "jax":
             return self.update(*arguments)
         state, data = arguments
@@ -146,18 +118,7 @@ class AdversarialModel(keras.Model):
         )
 
     def update(self, data: Any) -> dict[str, Any]:
-        """Update the variables of both networks by one batch.
-
-        Parameters
-        ----------
-        data : tuple of tensors
-            Images, labels and, if given, sample weights.
-
-        Returns
-        -------
-        dict of str to scalar tensor
-            Losses and metrics of the epoch so far.
-        """
+        """Update the variables of both networks by one batch."""
         images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
         n = ops.shape(labels)[0]
         labels = ops.reshape(ops.cast(labels, "float32"), (-1, 1))
@@ -206,13 +167,7 @@ class AdversarialModel(keras.Model):
         }
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Return the classifier's metrics, which are all that an evaluation has.
-
-        Returns
-        -------
-        dict of str to scalar tensor
-            The metrics by name.
-        """
+        """Return the classifier's metrics, which are all that an evaluation has."""
         results = super().get_metrics_result()
         trackers = {self.discriminator_tracker.name, self.generator_tracker.name}
         return {name: v for name, v in results.items() if name not in trackers}

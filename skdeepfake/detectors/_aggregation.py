@@ -59,18 +59,7 @@ class TopK(BaseEstimator):
         self.k = k
 
     def __call__(self, proba: NDArray) -> NDArray:
-        """Aggregate.
-
-        Parameters
-        ----------
-        proba : ndarray of shape (n_videos, n_frames)
-            Probabilities; NaN for frames without a face.
-
-        Returns
-        -------
-        ndarray of shape (n_videos,)
-            One probability per video.
-        """
+        """Aggregate."""
         self._validate_params()
         highest = -np.sort(-proba, axis=1)[:, : self.k]  # NaN comes last
         return np.nanmean(highest, axis=1)
@@ -148,34 +137,14 @@ class Attention(BaseEstimator):
 
 
 class VideoNetwork(keras.Model):
-    """A network of frames with attention, as a network of whole videos.
-
-    Parameters
-    ----------
-    of_frames : keras.Model
-        From frames to probabilities and weights, as `Attention.extend` returns it.
-    """
+    """A network of frames with attention, as a network of whole videos."""
 
     def __init__(self, of_frames: keras.Model) -> None:
         super().__init__()
         self.of_frames = of_frames
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Compute the probabilities of videos.
-
-        Parameters
-        ----------
-        inputs : pair of tensors
-            Frames of shape (n_videos, n_frames, ...), and a tensor of shape (n_videos,
-            n_frames) that is 1 for frames that count and 0 for others.
-        training : bool or None, default=None
-            Whether it is called in training.
-
-        Returns
-        -------
-        tensor of shape (n_videos, 1)
-            Probabilities.
-        """
+        """Compute the probabilities of videos."""
         videos, present = inputs
         shape = ops.shape(videos)
         frames = ops.reshape(videos, (-1, *videos.shape[2:]))

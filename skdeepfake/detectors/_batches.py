@@ -12,45 +12,18 @@ from numpy.typing import NDArray
 
 
 def frame_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Tell where single frames lie.
-
-    Parameters
-    ----------
-    filled : ndarray of bool, shape (n_videos, n_slots)
-        Which slots hold a face.
-    videos : ndarray of int
-        The videos whose frames are wanted.
-
-    Returns
-    -------
-    videos, slots : ndarray of int, shape (n_parts,)
-        One part a face: its video and its slot.
-    """
+    """Find the frames with a face: their videos and slots, of shape (n_frames,)."""
     chosen = np.zeros_like(filled)
     chosen[videos] = filled[videos]
     return np.nonzero(chosen)
 
 
 def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Tell where the frames of whole videos lie, those with a face first.
+    """Find the frames of whole videos, those with a face first.
 
-    So what is missing stands at the end, whatever slots were empty: that is where
-    the fast recurrent kernels of GPUs want it.
-
-    Parameters
-    ----------
-    filled : ndarray of bool, shape (n_videos, n_slots)
-        Which slots hold a face.
-    videos : ndarray of int
-        The videos that are wanted.
-
-    Returns
-    -------
-    videos : ndarray of int, shape (n_parts, 1)
-        One part a video.
-    slots : ndarray of int, shape (n_parts, length)
-        The filled slots in their order, then empty ones up to the length of the
-        longest.
+    Returns videos of shape (n_videos, 1) and slots of shape (n_videos, length), filled
+    slots in their order, then empty ones: what is missing stands at the end, where the
+    fast recurrent kernels of GPUs want it.
     """
     length = filled[videos].sum(axis=1).max(initial=0)
     slots = np.argsort(~filled[videos], axis=1, kind="stable")[:, :length]
@@ -60,24 +33,10 @@ def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray,
 def frames_and_fillers(
     filled: NDArray[np.bool_], videos: NDArray
 ) -> tuple[tuple[NDArray, ...], NDArray[np.float32]]:
-    """Tell where the frames of whole videos lie, where no frame may be empty.
+    """Find the frames of whole videos, with the first face in place of missing ones.
 
-    What normalizes batches would count empty ones in. The first one with a face stands
-    for what is missing.
-
-    Parameters
-    ----------
-    filled : ndarray of bool, shape (n_videos, n_slots)
-        Which slots hold a face.
-    videos : ndarray of int
-        The videos that are wanted; each has a face.
-
-    Returns
-    -------
-    index : tuple of ndarray of int
-        As `sequence_index` gives it.
-    present : ndarray of float32, shape (n_parts, length)
-        0 for a frame that stands for a missing one, else 1.
+    What normalizes batches would count empty frames in. Also returns an array of shape
+    (n_videos, length) that is 0 for such frames, else 1.
     """
     videos, slots = sequence_index(filled, videos)
     present = filled[videos, slots]
@@ -99,32 +58,7 @@ Change = Callable[[Batch, np.random.Generator], Batch]
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of the parts of `X` that `index` names.
-
-    Parameters
-    ----------
-    X : ndarray
-        All videos; may be memory-mapped.
-    index : tuple of ndarray of int, each of n_parts entries
-        `X` is indexed with their k-th entries for the k-th part, as `frame_index`
-        and `sequence_index` give them.
-    y, weight : ndarray of n_parts numbers
-        Target and loss weight of each part.
-    batch_size : int
-        Parts in a batch; the last one may be smaller.
-    rng : RandomState or None
-        Draws a new order every epoch; None keeps the order.
-    present : ndarray of shape (n_parts, n_frames) or None, default=None
-        Which frames of each part hold a face, where the network asks for that.
-    changes : sequence of callable, default=()
-        What is done to each batch, one after the other.
-    seed : int or None, default=None
-        What they draw from: where the order is kept, the same in each epoch. None
-        draws other ones each time.
-    multiple : int, default=1
-        Number of parts that a batch is to be a multiple of, filled up by parts of
-        weight zero.
-    """
+    """Batches of the parts of `X` that `index` names."""
 
     def __init__(
         self,

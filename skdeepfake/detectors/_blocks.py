@@ -27,21 +27,6 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
     """Rebuild a backbone upon a tensor, with the same weights.
 
     Models within it are rebuilt layer by layer too.
-
-    Parameters
-    ----------
-    backbone : keras.Model
-        Any; it stays as it is.
-    x : KerasTensor
-        What it is given.
-
-    Returns
-    -------
-    output : KerasTensor
-        What it gives.
-    operations : list of keras.Operation
-        Copies of its layers, and of what else it computes; or of itself, where it is no
-        graph of layers.
     """
     copies: dict[int, tuple[Any, Any]] = {}
     names: set[str] = set()
@@ -82,18 +67,6 @@ def blocks_of(network: keras.Model, operations: list[Any]) -> list[Block]:
     A block begins where maps have become smaller, as after each pooling of VGG16, and
     where a single tensor leads from all that is before to all that follows. What learns
     nothing belongs to the block before.
-
-    Parameters
-    ----------
-    network : keras.Model
-        A graph of layers.
-    operations : list of keras.Operation
-        The part of it that is divided.
-
-    Returns
-    -------
-    list of Block
-        From the input to the output.
     """
     blocks: list[Block] = []
     side = math.inf

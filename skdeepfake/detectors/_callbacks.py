@@ -131,17 +131,6 @@ class PlateauCallbacks(BaseEstimator):
 
 
 def own_callbacks(verbose: int) -> list[keras.callbacks.Callback]:
-    """Make the callbacks of every training.
-
-    Parameters
-    ----------
-    verbose : int
-        1 prints one line per epoch.
-
-    Returns
-    -------
-    list of keras.callbacks.Callback
-        New objects.
-    """
+    """Make the callbacks of every training."""
     line = [EpochLine()] if verbose == 1 else []
     return [StopWhenDiverged(), *line]

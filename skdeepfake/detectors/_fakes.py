@@ -117,23 +117,7 @@ class SelfBlendedFakes(BaseEstimator):
 
 
 def real_label(y: ArrayLike) -> Any:
-    """Tell which of the labels stands for real.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_videos,)
-        Labels.
-
-    Returns
-    -------
-    int, float, bool or str
-        0, False or "real".
-
-    Raises
-    ------
-    ValueError
-        If there is none of them.
-    """
+    """Tell which of the labels stands for real."""
     found = np.unique(np.asarray(y)).tolist()
     real = [label for label in found if label in (0, "real")]
     if not real:
@@ -145,35 +129,14 @@ def real_label(y: ArrayLike) -> Any:
 
 
 def real_and_fake(y: ArrayLike) -> NDArray:
-    """Give both classes of labels that are all real.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_videos,)
-        Labels, all of them 0, False or "real".
-
-    Returns
-    -------
-    ndarray of shape (2,)
-        That label and 1, True or "fake", in order, and of the type of `y`.
-    """
+    """Give both classes of labels that are all real."""
     labels = np.asarray(y)
     real = real_label(labels)
     return np.unique(np.array([real, "fake" if real == "real" else 1], labels.dtype))
 
 
 class BlendReal:
-    """Put a self-blended fake of each real face into a batch that has no others.
-
-    Parameters
-    ----------
-    blender : SelfBlender
-        Makes them.
-    fake : int
-        Number of the class of fakes; the batch is of the other.
-    times : float, default=1.0
-        Weight of a fake, as a multiple of that of the face that it is made of.
-    """
+    """Put a self-blended fake of each real face into a batch that has no others."""
 
     def __init__(self, blender: SelfBlender, fake: int, times: float = 1.0) -> None:
         self.blender = blender
@@ -196,21 +159,6 @@ class ReplaceFakes:
 
     Unless it is the source that is altered, the targets take the places of as many
     real faces, lest a detector learn that whatever was altered is a fake.
-
-    Parameters
-    ----------
-    blender : SelfBlender
-        Makes them.
-    fake : int
-        Number of the class of fakes.
-    share : float
-        What share of the fakes, on the mean.
-    X : ndarray
-        All videos.
-    index : tuple of ndarray of int
-        Where in X the parts lie that they are made of, as for `Batches`.
-    present : ndarray of shape (n_parts, n_frames) or None
-        Which frames of these hold a face, as for `Batches`.
     """
 
     def __init__(

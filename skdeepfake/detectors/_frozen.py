@@ -23,34 +23,7 @@ def computed_once(
     batch_size: int,
     verbose: int = 0,
 ) -> Iterator[NDArray[np.float32]]:
-    """Compute something of each frame, and keep it in a temporary file.
-
-    Parameters
-    ----------
-    compute : callable
-        From a batch of frames to an array of as many rows.
-    X : ndarray of shape (n_videos, n_slots, ...)
-        Frames; read batch by batch.
-    filled : ndarray of bool, shape (n_videos, n_slots)
-        Which slots hold a face.
-    videos : ndarray of int
-        The videos that are wanted.
-    batch_size : int
-        Frames in a batch.
-    verbose : int, default=0
-        1 shows a progress bar.
-
-    Yields
-    ------
-    ndarray of float32, shape (n_videos, n_slots, ...)
-        Mapped from the file, which goes with the context. What was not wanted, or is
-        empty, is zero, and takes no place on a disk.
-
-    Raises
-    ------
-    OSError
-        If there is no place for it.
-    """
+    """Compute something of each frame, and keep it in a temporary file."""
     wanted = np.zeros_like(filled)
     wanted[videos] = filled[videos]
     numbers, slots = np.nonzero(wanted)

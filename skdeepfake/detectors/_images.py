@@ -229,21 +229,7 @@ class ImageDetector(BaseDetector):
 
 
 def by_image(change: Any, frames: NDArray) -> NDArray:
-    """Change images, which may stand in sequences.
-
-    Parameters
-    ----------
-    change : callable
-        From images of shape (n, height, width, channels) to arrays of shape (n, ...).
-    frames : ndarray of shape (n, height, width, channels) or \
-            (n, n_frames, height, width, channels)
-        What is changed.
-
-    Returns
-    -------
-    ndarray of shape (n, ...) or (n, n_frames, ...)
-        What came of it.
-    """
+    """Change images, which may stand in sequences."""
     images = frames.reshape(-1, *frames.shape[-3:])
     changed = change(images)
     return changed.reshape(*frames.shape[:-3], *changed.shape[1:])

@@ -13,22 +13,7 @@ from sklearn.utils.validation import check_array
 
 
 def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
-    """Check X and give it the form (n_videos, n_frames, ...).
-
-    Parameters
-    ----------
-    X : array-like of shape (n_videos, n_frames, ...) or (n_images, ...)
-        What was passed.
-    frame_ndim : int
-        Axes of one frame.
-    estimator : object
-        The detector, which errors name.
-
-    Returns
-    -------
-    ndarray of shape (n_videos, n_frames, ...)
-        Single images become videos of one frame.
-    """
+    """Check X and give it the form (n_videos, n_frames, ...)."""
     name = type(estimator).__name__
     dtype = getattr(X, "dtype", None)
     if dtype is not None and dtype.kind not in "biuf":
@@ -50,17 +35,7 @@ def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
 def check_same_frames(
     frames: NDArray, *, shape: tuple[int, ...], dtype: np.dtype, estimator: Any
 ) -> None:
-    """Refuse frames of another form than those seen in `fit`.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (n_videos, n_frames, ...)
-        As `check_frames` gives them.
-    shape, dtype : tuple of int, dtype
-        Of a frame seen in `fit`.
-    estimator : object
-        The detector, which errors name.
-    """
+    """Refuse frames of another form than those seen in `fit`."""
     name = type(estimator).__name__
     if frames.shape[2:] != shape:
         raise ValueError(
@@ -77,24 +52,7 @@ def check_same_frames(
 def check_labels(
     y: ArrayLike, *, classes: NDArray | None, reset: bool, estimator: Any
 ) -> NDArray:
-    """Check the labels of the videos.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_videos,)
-        What was passed.
-    classes : ndarray of shape (2,) or None
-        The classes, where they are known already.
-    reset : bool
-        Whether this is the data that decides on the classes.
-    estimator : object
-        The detector, which errors name.
-
-    Returns
-    -------
-    ndarray of shape (n_videos,)
-        The labels.
-    """
+    """Check the labels of the videos."""
     name = type(estimator).__name__
     y = np.asarray(column_or_1d(y, warn=True))
     if y.dtype.kind == "f":
@@ -121,17 +79,7 @@ def check_labels(
 
 
 def check_positive_integers(estimator: Any, name: str, at_least: int = 0) -> None:
-    """Check a parameter that holds one number per layer.
-
-    Parameters
-    ----------
-    estimator : object
-        Has the parameter; errors name it.
-    name : str
-        The parameter.
-    at_least : int, default=0
-        Smallest number of layers.
-    """
+    """Check a parameter that holds one number per layer."""
     values = getattr(estimator, name)
     whole = all(isinstance(n, Integral) and int(n) > 0 for n in values)
     if not whole or len(values) < at_least:

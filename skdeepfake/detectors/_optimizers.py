@@ -16,16 +16,6 @@ def of_one_replica(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Op
     TensorFlow does that by a function with a gradient of its own, and registers it
     under a new name each time: for good, and with it the graph of the training step,
     some 20 MB a fit (Keras 3.15, TensorFlow 2.21). The sum over one is what it was.
-
-    Parameters
-    ----------
-    optimizer : keras.optimizers.Optimizer
-        One that nobody else uses; it is changed.
-
-    Returns
-    -------
-    keras.optimizers.Optimizer
-        The same. Under other backends, and for more replicas, as it was.
     """
     if hasattr(optimizer, "_all_reduce_sum_gradients"):  # Keras' for TensorFlow
         import tensorflow as tf
@@ -42,13 +32,6 @@ def make_variables(
 
     Left to itself, it would do so in the first training step. TensorFlow would then
     trace that step twice, once to see it make them and once to run it.
-
-    Parameters
-    ----------
-    optimizer : keras.optimizers.Optimizer
-        It is changed.
-    weights : iterable of variables
-        What it will update.
     """
     if not optimizer.built:
         optimizer.build(list(weights))

@@ -16,30 +16,7 @@ def stratified_group_split(
     fraction: float,
     random_state: int | np.random.RandomState | None,
 ) -> tuple[NDArray, NDArray]:
-    """Split videos into training and validation, by group and stratified.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_videos,)
-        Class of each video.
-    groups : ndarray of shape (n_videos,) or None
-        Videos of one group stay together; None makes each video its own.
-    fraction : float
-        Share of the videos wanted for validation. Few groups make it larger,
-        since the validation set holds every class.
-    random_state : int, RandomState or None
-        Which groups are drawn.
-
-    Returns
-    -------
-    train, validation : ndarray of int
-        Numbers of the videos; both sets hold every class.
-
-    Raises
-    ------
-    ValueError
-        If no split by group leaves every class on both sides.
-    """
+    """Split videos into training and validation, by group and stratified."""
     if groups is None:
         groups = np.arange(len(y))
     classes = np.unique(y)
