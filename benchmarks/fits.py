@@ -38,10 +38,10 @@ DETECTORS = {
 def measure(name: str, size: int, n_fits: int, as_keras_does: bool) -> dict[str, float]:
     """Train so many detectors; give what each has left behind."""
     from skdeepfake import detectors
-    from skdeepfake.detectors import _scikeras
+    from skdeepfake.detectors import _optimizers
 
     if as_keras_does:
-        _scikeras.of_one_replica = lambda optimizer: optimizer
+        _optimizers.of_one_replica = lambda optimizer: optimizer
     kind, params = DETECTORS[name]
     X = np.random.RandomState(0).randint(1, 255, size=(16, 2, size, size, 3))
     X, y = X.astype(np.uint8), np.array([0, 1] * 8)

@@ -77,6 +77,8 @@ _SHARED = {
     optimizer : str, Optimizer class or Optimizer instance, default="adam"
         What Keras knows by that name. Its further arguments are parameters of the
         form ``optimizer__clipnorm=1.0``. An instance brings its own learning rate.
+        Weight decay (``optimizer="adamw", optimizer__weight_decay=0.01``) spares biases
+        and normalizations.
 """,
 }
 

@@ -11,10 +11,11 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..augmentation._applying import Augmenter, resolve
 from ._aggregation import AGGREGATIONS, Attention, TopK, VideoNetwork
-from ._base import BaseDetector, Videos, Work
+from ._base import BaseDetector
 from ._batches import Batch, Change, frames_and_fillers
 from ._docs import with_image_docs
 from ._fakes import SelfBlendedFakes, real_label
+from ._training import Videos, Work
 
 
 @with_image_docs

@@ -8,6 +8,27 @@ from typing import Any
 import keras
 
 
+def make_optimizer(
+    optimizer: Any, learning_rate: float, params: dict[str, Any]
+) -> keras.optimizers.Optimizer:
+    """Make a new optimizer of a name, a class or the settings of an instance."""
+    config = {"learning_rate": learning_rate, **params}
+    if isinstance(optimizer, str):
+        made = keras.optimizers.get({"class_name": optimizer, "config": config})
+    elif isinstance(optimizer, type):
+        made = optimizer(**config)
+    else:
+        # A fresh one: the instance is a parameter, and an optimizer remembers the
+        # weights that it has moved. It comes with its own learning rate.
+        made = type(optimizer).from_config({**optimizer.get_config(), **params})
+    if made.weight_decay is not None:
+        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    made = of_one_replica(made)
+    if keras.config.dtype_policy().name == "mixed_float16":  # small gradients vanish
+        made = keras.optimizers.LossScaleOptimizer(made)
+    return made
+
+
 def of_one_replica(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Keep an optimizer from leaving its training behind in TensorFlow.
 

@@ -24,7 +24,7 @@ from .._network_files import check_description, keeps_optimizer
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
 from . import _archive
-from ._optimizers import make_variables, of_one_replica
+from ._optimizers import make_optimizer, make_variables
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
 # set the variable that turns them on, and so leaves them on: for the whole process,
@@ -390,31 +390,9 @@ class KerasEstimator(Versioned, KerasClassifier):
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         """Make an optimizer as the parameters say."""
-        optimizer = of_one_replica(self._new_optimizer(learning_rate))
-        if (
-            keras.config.dtype_policy().name == "mixed_float16"
-        ):  # lest small gradients vanish
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        return optimizer
-
-    def _new_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
-        config: dict[str, Any] = {"learning_rate": float(learning_rate)}
-        for name, value in self.get_params().items():
-            if self._is_routed(name):
-                config[name.partition("__")[2]] = value
-        if isinstance(self.optimizer, str):
-            return keras.optimizers.get(
-                {"class_name": self.optimizer, "config": config}
-            )
-        if isinstance(self.optimizer, type):
-            return self.optimizer(**config)
-        # A fresh one of the same settings: the instance is a parameter, and an
-        # optimizer remembers the weights that it has moved. It comes with its own
-        # learning rate.
-        own = self.optimizer.get_config()
-        return type(self.optimizer).from_config(
-            {**own, **{k: v for k, v in config.items() if k != "learning_rate"}}
-        )
+        routed = {k: v for k, v in vars(self).items() if self._is_routed(k)}
+        params = {name.partition("__")[2]: value for name, value in routed.items()}
+        return make_optimizer(self.optimizer, float(learning_rate), params)
 
     def _ensure_compiled_model(self) -> None:
         # A loaded detector has no optimizer until it is trained further.

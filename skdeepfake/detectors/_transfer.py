@@ -19,13 +19,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backbones import BACKBONES, as_affine, build_backbone
 from .._compiled import compiled
-from ._base import Videos, Work
 from ._batches import Batch
 from ._blocks import blocks_of, graft
 from ._callbacks import PlateauCallbacks, own_callbacks
 from ._docs import with_transfer_docs
 from ._frozen import computed_once
 from ._images import ImageDetector, by_image
+from ._training import Videos, Work
 
 # What the features of a face are called in the network.
 _FEATURES = "face_features"
@@ -118,8 +118,6 @@ class TransferDetector(ImageDetector):
     learning_rate : float, default=1e-5
         Learning rate of the optimizer.
     {{optimizer}}
-        Weight decay (``optimizer="adamw", optimizer__weight_decay=0.01``) spares biases
-        and normalizations.
     batch_size : int, default=32
         Frames in a training step and in a step of prediction.
     epochs : int, default=20
@@ -293,12 +291,6 @@ class TransferDetector(ImageDetector):
     def _build_networks(self) -> keras.Model:
         self.__dict__.pop("head_history_", None)
         return super()._build_networks()
-
-    def _new_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
-        optimizer = super()._new_optimizer(learning_rate)
-        if optimizer.weight_decay is not None:
-            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        return optimizer
 
     @property
     def _rate_of_training(self) -> float:

@@ -1,0 +1,275 @@
+"""Training of a detector: from videos to batches, callbacks and checks."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_consistent_length
+
+from .._face_mask import filled_slots
+from .._precision import replicas
+from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
+from ._batches import Batches, Change, frame_index, sequence_index
+from ._callbacks import PlateauCallbacks, own_callbacks
+from ._prediction import VideoPredictor, listing
+from ._validation_split import stratified_group_split
+
+
+@dataclasses.dataclass(frozen=True)
+class Videos:
+    """Labelled videos, and which of them are trained on and validated on."""
+
+    X: NDArray
+    filled: NDArray[np.bool_]  # which slots hold a face
+    y: NDArray  # numbers of classes
+    weight: NDArray
+    training: NDArray  # numbers of videos
+    validation: NDArray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """A network, and what it is trained on."""
+
+    network: keras.Model
+    videos: Videos
+    X: NDArray  # what it is given in place of the videos' own
+    changes: Sequence[Change] = ()  # the last ones before it sees a batch
+    augmented: bool = True
+
+
+class VideoTrainer(VideoPredictor):
+    """The training of a detector, on the frames or sequences of its videos.
+
+    `BaseDetector` sets the attributes that are declared here.
+    """
+
+    history_: dict[str, list[float]]
+
+    callbacks: Any
+    class_weight: Any
+    learning_rate: float
+
+    _networks: ClassVar[tuple[str, ...]]
+    _random_state: int | None
+    _trained_network: keras.Model
+    _fit_network: Callable[..., None]
+
+    # Used for ``callbacks=None``.
+    _default_callbacks: ClassVar[PlateauCallbacks] = PlateauCallbacks()
+
+    def _infer_classes(self, y: ArrayLike) -> NDArray | None:
+        """Infer the classes where y need not hold both; None where it must."""
+        return None
+
+    def _fit_keras_model(
+        self,
+        X: NDArray,
+        y: NDArray,
+        sample_weight: NDArray | None,
+        warm_start: bool,
+        epochs: int,
+        initial_epoch: int,
+        groups: Any = None,
+        validation_fraction: float | None = None,
+    ) -> None:
+        """Leave the videos: hand single frames to Keras."""
+        y = y.ravel()
+        given = np.ones(len(y)) if sample_weight is None else sample_weight
+        given, weight = self._weights(y.astype(int), given)
+        filled = filled_slots(X)
+        training = self._trainable(filled, weight)
+        validation = None
+        if validation_fraction is not None:
+            if groups is not None:
+                groups = column_or_1d(groups)
+                check_consistent_length(X, groups)
+                groups = np.asarray(groups)[training]
+            train, held_out = stratified_group_split(
+                y[training], groups, validation_fraction, self._random_state
+            )
+            training, validation = training[train], training[held_out]
+        count = self._count(y[given > 0].astype(int))
+        again = warm_start and hasattr(self, "history_")
+        self.class_count_ = self.class_count_ + count if again else count
+        videos = Videos(X, filled, y, weight, training, validation)
+        self._train_on(videos, warm_start, epochs, initial_epoch)
+        index = self._index(filled, training)
+        self._check_training(X[tuple(axis[: self.batch_size] for axis in index)])
+
+    def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
+        """Give the weights of the videos, and those in the loss."""
+        if self.class_weight is None:
+            return given, given
+        return given, given * compute_sample_weight(self.class_weight, self.classes_[y])
+
+    def _count(self, y: NDArray) -> NDArray:
+        """Count the videos of each class."""
+        return np.bincount(y, minlength=2)
+
+    def _train_on(
+        self, videos: Videos, warm_start: bool, epochs: int, initial_epoch: int
+    ) -> None:
+        """Train the network for so many epochs, after those that it has seen."""
+        callbacks = self._make_callbacks(validated=videos.validation is not None)
+        with self._training_context(videos) as work:
+            self._prepare(work)
+            self._fit_network(
+                work.network,
+                self._training_batches(work, initial_epoch),
+                warm_start=warm_start,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                validation_data=self._validation_batches(work),
+                callbacks=callbacks,
+            )
+
+    @contextmanager
+    def _training_context(self, videos: Videos) -> Iterator[Work]:
+        """Provide the network that is trained, and what it is trained on."""
+        yield Work(self._trained_network, videos, videos.X)
+
+    def _prepare(self, work: Work) -> None:
+        """Do what comes before the training proper."""
+
+    def _training_batches(self, work: Work, epoch: int) -> Batches:
+        """Give batches in an order that is drawn, other ones from another epoch on."""
+        seed = self._seed(epoch)
+        return self._batches(
+            work,
+            work.videos.training,
+            changes=self._all_changes(work, training=True, seed=seed),
+            rng=np.random.RandomState(seed),
+            seed=seed,
+        )
+
+    def _validation_batches(self, work: Work) -> Batches | None:
+        """Give batches that are the same in each epoch."""
+        if work.videos.validation is None:
+            return None
+        return self._batches(
+            work,
+            work.videos.validation,
+            changes=self._all_changes(work, training=False, seed=self._seed(0)),
+            seed=self._seed(0),
+        )
+
+    def _all_changes(self, work: Work, **how: Any) -> list[Change]:
+        if work.X is not work.videos.X:  # what was computed of faces is not changed
+            return []
+        return [*self._changes(work, **how), *work.changes]
+
+    def _batches(self, work: Work, numbers: NDArray, **how: Any) -> Batches:
+        """Give batches of the parts of some of the videos."""
+        videos = work.videos
+        index, present = self._sample_index(videos.filled, numbers)
+        return Batches(
+            work.X,
+            index,
+            videos.y[index[0]],
+            videos.weight[index[0]],
+            batch_size=self._samples_per_step(index),
+            present=present,
+            multiple=replicas(),
+            **how,
+        )
+
+    def _sample_index(
+        self, filled: NDArray[np.bool_], numbers: NDArray
+    ) -> tuple[tuple[NDArray, ...], NDArray | None]:
+        """Find the samples of some videos in X, and the faces that they have."""
+        return self._index(filled, numbers), None
+
+    def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
+        """Find the frames, or the sequences, that the network takes."""
+        index = sequence_index if self._sees_sequences else frame_index
+        return index(filled, videos)
+
+    def _samples_per_step(self, index: tuple[NDArray, ...]) -> int:
+        return self.batch_size
+
+    def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
+        """Give what is done to batches before the network sees them."""
+        return []
+
+    def _trainable(self, filled: NDArray[np.bool_], weight: NDArray) -> NDArray:
+        """Tell which videos can be trained on: those with a face, and of weight."""
+        has_face = np.any(filled, axis=1)
+        if not has_face.any():
+            raise NoFaceError(
+                f"none of the {len(filled)} samples has a frame with a face, so there "
+                "is nothing to train on"
+            )
+        if not has_face.all():
+            warnings.warn(
+                f"Samples {listing(~has_face)} have no face and are left out of "
+                "training",
+                NoFaceWarning,
+                stacklevel=7,  # where `fit` was called
+            )
+        training = np.flatnonzero(has_face & (weight > 0))
+        if not len(training):
+            raise NoFaceError("no sample of positive sample_weight has a face")
+        return training
+
+    def _seed(self, number: int) -> int | None:
+        """Give one of the seeds that `random_state` stands for."""
+        seed = self._random_state
+        return None if seed is None else (seed + number) % 2**31
+
+    @property
+    def _callbacks_to_make(self) -> list[Any]:
+        callbacks = (
+            self._default_callbacks if self.callbacks is None else self.callbacks
+        )
+        return callbacks if isinstance(callbacks, list) else [callbacks]
+
+    def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
+        """Make the callbacks of one training."""
+        made = own_callbacks(self.verbose)
+        for callback in self._callbacks_to_make:
+            if not isinstance(callback, PlateauCallbacks):
+                # A copy, since it keeps the model that it has seen, and a parameter
+                # must come out of `fit` as it went in.
+                made.append(copy.deepcopy(callback))
+            elif validated:
+                made += callback.make()
+        return made
+
+    def _check_training(self, frames: NDArray) -> None:
+        """Raise, and forget the network, if the training has diverged."""
+        losses = [self.history_[name][-1] for name in self.history_ if "loss" in name]
+        # A loss is that of the weights before the last step: ask the last ones too.
+        if np.isfinite(losses).all() and self._gives_finite_numbers(frames):
+            return
+        epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
+        for name in (*self._networks, "history_", "class_count_"):
+            self.__dict__.pop(name, None)
+        raise TrainingDivergedError(
+            f"the network no longer gives finite numbers after epoch {epoch} "
+            f"(loss {loss:.4g}); lower learning_rate={self.learning_rate:g} or set "
+            "optimizer__clipnorm=1.0"
+        )
+
+    def _gives_finite_numbers(self, frames: NDArray) -> bool:
+        """Return whether the trained weights, and what they compute, are finite."""
+        # A ReLU turns NaN into 0 on some processors, so outputs alone do not tell.
+        arrays = [*self._trained_network.get_weights(), self._predict_batch(frames)]
+        return all(np.isfinite(array).all() for array in arrays)
+
+    def _make_metrics(self) -> list[Any]:
+        metrics = super()._make_metrics()  # type: ignore[misc]
+        monitored = {getattr(c, "monitor", None) for c in self._callbacks_to_make}
+        if monitored & {"roc_auc", "val_roc_auc"}:  # it slows each step down
+            metrics.append(keras.metrics.AUC(name="roc_auc"))
+        return metrics
