@@ -41,6 +41,7 @@ from skdeepfake import (
 from skdeepfake._backbones import BACKBONES, Backbone
 from skdeepfake._network_files import OF_THE_PAPER
 from skdeepfake.augmentation import (
+    BaseAugmentation,
     KerasAugmentation,
     RandomAffine,
     RandomBlur,
@@ -437,9 +438,9 @@ def test_without_skops_the_extra_is_named(
 def test_all_estimators_of_the_library_are_trusted(path: Path) -> None:
     public = {
         getattr(module, name)
-        for module in (skdeepfake, skdeepfake.detectors)
+        for module in (skdeepfake, skdeepfake.augmentation, skdeepfake.detectors)
         for name in module.__all__
-    } - {BaseDetector, ImageDetector}
+    } - {BaseAugmentation, BaseDetector, ImageDetector}
     public.add(skdeepfake.features.FrameFeatureUnion)
     classes = {c for c in public if isinstance(c, type) and hasattr(c, "get_params")}
     ours = {f"{c.__module__}.{c.__qualname__}" for c in classes}
