@@ -151,7 +151,7 @@ def test_pipeline_answers_for_videos_in_a_new_process(
 
 
 def test_file_is_about_as_large_as_the_weights(path: Path) -> None:
-    detector = CNNDetector(filters=(2,), dense_units=5000)
+    detector = CNNDetector(filters=(2,), dense_units=5000, random_state=0)
     detector.partial_fit(INPUTS["cnn"], [0, 1] * 3)
     weights = sum(weight.nbytes for weight in detector.model_.get_weights())
     assert weights > 700_000

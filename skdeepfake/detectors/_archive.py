@@ -1,13 +1,19 @@
-"""Networks as bytes, for pickling: a `.keras` archive without the optimizer."""
+"""Networks as bytes: a `.keras` archive without the optimizer, for pickling."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
-from .._network_files import check_network
+from .._network_files import check_description, check_network, keeps_optimizer
+from .._stateless import Versioned
+from ..exceptions import ModelFileError
+from ._optimizers import make_variables
 
 
 def pack(model: keras.Model) -> bytes:
@@ -31,3 +37,88 @@ def unpack(archive: bytes) -> keras.Model:
         with open(path, "wb") as file:
             file.write(archive)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+# Where the state of the optimizers is, in a state that is pickled with it.
+_TRAINING = "_training"
+
+
+class PackedNetworks(Versioned):
+    """An estimator whose networks are pickled as archives.
+
+    It stands left of the base whose ``__getstate__`` and ``__setstate__`` it extends.
+    """
+
+    # Attributes that hold a network.
+    _networks: ClassVar[tuple[str, ...]] = ("model_",)
+
+    _written_by = ("skdeepfake", "keras")
+
+    model_: keras.Model
+    _trained_network: keras.Model
+    _ensure_compiled_model: Callable[[], None]
+    _initialize_callbacks: Callable[[], None]
+
+    @property
+    def _is_built(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _training_variables(self) -> dict[str, list[Any]]:
+        """Give all that the next training step depends on, besides the weights."""
+        network = self._trained_network
+        make_variables(network.optimizer, network.trainable_variables)
+        weights = {id(weight) for weight in network.weights}
+        return {
+            "optimizer": network.optimizer.variables,
+            "seeds": [v for v in network.variables if id(v) not in weights],
+        }
+
+    def _restore_training(self, kept: Any) -> None:
+        """Put back what `_training_variables` gave when the detector was written."""
+        self._ensure_compiled_model()
+        for name, variables in self._training_variables().items():
+            values = [np.asarray(value) for value in kept[name]]
+            shapes = [value.shape for value in values]
+            if shapes != [tuple(variable.shape) for variable in variables]:
+                raise ModelFileError(
+                    f"the state of its {name.replace('_', ' ')} does not fit to its "
+                    "network and parameters"
+                )
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        for name in (
+            *("_fit_callbacks", "_predict_callbacks"),
+            *("_compiled", "_trained"),
+        ):
+            state.pop(name, None)
+        for name in self._networks:
+            if name in state:
+                state[name] = pack(state[name])
+        check_description(_without(state, self._networks))
+        if keeps_optimizer.get() and self._is_built and self.model_.compiled:
+            state[_TRAINING] = {
+                name: [keras.ops.convert_to_numpy(v) for v in variables]
+                for name, variables in self._training_variables().items()
+            }
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        state = dict(state)
+        training = state.pop(_TRAINING, None)
+        check_description(_without(state, self._networks))
+        super().__setstate__(state)
+        for name in self._networks:
+            if name in state:
+                setattr(self, name, unpack(state[name]))
+        if self._is_built:
+            self._initialize_callbacks()
+            if training is not None:
+                self._restore_training(training)
+
+
+def _without(state: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Leave out the networks, which are checked by themselves."""
+    return {name: value for name, value in state.items() if name not in names}

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import difflib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -20,10 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
-from .._network_files import check_description, keeps_optimizer
-from .._stateless import Versioned
-from ..exceptions import ModelFileError
-from . import _archive
+from ._archive import PackedNetworks, pack, unpack
 from ._optimizers import make_optimizer, make_variables
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
@@ -41,11 +38,8 @@ _UNUSED = {
     *("scorer", "shuffle", "validation_split"),
 }
 
-# Where the state of the optimizers is, in a state that is pickled with it.
-_TRAINING = "_training"
 
-
-class KerasEstimator(Versioned, KerasClassifier):
+class KerasEstimator(PackedNetworks, KerasClassifier):
     """A scikeras classifier that scikit-learn takes for one of its own.
 
     scikeras 0.13 is no longer maintained. It takes every public attribute for a
@@ -64,11 +58,6 @@ class KerasEstimator(Versioned, KerasClassifier):
     validation_split = 0.0
     shuffle = False
     run_eagerly = False
-
-    # Attributes that hold a network, and are pickled as its weights.
-    _networks: ClassVar[tuple[str, ...]] = ("model_",)
-
-    _written_by = ("skdeepfake", "keras")
 
     # Parameters of the form `optimizer__clipnorm` reach the optimizer.
     _routing_prefixes: ClassVar[set[str]] = {"optimizer"}
@@ -283,10 +272,6 @@ class KerasEstimator(Versioned, KerasClassifier):
             raise
 
     @property
-    def _is_built(self) -> bool:
-        return hasattr(self, "model_")
-
-    @property
     def _random_state(self) -> int | None:
         """The seed, which scikeras would take from any RandomState as 0."""
         if self.random_state is None:
@@ -405,66 +390,4 @@ class KerasEstimator(Versioned, KerasClassifier):
         if keras.distribution.distribution() is not None:
             for name in self._networks:
                 if hasattr(self, name):
-                    packed = _archive.pack(getattr(self, name))
-                    setattr(self, name, _archive.unpack(packed))
-
-    # -- persistence ---------------------------------------------------------
-
-    def _training_variables(self) -> dict[str, list[Any]]:
-        """Give all that the next training step depends on, besides the weights."""
-        network = self._trained_network
-        make_variables(network.optimizer, network.trainable_variables)
-        weights = {id(weight) for weight in network.weights}
-        return {
-            "optimizer": network.optimizer.variables,
-            "seeds": [v for v in network.variables if id(v) not in weights],
-        }
-
-    def _restore_training(self, kept: Any) -> None:
-        """Put back what `_training_variables` gave when the detector was written."""
-        self._ensure_compiled_model()
-        for name, variables in self._training_variables().items():
-            values = [np.asarray(value) for value in kept[name]]
-            shapes = [value.shape for value in values]
-            if shapes != [tuple(variable.shape) for variable in variables]:
-                raise ModelFileError(
-                    f"the state of its {name.replace('_', ' ')} does not fit to its "
-                    "network and parameters"
-                )
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-
-    def _check_settings(self, state: Mapping[str, Any]) -> None:
-        """Refuse parameters that Keras would take for a description of something."""
-        check_description({k: v for k, v in state.items() if k not in self._networks})
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        for name in (
-            *("_fit_callbacks", "_predict_callbacks"),
-            *("_compiled", "_trained"),
-        ):
-            state.pop(name, None)
-        for name in self._networks:
-            if name in state:
-                state[name] = _archive.pack(state[name])
-        self._check_settings(state)
-        if keeps_optimizer.get() and self._is_built and self.model_.compiled:
-            state[_TRAINING] = {
-                name: [keras.ops.convert_to_numpy(v) for v in variables]
-                for name, variables in self._training_variables().items()
-            }
-        return state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        state = dict(state)
-        training = state.pop(_TRAINING, None)
-        self._check_settings(state)
-        super().__setstate__(state)
-        for name in self._networks:
-            if name in state:
-                setattr(self, name, _archive.unpack(state[name]))
-        if self._is_built:
-            self._initialize_callbacks()
-            if training is not None:
-                self._restore_training(training)
+                    setattr(self, name, unpack(pack(getattr(self, name))))

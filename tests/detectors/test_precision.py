@@ -190,7 +190,8 @@ X[3, 1:] = 0
 found = {"answers": [], "losses": []}
 for aggregation, batch_size in (("mean", 14), (Attention(), 12), ("mean", 9)):
     answers, losses = [], []
-    for distribution in (None, keras.distribution.DataParallel(auto_shard_dataset=False)):
+    parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
+    for distribution in (None, parallel):
         keras.distribution.set_distribution(distribution)
         detector = TransferDetector(
             backbone=backbone, optimizer="sgd", learning_rate=0.1, head=Head(epochs=0),
