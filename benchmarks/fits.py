@@ -38,7 +38,7 @@ DETECTORS = {
 def measure(name: str, size: int, n_fits: int, as_keras_does: bool) -> dict[str, float]:
     """Train so many detectors; give what each has left behind."""
     from skdeepfake import detectors
-    from skdeepfake.detectors import _optimizers
+    from skdeepfake._keras import _optimizers
 
     if as_keras_does:
         _optimizers.of_one_replica = lambda optimizer: optimizer

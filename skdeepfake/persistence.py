@@ -20,7 +20,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from ._atomic import write_atomically
-from ._network_files import check_members, keeps_optimizer, trusted_components
+from ._keras._trust import check_members, keeps_optimizer, trusted_components
 from .augmentation import KerasAugmentation
 from .exceptions import ModelFileError, SkdeepfakeError, UntrustedModelError
 

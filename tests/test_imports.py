@@ -36,7 +36,7 @@ LIGHT_MODULES = [
     "skdeepfake._drawing",
     "skdeepfake._groups",
     "skdeepfake._json",
-    "skdeepfake._network_files",
+    "skdeepfake._keras._trust",
     "skdeepfake._pandas",
     "skdeepfake._predictions",
     "skdeepfake._random",

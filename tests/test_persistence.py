@@ -35,11 +35,11 @@ from skdeepfake import (
     CNNRNNDetector,
     KerasFeaturizer,
     TransferDetector,
-    _network_files,
     persistence,
 )
 from skdeepfake._backbones import BACKBONES, Backbone
-from skdeepfake._network_files import OF_THE_PAPER
+from skdeepfake._keras import _trust
+from skdeepfake._keras._trust import OF_THE_PAPER
 from skdeepfake.augmentation import (
     BaseAugmentation,
     KerasAugmentation,
@@ -845,7 +845,7 @@ def test_member_that_is_there_twice_is_refused(content: bytes, path: Path) -> No
 def test_member_that_unpacks_to_far_more_is_refused(
     content: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_network_files, "_SLACK", 2**20)
+    monkeypatch.setattr(_trust, "_SLACK", 2**20)
     zeros = bytes(5 * 2**20)
     outer = rewritten(content, unchanged, zeros=zeros)
     assert len(outer) < 50_000

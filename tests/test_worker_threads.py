@@ -11,7 +11,7 @@ import joblib
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
-from skdeepfake._worker_threads import share_cores
+from skdeepfake._keras._threads import share_cores
 
 VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -56,7 +56,7 @@ def test_workers_of_joblib_share_the_cores_before_keras_is_there(module: str) ->
 
 def test_process_of_the_user_is_left_alone() -> None:
     script = (
-        "import os; before = dict(os.environ); import skdeepfake._worker_threads; "
+        "import os; before = dict(os.environ); import skdeepfake._keras._threads; "
         "assert os.environ == before"
     )
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _worker_threads  # noqa: F401, before Keras is loaded
-from .._network_files import check_description
+from .._keras import _threads  # noqa: F401, before Keras is loaded
+from .._keras._trust import check_description
 from ._base import BaseAugmentation, Images
 
 

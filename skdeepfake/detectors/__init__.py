@@ -1,6 +1,6 @@
 """Networks that tell real from fake faces, as scikit-learn classifiers."""
 
-from .. import _worker_threads  # noqa: F401, before Keras is loaded
+from .._keras import _threads  # noqa: F401, before Keras is loaded
 from ._aggregation import Attention, TopK
 from ._base import BaseDetector
 from ._callbacks import PlateauCallbacks

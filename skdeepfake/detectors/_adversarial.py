@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from ._optimizers import make_variables
+from .._keras._optimizers import make_variables
 
 # Computes a loss, and other tensors.
 Compute = Callable[[], tuple[Any, Any]]

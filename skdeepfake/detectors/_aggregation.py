@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from .._last_layer import last_layer
+from .._keras._logits import last_layer
 
 # Probabilities that round to 0 or 1 are clipped to this distance from them.
 _CLIP = 1e-7

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from .._network_files import check_description, check_network, keeps_optimizer
+from .._keras._optimizers import make_variables
+from .._keras._trust import check_description, check_network, keeps_optimizer
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
-from ._optimizers import make_variables
 
 
 def pack(model: keras.Model) -> bytes:

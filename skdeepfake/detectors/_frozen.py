@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from .._compiled import Compute
+from .._keras._compiled import Compute
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from .._compiled import Compute, compiled
 from .._face_mask import filled_slots
+from .._keras._compiled import Compute, compiled
 from ..exceptions import NoFaceError, NoFaceWarning
 from ._aggregation import AGGREGATIONS, Attention
 from ._batches import sequence_index

@@ -20,8 +20,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
+from .._keras._optimizers import make_optimizer, make_variables
 from ._archive import PackedNetworks, pack, unpack
-from ._optimizers import make_optimizer, make_variables
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
 # set the variable that turns them on, and so leaves them on: for the whole process,

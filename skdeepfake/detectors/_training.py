@@ -17,7 +17,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_consistent_length
 
 from .._face_mask import filled_slots
-from .._precision import replicas
+from .._keras._precision import replicas
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 from ._batches import Batches, Change, frame_index, sequence_index
 from ._callbacks import PlateauCallbacks, own_callbacks

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backbones import BACKBONES, as_affine, build_backbone
-from .._compiled import compiled
+from .._keras._compiled import compiled
 from ._batches import Batch
 from ._blocks import blocks_of, graft
 from ._callbacks import PlateauCallbacks, own_callbacks

@@ -1,6 +1,6 @@
 """Features of faces from networks that were trained on other pictures."""
 
-from .. import _worker_threads  # noqa: F401, before Keras is loaded
+from .._keras import _threads  # noqa: F401, before Keras is loaded
 from ._cache import FeatureCache
 from ._keras_featurizer import KerasFeaturizer
 from ._union import FrameFeatureUnion

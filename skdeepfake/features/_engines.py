@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import keras
 
-from .._compiled import Compute, compiled
+from .._keras._compiled import Compute, compiled
 
 
 def run_by_onnxruntime(model: keras.Model) -> Compute:

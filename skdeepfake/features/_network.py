@@ -19,8 +19,8 @@ from keras import layers
 from numpy.typing import NDArray
 
 from .._backbones import BACKBONES, build_backbone
-from .._compiled import Compute
-from .._precision import float32
+from .._keras._compiled import Compute
+from .._keras._precision import float32
 from ..exceptions import WeightsError
 from ._engines import ENGINES
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from .._last_layer import last_layer, logit
+from .._keras._logits import last_layer, logit
 from ._network import go_through
 
 # Runs a network to its logits, passing the output of the layer through the argument.

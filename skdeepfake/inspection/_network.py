@@ -11,8 +11,8 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from .._compiled import Compute, compiled
-from .._last_layer import last_layer, logit
+from .._keras._compiled import Compute, compiled
+from .._keras._logits import last_layer, logit
 
 # Called with a layer, a function that runs it in inference mode, and its arguments;
 # the result replaces the output of the layer.

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
+from skdeepfake._keras._optimizers import of_one_replica
 from skdeepfake.detectors import CNNDetector, GANDetector, Generator
-from skdeepfake.detectors._optimizers import of_one_replica
 
 needs_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="is about TensorFlow's graphs"

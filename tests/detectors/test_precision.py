@@ -16,7 +16,7 @@ from keras import layers
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from skdeepfake._precision import float32, replicas, undistributed
+from skdeepfake._keras._precision import float32, replicas, undistributed
 from skdeepfake.detectors import (
     CNNDetector,
     CNNRNNDetector,

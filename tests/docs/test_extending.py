@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skdeepfake import persistence
 from skdeepfake._backbones import BACKBONES
-from skdeepfake._last_layer import last_layer
+from skdeepfake._keras._logits import last_layer
 from skdeepfake.detectors import TransferDetector
 from skdeepfake.exceptions import (
     DatasetError,

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from .exceptions import ModelFileError, UntrustedModelError
+from ..exceptions import ModelFileError, UntrustedModelError
 
 # Whether the state of optimizers is written along.
 keeps_optimizer: ContextVar[bool] = ContextVar("keeps_optimizer", default=False)

@@ -1,0 +1,1 @@
+"""What is shared by all that uses Keras; importing this package does not load it."""
