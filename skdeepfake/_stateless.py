@@ -60,8 +60,26 @@ def _listing(versions: Any) -> str:
 class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
     """A transformer whose `fit` only checks its parameters.
 
-    Subclasses declare ``_parameter_constraints`` and write ``transform``, which
-    calls ``self._validate_params()`` first, since it may run without ``fit``.
+    A subclass writes ``transform``, which works without ``fit``. Where it declares
+    ``_parameter_constraints``, as scikit-learn's estimators do, ``transform`` calls
+    ``self._validate_params()`` first.
+
+    See Also
+    --------
+    Resizer : One of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.preprocessing import StatelessTransformer
+    >>> class Brighter(StatelessTransformer):
+    ...     def __init__(self, by=10):
+    ...         self.by = by
+    ...
+    ...     def transform(self, X):
+    ...         return np.clip(X.astype(int) + self.by, 0, 255).astype(np.uint8)
+    >>> Brighter(by=100).transform(np.array([[20, 200]], np.uint8)).tolist()
+    [[120, 255]]
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]]

@@ -253,7 +253,7 @@ class VideoTrainer(VideoPredictor):
         if np.isfinite(losses).all() and self._gives_finite_numbers(frames):
             return
         epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
-        for name in (*self._networks, "history_", "class_count_"):
+        for name in (*self._networks, "history_", "class_count_", "_trained"):
             self.__dict__.pop(name, None)
         raise TrainingDivergedError(
             f"the network no longer gives finite numbers after epoch {epoch} "

@@ -1,5 +1,6 @@
 """From paths of videos to faces: sampling, cropping and resizing."""
 
+from .._stateless import StatelessTransformer
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, check_clips
 from ._cropping import DlibFaceCropper
@@ -12,6 +13,7 @@ __all__ = [
     "CropCache",
     "DlibFaceCropper",
     "Resizer",
+    "StatelessTransformer",
     "StoredCrop",
     "VideoFrameSampler",
     "VideoTranscoder",

@@ -445,7 +445,9 @@ def test_gradients_of_both_networks_are_clipped(videos: Bunch) -> None:
 
 @pytest.mark.jax
 def test_detector_learns_the_toy_videos(trained: GANDetector, videos: Bunch) -> None:
-    np.testing.assert_array_equal(trained.predict(videos.X), videos.y)
+    # By rank: where the game leaves the threshold depends on the random numbers.
+    fake = trained.predict_proba(videos.X)[:, 1]
+    assert fake[videos.y == 1].min() > fake[videos.y == 0].max() + 0.2
 
 
 def test_history_tells_of_both_networks(trained: GANDetector) -> None:
