@@ -36,4 +36,4 @@ def compiled(model: keras.Model) -> Compute:
     # Not by way of `compute`: of the fifth network in a process, TensorFlow would
     # think that it were one that is traced again and again, and warn.
     traced = compute.get_concrete_function()
-    return lambda inputs: traced(tf.convert_to_tensor(inputs)).numpy()
+    return lambda inputs: traced(tf.cast(inputs, batch.dtype)).numpy()

@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch
 
 from skdeepfake import CNNDetector, GANDetector, make_detector_pipeline
-from skdeepfake.detectors import _base
+from skdeepfake.detectors import _training
 from skdeepfake.model_selection import check_no_leakage
 
 
@@ -47,7 +47,7 @@ def pairs() -> Bunch:
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
     """Put a list in place of Keras' training: what each detector would have used."""
     fits: list[Bunch] = []
-    split = _base.stratified_group_split
+    split = _training.stratified_group_split
 
     def spy(y: Any, groups: Any, *how: Any) -> Any:
         fits.append(Bunch(groups=groups))
@@ -62,7 +62,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
         history.history = {"loss": [0.5]}
         return history
 
-    monkeypatch.setattr(_base, "stratified_group_split", spy)
+    monkeypatch.setattr(_training, "stratified_group_split", spy)
     monkeypatch.setattr(keras.Model, "fit", fit)
     return fits
 
