@@ -50,12 +50,12 @@ class ImageDetector(BaseDetector):
     >>> class LogisticDetector(ImageDetector):
     ...     def build_network(self):
     ...         x = inputs = keras.Input(self.frame_shape_)
-    ...         x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(x))
+    ...         x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 127.5, -1)(x))
     ...         return keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(x))
     >>> X = np.full((4, 2, 8, 8, 3), 9, np.uint8)
     >>> X[::2] = 200
     >>> detector = LogisticDetector(
-    ...     learning_rate=0.1, epochs=10, validation_fraction=None, random_state=0
+    ...     learning_rate=0.01, epochs=20, validation_fraction=None, random_state=0
     ... )
     >>> detector.fit(X, [1, 0, 1, 0]).predict(X).tolist()
     [1, 0, 1, 0]
