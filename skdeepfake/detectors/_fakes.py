@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -112,8 +113,16 @@ class SelfBlendedFakes(BaseEstimator):
         """
         blender = self.blender or SelfBlender()
         if self.share is None:
-            return BlendReal(blender, fake, times)
-        return ReplaceFakes(blender, fake, self.share, X, index, present)
+            return partial(append_blends, blender=blender, fake=fake, times=times)
+        return partial(
+            replace_fakes,
+            blender=blender,
+            fake=fake,
+            share=self.share,
+            X=X,
+            index=index,
+            present=present,
+        )
 
 
 def real_label(y: ArrayLike) -> Any:
@@ -135,64 +144,55 @@ def real_and_fake(y: ArrayLike) -> NDArray:
     return np.unique(np.array([real, "fake" if real == "real" else 1], labels.dtype))
 
 
-class BlendReal:
-    """Put a self-blended fake of each real face into a batch that has no others."""
+def append_blends(
+    batch: Batch,
+    rng: np.random.Generator,
+    *,
+    blender: SelfBlender,
+    fake: int,
+    times: float = 1.0,
+) -> Batch:
+    """Append a self-blended fake of each face to a batch of real ones."""
+    targets, fakes = blender.blend_pairs(batch.frames, rng)
+    present = batch.present
+    return Batch(
+        np.concatenate([targets, fakes]),
+        np.concatenate([batch.y, np.full_like(batch.y, fake)]),
+        np.concatenate([batch.weight, batch.weight * times]),
+        None if present is None else np.concatenate([present, present]),
+    )
 
-    def __init__(self, blender: SelfBlender, fake: int, times: float = 1.0) -> None:
-        self.blender = blender
-        self.fake = fake
-        self.times = times
 
-    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        targets, fakes = self.blender.blend_pairs(batch.frames, rng)
-        present = batch.present
-        return Batch(
-            np.concatenate([targets, fakes]),
-            np.concatenate([batch.y, np.full_like(batch.y, self.fake)]),
-            np.concatenate([batch.weight, batch.weight * self.times]),
-            None if present is None else np.concatenate([present, present]),
-        )
-
-
-class ReplaceFakes:
-    """Put self-blended fakes in the place of a share of the fakes of a batch.
+def replace_fakes(
+    batch: Batch,
+    rng: np.random.Generator,
+    *,
+    blender: SelfBlender,
+    fake: int,
+    share: float,
+    X: NDArray,
+    index: tuple[NDArray, ...],
+    present: NDArray | None = None,
+) -> Batch:
+    """Replace a share of the fakes of a batch by self-blended ones.
 
     Unless it is the source that is altered, the targets take the places of as many
     real faces, lest a detector learn that whatever was altered is a fake.
     """
-
-    def __init__(
-        self,
-        blender: SelfBlender,
-        fake: int,
-        share: float,
-        X: NDArray,
-        index: tuple[NDArray, ...],
-        present: NDArray | None = None,
-    ) -> None:
-        self.blender = blender
-        self.fake = fake
-        self.share = share
-        self.X = X
-        self.index = index
-        self.present = present
-
-    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        is_fake = batch.y[:, 0] == self.fake
-        replaced = np.flatnonzero(is_fake & (rng.random(len(is_fake)) < self.share))
-        if not len(replaced) or not len(self.index[0]):
-            return batch
-        parts = rng.integers(len(self.index[0]), size=len(replaced))
-        faces = self.X[tuple(axis[parts] for axis in self.index)]
-        targets, fakes = self.blender.blend_pairs(faces, rng)
-        frames = batch.frames.copy()
-        present = None if batch.present is None else batch.present.copy()
-        places = [(replaced, fakes)]
-        if self.blender.altered != "source":
-            real = rng.permutation(np.flatnonzero(~is_fake))[: len(replaced)]
-            places.append((real, targets[: len(real)]))
-        for place, made in places:
-            frames[place] = made
-            if present is not None and self.present is not None:
-                present[place] = self.present[parts[: len(place)]]
-        return batch._replace(frames=frames, present=present)
+    is_fake = batch.y[:, 0] == fake
+    replaced = np.flatnonzero(is_fake & (rng.random(len(is_fake)) < share))
+    if not len(replaced) or not len(index[0]):
+        return batch
+    parts = rng.integers(len(index[0]), size=len(replaced))
+    targets, fakes = blender.blend_pairs(X[tuple(axis[parts] for axis in index)], rng)
+    places = [(replaced, fakes)]
+    if blender.altered != "source":
+        real = rng.permutation(np.flatnonzero(~is_fake))[: len(replaced)]
+        places.append((real, targets[: len(real)]))
+    frames = batch.frames.copy()
+    there = None if batch.present is None else batch.present.copy()
+    for place, made in places:
+        frames[place] = made
+        if there is not None and present is not None:
+            there[place] = present[parts[: len(place)]]
+    return batch._replace(frames=frames, present=there)

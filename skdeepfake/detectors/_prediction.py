@@ -219,17 +219,13 @@ class VideoPredictor:
 
         Raises
         ------
-        ValueError
-            If X is not of the form seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
-        NoFaceError
-            If a video has no face and ``no_face="raise"``.
+        ValueError, sklearn.exceptions.NotFittedError, NoFaceError
+            As `predict_proba` raises them.
 
         Warns
         -----
         NoFaceWarning
-            If a video has no face and ``no_face="prior"``.
+            As `predict_proba` warns.
         """
         proba = self.predict_proba(X)  # first, for it checks
         return self.classes_[proba.argmax(axis=1)]

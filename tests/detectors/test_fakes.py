@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from skdeepfake.detectors import CNNDetector, SelfBlendedFakes
 from skdeepfake.detectors._batches import Batch
-from skdeepfake.detectors._fakes import BlendReal, ReplaceFakes
+from skdeepfake.detectors._fakes import append_blends, replace_fakes
 from skdeepfake.synthesis import SelfBlender
 
 Tiny = Callable[..., CNNDetector]
@@ -243,7 +243,9 @@ def test_fakes_of_a_video_leave_empty_slots_empty() -> None:
     X[0, 1] = 0
     present = np.array([[1, 0, 1], [1, 1, 1]], np.float32)
     batch = Batch(X, np.zeros((2, 1)), np.array([1.0, 3.0]), present)
-    made = BlendReal(SelfBlender(), 1, 2.0)(batch, np.random.default_rng(0))
+    made = append_blends(
+        batch, np.random.default_rng(0), blender=SelfBlender(), fake=1, times=2.0
+    )
     filled = made.frames.any(axis=(2, 3, 4))
     np.testing.assert_array_equal(filled, [*present, *present])
     assert made.y.ravel().tolist() == [0, 0, 1, 1]
@@ -256,7 +258,7 @@ def test_targets_are_the_real_faces_where_these_are_altered() -> None:
     X = np.random.RandomState(0).randint(1, 256, (4, 16, 16, 3)).astype(np.uint8)
     batch = Batch(X, np.zeros((4, 1)), np.ones(4))
     blender = SelfBlender(altered="target")
-    made = BlendReal(blender, 1)(batch, np.random.default_rng(0))
+    made = append_blends(batch, np.random.default_rng(0), blender=blender, fake=1)
     targets, fakes = blender.blend_pairs(X, np.random.default_rng(0))
     np.testing.assert_array_equal(made.frames, [*targets, *fakes])
     assert (made.frames[:4] != X).any(axis=(1, 2, 3)).all()
@@ -276,8 +278,10 @@ def mixed(
     numbers = np.arange(n, dtype=np.uint8)
     frames = np.broadcast_to(numbers[:, None, None, None], (n, 16, 16, 3))
     batch = Batch(frames, y, np.arange(n, dtype=float))
-    change = ReplaceFakes(SelfBlender(altered=altered), 1, share, X, index)
-    return X, y.ravel(), batch, change(batch, np.random.default_rng(1))
+    blender = SelfBlender(altered=altered)
+    settings = {"blender": blender, "fake": 1, "share": share, "X": X, "index": index}
+    changed = replace_fakes(batch, np.random.default_rng(1), **settings)
+    return X, y.ravel(), batch, changed
 
 
 def replaced(before: Batch, after: Batch) -> np.ndarray:
