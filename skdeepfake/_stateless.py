@@ -82,7 +82,7 @@ class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
     [[120, 255]]
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]]
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Check the parameters; nothing is learned from the data.

@@ -6,6 +6,7 @@ from ._deeperforensics import load_deeperforensics
 from ._dfdc import load_dfdc
 from ._faceforensics import load_dfd, load_faceforensics
 from ._folders import load_videos
+from ._named import load_named_videos
 from ._paper import load_paper_folders
 from ._synthetic import make_videos
 
@@ -16,6 +17,7 @@ __all__ = [
     "load_dfd",
     "load_dfdc",
     "load_faceforensics",
+    "load_named_videos",
     "load_paper_folders",
     "load_videos",
     "make_videos",

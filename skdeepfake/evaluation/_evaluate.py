@@ -36,7 +36,7 @@ def evaluate(
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
     **params : dict
         Further parameters of :meth:`EvaluationReport.from_predictions`: `groups`,
-        `by`, `threshold`, `fprs`, `eps`, `n_bins`, `no_face`, `n_resamples`,
+        `by`, `threshold`, `max_fprs`, `eps`, `n_bins`, `no_face`, `n_resamples`,
         `confidence_level` and `random_state`.
 
     Returns

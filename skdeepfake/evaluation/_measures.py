@@ -19,7 +19,9 @@ def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, 
 
     `settings` are those of the report.
     """
-    options = {name: settings[name] for name in ("threshold", "fprs", "eps", "n_bins")}
+    options = {
+        name: settings[name] for name in ("threshold", "max_fprs", "eps", "n_bins")
+    }
     bootstrap = ("n_resamples", "confidence_level", "random_state")
     n_resamples = settings["n_resamples"]
     n_groups = len(set(scores.group.tolist()))
@@ -44,7 +46,7 @@ def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, 
                 "too few groups to trust the intervals"
             )
     notes = dict.fromkeys(metrics, hedge)
-    for fpr in settings["fprs"]:
+    for fpr in settings["max_fprs"]:
         if fpr * n_real < 1 - ROUNDING:
             notes[_tpr_name(fpr)] = (
                 f"{n_real} real cannot resolve a rate of false alarms of {fpr:g}"
@@ -68,7 +70,7 @@ def _compute(
     y_true: NDArray,
     y_score: NDArray,
     threshold: float,
-    fprs: Sequence[float],
+    max_fprs: Sequence[float],
     eps: float,
     n_bins: int,
 ) -> dict[str, float]:
@@ -79,13 +81,13 @@ def _compute(
     taken = found + curve.fpr * (~is_positive).sum()
     is_right = (y_score >= threshold) == is_positive
     recalls = is_right[is_positive].mean(), is_right[~is_positive].mean()
-    rates = tpr_up_to(curve, np.asarray(fprs, dtype=float)).tolist()
+    rates = tpr_up_to(curve, np.asarray(max_fprs, dtype=float)).tolist()
     calibration = expected_calibration_error(y_true, y_score, n_bins=n_bins)
     return {
         "AUC": float(auc(curve.fpr, curve.tpr)),
         "average precision": float(np.diff(curve.tpr) @ (found[1:] / taken[1:])),
         "equal error rate": error_where_equal(curve),
-        **dict(zip(map(_tpr_name, fprs), rates, strict=True)),
+        **dict(zip(map(_tpr_name, max_fprs), rates, strict=True)),
         f"balanced accuracy at {threshold:g}": float(np.mean(recalls)),
         f"accuracy at {threshold:g}": float(is_right.mean()),
         f"log loss, clipped at {eps:g}": clipped_log_loss(y_true, y_score, eps=eps),

@@ -38,7 +38,7 @@ from ._text import render_text
 
 _CONSTRAINTS: dict[str, list[Any]] = {
     "threshold": [Interval(Real, 0, 1, closed="both")],
-    "fprs": ["array-like"],
+    "max_fprs": ["array-like"],
     "eps": [Interval(Real, 0, 0.5, closed="neither")],
     "n_bins": [Interval(Integral, 1, None, closed="left")],
     "no_face": [StrOptions({"keep", "leave_out"})],
@@ -114,7 +114,7 @@ class EvaluationReport:
         by: ArrayLike | None = None,
         names: Sequence[str] | None = None,
         threshold: float = 0.5,
-        fprs: Sequence[float] = (0.1, 0.01, 0.001),
+        max_fprs: Sequence[float] = (0.1, 0.01, 0.001),
         eps: float = 1e-15,
         n_bins: int = 10,
         no_face: str = "keep",
@@ -150,7 +150,7 @@ class EvaluationReport:
         threshold : float, default=0.5
             Probability from which on a video counts as fake. Choose it on other data,
             with :func:`~skdeepfake.metrics.choose_threshold`.
-        fprs : sequence of float, default=(0.1, 0.01, 0.001)
+        max_fprs : sequence of float, default=(0.1, 0.01, 0.001)
             False positive rates at which the true positive rate is computed.
         eps : float, default=1e-15
             Clipping of the log loss.
@@ -180,7 +180,7 @@ class EvaluationReport:
         """
         settings: dict[str, Any] = {
             "threshold": threshold,
-            "fprs": list(fprs),
+            "max_fprs": list(max_fprs),
             "eps": eps,
             "n_bins": n_bins,
             "no_face": no_face,

@@ -207,7 +207,28 @@ class PerturbedClip(Clip):
             return
         for number, (frame, before) in zip(plan.indices, decoded, strict=True):
             rng = np.random.default_rng(self._entropy(int(number)))
-            yield apply(frame, did.distortion, did.level, did.mode, rng), before
+            yield self.perturb_frame(frame, rng), before
+
+    def perturb_frame(
+        self, frame: NDArray[np.uint8], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Distort a frame; a subclass may do so in another way.
+
+        Parameters
+        ----------
+        frame : ndarray of uint8, shape (height, width, 3)
+            RGB. It stays as it is.
+        rng : numpy.random.Generator
+            Depends on the seed, the size of the file, the number of the frame and the
+            place in a chain of perturbations.
+
+        Returns
+        -------
+        ndarray of uint8, shape (height, width, 3)
+            A new frame.
+        """
+        did = self.perturbation
+        return apply(frame, did.distortion, did.level, did.mode, rng)
 
     def _entropy(self, number: int) -> list[int]:
         """Give what the random numbers of a frame depend on.

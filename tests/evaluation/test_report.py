@@ -40,7 +40,7 @@ def report(predictions: Bunch) -> EvaluationReport:
         groups=predictions.groups,
         by=predictions.by,
         threshold=0.6,
-        fprs=(0.1, 0.001),
+        max_fprs=(0.1, 0.001),
         eps=0.01,
         n_bins=5,
         n_resamples=40,
