@@ -30,8 +30,8 @@ class VideoPerturber(StatelessTransformer):
     ====== ================== =================================================
     code   distortion         parameter at the levels 1 to 5
     ====== ================== =================================================
-    CS     color saturation  factor 0.4, 0.3, 0.2, 0.1, 0
-    CC     color contrast    factor 0.85, 0.725, 0.6, 0.475, 0.35
+    CS     color saturation   factor 0.4, 0.3, 0.2, 0.1, 0
+    CC     color contrast     factor 0.85, 0.725, 0.6, 0.475, 0.35
     BW     local blocks       16, 32, 48, 64, 80 gray blocks of 8 x 8 pixels
     GNC    Gaussian noise     variance 0.001, 0.002, 0.005, 0.01, 0.05
     GB     Gaussian blur      kernel of 7, 9, 13, 17, 21 pixels
