@@ -19,12 +19,10 @@ _MEMBER = "features.npy"
 class FeatureCache(ArchiveCache):
     """The cache that ``KerasFeaturizer(memory=...)`` keeps.
 
-    Each video has one file: a zip archive that holds the features of its faces as a
-    `.npy`, before any pooling. An entry is found by the pixels of the faces, wherever
-    they come from, and by the backbone, the content of its weights and what else the
-    featurizer was told that changes them.
-    It appears when it is whole and not before; several processes and machines may
-    share a cache.
+    Each video has one file: a zip archive with the features of its faces as a `.npy`,
+    before any pooling. An entry is found by the pixels of the faces, the content of the
+    network and the parameters that change features. It appears when it is whole;
+    several processes and machines may share a cache.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from ..exceptions import CacheError
 class StoredCrop:
     """A face crop in the cache, read from disk whenever it is used as an array.
 
-    So the crops of many videos take no memory. ``np.asarray(crop)`` reads it.
+    ``np.asarray(crop)`` reads it.
 
     Parameters
     ----------
@@ -35,7 +35,6 @@ class StoredCrop:
 
     See Also
     --------
-    CropCache : What it lies in.
     DlibFaceCropper : Gives such crops with `memory`.
 
     Examples
@@ -82,14 +81,10 @@ class Entry(NamedTuple):
 class CropCache(ArchiveCache):
     """The cache that ``DlibFaceCropper(memory=...)`` keeps.
 
-    Each video has one file: a zip archive with one PNG for each face, which any
-    viewer opens. PNG is lossless, so cached crops equal fresh ones to the last bit;
-    it takes about a third of their size in memory.
-
-    An entry is found by path, size and time of change of the video, by how it was
-    sampled, by the parameters of the cropper and by the version of its algorithm.
-    It appears when it is whole and not before, whatever happens to the process that
-    writes it; several processes and machines may share a cache.
+    Each video has one file: a zip archive with one PNG, which is lossless, for each
+    face. An entry is found by path, size and time of change of the video, by how it was
+    sampled, by the parameters of the cropper and by the version of its algorithm. It
+    appears when it is whole; several processes and machines may share a cache.
 
     Parameters
     ----------
