@@ -48,9 +48,9 @@ class FeatureCache(ArchiveCache):
     _folder = "skdeepfake-features"
     _format = 1
 
-    def _load(self, key: Hashable) -> NDArray | None:
-        """Get the features of a video, if there; damaged ones are a CacheError."""
-        return self._read(key, _read_features)
+    @staticmethod
+    def _parse(archive: zipfile.ZipFile, path: Path) -> NDArray:
+        return np.load(io.BytesIO(archive.read(_MEMBER)), allow_pickle=False)
 
     def _store(self, key: Hashable, features: NDArray) -> None:
         """Write the features of the faces of a video."""
@@ -58,7 +58,3 @@ class FeatureCache(ArchiveCache):
         np.save(content, features, allow_pickle=False)
         about = json.dumps({"key": repr(key)}).encode()
         self._write(key, {"about.json": about, _MEMBER: content.getvalue()})
-
-
-def _read_features(archive: zipfile.ZipFile, path: Path) -> NDArray:
-    return np.load(io.BytesIO(archive.read(_MEMBER)), allow_pickle=False)

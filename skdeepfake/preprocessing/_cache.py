@@ -110,9 +110,24 @@ class CropCache(ArchiveCache):
     _folder = "skdeepfake-crops"
     _format = 1
 
-    def _load(self, key: Hashable) -> Entry | None:
-        """Get an entry without decoding its crops; a damaged one is a CacheError."""
-        return self._read(key, _read_entry)
+    @staticmethod
+    def _parse(archive: zipfile.ZipFile, path: Path) -> Entry:
+        """Read an entry without decoding its crops."""
+        damaged = archive.testzip()
+        about = json.loads(archive.read("clip.json"))
+        if damaged is not None:
+            raise ValueError(f"bad checksum of {damaged!r}")
+        filled = set(about["filled"])
+        if missing := {_member(slot) for slot in filled} - set(archive.namelist()):
+            raise ValueError(f"{sorted(missing)} are missing")
+        return Entry(
+            [
+                StoredCrop(str(path), slot) if slot in filled else None
+                for slot in range(about["n_frames"])
+            ],
+            np.array(about["indices"], dtype=np.intp),
+            np.array(about["timestamps"], dtype=np.float64),
+        )
 
     def _store(
         self,
@@ -132,25 +147,6 @@ class CropCache(ArchiveCache):
         }
         pngs = {_member(slot): _encode(crops[slot]) for slot in filled}  # type: ignore[arg-type]
         self._write(key, {"clip.json": json.dumps(about).encode(), **pngs})
-
-
-def _read_entry(archive: zipfile.ZipFile, path: Path) -> Entry:
-    """Read an entry without decoding its crops."""
-    damaged = archive.testzip()
-    about = json.loads(archive.read("clip.json"))
-    if damaged is not None:
-        raise ValueError(f"bad checksum of {damaged!r}")
-    filled = set(about["filled"])
-    if missing := {_member(slot) for slot in filled} - set(archive.namelist()):
-        raise ValueError(f"{sorted(missing)} are missing")
-    return Entry(
-        [
-            StoredCrop(str(path), slot) if slot in filled else None
-            for slot in range(about["n_frames"])
-        ],
-        np.array(about["indices"], dtype=np.intp),
-        np.array(about["timestamps"], dtype=np.float64),
-    )
 
 
 def _member(slot: int) -> str:

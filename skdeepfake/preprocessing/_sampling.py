@@ -35,8 +35,7 @@ class VideoFrameSampler(StatelessTransformer):
     Parameters
     ----------
     n_frames : int, default=10
-        Frames a video. The paper asks for ten and gets nine, since the last one
-        it computes lies past the end.
+        Frames per video. The default is the paper's.
     duration : float or None, default=10.0
         Seconds from the first frame on that are sampled; None for the whole video.
         The default is the paper's.
