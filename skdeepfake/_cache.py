@@ -8,16 +8,15 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import joblib
 
 from ._atomic import remove_abandoned, write_atomically
 from .exceptions import CacheError
 
-T = TypeVar("T")
 Cache = TypeVar("Cache", bound="ArchiveCache")
 
 # What reading a damaged archive may raise: zipfile takes a flipped bit for a password
@@ -31,13 +30,7 @@ DAMAGE = (
 class ArchiveCache:
     """A folder of entries, each there as a whole or not at all.
 
-    Several processes and machines may share it. Subclasses say what an entry holds;
-    they name their folder and the version of their layout.
-
-    Parameters
-    ----------
-    memory : str, os.PathLike or joblib.Memory
-        Where the cache lives, in a folder of its own.
+    Subclasses name their folder and the version of its files, and read an entry.
     """
 
     # Name of the folder, and the version of the files in it: raise it when they are
@@ -115,14 +108,17 @@ class ArchiveCache:
 
     # -- one entry -----------------------------------------------------------
 
-    def _read(
-        self, key: Hashable, read: Callable[[zipfile.ZipFile, Path], T]
-    ) -> T | None:
-        """Read an entry by `read`, which raises ValueError if it is not whole."""
+    @staticmethod
+    def _parse(archive: zipfile.ZipFile, path: Path) -> Any:
+        """Read the content of an entry; ValueError if it is not whole."""
+        raise NotImplementedError
+
+    def _load(self, key: Hashable) -> Any:
+        """Get an entry, or None where there is none; a damaged one is a CacheError."""
         path = self._path(key)
         try:
             with zipfile.ZipFile(path) as archive:
-                content = read(archive, path)
+                content = self._parse(archive, path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DAMAGE as error:

@@ -245,10 +245,9 @@ def decoded_frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Decode frames, `wanted` by number and seconds, in one pass.
 
-    Unless `trusted`, an error of the kind "doubtful" is raised if the first two frames
-    are the same: OpenCV 4.13 and 5.0 cannot convert interlaced frames, and give the
-    same memory for each of them, whatever it held before. No frame has been yielded
-    before an error of the kind "doubtful" or "undecodable".
+    Unless `trusted`, two equal first frames are "doubtful": OpenCV 4.13 and 5.0 give
+    the same memory for each interlaced frame. No frame precedes an error of the kind
+    "doubtful" or "undecodable".
     """
     video = Video(path, max_pixels, max_duration, n_threads)
     missing = dict(wanted)

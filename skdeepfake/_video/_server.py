@@ -1,9 +1,7 @@
 """The decoder's process: it reads requests and writes answers until told to end.
 
-A request is a line of JSON: what to do, and the arguments of the function in
-:mod:`._opencv` that does it. Answers are lines of JSON too, and the pixels of a frame
-follow their line as they are. Nothing is pickled: whoever takes this process over by a
-video has no say in the parent.
+Requests and answers are lines of JSON; the pixels of a frame follow its line. Nothing
+is pickled, so that a video that takes over this process has no say in the parent.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class RandomErasing(BaseAugmentation):
     """Cover a rectangle of each image with the mean color of the image.
 
     This keeps a detector from relying on a single region of the face [1]_. Each image
-    has its own rectangle, which lies within the image.
+    has its own rectangle, which lies within the image. The paper fills it with noise.
 
     Parameters
     ----------
@@ -135,10 +135,6 @@ class RandomErasing(BaseAugmentation):
     See Also
     --------
     make_preset : Make the augmentations of a preset.
-
-    Notes
-    -----
-    The paper fills the rectangle with noise.
 
     References
     ----------

@@ -51,9 +51,8 @@ class RandomColor(BaseAugmentation):
 
     Notes
     -----
-    Luma is that of ITU-R BT.601. All changes are linear and are applied as one matrix
-    with an offset: hue and saturation first, in YIQ, then the gains, contrast and
-    brightness.
+    Luma is that of ITU-R BT.601. Hue and saturation change first, in YIQ, then the
+    gains, contrast and brightness.
 
     Examples
     --------
@@ -118,7 +117,6 @@ class RandomDownscale(BaseAugmentation):
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
     RandomBlur : Blur images by a Gaussian.
 
     Examples
@@ -161,7 +159,6 @@ class RandomBlur(BaseAugmentation):
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
     RandomDownscale : Shrink images and enlarge them again.
 
     Examples
@@ -240,9 +237,7 @@ class RandomJPEG(BaseAugmentation):
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
     RandomVideoCompression : Compress images by H.264.
-    skdeepfake.perturbations.VideoPerturber : Distort videos for a test.
 
     Examples
     --------
@@ -272,10 +267,9 @@ class RandomJPEG(BaseAugmentation):
 class RandomVideoCompression(BaseAugmentation):
     """Compress images by H.264, as frames of short clips, and decompress them.
 
-    Each image becomes a clip in which it pans at a constant random speed. The clip is
-    compressed with libx264 at a random constant rate factor (CRF), and a frame that was
-    predicted from the one before it is kept, at which the image is not shifted. So the
-    image gets the artifacts of a frame of a video, not those of a still.
+    Each image becomes a clip in which it pans at a constant random speed, compressed
+    with libx264 at a random constant rate factor (CRF). A predicted frame is kept, at
+    which the image is not shifted, so that it has the artifacts of video.
 
     Parameters
     ----------
@@ -294,7 +288,6 @@ class RandomVideoCompression(BaseAugmentation):
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
     RandomJPEG : Compress images by JPEG, which is several times faster.
 
     Notes

@@ -19,12 +19,10 @@ _MEMBER = "features.npy"
 class FeatureCache(ArchiveCache):
     """The cache that ``KerasFeaturizer(memory=...)`` keeps.
 
-    Each video has one file: a zip archive that holds the features of its faces as a
-    `.npy`, before any pooling. An entry is found by the pixels of the faces, wherever
-    they come from, and by the backbone, the content of its weights and what else the
-    featurizer was told that changes them.
-    It appears when it is whole and not before; several processes and machines may
-    share a cache.
+    Each video has one file: a zip archive with the features of its faces as a `.npy`,
+    before any pooling. An entry is found by the pixels of the faces, the content of the
+    network and the parameters that change features. It appears when it is whole;
+    several processes and machines may share a cache.
 
     Parameters
     ----------
@@ -50,9 +48,9 @@ class FeatureCache(ArchiveCache):
     _folder = "skdeepfake-features"
     _format = 1
 
-    def _load(self, key: Hashable) -> NDArray | None:
-        """Get the features of a video, if there; damaged ones are a CacheError."""
-        return self._read(key, _read_features)
+    @staticmethod
+    def _parse(archive: zipfile.ZipFile, path: Path) -> NDArray:
+        return np.load(io.BytesIO(archive.read(_MEMBER)), allow_pickle=False)
 
     def _store(self, key: Hashable, features: NDArray) -> None:
         """Write the features of the faces of a video."""
@@ -60,7 +58,3 @@ class FeatureCache(ArchiveCache):
         np.save(content, features, allow_pickle=False)
         about = json.dumps({"key": repr(key)}).encode()
         self._write(key, {"about.json": about, _MEMBER: content.getvalue()})
-
-
-def _read_features(archive: zipfile.ZipFile, path: Path) -> NDArray:
-    return np.load(io.BytesIO(archive.read(_MEMBER)), allow_pickle=False)

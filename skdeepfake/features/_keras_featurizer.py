@@ -51,9 +51,8 @@ with_shared_docs = shared_docs(
         but for 1e-4 of the largest feature. It needs the extra ``onnx`` and Keras on
         TensorFlow.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`FeatureCache`: features that were computed before, of the
-        same faces by the same network, are read from there, whatever the pooling.
-        None keeps nothing.
+        Folder of a :class:`FeatureCache`, from which features that were computed before
+        are read, whatever the pooling. None keeps nothing.
     random_state : int, default=0
         Seed of random weights (``weights=None``).
     verbose : int, default=0
@@ -80,10 +79,8 @@ class KerasFeaturizer(StatelessTransformer):
     ----------
     backbone : str, keras.Model or callable, default="resnet50"
         A network of `keras.applications` by its name in small letters, such as
-        ``"resnet50"``, ``"inception_v3"``, ``"efficientnet_v2_b0"`` or
-        ``"xception"``; or a model from images to features; or a function without
-        arguments that builds one. scikit-learn copies a model wherever it clones the
-        featurizer, but not a function.
+        ``"efficientnet_v2_b0"`` or ``"xception"``; a model from images to features; or
+        a function without arguments that builds one, which cloning does not copy.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name: ``"imagenet"``, which Keras downloads
         once; the path of a weights file, without the top; or None for random ones. A
@@ -92,9 +89,8 @@ class KerasFeaturizer(StatelessTransformer):
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
         Whether the images go through the preprocessing that the backbone was trained
-        with. A model or a function has none that is known: False and True both give
-        it raw pixels, 0 to 255. A callable takes the pixels as a float tensor and
-        uses `keras.ops` only.
+        with. A model or a function gets raw pixels, 0 to 255. A callable takes the
+        pixels as a float tensor and uses `keras.ops` only.
     {{running_parameters}}
 
     See Also
@@ -242,7 +238,12 @@ class KerasFeaturizer(StatelessTransformer):
             about = _ALGORITHM_VERSION, network.identity, str(self.dtype)
             for i in np.flatnonzero(filled.any(axis=1)).tolist():
                 keys[i] = *about, _digest(videos[i][filled[i]])
-                found = _load(cache, keys[i])
+                try:
+                    found = cache._load(keys[i])
+                except CacheError as error:
+                    message = f"{error}; the features are computed again"
+                    warnings.warn(message, CacheWarning, stacklevel=4)
+                    continue
                 if found is not None:
                     known[i] = found
         one = next(iter(known.values()), None)
@@ -325,16 +326,6 @@ def _digest(faces: NDArray[np.uint8]) -> str:
     content = hashlib.sha256(repr(faces.shape).encode())
     content.update(np.ascontiguousarray(faces).data)
     return content.hexdigest()
-
-
-def _load(cache: FeatureCache, key: Hashable) -> NDArray | None:
-    try:
-        return cache._load(key)
-    except CacheError as error:
-        warnings.warn(
-            f"{error}; the features are computed again", CacheWarning, stacklevel=5
-        )
-        return None
 
 
 def _average_frames(features: NDArray, filled: NDArray[np.bool_]) -> NDArray:

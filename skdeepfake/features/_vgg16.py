@@ -34,9 +34,7 @@ class VGG16Featurizer(KerasFeaturizer):
 
     See Also
     --------
-    KerasFeaturizer : Other networks, which the paper names as its future.
-    skdeepfake.preprocessing.Resizer : The step before.
-    skdeepfake.detectors.CNNRNNDetector : The next step.
+    KerasFeaturizer : Other networks.
 
     References
     ----------

@@ -51,9 +51,8 @@ class Perturbation(NamedTuple):
 class PerturbedClip(Clip):
     """A clip whose frames are distorted as they are decoded.
 
-    :class:`VideoPerturber` makes it. It stands for the frames of the clip that it
-    wraps, with that one's path, limits and ways with errors; it holds no pixels either,
-    and decodes in one pass. What is found out about the frames is known to both.
+    :class:`VideoPerturber` makes it. It has the path, limits and error handling of the
+    clip that it wraps, and shares with it what decoding finds out about the frames.
 
     Parameters
     ----------
@@ -67,9 +66,7 @@ class PerturbedClip(Clip):
     Attributes
     ----------
     source : Clip
-        What it wraps.
-    perturbation : Perturbation
-        What is done to the frames.
+        The wrapped clip.
 
     Raises
     ------

@@ -52,10 +52,9 @@ class VideoPerturber(StatelessTransformer):
         What the distortion is meant to be, or what the authors' code does, to compare
         with published figures. See Notes.
     boxes : {"perturbed", "clean"}, default="perturbed"
-        The frames in which faces are searched: the distorted ones, as a user would have
-        to, or the undistorted ones, as the authors advise, which measures the detector
-        alone. In either case faces are cut out of the distorted frames. The last step
-        of a chain decides, and undistorted are the frames before its first.
+        Frames in which faces are searched: the distorted ones, or the undistorted ones
+        as the authors advise, which measures the detector alone. Faces are always cut
+        out of the distorted frames. In a chain, the last step decides.
     cache_dir : str, os.PathLike or None, default=None
         Folder of the videos that VC compresses, made if missing; copies are
         never deleted. None compresses each video when it is decoded, to a file that
@@ -79,29 +78,24 @@ class VideoPerturber(StatelessTransformer):
 
     The two modes:
 
-    - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: the
-      same, by formulas for values from 0 to 1 that are given 0 to 255, and cut down to
-      whole numbers; a gray may lose 1.
+    - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: by
+      formulas for values from 0 to 1 that are given 0 to 255, truncated.
     - CC. *Corrected*: contrast about the mean luma of the frame. *Faithful*: each value
       times the factor, which darkens.
-    - BW. *Corrected*: at least one block; their number is that of the table where the
-      shorter side has 256 pixels, and proportional to it. They may lie anywhere.
-      *Faithful*: the same, with the shorter side rounded down to multiples of 256, so
-      that smaller frames get no block.
+    - BW. *Corrected*: the number of blocks is proportional to the shorter side, and
+      that of the table at 256 pixels; at least one. *Faithful*: with the shorter side
+      rounded down to multiples of 256, so that smaller frames get no block.
     - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to Y,
-      Cb and Cr, and the result rounded. *Faithful*: the noise is 1.16 times as strong
-      in Y, 1.14 times in Cb and Cr, since the scale is that of limited range; cut down.
+      Cb and Cr. *Faithful*: 1.16 times as strong in Y, 1.14 times in Cb and Cr;
+      truncated.
     - GB. The same. The standard deviation is a sixth of the kernel's side.
-    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is made smaller by a factor of 2,
-      3, 4, 5 or 6, and enlarged again; there is no JPEG in it.
-    - VC. H.264 by x264's preset "medium", as
-      :class:`~skdeepfake.preprocessing.VideoTranscoder` does it. *Corrected*: of as
-      much as is sampled. *Faithful*: of the whole file, however long. Limits of size
-      and time are the sampler's, and the containers those of the VideoTranscoder, which
-      takes neither GIF nor PNG.
+    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by a factor of 2, 3, 4, 5
+      or 6 and enlarged again.
+    - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder`, which takes
+      neither GIF nor PNG, within the sampler's limits. *Corrected*: of as much as is
+      sampled. *Faithful*: of the whole file.
 
-    The authors write each distorted video to a file, which compresses it once more.
-    This is not done here.
+    The authors also write each distorted video to a file, which compresses it again.
 
     References
     ----------

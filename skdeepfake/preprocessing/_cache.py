@@ -19,7 +19,7 @@ from ..exceptions import CacheError
 class StoredCrop:
     """A face crop in the cache, read from disk whenever it is used as an array.
 
-    So the crops of many videos take no memory. ``np.asarray(crop)`` reads it.
+    ``np.asarray(crop)`` reads it.
 
     Parameters
     ----------
@@ -35,7 +35,6 @@ class StoredCrop:
 
     See Also
     --------
-    CropCache : What it lies in.
     DlibFaceCropper : Gives such crops with `memory`.
 
     Examples
@@ -82,14 +81,10 @@ class Entry(NamedTuple):
 class CropCache(ArchiveCache):
     """The cache that ``DlibFaceCropper(memory=...)`` keeps.
 
-    Each video has one file: a zip archive with one PNG for each face, which any
-    viewer opens. PNG is lossless, so cached crops equal fresh ones to the last bit;
-    it takes about a third of their size in memory.
-
-    An entry is found by path, size and time of change of the video, by how it was
-    sampled, by the parameters of the cropper and by the version of its algorithm.
-    It appears when it is whole and not before, whatever happens to the process that
-    writes it; several processes and machines may share a cache.
+    Each video has one file: a zip archive with one PNG, which is lossless, for each
+    face. An entry is found by path, size and time of change of the video, by how it was
+    sampled, by the parameters of the cropper and by the version of its algorithm. It
+    appears when it is whole; several processes and machines may share a cache.
 
     Parameters
     ----------
@@ -115,9 +110,24 @@ class CropCache(ArchiveCache):
     _folder = "skdeepfake-crops"
     _format = 1
 
-    def _load(self, key: Hashable) -> Entry | None:
-        """Get an entry without decoding its crops; a damaged one is a CacheError."""
-        return self._read(key, _read_entry)
+    @staticmethod
+    def _parse(archive: zipfile.ZipFile, path: Path) -> Entry:
+        """Read an entry without decoding its crops."""
+        damaged = archive.testzip()
+        about = json.loads(archive.read("clip.json"))
+        if damaged is not None:
+            raise ValueError(f"bad checksum of {damaged!r}")
+        filled = set(about["filled"])
+        if missing := {_member(slot) for slot in filled} - set(archive.namelist()):
+            raise ValueError(f"{sorted(missing)} are missing")
+        return Entry(
+            [
+                StoredCrop(str(path), slot) if slot in filled else None
+                for slot in range(about["n_frames"])
+            ],
+            np.array(about["indices"], dtype=np.intp),
+            np.array(about["timestamps"], dtype=np.float64),
+        )
 
     def _store(
         self,
@@ -137,25 +147,6 @@ class CropCache(ArchiveCache):
         }
         pngs = {_member(slot): _encode(crops[slot]) for slot in filled}  # type: ignore[arg-type]
         self._write(key, {"clip.json": json.dumps(about).encode(), **pngs})
-
-
-def _read_entry(archive: zipfile.ZipFile, path: Path) -> Entry:
-    """Read an entry without decoding its crops."""
-    damaged = archive.testzip()
-    about = json.loads(archive.read("clip.json"))
-    if damaged is not None:
-        raise ValueError(f"bad checksum of {damaged!r}")
-    filled = set(about["filled"])
-    if missing := {_member(slot) for slot in filled} - set(archive.namelist()):
-        raise ValueError(f"{sorted(missing)} are missing")
-    return Entry(
-        [
-            StoredCrop(str(path), slot) if slot in filled else None
-            for slot in range(about["n_frames"])
-        ],
-        np.array(about["indices"], dtype=np.intp),
-        np.array(about["timestamps"], dtype=np.float64),
-    )
 
 
 def _member(slot: int) -> str:

@@ -23,13 +23,9 @@ class Clip:
     """Evenly spaced frames of one video, decoded only when iterated.
 
     The frames lie evenly in time between the first frame and the last one within
-    `duration`, both included. They are frames that exist: where the container
-    promises others than can be decoded (stream cuts, truncated files), the
-    decoder is believed. A video with fewer frames than `n_frames` gives each of
-    them once and leaves the other slots empty.
-
-    A clip holds no pixels and pickles to a few hundred bytes. A process of its own
-    decodes, which may crash or hang: then the clip raises an error.
+    `duration`, both included, and are frames that can be decoded, whatever the
+    container promises. A video with fewer frames than `n_frames` gives each of them
+    once and leaves the other slots empty. A clip holds no pixels.
 
     Parameters
     ----------
@@ -40,9 +36,7 @@ class Clip:
     duration : float or None, default=10.0
         Seconds from the first frame on that are sampled; None for all of them.
     on_error : {"raise", "skip"}, default="raise"
-        Whether a video that cannot be read is an error, or becomes an empty clip: here
-        if the path does not lead to a video, in a :class:`DlibFaceCropper` if it
-        cannot be decoded.
+        Whether a video that cannot be read is an error, or becomes an empty clip.
     max_pixels, max_duration, max_bytes, timeout : number or None
         What reading the video may cost, as :class:`VideoFrameSampler` describes it.
 
@@ -72,7 +66,6 @@ class Clip:
     See Also
     --------
     VideoFrameSampler : Makes one of each video.
-    DlibFaceCropper : Decodes them.
 
     Examples
     --------
@@ -170,15 +163,13 @@ class Clip:
     ) -> list[T | None]:
         """Apply a function to each frame in order, in one decoding pass if possible.
 
-        The pass starts from what the container promises. Where decoding proves it
-        wrong, which is rare, the frames that exist are counted and the work is
-        done again on those.
+        Where decoding shows that the container promised other frames, the work is done
+        again on those that exist.
 
         Parameters
         ----------
         make_function : callable
-            Called at the start of each pass; gives the function of one frame,
-            which may remember what it saw.
+            Called at the start of each pass; gives the function of one frame.
         n_threads : int or None, default=None
             Threads of the decoder; None for all cores.
 

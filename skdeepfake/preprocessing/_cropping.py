@@ -36,9 +36,8 @@ class DlibFaceCropper(StatelessTransformer):
 
     1. The face is searched near that of the previous frame, then in the whole
        frame, small first and larger only where nothing was found.
-    2. Of several faces the one is taken that continues the person followed so
-       far, so that a bystander does not flicker in; at the start, the one with
-       the best score.
+    2. Of several faces, the one that continues the person followed so far is taken;
+       at the start, the one with the best score.
     3. The box is widened by `margin` and clamped to the frame.
 
     A frame in which the person's face is not found gives None. The detector finds
@@ -57,9 +56,8 @@ class DlibFaceCropper(StatelessTransformer):
         Smallest score of a face. 0 is dlib's own threshold; higher finds fewer and
         surer faces.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`CropCache`: crops that were made before, of the same
-        content in the same way, are read from there, and the video is not even
-        opened. None keeps nothing.
+        Folder of a :class:`CropCache`, from which crops that were made before are
+        read without opening the video. None keeps nothing.
     n_jobs : int or None, default=None
         Videos worked on at once, as threads unless a `joblib.parallel_config` says
         otherwise. None is 1, -1 all cores.
@@ -126,8 +124,7 @@ class DlibFaceCropper(StatelessTransformer):
         ndarray of object, shape (n_videos, n_frames)
             RGB crops, each of shape (height, width, 3) and dtype uint8, or None
             where there is no frame or no face in it. With `memory`, each crop is a
-            :class:`StoredCrop`, which is read from the cache when it is used as an
-            array, so that many videos take little memory.
+            :class:`StoredCrop`, read from the cache when it is used as an array.
 
         Raises
         ------

@@ -65,17 +65,10 @@ class Face(NamedTuple):
 class FaceFollower:
     """Find the face of one person in the frames of one clip, given in order.
 
-    1. Search near the last face, at a scale that suits its size.
-    2. Where that fails, search the whole frame: small first, then larger, up to the
-       scale that `min_size` asks for.
-    3. Of the faces that a search finds, take the nearest to the last one, if a person
-       could have got there; so a bystander is not taken while the person is out of
-       sight for a moment. With nobody to follow (at the start, or when the person has
-       been away for two frames) take the best-scoring face.
-
-    Notes
-    -----
-    An object serves one clip and one thread at a time: it remembers the last face.
+    Search near the last face, then the whole frame at growing scales. Take the face
+    nearest to the last one, if a person could have got there; with nobody to follow (at
+    the start, or when the person has been away for two frames) the best-scoring one.
+    An object serves one clip and one thread at a time.
     """
 
     def __init__(self, *, min_size: int = 40, score_threshold: float = 0.0) -> None:

@@ -33,10 +33,8 @@ class Resizer(StatelessTransformer):
     size : tuple of int, default=(224, 224)
         Height and width of the result, in pixels. The default is the paper's.
     memmap_dir : str, os.PathLike or None, default=None
-        Folder in which the result lives as a memory-mapped file, for more faces
-        than memory holds: 2000 videos of ten faces are 3 GB. The detectors read it
-        batch by batch. The file is deleted with the array. None keeps the result in
-        memory.
+        Folder in which the result lives as a memory-mapped file, which is deleted with
+        the array: 2000 videos of ten faces are 3 GB. None keeps it in memory.
     n_jobs : int or None, default=None
         Videos resized at once, as threads unless a `joblib.parallel_config` says
         otherwise. None is 1, -1 all cores.
@@ -159,7 +157,11 @@ def _zeros(
         raise _memmap_error(folder, error) from error
     try:
         # Reserved, since a disk that fills up under a mapping kills the process.
-        _reserve(handle, math.prod(shape))
+        reserve = getattr(os, "posix_fallocate", None)
+        if reserve is None:
+            os.truncate(handle, math.prod(shape))
+        else:
+            reserve(handle, 0, math.prod(shape))
         faces = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
     except OSError as error:
         os.unlink(path)
@@ -168,13 +170,6 @@ def _zeros(
         os.close(handle)
     weakref.finalize(faces, _unlink, path)
     return faces
-
-
-def _reserve(handle: int, n_bytes: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, n_bytes)
-    else:
-        os.truncate(handle, n_bytes)
 
 
 def _unlink(path: str) -> None:

@@ -22,38 +22,32 @@ from ._clip import Clip
 class VideoFrameSampler(StatelessTransformer):
     """Sample evenly spaced frames from the beginning of each video.
 
-    The result is one lazy :class:`Clip` per video, which decodes its frames when it is
-    iterated, in one sequential pass. Memory does not grow with the number of videos.
+    Each video becomes a lazy :class:`Clip`, which decodes its frames when it is
+    iterated, in one pass. The frames are upright, have square pixels, and are
+    deinterlaced.
 
-    The frames are those nearest to `n_frames` evenly spaced moments from the first
-    frame to the last one within `duration`, both included, as found by decoding. A
-    video with fewer frames leaves slots empty. Frames are upright, have square pixels,
-    and are deinterlaced.
-
-    Videos may be hostile. Files that do not begin like mp4/mov, Matroska/WebM, AVI,
-    MPEG-TS or an animated GIF or PNG are refused before they are decoded, and none can
-    make the decoder open another file or address. If the process that decodes crashes,
-    or takes longer than `timeout`, only that video fails. It is no sandbox: the process
-    has the rights of its parent.
+    Files that do not begin like mp4/mov, Matroska/WebM, AVI, MPEG-TS or an animated GIF
+    or PNG are refused before they are decoded, and none can make the decoder open
+    another file or address. If the process that decodes crashes, or takes longer than
+    `timeout`, only that video fails. It is no sandbox: the process has the rights of
+    its parent.
 
     Parameters
     ----------
     n_frames : int, default=10
-        Frames a video. The paper asks for ten and gets nine, since the last one
-        it computes lies past the end.
+        Frames per video. The default is the paper's.
     duration : float or None, default=10.0
         Seconds from the first frame on that are sampled; None for the whole video.
         The default is the paper's.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a video that cannot be read, here or when the
-        :class:`DlibFaceCropper` decodes it. ``"skip"`` keeps it as one without faces,
-        with a :class:`~skdeepfake.exceptions.VideoReadWarning` that names it: a
-        detector leaves it out of training, and predicts what it predicts where there
-        is no face. The attribute `error` of its :class:`Clip` says why.
+        ``"skip"`` keeps a video that cannot be read, here or in the
+        :class:`DlibFaceCropper`, as one without faces, with a
+        :class:`~skdeepfake.exceptions.VideoReadWarning`. The attribute `error` of its
+        :class:`Clip` says why.
     max_pixels : int or None, default=35389440
-        Largest frame, in pixels; the default is 8192 x 4320. What the decoder may use
-        of memory follows from it, on Linux: 220 bytes a pixel and 2 GiB, which only
-        frames of that size come near. None is no limit, for this and those below.
+        Largest frame, in pixels; the default is 8192 x 4320. On Linux it also limits
+        the decoder's memory, to 220 bytes per pixel and 2 GiB. None is no limit, for
+        this and those below.
     max_duration : float or None, default=86400.0
         Longest video, in seconds, by what it claims and by what is decoded.
     max_bytes : int or None, default=17179869184
@@ -169,8 +163,8 @@ class VideoFrameSampler(StatelessTransformer):
             desc="sampling",
         )
         clips = np.empty(len(paths), dtype=object)
-        for i, clip in enumerate(made):
-            clips[i] = clip
+        clips[:] = list(made)
+        for clip in clips:
             if clip.error is not None:
                 # Past scikit-learn's wrapper of `transform`.
                 warnings.warn(VideoReadWarning(*clip.error.args), stacklevel=3)

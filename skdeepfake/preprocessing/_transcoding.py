@@ -45,9 +45,8 @@ _FULL_DISK = {
 class VideoTranscoder(StatelessTransformer):
     """Re-encode videos as H.264 and keep their first seconds.
 
-    Real and fake videos often come from different tools, and a detector that sees
-    another codec, quality or length learns the encoder instead of the face. This step
-    treats all videos alike, H.264 or not. Use it for all videos or for none.
+    A detector can learn the encoder instead of the face where real and fake videos come
+    from different tools. Use this step for all videos or for none.
 
     Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and nothing
     else. Frames keep their times, counted from the first one; rotation is applied;
@@ -68,10 +67,9 @@ class VideoTranscoder(StatelessTransformer):
         Balance of speed and size in x264, "ultrafast" to "placebo". "medium" is the
         paper's.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a video that cannot be copied. ``"skip"`` warns of it by a
-        :class:`~skdeepfake.exceptions.VideoReadWarning` and goes on; the path that
-        stands for it leads to no video, so give the :class:`VideoFrameSampler` the
-        same ``on_error``.
+        ``"skip"`` warns of a video that cannot be copied by a
+        :class:`~skdeepfake.exceptions.VideoReadWarning` and gives a path that leads to
+        no video; give the :class:`VideoFrameSampler` the same ``on_error``.
     max_pixels : int or None, default=35389440
         Largest frame, in pixels, give or take a quarter; the default is 8192 x 4320.
         None is no limit, for this and those below.
@@ -91,15 +89,13 @@ class VideoTranscoder(StatelessTransformer):
 
     Notes
     -----
-    The name of a copy contains a hash of the path, size and time of change of the
-    source, the parameters, and the version of this algorithm, so that a copy is made
-    once. It appears when it is complete; several processes may share a folder.
+    A copy is made once per content, path and parameters: its name contains their hash.
+    It appears when it is complete; several processes may share a folder. The same
+    ffmpeg gives the same bytes, whatever `n_jobs`.
 
-    Files are opened as plain local files of the containers MP4/MOV/3GP, Matroska,
-    WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg, whatever their name. Playlists
-    and scripts, which could make ffmpeg open other files, are refused.
-
-    The same ffmpeg gives the same bytes, whatever `n_jobs`; other versions may not.
+    The containers MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and
+    Ogg are read, whatever the name of the file. Playlists and scripts, which could make
+    ffmpeg open other files, are refused.
 
     References
     ----------
@@ -278,7 +274,7 @@ def _make_copy(
     """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
     copy, path = item
     folder = os.path.dirname(copy)
-    stderr = ""
+    stderr, problem = "", None
     with processes.job():
         try:
             # ffmpeg's words do not tell the two files apart, so that `atomic_path`
@@ -295,19 +291,16 @@ def _make_copy(
             if not _is_usable(copy):
                 raise
         except subprocess.TimeoutExpired:
-            error = VideoReadError(
+            problem = VideoReadError(
                 path,
                 f"takes longer than timeout={timeout:g} seconds to copy; give the "
                 "VideoTranscoder more, or a shorter duration",
             )
-            if on_error == "raise":
-                raise error from None
-            return error
         except VideoReadError as error:
-            if on_error == "raise":
-                raise
-            return error
-    return last_words(stderr) or None
+            problem = error
+    if problem is not None and on_error == "raise":
+        raise problem
+    return problem or last_words(stderr) or None
 
 
 def _copy_name(path: str, encoding: Encoding, max_bytes: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -33,21 +34,14 @@ class Parts(NamedTuple):
     mask: Mask
 
 
+@dataclasses.dataclass(eq=False)
 class Recipe:
     """All that is drawn of a fake."""
 
-    def __init__(
-        self,
-        *,
-        alters_source: bool,
-        alteration: Alteration,
-        move: NDArray[np.float64],
-        mask: MaskRecipe,
-    ) -> None:
-        self.alters_source = alters_source
-        self.alteration = alteration
-        self.move = move
-        self.mask = mask
+    alters_source: bool
+    alteration: Alteration
+    move: NDArray[np.float64]
+    mask: MaskRecipe
 
     def apply(
         self,

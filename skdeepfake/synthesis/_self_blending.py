@@ -27,9 +27,8 @@ _MIN_SIDE = 16
 class SelfBlender(Versioned, BaseEstimator):
     """Make a fake of a real face by blending it with an altered copy of itself.
 
-    A fake that differs from its surroundings only in color, sharpness and place, as all
-    blended fakes do, teaches a detector to look for the blending and not for the traces
-    of one generator [1]_. Only real faces are needed.
+    A detector trained on such fakes learns the traces of blending rather than those of
+    one generator [1]_. Only real faces are needed.
 
     1. The source and the target are copies of a face. One of them is altered in color,
        and either downscaled and enlarged again, or sharpened.
@@ -38,11 +37,8 @@ class SelfBlender(Versioned, BaseEstimator):
        source, and is deformed, eroded, blurred and multiplied by a blending ratio.
     4. The fake is source x mask + target x (1 - mask).
 
-    Where the mask is zero, the fake equals the target; with ``altered="source"`` that
-    is the given face.
-
-    It is not a step of a pipeline, as it makes fakes for training only: call it on
-    crops. It keeps no state, and may be called from several threads.
+    Where the mask is zero, the fake equals the target. Call it on crops: it is not a
+    step of a pipeline. It keeps no state, and threads may share it.
 
     Parameters
     ----------
@@ -57,10 +53,10 @@ class SelfBlender(Versioned, BaseEstimator):
         width and 1.5 % of the height of the face's box, and is scaled by 0.95 to
         1 / 0.95.
     altered : {"source", "target", "either"}, default="source"
-        Which copy is altered in step 1. "source" leaves the background as it is. With
-        "target" it is altered, and the face is not. "either" draws one of the two for
-        each fake, as the paper does; then train with the targets as the real faces
-        (:meth:`blend_pairs`), or a detector learns that whatever was altered is a fake.
+        Which copy is altered in step 1. "source" leaves the background as it is;
+        "target" alters it, and not the face. "either" draws one of the two for each
+        fake, as the paper does; then train with the targets as the real faces
+        (:meth:`blend_pairs`).
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
         Parts of the face, of which one is drawn for each fake: all of it, with the
         forehead; from the brows down; brows, eyes, nose and mouth; from the nose down.
@@ -84,16 +80,11 @@ class SelfBlender(Versioned, BaseEstimator):
     -----
     Differences from the paper:
 
-    - It always has 81 landmarks. Here a standard face replaces missing landmarks, and
-      with 68 points the forehead is as high as the nose is long.
+    - A standard face replaces missing landmarks.
     - Changes of color are one affine map of R, G and B, with hue and saturation in YIQ.
-      Their strengths are ours, except for channels, brightness and contrast.
     - The mask shrinks by an erosion, where the paper blurs and cuts it.
     - Erosion, blur and movement are relative to the face's box instead of the crop.
     - By default only the source is altered.
-
-    A model of landmarks is read once per process. Crops that were cut off at the edge
-    of a frame have their box a little elsewhere than `margin` says.
 
     References
     ----------
@@ -154,10 +145,9 @@ class SelfBlender(Versioned, BaseEstimator):
     ) -> Any:
         """Make a fake of a face, of each face or of each video.
 
-        The frames of a video share one draw: they are altered alike and through the
-        same mask, as those of a fake that was made in one go. With `landmarks` the mask
-        follows the face. The draw of a sample depends on its place in the array, not
-        on the other samples.
+        The frames of a video share one draw; with `landmarks` the mask follows the
+        face. The draw of a sample depends on its place in the array, not on the other
+        samples.
 
         Parameters
         ----------
@@ -183,20 +173,6 @@ class SelfBlender(Versioned, BaseEstimator):
         ValueError
             If `faces` is not such an array, `landmarks` is no such file, or a parameter
             is out of its range.
-
-        See Also
-        --------
-        blend_pairs : The targets, too.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skdeepfake.synthesis import SelfBlender
-        >>> videos = np.zeros((2, 3, 32, 32, 3), np.uint8)
-        >>> videos[:, :2] = 100
-        >>> fakes = SelfBlender().blend(videos, random_state=0)
-        >>> fakes.any(axis=(2, 3, 4)).tolist()
-        [[True, True, False], [True, True, False]]
         """
         parts = self._blend(faces, random_state)
         return (parts.fake, parts.mask) if return_mask else parts.fake
@@ -226,18 +202,7 @@ class SelfBlender(Versioned, BaseEstimator):
         Raises
         ------
         ValueError
-            If `faces` is not such an array, `landmarks` is no such file, or a parameter
-            is out of its range.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skdeepfake.synthesis import SelfBlender
-        >>> face = np.full((32, 32, 3), 100, np.uint8)
-        >>> blender = SelfBlender(altered="target", margin=0.5)
-        >>> real, fake = blender.blend_pairs(face, random_state=0)
-        >>> real[0, 0].tolist() == fake[0, 0].tolist() != face[0, 0].tolist()
-        True
+            As in :meth:`blend`.
         """
         parts = self._blend(faces, random_state)
         return parts.target, parts.fake
@@ -261,7 +226,15 @@ class SelfBlender(Versioned, BaseEstimator):
         # Seeds, lest a sample's draw depend on how many numbers others have taken.
         seeds = rng.integers(2**63, size=len(videos))
         for i, filled in enumerate(filled_slots(videos)):
-            recipe = self._draw(np.random.default_rng(int(seeds[i])))
+            recipe = draw_recipe(
+                np.random.default_rng(int(seeds[i])),
+                color=float(self.color),
+                detail=float(self.detail),
+                movement=float(self.movement),
+                altered=self.altered,
+                shapes=self.shapes,
+                ratios=self.ratios,
+            )
             for k in np.flatnonzero(filled):
                 parts = self._apply(recipe, videos[i, k])
                 fake[i, k], target[i, k], mask[i, k] = parts
@@ -269,17 +242,6 @@ class SelfBlender(Versioned, BaseEstimator):
             fake.reshape(images.shape),
             target.reshape(images.shape),
             mask.reshape(images.shape[:-1]),
-        )
-
-    def _draw(self, rng: np.random.Generator) -> Recipe:
-        return draw_recipe(
-            rng,
-            color=float(self.color),
-            detail=float(self.detail),
-            movement=float(self.movement),
-            altered=self.altered,
-            shapes=self.shapes,
-            ratios=self.ratios,
         )
 
     def _apply(self, recipe: Recipe, image: Image) -> Parts:
