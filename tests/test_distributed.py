@@ -162,6 +162,7 @@ def test_grid_search_on_a_cluster(rendered_videos, client, tmp_path):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.nightly
 def test_work_of_a_killed_worker_is_done_by_another(paths, faces, client, tmp_path):
     marker = tmp_path / "killed"
 

@@ -362,6 +362,7 @@ def test_it_learns_and_validates_by_group(sequence: str, features: Bunch) -> Non
     assert roc_auc_score(features.y, detector.predict_proba(features.X)[:, 1]) == 1.0
 
 
+@pytest.mark.nightly
 @BOTH
 def test_same_seed_gives_the_same_detector(sequence: str, features: Bunch) -> None:
     first, second, other = (

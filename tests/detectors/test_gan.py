@@ -528,6 +528,7 @@ def test_optimizer_with_a_schedule_serves_both_networks(videos: Bunch) -> None:
         assert float(optimizer.learning_rate) == pytest.approx(0.025)  # two steps
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:the .* has won")
 @pytest.mark.parametrize("loaded", [False, True])
 def test_training_goes_on_from_both_networks(loaded: bool, videos: Bunch) -> None:

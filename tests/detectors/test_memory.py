@@ -24,6 +24,7 @@ def living(kind: type) -> int:
     return sum(isinstance(thing, kind) for thing in gc.get_objects())
 
 
+@pytest.mark.nightly
 @needs_tensorflow
 @pytest.mark.compiled
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def check_reached(fitted: Pipeline, asked: dict[str, Any]) -> None:
     assert len(detector.history_["loss"]) == asked["detector__epochs"]
 
 
+@pytest.mark.nightly
 def test_grid_search_reaches_every_step(
     some: Bunch, tmp_path: Path, decoded: Callable[[], Counter[str]]
 ) -> None:

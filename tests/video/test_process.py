@@ -240,6 +240,7 @@ def test_time_that_is_up_before_a_process_runs_is_up(path):
             reader.counted()
 
 
+@pytest.mark.nightly
 def test_time_of_the_caller_counts_in_map_and_not_in_iteration(alone, path):
     pause = threading.Event()
     list(Clip(path))  # starts a process
