@@ -109,7 +109,7 @@ def load_faces(
 
 
 def a_detector(kind: type, **params: Any) -> Callable[..., Pipeline]:
-    """Give what makes a detector of images with the parameters of a row."""
+    """Return a factory of image detectors with the parameters of a row."""
 
     def make(args: argparse.Namespace, seed: int) -> Pipeline:
         own = {"weights": str(args.weights)} if kind is TransferDetector else {}
@@ -157,7 +157,7 @@ BLENDER = SelfBlender(margin=MARGIN_OF_REAL)
 
 
 def with_blends(share: float | None) -> Callable[..., Pipeline]:
-    """Give what makes a detector that learns from self-blended fakes."""
+    """Return a factory of detectors that are trained on self-blended fakes."""
     fakes = SelfBlendedFakes(BLENDER, share=share)
     return a_detector(TransferDetector, fake_source=fakes, augment="strong")
 

@@ -62,7 +62,7 @@ def milliseconds(
 
 
 def cpu_seconds() -> float:
-    """Give the time of this process and of those that it started and that ended."""
+    """Return the CPU time of this process and its finished child processes."""
     used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)
 

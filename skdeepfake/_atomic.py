@@ -17,7 +17,7 @@ _ABANDONED = 3600.0
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Give the path of an empty file that replaces `path` when the block ends.
+    """Yield the path of an empty file that replaces `path` when the block ends.
 
     It lies in the same folder. If the block raises, it is deleted, and whatever is at
     `path` stays. What killed processes left there of the same file is deleted, too.

@@ -172,7 +172,7 @@ def _randomize(network: keras.Model, random_state: int) -> None:
 
 
 def _depthwise_kernels(network: keras.Model) -> set[str]:
-    """Tell which kernels, of shape (height, width, channels, 1), sum no channels."""
+    """Return the paths of depthwise kernels, which do not sum over channels."""
     kernels = set()
     for layer in network.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):

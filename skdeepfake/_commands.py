@@ -1,4 +1,4 @@
-"""What the commands of the command line do."""
+"""Commands of the command line."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def filled_slots(X: NDArray) -> NDArray[np.bool_]:
-    """Tell which slots hold a face: those that are not all zeros."""
+    """Return a mask of the slots that hold a face, which are not all zeros."""
     filled = np.empty(X.shape[:2], dtype=bool)
     for video, slots in enumerate(X):
         filled[video] = slots.reshape(len(slots), -1).any(axis=1)

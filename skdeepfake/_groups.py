@@ -41,12 +41,12 @@ def check_column(values: ArrayLike, name: str, *, optional: bool = False) -> NDA
 
 
 def is_missing(value: Any) -> bool:
-    """Tell what stands for nothing in a column: None, NaN and pandas' NA."""
+    """Return whether a value is missing: None, NaN or pandas' NA."""
     return value is None or is_pandas_na(value) or bool(value != value)
 
 
 def encode_groups(groups: ArrayLike) -> NDArray[np.intp]:
-    """Give each sample the number of its group; names are of any hashable kind.
+    """Encode the group of each sample as a number; groups may be any hashable values.
 
     A missing group is an error, since it would hide what belongs together.
     """
@@ -61,7 +61,7 @@ def encode_groups(groups: ArrayLike) -> NDArray[np.intp]:
 
 
 def encode(values: Sequence[Hashable]) -> NDArray[np.intp]:
-    """Give each value a number, counted in the order in which they first appear."""
+    """Encode values as numbers in the order of their first appearance."""
     numbers: dict[Hashable, int] = {}
     return np.array(
         [numbers.setdefault(value, len(numbers)) for value in values], np.intp

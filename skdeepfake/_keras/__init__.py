@@ -1,1 +1,1 @@
-"""What is shared by all that uses Keras; importing this package does not load it."""
+"""Helpers for Keras networks. Importing this package does not import Keras."""

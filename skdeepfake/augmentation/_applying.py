@@ -12,7 +12,7 @@ from ._base import BaseAugmentation, Images
 from ._presets import PRESETS, make_preset
 
 
-def resolve(augment: Any, seed: int | None = None) -> list[BaseAugmentation]:
+def resolve(augment: Any) -> list[BaseAugmentation]:
     """Make the augmentations that an `augment` parameter names."""
     known = (
         f"one of the presets {', '.join(PRESETS)}, an augmentation or a list of them"

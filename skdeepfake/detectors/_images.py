@@ -84,7 +84,7 @@ class ImageDetector(BaseDetector):
     def _validate_params(self) -> None:
         super()._validate_params()
         if self.augment is not None:
-            resolve(self.augment, None)
+            resolve(self.augment)
         if self._fakes is not None:
             self._fakes._validate_params()
 

@@ -51,7 +51,7 @@ def test_augmentations_are_taken_alone_and_in_sequences():
 def test_anything_else_is_refused(augment, error, message):
     for ask in (resolve, Augmenter):
         with pytest.raises(error, match=message):
-            ask(augment, 0)
+            ask(augment)
 
 
 # -- batches ---------------------------------------------------------------------
