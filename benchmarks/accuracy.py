@@ -63,10 +63,10 @@ from sklearn.preprocessing import (
 
 from skdeepfake._face_mask import filled_slots
 from skdeepfake.detectors import (
+    BlendedFakes,
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
-    SelfBlendedFakes,
     TransferDetector,
 )
 from skdeepfake.evaluation import EvaluationDisplay, EvaluationReport, evaluate
@@ -158,7 +158,7 @@ BLENDER = SelfBlender(margin=MARGIN_OF_REAL)
 
 def with_blends(share: float | None) -> Callable[..., Pipeline]:
     """Return a factory of detectors that are trained on self-blended fakes."""
-    fakes = SelfBlendedFakes(BLENDER, share=share)
+    fakes = BlendedFakes(BLENDER, share=share)
     return a_detector(TransferDetector, fake_source=fakes, augment="strong")
 
 

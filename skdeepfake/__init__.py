@@ -10,6 +10,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
+- :mod:`skdeepfake.pretrained`: trained detectors that come with the package
 - :mod:`skdeepfake.inspection`: where in a face and when in a video the evidence lies
 - :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
 - :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
@@ -46,6 +47,7 @@ _MODULES = (
     "pipeline",
     "plotting",
     "preprocessing",
+    "pretrained",
     "synthesis",
 )
 _NAMES = {
@@ -64,6 +66,8 @@ _NAMES = {
     "VideoFrameSampler": "preprocessing",
     "VideoPerturber": "perturbations",
     "VideoTranscoder": "preprocessing",
+    "list_detectors": "pretrained",
+    "load_detector": "pretrained",
     "load_videos": "datasets",
     "make_detector_pipeline": "pipeline",
     "make_videos": "datasets",

@@ -27,11 +27,21 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("model", type=Path, metavar="MODEL")
+    model.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="a trained model; default: the reference detector, which comes with "
+        "skdeepfake",
+    )
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("--json", action="store_true", help="print JSON")
-    threshold = "fake above this probability"
-    output.add_argument("--threshold", type=float, default=0.5, help=threshold)
+    output.add_argument(
+        "--threshold",
+        type=float,
+        help="fake above this probability, else real; default: 0.5, and for the "
+        "reference detector those of its card, with uncertain videos between them",
+    )
     videos = argparse.ArgumentParser(add_help=False)
     videos.add_argument("root", type=Path, metavar="ROOT", help="has real/ and fake/")
     videos.add_argument(
@@ -56,14 +66,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_training_options(train)
 
     predict = commands.add_parser(
-        "predict", parents=[model, output], help="predict videos with a model"
+        "predict", parents=[model, output], help="tell whether videos are fake"
     )
     predict.add_argument("videos", nargs="+", metavar="VIDEO")
 
     evaluate = commands.add_parser(
         "evaluate",
         parents=[model, videos, output],
-        help="score a model on labelled videos",
+        help="score a detector on labelled videos",
     )
     add = evaluate.add_argument
     add("--report", type=Path, metavar="FILE", help="write a page, *.html, or *.json")

@@ -1,4 +1,4 @@
-"""Networks of `keras.applications` by their short names, with their weights."""
+"""Backbones by their short names, with their weights."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from . import _efficientnet_lite
 from .exceptions import WeightsError
 
 
 class Backbone(NamedTuple):
-    """A network of `keras.applications`, and what it wants."""
+    """A network, and what it wants."""
 
-    module: str  # where it lives, beside the preprocessing that it was trained with
+    # Where the preprocessing that it was trained with is, in `keras.applications` or
+    # in this package.
+    module: str
     builder: str
     size: int  # height and width that it was trained on, in pixels
     smallest: int = 32  # that it takes
@@ -25,11 +28,14 @@ class Backbone(NamedTuple):
     @property
     def build(self) -> Callable[..., keras.Model]:
         """Get the function that builds it."""
-        return getattr(keras.applications, self.builder)
+        own = self.module == "efficientnet_lite"
+        return getattr(_efficientnet_lite if own else keras.applications, self.builder)
 
     @property
     def preprocess(self) -> Callable[[Any], Any]:
         """Get its preprocessing, of pixels between 0 and 255."""
+        if self.module == "efficientnet_lite":
+            return _efficientnet_lite.preprocess_input
         return getattr(keras.applications, self.module).preprocess_input
 
 
@@ -59,6 +65,7 @@ BACKBONES: dict[str, Backbone] = {
     "efficientnet_b2": Backbone("efficientnet", "EfficientNetB2", 260),
     "efficientnet_b3": Backbone("efficientnet", "EfficientNetB3", 300),
     "efficientnet_b4": Backbone("efficientnet", "EfficientNetB4", 380),
+    "efficientnet_lite0": Backbone("efficientnet_lite", "EfficientNetLite0", 224),
     "efficientnet_v2_b0": Backbone("efficientnet_v2", "EfficientNetV2B0", 224),
     "efficientnet_v2_b1": Backbone("efficientnet_v2", "EfficientNetV2B1", 240),
     "efficientnet_v2_b2": Backbone("efficientnet_v2", "EfficientNetV2B2", 260),
@@ -78,8 +85,9 @@ def build_backbone(
 ) -> keras.Model:
     """Build a network with its weights, without its top and its preprocessing.
 
-    `weights` is "imagenet", a path, or None for random ones, for a backbone that is
-    given by name. A model is returned as it is.
+    `weights` is "imagenet", "reference" for those of the reference detector, a path, or
+    None for random ones, for a backbone that is given by name. A model is returned as
+    it is.
     """
     if isinstance(backbone, keras.Model):
         return backbone
@@ -98,13 +106,21 @@ def build_backbone(
             f"{known.smallest} (it was trained on {known.size} x {known.size}): set "
             "the size of the Resizer"
         )
+    if weights == "reference" and backbone != "efficientnet_lite0":
+        raise ValueError(
+            "weights='reference' are those of the reference detector, whose backbone "
+            f"is 'efficientnet_lite0', not {backbone!r}"
+        )
     with warnings.catch_warnings():
         # MobileNet: that its weights are those of another size, as always here.
         warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
         if weights == "imagenet":
             return _build_with_imagenet_weights(known.build, backbone, frame_shape)
         network = known.build(weights=None, include_top=False, input_shape=frame_shape)
-    if weights is None:
+    if weights == "reference":
+        arrays = _efficientnet_lite.read_packaged("reference.npz")
+        _efficientnet_lite.set_arrays(network, arrays)
+    elif weights is None:
         _randomize(network, random_state)
     else:
         load_weights(network, weights, backbone)

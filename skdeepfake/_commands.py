@@ -33,6 +33,7 @@ from .exceptions import (
     VideoReadError,
     VideoReadWarning,
 )
+from .pretrained import list_detectors, load_detector, verdict
 
 # The line for a video that failed, and for one that was scored.
 _LINES = (
@@ -70,8 +71,8 @@ def train(args: argparse.Namespace) -> int:
     objects = {
         "top_k": detectors.TopK(),
         "attention": detectors.Attention(),
-        "self_blended": detectors.SelfBlendedFakes(),
-        "mixed": detectors.SelfBlendedFakes(share=0.25),
+        "self_blended": detectors.BlendedFakes(),
+        "mixed": detectors.BlendedFakes(share=0.25),
     }
     for name in {"aggregation", "fake_source"} & params.keys():
         params[name] = objects.get(params[name], params[name])
@@ -105,11 +106,14 @@ def train(args: argparse.Namespace) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Print the predictions for videos."""
+    model, thresholds = _load(args.model)
+    if args.threshold is not None:
+        thresholds = (args.threshold, args.threshold)
     rows = [
         {"path": path, "error": run}
         if isinstance(run, str)
-        else _describe(path, run, args.threshold)
-        for path, run in _predict_each(_load(args.model), args.videos)
+        else _describe(path, run, thresholds)
+        for path, run in _predict_each(model, args.videos)
     ]
     if args.json:
         print(json.dumps(rows, indent=2, allow_nan=False))
@@ -122,7 +126,7 @@ def predict(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Print or write a report on labelled videos."""
-    model = _load(args.model)
+    model, (_, threshold) = _load(args.model)
     videos = load_videos(args.root, group=args.group)
     if args.report:
         _check_writable(args.report)
@@ -144,7 +148,7 @@ def evaluate(args: argparse.Namespace) -> int:
         aggregation=aggregation,
         groups=videos.groups[kept],
         names=videos.data[kept].tolist(),
-        threshold=args.threshold,
+        threshold=threshold if args.threshold is None else args.threshold,
         n_resamples=args.resamples,
         random_state=args.seed,
     )
@@ -185,16 +189,17 @@ def _predict_each(
             yield path, run
 
 
-def _describe(path: str, run: VideoPredictions, threshold: float) -> dict[str, Any]:
+def _describe(
+    path: str, run: VideoPredictions, thresholds: tuple[float, float]
+) -> dict[str, Any]:
     """Return the predictions for one video as plain values."""
     score, frames, seconds = float(run.proba[0]), run.frame_proba[0], run.timestamps[0]
     has_face, is_filled = ~np.isnan(frames), ~np.isnan(seconds)
-    label = "fake" if score > threshold else "real"
     return {
         "path": path,
         "probability": score,
         # Without a face, the probability is the share of fakes in the training set.
-        "label": label if has_face.any() else "no face",
+        "label": verdict(score if has_face.any() else np.nan, *thresholds),
         "frames": int(is_filled.sum()),
         "frames_with_face": int(has_face.sum()),
         "timeline": plain(
@@ -213,7 +218,12 @@ def _exit_code(n_scores: int, n_errors: int) -> int:
     return SOME_FAILED if n_scores else FAILED
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path | None) -> tuple[Any, tuple[float, float]]:
+    """Load a model, and the probabilities below and above which a verdict is sure."""
+    if path is None:
+        info = list_detectors()[0]
+        model = load_detector(info.name, on_error="skip")
+        return model, (info.real_below, info.fake_above)
     if not path.is_file():
         raise ValueError(f"{path} is not a file; train a model first")
     try:
@@ -224,7 +234,7 @@ def _load(path: Path) -> Any:
         raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
     if "sampler" not in getattr(model, "named_steps", {}):
         raise ValueError(f"{path} does not hold a pipeline that skdeepfake trained")
-    return model
+    return model, (0.5, 0.5)
 
 
 def dump(model: Any, path: Path) -> None:

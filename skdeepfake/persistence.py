@@ -48,9 +48,10 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._callbacks.PlateauCallbacks",
         "skdeepfake.detectors._cnn.CNNDetector",
         "skdeepfake.detectors._cnn_rnn.CNNRNNDetector",
-        "skdeepfake.detectors._fakes.SelfBlendedFakes",
+        "skdeepfake.detectors._fakes.BlendedFakes",
         "skdeepfake.detectors._gan.GANDetector",
         "skdeepfake.detectors._gan.Generator",
+        "skdeepfake.detectors._pretrained.PretrainedDetector",
         "skdeepfake.detectors._transfer.Head",
         "skdeepfake.detectors._transfer.TransferDetector",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",
@@ -61,7 +62,9 @@ _TRUSTED = frozenset(
         "skdeepfake.preprocessing._resizing.Resizer",
         "skdeepfake.preprocessing._sampling.VideoFrameSampler",
         "skdeepfake.preprocessing._transcoding.VideoTranscoder",
+        "skdeepfake.synthesis._mixing.RandomBlender",
         "skdeepfake.synthesis._self_blending.SelfBlender",
+        "skdeepfake.synthesis._swapping.FaceSwapper",
     ]
 )
 

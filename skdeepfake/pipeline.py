@@ -124,7 +124,7 @@ def make_detector_pipeline(
         if detector == "transfer":
             detector_params["weights"] = weights
         fakes = detector_params.get("fake_source")
-        if isinstance(fakes, detectors.SelfBlendedFakes) and fakes.blender is None:
+        if isinstance(fakes, detectors.BlendedFakes) and fakes.blender is None:
             blender = SelfBlender(margin=margin)
             detector_params["fake_source"] = clone(fakes).set_params(blender=blender)
         detector = getattr(detectors, DETECTORS[detector])(**detector_params)

@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake import FeatureCache, _commands, cli, persistence
+from skdeepfake import (
+    FeatureCache,
+    _commands,
+    cli,
+    list_detectors,
+    load_detector,
+    persistence,
+)
 from skdeepfake import pipeline as pipeline_module
 from skdeepfake._arguments import FAILED, OK, SOME_FAILED
 from skdeepfake.detectors import Attention
@@ -27,6 +34,7 @@ def rendered_root(rendered_videos: Bunch) -> Path:
     return Path(rendered_videos.data[0]).parent.parent
 
 
+NOWHERE = "--model", "nowhere.joblib"
 TRAINING = [
     *("--frames", "3", "--size", "32", "--epochs", "2", "--batch-size", "64"),
     *("--learning-rate", "0.001", "--seed", "0"),
@@ -80,7 +88,7 @@ def test_detectors_are_those_of_the_pipeline(capsys) -> None:
 
 def test_prediction_prints_a_line_a_video(model, rendered_videos, capsys) -> None:
     videos = [rendered_videos.data[0], rendered_videos.data[-1]]
-    assert cli.main(["predict", str(model), *videos]) == OK
+    assert cli.main(["predict", "--model", str(model), *videos]) == OK
     lines = capsys.readouterr().out.splitlines()
     expected = joblib.load(model).predict_proba(videos)[:, 1]
     for line, path, probability in zip(lines, videos, expected, strict=True):
@@ -90,7 +98,7 @@ def test_prediction_prints_a_line_a_video(model, rendered_videos, capsys) -> Non
 
 def test_json_holds_the_timeline_of_frames(model, rendered_videos, capsys) -> None:
     video = rendered_videos.data[0]
-    assert cli.main(["predict", str(model), video, "--json"]) == OK
+    assert cli.main(["predict", "--model", str(model), video, "--json"]) == OK
     (answer,) = json.loads(capsys.readouterr().out)
     pipeline = joblib.load(model)
     frames = pipeline[-1].predict_frame_proba(pipeline[:-1].transform([video]))[0]
@@ -109,7 +117,7 @@ def test_json_holds_the_timeline_of_frames(model, rendered_videos, capsys) -> No
 
 def test_frame_without_a_face_is_null_in_json(model, write_clip, capsys) -> None:
     clip = write_clip([np.full((120, 160, 3), 90, np.uint8)] * 5)
-    assert cli.main(["predict", str(model), str(clip), "--json"]) == OK
+    assert cli.main(["predict", "--model", str(model), str(clip), "--json"]) == OK
     (answer,) = json.loads(capsys.readouterr().out)
     assert (answer["frames"], answer["frames_with_face"]) == (3, 0)
     assert [point["probability"] for point in answer["timeline"]] == [None] * 3
@@ -121,7 +129,9 @@ def test_broken_video_does_not_stop_the_others(
     model, rendered_videos, broken, capsys
 ) -> None:
     videos = [str(broken), rendered_videos.data[0], "nowhere.mp4"]
-    assert cli.main(["predict", str(model), *videos, "--json"]) == SOME_FAILED
+    assert (
+        cli.main(["predict", "--model", str(model), *videos, "--json"]) == SOME_FAILED
+    )
     printed = capsys.readouterr()
     answers = json.loads(printed.out)
     assert [answer["path"] for answer in answers] == videos
@@ -132,7 +142,7 @@ def test_broken_video_does_not_stop_the_others(
 
 
 def test_nothing_but_broken_videos_is_a_failure(model, broken, capsys) -> None:
-    assert cli.main(["predict", str(model), str(broken)]) == FAILED
+    assert cli.main(["predict", "--model", str(model), str(broken)]) == FAILED
     printed = capsys.readouterr()
     assert printed.out == f"  -    unreadable  {broken}\n"
     assert "broken.mp4" in printed.err
@@ -143,7 +153,7 @@ def test_broken_videos_have_their_lines_in_order(
     model, rendered_videos, broken, capsys
 ) -> None:
     videos = [rendered_videos.data[0], str(broken), rendered_videos.data[1]]
-    assert cli.main(["predict", str(model), *videos]) == SOME_FAILED
+    assert cli.main(["predict", "--model", str(model), *videos]) == SOME_FAILED
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines] == videos
     assert ["unreadable" in line for line in lines] == [False, True, False]
@@ -168,13 +178,19 @@ def test_broken_videos_are_left_out_of_training_if_asked(
     assert "broken.mp4" in capsys.readouterr().err
     # Asked about such a video, its model says that it cannot be read.
     broken = str(tmp_path / "videos/fake/broken.mp4")
-    assert cli.main(["predict", str(model), broken, "--json"]) == FAILED
+    assert cli.main(["predict", "--model", str(model), broken, "--json"]) == FAILED
     assert "is not a video" in json.loads(capsys.readouterr().out)[0]["error"]
 
 
 def test_threshold_moves_the_label(model, rendered_videos, capsys) -> None:
     for threshold, label in (("0", "fake"), ("1", "real")):
-        arguments = ["predict", str(model), rendered_videos.data[0], "--threshold"]
+        arguments = [
+            "predict",
+            "--model",
+            str(model),
+            rendered_videos.data[0],
+            "--threshold",
+        ]
         assert cli.main([*arguments, threshold]) == OK
         assert f"  {label}  " in capsys.readouterr().out
 
@@ -186,7 +202,7 @@ def test_evaluation_counts_and_scores(
     (tmp_path / "fake" / "zzz.mp4").write_bytes(b"")
     page = tmp_path / "report.html"
     arguments = ["--json", "--resamples", "20", "--report", str(page)]
-    code = cli.main(["evaluate", str(model), str(tmp_path), *arguments])
+    code = cli.main(["evaluate", "--model", str(model), str(tmp_path), *arguments])
     report = json.loads(capsys.readouterr().out)
     assert code == SOME_FAILED
     pipeline = joblib.load(model)
@@ -208,7 +224,10 @@ def test_evaluation_prints_a_table_with_intervals_by_group(
     model, rendered_root, capsys
 ) -> None:
     arguments = ["--group", "^[a-z]*.{3}", "--resamples", "20"]
-    assert cli.main(["evaluate", str(model), str(rendered_root), *arguments]) == OK
+    assert (
+        cli.main(["evaluate", "--model", str(model), str(rendered_root), *arguments])
+        == OK
+    )
     table = capsys.readouterr().out
     assert re.search(r"^12 videos \(6 real, 6 fake\) of \d groups$", table, re.M)
     assert "a face in 100 % of the videos and 100 % of the frames (all)" in table
@@ -219,8 +238,8 @@ def test_evaluation_prints_a_table_with_intervals_by_group(
     ("arguments", "message"),
     [
         (["train", "nowhere", "-o", "m.joblib"], "'nowhere' does not exist"),
-        (["predict", "nowhere.joblib", "x.mp4"], "nowhere.joblib is not a file"),
-        (["evaluate", "nowhere.joblib", "root"], "nowhere.joblib is not a file"),
+        (["predict", "x.mp4", *NOWHERE], "nowhere.joblib is not a file"),
+        (["evaluate", "root", *NOWHERE], "nowhere.joblib is not a file"),
     ],
 )
 def test_error_is_one_line_and_exit_code_2(
@@ -248,7 +267,7 @@ def test_file_that_is_no_model_is_named(content, tmp_path, capsys) -> None:
         joblib.dump({"some": "dict"}, path)
     else:
         path.write_bytes(content)
-    assert cli.main(["predict", str(path), "x.mp4"]) == FAILED
+    assert cli.main(["predict", "--model", str(path), "x.mp4"]) == FAILED
     assert "model.joblib" in capsys.readouterr().err
 
 
@@ -260,11 +279,11 @@ def test_model_of_other_classes_is_refused_and_fake_is_found_by_name(
     expected = pipeline.predict_proba([video])[0]
     pipeline["detector"].classes_ = np.array(["fake", "real"])
     joblib.dump(pipeline, path)
-    assert cli.main(["predict", str(path), video]) == OK
+    assert cli.main(["predict", "--model", str(path), video]) == OK
     assert capsys.readouterr().out.startswith(f"{expected[0]:.3f}  ")
     pipeline["detector"].classes_ = np.array(["a", "b"])
     joblib.dump(pipeline, path)
-    assert cli.main(["predict", str(path), video]) == FAILED
+    assert cli.main(["predict", "--model", str(path), video]) == FAILED
     assert "['a', 'b']" in capsys.readouterr().err
 
 
@@ -288,7 +307,7 @@ def test_recurrent_detector_is_trained_with_weights_from_a_file(
     assert os.path.samefile(pipeline["featurizer"].weights, vgg16_weights)
     assert pipeline["featurizer"].memory is pipeline["cropper"].memory is None
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["predict", str(path), rendered_videos.data[0]]) == OK
+    assert cli.main(["predict", "--model", str(path), rendered_videos.data[0]]) == OK
     assert "3/3 frames with a face" in capsys.readouterr().out
 
 
@@ -317,12 +336,12 @@ def test_model_in_a_safe_file_is_written_and_asked_like_another(
     assert persistence.load(path)["sampler"].n_frames == 3
     printed = []
     for kept in (model, path):
-        assert cli.main(["predict", str(kept), video, "--json"]) == OK
+        assert cli.main(["predict", "--model", str(kept), video, "--json"]) == OK
         printed.append(json.loads(capsys.readouterr().out))
     assert printed[0] == printed[1]
     # By its name alone: a pickle is not unpickled because it is called so.
     path.write_bytes(model.read_bytes())
-    assert cli.main(["predict", str(path), video]) == FAILED
+    assert cli.main(["predict", "--model", str(path), video]) == FAILED
     assert "A joblib file is a pickle" in capsys.readouterr().err
 
 
@@ -352,7 +371,14 @@ def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None
 def test_module_runs_as_a_program() -> None:
     """That it answers about videos in a new process is seen by the demo."""
     done = subprocess.run(
-        [sys.executable, "-m", "skdeepfake", "predict", "nowhere.joblib", "x.mp4"],
+        [
+            sys.executable,
+            "-m",
+            "skdeepfake",
+            "predict",
+            "x.mp4",
+            *NOWHERE,
+        ],
         capture_output=True,
         text=True,
     )
@@ -472,3 +498,22 @@ def test_values_of_options_are_listed(option, capsys) -> None:
     with pytest.raises(SystemExit):
         cli.main(["train", "root", "-o", "model.joblib", option, "weak"])
     assert f"argument {option}: invalid choice: 'weak'" in capsys.readouterr().err
+
+
+# -- the reference detector ------------------------------------------------------
+
+
+def test_without_a_model_the_reference_detector_answers(
+    rendered_videos, broken, capsys
+) -> None:
+    videos = [rendered_videos.data[0], str(broken)]
+    assert cli.main(["predict", *videos, "--json"]) == SOME_FAILED
+    row, failed = json.loads(capsys.readouterr().out)
+    pipeline = load_detector()
+    expected = pipeline.predict_proba(videos[:1])[0, 1]
+    assert row["probability"] == pytest.approx(expected)
+    assert row["label"] == list_detectors()[0].verdict(expected)
+    assert failed["error"]
+    limit = str(expected - 1e-6)
+    assert cli.main(["predict", videos[0], "--threshold", limit]) == OK
+    assert "  fake  " in capsys.readouterr().out

@@ -28,7 +28,7 @@ from skdeepfake import (
     TransferDetector,
     VGG16Featurizer,
 )
-from skdeepfake.detectors import SelfBlendedFakes
+from skdeepfake.detectors import BlendedFakes
 from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
 from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
@@ -436,7 +436,7 @@ def test_faces_have_the_size_of_the_backbone_that_is_trained(
 @pytest.mark.parametrize("share", [None, 0.5])
 @pytest.mark.parametrize("detector", ["cnn", "gan", "transfer"])
 def test_blender_is_told_the_margin(detector: str, share: float | None) -> None:
-    fakes = SelfBlendedFakes(share=share)
+    fakes = BlendedFakes(share=share)
     pipeline = make_detector_pipeline(detector, margin=0.25, fake_source=fakes)
     found = pipeline["detector"].fake_source
     assert found.blender.get_params() == SelfBlender(margin=0.25).get_params()
@@ -447,7 +447,7 @@ def test_blender_is_told_the_margin(detector: str, share: float | None) -> None:
 
 def test_blender_that_is_passed_is_taken_as_it_is() -> None:
     blender = SelfBlender(margin=0.5)
-    fakes = SelfBlendedFakes(blender)
+    fakes = BlendedFakes(blender)
     pipeline = make_detector_pipeline("cnn", margin=0.25, fake_source=fakes)
     assert pipeline["detector"].fake_source is fakes
     pipeline.set_params(detector__fake_source__blender__margin=0.4)
@@ -483,7 +483,7 @@ def test_unknown_backbone_is_named_with_those_that_are_known() -> None:
 
 def test_real_videos_alone_train_a_pipeline(rendered_videos: Bunch) -> None:
     real = rendered_videos.target == 0
-    pipeline = small_pipeline(fake_source=SelfBlendedFakes(), margin=0.2, epochs=1)
+    pipeline = small_pipeline(fake_source=BlendedFakes(), margin=0.2, epochs=1)
     pipeline.fit(rendered_videos.data[real], rendered_videos.target[real])
     assert pipeline.classes_.tolist() == [0, 1]
     assert pipeline["detector"].class_count_.tolist() == [6, 6]

@@ -278,6 +278,11 @@ class RandomVideoCompression(BaseAugmentation):
         values compress more.
     pan : float, default=1.5
         Largest speed in pixels per frame, horizontally and vertically.
+    scale : (float, float), default=(1.0, 1.0)
+        Range of the factor by which images are resized before they are compressed, and
+        back afterwards: above 1, artifacts become smaller than those of a video of
+        this size, as after the resizing of a larger face. One factor is drawn for each
+        batch, on a logarithmic scale.
     probability : float, default=0.5
         Share of the images that are changed.
 
@@ -311,24 +316,32 @@ class RandomVideoCompression(BaseAugmentation):
         **BaseAugmentation._parameter_constraints,
         "crf": [Range(Real, 1, 51, closed="both")],
         "pan": [Interval(Real, 0, 16, closed="both")],
+        "scale": [Range(Real, 0.1, 10, closed="both")],
     }
 
     def __init__(
         self,
         crf: tuple[float, float] = (18, 40),
         pan: float = 1.5,
+        scale: tuple[float, float] = (1.0, 1.0),
         *,
         probability: float = 0.5,
     ) -> None:
         super().__init__(probability=probability)
         self.crf = crf
         self.pan = pan
+        self.scale = scale
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         return self._augment_images(image[np.newaxis], rng)[0]
 
     def _augment_images(self, images: Images, rng: np.random.Generator) -> list[Images]:
-        height, width = images.shape[1:3]
+        size = images.shape[2], images.shape[1]
+        factor, largest = self.scale
+        if factor != largest:
+            factor = math.exp(rng.uniform(math.log(factor), math.log(largest)))
+        resized = [round(side * factor) for side in size] if factor != 1 else size
+        images = np.stack([_resize(image, resized) for image in images])
         compressed: list[Images] = []
         for first in range(0, len(images), _IN_A_PROCESS):
             part = images[first : first + _IN_A_PROCESS]
@@ -337,8 +350,17 @@ class RandomVideoCompression(BaseAugmentation):
             kept = rng.integers(1, _FRAMES, len(part))
             clips = np.stack([_panned(*each) for each in zip(part, speed, kept)])  # noqa: B905
             frames = h264(clips, crf)[np.arange(len(part)), kept]
-            compressed.extend(frames[:, :height, :width])
-        return compressed
+            compressed.extend(frames[:, : resized[1], : resized[0]])
+        return [_resize(image, size) for image in compressed]
+
+
+def _resize(image: Images, size: Any) -> Images:
+    """Resize an image to a width and a height, unless it is of that size."""
+    if image.shape[1::-1] == tuple(size):
+        return image
+    shrinks = image.shape[1] > size[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=how)  # type: ignore[return-value]
 
 
 def _panned(image: Images, speed: Any, kept: int) -> Images:

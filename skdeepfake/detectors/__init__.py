@@ -1,27 +1,35 @@
 """Networks that tell real from fake faces, as scikit-learn classifiers."""
 
-from .._keras import _threads  # noqa: F401, before Keras is loaded
-from ._aggregation import Attention, TopK
-from ._base import BaseDetector
-from ._callbacks import PlateauCallbacks
-from ._cnn import CNNDetector
-from ._cnn_rnn import CNNRNNDetector
-from ._fakes import SelfBlendedFakes
-from ._gan import GANDetector, Generator
-from ._images import ImageDetector
-from ._transfer import Head, TransferDetector
+import importlib
+from typing import Any
 
-__all__ = [
-    "Attention",
-    "BaseDetector",
-    "CNNDetector",
-    "CNNRNNDetector",
-    "GANDetector",
-    "Generator",
-    "Head",
-    "ImageDetector",
-    "PlateauCallbacks",
-    "SelfBlendedFakes",
-    "TopK",
-    "TransferDetector",
-]
+from .._keras import _threads  # noqa: F401, before Keras is loaded
+
+# Resolved on first use, since predictions of a pretrained detector need no Keras.
+_MODULES = {
+    "Attention": "_aggregation",
+    "BaseDetector": "_base",
+    "CNNDetector": "_cnn",
+    "CNNRNNDetector": "_cnn_rnn",
+    "GANDetector": "_gan",
+    "Generator": "_gan",
+    "Head": "_transfer",
+    "ImageDetector": "_images",
+    "PlateauCallbacks": "_callbacks",
+    "PretrainedDetector": "_pretrained",
+    "BlendedFakes": "_fakes",
+    "TopK": "_aggregation",
+    "TransferDetector": "_transfer",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

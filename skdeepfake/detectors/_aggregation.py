@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import keras
 import numpy as np
-from keras import layers, ops
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from .._keras._logits import last_layer
+if TYPE_CHECKING:
+    import keras
 
 # Probabilities that round to 0 or 1 are clipped to this distance from them.
-_CLIP = 1e-7
+CLIP = 1e-7
 
 # Prevents divisions by zero.
-_EPSILON = 1e-7
+EPSILON = 1e-7
 
 Aggregate = Callable[[NDArray], NDArray]
 
 
 def log_odds(proba: NDArray) -> NDArray[np.float64]:
     """Compute log-odds, clipped to about -16 to 16; NaN stays NaN."""
-    return logit(np.clip(proba.astype(np.float64), _CLIP, 1 - _CLIP))
+    return logit(np.clip(proba.astype(np.float64), CLIP, 1 - CLIP))
 
 
 class TopK(BaseEstimator):
@@ -104,6 +103,12 @@ class Attention(BaseEstimator):
             From frames to (n_frames, 2): probabilities and weights. All weights are
             equal at first.
         """
+        # Not before, since predictions need no Keras.
+        import keras
+        from keras import layers
+
+        from .._keras._logits import last_layer
+
         weight = layers.Dense(
             1,
             activation="softplus",
@@ -131,29 +136,9 @@ class Attention(BaseEstimator):
         known = ~np.isnan(proba)
         weight = np.where(known, weight, 0).astype(np.float64)
         odds = np.where(known, log_odds(proba), 0)
-        total = np.cumsum(weight, axis=1) + _EPSILON
+        total = np.cumsum(weight, axis=1) + EPSILON
         running = expit(np.cumsum(weight * odds, axis=1) / total)
         return np.where(known, running, np.nan)
-
-
-class VideoNetwork(keras.Model):
-    """A network of frames with attention, as a network of whole videos."""
-
-    def __init__(self, of_frames: keras.Model) -> None:
-        super().__init__()
-        self.of_frames = of_frames
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Compute the probabilities of videos."""
-        videos, present = inputs
-        shape = ops.shape(videos)
-        frames = ops.reshape(videos, (-1, *videos.shape[2:]))
-        proba, weight = ops.split(self.of_frames(frames, training=training), 2, axis=1)
-        proba = ops.clip(proba, _CLIP, 1 - _CLIP)
-        odds = ops.reshape(ops.log(proba) - ops.log1p(-proba), shape[:2])
-        weight = ops.reshape(weight, shape[:2]) * present
-        total = ops.sum(weight, axis=1, keepdims=True) + _EPSILON
-        return ops.sigmoid(ops.sum(weight * odds, axis=1, keepdims=True) / total)
 
 
 AGGREGATIONS: dict[str, Aggregate] = {

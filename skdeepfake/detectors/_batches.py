@@ -11,39 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def frame_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Find the frames with a face: their videos and slots, of shape (n_frames,)."""
-    chosen = np.zeros_like(filled)
-    chosen[videos] = filled[videos]
-    return np.nonzero(chosen)
-
-
-def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Find the frames of whole videos, those with a face first.
-
-    Returns videos of shape (n_videos, 1) and slots of shape (n_videos, length), filled
-    slots in their order, then empty ones: what is missing stands at the end, where the
-    fast recurrent kernels of GPUs want it.
-    """
-    length = filled[videos].sum(axis=1).max(initial=0)
-    slots = np.argsort(~filled[videos], axis=1, kind="stable")[:, :length]
-    return videos[:, np.newaxis], slots
-
-
-def frames_and_fillers(
-    filled: NDArray[np.bool_], videos: NDArray
-) -> tuple[tuple[NDArray, ...], NDArray[np.float32]]:
-    """Find the frames of whole videos, with the first face in place of missing ones.
-
-    What normalizes batches would count empty frames in. Also returns an array of shape
-    (n_videos, length) that is 0 for such frames, else 1.
-    """
-    videos, slots = sequence_index(filled, videos)
-    present = filled[videos, slots]
-    slots = np.where(present, slots, slots[:, :1])
-    return (videos, slots), present.astype(np.float32)
-
-
 class Batch(NamedTuple):
     """What a network is given in one step, a part a row."""
 
@@ -119,6 +86,23 @@ class Batches(keras.utils.PyDataset):
     def _draw_order(self) -> None:
         if self.rng is not None:
             self.order = self.rng.permutation(len(self.order))
+
+
+class FollowEpochs(keras.callbacks.Callback):
+    """Draw what belongs to an epoch, where a training resumes at a later one."""
+
+    def __init__(self, batches: Batches, initial_epoch: int) -> None:
+        super().__init__()
+        self.batches, self.initial_epoch = batches, initial_epoch
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Remember where the first epoch begins: Keras may have looked at batches."""
+        self.first = self.batches.epoch - self.initial_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Pass over the epochs that were trained before."""
+        while self.batches.epoch < self.first + epoch:
+            self.batches.on_epoch_end()
 
 
 def _filled_up(batch: Batch, multiple: int) -> Batch:

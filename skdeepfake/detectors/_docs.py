@@ -69,8 +69,8 @@ _SHARED = {
         :func:`~skdeepfake.augmentation.make_preset`), or augmentations of
         :mod:`skdeepfake.augmentation`, applied one after the other. Requires faces of
         uint8. Not applied in prediction.
-    fake_source : "labels" or SelfBlendedFakes, default="labels"
-        Source of the fake class: the labels in `y`, or :class:`SelfBlendedFakes`, which
+    fake_source : "labels" or BlendedFakes, default="labels"
+        Source of the fake class: the labels in `y`, or :class:`BlendedFakes`, which
         are made in training of the real faces. Needs faces of uint8.
 """,
     "optimizer": """\

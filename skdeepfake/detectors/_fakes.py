@@ -1,4 +1,4 @@
-"""Self-blended fakes, made of real faces while batches of them are drawn."""
+"""Fakes that are made of real faces while batches of them are drawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..synthesis import SelfBlender
 from ._batches import Batch, Change
 
 
-class SelfBlendedFakes(BaseEstimator):
+class BlendedFakes(BaseEstimator):
     """Train on fakes that are made of the real faces, anew in every epoch.
 
     What is learned is to see that something was blended in, whatever it is (Shiohara
@@ -24,11 +24,11 @@ class SelfBlendedFakes(BaseEstimator):
 
     Parameters
     ----------
-    blender : SelfBlender or None, default=None
-        Makes the fakes; any object that has its `blend_pairs` and `altered`. Its
+    blender : SelfBlender, FaceSwapper, RandomBlender or None, default=None
+        Makes the fakes; any object that has `blend_pairs` and `altered`. Its
         `margin` must be that of the faces. None is ``SelfBlender()``.
     share : float or None, default=None
-        Share of the given fakes that are replaced by self-blended ones. None leaves
+        Share of the given fakes that are replaced by blended ones. None leaves
         all given fakes out, and makes one fake per real face.
 
     See Also
@@ -42,9 +42,9 @@ class SelfBlendedFakes(BaseEstimator):
 
     Examples
     --------
-    >>> from skdeepfake.detectors import CNNDetector, SelfBlendedFakes
-    >>> CNNDetector(fake_source=SelfBlendedFakes(share=0.25))
-    CNNDetector(fake_source=SelfBlendedFakes(share=0.25))
+    >>> from skdeepfake.detectors import BlendedFakes, CNNDetector
+    >>> CNNDetector(fake_source=BlendedFakes(share=0.25))
+    CNNDetector(fake_source=BlendedFakes(share=0.25))
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -174,7 +174,7 @@ def replace_fakes(
     index: tuple[NDArray, ...],
     present: NDArray | None = None,
 ) -> Batch:
-    """Replace a share of the fakes of a batch by self-blended ones.
+    """Replace a share of the fakes of a batch by blended ones.
 
     Unless it is the source that is altered, the targets take the places of as many
     real faces, lest a detector learn that whatever was altered is a fake.

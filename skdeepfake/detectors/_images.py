@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
 from ..augmentation._applying import Augmenter, resolve
-from ._aggregation import AGGREGATIONS, Attention, TopK, VideoNetwork
+from ._aggregation import AGGREGATIONS, Attention, TopK
 from ._base import BaseDetector
-from ._batches import Batch, Change, frames_and_fillers
+from ._batches import Batch, Change
 from ._docs import with_image_docs
-from ._fakes import SelfBlendedFakes, real_label
+from ._fakes import BlendedFakes, real_label
+from ._indexing import frames_and_fillers
 from ._training import Videos, Work
+from ._video_network import VideoNetwork
 
 
 @with_image_docs
@@ -71,7 +73,7 @@ class ImageDetector(BaseDetector):
         **BaseDetector._parameter_constraints,
         "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, Attention, callable],
         "augment": "no_validation",  # see `resolve`
-        "fake_source": [StrOptions({"labels"}), SelfBlendedFakes],
+        "fake_source": [StrOptions({"labels"}), BlendedFakes],
     }
 
     def __init__(
@@ -116,9 +118,9 @@ class ImageDetector(BaseDetector):
     # -- fakes ---------------------------------------------------------------
 
     @property
-    def _fakes(self) -> SelfBlendedFakes | None:
+    def _fakes(self) -> BlendedFakes | None:
         fakes = self.fake_source
-        return fakes if isinstance(fakes, SelfBlendedFakes) else None
+        return fakes if isinstance(fakes, BlendedFakes) else None
 
     @property
     def _makes_all_fakes(self) -> bool:
@@ -171,16 +173,26 @@ class ImageDetector(BaseDetector):
             changes.append(self._blending(self._fakes, work.videos, training=training))
         if training and work.augmented and self.augment is not None:
             augment = Augmenter(self.augment, seed)
+            # A face and the fake that was made of it are changed alike, so that only
+            # what was blended in tells them apart.
+            n_parts = 2 if self._makes_all_fakes else 1
 
             def change(batch: Batch, rng: np.random.Generator) -> Batch:
-                frames = by_image(lambda images: augment(images, rng), batch.frames)
-                return batch._replace(frames=frames)
+                drawn = int(rng.integers(2**63))
+                parts = [
+                    by_image(
+                        lambda images: augment(images, np.random.default_rng(drawn)),
+                        part,
+                    )
+                    for part in np.split(batch.frames, n_parts)
+                ]
+                return batch._replace(frames=np.concatenate(parts))
 
             changes.append(change)
         return changes
 
     def _blending(
-        self, fakes: SelfBlendedFakes, videos: Videos, *, training: bool
+        self, fakes: BlendedFakes, videos: Videos, *, training: bool
     ) -> Change:
         fake = 1 - self._real
         times = self._class_weight(fake) / self._class_weight(self._real)

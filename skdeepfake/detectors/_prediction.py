@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from .._face_mask import filled_slots
-from .._keras._compiled import Compute, compiled
 from ..exceptions import NoFaceError, NoFaceWarning
 from ._aggregation import AGGREGATIONS, Attention
-from ._batches import sequence_index
+from ._indexing import sequence_index
+
+if TYPE_CHECKING:
+    import keras
+
+    from .._keras._compiled import Compute
 
 
 class VideoPredictor:
@@ -270,7 +273,7 @@ class VideoPredictor:
         self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
     ) -> NDArray:
         """Run the network on each part, of sequences on the first `seen` frames."""
-        n_parts, n_outputs = len(index[0]), self.model_.output_shape[-1]
+        n_parts, n_outputs = len(index[0]), self._n_outputs
         if isinstance(self.aggregation, Attention) and n_outputs != 2:
             raise ValueError(
                 f"aggregation={self.aggregation} takes weights that are learned in "
@@ -289,7 +292,13 @@ class VideoPredictor:
             found[part] = self._predict_batch(frames)
         return found
 
+    @property
+    def _n_outputs(self) -> int:
+        return self.model_.output_shape[-1]
+
     def _predict_batch(self, frames: NDArray) -> NDArray:
+        from .._keras._compiled import compiled  # which loads Keras
+
         if self._compiled is None or self._compiled[0] is not self.model_:
             self._compiled = self.model_, compiled(self.model_)
         _, compute = self._compiled

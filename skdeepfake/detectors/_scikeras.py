@@ -328,6 +328,8 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
                 validation_data=validation_data,
                 # Keras' own bar from 2 on; its 2 is two lines an epoch, so 1 is ours.
                 verbose=1 if self.verbose >= 2 else 0,
+                # The batches have an order of their own.
+                shuffle=False,
             )
         finally:
             self.model_ = answering

@@ -19,8 +19,9 @@ from sklearn.utils.validation import check_consistent_length
 from .._face_mask import filled_slots
 from .._keras._precision import replicas
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
-from ._batches import Batches, Change, frame_index, sequence_index
+from ._batches import Batches, Change, FollowEpochs
 from ._callbacks import PlateauCallbacks, own_callbacks
+from ._indexing import frame_index, sequence_index
 from ._prediction import VideoPredictor, listing
 from ._validation_split import stratified_group_split
 
@@ -124,9 +125,11 @@ class VideoTrainer(VideoPredictor):
         callbacks = self._make_callbacks(validated=videos.validation is not None)
         with self._training_context(videos) as work:
             self._prepare(work)
+            batches = self._training_batches(work, initial_epoch)
+            callbacks.insert(0, FollowEpochs(batches, initial_epoch))
             self._fit_network(
                 work.network,
-                self._training_batches(work, initial_epoch),
+                batches,
                 warm_start=warm_start,
                 epochs=epochs,
                 initial_epoch=initial_epoch,

@@ -92,7 +92,7 @@ class TransferDetector(ImageDetector):
     It is not one of the paper's detectors, and beats them: VGG16 trained as a whole
     with ``augment="strong"`` does better than the paper's networks on fakes of the kind
     that it was trained on. The table of `benchmarks/accuracy` says what to expect on
-    other fakes, and what :class:`SelfBlendedFakes` do for them.
+    other fakes, and what :class:`BlendedFakes` do for them.
 
     Parameters
     ----------

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import keras
 
+from .._engines import run_by_onnxruntime
 from .._keras._compiled import Compute, compiled
 
 
-def run_by_onnxruntime(model: keras.Model) -> Compute:
+def export_to_onnxruntime(model: keras.Model) -> Compute:
     """Export a network and load it into onnxruntime."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -20,29 +21,22 @@ def run_by_onnxruntime(model: keras.Model) -> Compute:
             f"runs on {keras.backend.backend()}: use engine='keras'"
         )
     try:
-        import onnxruntime
+        import onnxruntime  # noqa: F401
         import tf2onnx  # noqa: F401 -- what Keras exports with
     except ImportError as error:
         raise ImportError(
             "engine='onnxruntime' needs onnxruntime and tf2onnx: "
             "pip install 'skdeepfake[onnx]'"
         ) from error
-    options = onnxruntime.SessionOptions()
-    # joblib tells its workers so how many threads each may take; 0 is all.
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what tf2onnx uses of NumPy
         path = os.path.join(folder, "network.onnx")
         images = keras.InputSpec(shape=(None, *model.input_shape[1:]), dtype="uint8")
         model.export(path, format="onnx", verbose=False, input_signature=[images])
-        session = onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"]
-        )
-    name = session.get_inputs()[0].name
-    return lambda images: session.run(None, {name: images})[0]
+        return run_by_onnxruntime(path)
 
 
 ENGINES: dict[str, Callable[[keras.Model], Compute]] = {
     "keras": compiled,
-    "onnxruntime": run_by_onnxruntime,
+    "onnxruntime": export_to_onnxruntime,
 }

@@ -27,7 +27,12 @@ SHAPES: dict[str, list[slice]] = {
     "without_forehead": [slice(0, 68)],
     "inner": [slice(17, 68)],  # brows, eyes, nose and mouth
     "lower": [slice(2, 15), slice(29, 36)],  # from the nose down
+    "eyes": [slice(17, 28), slice(36, 48)],  # with the brows
+    "mouth": [slice(6, 11), slice(31, 36), slice(48, 68)],  # with the chin
 }
+
+#: Those that are drawn by default.
+DEFAULT_SHAPES = ("whole", "without_forehead", "inner", "lower")
 
 # The elastic deformation: waves across the canvas, and how far they go, as a share of
 # the box. About what alpha = 50 and sigma = 7 make of an image of 256 pixels.

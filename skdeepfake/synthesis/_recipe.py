@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from ._alterations import Alteration, Image, alter, draw_alteration
 from ._landmarks import Points, standard_face
-from ._masks import SHAPES, Mask, MaskRecipe, draw_mask, mask_in_image, mask_on_canvas
+from ._masks import (
+    DEFAULT_SHAPES,
+    Mask,
+    MaskRecipe,
+    draw_mask,
+    mask_in_image,
+    mask_on_canvas,
+)
 
 #: Which of the two copies may be altered.
 ALTERED = ("source", "target", "either")
@@ -21,17 +28,22 @@ ALTERED = ("source", "target", "either")
 #: The paper's blending ratios.
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
+# The source is warped by waves across the face: their number, and the deviation of the
+# shift at a warp of 1, as a share of the box.
+_WAVES, _WARP = 5, 0.015
+
 # How far the source moves, as shares of the box's width and height, and how far it
 # shrinks or, by the inverse, grows.
 _TRANSLATION, _SCALE = np.array([0.03, 0.015]), 0.95
 
 
 class Parts(NamedTuple):
-    """A fake, what was blended into, and where."""
+    """A fake, its target and mask, and the source as it was blended in."""
 
     fake: Image
     target: Image
     mask: Mask
+    source: Image
 
 
 @dataclasses.dataclass(eq=False)
@@ -42,25 +54,35 @@ class Recipe:
     alteration: Alteration
     move: NDArray[np.float64]
     mask: MaskRecipe
+    seed: int
+    warp: NDArray[np.float32]
 
     def apply(
         self,
         image: Image,
         to_image: NDArray[np.float64],
         points: Points | None = None,
+        source: Image | None = None,
     ) -> Parts:
-        """Blend the face in an image with a copy of itself."""
+        """Blend the face in an image with a copy of itself, or with a source."""
         face_size = float(np.sqrt(abs(np.linalg.det(to_image[:, :2]))))
-        altered = alter(image, self.alteration, face_size)
-        source, target = (altered, image) if self.alters_source else (image, altered)
+        if source is None:
+            source = image
+        target = image
+        if self.alters_source:
+            source = alter(source, self.alteration, face_size)
+        else:
+            target = alter(target, self.alteration, face_size)
         full = np.vstack([to_image, [0, 0, 1]])
         inverse = np.linalg.inv(full)
-        moved = cv2.warpAffine(
+        moved: Image = cv2.warpAffine(  # type: ignore[assignment]
             source,
             to_image @ np.vstack([self.move, [0, 0, 1]]) @ inverse,
             image.shape[1::-1],
             borderMode=cv2.BORDER_REFLECT_101,
         )
+        if self.warp.any():
+            moved = self._warped(moved, to_image)
         if points is None:
             on_canvas = self._standard_mask
         else:
@@ -69,7 +91,27 @@ class Recipe:
         mask = mask_in_image(on_canvas, to_image, image.shape)
         # Where the mask is 0, it gives the target to the bit.
         fake = cv2.blendLinear(moved, target, mask, 1 - mask)
-        return Parts(fake, target, mask)  # type: ignore[arg-type]
+        return Parts(fake, target, mask, moved)  # type: ignore[arg-type]
+
+    def _warped(self, image: Image, to_image: NDArray[np.float64]) -> Image:
+        """Shift pixels by smooth waves, which fade away outside of the box."""
+        height, width = image.shape[:2]
+        # From the canvas of the waves, which is twice as wide as the box.
+        step = 2 / (_WAVES - 1)
+        to_pixels = to_image @ np.array([[step, 0, -0.5], [0, step, -0.5], [0, 0, 1]])
+        face_size = np.sqrt(abs(np.linalg.det(to_image[:, :2])))
+        shift = cv2.warpAffine(
+            self.warp, to_pixels, (width, height), flags=cv2.INTER_CUBIC
+        )
+        shift *= np.float32(face_size)
+        y, x = np.indices((height, width), dtype=np.float32)
+        return cv2.remap(  # type: ignore[return-value]
+            image,
+            x + shift[..., 0],
+            y + shift[..., 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
 
     @functools.cached_property
     def _standard_mask(self) -> Mask:
@@ -87,8 +129,9 @@ def draw_recipe(
     color: float = 1.0,
     detail: float = 1.0,
     movement: float = 1.0,
+    warp: float = 0.0,
     altered: str = "source",
-    shapes: Sequence[str] = tuple(SHAPES),
+    shapes: Sequence[str] = DEFAULT_SHAPES,
     ratios: Sequence[float] = RATIOS,
 ) -> Recipe:
     """Draw a fake. The parameters are those of :class:`SelfBlender`."""
@@ -103,4 +146,6 @@ def draw_recipe(
         alteration=draw_alteration(rng, color, detail),
         move=np.column_stack([scale * np.eye(2), offset]),
         mask=draw_mask(rng, shapes, ratios),
+        seed=int(rng.integers(2**63)),
+        warp=(warp * _WARP) * rng.standard_normal((_WAVES, _WAVES, 2), np.float32),
     )

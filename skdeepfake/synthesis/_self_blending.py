@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -16,8 +16,8 @@ from .._face_mask import filled_slots
 from .._random import RandomState, as_generator
 from .._stateless import Versioned
 from ._alterations import Image
-from ._landmarks import box_in_crop, find_points
-from ._masks import SHAPES
+from ._landmarks import Points, box_in_crop, find_points
+from ._masks import DEFAULT_SHAPES, SHAPES
 from ._recipe import ALTERED, RATIOS, Parts, Recipe, draw_recipe
 
 # Smallest side of a crop in pixels.
@@ -52,14 +52,19 @@ class SelfBlender(Versioned, BaseEstimator):
         Strength of the source's movement; 0 for none. At 1 it moves by up to 3 % of the
         width and 1.5 % of the height of the face's box, and is scaled by 0.95 to
         1 / 0.95.
+    warp : float, default=0.0
+        Strength of a smooth warp of the source, as of another expression; 0 for none.
+        At 1 its parts move by some 1.5 % of the box.
     altered : {"source", "target", "either"}, default="source"
         Which copy is altered in step 1. "source" leaves the background as it is;
         "target" alters it, and not the face. "either" draws one of the two for each
         fake, as the paper does; then train with the targets as the real faces
         (:meth:`blend_pairs`).
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
-        Parts of the face, of which one is drawn for each fake: all of it, with the
-        forehead; from the brows down; brows, eyes, nose and mouth; from the nose down.
+        Parts of the face, of which one is drawn for each fake: "whole" is the face with
+        the forehead, "without_forehead" from the brows down, "inner" brows, eyes, nose
+        and mouth, "lower" from the nose down, "eyes" with the brows, "mouth" with the
+        chin. Repeat a name to draw it more often.
     ratios : sequence of float, default=(0.25, 0.5, 0.75, 1, 1, 1)
         Blending ratios, of which one is drawn for each fake. The default is the
         paper's.
@@ -108,6 +113,7 @@ class SelfBlender(Versioned, BaseEstimator):
         "color": [Interval(Real, 0, None, closed="left")],
         "detail": [Interval(Real, 0, 1, closed="both")],
         "movement": [Interval(Real, 0, None, closed="left")],
+        "warp": [Interval(Real, 0, None, closed="left")],
         "altered": [StrOptions(set(ALTERED))],
         "shapes": [tuple, list],
         "ratios": [tuple, list],
@@ -121,8 +127,9 @@ class SelfBlender(Versioned, BaseEstimator):
         color: float = 1.0,
         detail: float = 1.0,
         movement: float = 1.0,
+        warp: float = 0.0,
         altered: str = "source",
-        shapes: Sequence[str] = tuple(SHAPES),
+        shapes: Sequence[str] = DEFAULT_SHAPES,
         ratios: Sequence[float] = RATIOS,
         margin: float = 0.0,
         landmarks: str | os.PathLike[str] | None = None,
@@ -130,6 +137,7 @@ class SelfBlender(Versioned, BaseEstimator):
         self.color = color
         self.detail = detail
         self.movement = movement
+        self.warp = warp
         self.altered = altered
         self.shapes = shapes
         self.ratios = ratios
@@ -207,7 +215,13 @@ class SelfBlender(Versioned, BaseEstimator):
         parts = self._blend(faces, random_state)
         return parts.target, parts.fake
 
-    def _blend(self, X: ArrayLike, random_state: RandomState) -> Parts:
+    def _blend(
+        self,
+        X: ArrayLike,
+        random_state: RandomState,
+        only: NDArray[np.bool_] | None = None,
+    ) -> Parts:
+        """Blend all samples, or only some of an array of several."""
         self._validate_params()
         _check_choices(
             "shapes", self.shapes, tuple(SHAPES).__contains__, ", ".join(SHAPES)
@@ -221,35 +235,45 @@ class SelfBlender(Versioned, BaseEstimator):
             {3: (1, 1), 4: (len(images), 1)}.get(images.ndim, images.shape[:2])
             + images.shape[-3:]
         )
-        fake, target = np.zeros_like(videos), np.zeros_like(videos)
+        fake, target, source = (np.zeros_like(videos) for _ in range(3))
         mask = np.zeros(videos.shape[:-1], np.float32)
         # Seeds, lest a sample's draw depend on how many numbers others have taken.
         seeds = rng.integers(2**63, size=len(videos))
-        for i, filled in enumerate(filled_slots(videos)):
+        wanted = range(len(videos)) if only is None else np.flatnonzero(only).tolist()
+        filled = filled_slots(videos)
+        for i in wanted:
             recipe = draw_recipe(
                 np.random.default_rng(int(seeds[i])),
                 color=float(self.color),
                 detail=float(self.detail),
                 movement=float(self.movement),
+                warp=float(self.warp),
                 altered=self.altered,
                 shapes=self.shapes,
                 ratios=self.ratios,
             )
-            for k in np.flatnonzero(filled):
-                parts = self._apply(recipe, videos[i, k])
-                fake[i, k], target[i, k], mask[i, k] = parts
+            for k in np.flatnonzero(filled[i]).tolist():
+                parts = self._apply(recipe, videos, i, k)
+                fake[i, k], target[i, k], mask[i, k], source[i, k] = parts
         return Parts(
             fake.reshape(images.shape),
             target.reshape(images.shape),
             mask.reshape(images.shape[:-1]),
+            source.reshape(images.shape),
         )
 
-    def _apply(self, recipe: Recipe, image: Image) -> Parts:
+    def _apply(self, recipe: Recipe, videos: Image, sample: int, slot: int) -> Parts:
+        image = videos[sample, slot]
+        points, to_image = self._points(image)
+        return recipe.apply(image, to_image, points)
+
+    def _points(self, image: Image) -> tuple[Points | None, NDArray[np.float64]]:
+        """Find the points of a face, if it can be, and the map from its box."""
         box = box_in_crop(image.shape, float(self.margin))
         points = None
         if self.landmarks is not None:
             points = find_points(image, box, os.fspath(self.landmarks))
-        return recipe.apply(image, box.to_image(), points)
+        return points, box.to_image()
 
 
 def _check_choices(

@@ -40,7 +40,7 @@ AUGMENTATIONS = {
     RandomFlip: {},
     RandomJPEG: {"quality": (20, 80)},
     RandomNoise: {"sigma": 15.0},
-    RandomVideoCompression: {"crf": (20, 30), "pan": 1.0},
+    RandomVideoCompression: {"crf": (20, 30), "pan": 1.0, "scale": (0.5, 2.0)},
 }
 each = pytest.mark.parametrize("kind", AUGMENTATIONS, ids=lambda kind: kind.__name__)
 
@@ -159,6 +159,7 @@ def test_result_of_another_shape_or_dtype_is_refused(images):
         (RandomJPEG(quality=(40.5, 50)), "'quality' .* int"),
         (RandomVideoCompression(crf=(0, 30)), "'crf' parameter"),
         (RandomVideoCompression(pan=-1), "'pan' parameter"),
+        (RandomVideoCompression(scale=(0, 1)), "'scale' parameter"),
     ],
 )
 def test_bad_parameters_are_named(images, one, message):

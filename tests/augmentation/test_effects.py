@@ -403,3 +403,14 @@ def test_a_rectangle_is_not_higher_than_the_image():
     covered = (after != images).any(axis=3)
     np.testing.assert_array_equal(covered.any(axis=2).sum(axis=1), 10)
     np.testing.assert_array_equal(covered.any(axis=1).sum(axis=1), 13)
+
+
+def test_enlarged_images_keep_more_when_compressed(gray_images):
+    """As the artifacts of a large face shrink with it."""
+    images = gray_images[:4]
+    quality = [
+        psnr(images, changed(RandomVideoCompression, images, (36, 36), 0, scale))
+        for scale in ((0.5, 0.5), (1, 1), (2, 2))
+    ]
+    assert (quality[0] < quality[1]).all()
+    assert (quality[1] < quality[2]).all()

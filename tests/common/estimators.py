@@ -16,13 +16,13 @@ from sklearn.utils.validation import validate_data
 
 from skdeepfake.detectors import (
     Attention,
+    BlendedFakes,
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
     Generator,
     Head,
     PlateauCallbacks,
-    SelfBlendedFakes,
     TopK,
     TransferDetector,
 )
@@ -104,7 +104,7 @@ WITHOUT_FIT = [
     Generator(),
     Head(),
     PlateauCallbacks(),
-    SelfBlendedFakes(),
+    BlendedFakes(),
     SelfBlender(),
     TopK(),
 ]

@@ -16,13 +16,13 @@ from sklearn.utils import Bunch
 from skdeepfake.augmentation import KerasAugmentation
 from skdeepfake.detectors import (
     Attention,
+    BlendedFakes,
     CNNDetector,
     GANDetector,
     Head,
-    SelfBlendedFakes,
     TransferDetector,
 )
-from skdeepfake.detectors._aggregation import VideoNetwork
+from skdeepfake.detectors._video_network import VideoNetwork
 from skdeepfake.evaluation import evaluate
 from skdeepfake.inspection import occlusion
 
@@ -320,7 +320,7 @@ def test_frames_of_a_video_are_augmented_and_blended_together(
     X = known.X.repeat(2, axis=2).repeat(2, axis=3)
     params = {
         "augment": KerasAugmentation(layers.Rescaling(0.5)),
-        "fake_source": SelfBlendedFakes(),
+        "fake_source": BlendedFakes(),
     }
     attentive("cnn", **params).fit(X, known.y)
     (frames, present), y, _ = handed[0].batches[0]
@@ -337,7 +337,7 @@ def test_blends_take_the_places_of_videos_of_other_numbers_of_faces(
     """Be it the real ones that have fewer, or the fakes."""
     X = known.X.repeat(2, axis=2).repeat(2, axis=3)
     X[known.y == short, 2:] = 0
-    detector = attentive("cnn", fake_source=SelfBlendedFakes(share=1.0))
+    detector = attentive("cnn", fake_source=BlendedFakes(share=1.0))
     detector.fit(X, known.y)
     n_faces = X.any(axis=(2, 3, 4)).sum(axis=1)
     longest = n_faces[known.y == 0].max()

@@ -20,7 +20,8 @@ from skdeepfake.augmentation import (
     RandomFlip,
     RandomNoise,
 )
-from skdeepfake.detectors import CNNDetector, SelfBlendedFakes
+from skdeepfake.detectors import BlendedFakes, CNNDetector
+from skdeepfake.synthesis import SelfBlender
 
 Tiny = Callable[..., CNNDetector]
 Variant = Callable[..., CNNDetector]
@@ -97,9 +98,20 @@ def test_blends_are_augmented_like_the_faces(
     tiny: Tiny, videos: Bunch, trainings: list[Bunch]
 ) -> None:
     for augment in (None, HALF):
-        tiny(augment=augment, fake_source=SelfBlendedFakes()).fit(videos.X, videos.y)
+        tiny(augment=augment, fake_source=BlendedFakes()).fit(videos.X, videos.y)
     plain, halved = (training.frames for training in trainings)
     np.testing.assert_array_equal(halved, np.rint(plain / 2).astype(np.uint8))
+
+
+def test_a_face_and_its_fake_are_changed_alike(
+    tiny: Tiny, videos: Bunch, trainings: list[Bunch]
+) -> None:
+    same = SelfBlender(color=0, detail=0, movement=0)
+    detector = tiny(augment="strong", fake_source=BlendedFakes(same), batch_size=8)
+    detector.fit(videos.X, videos.y)
+    frames, y = trainings[0].frames, trainings[0].labels.ravel()
+    np.testing.assert_array_equal(frames[y == 0], frames[y == 1])
+    assert len(bytes_of(frames)) > 0.4 * len(frames)  # faces are not changed alike
 
 
 def test_draws_are_those_of_the_seed(

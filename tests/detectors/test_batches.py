@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from skdeepfake._face_mask import filled_slots
-from skdeepfake.detectors._batches import (
-    Batch,
-    Batches,
+from skdeepfake.detectors._batches import Batch, Batches
+from skdeepfake.detectors._indexing import (
     frame_index,
     frames_and_fillers,
     sequence_index,

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from skdeepfake.detectors import CNNDetector, SelfBlendedFakes
+from skdeepfake.detectors import BlendedFakes, CNNDetector
 from skdeepfake.detectors._batches import Batch
 from skdeepfake.detectors._fakes import append_blends, replace_fakes
 from skdeepfake.synthesis import SelfBlender
@@ -70,7 +70,7 @@ def test_real_is_known_by_its_label(
     """And may be the only one."""
     chosen = videos.y == 0 if labels[0] == labels[1] else slice(None)
     X, y = videos.X[chosen], np.asarray(labels)[videos.y][chosen]
-    detector = tiny(fake_source=SelfBlendedFakes()).fit(X, y)
+    detector = tiny(fake_source=BlendedFakes()).fit(X, y)
     assert detector.classes_.tolist() == classes
     given = all_of(handed[0].batches)
     real = classes.index(labels[0])
@@ -91,7 +91,7 @@ def test_real_is_known_by_its_label(
         ([-1, 1], r"\[-1, 1\]"),
     ],
 )
-@pytest.mark.parametrize("fakes", [SelfBlendedFakes(), SelfBlendedFakes(share=0.25)])
+@pytest.mark.parametrize("fakes", [BlendedFakes(), BlendedFakes(share=0.25)])
 def test_labels_of_which_none_is_real_are_refused(
     labels: list, found: str, fakes: Any, tiny: Tiny, videos: Bunch
 ) -> None:
@@ -103,7 +103,7 @@ def test_labels_of_which_none_is_real_are_refused(
     assert not hasattr(detector, "model_")
 
 
-@pytest.mark.parametrize("fakes", ["labels", SelfBlendedFakes(share=0.25)])
+@pytest.mark.parametrize("fakes", ["labels", BlendedFakes(share=0.25)])
 def test_fakes_are_needed_where_they_are_used(
     fakes: Any, tiny: Tiny, videos: Bunch
 ) -> None:
@@ -116,7 +116,7 @@ def test_column_of_labels_is_taken_with_a_warning(
 ) -> None:
     """As everywhere, also where all of them are real."""
     with pytest.warns(UserWarning, match="A column-vector y was passed"):
-        tiny(fake_source=SelfBlendedFakes()).fit(videos.X, np.zeros((10, 1), int))
+        tiny(fake_source=BlendedFakes()).fit(videos.X, np.zeros((10, 1), int))
     assert len(handed) == 1
 
 
@@ -127,7 +127,7 @@ def test_given_fakes_are_left_out(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
     real = videos.y == 0
-    detector = tiny(fake_source=SelfBlendedFakes(), batch_size=10)
+    detector = tiny(fake_source=BlendedFakes(), batch_size=10)
     detector.fit(videos.X, videos.y)
     assert detector.class_count_.tolist() == [6, 6]
     detector.fit(videos.X[real], videos.y[real])
@@ -141,7 +141,7 @@ def test_given_fakes_are_left_out(
 def test_batch_is_half_of_real_faces_and_half_of_fakes_of_them(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
-    tiny(fake_source=SelfBlendedFakes(), batch_size=8).fit(videos.X, videos.y)
+    tiny(fake_source=BlendedFakes(), batch_size=8).fit(videos.X, videos.y)
     (training,) = handed
     assert training.batches.num_batches == 6
     n_changed = 0
@@ -163,9 +163,7 @@ def test_batch_is_half_of_real_faces_and_half_of_fakes_of_them(
 def test_epoch_makes_other_fakes_of_the_same_faces(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
-    tiny(fake_source=SelfBlendedFakes(), validation_fraction=0.5).fit(
-        videos.X, videos.y
-    )
+    tiny(fake_source=BlendedFakes(), validation_fraction=0.5).fit(videos.X, videos.y)
     (training,) = handed
     epochs = []
     for _ in range(2):
@@ -190,7 +188,7 @@ def test_same_seed_makes_the_same_fakes(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
     for seed in (0, 0, 1):
-        tiny(fake_source=SelfBlendedFakes(), random_state=seed).fit(videos.X, videos.y)
+        tiny(fake_source=BlendedFakes(), random_state=seed).fit(videos.X, videos.y)
     first, again, other = (all_of(training.batches).frames for training in handed)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(np.unique(first, axis=0), np.unique(other, axis=0))
@@ -215,7 +213,7 @@ def test_classes_weigh_what_is_asked_and_faces_what_their_video_weighs(
     handed: list[Bunch],
 ) -> None:
     own = np.arange(1, 11) / 2
-    tiny(fake_source=SelfBlendedFakes(), class_weight=class_weight, batch_size=80).fit(
+    tiny(fake_source=BlendedFakes(), class_weight=class_weight, batch_size=80).fit(
         videos.X, videos.y, sample_weight=own
     )
     given = all_of(handed[0].batches)
@@ -229,7 +227,7 @@ def test_groups_of_real_videos_stand_on_one_side(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
     groups = np.array([0, 9, 0, 9, 1, 1, 9, 2, 9, 2])
-    detector = tiny(fake_source=SelfBlendedFakes(), validation_fraction=0.34)
+    detector = tiny(fake_source=BlendedFakes(), validation_fraction=0.34)
     detector.fit(videos.X, videos.y, groups=groups)
     held_out = all_of(handed[0].validation_data)
     held = [any(is_one_of(held_out.frames, videos.X[[v]])) for v in range(10)]
@@ -329,7 +327,7 @@ def test_mixed_fakes_are_given_ones_and_blends(
     labels: list, tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
     detector = tiny(
-        fake_source=SelfBlendedFakes(share=0.5), batch_size=40, validation_fraction=0.5
+        fake_source=BlendedFakes(share=0.5), batch_size=40, validation_fraction=0.5
     )
     y = np.array(labels)[videos.y]
     detector.fit(videos.X, y)
@@ -354,7 +352,7 @@ def test_epochs_of_one_class_alone_can_be_mixed(
 ) -> None:
     """There is nothing to blend, and the fakes stay as they are."""
     fake = videos.y == 1
-    detector = tiny(fake_source=SelfBlendedFakes(share=1.0))
+    detector = tiny(fake_source=BlendedFakes(share=1.0))
     detector.partial_fit(videos.X[fake], videos.y[fake], classes=[0, 1])
     given = all_of(handed[0].batches)
     assert all(is_one_of(given.frames, videos.X[fake]))
@@ -367,13 +365,13 @@ def test_epochs_of_one_class_alone_can_be_mixed(
     ("params", "message"),
     [
         (
-            {"fake_source": SelfBlendedFakes(share=0.5)},
-            r"fake_source=SelfBlendedFakes\(share=0.5\) changes RGB images of uint8",
+            {"fake_source": BlendedFakes(share=0.5)},
+            r"fake_source=BlendedFakes\(share=0.5\) changes RGB images of uint8",
         ),
         ({"augment": "flip"}, "augment='flip' changes RGB images"),
         (
-            {"augment": "flip", "fake_source": SelfBlendedFakes()},
-            r"augment='flip' and fake_source=SelfBlendedFakes\(\) changes? RGB",
+            {"augment": "flip", "fake_source": BlendedFakes()},
+            r"augment='flip' and fake_source=BlendedFakes\(\) changes? RGB",
         ),
     ],
 )
@@ -387,14 +385,14 @@ def test_faces_that_are_no_bytes_are_refused(
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.1])
 def test_share_is_checked(share: float, tiny: Tiny, videos: Bunch) -> None:
-    with pytest.raises(ValueError, match="'share' parameter of SelfBlendedFakes"):
-        tiny(fake_source=SelfBlendedFakes(share=share)).fit(videos.X, videos.y)
+    with pytest.raises(ValueError, match="'share' parameter of BlendedFakes"):
+        tiny(fake_source=BlendedFakes(share=share)).fit(videos.X, videos.y)
 
 
 def test_parameters_of_the_blender_are_the_detectors(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
-    detector = tiny(fake_source=SelfBlendedFakes(SelfBlender(margin=0.25)))
+    detector = tiny(fake_source=BlendedFakes(SelfBlender(margin=0.25)))
     assert detector.get_params()["fake_source__blender__margin"] == 0.25
     prefix = "fake_source__blender__"
     detector.set_params(**{f"{prefix}color": 0, f"{prefix}detail": 0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
@@ -645,3 +646,27 @@ def test_fit_starts_anew(tiny: Tiny, videos: Bunch, trainings: list[Bunch]) -> N
     assert same(trainings[0].initial_weights, trainings[2].initial_weights)
     assert len(detector.history_["loss"]) == 1
     assert detector.class_count_.tolist() == [6, 4]
+
+
+def test_a_training_that_was_interrupted_can_be_resumed(
+    tiny: Tiny, videos: Bunch, tmp_path: Path
+) -> None:
+    """By Keras' own callback, to the very weights that it would have had."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    backup = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+    # But for dropout, whose state Keras does not keep.
+    params = {"epochs": 4, "optimizer": "adam", "dropout": 0, "augment": "light"}
+    whole = tiny(**params).fit(videos.X, videos.y)
+    with pytest.raises(KeyboardInterrupt):
+        tiny(callbacks=[backup, Interrupt()], **params).fit(videos.X, videos.y)
+    resumed = tiny(callbacks=[backup], **params).fit(videos.X, videos.y)
+    assert len(resumed.history_["loss"]) == 2
+    for expected, found in zip(
+        whole.model_.get_weights(), resumed.model_.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

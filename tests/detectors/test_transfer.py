@@ -18,7 +18,7 @@ from sklearn.utils import Bunch
 from skdeepfake import persistence
 from skdeepfake._backbones import BACKBONES, Backbone
 from skdeepfake.augmentation import KerasAugmentation
-from skdeepfake.detectors import SelfBlendedFakes, TransferDetector, _transfer
+from skdeepfake.detectors import BlendedFakes, TransferDetector, _transfer
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,8 @@ def test_frozen_part_is_computed_of_videos_held_out_too(
     [
         # The head sees no augmentation.
         ({"augment": "flip"}, [40]),
-        ({"fake_source": SelfBlendedFakes()}, []),
-        ({"fake_source": SelfBlendedFakes(share=0.5)}, []),
+        ({"fake_source": BlendedFakes()}, []),
+        ({"fake_source": BlendedFakes(share=0.5)}, []),
     ],
     ids=["augmented", "self-blended", "mixed"],
 )
@@ -300,7 +300,7 @@ def test_whole_network_is_trained_on_the_faces(
     assert training.frames.shape == (40, 16, 16, 3)
 
 
-@pytest.mark.parametrize("source", ["labels", SelfBlendedFakes()], ids=str)
+@pytest.mark.parametrize("source", ["labels", BlendedFakes()], ids=str)
 def test_head_sees_no_augmentation(
     source: Any, videos: Bunch, trainings: list[Bunch]
 ) -> None:

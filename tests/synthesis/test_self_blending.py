@@ -508,3 +508,31 @@ def test_what_is_no_crop_is_refused(wrong):
     found = f"faces has the shape {wrong.shape} and the dtype {wrong.dtype}, but must"
     with pytest.raises(ValueError, match=re.escape(found)):
         SelfBlender().blend(wrong)
+
+
+# -- the warp --------------------------------------------------------------------
+
+
+def test_a_warp_moves_parts_of_the_face_by_its_strength(face):
+    still = {"color": 0, "detail": 0, "movement": 0, "ratios": (1,)}
+    changes = [
+        np.mean(
+            [
+                np.abs(fake.astype(int) - face)[mask == 1].mean()
+                for fake, mask in blends(face, 8, warp=warp, **still)
+            ]
+        )
+        for warp in (0, 0.5, 2)
+    ]
+    assert changes[0] == 0
+    assert 1 < changes[1] < changes[2]
+    ramp = np.zeros((96, 96, 3), np.uint8)
+    ramp[:] = np.arange(96)[:, np.newaxis] + 50  # one gray level per pixel
+    shifts = np.concatenate(
+        [
+            (fake.astype(int) - ramp)[mask == 1].ravel()
+            for fake, mask in blends(ramp, 30, warp=1, **still)
+        ]
+    )
+    assert 0.4 < shifts.std() / (0.015 * 48) < 1.1  # pixels, of a box of 48
+    assert abs(shifts.mean()) < 0.3

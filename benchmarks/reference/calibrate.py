@@ -1,0 +1,273 @@
+"""Calibrate trained weights, choose the thresholds, and write the detector's file.
+
+    python benchmarks/reference/calibrate.py WEIGHTS.npz --landmarks FILE
+        --cache FOLDER --out FILE [--json FILE]
+
+A score is the mean of the log-odds of the frames of a video. Everything is estimated on
+held-out persons and held-out face images, seen through several encodings: real clips,
+and fakes made of them. The slope is that of a logistic regression (Platt scaling). The
+offset puts the probability of 0.5 where, at each encoding, at most one in twenty of the
+real ones is above; the share of fakes to which the probabilities then belong is printed
+and stored. False alarms are those of persons and images that the threshold was not
+chosen on (cross-fitting).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from _data import ENCODINGS, MARGIN, SIZE, Faces, load_faces
+from _measures import CONDITIONS, Measures
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import beta
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from _clips import DATA
+
+from skdeepfake.augmentation import RandomVideoCompression
+from skdeepfake.detectors import PretrainedDetector
+from skdeepfake.pretrained import write_detector
+from skdeepfake.synthesis import FaceSwapper, SelfBlender
+
+#: Frames that the detector takes from a video.
+N_FRAMES = 16
+
+#: Frames of the clip that is made of a face image.
+IMAGE_FRAMES = 3
+
+FALSE_ALARMS = 0.05
+
+#: Videos with a lower probability are called real.
+REAL_BELOW = 0.2
+
+#: How clips of face images are encoded: CRF, and the scale at which that is done. They
+#: are not halved: their faces have some 105 pixels.
+OF_IMAGES = {
+    "crf18": (18, 1.0),
+    "crf28": (28, 1.0),
+    "crf35": (35, 1.0),
+    "crf42": (42, 1.5),
+}
+
+
+class Scored(NamedTuple):
+    """Scores of videos."""
+
+    score: NDArray[np.float64]
+    y: NDArray[np.int_]
+    kind: NDArray[np.str_]  # "clip" or "image"
+    encoding: NDArray[np.str_]
+    group: NDArray[np.str_]  # the person, or the image
+
+
+def score_all(
+    detector: PretrainedDetector,
+    faces: Faces,
+    measures: Measures,
+    *,
+    landmarks: str,
+    memory: joblib.Memory,
+) -> Scored:
+    """Score all held-out videos."""
+    parts: list[tuple[NDArray, int, str, str, Any]] = []
+
+    def add(X: NDArray, y: int, kind: str, encoding: str, groups: Any) -> None:
+        parts.append((log_odds(detector, X), y, kind, encoding, groups))
+
+    for name in np.unique(faces.names[faces.held_out & (faces.encodings != "image")]):
+        for encoding in ENCODINGS:
+            chosen = (faces.names == name) & (faces.encodings == encoding)
+            if chosen.any():
+                add(faces.X[chosen][np.newaxis], 0, "clip", encoding, [name])
+    for condition in CONDITIONS:
+        X, y = measures.clips[condition]
+        groups = measures.clip_groups[y == 1]
+        add(X[y == 1], 1, "clip", condition, groups)
+    images = faces.held_out & (faces.encodings == "image")
+    names = faces.names[images]
+    clips = memory.cache(_clips_of_images)(faces.X[images], landmarks)
+    for (what, encoding), X in clips.items():
+        add(X, int(what != "real"), "image", encoding, names)
+    columns: list[list[Any]] = [[], [], [], [], []]
+    for score, y, kind, encoding, groups in parts:
+        for values, column in zip(
+            (score, [y] * len(score), [kind] * len(score), [encoding] * len(score)),
+            columns,
+            strict=False,
+        ):
+            column.extend(values)
+        columns[4].extend(groups)
+    return Scored(*map(np.array, columns))
+
+
+def log_odds(detector: PretrainedDetector, X: NDArray) -> NDArray[np.float64]:
+    """Compute the scores of videos."""
+    proba = detector.predict_proba(X)[:, 1]
+    return logit(np.clip(proba, 1e-12, 1 - 1e-12))
+
+
+def _clips_of_images(
+    X: NDArray[np.uint8], landmarks: str
+) -> dict[tuple[str, str], NDArray[np.uint8]]:
+    common: dict[str, Any] = {"margin": MARGIN, "landmarks": landmarks}
+    kinds = {
+        "real": X,
+        "blend": SelfBlender(**common).blend(X, 3),
+        "swap": FaceSwapper(**common).blend(X, 3),
+    }
+    found = {}
+    for what, images in kinds.items():
+        for encoding, (crf, scale) in OF_IMAGES.items():
+            # Each is panned in several ways, so that its frames differ.
+            compress = RandomVideoCompression(
+                (crf, crf), scale=(scale, scale), probability=1
+            )
+            frames = [compress(images, seed) for seed in range(IMAGE_FRAMES)]
+            found[what, encoding] = np.stack(frames, axis=1)
+    return found
+
+
+def slope(scored: Scored) -> tuple[float, float]:
+    """Fit a logistic regression, both classes and both kinds of equal weight."""
+    weight = np.ones(len(scored.y))
+    for y in (0, 1):
+        for kind in ("clip", "image"):
+            mine = (scored.y == y) & (scored.kind == kind)
+            weight[mine] = 1 / mine.sum()
+    weight *= len(weight) / weight.sum()
+    fitted = LogisticRegression(C=1e6).fit(
+        scored.score[:, np.newaxis], scored.y, sample_weight=weight
+    )
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def threshold(scored: Scored, kind: str) -> float:
+    """Find where at most so many of the real ones are above, at each encoding."""
+    real = (scored.y == 0) & (scored.kind == kind)
+    quantiles = [
+        np.quantile(
+            scored.score[real & (scored.encoding == encoding)],
+            1 - FALSE_ALARMS,
+            method="higher",
+        )
+        for encoding in np.unique(scored.encoding[real])
+    ]
+    return float(max(quantiles))
+
+
+def cross_fitted(scored: Scored, kind: str, n_folds: int = 10) -> NDArray[np.bool_]:
+    """Tell which of the real ones are flagged by the threshold of the others."""
+    mine = np.flatnonzero((scored.y == 0) & (scored.kind == kind))
+    groups = np.unique(scored.group[mine])
+    order = np.random.default_rng(0).permutation(len(groups))
+    fold = order[np.searchsorted(groups, scored.group[mine])] % min(
+        n_folds, len(groups)
+    )
+    flagged = np.zeros(len(mine), bool)
+    for number in np.unique(fold):
+        others = Scored(*(column[mine[fold != number]] for column in scored))
+        limit = threshold(others, kind)
+        flagged[fold == number] = scored.score[mine[fold == number]] > limit
+    return flagged
+
+
+def interval(k: int, n: int) -> tuple[float, float]:
+    """Give the interval of a share (Clopper and Pearson, 95 %)."""
+    low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
+    return low, 1.0 if k == n else float(beta.ppf(0.975, k + 1, n - k))
+
+
+def report(scored: Scored, limit: float) -> dict[str, Any]:
+    """Print what is found and what is flagged."""
+    found: dict[str, Any] = {}
+    for kind in ("clip", "image"):
+        mine = scored.kind == kind
+        real, fake = mine & (scored.y == 0), mine & (scored.y == 1)
+        found[f"{kind}: AUC"] = roc_auc_score(scored.y[mine], scored.score[mine])
+        flagged = cross_fitted(scored, kind)
+        encodings = scored.encoding[real]
+        for encoding in dict.fromkeys(encodings):
+            k, n = (
+                int(flagged[encodings == encoding].sum()),
+                int((encodings == encoding).sum()),
+            )
+            found[f"{kind}: false alarms, {encoding}"] = f"{k} of {n}"
+        k, n = int(flagged.sum()), len(flagged)
+        low, high = interval(k, n)
+        found[f"{kind}: false alarms"] = f"{k} of {n} ({low:.3f} to {high:.3f})"
+        found[f"{kind}: fakes found"] = float((scored.score[fake] > limit).mean())
+    for name, value in found.items():
+        print(
+            f"{name}: {value:.3f}" if isinstance(value, float) else f"{name}: {value}"
+        )
+    return found
+
+
+def main() -> None:
+    """Calibrate."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--landmarks", required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+
+    with np.load(args.weights) as stored:
+        arrays = dict(stored)
+    detector = PretrainedDetector()
+    detector._set_fitted(arrays, classes=[0, 1], class_count=[1, 1], size=(SIZE, SIZE))
+    memory = joblib.Memory(args.cache, verbose=0)
+    faces = load_faces(args.data, args.cache)
+    measures = Measures(faces, args.data, args.cache, args.landmarks)
+    scored = score_all(
+        detector, faces, measures, landmarks=args.landmarks, memory=memory
+    )
+    a, b = slope(scored)
+    limit = max(threshold(scored, kind) for kind in ("clip", "image"))
+    # sigmoid(a * score + b) holds for equal shares; the offset moves them.
+    share = float(expit(-(a * limit + b)))
+    print(f"slope {a:.3f}, threshold {limit:.3f}, share of fakes {share:.3f}")
+    found = report(scored, limit)
+    head = "probability_of_fake"
+    kernel, bias = (
+        arrays[f"{head}/{part}"].astype(float) for part in ("kernel", "bias")
+    )
+    arrays[f"{head}/kernel"] = kernel.astype(float) * a
+    arrays[f"{head}/bias"] = (bias - limit) * a
+    facts = {
+        "size": SIZE,
+        "margin": MARGIN,
+        "n_frames": N_FRAMES,
+        "class_count": [round(1000 * (1 - share)), round(1000 * share)],
+        "real_below": REAL_BELOW,
+        "fake_above": 0.5,
+    }
+    sha256 = write_detector(args.out, arrays, facts)
+    proba = expit(a * (scored.score - limit))
+    for y, name in enumerate(("real", "fake")):
+        mine = proba[scored.y == y]
+        print(
+            f"{name}: {(mine < REAL_BELOW).mean():.3f} called real, "
+            f"{(mine >= 0.5).mean():.3f} called fake"
+        )
+    print(f"{args.out.name}: {args.out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")
+    if args.json:
+        args.json.write_text(json.dumps({"share": share, **found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

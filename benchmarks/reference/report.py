@@ -1,0 +1,179 @@
+"""Measure a detector for its card, on held-out real faces and fakes made of them.
+
+    python benchmarks/reference/report.py [DETECTOR.npz] --landmarks FILE --cache FOLDER
+
+DETECTOR is a file that `calibrate.py` wrote; by default the reference detector. Prints
+tables in Markdown: AUC with intervals of 95 % (bootstrap over persons, or images),
+the distortions of DeeperForensics-1.0 applied to the face crops, sizes of the face,
+numbers of frames, kinds of fakes, and seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from _data import MARGIN, SIZE, load_faces
+from _measures import CONDITIONS, Measures
+from numpy.typing import NDArray
+from scipy.special import logit
+from sklearn.metrics import roc_auc_score
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from _clips import DATA
+from _report import environment
+
+from skdeepfake.augmentation import RandomVideoCompression
+from skdeepfake.metrics import group_bootstrap
+from skdeepfake.perturbations import DISTORTIONS, distort
+from skdeepfake.pretrained import load_detector
+from skdeepfake.synthesis import FaceSwapper, SelfBlender
+
+#: Sides of dlib's box in pixels.
+FACE_SIZES = (100, 70, 50, 35, 25)
+
+SHAPES = ("whole", "without_forehead", "lower", "inner", "eyes", "mouth")
+
+#: Rate factors of the distortion VC.
+VC = (30, 32, 35, 38, 40)
+
+
+class Scorer:
+    """Scores of faces and videos by a detector."""
+
+    def __init__(self, detector: Any) -> None:
+        self.detector = detector
+
+    def __call__(self, X: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Give log-odds of images or videos."""
+        proba = self.detector.predict_proba(X)[:, 1]
+        return logit(np.clip(proba, 1e-12, 1 - 1e-12))
+
+
+def auc(y: NDArray, score: NDArray, groups: NDArray) -> str:
+    """Write an area under the ROC curve with its interval."""
+    found = group_bootstrap(roc_auc_score, y, score, groups=groups, random_state=0)
+    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table."""
+    print("|", " | ".join(columns), "|")
+    print("|" + "---|" * len(columns))
+    for row in rows:
+        cells = [f"{c:.2f}" if isinstance(c, float) else str(c) for c in row]
+        print("|", " | ".join(cells), "|")
+    print(flush=True)
+
+
+def changed(X: NDArray[np.uint8], change: Any) -> NDArray[np.uint8]:
+    """Change the faces of videos."""
+    filled = X.any(axis=(2, 3, 4))
+    result = np.zeros_like(X)
+    result[filled] = [change(face) for face in X[filled]]
+    return result
+
+
+def compressed(X: NDArray[np.uint8], crf: float) -> NDArray[np.uint8]:
+    """Compress the faces of videos by H.264."""
+    filled = X.any(axis=(2, 3, 4))
+    result = np.zeros_like(X)
+    result[filled] = RandomVideoCompression((crf, crf), probability=1)(X[filled], 0)
+    return result
+
+
+def shrunk(face: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Show a face as if its box had been smaller."""
+    small = round(side * (1 + 2 * MARGIN))
+    image = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, (SIZE, SIZE))  # type: ignore[return-value]
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("detector", type=Path, nargs="?")
+    parser.add_argument("--landmarks", required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--cache", type=Path, required=True)
+    args = parser.parse_args()
+
+    pipeline = load_detector(args.detector or "reference")
+    score = Scorer(pipeline[-1])
+    faces = load_faces(args.data, args.cache)
+    measures = Measures(faces, args.data, args.cache, args.landmarks)
+    print("environment:", environment(), "\n")
+
+    names = measures.clip_groups
+    rows = []
+    for name, (X, y) in measures.images.items():
+        groups = np.tile(np.arange(len(X) // 2), 2)
+        rows.append([name, len(X) // 2, auc(y, score(X), groups)])
+    for name in CONDITIONS:
+        X, y = measures.clips[name]
+        row = [f"swaps between clips, {name}", len(np.unique(names))]
+        rows.append([*row, auc(y, score(X), names)])
+    table(["held-out fakes", "images or persons", "AUC"], rows)
+    real, fake = score(measures.pair)
+    print(f"SDFVD pair, log-odds: real {real:.2f}, fake {fake:.2f}\n")
+
+    X, y = measures.clips["as is"]
+    rows = []
+    for code in DISTORTIONS:
+        row: list[Any] = [code]
+        for level in range(1, 6):
+            seen = (
+                compressed(X, VC[level - 1])
+                if code == "VC"
+                else changed(X, lambda f: distort(f, code, level, random_state=0))  # noqa: B023
+            )
+            row.append(float(roc_auc_score(y, score(seen))))
+        rows.append(row)
+    table(["AUC of swaps, by distortion", *map(str, range(1, 6))], rows)
+
+    rows = [
+        [side, auc(y, score(changed(X, lambda f: shrunk(f, side))), names)]  # noqa: B023
+        for side in FACE_SIZES
+    ]
+    table(["side of the face, pixels", "AUC of swaps"], rows)
+    rows = [[n, auc(y, score(X[:, :: 8 // n][:, :n]), names)] for n in (1, 2, 4, 8)]
+    table(["frames per video", "AUC of swaps"], rows)
+
+    held_out = np.flatnonzero(faces.held_out & (faces.encodings == "image"))[:250]
+    images = faces.X[held_out]
+    y = np.repeat([0, 1], len(images))
+    groups = np.tile(np.arange(len(images)), 2)
+    of_real, rows = score(images), []
+    common: dict[str, Any] = {"margin": MARGIN, "landmarks": args.landmarks}
+    kinds: list[tuple[str, Any]] = [
+        *((f"self-blended: {s}", SelfBlender(shapes=(s,), **common)) for s in SHAPES),
+        ("swapped, feathered mask", FaceSwapper(cloning=0, **common)),
+        ("swapped, gradient blending", FaceSwapper(cloning=1, **common)),
+    ]
+    for name, blender in kinds:
+        both = np.concatenate([of_real, score(blender.blend(images, 4))])
+        rows.append([name, auc(y, both, groups)])
+    table(["kind of fake, single images", "AUC"], rows)
+
+    crops = images[: 16 * 8].reshape(8, 16, SIZE, SIZE, 3)
+    for engine in ("opencv", "onnxruntime"):
+        detector = load_detector(args.detector or "reference")[-1]
+        detector.set_params(engine=engine)
+        detector.predict_proba(crops)
+        began = time.perf_counter()
+        detector.predict_proba(crops)
+        milliseconds = (time.perf_counter() - began) / (8 * 16) * 1e3
+        print(f"{engine}: {milliseconds:.1f} ms a face")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Engines that run a network written as ONNX, without Keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+#: Names of the engines, and "auto" for the fastest that is installed.
+ENGINES = ("auto", "onnxruntime", "opencv")
+
+Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def make_engine(network: bytes, engine: str = "auto") -> Compute:
+    """Make a function from batches to the output of a network.
+
+    Raises an ImportError if onnxruntime is asked for and not installed.
+    """
+    has_onnxruntime = importlib.util.find_spec("onnxruntime") is not None
+    if engine == "onnxruntime" and not has_onnxruntime:
+        raise ImportError(
+            "engine='onnxruntime' needs the package onnxruntime, which is not "
+            "installed: pip install onnxruntime, or use engine='opencv'"
+        )
+    if engine == "opencv" or not has_onnxruntime:
+        net = cv2.dnn.readNetFromONNX(np.frombuffer(network, np.uint8))
+
+        def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            net.setInput(batch)
+            return net.forward()  # type: ignore[return-value]
+
+        return compute
+    return run_by_onnxruntime(network)
+
+
+def run_by_onnxruntime(network: bytes | str) -> Compute:
+    """Load a network of one input and one output, or the file of one."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # joblib tells its workers so how many threads each may take; 0 is all.
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
+    session = onnxruntime.InferenceSession(
+        network, options, providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {name: batch})[0]

@@ -1,0 +1,97 @@
+"""Networks written as ONNX, for engines that run without Keras.
+
+The format is a protocol buffer: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+Only what a chain of convolutions needs is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_OPSET, _IR_VERSION, _FLOAT = 13, 8, 1
+
+# Types of attributes.
+_A_FLOAT, _AN_INT, _INTS = 1, 2, 7
+
+
+class Graph:
+    """A graph that grows node by node; each method returns the name of its output."""
+
+    def __init__(self, input_shape: Sequence[int | str]) -> None:
+        self.input_shape = input_shape
+        self._nodes: list[bytes] = []
+        self._tensors: list[bytes] = []
+
+    def node(self, kind: str, *inputs: str, **attributes: float | Sequence[int]) -> str:
+        """Add a node."""
+        output = f"{kind}_{len(self._nodes)}"
+        message = b"".join(_text(1, name) for name in inputs) + _text(2, output)
+        message += _text(4, kind)
+        for name, value in attributes.items():
+            message += _field(5, _text(1, name) + _value(value))
+        self._nodes.append(_field(1, message))
+        return output
+
+    def tensor(self, values: NDArray) -> str:
+        """Add a constant."""
+        name = f"tensor_{len(self._tensors)}"
+        values = np.ascontiguousarray(values, dtype="<f4")
+        message = b"".join(_number(1, side) for side in values.shape)
+        message += _number(2, _FLOAT) + _text(8, name) + _field(9, values.tobytes())
+        self._tensors.append(_field(5, message))
+        return name
+
+    def to_bytes(self, output: str, output_shape: Sequence[int | str]) -> bytes:
+        """Write the model, whose input is called "input"."""
+        graph = b"".join(self._nodes) + _text(2, "network") + b"".join(self._tensors)
+        graph += _field(11, _described("input", self.input_shape))
+        graph += _field(12, _described(output, output_shape))
+        opset = _field(8, _text(1, "") + _number(2, _OPSET))
+        return _number(1, _IR_VERSION) + opset + _field(7, graph)
+
+
+def _described(name: str, shape: Sequence[int | str]) -> bytes:
+    sides = b"".join(
+        _field(1, _text(2, side) if isinstance(side, str) else _number(1, side))
+        for side in shape
+    )
+    kind = _number(1, _FLOAT) + _field(2, sides)
+    return _text(1, name) + _field(2, _field(1, kind))
+
+
+def _value(value: float | Sequence[int]) -> bytes:
+    if isinstance(value, float):
+        kind, written = _A_FLOAT, _tag(2, 5) + np.float32(value).tobytes()
+    elif isinstance(value, int):
+        kind, written = _AN_INT, _number(3, value)
+    else:
+        kind, written = _INTS, b"".join(_number(8, each) for each in value)
+    return written + _number(20, kind)
+
+
+def _tag(number: int, wire_type: int) -> bytes:
+    return _varint(number << 3 | wire_type)
+
+
+def _number(number: int, value: int) -> bytes:
+    return _tag(number, 0) + _varint(value)
+
+
+def _text(number: int, value: str) -> bytes:
+    return _field(number, value.encode())
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _tag(number, 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    parts = bytearray()
+    while value > 127:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)

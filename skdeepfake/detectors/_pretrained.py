@@ -1,0 +1,263 @@
+"""A detector that answers without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from .._efficientnet_lite import (
+    detector_shapes,
+    detector_to_onnx,
+    preprocess_input,
+    set_arrays,
+    to_arrays,
+)
+from .._engines import ENGINES, make_engine
+from .._stateless import Versioned
+from ..exceptions import ModelFileError
+from ._aggregation import AGGREGATIONS, TopK
+from ._input import check_frames, check_same_frames
+from ._prediction import VideoPredictor
+
+if TYPE_CHECKING:
+    import keras
+
+    from ._transfer import TransferDetector
+
+_BACKBONE = "efficientnet_lite0"
+
+
+class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimator):
+    """A trained network that predicts without Keras.
+
+    It is the last step of what :func:`skdeepfake.load_detector` returns: an
+    EfficientNet-lite0 that takes single faces, run by OpenCV or onnxruntime. So a
+    process that only predicts imports neither Keras nor TensorFlow.
+
+    `fit` trains another network of that kind, by the `trainer`, which needs Keras.
+
+    Parameters
+    ----------
+    trainer : TransferDetector or None, default=None
+        Detector that `fit` trains, with ``backbone="efficientnet_lite0"``. None is
+        ``TransferDetector(backbone="efficientnet_lite0", weights="reference")``,
+        which starts from the weights of the reference detector.
+    aggregation : {"mean", "median", "max", "logit_mean"}, TopK or callable, \
+            default="logit_mean"
+        How the probabilities of the frames of a video become that of the video.
+    no_face : {"prior", "raise"}, default="prior"
+        What a video without any face gets: the class prior with a
+        :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
+        :class:`~skdeepfake.exceptions.NoFaceError`.
+    batch_size : int, default=32
+        Frames per step of prediction.
+    engine : {"auto", "onnxruntime", "opencv"}, default="auto"
+        What runs the network. "auto" is onnxruntime if it is installed, which is some
+        two to three times as fast.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The classes; the second is the one whose probability the network gives.
+    class_count_ : ndarray of shape (2,)
+        Number of training videos of each class.
+    class_prior_ : ndarray of shape (2,)
+        Share of each class among the training videos.
+    weights_ : dict of str to ndarray
+        Weights of the network by the names of its layers.
+    frame_shape_ : tuple of int
+        Height, width and channels of the faces.
+    frame_dtype_ : dtype
+        Data type of the faces.
+
+    See Also
+    --------
+    skdeepfake.load_detector : Load the reference detector.
+    TransferDetector : Trains such networks.
+
+    Examples
+    --------
+    >>> from skdeepfake import load_detector
+    >>> load_detector()[-1]
+    PretrainedDetector()
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "trainer": [HasMethods(["fit", "build_network"]), None],
+        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, callable],
+        "no_face": [StrOptions({"prior", "raise"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "engine": [StrOptions(set(ENGINES))],
+        "verbose": ["verbose"],
+    }
+
+    weights_: dict[str, NDArray]
+    frame_shape_: tuple[int, int, int]
+
+    # The engine that was made, of which weights, and the same network in Keras.
+    _engine: Any = None
+    _network: Any = None
+
+    def __init__(
+        self,
+        trainer: Any = None,
+        *,
+        aggregation: Any = "logit_mean",
+        no_face: str = "prior",
+        batch_size: int = 32,
+        engine: str = "auto",
+        verbose: int = 0,
+    ) -> None:
+        self.trainer = trainer
+        self.aggregation = aggregation
+        self.no_face = no_face
+        self.batch_size = batch_size
+        self.engine = engine
+        self.verbose = verbose
+
+    def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> PretrainedDetector:
+        """Train a network of this kind by the `trainer`.
+
+        Parameters
+        ----------
+        X : ndarray of uint8, shape (n_videos, n_frames, height, width, 3)
+            RGB faces, or (n_images, height, width, 3); slots that are all zeros hold no
+            face.
+        y : array-like of shape (n_videos,)
+            Two classes, such as 0 for real and 1 for fake.
+        **fit_params : dict
+            `sample_weight` and `groups`, as the trainer takes them.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter is not valid, or `trainer` has another backbone.
+        """
+        self._validate_params()
+        trainer = self._make_trainer()
+        if getattr(trainer, "backbone", None) != _BACKBONE:
+            raise ValueError(
+                f"trainer={trainer!r} must be a TransferDetector with "
+                f"backbone={_BACKBONE!r}"
+            )
+        trainer.fit(X, y, **fit_params)
+        self._set_fitted(
+            to_arrays(trainer.model_),
+            classes=trainer.classes_,
+            class_count=trainer.class_count_,
+            size=trainer.frame_shape_[:2],
+        )
+        return self
+
+    def _make_trainer(self) -> TransferDetector:
+        from ._transfer import TransferDetector
+
+        if self.trainer is None:
+            return TransferDetector(backbone=_BACKBONE, weights="reference")
+        return clone(self.trainer)
+
+    def _set_fitted(
+        self,
+        weights: Mapping[str, NDArray],
+        *,
+        classes: ArrayLike,
+        class_count: ArrayLike,
+        size: tuple[int, int],
+    ) -> None:
+        """Take the weights of a network that was trained."""
+        self.weights_ = {name: np.asarray(array) for name, array in weights.items()}
+        self.classes_ = np.asarray(classes)
+        self.class_count_ = np.asarray(class_count)
+        self.frame_shape_ = (*size, 3)
+        self.frame_dtype_ = np.dtype(np.uint8)
+        self._engine = self._network = None
+        check_weights(self.weights_)
+
+    @property
+    def model_(self) -> keras.Model:
+        """The same network in Keras, which is imported for it."""
+        if self._network is None:
+            from ._transfer import TransferDetector
+
+            builder = TransferDetector(backbone=_BACKBONE, weights=None)
+            builder.frame_shape_ = self.frame_shape_
+            builder.frame_dtype_ = self.frame_dtype_
+            network = builder.build_network()
+            set_arrays(network, self.weights_)
+            self._network = network
+        return self._network
+
+    # -- prediction ------------------------------------------------------------
+
+    _n_outputs = 1
+
+    def _predict_batch(self, frames: NDArray) -> NDArray:
+        made_of = self.engine, id(self.weights_)
+        if self._engine is None or self._engine[0] != made_of:
+            network = detector_to_onnx(self.weights_, self.frame_shape_[:2])
+            self._engine = made_of, make_engine(network, self.engine)
+        batch = preprocess_input(frames.astype(np.float32)).transpose(0, 3, 1, 2)
+        logits = self._engine[1](np.ascontiguousarray(batch))
+        return expit(logits.astype(np.float64))
+
+    def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
+        self._validate_params()
+        frames = check_frames(X, frame_ndim=3, estimator=self)
+        check_same_frames(
+            frames,
+            shape=self.frame_shape_,
+            dtype=self.frame_dtype_,
+            estimator=self,
+        )
+        return frames
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        for name in ("_engine", "_network"):
+            state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(state)
+        if "weights_" in vars(self):
+            check_weights(self.weights_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def check_weights(weights: Any) -> None:
+    """Check that these are the weights of such a network."""
+    expected = detector_shapes()
+    found = {
+        name: array.shape
+        for name, array in dict(weights).items()
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f"
+    }
+    wrong = sorted(
+        name
+        for name in {*expected, *found}
+        if expected.get(name) != found.get(name) or not np.isfinite(weights[name]).all()
+    )
+    if wrong:
+        raise ModelFileError(
+            f"{len(wrong)} of the {len(expected)} weights of {_BACKBONE} are missing, "
+            f"not finite or of another shape, among them {wrong[0]!r}"
+        )

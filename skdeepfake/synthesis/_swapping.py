@@ -1,0 +1,196 @@
+"""Swapped faces: the face of one image blended into another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval
+
+from ._alterations import Image
+from ._landmarks import Points, standard_face
+from ._masks import DEFAULT_SHAPES, Mask
+from ._recipe import Parts, Recipe
+from ._self_blending import SelfBlender
+
+# Faces of other samples that are compared with the target.
+_CANDIDATES = 4
+
+# Points that the source is aligned by: brows, eyes, nose and mouth.
+_ALIGNED = slice(17, 68)
+
+# How far the colors of the source become those of the target, and the largest gain of
+# a channel, which keeps noise from being amplified.
+_COLOR_MATCH, _LARGEST_GAIN = (0.5, 1.0), 1.5
+
+
+class FaceSwapper(SelfBlender):
+    """Make a fake of a real face by blending in the face of another sample.
+
+    Each face of a batch gets that of another sample, the most similar one in pose and
+    proportions of up to four that are drawn. The source is aligned by an affine map of
+    the landmarks, its colors are matched to those of the target [1]_, and it is blended
+    in by the mask, or by its gradients [2]_. The target stays as it is outside of the
+    mask. A face without another sample is blended with itself.
+
+    Parameters
+    ----------
+    cloning : float, default=0.25
+        Share of the fakes that are blended by gradients.
+    color : float, default=0.5
+        Strength of further changes of the source's color; see :class:`SelfBlender`.
+    detail : float, default=1.0
+        Share of the change of sharpness, 0 to 1; 0 for none.
+    movement : float, default=0.5
+        Strength of the misalignment of the source; see :class:`SelfBlender`.
+    warp : float, default=0.0
+        Strength of a smooth warp of the source; see :class:`SelfBlender`.
+    shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
+        Parts of the face, of which one is drawn for each fake; see
+        :class:`SelfBlender`.
+    ratios : sequence of float, default=(0.75, 1, 1, 1)
+        Blending ratios, of which one is drawn for each fake.
+    margin : float, default=0.0
+        The `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made
+        the crops.
+    landmarks : str, os.PathLike or None, default=None
+        Path of a shape predictor of dlib's with 68 or 81 points. None takes a face of
+        mean proportions.
+
+    See Also
+    --------
+    SelfBlender : Blends a face with itself.
+
+    References
+    ----------
+    .. [1] Reinhard, E., Ashikhmin, M., Gooch, B. and Shirley, P. (2001). Color transfer
+       between images. IEEE Computer Graphics and Applications 21.
+
+    .. [2] Perez, P., Gangnet, M. and Blake, A. (2003). Poisson image editing. ACM
+       Transactions on Graphics 22.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.synthesis import FaceSwapper
+    >>> rng = np.random.default_rng(0)
+    >>> faces = rng.integers(256, size=(2, 64, 64, 3), dtype=np.uint8)
+    >>> swapper = FaceSwapper(margin=0.3)
+    >>> fakes, masks = swapper.blend(faces, random_state=0, return_mask=True)
+    >>> bool((fakes == faces)[masks == 0].all())
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SelfBlender._parameter_constraints,
+        "cloning": [Interval(Real, 0, 1, closed="both")],
+    }
+    _parameter_constraints.pop("altered")
+
+    #: The target is not altered.
+    altered = "source"
+
+    def __init__(
+        self,
+        *,
+        cloning: float = 0.25,
+        color: float = 0.5,
+        detail: float = 1.0,
+        movement: float = 0.5,
+        warp: float = 0.0,
+        shapes: Sequence[str] = DEFAULT_SHAPES,
+        ratios: Sequence[float] = (0.75, 1.0, 1.0, 1.0),
+        margin: float = 0.0,
+        landmarks: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.cloning = cloning
+        self.color = color
+        self.detail = detail
+        self.movement = movement
+        self.warp = warp
+        self.shapes = shapes
+        self.ratios = ratios
+        self.margin = margin
+        self.landmarks = landmarks
+
+    def _apply(self, recipe: Recipe, videos: Image, sample: int, slot: int) -> Parts:
+        image = videos[sample, slot]
+        points, to_image = self._points(image)
+        rng = np.random.default_rng(recipe.seed)
+        others = [
+            other
+            for other in range(len(videos))
+            if other != sample and videos[other, slot].any()
+        ]
+        if not others:
+            return recipe.apply(image, to_image, points)
+        shape = standard_face() @ to_image[:, :2].T + to_image[:, 2]
+        target = shape if points is None else points
+        found = []
+        for other in rng.permutation(others)[:_CANDIDATES]:
+            source, _ = self._points(videos[other, slot])
+            affine, error = _fit(shape if source is None else source, target)
+            found.append((error, int(other), affine))
+        _, other, affine = min(found, key=lambda each: each[:2])
+        aligned: Image = cv2.warpAffine(  # type: ignore[assignment]
+            videos[other, slot],
+            affine,
+            image.shape[1::-1],
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        strength = rng.uniform(*_COLOR_MATCH)
+        aligned = _match_colors(aligned, image, target, float(strength))
+        parts = recipe.apply(image, to_image, points, source=aligned)
+        if rng.random() < self.cloning:
+            parts = parts._replace(fake=_clone(parts.source, image, parts.mask))
+        return parts
+
+
+def _fit(source: Points, target: Points) -> tuple[NDArray[np.float64], float]:
+    """Fit an affine map (2, 3) by least squares; also returns the mean error."""
+    homogeneous = np.column_stack([source, np.ones(len(source))])
+    inner = homogeneous[_ALIGNED]
+    affine = np.linalg.lstsq(inner, target[_ALIGNED], rcond=None)[0]
+    error = np.linalg.norm(homogeneous @ affine - target, axis=1).mean()
+    return affine.T, float(error)
+
+
+def _match_colors(image: Image, like: Image, points: Points, strength: float) -> Image:
+    """Move the mean and deviation of each channel in CIELAB towards those of another.
+
+    Both are those of the convex hull of the points.
+    """
+    hull = cv2.convexHull(np.rint(points).astype(np.int32))
+    inside = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inside, hull, 1)
+    where = inside.astype(bool)
+    if not where.any():
+        return image
+    face, model = (
+        cv2.cvtColor(each.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        for each in (image, like)
+    )
+    mean, model_mean = face[where].mean(axis=0), model[where].mean(axis=0)
+    gain = model[where].std(axis=0) / (face[where].std(axis=0) + 1e-3)
+    gain = 1 + strength * (np.minimum(gain, _LARGEST_GAIN) - 1)
+    matched = (face - mean) * gain + mean + strength * (model_mean - mean)
+    rgb = cv2.cvtColor(matched.astype(np.float32), cv2.COLOR_LAB2RGB)
+    return np.rint(rgb.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _clone(source: Image, target: Image, mask: Mask) -> Image:
+    """Blend by gradients where a mask is above one half."""
+    inside = (mask > 0.5 * mask.max()).astype(np.uint8) * 255
+    inside[[0, 1, -2, -1]] = inside[:, [0, 1, -2, -1]] = 0
+    left, top, width, height = cv2.boundingRect(inside)
+    if min(width, height) < 4:
+        return target
+    middle = (left + width // 2, top + height // 2)
+    cloned = cv2.seamlessClone(source, target, inside.copy(), middle, cv2.NORMAL_CLONE)
+    # OpenCV also rounds pixels that it does not blend.
+    return np.where(mask[..., np.newaxis] > 0, cloned, target).astype(np.uint8)

@@ -1,0 +1,233 @@
+"""The reference detector answers without training and without Keras."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import shutil
+import subprocess
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from skdeepfake import list_detectors, load_detector, persistence
+from skdeepfake.detectors import Head, PretrainedDetector, TransferDetector
+from skdeepfake.exceptions import ModelFileError, NoFaceWarning
+from skdeepfake.pretrained import DetectorInfo, write_detector
+
+FILE = files("skdeepfake") / "weights" / "reference.npz"
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return load_detector()
+
+
+@pytest.fixture(scope="module")
+def faces():
+    rng = np.random.default_rng(0)
+    faces = rng.integers(1, 256, size=(2, 3, 160, 160, 3), dtype=np.uint8)
+    faces[1, 2] = 0
+    return faces
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    with np.load(FILE) as stored:
+        return {name: stored[name] for name in stored if name != "facts"}
+
+
+def test_paths_become_probabilities(pipeline, rendered_videos):
+    proba = pipeline.predict_proba(rendered_videos.data[:2])
+    assert proba.shape == (2, 2)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert pipeline.classes_.tolist() == [0, 1]
+    assert list(pipeline.named_steps) == ["sampler", "cropper", "resizer", "detector"]
+    expected = pipeline[-1].predict_frame_proba(
+        pipeline[:-1].transform(rendered_videos.data[:2])
+    )[..., 1]
+    odds = np.nanmean(np.log(expected / (1 - expected)), axis=1)
+    np.testing.assert_allclose(proba[:, 1], 1 / (1 + np.exp(-odds)))
+
+
+def test_a_process_that_asks_imports_neither_keras_nor_tensorflow():
+    code = (
+        "import sys, numpy as np\n"
+        "from skdeepfake import load_detector\n"
+        "detector = load_detector()[-1]\n"
+        "print(detector.predict_proba(np.ones((1, 160, 160, 3), np.uint8)).shape)\n"
+        "print(*({'keras', 'tensorflow', 'scikeras'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
+    )
+    assert done.stdout == "(1, 2)\n\n", done.stderr
+
+
+def test_engines_agree_with_keras(pipeline, faces):
+    detector = pipeline[-1]
+    images = faces[0]
+    expected = detector.model_.predict_on_batch(images)[:, 0]
+    assert expected.std() > 0
+    for engine in ("opencv", "onnxruntime"):
+        other = clone(detector).set_params(engine=engine)
+        other.__setstate__({**detector.__getstate__(), "engine": engine})
+        found = other.predict_frame_proba(images)[:, 0, 1]
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_empty_slots_and_videos(pipeline, faces):
+    frames = pipeline[-1].predict_frame_proba(faces)[..., 1]
+    assert np.isnan(frames).tolist() == [[False] * 3, [False, False, True]]
+    with pytest.warns(NoFaceWarning):
+        proba = pipeline[-1].predict_proba(np.zeros_like(faces[:1]))
+    np.testing.assert_allclose(proba, pipeline[-1].class_prior_[np.newaxis])
+
+
+def test_it_can_be_cloned_pickled_and_saved(pipeline, faces, tmp_path):
+    expected = pipeline[-1].predict_proba(faces)
+    copied = pickle.loads(pickle.dumps(pipeline))
+    np.testing.assert_array_equal(copied[-1].predict_proba(faces), expected)
+    persistence.save(pipeline, tmp_path / "model.skops")
+    loaded = persistence.load(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded[-1].predict_proba(faces), expected)
+    with pytest.raises(NotFittedError):
+        clone(pipeline[-1]).predict_proba(faces)
+
+
+def test_it_can_be_trained_again():
+    rng = np.random.default_rng(0)
+    X = rng.integers(1, 90, size=(8, 32, 32, 3), dtype=np.uint8)
+    y = np.array(["real", "fake"] * 4)
+    X[y == "fake"] += 100
+    trainer = TransferDetector(
+        backbone="efficientnet_lite0",
+        weights="reference",
+        trainable="top",
+        head=Head(learning_rate=0.1),
+        epochs=20,
+        validation_fraction=None,
+        random_state=0,
+    )
+    detector = PretrainedDetector(trainer).fit(X, y)
+    assert detector.classes_.tolist() == ["fake", "real"]
+    assert detector.predict(X).tolist() == y.tolist()
+    assert detector.class_count_.tolist() == [4, 4]
+    np.testing.assert_allclose(
+        detector.predict_frame_proba(X)[:, 0, 1],
+        detector.model_.predict_on_batch(X)[:, 0],
+        atol=1e-4,
+    )
+    with pytest.raises(ValueError, match="frames of shape"):
+        detector.predict(X[:, :16])
+
+
+def test_the_trainer_starts_from_the_reference_detector(arrays):
+    detector = PretrainedDetector()._make_trainer()
+    X = np.ones((2, 32, 32, 3), np.uint8)
+    network = detector.initialize(X, [0, 1]).model_
+    kernel = network.get_layer("block3_expand_conv").kernel
+    np.testing.assert_array_equal(kernel, arrays["block3_expand_conv/kernel"])
+    with pytest.raises(ValueError, match=r"weights='reference' .* not 'vgg16'"):
+        TransferDetector(weights="reference").initialize(X, [0, 1])
+
+
+def test_another_backbone_cannot_be_trained():
+    with pytest.raises(ValueError, match="backbone='efficientnet_lite0'"):
+        PretrainedDetector(TransferDetector(weights=None)).fit(
+            np.ones((2, 32, 32, 3), np.uint8), [0, 1]
+        )
+
+
+# -- files -----------------------------------------------------------------------
+
+
+def test_the_list_says_what_there_is():
+    (info,) = list_detectors()
+    assert isinstance(info, DetectorInfo)
+    assert info.name == "reference"
+    assert info.sha256 == hashlib.sha256(FILE.read_bytes()).hexdigest()
+    assert "# " in info.card
+    assert info.card in str(info)
+    assert 0 < info.real_below < info.fake_above < 1
+    found = [info.verdict(p) for p in (0, info.real_below, info.fake_above, 1, np.nan)]
+    assert found == ["real", "uncertain", "uncertain", "fake", "no face"]
+
+
+def test_the_files_leave_room_in_the_wheel():
+    folder = files("skdeepfake") / "weights"
+    n_bytes = sum(len(file.read_bytes()) for file in folder.iterdir())
+    assert n_bytes < 14e6
+
+
+def test_a_file_of_ones_own(tmp_path, arrays, faces, pipeline):
+    facts = {
+        "size": 160,
+        "margin": 0.1,
+        "n_frames": 3,
+        "class_count": [1, 3],
+        "real_below": 0.4,
+        "fake_above": 0.6,
+    }
+    path = tmp_path / "mine.npz"
+    sha256 = write_detector(path, arrays, facts)
+    loaded = load_detector(path, sha256=sha256.upper())
+    assert loaded["sampler"].n_frames == 3
+    assert loaded["cropper"].margin == 0.1
+    assert loaded["detector"].class_prior_.tolist() == [0.25, 0.75]
+    expected = pipeline[-1].predict_proba(faces)
+    np.testing.assert_array_equal(loaded[-1].predict_proba(faces), expected)
+    with pytest.raises(ModelFileError, match=f"has the SHA-256 {sha256}, but 00"):
+        load_detector(path, sha256="00")
+
+
+def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "damaged.npz"
+    content = bytearray(FILE.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    sha256 = list_detectors()[0].sha256
+    with pytest.raises(ModelFileError, match=f"but {sha256} was expected"):
+        load_detector(path, sha256=sha256)
+    with pytest.raises(ModelFileError, match="is not the file of a detector"):
+        load_detector(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"facts": np.array('{"format": 99}')}, "of format 99, which this version"),
+        ({"facts": np.array("{}")}, "not the file of a detector"),
+        ({"stem_conv/kernel": np.zeros((3, 3, 3, 8))}, "among them 'stem_conv/kernel'"),
+        ({"stem_bn/beta": np.full(32, np.nan)}, "among them 'stem_bn/beta'"),
+        ({"more": np.zeros(1)}, "among them 'more'"),
+        ({"more": np.zeros(2**25, np.float32)}, "unpacks to"),
+        ({"more": np.array([{}], dtype=object)}, "not the file of a detector"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path, changed, message):
+    with np.load(FILE) as stored:
+        np.savez(tmp_path / "wrong.npz", **{**stored, **changed})
+    with pytest.raises(ModelFileError, match=message):
+        load_detector(tmp_path / "wrong.npz")
+
+
+def test_an_unknown_name_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"neither a detector .*'reference'.* nor a"):
+        load_detector("refrence")
+    shutil.copy(FILE, tmp_path / "reference")  # a file of that name
+    assert load_detector(tmp_path / "reference")
+
+
+# -- real clips ------------------------------------------------------------------
+
+
+def test_no_real_clip_is_called_fake(real_videos, pipeline):
+    (info,) = list_detectors()
+    real = real_videos.data[real_videos.target == 0][:4]
+    verdicts = [info.verdict(p) for p in pipeline.predict_proba(real)[:, 1]]
+    assert "fake" not in verdicts
