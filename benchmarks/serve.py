@@ -4,7 +4,8 @@ For each detector and number of videos, already cropped to 10 faces each, a fres
 process loads the detector from its joblib file and answers:
 
 - `load s`, `first s`: from the start of the process until the detector is there, which
-  imports Keras and its backend, and the first answer, which compiles the network;
+  imports Keras and its backend but for the reference detector, and the first answer,
+  which compiles the network;
 - `second s`: the next answer to the same question;
 - `warm ms`: the median of further answers, and the videos a second of it;
 - `over network`: how much longer an answer takes than the compiled network alone, on
@@ -33,7 +34,9 @@ DETECTORS = {
     "cnn": "CNNDetector",
     "cnn_rnn": "CNNRNNDetector",
     "gan": "GANDetector",
+    "reference": "PretrainedDetector",  # the one that comes with the package
 }
+REFERENCE_SIZE = 160
 BUDGET = 8.0  # seconds of warm answers, at the least three
 
 
@@ -44,18 +47,23 @@ def faces(kind: str, n_videos: int, size: int) -> Any:
     rng = np.random.RandomState(0)
     if kind == "cnn_rnn":
         return rng.rand(n_videos, N_FRAMES, 49, 512).astype(np.float32)
+    if kind == "reference":
+        size = REFERENCE_SIZE
     shape = (n_videos, N_FRAMES, size, size, 3)
     return rng.randint(1, 256, size=shape).astype(np.uint8)
 
 
 def prepare(kind: str, size: int, folder: Path) -> Path:
-    """Write a detector of random weights."""
+    """Write a detector, of random weights unless it comes with the package."""
     import joblib
 
     import skdeepfake.detectors
 
-    detector = getattr(skdeepfake.detectors, DETECTORS[kind])()
-    detector.initialize(faces(kind, 2, size), [0, 1])
+    if kind == "reference":
+        detector = skdeepfake.load_detector()[-1]
+    else:
+        detector = getattr(skdeepfake.detectors, DETECTORS[kind])()
+        detector.initialize(faces(kind, 2, size), [0, 1])
     path = folder / f"{kind}.joblib"
     joblib.dump(detector, path)
     return path
@@ -72,7 +80,7 @@ def ask(kind: str, path: str, n_videos: int, size: int, began: float) -> dict[st
     X = faces(kind, n_videos, size)
     for name in ("first s", "second s"):
         row[name] = seconds(lambda: detector.predict_proba(X))
-    network = detector._compiled[1]
+    network = detector._predict_batch if kind == "reference" else detector._compiled[1]
     frames = X.reshape(-1, *X.shape[2:])
     batches = [
         frames[i : i + detector.batch_size]

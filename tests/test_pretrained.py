@@ -17,6 +17,7 @@ from sklearn.exceptions import NotFittedError
 from skdeepfake import list_detectors, load_detector, persistence
 from skdeepfake.detectors import Head, PretrainedDetector, TransferDetector
 from skdeepfake.exceptions import ModelFileError, NoFaceWarning
+from skdeepfake.inspection import grad_cam
 from skdeepfake.pretrained import DetectorInfo, write_detector
 
 FILE = files("skdeepfake") / "weights" / "reference.npz"
@@ -86,6 +87,12 @@ def test_empty_slots_and_videos(pipeline, faces):
     with pytest.warns(NoFaceWarning):
         proba = pipeline[-1].predict_proba(np.zeros_like(faces[:1]))
     np.testing.assert_allclose(proba, pipeline[-1].class_prior_[np.newaxis])
+
+
+def test_heatmaps_are_those_of_its_network(pipeline, faces):
+    of_each = [grad_cam(pipeline[-1], faces[:, :1], class_label=c) for c in (0, 1)]
+    assert of_each[0].shape == (2, 1, 160, 160)
+    assert sum(of_each).std() > 0
 
 
 def test_it_can_be_cloned_pickled_and_saved(pipeline, faces, tmp_path):

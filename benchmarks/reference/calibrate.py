@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _clips import DATA
 
+from skdeepfake._efficientnet_lite import HEAD
 from skdeepfake.augmentation import RandomVideoCompression
 from skdeepfake.detectors import PretrainedDetector
 from skdeepfake.pretrained import write_detector
@@ -242,12 +243,11 @@ def main() -> None:
     share = float(expit(-(a * limit + b)))
     print(f"slope {a:.3f}, threshold {limit:.3f}, share of fakes {share:.3f}")
     found = report(scored, limit)
-    head = "probability_of_fake"
     kernel, bias = (
-        arrays[f"{head}/{part}"].astype(float) for part in ("kernel", "bias")
+        arrays[f"{HEAD}/{part}"].astype(float) for part in ("kernel", "bias")
     )
-    arrays[f"{head}/kernel"] = kernel.astype(float) * a
-    arrays[f"{head}/bias"] = (bias - limit) * a
+    arrays[f"{HEAD}/kernel"] = kernel.astype(float) * a
+    arrays[f"{HEAD}/bias"] = (bias - limit) * a
     facts = {
         "size": SIZE,
         "margin": MARGIN,

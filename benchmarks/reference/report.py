@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _data import MARGIN, SIZE, load_faces
+from _data import MARGIN, SIZE, list_clips, load_faces
 from _measures import CONDITIONS, Measures
 from numpy.typing import NDArray
 from scipy.special import logit
@@ -164,6 +164,16 @@ def main() -> None:
         rows.append([name, auc(y, both, groups)])
     table(["kind of fake, single images", "AUC"], rows)
 
+    rows = []
+    for clip in list_clips(args.data)[:8]:
+        seconds = [time.perf_counter()]
+        cut = pipeline[:-1].transform([str(clip)])
+        seconds.append(time.perf_counter())
+        pipeline[-1].predict_proba(cut)
+        seconds.append(time.perf_counter())
+        faces_ms, network_ms = np.diff(seconds) * 1e3
+        rows.append([clip.stem, f"{faces_ms:.0f}", f"{network_ms:.0f}"])
+    table(["clip", "decoding and face search, ms", "network, ms"], rows)
     crops = images[: 16 * 8].reshape(8, 16, SIZE, SIZE, 3)
     for engine in ("opencv", "onnxruntime"):
         detector = load_detector(args.detector or "reference")[-1]

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backbones import BACKBONES, as_affine, build_backbone
+from .._efficientnet_lite import HEAD
 from .._keras._compiled import compiled
 from ._batches import Batch
 from ._blocks import blocks_of, graft
@@ -241,9 +242,7 @@ class TransferDetector(ImageDetector):
         x = layers.Dropout(self._head.dropout, seed=self._seed(0), name="face_dropout")(
             x
         )
-        x = layers.Dense(
-            1, activation="sigmoid", dtype="float32", name="probability_of_fake"
-        )(x)
+        x = layers.Dense(1, activation="sigmoid", dtype="float32", name=HEAD)(x)
         network = keras.Model(inputs, x)
         self._freeze(keras.Model(inputs, features), operations)
         return network
