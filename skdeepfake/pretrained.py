@@ -22,7 +22,7 @@ __all__ = ["DetectorInfo", "list_detectors", "load_detector"]
 
 # Of the files in `skdeepfake/weights`.
 _SHA256 = {
-    "reference": "67812718c3b676d2f0b515dbb771bcb42e6e8d31fe4e90183160a923631db197",
+    "reference": "a9439046376df3d0487563a3a1e8836c81a208fd2f13c49ca21a148cfd7e376e",
 }
 
 # What a file says of itself, besides the weights.

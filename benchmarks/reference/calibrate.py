@@ -1,8 +1,9 @@
 """Calibrate trained weights, choose the thresholds, and write the detector's file.
 
-    python benchmarks/reference/calibrate.py WEIGHTS.npz --landmarks FILE
+    python benchmarks/reference/calibrate.py WEIGHTS.npz [...] --landmarks FILE
         --cache FOLDER --out FILE [--json FILE]
 
+Of several weights, such as those of several steps of a training, the mean is taken.
 A score is the mean of the log-odds of the frames of a video. Everything is estimated on
 held-out persons and held-out face images, seen through several encodings: real clips,
 and fakes made of them. The slope is that of a logistic regression (Platt scaling). The
@@ -219,7 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--landmarks", required=True)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--cache", type=Path, required=True)
@@ -227,8 +228,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
 
-    with np.load(args.weights) as stored:
-        arrays = dict(stored)
+    several = [dict(np.load(path)) for path in args.weights]
+    arrays = {
+        name: np.mean([each[name].astype(float) for each in several], axis=0)
+        for name in several[0]
+    }
     detector = PretrainedDetector()
     detector._set_fitted(arrays, classes=[0, 1], class_count=[1, 1], size=(SIZE, SIZE))
     memory = joblib.Memory(args.cache, verbose=0)
