@@ -106,6 +106,9 @@ def train(args: argparse.Namespace) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Print the predictions for videos."""
+    for path in args.videos:
+        if Path(path).suffix in (".joblib", ".skops"):
+            raise ValueError(f"{path} is a model, not a video: use --model {path}")
     model, thresholds = _load(args.model)
     if args.threshold is not None:
         thresholds = (args.threshold, args.threshold)

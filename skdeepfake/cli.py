@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> from skdeepfake.cli import main
-    >>> main(["predict", "gone.skops", "interview.mp4"])  # the reason is on stderr
+    >>> main(["predict", "--model", "gone.skops", "a.mp4"])  # the reason is on stderr
     2
     """
     args = make_parser().parse_args(argv)

@@ -239,6 +239,7 @@ def test_evaluation_prints_a_table_with_intervals_by_group(
     [
         (["train", "nowhere", "-o", "m.joblib"], "'nowhere' does not exist"),
         (["predict", "x.mp4", *NOWHERE], "nowhere.joblib is not a file"),
+        (["predict", "m.skops", "x.mp4"], "not a video: use --model m.skops"),
         (["evaluate", "root", *NOWHERE], "nowhere.joblib is not a file"),
     ],
 )

@@ -438,7 +438,12 @@ def test_without_skops_the_extra_is_named(
 def test_all_estimators_of_the_library_are_trusted(path: Path) -> None:
     public = {
         getattr(module, name)
-        for module in (skdeepfake, skdeepfake.augmentation, skdeepfake.detectors)
+        for module in (
+            skdeepfake,
+            skdeepfake.augmentation,
+            skdeepfake.detectors,
+            skdeepfake.synthesis,
+        )
         for name in module.__all__
     } - {BaseAugmentation, BaseDetector, ImageDetector}
     public.add(skdeepfake.features.FrameFeatureUnion)

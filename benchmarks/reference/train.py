@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import json
 import sys
 import time
@@ -29,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _clips import DATA
 
-from skdeepfake._efficientnet_lite import EfficientNetLite0, to_arrays
+from skdeepfake._efficientnet_lite import MEAN, SCALE, EfficientNetLite0, to_arrays
 from skdeepfake.augmentation import (
     BaseAugmentation,
     RandomAffine,
@@ -56,20 +57,23 @@ SETTINGS: dict[str, Any] = {
     "size": SIZE,
     "margin": MARGIN,
     "residual": False,  # whether the network sees what a blur takes away
+    "norm_only": False,  # whether it learns its batch normalization alone
+    "blur": 0.25,
+    "noise": 0.25,
     "swaps": 0.25,  # share of the fakes
     "h264": 0.6,  # share of the images
     "compressed_clips": True,  # whether clips are also seen re-encoded
-    "clip_frames": 4,  # per clip and encoding, of so few persons
+    "clip_frames": 16,  # per clip and encoding
     "landmarks": True,
     "altered": "either",
     "warp": 1.0,
     "erasing": 0.2,
     "rotation": 8,
     "recolored": 0.4,  # share of the images
-    "learning_rate": 5e-4,
-    "weight_decay": 0.01,
-    "ema": 0.995,
-    "dropout": 0.2,
+    "learning_rate": 4e-4,
+    "weight_decay": 0.02,
+    "ema": 0.997,
+    "dropout": 0.3,
     "scale": (0.9, 1.35),
     "batch_size": 16,
 }
@@ -106,8 +110,8 @@ def make_augmentations(settings: dict[str, Any]) -> list[BaseAugmentation]:
         RandomColor(probability=settings["recolored"]),
         RandomErasing(probability=settings["erasing"]),
         RandomDownscale(min_scale=0.4, probability=0.35),
-        RandomBlur(probability=0.15),
-        RandomNoise(probability=0.1),
+        RandomBlur(probability=settings["blur"]),
+        RandomNoise(probability=settings["noise"]),
         RandomJPEG((40, 100), probability=0.2),
         RandomVideoCompression(
             (16, 40), scale=(0.7, 1.8), probability=settings["h264"]
@@ -126,8 +130,12 @@ def make_detector(
         warmup_target=settings["learning_rate"],
         warmup_steps=30,
     )
+    backbone: Any = "efficientnet_lite0"
+    variant = {name: settings[name] for name in ("residual", "norm_only")}
+    if any(variant.values()):
+        backbone = functools.partial(make_backbone, **variant)
     return TransferDetector(
-        backbone=residual_backbone if settings["residual"] else "efficientnet_lite0",
+        backbone=backbone,
         head=Head(dropout=settings["dropout"], epochs=0),
         fake_source=make_fakes(args.landmarks, settings),
         augment=make_augmentations(settings),
@@ -146,22 +154,33 @@ def make_detector(
     )
 
 
-def residual_backbone() -> keras.Model:
-    """Make a backbone that sees the difference of an image from its blurred copy."""
-    x = inputs = keras.Input((None, None, 3))
-    kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[..., np.newaxis, np.newaxis]
-    blur = keras.layers.DepthwiseConv2D(
-        5,
-        padding="same",
-        use_bias=False,
-        trainable=False,
-        depthwise_initializer=lambda shape, dtype: keras.ops.convert_to_tensor(
-            np.broadcast_to(kernel / 256, shape).astype(dtype)
-        ),
-    )
-    x = keras.layers.Subtract()([x, blur(x)])
-    x = keras.layers.Rescaling(1 / 16)(x)
-    return keras.Model(inputs, EfficientNetLite0()(x))
+def make_backbone(*, residual: bool, norm_only: bool) -> keras.Model:
+    """Make a variant of the backbone, which does its own scaling.
+
+    It sees the difference of an image from its blurred copy, or learns no more than its
+    batch normalization.
+    """
+    inputs = keras.Input((None, None, 3))
+    if residual:
+        kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[..., None, None] / 256
+        blur = keras.layers.DepthwiseConv2D(
+            5,
+            padding="same",
+            use_bias=False,
+            trainable=False,
+            depthwise_initializer=lambda shape, dtype: keras.ops.convert_to_tensor(
+                np.broadcast_to(kernel, shape).astype(dtype)
+            ),
+        )
+        x = keras.layers.Subtract()([inputs, blur(inputs)])
+        x = keras.layers.Rescaling(1 / 16)(x)
+    else:
+        x = keras.layers.Rescaling(1 / SCALE, -MEAN / SCALE)(inputs)
+    network = EfficientNetLite0()
+    for layer in network.layers:
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = is_norm or not norm_only
+    return keras.Model(inputs, network(x))
 
 
 class Evaluation(keras.callbacks.Callback):

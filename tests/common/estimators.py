@@ -23,6 +23,7 @@ from skdeepfake.detectors import (
     Generator,
     Head,
     PlateauCallbacks,
+    PretrainedDetector,
     TopK,
     TransferDetector,
 )
@@ -35,7 +36,7 @@ from skdeepfake.preprocessing import (
     VideoFrameSampler,
     VideoTranscoder,
 )
-from skdeepfake.synthesis import SelfBlender
+from skdeepfake.synthesis import FaceSwapper, RandomBlender, SelfBlender
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ WITHOUT_FIT = [
     Head(),
     PlateauCallbacks(),
     BlendedFakes(),
+    FaceSwapper(),
+    PretrainedDetector(),  # trained by its trainer; see test_pretrained.py
+    RandomBlender([SelfBlender()]),
     SelfBlender(),
     TopK(),
 ]

@@ -214,7 +214,7 @@ def test_every_public_estimator_is_checked() -> None:
     found = {type(estimator).__name__ for estimator in checked}
     public = {
         name
-        for module in (skdeepfake, skdeepfake.detectors)
+        for module in (skdeepfake, skdeepfake.detectors, skdeepfake.synthesis)
         for name in module.__all__
         if hasattr(getattr(module, name), "get_params")
     } - {"BaseDetector", "ImageDetector"}
