@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 _OPSET, _IR_VERSION, _FLOAT = 13, 8, 1
 
 # Types of attributes.
-_A_FLOAT, _AN_INT, _INTS = 1, 2, 7
+_AN_INT, _INTS = 2, 7
 
 
 class Graph:
@@ -25,7 +25,7 @@ class Graph:
         self._nodes: list[bytes] = []
         self._tensors: list[bytes] = []
 
-    def node(self, kind: str, *inputs: str, **attributes: float | Sequence[int]) -> str:
+    def node(self, kind: str, *inputs: str, **attributes: int | Sequence[int]) -> str:
         """Add a node."""
         output = f"{kind}_{len(self._nodes)}"
         message = b"".join(_text(1, name) for name in inputs) + _text(2, output)
@@ -62,10 +62,8 @@ def _described(name: str, shape: Sequence[int | str]) -> bytes:
     return _text(1, name) + _field(2, _field(1, kind))
 
 
-def _value(value: float | Sequence[int]) -> bytes:
-    if isinstance(value, float):
-        kind, written = _A_FLOAT, _tag(2, 5) + np.float32(value).tobytes()
-    elif isinstance(value, int):
+def _value(value: int | Sequence[int]) -> bytes:
+    if isinstance(value, int):
         kind, written = _AN_INT, _number(3, value)
     else:
         kind, written = _INTS, b"".join(_number(8, each) for each in value)

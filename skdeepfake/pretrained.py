@@ -115,7 +115,7 @@ def list_detectors() -> list[DetectorInfo]:
     >>> [detector.name for detector in list_detectors()]
     ['reference']
     """
-    return [_info(name, _read(name, None)[1]) for name in _SHA256]
+    return [_info(name, _read(name, None, weights=False)[1]) for name in _SHA256]
 
 
 def load_detector(
@@ -224,9 +224,9 @@ def write_detector(
 
 
 def _read(
-    name: str | os.PathLike[str], sha256: str | None
+    name: str | os.PathLike[str], sha256: str | None, *, weights: bool = True
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the weights of a detector, and what is said of it."""
+    """Read what is said of a detector and, unless told otherwise, its weights."""
     if name in _SHA256:
         source = files(__package__) / "weights" / f"{name}.npz"
         content = source.read_bytes()
@@ -251,8 +251,9 @@ def _read(
         if n_bytes > _MAX_BYTES:
             raise ValueError(f"it unpacks to {n_bytes} bytes")
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = dict(stored)
-        facts = json.loads(str(arrays.pop(_FACTS)))
+            facts = json.loads(str(stored[_FACTS]))
+            names = [key for key in stored if key != _FACTS] if weights else []
+            arrays = {key: stored[key] for key in names}
         known = facts["format"] == _FORMAT
     except Exception as error:  # as many kinds as there are wrong files
         raise ModelFileError(

@@ -247,11 +247,8 @@ def main() -> None:
     share = float(expit(-(a * limit + b)))
     print(f"slope {a:.3f}, threshold {limit:.3f}, share of fakes {share:.3f}")
     found = report(scored, limit)
-    kernel, bias = (
-        arrays[f"{HEAD}/{part}"].astype(float) for part in ("kernel", "bias")
-    )
-    arrays[f"{HEAD}/kernel"] = kernel.astype(float) * a
-    arrays[f"{HEAD}/bias"] = (bias - limit) * a
+    arrays[f"{HEAD}/kernel"] = arrays[f"{HEAD}/kernel"] * a
+    arrays[f"{HEAD}/bias"] = (arrays[f"{HEAD}/bias"] - limit) * a
     facts = {
         "size": SIZE,
         "margin": MARGIN,

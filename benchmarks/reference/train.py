@@ -191,7 +191,7 @@ class Evaluation(keras.callbacks.Callback):
         self.args, self.measures = args, measures
         self.best = -np.inf
         self.rows: list[dict[str, float]] = []
-        self.losses: list[float] = []
+        self.loss = np.nan
 
     def __deepcopy__(self, memo: Any) -> Evaluation:
         return self  # the detector copies callbacks; the data need not be
@@ -207,7 +207,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Measure, now and then."""
-        self.losses.append(float((logs or {}).get("loss", np.nan)))
+        self.loss = float((logs or {}).get("loss", np.nan))
         step = int(self.model.optimizer.iterations)
         done = step >= self.args.steps
         if step % self.args.every == 0 or done:
@@ -226,7 +226,7 @@ class Evaluation(keras.callbacks.Callback):
             row = {
                 "step": step,
                 "minutes": (began - self.began) / 60,
-                "loss": self.losses[-1],
+                "loss": self.loss,
                 **found,
             }
             self.rows.append(row)
