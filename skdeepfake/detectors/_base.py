@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
 from ._aggregation import AGGREGATIONS, TopK
 from ._callbacks import PlateauCallbacks
 from ._docs import with_shared_docs
-from ._input import check_frames, check_labels, check_same_frames
+from ._input import check_labels
 from ._scikeras import KerasEstimator
 from ._training import VideoTrainer
 
@@ -76,8 +76,6 @@ class BaseDetector(VideoTrainer, KerasEstimator):
     >>> detector.fit(X, [1, 0] * 4).predict(X).tolist()
     [1, 0, 1, 0, 1, 0, 1, 0]
     """
-
-    frame_ndim: ClassVar[int] = 3
 
     _objects: ClassVar[dict[str, type]] = {"callbacks": PlateauCallbacks}
 
@@ -288,15 +286,3 @@ class BaseDetector(VideoTrainer, KerasEstimator):
             # Last: data that were refused leave no trace.
             self.frame_shape_, self.frame_dtype_ = X.shape[2:], X.dtype
         return X, y
-
-    def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
-        """Check X and give it the form (n_videos, n_frames, ...)."""
-        frames = check_frames(X, frame_ndim=self.frame_ndim, estimator=self)
-        if not reset:
-            check_same_frames(
-                frames,
-                shape=self.frame_shape_,
-                dtype=self.frame_dtype_,
-                estimator=self,
-            )
-        return frames

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,7 @@ from .._face_mask import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning
 from ._aggregation import AGGREGATIONS, Attention
 from ._indexing import sequence_index
+from ._input import check_frames, check_same_frames
 
 if TYPE_CHECKING:
     import keras
@@ -37,10 +37,24 @@ class VideoPredictor:
     batch_size: int
     verbose: int
 
-    _validate_frames: Callable[..., NDArray]
+    frame_shape_: tuple[int, ...]
+
+    frame_ndim: ClassVar[int] = 3
 
     # The network that was compiled for prediction, and its function.
     _compiled: tuple[keras.Model, Compute] | None = None
+
+    def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
+        """Check X and give it the form (n_videos, n_frames, ...)."""
+        frames = check_frames(X, frame_ndim=self.frame_ndim, estimator=self)
+        if not reset:
+            check_same_frames(
+                frames,
+                shape=self.frame_shape_,
+                dtype=self.frame_dtype_,
+                estimator=self,
+            )
+        return frames
 
     @property
     def _sees_sequences(self) -> bool:

@@ -23,7 +23,6 @@ from .._engines import ENGINES, make_engine
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
 from ._aggregation import AGGREGATIONS, TopK
-from ._input import check_frames, check_same_frames
 from ._prediction import VideoPredictor
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
             to_arrays(trainer.model_),
             classes=trainer.classes_,
             class_count=trainer.class_count_,
-            size=trainer.frame_shape_[:2],
+            size=(trainer.frame_shape_[0], trainer.frame_shape_[1]),
         )
         return self
 
@@ -216,14 +215,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
         self._validate_params()
-        frames = check_frames(X, frame_ndim=3, estimator=self)
-        check_same_frames(
-            frames,
-            shape=self.frame_shape_,
-            dtype=self.frame_dtype_,
-            estimator=self,
-        )
-        return frames
+        return super()._validate_frames(X, reset=reset)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
