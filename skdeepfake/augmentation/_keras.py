@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from .._keras._trust import check_description
 from ._base import BaseAugmentation, Images
 
 
+@dataclass(repr=False, eq=False)
 class KerasAugmentation(BaseAugmentation):
     """Apply Keras layers to images, in training mode.
 
@@ -54,14 +56,14 @@ class KerasAugmentation(BaseAugmentation):
     array([50, 50, 50], dtype=uint8)
     """
 
+    layers: Any
+    _: KW_ONLY
+    probability: float = 1.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "layers": "no_validation",  # type: ignore[dict-item]
     }
-
-    def __init__(self, layers: Any, *, probability: float = 1.0) -> None:
-        super().__init__(probability=probability)
-        self.layers = layers
 
     def _validate_params(self) -> None:
         super()._validate_params()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
 
 
+@dataclass(repr=False, eq=False)
 class EvaluationDisplay:
     """Curves and scores of an evaluation report.
 
@@ -50,8 +52,7 @@ class EvaluationDisplay:
     (2, 2)
     """
 
-    def __init__(self, report: EvaluationReport) -> None:
-        self.report = report
+    report: EvaluationReport
 
     def plot(self, *, figure: Any = None) -> EvaluationDisplay:
         """Draw the report.

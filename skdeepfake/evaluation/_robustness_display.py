@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
 }
 
 
+@dataclass(repr=False, eq=False)
 class RobustnessDisplay:
     """Scores over the levels of distortions, and the share of frames with a face.
 
@@ -66,8 +68,7 @@ class RobustnessDisplay:
     'AUC'
     """
 
-    def __init__(self, curve: RobustnessCurve) -> None:
-        self.curve = curve
+    curve: RobustnessCurve
 
     @classmethod
     def from_estimator(

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -63,6 +64,7 @@ with_shared_docs = shared_docs(
 
 
 @with_shared_docs
+@dataclass(repr=False, eq=False)
 class KerasFeaturizer(StatelessTransformer):
     """Compute features of faces by a network that was trained on other pictures.
 
@@ -120,6 +122,19 @@ class KerasFeaturizer(StatelessTransformer):
     (True, False)
     """
 
+    backbone: Any = "resnet50"
+    _: KW_ONLY
+    weights: str | os.PathLike[str] | None = "imagenet"
+    pooling: str | None = None
+    frame_pooling: str | None = None
+    preprocess: bool | Callable[[Any], Any] = True
+    batch_size: int = 8
+    dtype: str = "float32"
+    engine: str = "keras"
+    memory: str | os.PathLike[str] | joblib.Memory | None = None
+    random_state: int = 0
+    verbose: int = 0
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "backbone": [StrOptions(set(BACKBONES)), keras.Model, callable],
         "weights": [str, os.PathLike, None],
@@ -133,33 +148,6 @@ class KerasFeaturizer(StatelessTransformer):
         "random_state": [Interval(Integral, 0, 2**32 - 1, closed="both")],
         "verbose": ["verbose"],
     }
-
-    def __init__(
-        self,
-        backbone: Any = "resnet50",
-        *,
-        weights: str | os.PathLike[str] | None = "imagenet",
-        pooling: str | None = None,
-        frame_pooling: str | None = None,
-        preprocess: bool | Callable[[Any], Any] = True,
-        batch_size: int = 8,
-        dtype: str = "float32",
-        engine: str = "keras",
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
-        random_state: int = 0,
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.pooling = pooling
-        self.frame_pooling = frame_pooling
-        self.preprocess = preprocess
-        self.batch_size = batch_size
-        self.dtype = dtype
-        self.engine = engine
-        self.memory = memory
-        self.random_state = random_state
-        self.verbose = verbose
 
     @property
     def image_size(self) -> tuple[int, int] | None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
-
-import joblib
 
 from ._keras_featurizer import KerasFeaturizer, with_shared_docs
 
 
 @with_shared_docs
+@dataclass(repr=False, eq=False)
 class VGG16Featurizer(KerasFeaturizer):
     """Compute the features that the paper's second model learns from: VGG16's.
 
@@ -57,36 +55,10 @@ class VGG16Featurizer(KerasFeaturizer):
     (True, False)
     """
 
+    backbone: Any = field(default="vgg16", init=False)
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in KerasFeaturizer._parameter_constraints.items()
         if name != "backbone"
     }
-
-    def __init__(
-        self,
-        *,
-        weights: str | os.PathLike[str] | None = "imagenet",
-        pooling: str | None = None,
-        frame_pooling: str | None = None,
-        preprocess: bool | Callable[[Any], Any] = True,
-        batch_size: int = 8,
-        dtype: str = "float32",
-        engine: str = "keras",
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
-        random_state: int = 0,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            "vgg16",
-            weights=weights,
-            pooling=pooling,
-            frame_pooling=frame_pooling,
-            preprocess=preprocess,
-            batch_size=batch_size,
-            dtype=dtype,
-            engine=engine,
-            memory=memory,
-            random_state=random_state,
-            verbose=verbose,
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 REST = "rest"
 
 
+@dataclass(repr=False, eq=False)
 class CrossDatasetSplit(_MetadataSplitter):
     """Train on one data set and test on another, each on each.
 
@@ -75,6 +77,13 @@ class CrossDatasetSplit(_MetadataSplitter):
     ('dfdc', 'ff') [7, 8] [0, 1, 2, 3, 4]
     """
 
+    dataset: ArrayLike
+    _: KW_ONLY
+    train: str = "each"
+    n_splits: int | None = None
+    shuffle: bool = False
+    random_state: int | np.random.RandomState | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "dataset": ["array-like"],
         "train": [StrOptions({"each", REST})],
@@ -83,21 +92,6 @@ class CrossDatasetSplit(_MetadataSplitter):
         "random_state": ["random_state"],
     }
     _columns = ("dataset",)
-
-    def __init__(
-        self,
-        dataset: ArrayLike,
-        *,
-        train: str = "each",
-        n_splits: int | None = None,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self.train = train
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
 
     def split_names(self) -> list[tuple[Any, ...]]:
         """Say which split is which.

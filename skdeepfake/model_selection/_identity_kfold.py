@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from .._groups import check_column
 from ._splitter import Split, _MetadataSplitter, check_sides
 
 
+@dataclass(repr=False, eq=False)
 class IdentityKFold(_MetadataSplitter):
     """Split people, and leave out the fakes that mix two sides.
 
@@ -75,6 +77,13 @@ class IdentityKFold(_MetadataSplitter):
     [[8], [8]]
     """
 
+    target: ArrayLike
+    source: ArrayLike
+    n_splits: int = 5
+    _: KW_ONLY
+    shuffle: bool = True
+    random_state: int | np.random.RandomState | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "target": ["array-like"],
         "source": ["array-like"],
@@ -83,21 +92,6 @@ class IdentityKFold(_MetadataSplitter):
         "random_state": ["random_state"],
     }
     _columns = ("target", "source")
-
-    def __init__(
-        self,
-        target: ArrayLike,
-        source: ArrayLike,
-        n_splits: int = 5,
-        *,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.target = target
-        self.source = source
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
 
     def split_names(self) -> list[int]:
         """Give the names of the splits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from .._groups import assign_folds, check_column, format_examples
 from ._splitter import Split, _MetadataSplitter, check_sides
 
 
+@dataclass(repr=False, eq=False)
 class LeaveOneManipulationOut(_MetadataSplitter):
     """Test on fakes of a method that was not trained on, and on people not met.
 
@@ -74,6 +76,12 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     ('FaceSwap', 1) [0, 1] [3, 5]
     """
 
+    manipulation: ArrayLike
+    _: KW_ONLY
+    n_splits: int = 5
+    shuffle: bool = False
+    random_state: int | np.random.RandomState | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "manipulation": ["array-like"],
         "n_splits": [Interval(Integral, 2, None, closed="left")],
@@ -81,19 +89,6 @@ class LeaveOneManipulationOut(_MetadataSplitter):
         "random_state": ["random_state"],
     }
     _columns = ("manipulation",)
-
-    def __init__(
-        self,
-        manipulation: ArrayLike,
-        *,
-        n_splits: int = 5,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.manipulation = manipulation
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
 
     def split_names(self) -> list[tuple[Any, int]]:
         """Say which split is which.

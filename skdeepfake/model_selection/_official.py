@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from ._leakage import check_no_leakage
 _MISSING = ("warn", "raise", "ignore")
 
 
+@dataclass(repr=False, eq=False)
 class OfficialSplit(BaseCrossValidator):
     """Split videos once, by the lists that their data set is published with.
 
@@ -79,21 +81,14 @@ class OfficialSplit(BaseCrossValidator):
     1
     """
 
+    test: Any
+    _: KW_ONLY
+    train: Any = None
+    left_out: Any = None
+    missing: str = "warn"
+
     # With metadata routing on, groups reach `split`, as they do that of `GroupKFold`.
     __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
-
-    def __init__(
-        self,
-        test: Any,
-        *,
-        train: Any = None,
-        left_out: Any = None,
-        missing: str = "warn",
-    ) -> None:
-        self.test = test
-        self.train = train
-        self.left_out = left_out
-        self.missing = missing
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Give the number of splits: one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from ._distortions import DISTORTIONS, LEVELS, MODES
 BOXES = ("perturbed", "clean")
 
 
+@dataclass(repr=False, eq=False)
 class VideoPerturber(StatelessTransformer):
     """Distort the frames of videos, by one of seven distortions at one of five levels.
 
@@ -119,6 +121,14 @@ class VideoPerturber(StatelessTransformer):
     (1, 4)
     """
 
+    distortion: str = "GB"
+    level: int = 3
+    _: KW_ONLY
+    mode: str = "corrected"
+    boxes: str = "perturbed"
+    cache_dir: str | os.PathLike[str] | None = None
+    random_state: int | np.random.RandomState | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "distortion": [StrOptions(set(DISTORTIONS))],
         "level": [Interval(Integral, 0, LEVELS[-1], closed="both")],
@@ -127,23 +137,6 @@ class VideoPerturber(StatelessTransformer):
         "cache_dir": [str, os.PathLike, None],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        distortion: str = "GB",
-        level: int = 3,
-        *,
-        mode: str = "corrected",
-        boxes: str = "perturbed",
-        cache_dir: str | os.PathLike[str] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.distortion = distortion
-        self.level = level
-        self.mode = mode
-        self.boxes = boxes
-        self.cache_dir = cache_dir
-        self.random_state = random_state
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Make clips of distorted frames; nothing is decoded yet.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib
 
 
+@dataclass(repr=False, eq=False)
 class HistoryDisplay:
     """Loss and accuracy of a detector over the epochs of training.
 
@@ -48,8 +50,7 @@ class HistoryDisplay:
     2
     """
 
-    def __init__(self, history: Mapping[str, Sequence[float]]) -> None:
-        self.history = history
+    history: Mapping[str, Sequence[float]]
 
     @classmethod
     def from_estimator(cls, estimator: Any, **plot_params: Any) -> HistoryDisplay:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from .._cache import DAMAGE, ArchiveCache
 from ..exceptions import CacheError
 
 
+@dataclass(repr=False, eq=False)
 class StoredCrop:
     """A face crop in the cache, read from disk whenever it is used as an array.
 
@@ -47,9 +49,8 @@ class StoredCrop:
     skdeepfake.exceptions.CacheError: 'pruned.zip' was pruned or damaged after ...
     """
 
-    def __init__(self, entry: str, slot: int) -> None:
-        self.entry = entry
-        self.slot = slot
+    entry: str
+    slot: int
 
     def __repr__(self) -> str:
         return f"StoredCrop({self.entry!r}, {self.slot})"

@@ -6,6 +6,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,6 +32,7 @@ from ._faces import ALGORITHM_VERSION, Face, FaceFollower
 Crops = list["NDArray[np.uint8] | StoredCrop | None"]
 
 
+@dataclass(repr=False, eq=False)
 class DlibFaceCropper(StatelessTransformer):
     """Cut one face out of each frame, found by dlib's HOG detector.
 
@@ -85,6 +87,14 @@ class DlibFaceCropper(StatelessTransformer):
     (1, 4)
     """
 
+    _: KW_ONLY
+    margin: float = 0.0
+    min_size: int = 40
+    score_threshold: float = 0.0
+    memory: str | os.PathLike[str] | joblib.Memory | None = None
+    n_jobs: int | None = None
+    verbose: int = 0
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "margin": [Interval(Real, 0, None, closed="left")],
         "min_size": [Interval(Integral, 1, None, closed="left")],
@@ -93,23 +103,6 @@ class DlibFaceCropper(StatelessTransformer):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
-
-    def __init__(
-        self,
-        *,
-        margin: float = 0.0,
-        min_size: int = 40,
-        score_threshold: float = 0.0,
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.margin = margin
-        self.min_size = min_size
-        self.score_threshold = score_threshold
-        self.memory = memory
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Decode the clips and crop their faces.

@@ -8,6 +8,7 @@ import math
 import os
 import tempfile
 import weakref
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from .._stateless import StatelessTransformer
 from ._cache import StoredCrop
 
 
+@dataclass(repr=False, eq=False)
 class Resizer(StatelessTransformer):
     """Resize face crops to one size and stack them.
 
@@ -60,22 +62,16 @@ class Resizer(StatelessTransformer):
     [200, 0]
     """
 
+    size: tuple[int, int] = (224, 224)
+    _: KW_ONLY
+    memmap_dir: str | os.PathLike[str] | None = None
+    n_jobs: int | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "size": [tuple, list],
         "memmap_dir": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
     }
-
-    def __init__(
-        self,
-        size: tuple[int, int] = (224, 224),
-        *,
-        memmap_dir: str | os.PathLike[str] | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.size = size
-        self.memmap_dir = memmap_dir
-        self.n_jobs = n_jobs
 
     def _validate_params(self) -> None:
         super()._validate_params()

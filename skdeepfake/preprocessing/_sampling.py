@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from ..exceptions import VideoReadWarning
 from ._clip import Clip
 
 
+@dataclass(repr=False, eq=False)
 class VideoFrameSampler(StatelessTransformer):
     """Sample evenly spaced frames from the beginning of each video.
 
@@ -83,6 +85,17 @@ class VideoFrameSampler(StatelessTransformer):
     >>> folder.cleanup()
     """
 
+    n_frames: int = 10
+    duration: float | None = 10.0
+    _: KW_ONLY
+    on_error: str = "raise"
+    max_pixels: int | None = Limits().max_pixels
+    max_duration: float | None = Limits().max_duration
+    max_bytes: int | None = Limits().max_bytes
+    timeout: float | None = Limits().timeout
+    n_jobs: int | None = None
+    verbose: int = 0
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_frames": [Interval(Integral, 1, None, closed="left")],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
@@ -94,29 +107,6 @@ class VideoFrameSampler(StatelessTransformer):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
-
-    def __init__(
-        self,
-        n_frames: int = 10,
-        duration: float | None = 10.0,
-        *,
-        on_error: str = "raise",
-        max_pixels: int | None = Limits().max_pixels,
-        max_duration: float | None = Limits().max_duration,
-        max_bytes: int | None = Limits().max_bytes,
-        timeout: float | None = Limits().timeout,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_frames = n_frames
-        self.duration = duration
-        self.on_error = on_error
-        self.max_pixels = max_pixels
-        self.max_duration = max_duration
-        self.max_bytes = max_bytes
-        self.timeout = timeout
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Make a clip of each video.

@@ -10,6 +10,7 @@ import re
 import subprocess
 import warnings
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -42,6 +43,7 @@ _FULL_DISK = {
 }
 
 
+@dataclass(repr=False, eq=False)
 class VideoTranscoder(StatelessTransformer):
     """Re-encode videos as H.264 and keep their first seconds.
 
@@ -119,6 +121,18 @@ class VideoTranscoder(StatelessTransformer):
     >>> folder.cleanup()
     """
 
+    cache_dir: str | os.PathLike[str]
+    _: KW_ONLY
+    duration: float | None = 10.0
+    crf: int = 23
+    preset: str = "medium"
+    on_error: str = "raise"
+    max_pixels: int | None = Limits().max_pixels
+    max_bytes: int | None = Limits().max_bytes
+    timeout: float | None = 3600.0
+    n_jobs: int | None = None
+    verbose: int = 0
+
     _parameter_constraints = {  # noqa: RUF012, the name and the form are sklearn's
         "cache_dir": [str, os.PathLike],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
@@ -131,31 +145,6 @@ class VideoTranscoder(StatelessTransformer):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
-
-    def __init__(
-        self,
-        cache_dir: str | os.PathLike[str],
-        *,
-        duration: float | None = 10.0,
-        crf: int = 23,
-        preset: str = "medium",
-        on_error: str = "raise",
-        max_pixels: int | None = Limits().max_pixels,
-        max_bytes: int | None = Limits().max_bytes,
-        timeout: float | None = 3600.0,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cache_dir = cache_dir
-        self.duration = duration
-        self.crf = crf
-        self.preset = preset
-        self.on_error = on_error
-        self.max_pixels = max_pixels
-        self.max_bytes = max_bytes
-        self.timeout = timeout
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     def transform(self, X: Any) -> np.ndarray:
         """Make the copies that are missing, and give the paths of all.
