@@ -12,13 +12,13 @@ from sklearn.utils import Bunch
 
 from .._video_lists import parse_json
 from ..exceptions import DatasetError
-from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
     DatasetIssues,
     Video,
     as_bunch,
+    check_root,
     list_videos,
     stem,
     with_loader_docs,
@@ -50,11 +50,7 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     ----------
     root : str or os.PathLike
         A folder of parts, or one part.
-    {{as_frame}}
-
-    Returns
-    -------
-    {{bunch}}
+    {{as_frame_and_returns}}
 
     Raises
     ------
@@ -62,9 +58,7 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
         If there is no part, a part has no video or none with a label, or a file of
         labels cannot be read or says something else than real and fake.
 
-    Warns
-    -----
-    {{odd}}
+    {{warns}}
 
     See Also
     --------

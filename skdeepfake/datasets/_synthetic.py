@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from .._atomic import atomic_path
 from ..exceptions import DatasetError
 from ._recording import Recording, SelfBlend, Swap, load_portrait
+from ._records import with_loader_docs
 
 __all__ = ["make_videos"]
 
@@ -31,6 +32,7 @@ _MIN_SIDE = 96
 _MANIPULATIONS = ("swap", "self_blended")
 
 
+@with_loader_docs
 def make_videos(
     root: str | os.PathLike[str],
     *,
@@ -85,18 +87,10 @@ def make_videos(
 
     Returns
     -------
-    bunch : :class:`~sklearn.utils.Bunch`
-        As ``load_videos(root, group=r"^.{3}")`` would return it, with the
-        attributes
-
-        data : ndarray of str of shape (n_real + n_fake,)
-            Paths of the clips: the real ones sorted by name, then the fakes.
-        target : ndarray of shape (n_real + n_fake,), dtype int
-            0 for real, 1 for fake.
-        target_names : list of str
-            ``["real", "fake"]``.
-        groups : ndarray of shape (n_real + n_fake,), dtype int
-            Number of the recording; a fake has that of its real clip.
+    {{bunch_of_folders}}
+        groups : ndarray of int, shape (n_videos,)
+            Number of the recording; a fake has that of its real clip. It is what
+            ``load_videos(root, group=r"^.{3}")`` would return.
 
     Raises
     ------
