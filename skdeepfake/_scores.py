@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from sklearn.utils import (
 )
 
 from ._docs import shared_docs
+from ._validation import Function, validated
 
 PosLabel = float | str | None
 
@@ -27,40 +29,37 @@ SCORE_CONSTRAINTS: dict[str, list[Any]] = {
     "sample_weight": ["array-like", None],
 }
 
-
-with_score_docs = shared_docs(
+_LABELS = """\
+y_true : array-like of shape (n_samples,)
+    Label of each video, or of each frame.
+y_score : array-like of shape (n_samples,)
+    Probability of the positive class"""
+_ERRORS = """\
+Raises
+------
+ValueError
+    If there are not exactly two classes, `pos_label` is missing or not among them,
+    the lengths differ, or a """
+_score_docs = shared_docs(
     {
-        "labels_and_scores": """\
-            y_true : array-like of shape (n_samples,)
-                Label of each video, or of each frame.
-            y_score : array-like of shape (n_samples,)
-                Probability of the positive class or any other score that rises with it.
-            """,
-        "labels_and_probabilities": """\
-            y_true : array-like of shape (n_samples,)
-                Label of each video, or of each frame.
-            y_score : array-like of shape (n_samples,)
-                Probability of the positive class.
-            """,
+        "labels_and_scores": f"{_LABELS} or any other score that rises with it.\n",
+        "labels_and_probabilities": f"{_LABELS}.\n",
         "pos_label_and_weights": """\
-            pos_label : int, float, bool or str, default=None
-                Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-            sample_weight : array-like of shape (n_samples,), default=None
-                Weight of each sample.
-            """,
-        "score_errors": """\
-            ValueError
-                If there are not exactly two classes, `pos_label` is missing or not
-                among them, the lengths differ, or a score is NaN or infinite.
-            """,
-        "probability_errors": """\
-            ValueError
-                If there are not exactly two classes, `pos_label` is missing or not
-                among them, the lengths differ, or a probability is NaN or not between
-                0 and 1.
-            """,
+pos_label : int, float, bool or str, default=None
+    Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+sample_weight : array-like of shape (n_samples,), default=None
+    Weight of each sample.
+""",
+        "score_errors": f"{_ERRORS}score is NaN or infinite.\n",
+        "probability_errors": f"{_ERRORS}probability is NaN or not between 0 and 1.\n",
     }
 )
+
+
+def score_metric(**constraints: list[Any]) -> Callable[[Function], Function]:
+    """Check the parameters of a metric, and complete its docstring."""
+    check = validated({**SCORE_CONSTRAINTS, **constraints})
+    return lambda metric: _score_docs(check(metric))
 
 
 class Scored(NamedTuple):

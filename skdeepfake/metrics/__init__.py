@@ -7,16 +7,20 @@ or the other: :func:`frame_scores` lays frames out for it.
 """
 
 from ._bootstrap import BootstrapInterval, group_bootstrap
-from ._calibration import (
+from ._frames import Coverage, FrameScores, coverage, frame_scores
+from ._probabilities import (
     ReliabilityCurve,
+    clipped_log_loss,
     expected_calibration_error,
     reliability_curve,
 )
-from ._frames import Coverage, FrameScores, coverage, frame_scores
-from ._log_loss import clipped_log_loss
-from ._roc import equal_error_rate, true_positive_rate_at
+from ._roc import (
+    balanced_accuracy_at,
+    choose_threshold,
+    equal_error_rate,
+    true_positive_rate_at,
+)
 from ._scorers import get_scorer, get_scorer_names
-from ._thresholds import balanced_accuracy_at, choose_threshold
 
 __all__ = [
     "BootstrapInterval",

@@ -9,10 +9,8 @@ from typing import Any
 from sklearn.metrics import brier_score_loss, make_scorer
 
 from .._scores import PosLabel
-from ._calibration import expected_calibration_error
-from ._log_loss import clipped_log_loss
-from ._roc import equal_error_rate, true_positive_rate_at
-from ._thresholds import balanced_accuracy_at
+from ._probabilities import clipped_log_loss, expected_calibration_error
+from ._roc import balanced_accuracy_at, equal_error_rate, true_positive_rate_at
 
 _RANKING = ("decision_function", "predict_proba")
 # Thresholds too are of probabilities: 0.5 of a decision function is another thing.

@@ -1,22 +1,20 @@
-"""Calibration metrics."""
+"""Metrics of probabilities: calibration, and the log loss as challenges clip it."""
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any, NamedTuple
+from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._scores import SCORE_CONSTRAINTS, PosLabel, Scored, check_scored, with_score_docs
-from .._validation import validated
+from .._scores import PosLabel, check_scored, score_metric
 
-_CONSTRAINTS: dict[str, list[Any]] = {
-    **SCORE_CONSTRAINTS,
-    "n_bins": [Interval(Integral, 1, None, closed="left")],
-    "strategy": [StrOptions({"uniform", "quantile"})],
-}
+_binned_metric = score_metric(
+    n_bins=[Interval(Integral, 1, None, closed="left")],
+    strategy=[StrOptions({"uniform", "quantile"})],
+)
 
 
 class ReliabilityCurve(NamedTuple):
@@ -42,8 +40,7 @@ class ReliabilityCurve(NamedTuple):
     n_samples: NDArray[np.int64]
 
 
-@with_score_docs
-@validated(_CONSTRAINTS)
+@_binned_metric
 def reliability_curve(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -74,8 +71,6 @@ def reliability_curve(
         Named tuple of the `predicted` means, `observed` shares, and `n_samples` of
         each filled bin.
 
-    Raises
-    ------
     {{probability_errors}}
 
     See Also
@@ -94,12 +89,10 @@ def reliability_curve(
     >>> curve.n_samples
     array([3, 3])
     """
-    scored = _check(y_true, y_score, pos_label, sample_weight)
-    return _curve(scored, n_bins, strategy)[0]
+    return _curve(y_true, y_score, pos_label, sample_weight, n_bins, strategy)[0]
 
 
-@with_score_docs
-@validated(_CONSTRAINTS)
+@_binned_metric
 def expected_calibration_error(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -129,8 +122,6 @@ def expected_calibration_error(
     float
         Expected calibration error, between 0 (calibrated) and 1.
 
-    Raises
-    ------
     {{probability_errors}}
 
     See Also
@@ -162,25 +153,82 @@ def expected_calibration_error(
     >>> expected_calibration_error([0, 1, 1, 1], [0.25, 0.25, 0.25, 0.25])
     0.5
     """
-    scored = _check(y_true, y_score, pos_label, sample_weight)
-    curve, weight = _curve(scored, n_bins, strategy)
+    scored = y_true, y_score, pos_label, sample_weight
+    curve, weight = _curve(*scored, n_bins, strategy)
     distance = np.abs(curve.predicted - curve.observed)
     return float(np.average(distance, weights=weight))
 
 
-def _check(
+@score_metric(eps=[Interval(Real, 0, 0.5, closed="neither")])
+def clipped_log_loss(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    eps: float = 1e-15,
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Log loss of probabilities that are kept `eps` away from 0 and 1.
+
+    A single wrong video with probability 0 makes the log loss infinite, so `eps`
+    decides how much it counts: 34.5 at 1e-15, 4.6 at 0.01. scikit-learn's own takes the
+    precision of the array's type, which differs between float32 and float64.
+
+    Parameters
+    ----------
+    {{labels_and_probabilities}}
+    eps : float, default=1e-15
+        Least probability of either class, above 0 and below 0.5. 1e-15 is common in
+        contests. The Deepfake Detection Challenge [1]_ was scored by log loss; which
+        number it clipped at we do not know.
+    {{pos_label_and_weights}}
+
+    Returns
+    -------
+    float
+        Mean of the negative natural logarithms of the true classes' probabilities;
+        ``log(2)``, 0.693, is what one gets for 0.5 everywhere.
+
+    {{probability_errors}}
+
+    See Also
+    --------
+    sklearn.metrics.log_loss : The same where nothing is clipped.
+    sklearn.metrics.brier_score_loss : Bounded without clipping.
+
+    References
+    ----------
+    .. [1] B. Dolhansky et al., "The DeepFake Detection Challenge (DFDC) Dataset",
+       2020, arXiv:2006.07397.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import clipped_log_loss
+    >>> round(clipped_log_loss([0, 1], [0.2, 0.9]), 4)
+    0.1643
+    >>> round(clipped_log_loss([0, 1], [0.2, 0.0], eps=0.01), 4)
+    2.4142
+    """
+    scored = check_scored(
+        y_true, y_score, pos_label, sample_weight, is_probability=True
+    )
+    of_truth = np.where(scored.is_positive, scored.score, 1 - scored.score)
+    losses = -np.log(np.clip(of_truth, eps, 1 - eps))
+    return float(np.average(losses, weights=scored.weight))
+
+
+def _curve(
     y_true: ArrayLike,
     y_score: ArrayLike,
     pos_label: PosLabel,
     sample_weight: ArrayLike | None,
-) -> Scored:
-    return check_scored(y_true, y_score, pos_label, sample_weight, is_probability=True)
-
-
-def _curve(
-    scored: Scored, n_bins: int, strategy: str
+    n_bins: int,
+    strategy: str,
 ) -> tuple[ReliabilityCurve, NDArray[np.float64]]:
     """Compute the curve and the weight of each of its bins."""
+    scored = check_scored(
+        y_true, y_score, pos_label, sample_weight, is_probability=True
+    )
     limits = np.linspace(0, 1, n_bins + 1)
     if strategy == "quantile":
         limits = np.percentile(scored.score, limits * 100)
