@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
-from ._opencv import SAME_FRAME, too_large, too_long
+from ._opencv import SAME_FRAME, evenly_in_time, too_large, too_long
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
-from ._sampling import evenly_in_time
 
 
 class Plan(NamedTuple):

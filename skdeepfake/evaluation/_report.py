@@ -24,7 +24,7 @@ from .._json import plain
 from .._pandas import import_pandas
 from .._scores import PosLabel, check_scored
 from ._measures import compute_rows
-from ._page import render_page
+from ._rendering import render_page, render_text
 from ._samples import (
     ALL,
     Covered,
@@ -34,7 +34,6 @@ from ._samples import (
     make_levels,
     measure_coverage,
 )
-from ._text import render_text
 
 _CONSTRAINTS: dict[str, list[Any]] = {
     "threshold": [Interval(Real, 0, 1, closed="both")],

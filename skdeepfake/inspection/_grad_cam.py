@@ -116,8 +116,7 @@ def grad_cam(
     (True, True)
     """
     # Imported here, since it loads Keras, which `overlay` does not need.
-    from ._gradients import pull_back
-    from ._network import find_layer, sign_of_class
+    from ._network import find_layer, pull_back, sign_of_class
 
     run = run_pipeline(estimator, X, keep_faces=False)
     detector, frames = run.detector, run.frames

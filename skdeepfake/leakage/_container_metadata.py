@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from .._parallel import map_videos
-from .._video._containers import check_video_file
+from .._video._checks import check_video_file
 from .._video._encoder import Processes, last_words
 from .._video._ffmpeg import describe
 from .._video._reader import Limits

@@ -17,7 +17,7 @@ from .._groups import encode_groups, format_examples
 from .._json import plain
 from .._pandas import import_pandas
 from .._validation import validated
-from .._video._paths import check_paths
+from .._video._checks import check_paths
 from ..preprocessing import VideoFrameSampler
 from ._feature_aucs import ALL, FeatureAUC, feature_aucs
 from ._overlap import (

@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods
 
 from .._validation import select_names, validated
-from .._video._paths import check_paths
+from .._video._checks import check_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ..preprocessing import DlibFaceCropper, VideoFrameSampler

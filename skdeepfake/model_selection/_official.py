@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from .._groups import format_examples
-from .._video._paths import check_paths
+from .._video._checks import check_paths
 from .._video_lists import VideoList
 from ..exceptions import DatasetError, MissingVideosWarning
-from ._leakage import check_no_leakage
+from ._splitter import check_no_leakage
 
 _MISSING = ("warn", "raise", "ignore")
 
@@ -91,18 +91,6 @@ class OfficialSplit(BaseCrossValidator):
     __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits: one.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        int
-            1.
-        """
         return 1
 
     def split(

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer
-from .._video._paths import check_paths
+from .._video._checks import check_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip

@@ -23,9 +23,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._atomic import atomic_path
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer
-from .._video._containers import check_regular_file
+from .._video._checks import check_paths, check_regular_file
 from .._video._encoder import CONTAINERS, Encoding, Processes, command_line, last_words
-from .._video._paths import check_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadError, VideoReadWarning
 

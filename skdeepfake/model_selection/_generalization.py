@@ -1,4 +1,4 @@
-"""Splits that keep a method of manipulation for the test."""
+"""Splits that keep a data set, or a method of manipulation, for the test."""
 
 from __future__ import annotations
 
@@ -10,10 +10,146 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._groups import assign_folds, check_column, format_examples
 from ._splitter import Split, _MetadataSplitter, check_sides
+
+REST = "rest"
+
+
+@dataclass(repr=False, eq=False)
+class CrossDatasetSplit(_MetadataSplitter):
+    """Train on one data set and test on another, each on each.
+
+    Fakes of one data set share generators, encoders and cameras, so that only another
+    set shows how well a detector generalizes.
+
+    With ``n_splits=None`` all of one set is tested, and training videos whose group is
+    in the test set are left out. For sets that share people, such as DeeperForensics
+    and FaceForensics++, pass a number of folds: the people of all sets are split, and a
+    fold of one set is tested after training on the other folds of the other set.
+
+    Parameters
+    ----------
+    dataset : array-like of shape (n_videos,)
+        Name of the data set of each video: ``videos.details["dataset"]`` of what
+        :func:`~skdeepfake.datasets.combine_datasets` gives. There must be two at
+        least.
+    train : {"each", "rest"}, default="each"
+        Whether each other set is trained on by itself, or all of them together.
+    n_splits : int or None, default=None
+        Number of folds by identity, 2 at least; None for none. Each fold must hold
+        real videos and fakes of each set.
+    shuffle : bool, default=False
+        Whether groups are shuffled before they are dealt.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles them. An int gives the same folds each time.
+
+    See Also
+    --------
+    LeaveOneManipulationOut : The same question about methods of one set.
+    skdeepfake.datasets.combine_datasets : Makes one of several sets, with groups
+        that hold for all of them.
+
+    Notes
+    -----
+    Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
+    exactly the videos that it was made for; an inner search on the training set needs
+    another one. A search by it fits all of these sets: only a further set can tell how
+    well the result generalizes.
+
+    References
+    ----------
+    .. [1] Li, Y., Yang, X., Sun, P., Qi, H. and Lyu, S. (2020). Celeb-DF: A
+       large-scale challenging dataset for deepfake forensics. CVPR.
+
+    Examples
+    --------
+    >>> from skdeepfake.model_selection import CrossDatasetSplit
+    >>> dataset = ["ff", "ff", "ff", "ff", "ff", "dfdc", "dfdc", "dfdc", "dfdc"]
+    >>> y = [0, 1, 0, 1, 0, 0, 1, 0, 1]
+    >>> people = [0, 0, 1, 1, 2, 2, 2, 3, 3]
+    >>> cv = CrossDatasetSplit(dataset)
+    >>> splits = cv.split(dataset, y, people)
+    >>> for name, (train, test) in zip(cv.split_names(), splits):
+    ...     print(name, train.tolist(), test.tolist())
+    ('ff', 'dfdc') [0, 1, 2, 3] [5, 6, 7, 8]
+    ('dfdc', 'ff') [7, 8] [0, 1, 2, 3, 4]
+    """
+
+    dataset: ArrayLike
+    _: KW_ONLY
+    train: str = "each"
+    n_splits: int | None = None
+    shuffle: bool = False
+    random_state: int | np.random.RandomState | None = None
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "dataset": ["array-like"],
+        "train": [StrOptions({"each", REST})],
+        "n_splits": [Interval(Integral, 2, None, closed="left"), None],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+    }
+    _columns = ("dataset",)
+
+    def split_names(self) -> list[tuple[Any, ...]]:
+        """Say which split is which.
+
+        Returns
+        -------
+        list of (train, test) or (train, test, fold)
+            In the order of the splits: names of the sets as they first appear, with
+            ``"rest"`` for all others, and the fold where there are folds.
+        """
+        self._check_parameters()
+        sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))
+        if len(sets) < 2:
+            raise ValueError(
+                f"dataset names one set only ({format_examples(sets)}), but to train "
+                "here and test there takes two"
+            )
+        if self.train == REST:
+            pairs: list[tuple[Any, ...]] = [(REST, there) for there in sets]
+        else:
+            pairs = [(here, there) for here in sets for there in sets if here != there]
+        if self.n_splits is None:
+            return pairs
+        return [(*pair, fold) for pair in pairs for fold in range(self.n_splits)]
+
+    def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
+        sets, labels = check_column(self.dataset, "dataset"), self._labels_of(y)
+        names, numbers = self.split_names(), self._numbers_of(groups)
+        if self.n_splits is not None:
+            folds = assign_folds(
+                list(zip(sets.tolist(), labels.tolist(), strict=True)),
+                numbers,
+                self.n_splits,
+                shuffle=self.shuffle,
+                random_state=self.random_state,
+                called=lambda kind: f"the videos of {kind[0]!r} of class {kind[1]!r}",
+                otherwise="n_splits=None if the sets share no people",
+            )
+        for here, there, *fold in names:
+            is_test = np.array([name == there for name in sets])
+            if self.train == REST:
+                is_train = ~is_test
+            else:
+                is_train = np.array([name == here for name in sets])
+            if fold:
+                is_train &= folds != fold[0]
+                is_test &= folds == fold[0]
+                advice = "pass fewer n_splits"
+            else:
+                is_train &= ~np.isin(numbers, numbers[is_test])
+                advice = (
+                    "both sets need both, and what shares people with the test set was "
+                    "left out of the training set; with n_splits=5, say, both sets are "
+                    "split by identity"
+                )
+            name = f"to train on {here!r} and test on {there!r}"
+            yield check_sides(is_train, is_test, labels, name, advice)
 
 
 @dataclass(repr=False, eq=False)
