@@ -33,8 +33,7 @@ class ArchiveCache:
     Subclasses name their folder and the version of its files, and read an entry.
     """
 
-    # Name of the folder, and the version of the files in it: raise it when they are
-    # laid out otherwise.
+    # Name of the folder, and the version of the layout of its files.
     _folder: ClassVar[str]
     _format: ClassVar[int]
 

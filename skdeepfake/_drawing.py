@@ -10,6 +10,32 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._docs import shared_docs
+
+with_display_docs = shared_docs(
+    {
+        "figure": """\
+figure_ : matplotlib.figure.Figure
+    The figure, after ``plot``.
+""",
+        "plot_params": """\
+**plot_params : dict
+    Passed to ``plot``.
+
+Returns
+-------
+{{class}}
+    With its figure drawn.
+""",
+        "returns_itself": """\
+Returns
+-------
+{{class}}
+    The display itself.
+""",
+    }
+)
+
 # The palette of Okabe and Ito, suitable for color-blind readers.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 _CELL = "0.92"

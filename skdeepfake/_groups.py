@@ -124,9 +124,8 @@ def assign_folds(
                 + (f": {advice}" if advice else "")
             )
     if shuffle:
-        # What StratifiedGroupKFold would do itself: of groups that are alike, those
-        # with the lower number come first. Up to scikit-learn 1.7, its own shuffling
-        # takes groups for others.
+        # As StratifiedGroupKFold would: of groups that are alike, those with the lower
+        # number come first. Up to scikit-learn 1.7, its own shuffling mixes groups up.
         groups = check_random_state(random_state).permutation(groups.max() + 1)[groups]
     folds = np.empty(len(groups), dtype=np.intp)
     splits = StratifiedGroupKFold(n_splits).split(coded, coded, groups)

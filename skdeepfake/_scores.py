@@ -118,8 +118,8 @@ def check_classes(labels: NDArray, pos_label: PosLabel) -> tuple[list[Any], Any]
             f"y_true holds {len(classes)} classes ({found}) where two are needed"
         )
     if pos_label is None:
-        # Sorted, "fake" comes before "real": the usual guess, the last of the classes,
-        # would silently swap them.
+        # Sorted, "fake" comes before "real": the usual guess, the last, would swap
+        # them.
         if classes not in ([0, 1], [-1, 1]):
             raise ValueError(
                 f"y_true takes values in {classes}, not in [0, 1] or [-1, 1]: give the "

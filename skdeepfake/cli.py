@@ -31,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        If the arguments are invalid, with code 2; after ``--help`` and ``--version``,
-        with code 0.
+        With code 2 if the arguments are invalid, 0 after ``--help`` and ``--version``.
 
     See Also
     --------

@@ -69,8 +69,7 @@ with_video_docs = shared_docs(
 
 class _AboutVideo(Exception):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to `args`, so that they survive the way back from a worker process,
-        # where they are pickled.
+        # Both go to `args`, so that they survive pickling by a worker process.
         super().__init__(os.fspath(path), reason)
         self.path = os.fspath(path)
         self.reason = reason

@@ -23,8 +23,7 @@ def compiled(model: keras.Model) -> Compute:
     """Compile a network by Keras' backend."""
     if keras.backend.backend() != "tensorflow":
         return functools.partial(_predict, model)
-    # Keras' own function is traced anew for the last, smaller batch, and TensorFlow
-    # warns of it.
+    # Keras' own function is traced again for the last, smaller batch, with a warning.
     import tensorflow as tf
 
     batch = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)

@@ -163,8 +163,7 @@ def _named(part: Any) -> Iterator[tuple[str, ...]]:
             internal = module is None and str(name).startswith("__")
             path = str(name) if internal else f"{module}.{name}"
             # Keras looks for the registered name first. Where a model was copied or
-            # pickled, scikeras has registered its class under its own name, with no
-            # package.
+            # pickled, scikeras has registered its class by its name alone.
             if registered in (None, name, f">{name}"):
                 yield (path,)
             elif _path_of_registered(registered) == path:

@@ -55,8 +55,7 @@ class RandomAffine(BaseAugmentation):
     shift : float, default=0.05
         Largest shift in both directions, as a share of the width and of the height.
     shear : float, default=5.0
-        Largest angle in degrees by which vertical lines are sheared, in both
-        directions.
+        Largest angle in degrees of sheared vertical lines, in both directions.
     probability : float, default=0.5
         Share of the images that are changed.
 

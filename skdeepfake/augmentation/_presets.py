@@ -57,8 +57,7 @@ def make_preset(name: str) -> list[BaseAugmentation]:
           colors of half of them slightly.
         - "strong" does more of that, and each of these to half of the images:
           downscaling, blur, noise and JPEG. It erases a part of one in four.
-        - "video" is "strong", followed by H.264 for half of the images. It takes
-          several times as long.
+        - "video" is "strong" and H.264 for half of the images, several times slower.
 
     Returns
     -------

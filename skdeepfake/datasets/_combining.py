@@ -53,8 +53,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     TypeError
         If `datasets` is no mapping of names.
     ValueError
-        If there is no set, a set lacks something or was combined already, or sets
-        differ in `target_names`.
+        If there is no set, or one is incomplete, combined, or of other `target_names`.
 
     Warns
     -----

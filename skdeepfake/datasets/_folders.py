@@ -202,8 +202,7 @@ def load_paper_folders(
     Raises
     ------
     DatasetError
-        If a folder is missing or has no video, or a name has fewer than three
-        characters.
+        If a folder is missing or has no video, or a name is shorter than that.
 
     {{warns}}
 

@@ -132,10 +132,9 @@ def load_dfd(
     """List the videos of DeepFakeDetection (DFD) [1]_.
 
     It comes with FaceForensics++, in folders of the same kind.
-    ``01__kitchen_pan.mp4`` in ``original_sequences/actors/c23/videos`` is real, and
+    ``original_sequences/actors/c23/videos/01__kitchen_pan.mp4`` is real, and
     ``01_02__kitchen_pan__0A1B2C3D.mp4`` in
-    ``manipulated_sequences/DeepFakeDetection/c23/videos`` is this video with the face
-    of actor 02.
+    ``manipulated_sequences/DeepFakeDetection/c23/videos`` has the face of actor 02.
 
     Parameters
     ----------
@@ -231,8 +230,7 @@ def load_deeperforensics(
         ``"end_to_end_random_level"``, ``"end_to_end_mix_2_distortions"`` to
         ``"end_to_end_mix_4_distortions"``, some of them, or ``"all"`` that are there.
     split : {"train", "val", "test"} or None, default=None
-        The official list in ``root/lists/splits`` to take the videos of. None takes
-        all.
+        The official list in ``root/lists/splits`` to take the videos of; None for all.
     {{as_frame_and_returns}}
 
     Raises
@@ -251,8 +249,7 @@ def load_deeperforensics(
 
     Notes
     -----
-    The lists name fakes only. A real video is in the split of the fakes that were
-    made of it.
+    The lists name fakes only. A real video is in the split of the fakes made of it.
 
     Each of the 100 actors is the source of some ten fakes, so that there are 100
     groups. The official lists separate sources. With the fakes of FaceForensics++,
@@ -312,8 +309,7 @@ def load_celeb_df(
     root : str or os.PathLike
         The folder that holds `Celeb-real`, `YouTube-real` and `Celeb-synthesis`.
     split : {"train", "test"} or None, default=None
-        The videos that are in ``List_of_testing_videos.txt``, or all others. None
-        takes all.
+        The videos in ``List_of_testing_videos.txt``, or all others. None takes all.
     {{as_frame_and_returns}}
 
     Raises

@@ -125,9 +125,8 @@ def named_videos(
     """List the videos of a folder with what their names say.
 
     The groups `target` and `source` of the pattern are identities, and all groups fill
-    the template `original`. A video whose name says nothing is left out, with an
-    issue: without an identity, no split could keep it apart from the other videos of
-    the same people.
+    the template `original`. A video whose name does not match is left out, with an
+    issue: no split could keep it apart from other videos of the same people.
     """
     if expected is None:
         expected = f"the {method} fakes" if method else "the real videos"

@@ -64,8 +64,7 @@ def with_splits(
 ) -> list[Video]:
     """Give each video the split of its name, if there are lists at all.
 
-    A listed name with an underscore is that of a fake of every method, another one
-    that of an original.
+    A listed name with an underscore is a fake of every method, others are originals.
     """
     videos = [replace(video, split=splits.get(video.name)) for video in videos]
     if not splits:
@@ -120,11 +119,7 @@ def celeb_df_splits(
         return videos
     listed, missing = VideoList(path, path.name).find([v.path for v in videos])
     if split != "train":
-        issues.missing(
-            f"entries of {path.name} that are not there",
-            missing,
-            _PARTIAL,
-        )
+        issues.missing(f"entries of {path.name} that are not there", missing, _PARTIAL)
     flags = _flags(path)
     issues.odd(
         f"entries of {path.name} whose flag, {_FLAG_OF_REAL} for real, contradicts "

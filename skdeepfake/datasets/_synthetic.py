@@ -48,11 +48,9 @@ def make_videos(
     """Render short clips of a moving face, real and manipulated, into a folder.
 
     The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
-    clips replace a data set in demos and tests; a detector trained on them is of no use
-    elsewhere.
+    clips are for demos and tests; a detector trained on them is useless elsewhere.
 
-    1. Each real clip draws its own background, light, noise, camera movement, head
-       movement and expressions.
+    1. Each real clip draws its own background, light, noise, movements and expressions.
     2. Each fake repeats one real clip, with a deformed, recolored and blurred copy of
        the face blended into each frame, or the face blended into itself.
     3. All are encoded alike: H.264, yuv420p, CRF 23, no sound.
@@ -63,8 +61,7 @@ def make_videos(
     Parameters
     ----------
     root : str or os.PathLike
-        Folder to write to. Its subfolders ``real`` and ``fake`` must be empty or
-        missing.
+        Folder to write to. Its ``real`` and ``fake`` must be empty or missing.
     n_real : int, default=12
         Number of real clips, from 1 to 1000.
     n_fake : int, default=12
@@ -95,13 +92,12 @@ def make_videos(
     Raises
     ------
     DatasetError
-        If `root` is a file, or ``root/real`` or ``root/fake`` is one or already
-        holds something.
+        If `root`, ``root/real`` or ``root/fake`` is a file, or the latter are not
+        empty.
     ImportError
         If scikit-image is not installed.
     OSError
-        If a clip cannot be encoded or written. The call then leaves no clip
-        behind.
+        If a clip cannot be encoded or written. All clips of the call are removed.
     TypeError, ValueError
         If a parameter has the wrong type or value.
 

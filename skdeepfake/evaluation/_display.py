@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib
+from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
 from ._reliability_display import ReliabilityDisplay
 from ._samples import with_interval
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class EvaluationDisplay:
     """Curves and scores of an evaluation report.
@@ -33,8 +34,7 @@ class EvaluationDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2, 2)
         Its axes, after ``plot``.
 
@@ -62,10 +62,7 @@ class EvaluationDisplay:
         figure : matplotlib.figure.Figure or None, default=None
             Empty figure to draw on. By default a new one is made.
 
-        Returns
-        -------
-        EvaluationDisplay
-            The display itself.
+        {{returns_itself}}
         """
         check_matplotlib("EvaluationDisplay.plot")
         if figure is None:

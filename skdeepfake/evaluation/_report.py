@@ -135,8 +135,7 @@ class EvaluationReport:
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
             Frames with a face; None takes it from `frame_proba`.
         aggregation : str, default=None
-            How the score of a video is computed from its frames, such as "mean", for
-            the record.
+            How frame scores become that of a video, for the record: "mean".
         groups : array-like of shape (n_videos,), default=None
             Identity of each video, over which intervals are computed. None treats
             videos as independent, which makes intervals too narrow if people or
@@ -269,17 +268,12 @@ class EvaluationReport:
         return found[0]
 
     def to_frame(self) -> Any:
-        """Return the figures as a table.
+        """Return the figures as a table, which needs pandas.
 
         Returns
         -------
         pandas.DataFrame
             A row per figure, with the keys of `rows` as columns.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
         """
         pandas = import_pandas("to_frame", "rows holds the same as dicts")
         return pandas.DataFrame(self.rows)
@@ -323,11 +317,6 @@ class EvaluationReport:
         -------
         str
             JSON, with null if a value is not known.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
         """
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         return _written(text, path)
@@ -348,11 +337,6 @@ class EvaluationReport:
         -------
         str
             HTML.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
         """
         return _written(render_page(self, title), path)
 

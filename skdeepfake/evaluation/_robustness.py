@@ -115,8 +115,7 @@ class RobustnessCurve:
         Returns
         -------
         dict of str to value
-            All attributes except the probabilities, arrays as lists, with None instead
-            of NaN; and `n_videos`.
+            All attributes but the probabilities, and `n_videos`; None instead of NaN.
         """
         record = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -126,18 +125,13 @@ class RobustnessCurve:
         return plain({**record, "n_videos": len(self.clean_proba)})
 
     def to_frame(self) -> Any:
-        """Return scores and coverage as a table.
+        """Return scores and coverage as a table, which needs pandas.
 
         Returns
         -------
         pandas.DataFrame
             With the columns `distortion`, `level`, `score` and `coverage`. The first
             row, with the distortion "clean" and level 0, is for the undistorted videos.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same")
         n_levels = len(self.levels)
@@ -196,8 +190,7 @@ def robustness_curve(
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        Fitted, with a step named ``"sampler"`` and a classifier of two classes at its
-        end. It is not changed.
+        Fitted, with a step ``"sampler"`` and a classifier of two classes. Not changed.
     X : array-like of shape (n_videos,)
         Paths of videos that it was not fitted on.
     y : array-like of shape (n_videos,)
@@ -235,8 +228,7 @@ default="roc_auc"
         of two classes, `distortions` or `levels` are empty or unknown, `y` does not
         have both classes, or the lengths differ.
     VideoReadError
-        If a video cannot be read or compressed, unless the sampler has
-        ``on_error="skip"``.
+        If a video cannot be read or compressed, without ``on_error="skip"``.
     NoFaceError
         If a detector with ``no_face="raise"`` gets a video without a face.
 

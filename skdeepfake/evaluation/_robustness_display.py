@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, make_axes
+from .._drawing import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    check_matplotlib,
+    make_axes,
+    with_display_docs,
+)
 from ..perturbations import DISTORTIONS
 from ._robustness import RobustnessCurve, robustness_curve
 
-# A color, a marker and a dash pattern for each distortion, so that any one of them is
-# enough to identify it. The colors are those of Okabe and Ito without yellow, which is
-# hard to see on white.
+# A color, a marker and a dash pattern for each distortion, each enough to identify it.
+# The colors are those of Okabe and Ito without yellow, which is hard to see on white.
 _STYLES: dict[str, tuple[str, str, Any]] = {
     "CS": (BLUE, "o", "-"),
     "CC": (ORANGE, "s", (0, (5, 1.5))),
@@ -26,13 +32,13 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
 }
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class RobustnessDisplay:
     """Scores over the levels of distortions, and the share of frames with a face.
 
     A line for each distortion begins at level 0, with the undistorted videos. The panel
-    below shows the share of the frames with a face: where it falls, the score is based
-    on fewer frames.
+    below shows the share of the frames with a face, on which the score is based.
 
     Parameters
     ----------
@@ -41,8 +47,7 @@ class RobustnessDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     ax_ : matplotlib.axes.Axes
         Axes of the scores, after ``plot``.
     coverage_ax_ : matplotlib.axes.Axes or None
@@ -108,13 +113,9 @@ class RobustnessDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on, whose lower part shows the shares of frames. By default a
-            new figure is made.
+            Axes to draw on, divided for both. By default a new figure is made.
 
-        Returns
-        -------
-        RobustnessDisplay
-            The display itself.
+        {{returns_itself}}
         """
         ax = make_axes("RobustnessDisplay.plot", ax, (7.2, 5.6))
         curve = self.curve

@@ -45,12 +45,10 @@ with_shared_docs = shared_docs(
     batch_size : int, default=8
         Images that go through the network at once.
     dtype : {"float32", "float16"}, default="float32"
-        Of the result. ``"float16"`` takes half of the memory; the network computes
-        in float32 all the same.
+        Of the result. ``"float16"`` halves the memory; the network computes in float32.
     engine : {"keras", "onnxruntime"}, default="keras"
-        What runs the network. onnxruntime is faster on many CPUs, and gives the same
-        but for 1e-4 of the largest feature. It needs the extra ``onnx`` and Keras on
-        TensorFlow.
+        What runs the network. onnxruntime is faster on many CPUs; features differ by up
+        to 1e-4 of the largest. It needs the extra ``onnx`` and Keras on TensorFlow.
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a :class:`FeatureCache`, from which features that were computed before
         are read, whatever the pooling. None keeps nothing.
@@ -68,8 +66,7 @@ with_shared_docs = shared_docs(
 class KerasFeaturizer(StatelessTransformer):
     """Compute features of faces by a network that was trained on other pictures.
 
-    1. Each face goes through the network's own preprocessing and through all of its
-       layers but the top.
+    1. Each face goes through the network's preprocessing and all layers but the top.
     2. The positions of the last feature map, row by row, are a sequence of vectors;
        `pooling` makes one of them.
     3. A slot without a face does not go through the network: it is all zeros again.
@@ -105,8 +102,7 @@ class KerasFeaturizer(StatelessTransformer):
     ----------
     Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 3.2 and 4.4.
 
-    Güera and Delp, "Deepfake video detection using recurrent neural networks", AVSS
-    2018.
+    Güera and Delp, "Deepfake video detection using recurrent neural networks", 2018.
 
     Examples
     --------
@@ -352,8 +348,7 @@ class VGG16Featurizer(KerasFeaturizer):
 
     References
     ----------
-    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.4 and appendix
-    7.3.
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.4 and 7.3.
 
     Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
     recognition", ICLR 2015.

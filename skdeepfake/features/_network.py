@@ -51,8 +51,7 @@ class Recipe(NamedTuple):
 class FeatureNetwork:
     """A backbone with its preprocessing, for images of one size.
 
-    The Keras model is built when it is needed, and not where all features come from
-    a cache.
+    The Keras model is built when needed, not where all features come from a cache.
     """
 
     def __init__(self, recipe: Recipe, frame_shape: tuple[int, ...]) -> None:

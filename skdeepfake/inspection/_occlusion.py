@@ -47,8 +47,7 @@ def occlusion(
         A fitted detector, or a pipeline that ends in one. With ``over="position"`` it
         is a :class:`~skdeepfake.detectors.CNNRNNDetector`.
     X : array-like of shape (n_videos, n_frames, ...) or (n_images, ...)
-        Features or faces as in `predict_proba`, or the input of the pipeline, such as
-        paths.
+        Features or faces as in `predict_proba`, or the input of the pipeline.
     over : {"position", "frame"}, default="position"
         Remove one position of the features of one frame, to locate evidence in the
         face; or remove one frame, as if it had no face, to locate evidence in time.
@@ -58,8 +57,7 @@ def occlusion(
         Value of a removed position: the mean over the positions of its frame, or
         zeros, which the network may never have seen. Not used for frames.
     batch_size : int or None, default=None
-        Frames, or videos for ``sequence="temporal"``, per batch; None uses the
-        detector's.
+        Frames, or videos for ``sequence="temporal"``, per batch; None: the detector's.
 
     Returns
     -------
@@ -73,8 +71,8 @@ def occlusion(
     ------
     ValueError
         If `estimator` is not a detector, or for positions not one of features; if X
-        does not have the form seen in `fit`, or has only one position; or if there is
-        no such class.
+        does not have the form seen in `fit` or has one position; or if there is no such
+        class.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 

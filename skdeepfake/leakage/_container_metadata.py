@@ -47,11 +47,7 @@ class ContainerMetadata(NamedTuple):
 
 
 def container_metadata(
-    paths: Sequence[str],
-    limits: Limits,
-    *,
-    n_jobs: int | None = None,
-    verbose: int = 0,
+    paths: Sequence[str], limits: Limits, *, n_jobs: int | None = None, verbose: int = 0
 ) -> list[ContainerMetadata | VideoReadError]:
     """Read the metadata of videos, or why they cannot be read."""
     processes = Processes()

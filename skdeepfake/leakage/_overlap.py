@@ -130,9 +130,7 @@ def _is_side(side: Any) -> bool:
     )
 
 
-def _sides_of_lists(
-    column: ArrayLike | None,
-) -> list[tuple[str, ArrayLike, ArrayLike]]:
+def _sides_of_lists(column: ArrayLike | None) -> list[tuple[str, ArrayLike, ArrayLike]]:
     if column is None:
         return []
     named = np.asarray(column, dtype=object)

@@ -185,18 +185,13 @@ class LeakageReport:
         }
 
     def to_frame(self) -> Any:
-        """Give the features as a table.
+        """Give the features as a table, which needs pandas.
 
         Returns
         -------
         pandas.DataFrame
             A line for each feature, with the columns `name`, `auc`, `low`, `high`,
             `n_known` and `gives_away`.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same figures")
         return pandas.DataFrame([_row(each) for each in self.features])
@@ -233,8 +228,7 @@ def leakage_report(
     A high score may come from people or files that are in the training set, too, or
     from anything besides the face that differs between the classes.
 
-    1. For each split, list the groups and the files on both sides. Files are compared
-       by path and by content.
+    1. For each split, list groups and files (by path and content) on both sides.
     2. For each trivial feature, such as the bit rate, compute how well it alone
        separates real from fake: the AUC of randomized trees [1]_, cross-validated over
        groups, with an interval by resampling groups.
@@ -294,8 +288,7 @@ def leakage_report(
 
     Notes
     -----
-    An unknown feature is a value, too: if all fakes lack a face, its size separates the
-    classes.
+    An unknown feature is a value, too: it separates the classes if all fakes lack it.
 
     About one in twenty useless features has an interval above 0.5 by chance, and more
     with fewer than some twenty groups. An AUC near 0.5 does not prove that nothing

@@ -74,8 +74,7 @@ def trivial_features(
     cropper : transformer or None, default=None
         Finds the faces. None is a :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
     n_jobs : int or None, default=None
-        Number of videos that are read at the same time. A given sampler or cropper has
-        its own.
+        Number of videos read at once. A given sampler or cropper has its own.
     verbose : int, default=0
         1 shows progress bars.
 
@@ -88,10 +87,8 @@ def trivial_features(
         - `bit_rate`: bits per second of the whole file, its sound included;
         - `frame_rate`: frames per second, on average;
         - `duration`: seconds;
-        - `width` and `height`: pixels of the frames as they are stored, before any
-          rotation;
-        - `codec`: as ffmpeg calls it, such as ``"h264"``, of dtype object with None
-          where nothing is known;
+        - `width` and `height`: pixels of the frames as stored, before any rotation;
+        - `codec`: ffmpeg's name, such as ``"h264"``, dtype object, None if unknown;
         - `face_size`: height of the crops, median of those found, in pixels.
 
     Raises
@@ -101,8 +98,7 @@ def trivial_features(
     TypeError
         If `sampler` is no VideoFrameSampler.
     ValueError
-        If there is no such feature, or `paths` is not a one-dimensional collection of
-        paths.
+        If there is no such feature, or `paths` is not a one-dimensional collection.
 
     Warns
     -----

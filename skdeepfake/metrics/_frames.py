@@ -84,9 +84,8 @@ def frame_scores(
         Probability of the positive class or, as ``predict_frame_proba`` gives it, of
         each class in sorted order; NaN where there is no face.
     pos_label : int, float, bool or str, default=None
-        Label of the fakes, which says whose of the two probabilities to take. None
-        means 1, if the labels are 0 and 1 or -1 and 1. Of no use for one probability a
-        frame.
+        Label of the fakes, for probabilities of both classes. None means 1, if the
+        labels are 0 and 1 or -1 and 1.
 
     Returns
     -------

@@ -68,8 +68,7 @@ def reliability_curve(
     Returns
     -------
     ReliabilityCurve
-        Named tuple of the `predicted` means, `observed` shares, and `n_samples` of
-        each filled bin.
+        The `predicted` means, `observed` shares, and `n_samples` of each filled bin.
 
     {{probability_errors}}
 
@@ -113,8 +112,7 @@ def expected_calibration_error(
     n_bins : int, default=10
         Number of bins. The result depends on it; say which.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Whether the bins are equally wide, or hold equally many samples, whatever their
-        weights.
+        Bins of equal width, or with equally many samples, whatever their weights.
     {{pos_label_and_weights}}
 
     Returns

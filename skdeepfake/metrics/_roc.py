@@ -84,9 +84,8 @@ def true_positive_rate_at(
 ) -> float | NDArray[np.float64]:
     """Share of the fakes that are found at a given share of false alarms.
 
-    It is the largest true positive rate of any threshold whose false positive rate
-    does not exceed `fpr`: what one gets by choosing a threshold. Nothing is
-    interpolated.
+    It is the largest true positive rate of any threshold whose false positive rate does
+    not exceed `fpr`, as one gets by choosing a threshold, without interpolation.
 
     Parameters
     ----------
@@ -166,8 +165,7 @@ def balanced_accuracy_at(
     Returns
     -------
     float
-        Balanced accuracy, between 0 and 1; 0.5 is chance, however many of the samples
-        are fakes.
+        Balanced accuracy, between 0 and 1; 0.5 is chance, whatever the share of fakes.
 
     {{score_errors}}
 
@@ -217,9 +215,8 @@ def choose_threshold(
     Returns
     -------
     float
-        The threshold, half way between the lowest score above and the highest below;
-        if all samples are above, the lowest score. Of several as good, the highest,
-        which accuses the fewest.
+        The threshold, half way between the lowest score above and the highest below; if
+        all samples are above, the lowest score. Of several as good, the highest.
 
     {{score_errors}}
 

@@ -33,9 +33,8 @@ class CrossDatasetSplit(_MetadataSplitter):
     Parameters
     ----------
     dataset : array-like of shape (n_videos,)
-        Name of the data set of each video: ``videos.details["dataset"]`` of what
-        :func:`~skdeepfake.datasets.combine_datasets` gives. There must be two at
-        least.
+        Name of the data set of each video, two at least: ``videos.details["dataset"]``
+        of :func:`~skdeepfake.datasets.combine_datasets`.
     train : {"each", "rest"}, default="each"
         Whether each other set is trained on by itself, or all of them together.
     n_splits : int or None, default=None
@@ -159,8 +158,7 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     For each method, and within it for each fold of the people:
 
     - the test set is the fold's real videos and its fakes by that method;
-    - the training set is all other folds' real videos and their fakes by all other
-      methods.
+    - the training set is the real videos and fakes by other methods of all other folds.
 
     So neither the method nor anybody in the test set was seen in training. All methods
     are tested on the same people.
@@ -168,12 +166,10 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     Parameters
     ----------
     manipulation : array-like of shape (n_videos,)
-        Name of the method of each fake, None or NaN for real videos:
-        ``videos.details["method"]`` of what a loader gives. There must be two methods
-        at least.
+        Name of the method of each fake, two at least, None or NaN for real videos:
+        ``videos.details["method"]`` of what a loader gives.
     n_splits : int, default=5
-        Number of folds, 2 at least. Each must hold real videos and fakes by each
-        method.
+        Number of folds, 2 at least. Each needs real videos and fakes by each method.
     shuffle : bool, default=False
         Whether groups are shuffled before they are dealt.
     random_state : int, RandomState instance or None, default=None

@@ -30,8 +30,7 @@ class IdentityKFold(_MetadataSplitter):
     Parameters
     ----------
     target : array-like of shape (n_videos,)
-        The identity whose video it is: ``videos.details["target"]`` of what a loader
-        gives.
+        The identity whose video it is: ``videos.details["target"]`` of a loader.
     source : array-like of shape (n_videos,)
         The identity that was put into it, None or NaN for real videos:
         ``videos.details["source"]``.

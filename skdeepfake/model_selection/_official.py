@@ -24,9 +24,8 @@ _MISSING = ("warn", "raise", "ignore")
 class OfficialSplit(BaseCrossValidator):
     """Split videos once, by the lists that their data set is published with.
 
-    Papers report scores on these lists, so a score is comparable only where it was
-    measured on the same videos. A list is given as the path of its file, or as the
-    entries themselves:
+    Papers report scores on these lists, so a score is comparable only if measured on
+    the same videos. A list is the path of its file, or the entries themselves:
 
     - a name, which means every video whose path ends like it, whatever the
       extension: ``"000_M101.mp4"``, ``"Celeb-real/id0_0000.mp4"``;
@@ -35,7 +34,7 @@ class OfficialSplit(BaseCrossValidator):
 
     A file that ends in ``.json`` holds a list of such entries (FaceForensics++). The
     first column of a ``.csv`` file, below its header, is names (DFDC). Any other file
-    holds a name a line (DeeperForensics), perhaps after a 0 or 1 and a blank
+    has a name per line (DeeperForensics), perhaps after a 0 or 1 and a blank
     (Celeb-DF).
 
     Parameters
@@ -48,8 +47,7 @@ class OfficialSplit(BaseCrossValidator):
         Videos of the data set that this split does not use, such as the test set
         while parameters are chosen on the validation set.
     missing : {"warn", "raise", "ignore"}, default="warn"
-        What to do about entries that no video was found for, as in a download that
-        is not complete.
+        What to do about entries without a video, as in an incomplete download.
 
     See Also
     --------
@@ -115,8 +113,7 @@ class OfficialSplit(BaseCrossValidator):
         Raises
         ------
         DatasetError
-            If a list cannot be read, a video is in two lists or in none, or one side
-            has no video.
+            If a list cannot be read, a video is in two or none, or a side is empty.
         LeakageError
             If a group is on both sides.
 

@@ -154,11 +154,9 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     Parameters
     ----------
     train, test : array-like of int or of bool
-        Numbers of the videos on each side, as the splitters of scikit-learn give
-        them, or masks.
+        Numbers of the videos on each side, as splitters return them, or masks.
     groups : array-like of shape (n_videos,)
-        Identity of each video of the whole data set, or whatever else must not be on
-        both sides.
+        Identity of each video, or anything else that must not be on both sides.
 
     Raises
     ------

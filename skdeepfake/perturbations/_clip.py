@@ -230,9 +230,8 @@ class PerturbedClip(Clip):
     def _entropy(self, number: int) -> list[int]:
         """Give what the random numbers of a frame depend on.
 
-        Neither on other videos nor on the order of work nor on the path, so that a copy
-        of a video in another folder is distorted alike. Each step of a chain has its
-        own.
+        Not on other videos, the order of work or the path, so that a copy of a video is
+        distorted alike. Each step of a chain has its own.
         """
         step, inner = 0, self.source
         while isinstance(inner, PerturbedClip):

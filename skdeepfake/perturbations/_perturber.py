@@ -58,9 +58,8 @@ class VideoPerturber(StatelessTransformer):
         as the authors advise, which measures the detector alone. Faces are always cut
         out of the distorted frames. In a chain, the last step decides.
     cache_dir : str, os.PathLike or None, default=None
-        Folder of the videos that VC compresses, made if missing; copies are
-        never deleted. None compresses each video when it is decoded, to a file that
-        is gone afterwards.
+        Folder of the videos that VC compresses, made if missing; copies are never
+        deleted. None compresses each video to a temporary file when it is decoded.
     random_state : int, RandomState instance or None, default=None
         Draws the places of blocks, and noise. Pass an int for the same frames each
         time, which a cache of crops needs to be of use.
@@ -88,11 +87,10 @@ class VideoPerturber(StatelessTransformer):
       that of the table at 256 pixels; at least one. *Faithful*: with the shorter side
       rounded down to multiples of 256, so that smaller frames get no block.
     - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to Y,
-      Cb and Cr. *Faithful*: 1.16 times as strong in Y, 1.14 times in Cb and Cr;
-      truncated.
+      Cb and Cr. *Faithful*: truncated; 1.16 times as strong in Y, 1.14 times in Cb and
+      Cr.
     - GB. The same. The standard deviation is a sixth of the kernel's side.
-    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by a factor of 2, 3, 4, 5
-      or 6 and enlarged again.
+    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by 2 to 6 and enlarged.
     - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder`, which takes
       neither GIF nor PNG, within the sampler's limits. *Corrected*: of as much as is
       sampled. *Faithful*: of the whole file.

@@ -10,9 +10,4 @@ from ._faces import FacesDisplay
 from ._history import HistoryDisplay
 from ._timeline import TimelineDisplay
 
-__all__ = [
-    "AttributionDisplay",
-    "FacesDisplay",
-    "HistoryDisplay",
-    "TimelineDisplay",
-]
+__all__ = ["AttributionDisplay", "FacesDisplay", "HistoryDisplay", "TimelineDisplay"]

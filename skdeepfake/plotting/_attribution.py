@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _drawing
-from .._drawing import BLUE, ORANGE, check_matplotlib
+from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
 from .._predictions import predict_with_frames
 
 # Height of a bar cell, relative to a face cell.
 _BAR_HEIGHT = 0.6
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class AttributionDisplay:
     """Faces of videos, and where and when a detector finds its evidence.
@@ -50,8 +51,7 @@ class AttributionDisplay:
     ----------
     colorbar_ : matplotlib.colorbar.Colorbar or None
         The color bar, after ``plot``; None without maps.
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (n_rows * n_videos, n_frames)
         Its axes, after ``plot``: rows of faces, of maps and of bars in turn.
 
@@ -109,8 +109,7 @@ class AttributionDisplay:
             A fitted pipeline in which a detector gets faces, or features of faces; or
             a detector of images alone.
         X : array-like of shape (n_videos, ...)
-            Its input: paths, or faces of shape (n_videos, n_frames, height, width, 3),
-            uint8.
+            Its input: paths, or uint8 faces, (n_videos, n_frames, height, width, 3).
         titles : sequence of str or None, default=None
             A name for each video; by default the name of the file, if there is one,
             and the probability of fake.
@@ -125,13 +124,7 @@ class AttributionDisplay:
             often almost empty for the CNN and the GAN.
         baseline : {"mean", "zero"}, default="mean"
             As in `occlusion`.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        AttributionDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
@@ -211,23 +204,18 @@ class AttributionDisplay:
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
             Axes of shape (n_rows * n_videos, n_frames), with one to three rows per
-            video. The color bar takes its space from them. By default a new figure is
-            made.
+            video; the color bar takes space from them. By default a new figure is made.
         cell_size : float, default=1.6
             Width of a cell of a new figure in inches.
         scale : {"face", "all"}, default="face"
-            The strongest evidence: that of each face, which is written below it, or
-            that of all faces.
+            The strongest evidence: of each face, written below it, or of all faces.
         alpha : float, default=0.7
             Opacity of the strongest evidence.
         colormap : str, default="viridis"
             Colors from no evidence to the strongest, as in
             :func:`~skdeepfake.inspection.overlay`.
 
-        Returns
-        -------
-        AttributionDisplay
-            The display itself.
+        {{returns_itself}}
 
         Raises
         ------

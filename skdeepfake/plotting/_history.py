@@ -10,15 +10,15 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
-from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib
+from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class HistoryDisplay:
     """Loss and accuracy of a detector over the epochs of training.
 
-    The epoch with the lowest validation loss, or training loss without validation, is
-    marked.
+    The epoch with the lowest validation loss, or else training loss, is marked.
 
     Parameters
     ----------
@@ -31,8 +31,7 @@ class HistoryDisplay:
     ----------
     best_epoch_ : int or None
         The best epoch, counted from 1, after ``plot``; None if every loss is NaN.
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2,)
         Axes of the loss and of the accuracy, after ``plot``.
 
@@ -60,13 +59,7 @@ class HistoryDisplay:
         ----------
         estimator : estimator
             A fitted detector, or a pipeline that ends in one.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        HistoryDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
@@ -89,10 +82,7 @@ class HistoryDisplay:
         axes : sequence of 2 matplotlib.axes.Axes or None, default=None
             Axes of the loss and of the accuracy. By default a new figure is made.
 
-        Returns
-        -------
-        HistoryDisplay
-            The display itself.
+        {{returns_itself}}
 
         Raises
         ------

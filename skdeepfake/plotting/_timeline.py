@@ -19,10 +19,12 @@ from .._drawing import (
     check_max_frames,
     draw_cell,
     make_axes,
+    with_display_docs,
 )
 from .._predictions import check_steps, predict_with_frames
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class TimelineDisplay:
     """Probability of fake over the time of one video.
@@ -34,8 +36,7 @@ class TimelineDisplay:
     probabilities : array-like of shape (n_frames,)
         Probability of fake of each slot; NaN without a face.
     faces : sequence of ndarray of shape (h, w, 3) or None, default=None
-        The crop of each slot, RGB uint8, None without a face. They are drawn in a strip
-        below the curve.
+        The crop of each slot, RGB uint8, None without a face; drawn below the curve.
     score : float or None, default=None
         Probability of fake of the video.
     threshold : float, default=0.5
@@ -45,8 +46,7 @@ class TimelineDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     ax_ : matplotlib.axes.Axes
         Axes of the curve, after ``plot``; those of the faces are its ``child_axes``.
 
@@ -95,19 +95,12 @@ class TimelineDisplay:
             Probability from which on a video counts as fake.
         title : str or None, default=None
             Title of the axes; the name of the file by default.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        TimelineDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
         ValueError
-            If the pipeline has no step named ``"sampler"``, or its last step no
-            ``predict_frame_proba``.
+            If the pipeline has no step ``"sampler"`` or does not end in a detector.
         """
         check_matplotlib("TimelineDisplay.from_estimator")
         check_steps(pipeline, ["sampler"], "TimelineDisplay")
@@ -138,13 +131,9 @@ class TimelineDisplay:
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on. By default a new figure is made.
         max_faces : int, default=12
-            Largest number of faces drawn: those of every slot, every second one, and
-            so on.
+            Largest number of faces drawn: those of every slot, every second one, ...
 
-        Returns
-        -------
-        TimelineDisplay
-            The display itself.
+        {{returns_itself}}
 
         Raises
         ------

@@ -53,8 +53,7 @@ class Clip:
     timestamps : ndarray of float, shape (n_frames,)
         Seconds of each frame; NaN in empty slots.
     error : VideoReadError or None
-        Why the video was given up, with ``on_error="skip"``. All slots of such a clip
-        are empty.
+        Why the video was given up, with ``on_error="skip"``. All its slots are empty.
 
     Raises
     ------
@@ -163,8 +162,7 @@ class Clip:
     ) -> list[T | None]:
         """Apply a function to each frame in order, in one decoding pass if possible.
 
-        Where decoding shows that the container promised other frames, the work is done
-        again on those that exist.
+        If the container promised other frames, the work is repeated on existing ones.
 
         Parameters
         ----------

@@ -55,8 +55,7 @@ class DlibFaceCropper(StatelessTransformer):
         The default is what the paper's setting (one upsampling) can see. In frames
         larger than 1080p the smallest face grows with the frame.
     score_threshold : float, default=0.0
-        Smallest score of a face. 0 is dlib's own threshold; higher finds fewer and
-        surer faces.
+        Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a :class:`CropCache`, from which crops that were made before are
         read without opening the video. None keeps nothing.
@@ -73,8 +72,7 @@ class DlibFaceCropper(StatelessTransformer):
 
     References
     ----------
-    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.2, step 5, and
-    appendix 7.1.
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.2 and 7.1.
 
     King, "Dlib-ml: A machine learning toolkit", JMLR 10, 2009.
 

@@ -222,8 +222,7 @@ _local = threading.local()
 
 @functools.cache
 def _pickled_detector() -> bytes:
-    # Building a detector takes 0.3 s, unpickling it a millisecond, and joblib starts
-    # new threads in every call.
+    # Building one takes 0.3 s, unpickling a millisecond, and joblib starts new threads.
     return pickle.dumps(dlib.get_frontal_face_detector())
 
 

@@ -100,8 +100,7 @@ class Resizer(StatelessTransformer):
         Raises
         ------
         ValueError
-            If a cell is neither None nor such an image, or `size` is not two
-            positive integers.
+            If a cell is neither None nor an image, or `size` not two positive ints.
         OSError
             If `memmap_dir` cannot be written or its disk is full.
         """

@@ -24,15 +24,13 @@ from ._clip import Clip
 class VideoFrameSampler(StatelessTransformer):
     """Sample evenly spaced frames from the beginning of each video.
 
-    Each video becomes a lazy :class:`Clip`, which decodes its frames when it is
-    iterated, in one pass. The frames are upright, have square pixels, and are
-    deinterlaced.
+    Each video becomes a lazy :class:`Clip`, which decodes its frames when iterated, in
+    one pass. The frames are upright, of square pixels, and deinterlaced.
 
     Files that do not begin like mp4/mov, Matroska/WebM, AVI, MPEG-TS or an animated GIF
     or PNG are refused before they are decoded, and none can make the decoder open
-    another file or address. If the process that decodes crashes, or takes longer than
-    `timeout`, only that video fails. It is no sandbox: the process has the rights of
-    its parent.
+    another file or address. If the decoding process crashes or exceeds `timeout`, only
+    that video fails. It is no sandbox: the process has the rights of its parent.
 
     Parameters
     ----------
@@ -43,13 +41,11 @@ class VideoFrameSampler(StatelessTransformer):
         The default is the paper's.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` keeps a video that cannot be read, here or in the
-        :class:`DlibFaceCropper`, as one without faces, with a
-        :class:`~skdeepfake.exceptions.VideoReadWarning`. The attribute `error` of its
-        :class:`Clip` says why.
+        :class:`DlibFaceCropper`, as one without faces, with a VideoReadWarning. The
+        attribute `error` of its :class:`Clip` says why.
     max_pixels : int or None, default=35389440
         Largest frame, in pixels; the default is 8192 x 4320. On Linux it also limits
-        the decoder's memory, to 220 bytes per pixel and 2 GiB. None is no limit, for
-        this and those below.
+        the decoder's memory, to 220 bytes per pixel and 2 GiB. None: no limit.
     max_duration : float or None, default=86400.0
         Longest video, in seconds, by what it claims and by what is decoded.
     max_bytes : int or None, default=17179869184
@@ -68,8 +64,7 @@ class VideoFrameSampler(StatelessTransformer):
 
     References
     ----------
-    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.2, steps 3
-    and 4, and appendix 7.1.
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.2 and 7.1.
 
     Examples
     --------

@@ -50,23 +50,19 @@ class VideoTranscoder(StatelessTransformer):
     from different tools. Use this step for all videos or for none.
 
     Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and nothing
-    else. Frames keep their times, counted from the first one; rotation is applied;
-    interlaced frames become progressive; an odd width or height loses its last column
-    or row.
+    else. Frames keep their times, counted from the first; rotation is applied;
+    interlaced frames become progressive; an odd width or height loses its last line.
 
     Parameters
     ----------
     cache_dir : str or os.PathLike
         The folder of the copies, made if missing. Copies are never deleted.
     duration : float or None, default=10.0
-        How much of the beginning to keep, in seconds; None keeps the whole video.
-        10 is the paper's.
+        Seconds to keep, from the beginning; None keeps all. 10 is the paper's.
     crf : int, default=23
-        Constant rate factor of x264, from 0 (lossless) to 51 (worst). 23 is the
-        paper's.
+        Constant rate factor of x264, from 0 (lossless) to 51; the paper's is 23.
     preset : str, default="medium"
-        Balance of speed and size in x264, "ultrafast" to "placebo". "medium" is the
-        paper's.
+        Speed of x264, "ultrafast" to "placebo". "medium" is the paper's.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` warns of a video that cannot be copied by a
         :class:`~skdeepfake.exceptions.VideoReadWarning` and gives a path that leads to
@@ -100,8 +96,7 @@ class VideoTranscoder(StatelessTransformer):
 
     References
     ----------
-    The paper's section 4.2, steps 1 (``-c:v libx264 -preset medium -crf 23``) and 3
-    (the first 10 seconds).
+    The paper's section 4.2, step 1 (``-preset medium -crf 23``) and 3 (10 seconds).
 
     Examples
     --------
@@ -163,8 +158,8 @@ class VideoTranscoder(StatelessTransformer):
         ------
         VideoReadError
             If a file is missing, empty, too large, not a video, cannot be decoded, or
-            takes too long, and ``on_error="raise"``. Copies that are whole by then are
-            kept for the next call.
+            takes too long, and ``on_error="raise"``. Finished copies are kept for the
+            next call.
         OSError
             If `cache_dir` cannot be written, or its disk is full.
         ValueError, TypeError
@@ -265,8 +260,7 @@ def _make_copy(
     stderr, problem = "", None
     with processes.job():
         try:
-            # ffmpeg's words do not tell the two files apart, so that `atomic_path`
-            # makes the copy first.
+            # ffmpeg does not say which file: so `atomic_path` makes the copy first.
             with _cache_errors(folder), atomic_path(copy) as part:
                 command = command_line(
                     executable, path, part, encoding, threads, max_pixels
