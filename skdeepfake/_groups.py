@@ -109,8 +109,7 @@ def assign_folds(
 ) -> NDArray[np.intp]:
     """Assign groups to folds with about the same share of each kind of video in all.
 
-    `called` names a kind in messages, and `otherwise` is further advice where a kind
-    is in fewer groups than there are folds.
+    `called` names a kind in messages; `otherwise` is further advice if groups are few.
     """
     coded = encode(kinds)
     for number, kind in enumerate(dict.fromkeys(kinds)):

@@ -118,8 +118,7 @@ def check_classes(labels: NDArray, pos_label: PosLabel) -> tuple[list[Any], Any]
             f"y_true holds {len(classes)} classes ({found}) where two are needed"
         )
     if pos_label is None:
-        # Sorted, "fake" comes before "real": the usual guess, the last, would swap
-        # them.
+        # Sorted, "fake" comes before "real": the usual guess, the last, swaps them.
         if classes not in ([0, 1], [-1, 1]):
             raise ValueError(
                 f"y_true takes values in {classes}, not in [0, 1] or [-1, 1]: give the "
@@ -176,8 +175,7 @@ def _check_score(y_score: ArrayLike) -> NDArray[np.float64]:
     return score
 
 
-# Weights are summed in floating point, and 1 - 0.9 is less than 0.1: rates that differ
-# by less than this are the same.
+# Weights are summed in floating point: rates that differ by less are the same.
 ROUNDING = 1e-12
 
 

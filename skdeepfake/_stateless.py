@@ -60,9 +60,8 @@ def _listing(versions: Any) -> str:
 class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
     """A transformer whose `fit` only checks its parameters.
 
-    A subclass writes ``transform``, which works without ``fit``. Where it declares
-    ``_parameter_constraints``, as scikit-learn's estimators do, ``transform`` calls
-    ``self._validate_params()`` first.
+    A subclass writes ``transform``, which works without ``fit``. If it declares
+    ``_parameter_constraints``, ``transform`` calls ``self._validate_params()`` first.
 
     See Also
     --------

@@ -35,8 +35,7 @@ class ReadingError(Exception):
         super().__init__(reason)
         self.reason = reason
         # "refused": nothing else will read it; "undecodable": another decoder may;
-        # "doubtful": OpenCV may have decoded nonsense; "broken": it was decoded,
-        # but not as planned.
+        # "doubtful": maybe decoded to nonsense; "broken": not decoded as planned.
         self.kind = kind
 
 
@@ -57,8 +56,7 @@ class Video:
         packets: bool = False,
     ) -> None:
         self._max_pixels, self._max_duration = max_pixels, max_duration
-        # FFmpeg wants UTF-8. What is not goes by the number of an open file, which no
-        # system lacks that allows such names.
+        # FFmpeg wants UTF-8. Other names go by the number of an open file.
         self._descriptor = None
         if not _is_utf8(path):
             self._descriptor = os.open(path, os.O_RDONLY)
@@ -245,9 +243,8 @@ def decoded_frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Decode frames, `wanted` by number and seconds, in one pass.
 
-    Unless `trusted`, two equal first frames are "doubtful": OpenCV 4.13 and 5.0 give
-    the same memory for each interlaced frame. No frame precedes an error of the kind
-    "doubtful" or "undecodable".
+    Unless `trusted`, two equal first frames are "doubtful": OpenCV 4.13 and 5.0 repeat
+    interlaced frames. No frame precedes a "doubtful" or "undecodable" error.
     """
     video = Video(path, max_pixels, max_duration, n_threads)
     missing = dict(wanted)

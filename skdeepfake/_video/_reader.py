@@ -63,8 +63,7 @@ _KINDS = {
 class VideoReader:
     """Reads one video: by OpenCV, and by ffmpeg where OpenCV cannot.
 
-    A context manager. Its time runs while it is entered and not `paused`; when that is
-    up, the process that reads is killed.
+    A context manager. When its time is up, which `paused` stops, it kills the process.
     """
 
     def __init__(

@@ -41,10 +41,9 @@ class KerasAugmentation(BaseAugmentation):
 
     Notes
     -----
-    Results are rounded and clipped to 0 to 255. The layers run on Keras' backend, and
-    are not compiled. :func:`skdeepfake.persistence.save` writes Keras' own layers that
-    flip, rotate, translate, zoom or change brightness and contrast; for others, their
-    names are required in `trusted`.
+    Results are rounded and clipped to 0 to 255. The layers run on Keras' backend, not
+    compiled. :func:`skdeepfake.persistence.save` writes Keras' own layers that flip,
+    rotate, translate, zoom or change brightness and contrast; name others in `trusted`.
 
     Examples
     --------

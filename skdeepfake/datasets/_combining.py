@@ -41,8 +41,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         groups : ndarray of int, shape (n_videos,)
             Number of each video's group among all sets.
         split : ndarray of object, shape (n_videos,), or None
-            Name of the list that the video is in within its set, or None. None instead
-            of an array if no set has lists.
+            Name of the video's list within its set, or None. None if no set has lists.
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
             All columns that any of the sets has, None where a set does not have it,
             and one more, `dataset`: the name of the set. A DataFrame if that of any
@@ -66,8 +65,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
 
     Notes
     -----
-    Files are compared by path and inode. Use :func:`~skdeepfake.leakage.leakage_report`
-    to find copies under other names.
+    Files are compared by path and inode; :mod:`~skdeepfake.leakage` finds copies.
 
     ``details["target"]`` is the identity within its own set. Prefix it with the name of
     the set to use :class:`~skdeepfake.model_selection.IdentityKFold` on several sets.

@@ -67,10 +67,9 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     Notes
     -----
     The data set says which video a fake was made of, not who was put into it, nor who
-    is in an original. A group is an original with its fakes, and the same actor may be
-    in several groups. ``details["target"]`` is the name of the original, and
-    ``details["source"]`` is None. Of the videos in a ``labels.csv`` not even the
-    original is known: each is a group alone.
+    is in an original. A group is an original with its fakes, and an actor may be in
+    several. ``details["target"]`` is the name of the original, ``details["source"]``
+    None. Videos in a ``labels.csv`` are a group each: their original is not known.
 
     `split` is what ``metadata.json`` says, ``"train"`` in all published parts.
 

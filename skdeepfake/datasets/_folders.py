@@ -47,12 +47,10 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     root : str or os.PathLike
         The folder that holds `real` and `fake`.
     group : str, re.Pattern, callable or None, default=None
-        What tells which videos belong together, so that no cross-validation
-        should part them. A pattern is searched in the name of the file: its first
-        group, or what it matches as a whole, names the group of the video. A
-        callable gets the path and gives any hashable. None makes each video its
-        own group. ``group=r"^.{3}"`` pairs a fake with its original by the first
-        three characters, as the paper names them.
+        Which videos belong together and must not be split. A pattern is searched in the
+        name of the file: its first group, or the whole match, names the group. A
+        callable maps the path to any hashable. None makes each video its own group.
+        ``group=r"^.{3}"`` pairs a fake with its original as the paper names them.
 
     Returns
     -------
@@ -63,8 +61,7 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     Raises
     ------
     DatasetError
-        If the root or a class's folder is missing, a class has no video, or the
-        pattern does not match a name.
+        If a folder is missing or has no video, or a name does not match the pattern.
 
     See Also
     --------

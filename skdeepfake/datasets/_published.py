@@ -52,9 +52,8 @@ def load_faceforensics(
     """List the videos of FaceForensics++ [1]_.
 
     ``original_sequences/youtube/c23/videos/000.mp4`` is real, and
-    ``manipulated_sequences/Deepfakes/c23/videos/000_003.mp4`` is the video 000 with
-    the face, or the expression, of 003. Other kinds of files and hidden files are
-    passed over; the videos are not opened.
+    ``manipulated_sequences/Deepfakes/c23/videos/000_003.mp4`` is the video 000 with the
+    face or expression of 003. Other files are ignored; the videos are not opened.
 
     Parameters
     ----------
@@ -212,11 +211,10 @@ def load_deeperforensics(
 ) -> Bunch:
     """List the videos of DeeperForensics-1.0 [1]_ and their originals.
 
-    ``manipulated_videos/end_to_end/000_M101.mp4`` is the video 000 of
-    FaceForensics++ with the face of actor M101. The real videos are those of
-    FaceForensics++ in compression c23, which this data set does not bring along. Its
-    own `source_videos`, of actors in a studio, are not the real part, say its
-    authors: they are not read.
+    ``manipulated_videos/end_to_end/000_M101.mp4`` is the video 000 of FaceForensics++
+    with the face of actor M101. The real videos are those of FaceForensics++ in c23,
+    which are separate. The `source_videos`, of actors in a studio, are not used, as the
+    authors advise.
 
     Parameters
     ----------
@@ -301,8 +299,7 @@ def load_celeb_df(
     """List the videos of Celeb-DF [1]_, version 1 or 2.
 
     ``Celeb-real/id0_0000.mp4`` and ``YouTube-real/00170.mp4`` are real, and
-    ``Celeb-synthesis/id0_id1_0000.mp4`` is the former with the face of id1. Both
-    versions have the same folders and names.
+    ``Celeb-synthesis/id0_id1_0000.mp4`` is the former with the face of id1.
 
     Parameters
     ----------
@@ -315,8 +312,7 @@ def load_celeb_df(
     Raises
     ------
     DatasetError
-        If a folder is missing or has no video, or none with such a name, or there
-        is no list and a split is asked for.
+        If a folder is missing or has no such video, or `split` has no list.
     ValueError
         If there is no such split.
 

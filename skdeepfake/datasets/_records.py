@@ -217,8 +217,7 @@ def as_bunch(
         [v.path for v in videos if v.original and v.original not in originals],
     )
     issues.warn(root, stacklevel=3)
-    # Numbered before some are chosen, so that the training and the test set of two
-    # calls have the same numbers.
+    # Before some are chosen, so that the sets of two calls have the same numbers.
     groups = connected_groups(
         [[v.target, v.source] if v.source else [v.target] for v in videos]
     )
@@ -272,8 +271,7 @@ Returns
         source identities, so that nobody is in two groups. They are numbers of
         this data set, whatever `split`: those of another set mean other people.
     split : ndarray of object, shape (n_videos,), or None
-        Name of the official list that the video is in, or None. None instead of
-        an array if there is no list.
+        Name of the official list that the video is in, or None. None without lists.
     details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
         What names and lists say, a column each:
 

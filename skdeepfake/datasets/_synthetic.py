@@ -23,8 +23,7 @@ from ._records import with_loader_docs
 
 __all__ = ["make_videos"]
 
-# One thread: x264 decides a little differently for each number of them, and a seed
-# is to give the same frames on every machine.
+# One thread, since x264 depends on their number: the same frames on every machine.
 _ENCODER = ("-preset", "fast", "-crf", "23", "-threads", "1", "-f", "mp4")
 # Names start with three digits, by which a fake is paired with its real clip.
 _MAX_REAL = 1000
@@ -92,8 +91,7 @@ def make_videos(
     Raises
     ------
     DatasetError
-        If `root`, ``root/real`` or ``root/fake`` is a file, or the latter are not
-        empty.
+        If `root`, ``root/real`` or ``root/fake`` is a file or already in use.
     ImportError
         If scikit-image is not installed.
     OSError

@@ -137,9 +137,8 @@ class EvaluationReport:
         aggregation : str, default=None
             How frame scores become that of a video, for the record: "mean".
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, over which intervals are computed. None treats
-            videos as independent, which makes intervals too narrow if people or
-            originals occur in several.
+            Identity of each video, over which intervals are computed. None makes them
+            too narrow if people or originals occur in several videos.
         by : array-like of shape (n_videos,), default=None
             Kind of each fake, such as ``bunch.details["method"]``: each kind is scored
             against all real videos, too. Not used for real videos.

@@ -58,8 +58,7 @@ class RobustnessCurve:
     scores : ndarray of float, shape (n_distortions, n_levels)
         Scores of the distorted videos.
     clean_coverage : float
-        Share of the frames of the undistorted videos with a face; NaN if no step of the
-        pipeline provides this information.
+        Share of the frames of the undistorted videos with a face; NaN if not known.
     coverage : ndarray of float, shape (n_distortions, n_levels)
         The same for the distorted videos.
     clean_proba : ndarray of float, shape (n_videos,)
@@ -224,9 +223,8 @@ default="roc_auc"
     Raises
     ------
     ValueError
-        If the pipeline has no step named ``"sampler"`` or does not end in a classifier
-        of two classes, `distortions` or `levels` are empty or unknown, `y` does not
-        have both classes, or the lengths differ.
+        If the pipeline has no step ``"sampler"`` or no classifier of two classes at its
+        end, `distortions` or `levels` are unknown or none, or `y` lacks a class.
     VideoReadError
         If a video cannot be read or compressed, without ``on_error="skip"``.
     NoFaceError
@@ -247,8 +245,7 @@ default="roc_auc"
     Every video is decoded and searched for faces once per distortion and level, 36
     times in all, unless the cropper has a cache (`memory`).
 
-    For an interval of a score, pass the probabilities to
-    :func:`~skdeepfake.metrics.group_bootstrap`.
+    For an interval, pass `proba` to :func:`~skdeepfake.metrics.group_bootstrap`.
 
     References
     ----------

@@ -37,9 +37,8 @@ with_shared_docs = shared_docs(
     pooling : {"avg", "max"} or None, default=None
         None keeps one vector a position; the others make one vector a frame.
     frame_pooling : {"avg"} or None, default=None
-        What becomes of the frames of a video: None keeps them, ``"avg"`` averages
-        over those with a face. With `pooling`, that is one vector a video, which any
-        scikit-learn classifier takes.
+        None keeps the frames of a video, ``"avg"`` averages over those with a face.
+        With `pooling`, that is one vector per video, as any classifier takes it.
 """,
         "running_parameters": """\
     batch_size : int, default=8
@@ -67,8 +66,7 @@ class KerasFeaturizer(StatelessTransformer):
     """Compute features of faces by a network that was trained on other pictures.
 
     1. Each face goes through the network's preprocessing and all layers but the top.
-    2. The positions of the last feature map, row by row, are a sequence of vectors;
-       `pooling` makes one of them.
+    2. The positions of the last feature map, row by row, are a sequence, or pooled.
     3. A slot without a face does not go through the network: it is all zeros again.
 
     Nothing is learned from the faces. The network is built at the first use and
@@ -175,8 +173,7 @@ class KerasFeaturizer(StatelessTransformer):
         CacheError
             If the cache cannot be written. What it holds by then is kept.
         ValueError
-            If X is not such an array, or its images are too small for the backbone,
-            or if a feature is not finite in `dtype`.
+            If X is no such array, its images are too small, or a feature is not finite.
         ImportError
             If `engine` is not installed.
 
@@ -201,8 +198,7 @@ class KerasFeaturizer(StatelessTransformer):
                 f"weights={weights!r} goes with a backbone that is given by name; a "
                 "model, or a function that builds one, brings its own weights"
             )
-        # In Python's own types, as they are part of the cache's keys: a grid of
-        # parameters may hold NumPy's.
+        # In Python's own types, for the keys of the cache: a grid may hold NumPy's.
         return Recipe(
             str(self.backbone) if isinstance(self.backbone, str) else self.backbone,
             None if weights is None else str(weights),
@@ -336,10 +332,9 @@ class VGG16Featurizer(KerasFeaturizer):
         VGG16 without its top; or None for random ones.
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
-        Whether the images go through ImageNet's own preprocessing: BGR, less the mean
-        color. False gives the network raw RGB pixels, 0 to 255, as the paper's code
-        does but for its order of colors. A callable takes the pixels as a float
-        tensor and uses `keras.ops` only.
+        Whether to apply ImageNet's own preprocessing: BGR, less the mean color. False
+        gives the network raw RGB pixels, 0 to 255, as the paper's code does but for the
+        order of colors. A callable maps float tensors by `keras.ops`.
     {{running_parameters}}
 
     See Also

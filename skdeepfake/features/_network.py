@@ -170,8 +170,7 @@ def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
     if callable(recipe.preprocess):
         return recipe.preprocess
     if recipe.preprocess and isinstance(recipe.backbone, str):
-        # As a layer, its constants belong to the compiled graph: an exported one would
-        # ask for them as further inputs.
+        # As a layer: an exported graph would take its constants for further inputs.
         return layers.Lambda(BACKBONES[recipe.backbone].preprocess)
     return None
 

@@ -73,8 +73,7 @@ def grad_cam(
     Raises
     ------
     ValueError
-        If `estimator` is not a detector of images, X does not have the form seen in
-        `fit`, or there is no such layer or class.
+        If `estimator` is no detector of such images, or a layer or class is unknown.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
@@ -87,8 +86,7 @@ def grad_cam(
     Notes
     -----
     The maps are as coarse as the layer: with 28 x 28 positions, a face of 224 x 224
-    pixels is resolved in steps of 8. The output of a convolution is taken after its
-    activation, if it has one of its own.
+    pixels is resolved in steps of 8. A convolution includes its own activation.
 
     References
     ----------

@@ -131,8 +131,7 @@ def pull_back(
 ) -> tuple[NDArray, NDArray]:
     """Compute the outputs of a layer for a batch, and the gradients of the logits.
 
-    Logits instead of probabilities, since the sigmoid makes the gradient vanish for
-    images of which the network is sure.
+    Not of probabilities: the sigmoid makes the gradient vanish where it saturates.
     """
     last = last_layer(network)
     inputs = keras.ops.convert_to_tensor(images)

@@ -38,8 +38,7 @@ def occlusion(
 ) -> NDArray[np.float32]:
     """Measure how far the log-odds of a class fall without a part of the input.
 
-    Positive values are evidence for the class, negative ones against it. Only
-    predictions of the network are needed.
+    Positive values are evidence for the class, negative ones against it.
 
     Parameters
     ----------
@@ -70,8 +69,8 @@ def occlusion(
     Raises
     ------
     ValueError
-        If `estimator` is not a detector, or for positions not one of features; if X
-        does not have the form seen in `fit` or has one position; or if there is no such
+        If `estimator` is no detector, or for positions not one of features; if X
+        differs from the form seen in `fit` or has one position; or there is no such
         class.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
@@ -161,9 +160,8 @@ class _Occluded(NamedTuple):
     ) -> NDArray[np.float64]:
         """Predict the log-odds of the parts of X at `index`, each `times` in a row.
 
-        Of sequences, only the first `seen` frames count. `change` may write to a
-        batch; it is called with the batch, the indices of its parts, and the number
-        of times that each was predicted before.
+        Of sequences, only the first `seen` frames count. `change` may write to a batch,
+        given the indices of its parts and how often each was predicted before.
         """
         found = np.empty(len(index[0]) * times)
         starts = range(0, len(found), self.batch_size)

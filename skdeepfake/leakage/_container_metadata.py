@@ -16,8 +16,7 @@ from .._video._ffmpeg import describe
 from .._video._reader import Limits
 from ..exceptions import VideoReadError
 
-# Both begin lines that ffmpeg indents by two blanks; whatever a file says of itself,
-# such as a title, it indents by more.
+# ffmpeg indents both by two blanks, and what a file says of itself by more.
 _DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 _STREAM = re.compile(r"^  Stream #0:\d+\S*: Video: (.*)$", re.MULTILINE)
 # A cover picture is a stream of video too.

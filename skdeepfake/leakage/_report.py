@@ -59,10 +59,9 @@ class LeakageReport:
     n_videos, n_groups : int
         Of the data set.
     splits : list of SplitLeakage
-        For each split what both sides have in common: its `name`, `n_train`, `n_test`,
-        the `groups` on both sides, `n_affected` and `share_affected`, the number and
-        share of test videos of these groups, and `copies`, pairs of paths of the same
-        bytes. Empty if there was no split.
+        What both sides of each split have in common: its `name`, `n_train`, `n_test`,
+        the `groups` on both sides, the number `n_affected` and `share_affected` of test
+        videos of these groups, and `copies`, pairs of paths of the same bytes.
     copies : list of (str, str)
         Paths of the same bytes in two groups, which no split by group keeps together.
     features : list of FeatureAUC
@@ -164,9 +163,8 @@ class LeakageReport:
         Returns
         -------
         dict
-            `n_videos`, `n_groups`, `splits`, `copies`, `features` and `findings`.
-            Splits and features are dicts, with `share_affected` and `gives_away`; None
-            stands for a figure that is not known.
+            `n_videos`, `n_groups`, `splits`, `copies`, `features` and `findings`;
+            splits and features as dicts, with None for an unknown figure.
         """
         return {
             "n_videos": self.n_videos,
@@ -190,8 +188,8 @@ class LeakageReport:
         Returns
         -------
         pandas.DataFrame
-            A line for each feature, with the columns `name`, `auc`, `low`, `high`,
-            `n_known` and `gives_away`.
+            A row for each feature: `name`, `auc`, `low`, `high`, `n_known`,
+            `gives_away`.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same figures")
         return pandas.DataFrame([_row(each) for each in self.features])

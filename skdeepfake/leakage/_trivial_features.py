@@ -65,8 +65,7 @@ def trivial_features(
     paths : array-like of shape (n_videos,) of str or os.PathLike
         The videos.
     features : str or iterable of str, default="all"
-        Names of the features below, or ``"all"``. Only ``"face_size"`` decodes frames,
-        and takes nearly all the time.
+        Names of the features below, or ``"all"``. Only ``"face_size"`` takes long.
     sampler : VideoFrameSampler or None, default=None
         Selects the frames in which faces are searched. Its limits and its `on_error`
         apply to all features. None is

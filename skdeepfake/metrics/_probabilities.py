@@ -129,9 +129,8 @@ def expected_calibration_error(
 
     Notes
     -----
-    The bins are of the probability of the positive class, as in [1]_. Where there are
-    many classes, those of [2]_ are of the probability of the class that is predicted,
-    which gives another number for two.
+    The bins are of the probability of the positive class, as in [1]_. Those of [2]_ are
+    of the probability of the predicted class, which gives another number.
 
     With few samples a bin it is too large even for a calibrated detector, whose
     observed shares scatter about the predicted ones.
@@ -177,8 +176,7 @@ def clipped_log_loss(
     {{labels_and_probabilities}}
     eps : float, default=1e-15
         Least probability of either class, above 0 and below 0.5. 1e-15 is common in
-        contests. The Deepfake Detection Challenge [1]_ was scored by log loss; which
-        number it clipped at we do not know.
+        contests; the value in the Deepfake Detection Challenge [1]_ is not known.
     {{pos_label_and_weights}}
 
     Returns

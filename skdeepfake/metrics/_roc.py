@@ -91,8 +91,7 @@ def true_positive_rate_at(
     ----------
     {{labels_and_scores}}
     fpr : float or array-like of shape (n_rates,), default=0.1
-        Share of the reals that may be taken for fakes, between 0 and 1. The field
-        reports 0.1, 0.01 and 0.001.
+        Share of the reals that may be taken for fakes; usually 0.1, 0.01 or 0.001.
     {{pos_label_and_weights}}
 
     Returns
@@ -105,9 +104,8 @@ def true_positive_rate_at(
     Warns
     -----
     UnresolvedRateWarning
-        If there are fewer than ``1 / fpr`` reals. The only rate of false alarms below
-        `fpr` is then zero, and the result hangs on the one real that scores highest:
-        140 real videos say nothing about 0.1 %.
+        If there are fewer than ``1 / fpr`` reals: the result then depends on the one
+        real that scores highest.
 
     See Also
     --------
@@ -201,8 +199,7 @@ def choose_threshold(
 ) -> float:
     """Choose the threshold above which a sample is taken for a fake.
 
-    Choose it on validation data that shares no identity with the test data, and judge
-    it there by :func:`balanced_accuracy_at`.
+    Choose it on validation data that shares no identity with the test data.
 
     Parameters
     ----------

@@ -22,8 +22,7 @@ REST = "rest"
 class CrossDatasetSplit(_MetadataSplitter):
     """Train on one data set and test on another, each on each.
 
-    Fakes of one data set share generators, encoders and cameras, so that only another
-    set shows how well a detector generalizes.
+    Fakes of one data set share generators, encoders and cameras; other sets do not.
 
     With ``n_splits=None`` all of one set is tested, and training videos whose group is
     in the test set are left out. For sets that share people, such as DeeperForensics
@@ -38,8 +37,8 @@ class CrossDatasetSplit(_MetadataSplitter):
     train : {"each", "rest"}, default="each"
         Whether each other set is trained on by itself, or all of them together.
     n_splits : int or None, default=None
-        Number of folds by identity, 2 at least; None for none. Each fold must hold
-        real videos and fakes of each set.
+        Number of folds by identity, 2 at least, each with real videos and fakes; or
+        None.
     shuffle : bool, default=False
         Whether groups are shuffled before they are dealt.
     random_state : int, RandomState instance or None, default=None
@@ -160,8 +159,7 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     - the test set is the fold's real videos and its fakes by that method;
     - the training set is the real videos and fakes by other methods of all other folds.
 
-    So neither the method nor anybody in the test set was seen in training. All methods
-    are tested on the same people.
+    Neither the method nor anybody in the test set was seen in training.
 
     Parameters
     ----------

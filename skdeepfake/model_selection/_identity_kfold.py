@@ -32,8 +32,7 @@ class IdentityKFold(_MetadataSplitter):
     target : array-like of shape (n_videos,)
         The identity whose video it is: ``videos.details["target"]`` of a loader.
     source : array-like of shape (n_videos,)
-        The identity that was put into it, None or NaN for real videos:
-        ``videos.details["source"]``.
+        Whose face was put into it: ``details["source"]``, None or NaN for real videos.
     n_splits : int, default=5
         Number of folds, 2 at least.
     shuffle : bool, default=True

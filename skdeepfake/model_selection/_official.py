@@ -33,9 +33,8 @@ class OfficialSplit(BaseCrossValidator):
       ``071_054`` and ``054_071``: both originals and both fakes.
 
     A file that ends in ``.json`` holds a list of such entries (FaceForensics++). The
-    first column of a ``.csv`` file, below its header, is names (DFDC). Any other file
-    has a name per line (DeeperForensics), perhaps after a 0 or 1 and a blank
-    (Celeb-DF).
+    first column of a ``.csv`` file, below its header, is names (DFDC). Any other has a
+    name per line (DeeperForensics), perhaps after a 0 or 1 and a blank (Celeb-DF).
 
     Parameters
     ----------

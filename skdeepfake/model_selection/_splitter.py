@@ -21,8 +21,7 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 class _MetadataSplitter(BaseCrossValidator):
     """A splitter that was given a column of facts, aligned with the videos.
 
-    A constructor only stores. Subclasses declare `_parameter_constraints`, name their
-    columns in `_columns`, and write `_splits`.
+    Subclasses declare `_parameter_constraints` and `_columns`, and write `_splits`.
     """
 
     # With metadata routing on, groups reach `split`, as they do that of `GroupKFold`.
@@ -66,8 +65,7 @@ class _MetadataSplitter(BaseCrossValidator):
                     "another split"
                 )
         check_consistent_length(X, y, groups)
-        # All of them now: a side that lacks a class should show before hours of
-        # training on those that do not.
+        # All of them now: a missing class should show before hours of training.
         yield from list(self._splits(y, groups))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:

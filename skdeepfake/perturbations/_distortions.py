@@ -130,13 +130,11 @@ def distort(
     frame : ndarray of uint8, shape (height, width, 3)
         RGB. It stays as it is.
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG"}
-        Which, of :data:`DISTORTIONS`. "VC" is one of the file:
-        :class:`VideoPerturber` does it.
+        One of :data:`DISTORTIONS`; "VC", of files, needs a :class:`VideoPerturber`.
     level : int
         From 1, the mildest, to 5; 0 changes nothing.
     mode : {"corrected", "faithful"}, default="corrected"
-        What the distortion is meant to be, or what the authors' code does. See the
-        notes of :class:`VideoPerturber`.
+        As intended, or as in the authors' code: see :class:`VideoPerturber`.
     random_state : int, RandomState, Generator instance or None, default=None
         Draws the places of blocks, and noise.
 
@@ -148,8 +146,7 @@ def distort(
     Raises
     ------
     ValueError
-        If `frame` is not RGB and uint8, or a parameter is out of its range, or
-        `distortion` is "VC" and `level` not 0.
+        If `frame` is not RGB and uint8, or another parameter is out of its range.
 
     See Also
     --------

@@ -51,8 +51,7 @@ class VideoPerturber(StatelessTransformer):
         From 1, the mildest, to 5. 0 leaves the clips as they are, so that a search may
         have undistorted videos among its candidates.
     mode : {"corrected", "faithful"}, default="corrected"
-        What the distortion is meant to be, or what the authors' code does, to compare
-        with published figures. See Notes.
+        As intended, or as in the authors' code, to compare with published figures.
     boxes : {"perturbed", "clean"}, default="perturbed"
         Frames in which faces are searched: the distorted ones, or the undistorted ones
         as the authors advise, which measures the detector alone. Faces are always cut
@@ -81,14 +80,12 @@ class VideoPerturber(StatelessTransformer):
 
     - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: by
       formulas for values from 0 to 1 that are given 0 to 255, truncated.
-    - CC. *Corrected*: contrast about the mean luma of the frame. *Faithful*: each value
-      times the factor, which darkens.
+    - CC. *Corrected*: about the mean luma of the frame. *Faithful*: about black.
     - BW. *Corrected*: the number of blocks is proportional to the shorter side, and
       that of the table at 256 pixels; at least one. *Faithful*: with the shorter side
       rounded down to multiples of 256, so that smaller frames get no block.
-    - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to Y,
-      Cb and Cr. *Faithful*: truncated; 1.16 times as strong in Y, 1.14 times in Cb and
-      Cr.
+    - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to
+      YCbCr. *Faithful*: truncated; 1.16 times as strong in Y, 1.14 times in Cb and Cr.
     - GB. The same. The standard deviation is a sixth of the kernel's side.
     - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by 2 to 6 and enlarged.
     - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder`, which takes
@@ -142,8 +139,7 @@ class VideoPerturber(StatelessTransformer):
         Parameters
         ----------
         X : ndarray of object, shape (n_videos,)
-            Clips, as :class:`~skdeepfake.preprocessing.VideoFrameSampler` or another
-            VideoPerturber gives them, of one length.
+            Clips of one length, as a sampler or another VideoPerturber gives them.
 
         Returns
         -------

@@ -24,9 +24,8 @@ _BAR_HEIGHT = 0.6
 class AttributionDisplay:
     """Faces of videos, and where and when a detector finds its evidence.
 
-    Each video has a row of faces and, if they are given, a row of the same faces under
-    their maps and a row of bars, one per frame. The opacity of a map rises with the
-    evidence. All bars have the same scale.
+    Each video has a row of faces and, if given, a row of the same faces under their
+    maps and a row of bars, one per frame. Opacity rises with the evidence.
 
     Parameters
     ----------
@@ -111,8 +110,7 @@ class AttributionDisplay:
         X : array-like of shape (n_videos, ...)
             Its input: paths, or uint8 faces, (n_videos, n_frames, height, width, 3).
         titles : sequence of str or None, default=None
-            A name for each video; by default the name of the file, if there is one,
-            and the probability of fake.
+            A name for each video; by default that of the file and the score.
         max_frames : int, default=6
             Largest number of slots drawn per video, evenly spread.
         class_label : object, default=None
@@ -120,8 +118,7 @@ class AttributionDisplay:
         layer : int or str, default=-1
             As in `grad_cam`.
         weights : {"channel", "position"}, default="position"
-            As in `grad_cam`, but HiResCAM by default, since the maps of Grad-CAM are
-            often almost empty for the CNN and the GAN.
+            As in `grad_cam`, but HiResCAM by default, which suits the CNN and the GAN.
         baseline : {"mean", "zero"}, default="mean"
             As in `occlusion`.
         {{plot_params}}
@@ -129,9 +126,8 @@ class AttributionDisplay:
         Raises
         ------
         ValueError
-            If `estimator` is not a detector or a pipeline that ends in one, no step
-            gives it faces, the features are not a grid over the face, X is a single
-            path, or `max_frames` is less than 1.
+            If `estimator` is not a detector or a pipeline that ends in one, it gets no
+            faces, its features are no grid over them, or `max_frames` is less than 1.
 
         Warns
         -----
@@ -212,8 +208,7 @@ class AttributionDisplay:
         alpha : float, default=0.7
             Opacity of the strongest evidence.
         colormap : str, default="viridis"
-            Colors from no evidence to the strongest, as in
-            :func:`~skdeepfake.inspection.overlay`.
+            As in :func:`~skdeepfake.inspection.overlay`.
 
         {{returns_itself}}
 

@@ -90,8 +90,7 @@ class FacesDisplay:
         Raises
         ------
         ValueError
-            If the pipeline lacks one of the steps, `paths` is a single path, or
-            `max_frames` is less than 1.
+            If the pipeline lacks a step, `paths` is one path, or `max_frames` below 1.
         """
         check_matplotlib("FacesDisplay.from_pipeline")
         check_steps(pipeline, ["sampler", "cropper"], "FacesDisplay")

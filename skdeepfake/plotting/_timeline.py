@@ -87,8 +87,7 @@ class TimelineDisplay:
         Parameters
         ----------
         pipeline : sklearn.pipeline.Pipeline
-            Fitted, with a step named ``"sampler"`` and a detector at its end. The faces
-            are drawn if there is a cropper.
+            Fitted, with a step ``"sampler"`` and a detector at its end.
         path : str or os.PathLike
             The video.
         threshold : float, default=0.5
@@ -138,8 +137,7 @@ class TimelineDisplay:
         Raises
         ------
         ValueError
-            If the lengths of `timestamps`, `probabilities` and `faces` differ, or
-            `max_faces` is less than 1.
+            If lengths of the parameters differ, or `max_faces` is less than 1.
         """
         check_matplotlib("TimelineDisplay.plot")
         check_max_frames(max_faces, "max_faces")

@@ -59,8 +59,7 @@ class Clip:
     ------
     VideoReadError
         If the path does not lead to a video within the limits; when iterated, if
-        nothing can be decoded, or it takes longer than `timeout`, or the file has
-        changed since the clip was made.
+        nothing can be decoded in time, or the file has changed since.
 
     See Also
     --------

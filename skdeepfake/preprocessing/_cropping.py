@@ -38,8 +38,7 @@ class DlibFaceCropper(StatelessTransformer):
 
     1. The face is searched near that of the previous frame, then in the whole
        frame, small first and larger only where nothing was found.
-    2. Of several faces, the one that continues the person followed so far is taken;
-       at the start, the one with the best score.
+    2. Of several faces, that of the person followed so far is taken, at first the best.
     3. The box is widened by `margin` and clamped to the frame.
 
     A frame in which the person's face is not found gives None. The detector finds
@@ -60,8 +59,7 @@ class DlibFaceCropper(StatelessTransformer):
         Folder of a :class:`CropCache`, from which crops that were made before are
         read without opening the video. None keeps nothing.
     n_jobs : int or None, default=None
-        Videos worked on at once, as threads unless a `joblib.parallel_config` says
-        otherwise. None is 1, -1 all cores.
+        Videos worked on at once, by default as threads. None is 1, -1 all cores.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -120,8 +118,7 @@ class DlibFaceCropper(StatelessTransformer):
         Raises
         ------
         VideoReadError
-            If a video cannot be decoded; it names the file. Not for clips that were
-            sampled with ``on_error="skip"``.
+            If a video cannot be decoded that was not sampled with ``on_error="skip"``.
         CacheError
             If the cache cannot be written. What it holds by then is kept.
         ValueError
@@ -132,8 +129,7 @@ class DlibFaceCropper(StatelessTransformer):
         NoFaceWarning
             For each video in which no face was found at all.
         VideoReadWarning
-            For each video that cannot be decoded and was sampled with
-            ``on_error="skip"``: all its cells are None.
+            For each video that cannot be decoded, with ``on_error="skip"``.
         CacheWarning
             For each damaged entry of the cache; its video is cropped again.
         """

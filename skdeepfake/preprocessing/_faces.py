@@ -27,11 +27,10 @@ _CELL = 8
 # apart), in sizes of the last box. People side by side sit further apart than this.
 _REACH = 2.0
 
-# Near the last face: the regions searched, in sizes of that face (a talking head
-# stays in the first, all that is within reach lies in the second), and the size in
-# pixels to which the face is brought. dlib's boxes come in steps of 1.2 from 73
-# pixels; 88 is the second, so that a still face gets the same box again, and one that
-# has shrunk by a fifth is still seen.
+# Near the last face: the regions searched, in sizes of that face (a talking head stays
+# in the first, all within reach is in the second), and the size in pixels to which the
+# face is brought. dlib's boxes come in steps of 1.2 from 73; 88 is the second, so that
+# a still face keeps its box, and one shrunk by a fifth is still seen.
 _NEAR_REGIONS = (2.0, 2 * _REACH + 1)
 _NEAR_FACE = 88
 
@@ -43,12 +42,10 @@ _WHOLE_SIDES = (480, 960, 1920)
 # False faces score less; to follow one would cost the whole clip.
 _SURE = 0.3
 
-# What the last search may cost: as many pixels as a 1080p frame has in the paper's
-# setting (twice its size), about a second.
+# Pixels of the last search: a 1080p frame as the paper searches it, about a second.
 _MAX_PIXELS = 3840 * 2160
 
-# Frames without the followed person after which any face is taken: the person has
-# left, or the clip has cut to another scene.
+# Frames without the followed person, who has left, after which any face is taken.
 _PATIENCE = 2
 
 
@@ -163,9 +160,8 @@ class FaceFollower:
 def _pyramid_scale(scale: float, largest: float) -> float:
     """Give the scale nearest to `scale` among those of dlib's pyramid.
 
-    dlib itself searches an image at its size and at 5/6, 25/36 ... of it. With the
-    same steps down from the largest scale, each search gives boxes of the sizes that
-    the search at the largest scale would give.
+    dlib itself searches an image at its size and at 5/6, 25/36 ... of it. With the same
+    steps, each search gives boxes of sizes that the largest scale would give.
     """
     steps = round(math.log(largest / scale, 6 / 5))
     return largest * (5 / 6) ** steps

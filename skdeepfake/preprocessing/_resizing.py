@@ -26,8 +26,7 @@ class Resizer(StatelessTransformer):
     """Resize face crops to one size and stack them.
 
     A crop that is larger than the target is averaged over areas, a smaller one is
-    interpolated by cubic splines. The aspect ratio is not kept, as in the paper:
-    dlib's boxes are square but for those clamped at the border of a frame. A slot
+    interpolated by cubic splines. The aspect ratio is not kept, as in the paper. A slot
     without a face becomes all zeros.
 
     Parameters
@@ -38,8 +37,7 @@ class Resizer(StatelessTransformer):
         Folder in which the result lives as a memory-mapped file, which is deleted with
         the array: 2000 videos of ten faces are 3 GB. None keeps it in memory.
     n_jobs : int or None, default=None
-        Videos resized at once, as threads unless a `joblib.parallel_config` says
-        otherwise. None is 1, -1 all cores.
+        Videos resized at once, by default as threads. None is 1, -1 all cores.
 
     See Also
     --------

@@ -37,15 +37,15 @@ class VideoFrameSampler(StatelessTransformer):
     n_frames : int, default=10
         Frames per video. The default is the paper's.
     duration : float or None, default=10.0
-        Seconds from the first frame on that are sampled; None for the whole video.
-        The default is the paper's.
+        Seconds sampled from the first frame on; None for all. The default is the
+        paper's.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` keeps a video that cannot be read, here or in the
         :class:`DlibFaceCropper`, as one without faces, with a VideoReadWarning. The
         attribute `error` of its :class:`Clip` says why.
     max_pixels : int or None, default=35389440
-        Largest frame, in pixels; the default is 8192 x 4320. On Linux it also limits
-        the decoder's memory, to 220 bytes per pixel and 2 GiB. None: no limit.
+        Largest frame in pixels; the default is 8192 x 4320. On Linux it limits memory,
+        too, to 220 bytes per pixel and 2 GiB. None is no limit, here and below.
     max_duration : float or None, default=86400.0
         Longest video, in seconds, by what it claims and by what is decoded.
     max_bytes : int or None, default=17179869184

@@ -68,8 +68,7 @@ class VideoTranscoder(StatelessTransformer):
         :class:`~skdeepfake.exceptions.VideoReadWarning` and gives a path that leads to
         no video; give the :class:`VideoFrameSampler` the same ``on_error``.
     max_pixels : int or None, default=35389440
-        Largest frame, in pixels, give or take a quarter; the default is 8192 x 4320.
-        None is no limit, for this and those below.
+        Largest frame in pixels, give or take a quarter. None: no limit, here and below.
     max_bytes : int or None, default=17179869184
         Largest file, in bytes.
     timeout : float or None, default=3600.0
@@ -90,9 +89,8 @@ class VideoTranscoder(StatelessTransformer):
     It appears when it is complete; several processes may share a folder. The same
     ffmpeg gives the same bytes, whatever `n_jobs`.
 
-    The containers MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and
-    Ogg are read, whatever the name of the file. Playlists and scripts, which could make
-    ffmpeg open other files, are refused.
+    MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg are read,
+    whatever the name. Playlists and scripts, which open other files, are refused.
 
     References
     ----------
@@ -151,15 +149,13 @@ class VideoTranscoder(StatelessTransformer):
         Returns
         -------
         ndarray of shape (n_samples,), dtype object
-            The absolute path of the copy of each video, a str. Of a video that was
-            skipped, a path that leads to no video.
+            The absolute path of the copy of each video; for skipped ones, of no video.
 
         Raises
         ------
         VideoReadError
-            If a file is missing, empty, too large, not a video, cannot be decoded, or
-            takes too long, and ``on_error="raise"``. Finished copies are kept for the
-            next call.
+            If a file is missing, not a video within the limits, or cannot be decoded,
+            and ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
             If `cache_dir` cannot be written, or its disk is full.
         ValueError, TypeError
