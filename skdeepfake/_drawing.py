@@ -153,8 +153,7 @@ def finish_row(axes: NDArray, n_cells: int, name: str) -> None:
 
 def write_title(ax: Any, title: str) -> None:
     """Write the title of a row of cells above the first of them."""
-    # A title wider than its cell would widen the column, so that a blank one reserves
-    # the height and the text stays out of the layout.
+    # A wide title would widen the column: a blank one reserves the height instead.
     ax.set_title(" ", fontsize="medium")
     ax.annotate(
         title,

@@ -21,8 +21,7 @@ from ._scores import PosLabel, check_classes
 class VideoPredictions:
     """Predictions for some videos, and the intermediate results of the pipeline.
 
-    Everything from `paths` on is None if it is not available or was not kept. Slots
-    are an axis of shape (n_videos, n_slots).
+    From `paths` on, None if not available or not kept; slots are (n_videos, n_slots).
     """
 
     detector: Any  # last step of the pipeline, or the detector that was passed alone
@@ -67,8 +66,7 @@ def run_pipeline(
 ) -> VideoPredictions:
     """Run the steps before the last one, or up to the step `until`, each once.
 
-    `estimator` is a fitted pipeline or a detector alone. Without `keep_faces`, crops
-    and images, which may need much memory, are dropped.
+    `estimator` is a pipeline or a detector. `keep_faces` keeps crops and images.
     """
     if isinstance(X, (str, os.PathLike)):
         raise ValueError(f"X must be a sequence of paths, got {X!r}: put it in a list.")

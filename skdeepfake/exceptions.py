@@ -159,8 +159,7 @@ class VideoReadWarning(_AboutVideo, UserWarning):
 class ModelVersionWarning(InconsistentVersionWarning):
     """A model was written by other versions than those that load it.
 
-    It is a kind of scikit-learn's own warning: a filter for that holds for both. The
-    message names the versions of skdeepfake and Keras.
+    Filters for scikit-learn's own warning of this kind apply to it, too.
 
     Parameters
     ----------

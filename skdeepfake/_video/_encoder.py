@@ -54,8 +54,7 @@ class Encoding(NamedTuple):
 class Processes:
     """The ffmpeg processes of one call of ``transform``, to end them together.
 
-    An interrupt reaches the main thread only; ffmpeg would run on under the worker
-    threads, and leave its half-written files behind.
+    An interrupt reaches the main thread only; ffmpeg would go on under the others.
     """
 
     def __init__(self) -> None:

@@ -74,8 +74,7 @@ class VideoReader:
         self._duration = None if duration is None else float(duration)
         self._limits = limits
         self._process: DecoderProcess | None = None
-        # Found out on the way: that OpenCV does not do, or that it does though frames
-        # are the same; and the times of frames by ffmpeg.
+        # Found out on the way: what OpenCV cannot do, and the times by ffmpeg.
         self._needs_ffmpeg = False
         self._trusted = False
         self._times: Sequence[float] | None = None

@@ -119,8 +119,7 @@ class RandomErasing(BaseAugmentation):
     area : (float, float), default=(0.02, 0.2)
         Range of the rectangle's share of the image.
     ratio : (float, float), default=(0.5, 2.0)
-        Range of its height divided by its width, above 0, drawn on a logarithmic
-        scale. A side is never longer than the image's.
+        Range of its height divided by its width, above 0, drawn on a log scale.
     probability : float, default=0.5
         Share of the images that are changed.
 

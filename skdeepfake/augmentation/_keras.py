@@ -23,8 +23,7 @@ class KerasAugmentation(BaseAugmentation):
     layers : keras.Layer, or list or tuple of keras.Layer
         Layers that map images of 0 to 255 and of shape (n, height, width, 3) to images
         of the same shape, one after the other. A `keras.Sequential` stands for its
-        layers. They are not changed: layers with a `seed` are copied for each call with
-        a seed drawn from its random state, and so are layers with weights.
+        layers. Layers with a `seed` or with weights are copied for each call.
     probability : float, default=1.0
         Share of the images that the layers are applied to.
 
@@ -97,8 +96,7 @@ class KerasAugmentation(BaseAugmentation):
         changed = ops.convert_to_numpy(x)
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
-    # Networks are described as Keras describes them, with their weights: a layer
-    # itself cannot be saved without pickling code.
+    # A layer itself cannot be saved without pickling code: Keras describes it.
 
     def __getstate__(self) -> dict[str, Any]:
         import keras

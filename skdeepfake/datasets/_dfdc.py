@@ -41,10 +41,9 @@ class _Entry:
 def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """List the videos of the DeepFake Detection Challenge (DFDC) [1]_.
 
-    Each part, a folder such as `dfdc_train_part_0`, holds videos and a
-    ``metadata.json`` with label, split and original of each. The test set has a
-    ``labels.csv`` instead, with the columns `filename` and `label`, where 1 means
-    fake; its videos may be in a sub-folder `videos`.
+    Each part, such as `dfdc_train_part_0`, holds videos and a ``metadata.json`` with
+    label, split and original of each. The test set has a ``labels.csv`` instead, with
+    the columns `filename` and `label` (1 is fake), and perhaps a sub-folder `videos`.
 
     Parameters
     ----------

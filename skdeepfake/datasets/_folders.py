@@ -114,9 +114,9 @@ def load_named_videos(
     parts : iterable of dict
         One per folder, with the keys `folder` (relative to `root`), `label` (0 for
         real, 1 for fake) and `pattern`: a regular expression for names without
-        extension, whose groups `target` and `source` are the identities in a video.
-        Optional are `original`, a template of the name of a fake's original that is
-        filled by the groups, and `method` and `compression`, columns of the details.
+        extension, whose groups `target` and `source` are identities. Optional are
+        `original`, a template of the name of the original, filled by the groups, and
+        `method` and `compression`.
     {{as_frame_and_returns}}
 
     Raises
@@ -184,9 +184,8 @@ def load_paper_folders(
 ) -> Bunch:
     """List the videos of `Original` and `Manipulated`, the paper's own folders [1]_.
 
-    The first three characters of a name pair a manipulated video with its original:
-    ``Original/000.mp4`` is real, and ``Manipulated/000.mp4``, or ``000_M101.mp4`` as
-    DeeperForensics-1.0 names it, was made of it.
+    The first three characters of a name pair a fake with its original:
+    ``Manipulated/000.mp4`` or ``000_M101.mp4`` was made of ``Original/000.mp4``.
 
     Parameters
     ----------

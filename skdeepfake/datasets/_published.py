@@ -66,10 +66,9 @@ def load_faceforensics(
     compression : {"c23", "raw", "c40"}, default="c23"
         Which copies, of real videos and fakes alike.
     split : {"train", "val", "test"} or None, default=None
-        The official list to take the videos of. None takes all. The lists
-        ``train.json``, ``val.json`` and ``test.json`` are looked for in
-        ``root/splits``, then in `root`. They do not come with the videos but with
-        the code of the data set, in its folder ``dataset/splits``.
+        The official list to take the videos of. None takes all. ``train.json``,
+        ``val.json`` and ``test.json``, from ``dataset/splits`` of the code of the data
+        set, are looked for in ``root/splits``, then in `root`.
     {{as_frame_and_returns}}
 
     Raises
@@ -160,11 +159,11 @@ def load_dfd(
     -----
     There is no official split, so `split` is None.
 
-    The faces of 28 actors were swapped with each other, so that there are few groups.
-    To train on it, split by ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`. For intervals by bootstrap,
-    ``groups=details["target"]`` keeps at least the videos of one actor together. A
-    video may show two actors, only one of whom was forged.
+    The faces of 28 actors were swapped, so there are few groups. To train on it, split
+    by ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`. For intervals by bootstrap, use
+    ``groups=details["target"]``. A video may show two actors, only one of whom was
+    forged.
 
     References
     ----------
@@ -212,9 +211,8 @@ def load_deeperforensics(
     """List the videos of DeeperForensics-1.0 [1]_ and their originals.
 
     ``manipulated_videos/end_to_end/000_M101.mp4`` is the video 000 of FaceForensics++
-    with the face of actor M101. The real videos are those of FaceForensics++ in c23,
-    which are separate. The `source_videos`, of actors in a studio, are not used, as the
-    authors advise.
+    with the face of actor M101. The real videos are those of FaceForensics++ in c23.
+    The `source_videos`, of actors in a studio, are not used, as the authors advise.
 
     Parameters
     ----------
@@ -250,9 +248,8 @@ def load_deeperforensics(
     The lists name fakes only. A real video is in the split of the fakes made of it.
 
     Each of the 100 actors is the source of some ten fakes, so that there are 100
-    groups. The official lists separate sources. With the fakes of FaceForensics++,
-    which connect the same originals in pairs, use
-    :func:`~skdeepfake.datasets.combine_datasets`.
+    groups. The official lists separate sources. To add the fakes of FaceForensics++,
+    which connect originals, use :func:`~skdeepfake.datasets.combine_datasets`.
 
     All variants but `end_to_end` and `reenact_postprocess` are distorted, and the real
     videos are not: distort these, too, or a detector learns the distortion.
@@ -324,16 +321,15 @@ def load_celeb_df(
 
     Notes
     -----
-    Labels come from the folders. In the list, 1 means real and 0 fake, other than in
-    `target`; an entry that says otherwise is reported.
+    Labels come from the folders. In the list, 1 is real and 0 fake, unlike `target`.
 
     Faces were swapped within few circles of celebrities: the 340 fakes in the list of
-    version 2 form four groups, the largest with four fifths of them. The list does not
-    separate people, so that :func:`~skdeepfake.model_selection.check_no_leakage` raises
-    for this split. It is meant for testing what was trained on another data set. To
-    train on it, split by ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`. For intervals by bootstrap,
-    ``groups=details["target"]`` keeps at least the videos of one person together.
+    version 2 form four groups. The list does not separate people, so that
+    :func:`~skdeepfake.model_selection.check_no_leakage` raises. It is for testing what
+    was trained on another data set. To train on it, split by
+    ``IdentityKFold(details["target"], details["source"])`` of
+    :mod:`skdeepfake.model_selection`. For intervals by bootstrap, use
+    ``groups=details["target"]``.
 
     References
     ----------

@@ -85,8 +85,7 @@ def make_videos(
     -------
     {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
-            Number of the recording; a fake has that of its real clip. It is what
-            ``load_videos(root, group=r"^.{3}")`` would return.
+            Number of the real clip, as ``load_videos(root, group=r"^.{3}")`` has it.
 
     Raises
     ------

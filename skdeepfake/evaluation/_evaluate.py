@@ -35,9 +35,8 @@ def evaluate(
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
     **params : dict
-        Further parameters of :meth:`EvaluationReport.from_predictions`: `groups`,
-        `by`, `threshold`, `max_fprs`, `eps`, `n_bins`, `no_face`, `n_resamples`,
-        `confidence_level` and `random_state`.
+        Further parameters of :meth:`EvaluationReport.from_predictions`, such as
+        `groups`, `by`, `threshold`, `no_face`, `n_resamples` and `random_state`.
 
     Returns
     -------
@@ -47,8 +46,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        If `estimator` is not a classifier of two classes, a parameter is out of its
-        range, the lengths differ, or a class is missing.
+        If there are not two classes, lengths differ, or a parameter is out of range.
 
     Warns
     -----

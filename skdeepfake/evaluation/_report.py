@@ -51,23 +51,20 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 class EvaluationReport:
     """Metrics of a detector, with intervals and the share of videos with a face.
 
-    :func:`evaluate` computes it from a pipeline, :meth:`from_predictions` from scores.
-    Print it, or write it by `to_html` or `to_json`.
+    :func:`evaluate` computes it. Print it, or write it by `to_html` or `to_json`.
 
     Attributes
     ----------
     rows : list of dict
         One per figure: `subset` ("all", or a kind of fakes against all real videos),
         `level` ("videos" or "frames"), `measure`, `estimate`, the limits `low` and
-        `high` of its interval (NaN without one), the numbers of samples `n_real` and
-        `n_fake` and of groups `n_groups`, the shares `videos_with_face` and
-        `frames_with_face`, and a `note`.
+        `high` (NaN without an interval), the numbers `n_real`, `n_fake` and `n_groups`,
+        the shares `videos_with_face` and `frames_with_face`, and a `note`.
     coverage : dict of str to Covered
         Number of videos, and shares of the videos and frames with a face: for all, for
         the real videos, for the fakes, and for each kind of fakes.
     scores : dict of str to Scores
-        The samples for "videos" and, if each video has several, for "frames": named
-        tuples of `y_true`, `y_score`, `group` and `video`.
+        `y_true`, `y_score`, `group`, `video` of "videos" and, if several, "frames".
     settings : dict
         The parameters.
     names : list of str
@@ -81,8 +78,8 @@ class EvaluationReport:
     Notes
     -----
     The score of a video without a face is the class prior, unless
-    ``no_face="leave_out"``: compare reports with the same `no_face` only. Intervals are
-    those of :func:`~skdeepfake.metrics.group_bootstrap`.
+    ``no_face="leave_out"``. Intervals are those of
+    :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
     --------
@@ -172,8 +169,7 @@ class EvaluationReport:
         Raises
         ------
         ValueError
-            If the lengths differ, a parameter is out of its range, a probability is NaN
-            or not between 0 and 1, or a class is missing.
+            If lengths differ, a class is missing, or a value is out of its range.
         """
         settings: dict[str, Any] = {
             "threshold": threshold,

@@ -181,9 +181,8 @@ def robustness_curve(
     """Score a fitted pipeline on distorted videos.
 
     Videos are sampled once. Their frames are scored undistorted and with each
-    distortion, which a :class:`~skdeepfake.perturbations.VideoPerturber` applies after
-    the sampler to real videos and fakes alike. The share of frames with a face is
-    reported with each score, since a detector ignores the other frames, and a score
+    distortion, applied by a :class:`~skdeepfake.perturbations.VideoPerturber` to real
+    videos and fakes alike. The share of frames with a face is reported, since a score
     may be high because difficult frames are missing.
 
     Parameters

@@ -49,8 +49,7 @@ with_shared_docs = shared_docs(
         What runs the network. onnxruntime is faster on many CPUs; features differ by up
         to 1e-4 of the largest. It needs the extra ``onnx`` and Keras on TensorFlow.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`FeatureCache`, from which features that were computed before
-        are read, whatever the pooling. None keeps nothing.
+        Folder of a :class:`FeatureCache`, whatever the pooling. None keeps nothing.
     random_state : int, default=0
         Seed of random weights (``weights=None``).
     verbose : int, default=0
@@ -85,9 +84,8 @@ class KerasFeaturizer(StatelessTransformer):
         into Keras' folder: Keras scales their input for ``"imagenet"`` alone.
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
-        Whether the images go through the preprocessing that the backbone was trained
-        with. A model or a function gets raw pixels, 0 to 255. A callable takes the
-        pixels as a float tensor and uses `keras.ops` only.
+        Whether to apply the preprocessing that a backbone given by name was trained
+        with. A callable maps the pixels, 0 to 255, as a float tensor by `keras.ops`.
     {{running_parameters}}
 
     See Also
@@ -156,8 +154,7 @@ class KerasFeaturizer(StatelessTransformer):
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_frames, H, W, 3) or (n_images, H, W, 3)
-            RGB faces, as :class:`~skdeepfake.preprocessing.Resizer` gives them; all
-            zeros where there is none. May be memory-mapped.
+            RGB faces, all zeros where there is none, perhaps memory-mapped.
 
         Returns
         -------
@@ -328,8 +325,7 @@ class VGG16Featurizer(KerasFeaturizer):
     Parameters
     ----------
     weights : str, os.PathLike or None, default="imagenet"
-        ``"imagenet"``, which Keras downloads once; the path of a weights file of
-        VGG16 without its top; or None for random ones.
+        ``"imagenet"``, which Keras downloads; the path of a file; or None for random.
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
         Whether to apply ImageNet's own preprocessing: BGR, less the mean color. False

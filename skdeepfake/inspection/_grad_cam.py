@@ -43,16 +43,14 @@ def grad_cam(
     Parameters
     ----------
     estimator : detector or Pipeline
-        A fitted detector of images, such as :class:`~skdeepfake.detectors.CNNDetector`,
-        or a pipeline that ends in one.
+        A fitted detector of images, or a pipeline that ends in one.
     X : array-like of shape (n_videos, n_frames, height, width, 3) or \
 (n_images, height, width, 3)
         Faces as in `predict_proba`, or the input of the pipeline, such as paths.
     layer : int or str, default=-1
         Index of a convolution, where -1 is the last, or the name of any layer with an
-        output of shape (images, height, width, channels). A layer of a nested network
-        is named by itself or with its parents: ``"vgg16/block5_conv3"``. Keras changes
-        its default names from fit to fit, so an index is safer.
+        output of shape (images, height, width, channels), perhaps with its parents:
+        ``"vgg16/block5_conv3"``. Keras' default names change from fit to fit.
     class_label : object, default=None
         The class to explain; None is the second of `classes_`, the fakes.
     weights : {"channel", "position"}, default="channel"

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from .._keras._compiled import Compute, compiled
 from .._keras._logits import last_layer, logit
 
-# Called with a layer, a function that runs it in inference mode, and its arguments;
-# the result replaces the output of the layer.
+# Called with a layer, a function that runs it, and its arguments; gives its output.
 Visit = Callable[..., Any]
 
 _CONVOLUTIONS = (

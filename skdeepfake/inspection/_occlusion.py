@@ -43,8 +43,7 @@ def occlusion(
     Parameters
     ----------
     estimator : detector or Pipeline
-        A fitted detector, or a pipeline that ends in one. With ``over="position"`` it
-        is a :class:`~skdeepfake.detectors.CNNRNNDetector`.
+        A fitted detector, or pipeline; of features for ``over="position"``.
     X : array-like of shape (n_videos, n_frames, ...) or (n_images, ...)
         Features or faces as in `predict_proba`, or the input of the pipeline.
     over : {"position", "frame"}, default="position"
@@ -62,16 +61,14 @@ def occlusion(
     -------
     ndarray of shape (n_videos, n_frames, n_positions) or (n_videos, n_frames), float32
         Fall of the log-odds, natural logarithm; NaN for slots without a face. By
-        position, it is that of the frame, or of the video with
-        ``sequence="temporal"``; by frame, it is that of the video. Without its only
-        frame with a face, a video has the log-odds of the class prior.
+        position, it is that of the frame, or of the video with ``sequence="temporal"``;
+        by frame, that of the video, down to the class prior.
 
     Raises
     ------
     ValueError
-        If `estimator` is no detector, or for positions not one of features; if X
-        differs from the form seen in `fit` or has one position; or there is no such
-        class.
+        If `estimator` is no detector, or for positions not one of features, X differs
+        from the form in `fit` or has one position, or there is no such class.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
@@ -87,8 +84,7 @@ def occlusion(
     of frame j. The receptive fields of positions overlap, so the map is approximate.
     Each position needs a prediction of its own, in constant memory.
 
-    Parts that can replace each other have small values: if each of ten frames alone is
-    sufficient, removing one hardly changes the log-odds.
+    Parts that can replace each other have small values, like each of ten alike frames.
 
     References
     ----------

@@ -66,9 +66,9 @@ class LeakageReport:
         Paths of the same bytes in two groups, which no split by group keeps together.
     features : list of FeatureAUC
         For each trivial feature its `name`, its cross-validated `auc`, the limits of
-        the interval, `low` and `high`, `n_known`, the number of videos that it is
-        known of, and `gives_away`, whether the interval lies above 0.5. With several
-        features, the last one is ``"all"`` of them together.
+        its interval, `low` and `high`, the number of videos `n_known`, and
+        `gives_away`, whether the interval lies above 0.5. The last of several is
+        ``"all"`` together.
     values : :class:`~sklearn.utils.Bunch` of ndarray
         The features themselves.
 
@@ -188,8 +188,7 @@ class LeakageReport:
         Returns
         -------
         pandas.DataFrame
-            A row for each feature: `name`, `auc`, `low`, `high`, `n_known`,
-            `gives_away`.
+            A row per feature: `name`, `auc`, `low`, `high`, `n_known`, `gives_away`.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same figures")
         return pandas.DataFrame([_row(each) for each in self.features])
@@ -227,9 +226,8 @@ def leakage_report(
     from anything besides the face that differs between the classes.
 
     1. For each split, list groups and files (by path and content) on both sides.
-    2. For each trivial feature, such as the bit rate, compute how well it alone
-       separates real from fake: the AUC of randomized trees [1]_, cross-validated over
-       groups, with an interval by resampling groups.
+    2. For each trivial feature, compute how well it alone separates real from fake: the
+       AUC of randomized trees [1]_, cross-validated over groups.
 
     Parameters
     ----------
@@ -240,9 +238,8 @@ def leakage_report(
         Indices or masks of both sides, a list of these, or a splitter. None compares
         the official lists in ``bunch.split``, if there are any.
     features : str, iterable of str or mapping, default="all"
-        Names of :func:`trivial_features`, ``"all"`` of them, or ``[]`` for none. Or a
-        mapping of names to arrays of shape (n_videos,): numbers, with NaN where
-        unknown, or strings, with None where unknown.
+        Names of :func:`trivial_features`, ``"all"`` or ``[]``; or a mapping of names to
+        arrays of shape (n_videos,): numbers or NaN, strings or None.
     n_splits : int, default=5
         Number of folds for the features. Each class must be in as many groups.
     sampler, cropper : transformer or None, default=None

@@ -67,9 +67,8 @@ def trivial_features(
     features : str or iterable of str, default="all"
         Names of the features below, or ``"all"``. Only ``"face_size"`` takes long.
     sampler : VideoFrameSampler or None, default=None
-        Selects the frames in which faces are searched. Its limits and its `on_error`
-        apply to all features. None is
-        ``VideoFrameSampler(n_frames=3, on_error="skip")``.
+        Selects the frames in which faces are searched, and gives limits and `on_error`.
+        None is ``VideoFrameSampler(n_frames=3, on_error="skip")``.
     cropper : transformer or None, default=None
         Finds the faces. None is a :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
     n_jobs : int or None, default=None

@@ -1,9 +1,8 @@
 """Numbers that say how good a detector is, of frames or of videos, never of a mix.
 
 A video has one score, that of ``predict_proba``; a frame has its own, that of
-``predict_frame_proba``. The two are different numbers about one detector (scores of
-videos are better, since errors of frames average out), and each metric takes the one
-or the other: :func:`frame_scores` lays frames out for it.
+``predict_frame_proba``, with larger errors. Each metric takes the one or the other:
+:func:`frame_scores` prepares frames.
 """
 
 from ._bootstrap import BootstrapInterval, group_bootstrap

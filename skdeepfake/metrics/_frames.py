@@ -48,8 +48,7 @@ class Coverage(NamedTuple):
     videos : float
         Share of the videos with a face in any frame.
     frames : float
-        Share of the frames with a face, of all videos together. Slots that stay empty
-        because a video is too short count as frames without.
+        Share of the frames with a face; empty slots of short videos count.
 
     See Also
     --------
@@ -132,8 +131,7 @@ def frame_scores(
 def coverage(frame_proba: ArrayLike) -> Coverage:
     """Compute the shares of videos and of frames that have a face.
 
-    Every video gets a prediction, if only the class prior, so a score means little
-    without the share of the data that has a face.
+    Report it with each score: videos without a face get the class prior.
 
     Parameters
     ----------

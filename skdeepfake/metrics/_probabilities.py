@@ -132,8 +132,7 @@ def expected_calibration_error(
     The bins are of the probability of the positive class, as in [1]_. Those of [2]_ are
     of the probability of the predicted class, which gives another number.
 
-    With few samples a bin it is too large even for a calibrated detector, whose
-    observed shares scatter about the predicted ones.
+    With few samples per bin it is too large even for a calibrated detector.
 
     References
     ----------

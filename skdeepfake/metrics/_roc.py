@@ -235,8 +235,7 @@ def choose_threshold(
         merit = curve.tpr - curve.fpr
     else:
         merit = -np.abs(curve.fpr + curve.tpr - 1)
-    # The first point is of a threshold at infinity, which takes nothing for a fake. It
-    # is no better than the last, by either criterion.
+    # Without the threshold at infinity, which is no better than the last.
     merit, threshold = merit[1:], curve.threshold[1:]
     best = int(np.flatnonzero(merit >= merit.max() - ROUNDING)[0])
     above, below = threshold[best], threshold[min(best + 1, len(threshold) - 1)]

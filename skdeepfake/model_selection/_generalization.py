@@ -24,21 +24,19 @@ class CrossDatasetSplit(_MetadataSplitter):
 
     Fakes of one data set share generators, encoders and cameras; other sets do not.
 
-    With ``n_splits=None`` all of one set is tested, and training videos whose group is
-    in the test set are left out. For sets that share people, such as DeeperForensics
-    and FaceForensics++, pass a number of folds: the people of all sets are split, and a
-    fold of one set is tested after training on the other folds of the other set.
+    With ``n_splits=None`` all of one set is tested, without training videos of a group
+    in the test set. For sets that share people, such as DeeperForensics and
+    FaceForensics++, pass a number of folds: people are split, and a fold of one set is
+    tested after training on the other folds of the other set.
 
     Parameters
     ----------
     dataset : array-like of shape (n_videos,)
-        Name of the data set of each video, two at least: ``videos.details["dataset"]``
-        of :func:`~skdeepfake.datasets.combine_datasets`.
+        Name of the data set of each video: ``details["dataset"]`` of combined sets.
     train : {"each", "rest"}, default="each"
         Whether each other set is trained on by itself, or all of them together.
     n_splits : int or None, default=None
-        Number of folds by identity, 2 at least, each with real videos and fakes; or
-        None.
+        Number of folds by identity, at least 2, each with both classes; or None.
     shuffle : bool, default=False
         Whether groups are shuffled before they are dealt.
     random_state : int, RandomState instance or None, default=None
@@ -53,9 +51,8 @@ class CrossDatasetSplit(_MetadataSplitter):
     Notes
     -----
     Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
-    exactly the videos that it was made for; an inner search on the training set needs
-    another one. A search by it fits all of these sets: only a further set can tell how
-    well the result generalizes.
+    exactly the videos that it was made for; an inner search needs another one. After a
+    search by it, only a further set can tell how well the result generalizes.
 
     References
     ----------
@@ -164,8 +161,7 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     Parameters
     ----------
     manipulation : array-like of shape (n_videos,)
-        Name of the method of each fake, two at least, None or NaN for real videos:
-        ``videos.details["method"]`` of what a loader gives.
+        Method of each fake, None for real videos: ``details["method"]`` of a loader.
     n_splits : int, default=5
         Number of folds, 2 at least. Each needs real videos and fakes by each method.
     shuffle : bool, default=False

@@ -21,11 +21,11 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 class IdentityKFold(_MetadataSplitter):
     """Split people, and leave out the fakes that mix two sides.
 
-    In Celeb-DF and DeepFakeDetection, faces were swapped among few people, so that
-    nearly all videos are one group. Here each identity is assigned to one fold. The
-    test set of a fold is the videos all of whose people are in it, the training set
-    those none of whose people are. Fakes with one person on either side are left out:
-    for k folds and fakes among all pairs, ``2 (k - 1) / k**2`` of them in each split.
+    In Celeb-DF and DeepFakeDetection, nearly all videos are one group. Here each
+    identity is assigned to one fold. The test set of a fold is the videos all of whose
+    people are in it, the training set those none of whose people are. Other fakes are
+    left out: for k folds and fakes among all pairs, ``2 (k - 1) / k**2`` of them in
+    each split.
 
     Parameters
     ----------

@@ -43,8 +43,7 @@ class OfficialSplit(BaseCrossValidator):
     train : str, os.PathLike, list or None, default=None
         The videos to train on. None takes all that are in no other list.
     left_out : str, os.PathLike, list or None, default=None
-        Videos of the data set that this split does not use, such as the test set
-        while parameters are chosen on the validation set.
+        Videos that are not used, such as the test set while parameters are chosen.
     missing : {"warn", "raise", "ignore"}, default="warn"
         What to do about entries without a video, as in an incomplete download.
 

@@ -214,8 +214,7 @@ class PerturbedClip(Clip):
         frame : ndarray of uint8, shape (height, width, 3)
             RGB. It stays as it is.
         rng : numpy.random.Generator
-            Depends on the seed, the size of the file, the frame and the place in a
-            chain.
+            Depends on the seed, the size of the file, the frame and the chain.
 
         Returns
         -------

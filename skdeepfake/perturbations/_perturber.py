@@ -24,10 +24,9 @@ BOXES = ("perturbed", "clean")
 class VideoPerturber(StatelessTransformer):
     """Distort the frames of videos, by one of seven distortions at one of five levels.
 
-    The distortions of DeeperForensics-1.0 [1]_, the usual measure of robustness. Put it
-    between the :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
-    :class:`~skdeepfake.preprocessing.DlibFaceCropper`: whole frames are distorted.
-    Distort real videos and fakes alike.
+    The distortions of DeeperForensics-1.0 [1]_, of whole frames. Put it between the
+    :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
+    :class:`~skdeepfake.preprocessing.DlibFaceCropper`, for real videos and fakes alike.
 
     ====== ================== =================================================
     code   distortion         parameter at the levels 1 to 5
@@ -48,8 +47,7 @@ class VideoPerturber(StatelessTransformer):
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG", "VC"}, default="GB"
         Which.
     level : int, default=3
-        From 1, the mildest, to 5. 0 leaves the clips as they are, so that a search may
-        have undistorted videos among its candidates.
+        From 1, the mildest, to 5. 0 leaves the clips as they are, for searches.
     mode : {"corrected", "faithful"}, default="corrected"
         As intended, or as in the authors' code, to compare with published figures.
     boxes : {"perturbed", "clean"}, default="perturbed"
@@ -60,8 +58,7 @@ class VideoPerturber(StatelessTransformer):
         Folder of the videos that VC compresses, made if missing; copies are never
         deleted. None compresses each video to a temporary file when it is decoded.
     random_state : int, RandomState instance or None, default=None
-        Draws the places of blocks, and noise. Pass an int for the same frames each
-        time, which a cache of crops needs to be of use.
+        Draws blocks and noise. Pass an int for the same frames each time.
 
     See Also
     --------
@@ -88,9 +85,8 @@ class VideoPerturber(StatelessTransformer):
       YCbCr. *Faithful*: truncated; 1.16 times as strong in Y, 1.14 times in Cb and Cr.
     - GB. The same. The standard deviation is a sixth of the kernel's side.
     - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by 2 to 6 and enlarged.
-    - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder`, which takes
-      neither GIF nor PNG, within the sampler's limits. *Corrected*: of as much as is
-      sampled. *Faithful*: of the whole file.
+    - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder` (no GIF or PNG).
+      *Corrected*: of as much as is sampled. *Faithful*: of the whole file.
 
     The authors also write each distorted video to a file, which compresses it again.
 

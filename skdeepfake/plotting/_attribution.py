@@ -96,17 +96,14 @@ class AttributionDisplay:
     ) -> AttributionDisplay:
         """Plot where and when a fitted detector finds its evidence.
 
-        The maps of a detector of images are those of
-        :func:`~skdeepfake.inspection.grad_cam`, the maps of a
-        :class:`~skdeepfake.detectors.CNNRNNDetector` those of
-        :func:`~skdeepfake.inspection.occlusion` by position. With
+        Maps are those of :func:`~skdeepfake.inspection.grad_cam` or, for features,
+        those of :func:`~skdeepfake.inspection.occlusion` by position. With
         ``sequence="temporal"`` there is a bar for each frame too.
 
         Parameters
         ----------
         estimator : detector or sklearn.pipeline.Pipeline
-            A fitted pipeline in which a detector gets faces, or features of faces; or
-            a detector of images alone.
+            A fitted pipeline with faces before its detector, or a detector of images.
         X : array-like of shape (n_videos, ...)
             Its input: paths, or uint8 faces, (n_videos, n_frames, height, width, 3).
         titles : sequence of str or None, default=None
@@ -215,8 +212,7 @@ class AttributionDisplay:
         Raises
         ------
         ValueError
-            If there are neither `maps` nor `frame_attributions`, lengths differ,
-            `scale` is unknown, or `axes` has another shape.
+            If there is nothing to draw, lengths differ, or `scale` or `axes` is wrong.
         """
         check_matplotlib("AttributionDisplay.plot")
         if scale not in ("face", "all"):

@@ -23,9 +23,8 @@ class HistoryDisplay:
     Parameters
     ----------
     history : mapping of str to sequence of float
-        One value per epoch for each name, as in Keras: ``"loss"``, and optionally
-        ``"val_loss"``, ``"accuracy"``, ``"val_accuracy"`` and other names that end in
-        ``loss`` or ``accuracy``, such as the losses of a GAN.
+        One value per epoch for each name, as in Keras: ``"loss"``, and optionally other
+        names that end in ``loss`` or ``accuracy``, such as ``"val_loss"``.
 
     Attributes
     ----------

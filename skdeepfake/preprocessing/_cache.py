@@ -82,10 +82,9 @@ class Entry(NamedTuple):
 class CropCache(ArchiveCache):
     """The cache that ``DlibFaceCropper(memory=...)`` keeps.
 
-    Each video has one file: a zip archive with one PNG, which is lossless, for each
-    face. An entry is found by path, size and time of change of the video, by how it was
-    sampled, by the parameters of the cropper and by the version of its algorithm. It
-    appears when it is whole; several processes and machines may share a cache.
+    Each video has one zip archive with one PNG, which is lossless, per face. An entry
+    is found by path, size and time of change of the video, by its sampling and by the
+    cropper. Several processes and machines may share a cache.
 
     Parameters
     ----------

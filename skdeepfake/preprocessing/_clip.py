@@ -23,9 +23,8 @@ class Clip:
     """Evenly spaced frames of one video, decoded only when iterated.
 
     The frames lie evenly in time between the first frame and the last one within
-    `duration`, both included, and are frames that can be decoded, whatever the
-    container promises. A video with fewer frames than `n_frames` gives each of them
-    once and leaves the other slots empty. A clip holds no pixels.
+    `duration`, both included, and can be decoded, whatever the container promises. A
+    video with fewer frames than `n_frames` leaves slots empty.
 
     Parameters
     ----------

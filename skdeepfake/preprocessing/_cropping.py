@@ -56,8 +56,7 @@ class DlibFaceCropper(StatelessTransformer):
     score_threshold : float, default=0.0
         Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`CropCache`, from which crops that were made before are
-        read without opening the video. None keeps nothing.
+        Folder of a :class:`CropCache`, which saves decoding. None keeps nothing.
     n_jobs : int or None, default=None
         Videos worked on at once, by default as threads. None is 1, -1 all cores.
     verbose : int, default=0

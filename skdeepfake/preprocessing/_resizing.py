@@ -25,9 +25,8 @@ from ._cache import StoredCrop
 class Resizer(StatelessTransformer):
     """Resize face crops to one size and stack them.
 
-    A crop that is larger than the target is averaged over areas, a smaller one is
-    interpolated by cubic splines. The aspect ratio is not kept, as in the paper. A slot
-    without a face becomes all zeros.
+    A crop larger than the target is averaged over areas, a smaller one interpolated by
+    cubic splines, without its aspect ratio. A slot without a face becomes zeros.
 
     Parameters
     ----------

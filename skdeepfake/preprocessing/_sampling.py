@@ -37,8 +37,7 @@ class VideoFrameSampler(StatelessTransformer):
     n_frames : int, default=10
         Frames per video. The default is the paper's.
     duration : float or None, default=10.0
-        Seconds sampled from the first frame on; None for all. The default is the
-        paper's.
+        Seconds sampled from the first frame on; None for all. The paper's are 10.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` keeps a video that cannot be read, here or in the
         :class:`DlibFaceCropper`, as one without faces, with a VideoReadWarning. The

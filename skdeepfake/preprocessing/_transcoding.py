@@ -74,8 +74,7 @@ class VideoTranscoder(StatelessTransformer):
     timeout : float or None, default=3600.0
         Seconds that the copy of a video may take.
     n_jobs : int or None, default=None
-        How many videos to encode at once; None is 1 unless in a
-        `joblib.parallel_config`, -1 is one for each core.
+        Videos encoded at once; None is 1 unless in a `joblib.parallel_config`.
     verbose : int, default=0
         1 or more shows a progress bar.
 
@@ -85,9 +84,8 @@ class VideoTranscoder(StatelessTransformer):
 
     Notes
     -----
-    A copy is made once per content, path and parameters: its name contains their hash.
-    It appears when it is complete; several processes may share a folder. The same
-    ffmpeg gives the same bytes, whatever `n_jobs`.
+    A copy is made once per content, path and parameters, whose hash is in its name.
+    Several processes may share a folder. The same ffmpeg gives the same bytes.
 
     MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg are read,
     whatever the name. Playlists and scripts, which open other files, are refused.
