@@ -32,3 +32,11 @@ def select_names(
             f"{name}={unknown!r} must be 'all' or some of {', '.join(map(repr, known))}"
         )
     return [each for each in known if each in wanted]
+
+
+def check_choice(value: str, known: Sequence[str], name: str) -> None:
+    """Raise a ValueError if a value is none of those that are known."""
+    if value not in known:
+        raise ValueError(
+            f"{name}={value!r} must be one of {', '.join(map(repr, known))}"
+        )

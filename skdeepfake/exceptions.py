@@ -32,18 +32,7 @@ __all__ = [
 
 
 class SkdeepfakeError(Exception):
-    """Base of every error that skdeepfake raises of its own.
-
-    Examples
-    --------
-    >>> from skdeepfake.datasets import load_videos
-    >>> from skdeepfake.exceptions import SkdeepfakeError
-    >>> try:
-    ...     load_videos("no-such-folder")
-    ... except SkdeepfakeError as error:
-    ...     print(type(error).__name__)
-    DatasetError
-    """
+    """Base of every error that skdeepfake raises of its own."""
 
 
 with_video_docs = shared_docs(
@@ -52,13 +41,6 @@ with_video_docs = shared_docs(
     Parameters
     ----------
     path : str or os.PathLike
-        The video.
-    reason : str
-        What was found, and what to do about it.
-
-    Attributes
-    ----------
-    path : str
         The video.
     reason : str
         What was found, and what to do about it.

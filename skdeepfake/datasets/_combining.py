@@ -74,19 +74,11 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     --------
     >>> from sklearn.utils import Bunch
     >>> from skdeepfake.datasets import combine_datasets
-    >>> ff = Bunch(
-    ...     data=["ff/000.mp4", "ff/001.mp4", "ff/000_003.mp4"],
-    ...     target=[0, 0, 1],
-    ...     target_names=["real", "fake"],
-    ...     groups=[0, 1, 0],
-    ... )
-    >>> deeper = Bunch(
-    ...     data=["ff/000.mp4", "deeper/000_M101.mp4", "deeper/007_W002.mp4"],
-    ...     target=[0, 1, 1],
-    ...     target_names=["real", "fake"],
-    ...     groups=[0, 0, 1],
-    ... )
-    >>> both = combine_datasets({"ff": ff, "deeper": deeper})
+    >>> names, classes = ["ff/0.mp4", "ff/1.mp4", "ff/0_3.mp4"], ["real", "fake"]
+    >>> ff = Bunch(data=names, target=[0, 0, 1], target_names=classes, groups=[0, 1, 0])
+    >>> names = ["ff/0.mp4", "df/0_M101.mp4", "df/7_W002.mp4"]
+    >>> df = Bunch(data=names, target=[0, 1, 1], target_names=classes, groups=[0, 0, 1])
+    >>> both = combine_datasets({"ff": ff, "deeper": df})
     >>> both.groups
     array([0, 1, 0, 0, 0, 2])
     >>> both.details["dataset"].tolist()

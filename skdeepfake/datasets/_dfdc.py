@@ -49,15 +49,7 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     ----------
     root : str or os.PathLike
         A folder of parts, or one part.
-    {{as_frame_and_returns}}
-
-    Raises
-    ------
-    DatasetError
-        If there is no part, a part has no video or none with a label, or a file of
-        labels cannot be read or says something else than real and fake.
-
-    {{warns}}
+    {{results_and_errors}}
 
     See Also
     --------

@@ -117,16 +117,7 @@ def load_named_videos(
         extension, whose groups `target` and `source` are identities. Optional are
         `original`, a template of the name of the original, filled by the groups, and
         `method` and `compression`.
-    {{as_frame_and_returns}}
-
-    Raises
-    ------
-    DatasetError
-        If a folder is missing or has no video, or none with such a name.
-    ValueError
-        If a part lacks a key, or has an unknown one.
-
-    {{warns}}
+    {{results_and_errors}}
 
     See Also
     --------
@@ -137,14 +128,10 @@ def load_named_videos(
     >>> import tempfile
     >>> from pathlib import Path
     >>> from skdeepfake.datasets import load_named_videos
+    >>> swap = r"(?P<target>[a-z]+)_(?P<source>[a-z]+)"
     >>> parts = [
-    ...     {"folder": "real", "label": 0, "pattern": r"(?P<target>[a-z]+)"},
-    ...     {
-    ...         "folder": "swaps",
-    ...         "label": 1,
-    ...         "pattern": r"(?P<target>[a-z]+)_(?P<source>[a-z]+)",
-    ...         "original": "{target}",
-    ...     },
+    ...     {"folder": "real", "label": 0, "pattern": "(?P<target>[a-z]+)"},
+    ...     {"folder": "swaps", "label": 1, "pattern": swap, "original": "{target}"},
     ... ]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ["real/anna.mp4", "real/carla.mp4", "swaps/anna_bert.mp4"]:
@@ -193,14 +180,7 @@ def load_paper_folders(
         The folder that holds `Original` and `Manipulated`. Their sub-folders are not
         read: the paper's code writes trimmed copies of both to
         ``Manipulated/Trimmed``, where real and fake cannot be told apart.
-    {{as_frame_and_returns}}
-
-    Raises
-    ------
-    DatasetError
-        If a folder is missing or has no video, or a name is shorter than that.
-
-    {{warns}}
+    {{results_and_errors}}
 
     See Also
     --------

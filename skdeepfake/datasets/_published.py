@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
-from .._validation import select_names
+from .._validation import check_choice, select_names
 from ._records import (
     FAKE,
     DatasetIssues,
@@ -69,17 +69,7 @@ def load_faceforensics(
         The official list to take the videos of. None takes all. ``train.json``,
         ``val.json`` and ``test.json``, from ``dataset/splits`` of the code of the data
         set, are looked for in ``root/splits``, then in `root`.
-    {{as_frame_and_returns}}
-
-    Raises
-    ------
-    DatasetError
-        If a folder is missing or has no video, a folder has no video with such a
-        name, a name is in two lists, or no video is in the list asked for.
-    ValueError
-        If there is no such method, compression or split.
-
-    {{warns}}
+    {{results_and_errors}}
 
     See Also
     --------
@@ -105,13 +95,17 @@ def load_faceforensics(
     >>> train = load_faceforensics("FaceForensics++", split="train")  # doctest: +SKIP
     >>> train.data[train.details["method"] == "Face2Face"]  # doctest: +SKIP
     """
+    check_choice(compression, COMPRESSIONS, "compression")
     check_split(split)
     selected = select_names(methods, METHODS, "methods")
     root = check_root(root, _SEQUENCES)
     issues = DatasetIssues()
     videos = _youtube_originals(root, compression, issues)
     videos += fakes_of_pairs(
-        {method: _fakes(root, method, compression) for method in selected},
+        {
+            method: _folder(root, f"manipulated_sequences/{method}", compression)
+            for method in selected
+        },
         r"(?P<target>\d{3})_(?P<source>\d{3})",
         "000_003.mp4",
         issues,
@@ -140,16 +134,7 @@ def load_dfd(
         The folder that holds `original_sequences` and `manipulated_sequences`.
     compression : {"c23", "raw", "c40"}, default="c23"
         Which copies, of real videos and fakes alike.
-    {{as_frame_and_returns}}
-
-    Raises
-    ------
-    DatasetError
-        If a folder is missing or has no video, or none with such a name.
-    ValueError
-        If there is no such compression.
-
-    {{warns}}
+    {{results_and_errors}}
 
     See Also
     --------
@@ -175,19 +160,19 @@ def load_dfd(
     >>> from skdeepfake.datasets import load_dfd
     >>> videos = load_dfd("FaceForensics++", compression="c40")  # doctest: +SKIP
     """
-    _check_compression(compression)
+    check_choice(compression, COMPRESSIONS, "compression")
     root = check_root(root, _SEQUENCES)
     issues = DatasetIssues()
     method = "DeepFakeDetection"
     videos = named_videos(
-        _originals(root, "actors", compression),
+        _folder(root, "original_sequences/actors", compression),
         r"(?P<target>\d+)__.+",
         "01__kitchen_pan.mp4",
         issues,
         compression=compression,
     )
     videos += named_videos(
-        _fakes(root, method, compression),
+        _folder(root, f"manipulated_sequences/{method}", compression),
         r"(?P<target>\d+)_(?P<source>\d+)__(?P<scene>.+)__\w+",
         "01_02__kitchen_pan__0A1B2C3D.mp4",
         issues,
@@ -227,17 +212,7 @@ def load_deeperforensics(
         ``"end_to_end_mix_4_distortions"``, some of them, or ``"all"`` that are there.
     split : {"train", "val", "test"} or None, default=None
         The official list in ``root/lists/splits`` to take the videos of; None for all.
-    {{as_frame_and_returns}}
-
-    Raises
-    ------
-    DatasetError
-        If a folder is missing or has no video, or none with such a name, a name or
-        a target is in two lists, or no video is in the list asked for.
-    ValueError
-        If there is no such variant or split.
-
-    {{warns}}
+    {{results_and_errors}}
 
     See Also
     --------
@@ -304,16 +279,7 @@ def load_celeb_df(
         The folder that holds `Celeb-real`, `YouTube-real` and `Celeb-synthesis`.
     split : {"train", "test"} or None, default=None
         The videos in ``List_of_testing_videos.txt``, or all others. None takes all.
-    {{as_frame_and_returns}}
-
-    Raises
-    ------
-    DatasetError
-        If a folder is missing or has no such video, or `split` has no list.
-    ValueError
-        If there is no such split.
-
-    {{warns}}
+    {{results_and_errors}}
 
     See Also
     --------
@@ -370,10 +336,8 @@ def load_celeb_df(
 def _youtube_originals(
     root: Path, compression: str, issues: DatasetIssues
 ) -> list[Video]:
-    """List the real videos of FaceForensics++."""
-    _check_compression(compression)
     return named_videos(
-        _originals(root, "youtube", compression),
+        _folder(root, "original_sequences/youtube", compression),
         r"(?P<target>\d{3})",
         "000.mp4",
         issues,
@@ -382,17 +346,5 @@ def _youtube_originals(
     )
 
 
-def _originals(root: Path, kind: str, compression: str) -> Path:
-    return root / "original_sequences" / kind / compression / "videos"
-
-
-def _fakes(root: Path, method: str, compression: str) -> Path:
-    return root / "manipulated_sequences" / method / compression / "videos"
-
-
-def _check_compression(compression: str) -> None:
-    if compression not in COMPRESSIONS:
-        raise ValueError(
-            f"compression={compression!r} must be one of "
-            f"{', '.join(map(repr, COMPRESSIONS))}"
-        )
+def _folder(root: Path, sequences: str, compression: str) -> Path:
+    return root / sequences / compression / "videos"

@@ -259,7 +259,7 @@ _BUNCH_OF_FOLDERS = """\
 with_loader_docs = shared_docs(
     {
         "bunch_of_folders": _BUNCH_OF_FOLDERS,
-        "as_frame_and_returns": f"""\
+        "results_and_errors": f"""\
 as_frame : bool, default=False
     Give `details` as a DataFrame, which needs pandas.
 
@@ -284,8 +284,15 @@ Returns
         - `split`: as above.
 
         None where nothing is said, as of the source of a real video.
-""",
-        "warns": """\
+
+Raises
+------
+DatasetError
+    If a folder is missing or has no such video, a list is missing or contradicts
+    another one, or a name or a label cannot be interpreted.
+ValueError
+    If a parameter has an unknown value.
+
 Warns
 -----
 MissingVideosWarning

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_scalar
 from tqdm.auto import tqdm
 
 from .._atomic import atomic_path
+from .._validation import check_choice
 from ..exceptions import DatasetError
 from ._recording import Recording, SelfBlend, Swap, load_portrait
 from ._records import with_loader_docs
@@ -122,11 +123,7 @@ def make_videos(
         check_scalar(value, name, Real, min_val=0, include_boundaries="neither")
         if not math.isfinite(value):
             raise ValueError(f"{name} must be finite, got {value}.")
-    if manipulation not in _MANIPULATIONS:
-        raise ValueError(
-            f"manipulation must be one of {', '.join(map(repr, _MANIPULATIONS))}, got "
-            f"{manipulation!r}."
-        )
+    check_choice(manipulation, _MANIPULATIONS, "manipulation")
     size = _check_size(size)
     portrait = load_portrait()
     folders = _make_folders(Path(root))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from .._groups import format_examples
+from .._validation import check_choice
 from .._video._checks import check_paths
 from .._video_lists import VideoList
 from ..exceptions import DatasetError, MissingVideosWarning
@@ -120,9 +121,7 @@ class OfficialSplit(BaseCrossValidator):
         MissingVideosWarning
             If no video was found for an entry.
         """
-        if self.missing not in _MISSING:
-            expected = ", ".join(map(repr, _MISSING))
-            raise ValueError(f"missing={self.missing!r} must be one of {expected}")
+        check_choice(self.missing, _MISSING, "missing")
         paths = check_paths(X, caller="OfficialSplit")
         found = self._find(paths)
         others = {number for part in found.values() for number in part}

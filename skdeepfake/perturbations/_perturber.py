@@ -153,13 +153,8 @@ class VideoPerturber(StatelessTransformer):
         # At each level, so that a grid over levels leaves the generator alike.
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if self.level:
-            perturbation = Perturbation(
-                str(self.distortion),
-                int(self.level),
-                str(self.mode),
-                str(self.boxes),
-                seed,
-            )
+            distortion, mode, boxes = map(str, (self.distortion, self.mode, self.boxes))
+            perturbation = Perturbation(distortion, int(self.level), mode, boxes, seed)
             clips = [
                 PerturbedClip(clip, perturbation, cache_dir=self.cache_dir)
                 for clip in clips

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _drawing
 from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
 from .._predictions import predict_with_frames
+from .._validation import check_choice
 
 # Height of a bar cell, relative to a face cell.
 _BAR_HEIGHT = 0.6
@@ -215,8 +216,7 @@ class AttributionDisplay:
             If there is nothing to draw, lengths differ, or `scale` or `axes` is wrong.
         """
         check_matplotlib("AttributionDisplay.plot")
-        if scale not in ("face", "all"):
-            raise ValueError(f"scale must be 'face' or 'all', got {scale!r}.")
+        check_choice(scale, ("face", "all"), "scale")
         maps, bars = self.maps, self.frame_attributions
         proba, times = self.proba, self.timestamps
         if maps is None and bars is None:

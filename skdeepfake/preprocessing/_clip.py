@@ -47,10 +47,6 @@ class Clip:
         Size of the file in bytes when the clip was made.
     mtime_ns : int
         Time of its last change, in nanoseconds, when the clip was made.
-    indices : ndarray of int, shape (n_frames,)
-        Number of each frame in the order of the video; -1 in empty slots.
-    timestamps : ndarray of float, shape (n_frames,)
-        Seconds of each frame; NaN in empty slots.
     error : VideoReadError or None
         Why the video was given up, with ``on_error="skip"``. All its slots are empty.
 

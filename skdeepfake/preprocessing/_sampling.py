@@ -19,6 +19,8 @@ from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip
 
+_OF_CLIPS = ("n_frames", "duration", "on_error", *Limits._fields)
+
 
 @dataclass(repr=False, eq=False)
 class VideoFrameSampler(StatelessTransformer):
@@ -133,13 +135,7 @@ class VideoFrameSampler(StatelessTransformer):
         made = map_videos(
             functools.partial(
                 Clip,
-                n_frames=self.n_frames,
-                duration=self.duration,
-                on_error=self.on_error,
-                max_pixels=self.max_pixels,
-                max_duration=self.max_duration,
-                max_bytes=self.max_bytes,
-                timeout=self.timeout,
+                **{name: getattr(self, name) for name in _OF_CLIPS},
             ),
             paths,
             n_jobs=self.n_jobs,
