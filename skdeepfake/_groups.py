@@ -20,6 +20,21 @@ def format_examples(items: Sequence[Any], limit: int = 5) -> str:
     return f"{', '.join(map(repr, items[:limit]))}{more}"
 
 
+def count_is(items: Sequence[Any], noun: str) -> str:
+    """Write how many there are, as the subject of a sentence."""
+    return f"1 {noun} is" if len(items) == 1 else f"{len(items)} {noun}s are"
+
+
+def check_two_classes(labels: NDArray, name: str) -> None:
+    """Raise if there are not two classes."""
+    classes = list(dict.fromkeys(labels.tolist()))
+    if len(classes) != 2:
+        raise ValueError(
+            f"{name} must hold two classes, real and fake, but holds "
+            f"{format_examples(classes)}"
+        )
+
+
 def check_column(values: ArrayLike, name: str, *, optional: bool = False) -> NDArray:
     """Convert a column of names to an array of objects.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
 
@@ -28,8 +27,7 @@ METADATA = "metadata.json"
 LABELS = "labels.csv"
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """What a file of labels says of one video."""
 
     label: int
@@ -106,20 +104,17 @@ def _videos_of_part(part: Path, issues: DatasetIssues) -> list[Video]:
         [path for path in paths if stem(path) not in entries],
         "they are left out",
     )
-    videos = []
-    for path in paths:
-        name = stem(path)
-        if name in entries:
-            entry = entries[name]
-            videos.append(
-                Video(
-                    path=path,
-                    label=entry.label,
-                    target=entry.original or name,
-                    original=entry.original,
-                    split=entry.split,
-                )
-            )
+    videos = [
+        Video(
+            path=path,
+            label=entry.label,
+            target=entry.original or stem(path),
+            original=entry.original,
+            split=entry.split,
+        )
+        for path in paths
+        if (entry := entries.get(stem(path)))
+    ]
     if not videos:
         raise DatasetError(
             f"no label is given for any of the {len(paths)} videos in {str(folder)!r}; "
@@ -200,9 +195,7 @@ def _label(value: Any, labels: dict[str, int], name: str, path: Path) -> int:
 
 def _check_originals(videos: list[Video], issues: DatasetIssues) -> None:
     """Note what only becomes known of all parts together."""
-    by_name: dict[str, Video] = {}
-    for video in videos:
-        by_name.setdefault(video.name, video)
+    by_name = {video.name: video for video in videos[::-1]}  # the first of a name
     issues.odd(
         "names that are in two places",
         [v.path for v in videos if by_name[v.name] is not v],

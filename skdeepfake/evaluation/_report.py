@@ -23,17 +23,17 @@ from .._atomic import write_atomically
 from .._json import plain
 from .._pandas import import_pandas
 from .._scores import PosLabel, check_scored
-from ._measures import compute_rows
-from ._rendering import render_page, render_text
-from ._samples import (
+from ._measures import (
     ALL,
     Covered,
     Scores,
     check_faces,
+    compute_rows,
     find_kinds,
     make_levels,
     measure_coverage,
 )
+from ._rendering import render_page, render_text
 
 _CONSTRAINTS: dict[str, list[Any]] = {
     "threshold": [Interval(Real, 0, 1, closed="both")],

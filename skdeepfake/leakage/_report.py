@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from .._groups import encode_groups, format_examples
+from .._groups import check_two_classes, count_is, encode_groups, format_examples
 from .._json import plain
 from .._pandas import import_pandas
 from .._validation import validated
@@ -92,7 +92,7 @@ class LeakageReport:
         if leaky:
             worst = max(leaky, key=lambda split: split.share_affected)
             found.append(
-                f"{self._in_splits(leaky, worst)}{_count(worst.groups, 'group')} on "
+                f"{self._in_splits(leaky, worst)}{count_is(worst.groups, 'group')} on "
                 f"both sides: {format_examples(worst.groups)}; {worst.n_affected} of "
                 f"{worst.n_test} test videos ({worst.share_affected:.0%}) are of "
                 f"{'its' if len(worst.groups) == 1 else 'their'} people; split by "
@@ -102,13 +102,13 @@ class LeakageReport:
         if leaky:
             worst = max(leaky, key=lambda split: len(split.copies))
             found.append(
-                f"{self._in_splits(leaky, worst)}{_count(worst.copies, 'test video')} "
-                f"also in the training set, byte for byte: {_pairs(worst.copies)}; "
+                f"{self._in_splits(leaky, worst)}{count_is(worst.copies, 'test video')}"
+                f" also in the training set, byte for byte: {_pairs(worst.copies)}; "
                 "leave one of each out, or put both into one group"
             )
         if self.copies:
             found.append(
-                f"{_count(self.copies, 'video')} there again in another group, byte "
+                f"{count_is(self.copies, 'video')} there again in another group, byte "
                 f"for byte: {_pairs(self.copies)}; leave one of each out, or put both "
                 "into one group"
             )
@@ -366,12 +366,7 @@ def _parts(bunch: Bunch) -> tuple[NDArray, NDArray, NDArray]:
         groups = np.arange(len(paths))
     groups = np.asarray(column_or_1d(groups))
     check_consistent_length(paths, labels, groups)
-    classes = list(dict.fromkeys(labels.tolist()))
-    if len(classes) != 2:
-        raise ValueError(
-            f"the target of the bunch must hold two classes, real and fake, but holds "
-            f"{format_examples(classes)}"
-        )
+    check_two_classes(labels, "the target of the bunch")
     return paths, labels, groups
 
 
@@ -385,10 +380,6 @@ def _words(name: str) -> str:
 
 def _range(feature: FeatureAUC) -> str:
     return f"{feature.auc:.2f} ({feature.low:.2f} to {feature.high:.2f})"
-
-
-def _count(items: list[Any], noun: str) -> str:
-    return f"1 {noun} is" if len(items) == 1 else f"{len(items)} {noun}s are"
 
 
 def _pairs(pairs: list[tuple[str, str]], limit: int = 3) -> str:

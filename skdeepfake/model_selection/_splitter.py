@@ -12,7 +12,13 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from .._groups import check_indices, encode_groups, format_examples
+from .._groups import (
+    check_indices,
+    check_two_classes,
+    count_is,
+    encode_groups,
+    format_examples,
+)
 from ..exceptions import LeakageError
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -111,11 +117,7 @@ class _MetadataSplitter(BaseCrossValidator):
                 "and fakes"
             )
         labels = np.asarray(column_or_1d(y))
-        if len(set(labels.tolist())) != 2:
-            raise ValueError(
-                f"y must hold two classes, real and fake, but holds "
-                f"{format_examples(list(dict.fromkeys(labels.tolist())))}"
-            )
+        check_two_classes(labels, "y")
         return labels
 
 
@@ -190,7 +192,7 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     both = np.intersect1d(ours, theirs).tolist()
     if both:
         raise LeakageError(
-            f"{_count(len(both), 'sample')} in the training set and in the test set: "
+            f"{count_is(both, 'sample')} in the training set and in the test set: "
             f"{format_examples(both)}"
         )
     tested = set(groups[theirs].tolist())
@@ -203,7 +205,3 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
             f"the test set: {format_examples(shared)}; split by group, with "
             "GroupKFold or StratifiedGroupKFold"
         )
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun} is" if n == 1 else f"{n} {noun}s are"

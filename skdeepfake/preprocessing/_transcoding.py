@@ -207,9 +207,7 @@ class VideoTranscoder(StatelessTransformer):
             executable=imageio_ffmpeg.get_ffmpeg_exe(),
             threads=max(1, cpu_count() // n_jobs),
             processes=processes,
-            max_pixels=self.max_pixels,
-            timeout=self.timeout,
-            on_error=self.on_error,
+            transcoder=self,
         )
         try:
             complaints = list(
@@ -244,12 +242,11 @@ def _make_copy(
     executable: str,
     threads: int,
     processes: Processes,
-    max_pixels: int | None,
-    timeout: float | None,
-    on_error: str,
+    transcoder: VideoTranscoder,
 ) -> str | VideoReadError | None:
     """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
     copy, path = item
+    max_pixels, timeout = transcoder.max_pixels, transcoder.timeout
     folder = os.path.dirname(copy)
     stderr, problem = "", None
     with processes.job():
@@ -274,7 +271,7 @@ def _make_copy(
             )
         except VideoReadError as error:
             problem = error
-    if problem is not None and on_error == "raise":
+    if problem is not None and transcoder.on_error == "raise":
         raise problem
     return problem or last_words(stderr) or None
 
