@@ -58,7 +58,7 @@ sample_weight : array-like of shape (n_samples,), default=None
 
 def score_metric(**constraints: list[Any]) -> Callable[[Function], Function]:
     """Check the parameters of a metric, and complete its docstring."""
-    check = validated({**SCORE_CONSTRAINTS, **constraints})
+    check = validated(**{**SCORE_CONSTRAINTS, **constraints})
     return lambda metric: _score_docs(check(metric))
 
 

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import validate_params
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def validated(constraints: dict[str, list[Any]]) -> Callable[[Function], Function]:
+def validated(**constraints: list[Any]) -> Callable[[Function], Function]:
     """Check the parameters of a function; type checkers go on to see its signature."""
     return validate_params(constraints, prefer_skip_nested_validation=True)
 

@@ -23,16 +23,8 @@ from .._atomic import write_atomically
 from .._json import plain
 from .._pandas import import_pandas
 from .._scores import PosLabel, check_scored
-from ._measures import (
-    ALL,
-    Covered,
-    Scores,
-    check_faces,
-    compute_rows,
-    find_kinds,
-    make_levels,
-    measure_coverage,
-)
+from . import _measures
+from ._measures import ALL, Covered, Scores
 from ._rendering import render_page, render_text
 
 _CONSTRAINTS: dict[str, list[Any]] = {
@@ -192,16 +184,16 @@ class EvaluationReport:
         scored = check_scored(y_true, y_score, pos_label, None, is_probability=True)
         n_videos, is_fake = len(scored.score), scored.is_positive
         frames = None if frame_proba is None else np.asarray(frame_proba, dtype=float)
-        faces, kept = check_faces(frames, has_face, n_videos, no_face)
+        faces, kept = _measures.check_faces(frames, has_face, n_videos, no_face)
         group = np.arange(n_videos) if groups is None else column_or_1d(groups)
-        levels = make_levels(scored.score, is_fake, group, frames, kept)
+        levels = _measures.make_levels(scored.score, is_fake, group, frames, kept)
         everything = np.ones(n_videos, dtype=bool)
-        kinds = find_kinds(is_fake, by)
+        kinds = _measures.find_kinds(is_fake, by)
         parts = {ALL: everything, "real": ~is_fake, "fake": is_fake, **kinds}
-        rows = []
+        rows, measure = [], _measures.measure_coverage
         for subset, fakes in {ALL: everything, **kinds}.items():
             videos = fakes | ~is_fake
-            _, *shares = measure_coverage(faces, videos)
+            _, *shares = measure(faces, videos)
             with_face = dict(zip(Covered._fields[1:], shares, strict=True))
             for level, all_samples in levels.items():
                 samples = all_samples.select(videos)
@@ -211,13 +203,13 @@ class EvaluationReport:
                         f"({subset}): there is nothing to score"
                     )
                 place = {"subset": subset, "level": level}
-                for row in compute_rows(samples, settings):
+                for row in _measures.compute_rows(samples, settings):
                     rows.append({**place, **row, **with_face})
         if aggregation:
             settings = {"aggregation": aggregation, **settings}
         return cls(
             rows=rows,
-            coverage={k: measure_coverage(faces, part) for k, part in parts.items()},
+            coverage={k: measure(faces, part) for k, part in parts.items()},
             scores=levels,
             settings=settings,
             names=[str(i) for i in range(n_videos)] if names is None else [*names],

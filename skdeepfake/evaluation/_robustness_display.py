@@ -8,14 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._drawing import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    check_matplotlib,
-    make_axes,
-    with_display_docs,
-)
+from .. import _drawing
+from .._drawing import BLUE, GREEN, ORANGE, with_display_docs
 from ..perturbations import DISTORTIONS
 from ._robustness import RobustnessCurve, robustness_curve
 
@@ -104,7 +98,7 @@ class RobustnessDisplay:
         ValueError, VideoReadError
             As in :func:`~skdeepfake.evaluation.robustness_curve`.
         """
-        check_matplotlib("RobustnessDisplay.from_estimator")
+        _drawing.check_matplotlib("RobustnessDisplay.from_estimator")
         return cls(robustness_curve(pipeline, X, y, **params)).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> RobustnessDisplay:
@@ -117,7 +111,7 @@ class RobustnessDisplay:
 
         {{returns_itself}}
         """
-        ax = make_axes("RobustnessDisplay.plot", ax, (7.2, 5.6))
+        ax = _drawing.make_axes("RobustnessDisplay.plot", ax, (7.2, 5.6))
         curve = self.curve
         self.figure_ = ax.figure
         self.ax_, self.coverage_ax_ = ax, None

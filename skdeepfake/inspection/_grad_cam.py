@@ -16,12 +16,10 @@ from .._validation import validated
 
 
 @validated(
-    {
-        "layer": [Integral, str],
-        "weights": [StrOptions({"channel", "position"})],
-        "normalize": ["boolean"],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    layer=[Integral, str],
+    weights=[StrOptions({"channel", "position"})],
+    normalize=["boolean"],
+    batch_size=[Interval(Integral, 1, None, closed="left"), None],
 )
 def grad_cam(
     estimator: Any,

@@ -21,11 +21,9 @@ _SMALLEST = np.finfo(np.float64).eps
 
 
 @validated(
-    {
-        "over": [StrOptions({"position", "frame"})],
-        "baseline": [StrOptions({"mean", "zero"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    over=[StrOptions({"position", "frame"})],
+    baseline=[StrOptions({"mean", "zero"})],
+    batch_size=[Interval(Integral, 1, None, closed="left"), None],
 )
 def occlusion(
     estimator: Any,

@@ -22,13 +22,11 @@ COLORMAPS = {
 
 
 @validated(
-    {
-        "image": ["array-like"],
-        "attribution": ["array-like"],
-        "alpha": [Interval(Real, 0, 1, closed="both")],
-        "colormap": [StrOptions(set(COLORMAPS))],
-        "vmax": [Interval(Real, 0, None, closed="left"), None],
-    }
+    image=["array-like"],
+    attribution=["array-like"],
+    alpha=[Interval(Real, 0, 1, closed="both")],
+    colormap=[StrOptions(set(COLORMAPS))],
+    vmax=[Interval(Real, 0, None, closed="left"), None],
 )
 def overlay(
     image: ArrayLike,

@@ -195,17 +195,15 @@ class LeakageReport:
 
 
 @validated(
-    {
-        "bunch": [dict],
-        "features": [str, "array-like", set, dict],
-        "n_splits": [Interval(Integral, 2, None, closed="left")],
-        "sampler": [HasMethods("transform"), None],
-        "cropper": [HasMethods("fit_transform"), None],
-        "n_resamples": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-    }
+    bunch=[dict],
+    features=[str, "array-like", set, dict],
+    n_splits=[Interval(Integral, 2, None, closed="left")],
+    sampler=[HasMethods("transform"), None],
+    cropper=[HasMethods("fit_transform"), None],
+    n_resamples=[Interval(Integral, 1, None, closed="left")],
+    random_state=["random_state"],
+    n_jobs=[Integral, None],
+    verbose=["verbose"],
 )
 def leakage_report(
     bunch: Bunch,

@@ -145,13 +145,11 @@ _N_FRAMES = 3
 
 
 @validated(
-    {
-        "features": [str, "array-like", set],
-        "sampler": [HasMethods("transform"), None],
-        "cropper": [HasMethods("fit_transform"), None],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-    }
+    features=[str, "array-like", set],
+    sampler=[HasMethods("transform"), None],
+    cropper=[HasMethods("fit_transform"), None],
+    n_jobs=[Integral, None],
+    verbose=["verbose"],
 )
 def trivial_features(
     paths: ArrayLike,

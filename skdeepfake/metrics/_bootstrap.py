@@ -43,16 +43,14 @@ class BootstrapInterval(NamedTuple):
 
 
 @validated(
-    {
-        "metric": [callable],
-        "y_true": ["array-like"],
-        "y_score": ["array-like"],
-        "groups": ["array-like", None],
-        "sample_weight": ["array-like", None],
-        "n_resamples": [Interval(Integral, 1, None, closed="left")],
-        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
-        "random_state": ["random_state"],
-    }
+    metric=[callable],
+    y_true=["array-like"],
+    y_score=["array-like"],
+    groups=["array-like", None],
+    sample_weight=["array-like", None],
+    n_resamples=[Interval(Integral, 1, None, closed="left")],
+    confidence_level=[Interval(Real, 0, 1, closed="neither")],
+    random_state=["random_state"],
 )
 def group_bootstrap(
     metric: Callable[..., Any],

@@ -60,11 +60,9 @@ class Coverage(NamedTuple):
 
 
 @validated(
-    {
-        "y_true": ["array-like"],
-        "frame_proba": ["array-like"],
-        "pos_label": SCORE_CONSTRAINTS["pos_label"],
-    }
+    y_true=["array-like"],
+    frame_proba=["array-like"],
+    pos_label=SCORE_CONSTRAINTS["pos_label"],
 )
 def frame_scores(
     y_true: ArrayLike, frame_proba: ArrayLike, *, pos_label: PosLabel = None
@@ -127,7 +125,7 @@ def frame_scores(
     return FrameScores(labels[video], proba[video, slot], video)
 
 
-@validated({"frame_proba": ["array-like"]})
+@validated(frame_proba=["array-like"])
 def coverage(frame_proba: ArrayLike) -> Coverage:
     """Compute the shares of videos and of frames that have a face.
 

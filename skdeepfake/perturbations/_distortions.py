@@ -107,13 +107,11 @@ DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
 
 
 @validated(
-    {
-        "frame": ["array-like"],
-        "distortion": [StrOptions(set(DISTORTIONS))],
-        "level": [Interval(Integral, 0, LEVELS[-1], closed="both")],
-        "mode": [StrOptions(set(MODES))],
-        "random_state": ["random_state", np.random.Generator],
-    }
+    frame=["array-like"],
+    distortion=[StrOptions(set(DISTORTIONS))],
+    level=[Interval(Integral, 0, LEVELS[-1], closed="both")],
+    mode=[StrOptions(set(MODES))],
+    random_state=["random_state", np.random.Generator],
 )
 def distort(
     frame: ArrayLike,
@@ -193,7 +191,8 @@ def apply(
     """Distort a frame; nothing is checked. Return a new one."""
     parameter = DISTORTIONS[distortion].parameter(level, mode)
     # Matrix products round differently on arrays of another memory layout.
-    return _FUNCTIONS[mode][distortion](np.ascontiguousarray(frame), parameter, rng)
+    functions = _CORRECTED if mode == "corrected" else _FAITHFUL
+    return functions[distortion](np.ascontiguousarray(frame), parameter, rng)
 
 
 # -- what is meant ---------------------------------------------------------------
@@ -308,21 +307,12 @@ def _truncated(values: NDArray[np.floating]) -> Frame:
     return values.astype(np.int64).astype(np.uint8)
 
 
-_FUNCTIONS: dict[str, dict[str, Callable[[Frame, Any, np.random.Generator], Frame]]] = {
-    "corrected": {
-        "CS": _saturation,
-        "CC": _contrast,
-        "BW": _blocks,
-        "GNC": _noise,
-        "GB": _blur,
-        "JPEG": _jpeg,
-    },
-    "faithful": {
-        "CS": _saturation_faithful,
-        "CC": _contrast_faithful,
-        "BW": _blocks_faithful,
-        "GNC": _noise_faithful,
-        "GB": _blur,
-        "JPEG": _jpeg_faithful,
-    },
+_CORRECTED: dict[str, Callable[[Frame, Any, np.random.Generator], Frame]] = {
+    **{"CS": _saturation, "CC": _contrast, "BW": _blocks},
+    **{"GNC": _noise, "GB": _blur, "JPEG": _jpeg},
+}
+_FAITHFUL = {
+    **_CORRECTED,
+    **{"CS": _saturation_faithful, "CC": _contrast_faithful, "BW": _blocks_faithful},
+    **{"GNC": _noise_faithful, "JPEG": _jpeg_faithful},
 }

@@ -12,15 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from .._drawing import (
-    BLUE,
-    ORANGE,
-    check_matplotlib,
-    check_max_frames,
-    draw_cell,
-    make_axes,
-    with_display_docs,
-)
+from .. import _drawing
+from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
 from .._predictions import check_steps, predict_with_frames
 
 
@@ -140,7 +133,7 @@ class TimelineDisplay:
             If lengths of the parameters differ, or `max_faces` is less than 1.
         """
         check_matplotlib("TimelineDisplay.plot")
-        check_max_frames(max_faces, "max_faces")
+        _drawing.check_max_frames(max_faces, "max_faces")
         seconds = np.asarray(self.timestamps, dtype=float)
         probabilities = np.asarray(self.probabilities, dtype=float)
         for name, value in (("probabilities", probabilities), ("faces", self.faces)):
@@ -150,7 +143,7 @@ class TimelineDisplay:
                     f"timestamps has; got {len(value)}."
                 )
         height = 3.4 if self.faces is None else 4.4
-        ax = make_axes("TimelineDisplay.plot", ax, (8, height))
+        ax = _drawing.make_axes("TimelineDisplay.plot", ax, (8, height))
         timed = np.isfinite(seconds)
         style: dict[str, Any] = {"color": BLUE, "marker": "o", "markersize": 5}
         ax.plot(
@@ -205,7 +198,7 @@ class TimelineDisplay:
                 [time - 0.46 * width, bottom, 0.92 * width, top - bottom],
                 transform=ax.transData,
             )
-            draw_cell(cell, self.faces[slot], "no\nface", 1.0)
+            _drawing.draw_cell(cell, self.faces[slot], "no\nface", 1.0)
         ax.set_xlim(times[0] - 0.55 * width, times[-1] + 0.55 * width)
         ax.axhline(0, color="0.2", linewidth=0.8)
         return bottom - 0.04
