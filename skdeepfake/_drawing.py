@@ -12,26 +12,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._docs import shared_docs
 
+_RETURNS = "Returns\n-------\n{{class}}\n"
+_RETURNS_ITSELF = f"{_RETURNS}    The display itself.\n"
 with_display_docs = shared_docs(
     {
         "figure": """\
 figure_ : matplotlib.figure.Figure
     The figure, after ``plot``.
 """,
-        "plot_params": """\
+        "plot_params": f"""\
 **plot_params : dict
     Passed to ``plot``.
 
-Returns
--------
-{{class}}
-    With its figure drawn.
+{_RETURNS}    With its figure drawn.
 """,
-        "returns_itself": """\
-Returns
--------
-{{class}}
-    The display itself.
+        "returns_itself": _RETURNS_ITSELF,
+        "returns_itself_or_raises": f"""\
+{_RETURNS_ITSELF}
+Raises
+------
+ValueError
+    If there is nothing to draw, or parameters are unknown or do not fit together.
 """,
     }
 )

@@ -189,8 +189,7 @@ class Roc(NamedTuple):
 
 def roc(scored: Scored) -> Roc:
     """Compute a point for each score, from (0, 0) to (1, 1)."""
-    # The points between which the curve is straight stay: they are thresholds that one
-    # can choose, and the line between their neighbors is not.
+    # With the points on straight parts of the curve, which are thresholds, too.
     return Roc(
         *roc_curve(
             scored.is_positive,

@@ -62,8 +62,7 @@ def _load_networks() -> None:
     """Load Keras and its backend, without their messages at the start."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
-    # TensorFlow writes its first messages to the descriptor, before there is a logger
-    # that could be configured. Errors are raised, and so not lost.
+    # TensorFlow writes to the descriptor before it has a logger. Errors are raised.
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -63,18 +63,15 @@ def make_detector_pipeline(
         Weights of that VGG16, or of the backbone of ``"transfer"``: ``"imagenet"``, the
         path of a file, or None for random ones. Not used otherwise.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a cache of face crops, and of features, so that each video is
-        decoded once, whatever the number of fits, folds and candidates.
+        Folder of a cache of face crops and features, so that videos are decoded once.
     on_error : {"raise", "skip"}, default="raise"
-        A video that cannot be read is an error, or one without faces and a warning, as
-        in :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
+        As in :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
     n_jobs : int or None, default=None
         Videos worked on at once, in each step.
     verbose : int, default=0
         1 shows progress bars and a line an epoch.
     **detector_params : dict
-        Further parameters of a detector given by name, such as ``epochs``. The blender
-        of a `fake_source` gets the `margin`, unless one is passed.
+        Parameters of a detector given by name. Its `fake_source` gets the `margin`.
 
     Returns
     -------

@@ -32,7 +32,6 @@ def compiled(model: keras.Model) -> Compute:
     def compute(inputs: Any) -> Any:
         return model(inputs, training=False)
 
-    # Not by way of `compute`: of the fifth network in a process, TensorFlow would
-    # think that it were one that is traced again and again, and warn.
+    # Not by way of `compute`, which TensorFlow would warn of from the fifth network on.
     traced = compute.get_concrete_function()
     return lambda inputs: traced(tf.cast(inputs, batch.dtype)).numpy()

@@ -18,8 +18,7 @@ def make_optimizer(
     elif isinstance(optimizer, type):
         made = optimizer(**config)
     else:
-        # A fresh one: the instance is a parameter, and an optimizer remembers the
-        # weights that it has moved. It comes with its own learning rate.
+        # A fresh one: optimizers remember weights. It has its own learning rate.
         made = type(optimizer).from_config({**optimizer.get_config(), **params})
     if made.weight_decay is not None:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

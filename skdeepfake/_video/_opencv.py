@@ -195,8 +195,7 @@ def promised_times(
     if not times:
         return None
     found = np.sort(times)
-    # A first packet that is not the first frame, or two at one time: fields,
-    # hidden frames, unknown times. Better to ask the decoder.
+    # No first frame, or two at one time: fields, hidden frames. Ask the decoder.
     if found[0] != times[0] or found[0] < 0 or not (np.diff(found) > 0).all():
         return None
     first, *later = found.tolist()

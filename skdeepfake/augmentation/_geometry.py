@@ -43,8 +43,7 @@ class RandomFlip(BaseAugmentation):
 class RandomAffine(BaseAugmentation):
     """Rotate, scale, shear and shift images.
 
-    Each image is mapped about its center and interpolated once, bilinearly. Pixels from
-    beyond an edge are the reflection of the image at that edge.
+    Each image is mapped about its center, bilinearly, and reflected beyond its edges.
 
     Parameters
     ----------

@@ -19,8 +19,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     """Combine several data sets, with groups that hold for all of them.
 
     Groups are numbered anew, so that two sets share none unless they share a file, as
-    DeeperForensics and FaceForensics++ do. A shared file is kept once per set, in one
-    group, so that a split by group keeps its copies on one side.
+    DeeperForensics and FaceForensics++ do. A shared file is kept once per set.
 
     Parameters
     ----------

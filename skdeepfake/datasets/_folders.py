@@ -39,8 +39,7 @@ Group = str | re.Pattern[str] | Callable[[str], Hashable] | None
 def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     r"""List the videos of a folder with one sub-folder a class.
 
-    ``root/real/*`` are real and ``root/fake/*`` are fake. Files of other kinds and
-    hidden files are passed over; the videos are not opened.
+    ``root/real/*`` are real, ``root/fake/*`` fake. Other files are ignored.
 
     Parameters
     ----------

@@ -288,8 +288,7 @@ Returns
 Raises
 ------
 DatasetError
-    If a folder is missing or has no such video, a list is missing or contradicts
-    another one, or a name or a label cannot be interpreted.
+    If a folder, its videos or a list is missing, or names or lists are wrong.
 ValueError
     If a parameter has an unknown value.
 

@@ -65,8 +65,7 @@ def make_videos(
     n_real : int, default=12
         Number of real clips, from 1 to 1000.
     n_fake : int, default=12
-        Number of fakes, at least 1. Fewer than real clips use some of these, drawn at
-        random; more use some of them again with other manipulations.
+        Number of fakes, at least 1, each of another real clip as far as possible.
     duration : float, default=2.0
         Length of a clip in seconds.
     fps : float, default=15

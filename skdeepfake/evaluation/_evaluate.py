@@ -21,8 +21,7 @@ def evaluate(
 ) -> EvaluationReport:
     """Score a fitted pipeline on videos that it was not fitted on.
 
-    Each video is decoded once. Videos and frames are scored separately. Each figure has
-    an interval over identities and the share of videos with a face.
+    Videos and frames are scored separately, with intervals over identities.
 
     Parameters
     ----------

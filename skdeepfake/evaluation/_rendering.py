@@ -28,9 +28,8 @@ _STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
 class EvaluationDisplay:
     """Curves and scores of an evaluation report.
 
-    From the upper left: ROC curves of videos and frames; calibration curves; the
-    distribution of the scores of real and fake videos; and the AUC of each kind of
-    fakes with its interval, with the share of frames with a face.
+    ROC curves of videos and frames; calibration curves; the scores of real and fake
+    videos; and the AUC of each kind of fakes, with the share of frames with a face.
 
     Parameters
     ----------

@@ -53,8 +53,7 @@ class EvaluationReport:
         `high` (NaN without an interval), the numbers `n_real`, `n_fake` and `n_groups`,
         the shares `videos_with_face` and `frames_with_face`, and a `note`.
     coverage : dict of str to Covered
-        Number of videos, and shares of the videos and frames with a face: for all, for
-        the real videos, for the fakes, and for each kind of fakes.
+        Number of videos, and shares with a face: all, real, fake, and each kind.
     scores : dict of str to Scores
         `y_true`, `y_score`, `group`, `video` of "videos" and, if several, "frames".
     settings : dict
@@ -70,7 +69,7 @@ class EvaluationReport:
     Notes
     -----
     The score of a video without a face is the class prior, unless
-    ``no_face="leave_out"``. Intervals are those of
+    ``no_face="leave_out"``. Intervals are by
     :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
@@ -129,8 +128,7 @@ class EvaluationReport:
             Identity of each video, over which intervals are computed. None makes them
             too narrow if people or originals occur in several videos.
         by : array-like of shape (n_videos,), default=None
-            Kind of each fake, such as ``bunch.details["method"]``: each kind is scored
-            against all real videos, too. Not used for real videos.
+            Kind of each fake, such as ``details["method"]``, also scored by itself.
         names : sequence of str, default=None
             Names of the videos; None numbers them.
         threshold : float, default=0.5

@@ -203,8 +203,7 @@ def robustness_curve(
         The frames in which faces are searched, distorted or not.
     metric : {"roc_auc", "average_precision", "equal_error_rate"} or callable, \
 default="roc_auc"
-        The score. A callable gets ``(y_true, y_score)``, with labels of 1 for the
-        positive class and 0 for the other, and returns a number.
+        The score. A callable gets ``(y_true, y_score)``, labels of 1 and 0.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
     cache_dir : str, os.PathLike or None, default=None
@@ -241,15 +240,9 @@ default="roc_auc"
 
     Notes
     -----
-    Every video is decoded and searched for faces once per distortion and level, 36
-    times in all, unless the cropper has a cache (`memory`).
+    Videos are decoded 36 times in all, unless the cropper has a cache (`memory`).
 
     For an interval, pass `proba` to :func:`~skdeepfake.metrics.group_bootstrap`.
-
-    References
-    ----------
-    Jiang, L., Li, R., Wu, W., Qian, C. and Loy, C. C. (2020). DeeperForensics-1.0: A
-    large-scale dataset for real-world face forgery detection. CVPR.
 
     Examples
     --------

@@ -318,9 +318,8 @@ def _average_frames(features: NDArray, filled: NDArray[np.bool_]) -> NDArray:
 class VGG16Featurizer(KerasFeaturizer):
     """Compute the features that the paper's second model learns from: VGG16's.
 
-    A face of 224 x 224 pixels becomes 49 vectors of 512 numbers, the 7 x 7 positions
-    of the last feature map row by row. Other sizes give their own number of positions.
-    This is :class:`KerasFeaturizer` with ``backbone="vgg16"``.
+    A face of 224 x 224 pixels becomes 49 vectors of 512 numbers, the 7 x 7 positions of
+    the last feature map. It is a :class:`KerasFeaturizer` with ``backbone="vgg16"``.
 
     Parameters
     ----------

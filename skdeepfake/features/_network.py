@@ -154,8 +154,7 @@ def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any
             if key == "dtype"
             else _numbered(value, numbers, named=key in _NAMED)
             for key, value in part.items()
-            # An address in memory, which Keras gives to parts that it takes for one:
-            # also where a part had the address that another one gets.
+            # An address in memory, which parts may share by chance.
             if key != "shared_object_id"
         }
     if isinstance(part, list):

@@ -54,8 +54,7 @@ def go_through(network: Any, x: Any, visit: Visit) -> Any:
 def find_layer(network: Any, layer: int | str) -> Any:
     """Find a layer that gives maps of channels, by index or by name.
 
-    An index counts the convolutions, of nested networks too. A name is that of any
-    layer with four axes, with or without those of its parents.
+    An index counts convolutions, nested ones too; a name may begin with its parents.
     """
     maps = {name: found for name, found in _layers(network) if _gives_maps(found)}
     convolutions = [n for n, found in maps.items() if isinstance(found, _CONVOLUTIONS)]

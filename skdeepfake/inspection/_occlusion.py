@@ -79,8 +79,7 @@ def occlusion(
     Notes
     -----
     Positions come row by row: for VGG16's 49, ``found[i, j].reshape(7, 7)`` is the map
-    of frame j. The receptive fields of positions overlap, so the map is approximate.
-    Each position needs a prediction of its own, in constant memory.
+    of frame j, which is approximate, since the receptive fields overlap.
 
     Parts that can replace each other have small values, like each of ten alike frames.
 

@@ -220,8 +220,7 @@ def leakage_report(
 ) -> LeakageReport:
     """Report what a data set and a split give away besides the faces.
 
-    A high score may come from people or files that are in the training set, too, or
-    from anything besides the face that differs between the classes.
+    A high score may come from people or files in the training set, or other traces.
 
     1. For each split, list groups and files (by path and content) on both sides.
     2. For each trivial feature, compute how well it alone separates real from fake: the
@@ -283,9 +282,9 @@ def leakage_report(
     -----
     An unknown feature is a value, too: it separates the classes if all fakes lack it.
 
-    About one in twenty useless features has an interval above 0.5 by chance, and more
-    with fewer than some twenty groups. An AUC near 0.5 does not prove that nothing
-    differs: pass features such as sound or noise in a mapping.
+    About one in twenty useless features has an interval above 0.5 by chance. An AUC
+    near 0.5 does not prove that nothing differs: pass features such as sound in a
+    mapping.
 
     References
     ----------

@@ -1,8 +1,7 @@
 """Numbers that say how good a detector is, of frames or of videos, never of a mix.
 
 A video has one score, that of ``predict_proba``; a frame has its own, that of
-``predict_frame_proba``, with larger errors. Each metric takes the one or the other:
-:func:`frame_scores` prepares frames.
+``predict_frame_proba``, which :func:`frame_scores` prepares.
 """
 
 from ._bootstrap import BootstrapInterval, group_bootstrap

@@ -95,8 +95,7 @@ def group_bootstrap(
     Returns
     -------
     BootstrapInterval
-        Named tuple of the `estimate`, which is the metric of all samples, the limits
-        `low` and `high` of the percentile interval, and `n_valid`.
+        Named tuple of `estimate`, the limits `low` and `high`, and `n_valid`.
 
     Raises
     ------

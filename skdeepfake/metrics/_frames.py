@@ -134,8 +134,7 @@ def coverage(frame_proba: ArrayLike) -> Coverage:
     Parameters
     ----------
     frame_proba : array-like of shape (n_videos, n_frames) or (n_videos, n_frames, 2)
-        Probability of the positive class or, as ``predict_frame_proba`` gives it, of
-        each class; NaN where there is no face.
+        As ``predict_frame_proba`` gives it, or of one class; NaN without a face.
 
     Returns
     -------

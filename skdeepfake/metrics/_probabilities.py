@@ -52,8 +52,7 @@ def reliability_curve(
 ) -> ReliabilityCurve:
     """Compare predicted probabilities with how often they come true.
 
-    The bins are those of :func:`sklearn.calibration.calibration_curve`, which keeps to
-    itself how many samples are in each: a bin of three says little.
+    The bins are those of :func:`sklearn.calibration.calibration_curve`, with counts.
 
     Parameters
     ----------
@@ -61,8 +60,7 @@ def reliability_curve(
     n_bins : int, default=10
         Number of bins; those in which there is no sample are left out.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Whether the bins are equally wide, or hold equally many samples, whatever
-        their weights. A bin holds its upper limit, and the first both.
+        Bins of equal width, or with equally many samples, upper limits included.
     {{pos_label_and_weights}}
 
     Returns
@@ -181,8 +179,7 @@ def clipped_log_loss(
     Returns
     -------
     float
-        Mean of the negative natural logarithms of the true classes' probabilities;
-        ``log(2)``, 0.693, is what one gets for 0.5 everywhere.
+        Mean negative natural logarithm; 0.693 is that of 0.5 everywhere.
 
     {{probability_errors}}
 

@@ -31,8 +31,7 @@ def equal_error_rate(
 ) -> float:
     """Error rate where as large a share of the reals is rejected as of fakes accepted.
 
-    It is the false positive rate where it equals the false negative rate, interpolated
-    on the ROC: in general no threshold gives exactly that point.
+    It is the false positive rate where it equals the false negative rate, interpolated.
 
     Parameters
     ----------
@@ -104,8 +103,7 @@ def true_positive_rate_at(
     Warns
     -----
     UnresolvedRateWarning
-        If there are fewer than ``1 / fpr`` reals: the result then depends on the one
-        real that scores highest.
+        If there are fewer than ``1 / fpr`` reals: it depends on the highest one.
 
     See Also
     --------

@@ -95,8 +95,7 @@ class CrossDatasetSplit(_MetadataSplitter):
         Returns
         -------
         list of (train, test) or (train, test, fold)
-            In the order of the splits: names of the sets as they first appear, with
-            ``"rest"`` for all others, and the fold where there are folds.
+            In the order of the splits, with ``"rest"`` for all others; the fold if any.
         """
         self._check_parameters()
         sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))
@@ -275,14 +274,14 @@ def _check_agreement(is_real: np.ndarray, y: ArrayLike) -> None:
     of_fakes = np.flatnonzero(~is_real).tolist()
     odd = [number for number in of_fakes if labels[number] in real]
     if odd or len(real) > 1:
-        raise ValueError(
-            "y and manipulation contradict each other: "
-            + (
-                f"videos {format_examples(odd)} have a method, and the label of videos "
-                "without one"
-                if len(real) == 1
-                else "videos without a method have the labels "
-                f"{format_examples(sorted(real))}"
+        found = (
+            f"videos without a method have the labels {format_examples(sorted(real))}"
+        )
+        if len(real) == 1:
+            found = (
+                f"videos {format_examples(odd)} have a method, and a label of others"
             )
-            + "; pass the method of each fake, and None for real videos"
+        raise ValueError(
+            f"y and manipulation contradict each other: {found}; pass the method of "
+            "each fake, and None for real videos"
         )

@@ -52,8 +52,7 @@ class IdentityKFold(_MetadataSplitter):
     streaming graph partitioning [1]_: each to the fold with more of their fakes than by
     chance, as long as it has room, or else to the one with the most room.
 
-    Groups are not used. It splits exactly the videos that it was made for; an inner
-    search on the training set needs another one.
+    Groups are not used. It splits exactly the videos that it was made for.
 
     References
     ----------
@@ -189,8 +188,7 @@ class IdentityKFold(_MetadataSplitter):
             folds, counts = fold_of[pairs.indices[row]], pairs.data[row]
             dealt = folds >= 0
             kept = np.bincount(folds[dealt], counts[dealt], minlength=n_splits)
-            # More than by chance: where all are tied to all, no fold attracts more
-            # than another for being larger.
+            # More than by chance: where all are tied, no fold attracts by its size.
             gain = np.maximum(0, kept - ties[person] * tied / max(1, ties.sum()))
             fits = load + weight[person] / 2 <= room
             if not fits.any():

@@ -150,11 +150,6 @@ def distort(
     --------
     VideoPerturber : The same of all frames of many videos.
 
-    References
-    ----------
-    Jiang, L., Li, R., Wu, W., Qian, C. and Loy, C. C. (2020). DeeperForensics-1.0: A
-    large-scale dataset for real-world face forgery detection. CVPR.
-
     Examples
     --------
     >>> import numpy as np

@@ -52,8 +52,8 @@ class VideoPerturber(StatelessTransformer):
         As intended, or as in the authors' code, to compare with published figures.
     boxes : {"perturbed", "clean"}, default="perturbed"
         Frames in which faces are searched: the distorted ones, or the undistorted ones
-        as the authors advise, which measures the detector alone. Faces are always cut
-        out of the distorted frames. In a chain, the last step decides.
+        as the authors advise, to measure the detector alone. In a chain, the last step
+        decides.
     cache_dir : str, os.PathLike or None, default=None
         Folder of the videos that VC compresses, made if missing; copies are never
         deleted. None compresses each video to a temporary file when it is decoded.
@@ -145,8 +145,7 @@ class VideoPerturber(StatelessTransformer):
         Raises
         ------
         ValueError
-            If X is not a one-dimensional array of clips of one length, or
-            `distortion` is "VC" and the clips are distorted already.
+            If X is no array of clips of one length, or VC gets distorted clips.
         """
         self._validate_params()
         clips = check_clips(X, caller=type(self).__name__)

@@ -208,12 +208,7 @@ class AttributionDisplay:
         colormap : str, default="viridis"
             As in :func:`~skdeepfake.inspection.overlay`.
 
-        {{returns_itself}}
-
-        Raises
-        ------
-        ValueError
-            If there is nothing to draw, lengths differ, or `scale` or `axes` is wrong.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("AttributionDisplay.plot")
         check_choice(scale, ("face", "all"), "scale")

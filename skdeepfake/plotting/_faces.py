@@ -123,12 +123,7 @@ class FacesDisplay:
         cell_size : float, default=1.6
             Width of a cell of a new figure in inches.
 
-        {{returns_itself}}
-
-        Raises
-        ------
-        ValueError
-            If lengths of `frames`, `faces`, `titles`, `timestamps` or `axes` differ.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("FacesDisplay.plot")
         times = self.timestamps

@@ -81,12 +81,7 @@ class HistoryDisplay:
         axes : sequence of 2 matplotlib.axes.Axes or None, default=None
             Axes of the loss and of the accuracy. By default a new figure is made.
 
-        {{returns_itself}}
-
-        Raises
-        ------
-        ValueError
-            If `history` has no ``"loss"``, or `axes` are not two.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("HistoryDisplay.plot")
         from matplotlib import pyplot as plt

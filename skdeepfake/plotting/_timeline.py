@@ -125,12 +125,7 @@ class TimelineDisplay:
         max_faces : int, default=12
             Largest number of faces drawn: those of every slot, every second one, ...
 
-        {{returns_itself}}
-
-        Raises
-        ------
-        ValueError
-            If lengths of the parameters differ, or `max_faces` is less than 1.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("TimelineDisplay.plot")
         _drawing.check_max_frames(max_faces, "max_faces")

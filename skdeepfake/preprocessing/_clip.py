@@ -53,8 +53,7 @@ class Clip:
     Raises
     ------
     VideoReadError
-        If the path does not lead to a video within the limits; when iterated, if
-        nothing can be decoded in time, or the file has changed since.
+        If the path is not a video within the limits, or later fails to decode.
 
     See Also
     --------

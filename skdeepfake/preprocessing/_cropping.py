@@ -36,13 +36,11 @@ Crops = list["NDArray[np.uint8] | StoredCrop | None"]
 class DlibFaceCropper(StatelessTransformer):
     """Cut one face out of each frame, found by dlib's HOG detector.
 
-    1. The face is searched near that of the previous frame, then in the whole
-       frame, small first and larger only where nothing was found.
+    1. The face is searched near the previous one, then in the whole frame, small first.
     2. Of several faces, that of the person followed so far is taken, at first the best.
     3. The box is widened by `margin` and clamped to the frame.
 
-    A frame in which the person's face is not found gives None. The detector finds
-    faces that look towards the camera, not profiles.
+    Without it, a frame gives None. Faces in profile are not found.
 
     Parameters
     ----------
@@ -50,9 +48,8 @@ class DlibFaceCropper(StatelessTransformer):
         What is added to the box on each side, as a share of its width or height.
         The default is the paper's; 0.15 gives the box times 1.3 of FaceForensics++.
     min_size : int, default=40
-        Smallest face that is found, as the side of its box in pixels of the frame.
-        The default is what the paper's setting (one upsampling) can see. In frames
-        larger than 1080p the smallest face grows with the frame.
+        Smallest face that is found, as the side of its box in pixels; the default is
+        that of the paper's setting. In frames above 1080p it grows with the frame.
     score_threshold : float, default=0.0
         Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
     memory : str, os.PathLike, joblib.Memory or None, default=None

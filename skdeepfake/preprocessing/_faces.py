@@ -16,8 +16,7 @@ import numpy as np
 # Part of every cache key: raise it whenever some frame may get another box.
 ALGORITHM_VERSION = 1
 
-# Side in pixels of dlib's detection window: it sees no face smaller than this, so a
-# face of n pixels needs its image scaled by at least _WINDOW / n.
+# Side of dlib's detection window: a face of n pixels is scaled by _WINDOW / n or more.
 _WINDOW = 80
 
 # Side in pixels of the cells into which its HOG divides an image.
@@ -38,8 +37,7 @@ _NEAR_FACE = 88
 # last search, at the scale that the smallest face asks for, comes after these.
 _WHOLE_SIDES = (480, 960, 1920)
 
-# Score from which the search for a first face stops at the scale where it is found.
-# False faces score less; to follow one would cost the whole clip.
+# Score from which a first face is sure. False faces score less, and cost the clip.
 _SURE = 0.3
 
 # Pixels of the last search: a 1080p frame as the paper searches it, about a second.

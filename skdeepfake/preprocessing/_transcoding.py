@@ -46,8 +46,7 @@ _FULL_DISK = {
 class VideoTranscoder(StatelessTransformer):
     """Re-encode videos as H.264 and keep their first seconds.
 
-    A detector can learn the encoder instead of the face where real and fake videos come
-    from different tools. Use this step for all videos or for none.
+    It keeps a detector from learning the encoder. Use it for all videos or for none.
 
     Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and nothing
     else. Frames keep their times, counted from the first; rotation is applied;
