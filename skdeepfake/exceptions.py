@@ -6,8 +6,6 @@ import os
 
 from sklearn.exceptions import InconsistentVersionWarning
 
-from ._docs import shared_docs
-
 __all__ = [
     "AdversarialImbalanceWarning",
     "CacheError",
@@ -35,20 +33,6 @@ class SkdeepfakeError(Exception):
     """Base of every error that skdeepfake raises of its own."""
 
 
-with_video_docs = shared_docs(
-    {
-        "about_video": """\
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The video.
-    reason : str
-        What was found, and what to do about it.
-"""
-    }
-)
-
-
 class _AboutVideo(Exception):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         # Both go to `args`, so that they survive pickling by a worker process.
@@ -60,11 +44,15 @@ class _AboutVideo(Exception):
         return f"{self.path!r}: {self.reason}"
 
 
-@with_video_docs
 class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
     """A video cannot be read.
 
-    {{about_video}}
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The video.
+    reason : str
+        What was found, and what to do about it.
 
     Examples
     --------
@@ -130,11 +118,15 @@ class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
 
 
-@with_video_docs
 class VideoReadWarning(_AboutVideo, UserWarning):
     """A video cannot be read, and is kept as one without faces.
 
-    {{about_video}}
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The video.
+    reason : str
+        What was found, and what to do about it.
     """
 
 

@@ -87,7 +87,6 @@ def make_detector_pipeline(
 
     See Also
     --------
-    skdeepfake.preprocessing.VideoFrameSampler : The first of its steps.
     skdeepfake.evaluation.evaluate : Scores it, once it is fitted.
 
     Examples

@@ -73,7 +73,6 @@ def load_faceforensics(
 
     See Also
     --------
-    load_dfd : The actors of DeepFakeDetection, in the same folders.
     load_deeperforensics : Other fakes of the same originals.
     skdeepfake.model_selection.OfficialSplit : The official lists as a splitter.
 

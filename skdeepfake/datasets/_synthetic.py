@@ -101,7 +101,6 @@ def make_videos(
     See Also
     --------
     load_videos : Loads the folder again.
-    skdeepfake.synthesis.SelfBlender : Makes fakes of crops, of real videos too.
 
     Examples
     --------

@@ -54,8 +54,6 @@ def evaluate(
 
     See Also
     --------
-    EvaluationReport.from_predictions : The same from scores, such as those of
-        :func:`~sklearn.model_selection.cross_val_predict`.
     robustness_curve : The same pipeline on distorted videos.
 
     Examples

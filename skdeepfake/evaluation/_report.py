@@ -63,7 +63,6 @@ class EvaluationReport:
 
     See Also
     --------
-    evaluate : Compute the report of a fitted pipeline.
     EvaluationDisplay : Draw it.
 
     Notes

@@ -56,11 +56,8 @@ class RobustnessDisplay:
     >>> import numpy as np
     >>> from skdeepfake.evaluation import RobustnessCurve, RobustnessDisplay
     >>> curve = RobustnessCurve(
-    ...     distortions=("GB", "VC"), levels=(1, 5), clean_score=0.9,
-    ...     scores=np.array([[0.85, 0.6], [0.88, 0.7]]), clean_coverage=1.0,
-    ...     coverage=np.array([[1.0, 0.8], [1.0, 0.9]]), clean_proba=np.array([0, 1]),
-    ...     proba=np.zeros((2, 2, 2)), metric="roc_auc", chance=0.5, mode="corrected",
-    ...     boxes="perturbed",
+    ...     ("GB",), (1, 5), 0.9, np.array([[0.85, 0.6]]), 1.0, np.array([[1.0, 0.8]]),
+    ...     np.zeros(40), np.zeros((1, 2, 40)), "roc_auc", 0.5, "corrected", "perturbed"
     ... )
     >>> display = RobustnessDisplay(curve).plot()
     >>> display.ax_.get_ylabel()

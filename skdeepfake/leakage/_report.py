@@ -275,8 +275,6 @@ def leakage_report(
     See Also
     --------
     skdeepfake.model_selection.check_no_leakage : Raises if groups are on both sides.
-    trivial_features : Measures the features alone.
-    skdeepfake.metrics.group_bootstrap : The intervals.
 
     Notes
     -----

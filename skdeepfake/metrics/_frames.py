@@ -99,7 +99,6 @@ def frame_scores(
     See Also
     --------
     coverage : The share of frames that are left out.
-    group_bootstrap : Intervals for frames that are not independent.
 
     Examples
     --------

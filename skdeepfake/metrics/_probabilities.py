@@ -122,7 +122,6 @@ def expected_calibration_error(
 
     See Also
     --------
-    reliability_curve : Where the distances lie.
     sklearn.metrics.brier_score_loss : Calibration and discrimination, without bins.
 
     Notes

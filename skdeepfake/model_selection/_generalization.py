@@ -45,8 +45,7 @@ class CrossDatasetSplit(_MetadataSplitter):
     See Also
     --------
     LeaveOneManipulationOut : The same question about methods of one set.
-    skdeepfake.datasets.combine_datasets : Makes one of several sets, with groups
-        that hold for all of them.
+    skdeepfake.datasets.combine_datasets : Makes one data set of several.
 
     Notes
     -----

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from .._groups import check_column
+from .._groups import check_column, encode
 from ._splitter import Split, _MetadataSplitter, check_sides
 
 
@@ -147,16 +147,10 @@ class IdentityKFold(_MetadataSplitter):
                 f"target has {len(target)} values and source {len(source)}: pass one "
                 "for each video, None as the source of real ones"
             )
-        numbers: dict[Any, int] = {}
-        a = np.array([numbers.setdefault(name, len(numbers)) for name in target])
         # Of a real video, the only person is both.
-        b = np.array(
-            [
-                numbers.setdefault(target[i] if name is None else name, len(numbers))
-                for i, name in enumerate(source)
-            ]
-        )
-        n_people = len(numbers)
+        shown = np.where([name is None for name in source], target, source)
+        a, b = np.split(encode([*target, *shown]), 2)
+        n_people = int(max(a.max(), b.max())) + 1
         if n_people < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits}, but there are {n_people} people only: pass "

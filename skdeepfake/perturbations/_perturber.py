@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._stateless import StatelessTransformer
+from .._stateless import StatelessTransformer, as_objects
 from ..preprocessing import check_clips
 from ._clip import Perturbation, PerturbedClip
 from ._distortions import DISTORTIONS, LEVELS, MODES
@@ -64,8 +64,6 @@ class VideoPerturber(StatelessTransformer):
     --------
     distort : The same of one frame.
     skdeepfake.evaluation.robustness_curve : Score a pipeline on all of them.
-    skdeepfake.preprocessing.VideoTranscoder : Compress all videos alike before
-        anything else.
 
     Notes
     -----
@@ -158,6 +156,4 @@ class VideoPerturber(StatelessTransformer):
                 PerturbedClip(clip, perturbation, cache_dir=self.cache_dir)
                 for clip in clips
             ]
-        result = np.empty(len(clips), dtype=object)
-        result[:] = clips
-        return result
+        return as_objects(clips)

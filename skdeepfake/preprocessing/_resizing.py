@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._parallel import map_videos
-from .._stateless import StatelessTransformer
+from .._stateless import StatelessTransformer, as_objects
 from ._cache import StoredCrop
 
 
@@ -190,9 +190,9 @@ def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
                     f"X has videos of {min(lengths)} to {max(lengths)} slots, but "
                     "Resizer takes videos of one length: None stands for a missing face"
                 )
-            X = np.stack([_objects(video) for video in videos])
+            X = np.stack([as_objects(video) for video in videos])
         else:
-            X = _objects(items)
+            X = as_objects(items)
     shape = X.shape if X.dtype == object else X.shape[:-3]
     if len(shape) not in (1, 2):
         raise ValueError(
@@ -208,14 +208,6 @@ def _is_video(item: Any) -> bool:
     """Tell a row of crops from a crop."""
     is_row = isinstance(item, np.ndarray) and item.dtype.hasobject
     return is_row or isinstance(item, (list, tuple))
-
-
-def _objects(items: list[Any]) -> NDArray[np.object_]:
-    """Make an array of objects, which NumPy would stack if they had one shape."""
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 def _check_crop(crop: Any, cell: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._parallel import map_videos
-from .._stateless import StatelessTransformer
+from .._stateless import StatelessTransformer, as_objects
 from .._video._checks import check_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
@@ -134,16 +134,14 @@ class VideoFrameSampler(StatelessTransformer):
         paths = check_paths(X, caller=type(self).__name__)
         made = map_videos(
             functools.partial(
-                Clip,
-                **{name: getattr(self, name) for name in _OF_CLIPS},
+                Clip, **{name: getattr(self, name) for name in _OF_CLIPS}
             ),
             paths,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             desc="sampling",
         )
-        clips = np.empty(len(paths), dtype=object)
-        clips[:] = list(made)
+        clips = as_objects(list(made))
         for clip in clips:
             if clip.error is not None:
                 # Past scikit-learn's wrapper of `transform`.

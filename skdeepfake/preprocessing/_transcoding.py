@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._atomic import atomic_path
 from .._parallel import map_videos
-from .._stateless import StatelessTransformer
+from .._stateless import StatelessTransformer, as_objects
 from .._video._checks import check_paths, check_regular_file
 from .._video._encoder import CONTAINERS, Encoding, Processes, command_line, last_words
 from .._video._reader import Limits
@@ -183,9 +183,7 @@ class VideoTranscoder(StatelessTransformer):
         if missing:
             _make_folder(folder)
             self._make_copies(missing, encoding)
-        result = np.empty(len(copies), dtype=object)
-        result[:] = copies
-        return result
+        return as_objects(copies)
 
     def _copy(self, path: str, folder: str, encoding: Encoding) -> str:
         """Name the copy of a video: the video itself if it is none."""
