@@ -156,14 +156,8 @@ def write_title(ax: Any, title: str) -> None:
     """Write the title of a row of cells above the first of them."""
     # A wide title would widen the column: a blank one reserves the height instead.
     ax.set_title(" ", fontsize="medium")
-    ax.annotate(
-        title,
-        xy=(0, 1),
-        xytext=(0, 5),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        in_layout=False,
-    )
+    place = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    ax.annotate(title, (0, 1), (0, 5), in_layout=False, **place)
 
 
 def write_times(axes: NDArray, timestamps: ArrayLike | None) -> None:
@@ -209,13 +203,5 @@ def draw_cell(
     ax.set_facecolor(_CELL)
     ax.patch.set(hatch="///", edgecolor="0.75", linewidth=0)
     box = {"facecolor": _CELL, "edgecolor": "none", "pad": 1.5}
-    ax.text(
-        0.5,
-        0.5,
-        missing,
-        ha="center",
-        va="center",
-        fontsize="x-small",
-        transform=ax.transAxes,
-        bbox=box,
-    )
+    style = {"ha": "center", "va": "center", "fontsize": "x-small", "bbox": box}
+    ax.text(0.5, 0.5, missing, transform=ax.transAxes, **style)

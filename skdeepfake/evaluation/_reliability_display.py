@@ -166,16 +166,10 @@ class ReliabilityDisplay:
         # For the legend: a marker of one size.
         ax.plot([], [], color=color, marker=marker, label=label)
         for x, y, n in zip(*self.curve, strict=True) if show_counts else ():
-            ax.annotate(
-                str(n),
-                (x, y),
-                xytext=(0, -9 if y > 0.9 else 9),
-                textcoords="offset points",
-                ha="center",
-                va="top" if y > 0.9 else "bottom",
-                fontsize="x-small",
-                color=color,
-            )
+            shift, side = (-9, "top") if y > 0.9 else (9, "bottom")
+            place = {"textcoords": "offset points", "ha": "center", "va": side}
+            style = {"fontsize": "x-small", "color": color}
+            ax.annotate(str(n), (x, y), (0, shift), **place, **style)
         ax.set(
             xlim=(-0.03, 1.03),
             ylim=(-0.03, 1.03),
