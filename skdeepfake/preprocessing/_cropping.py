@@ -40,7 +40,7 @@ class DlibFaceCropper(StatelessTransformer):
     2. Of several faces, that of the person followed so far is taken, at first the best.
     3. The box is widened by `margin` and clamped to the frame.
 
-    Without it, a frame gives None. Faces in profile are not found.
+    A frame without the person gives None. Faces in profile are not found.
 
     Parameters
     ----------
