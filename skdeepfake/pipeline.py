@@ -56,9 +56,8 @@ def make_detector_pipeline(
         Height and width of the faces that the detector gets, in pixels. None is what
         the featurizer or the detector was trained on, or 224 x 224, the paper's.
     featurizer : transformer or None, default=None
-        Step between faces and detector, such as a
-        :class:`~skdeepfake.features.KerasFeaturizer`. None is none, and for
-        ``"cnn_rnn"`` a VGG16Featurizer with `weights` and `memory`.
+        Step between faces and detector. None is none, and for ``"cnn_rnn"`` a
+        :class:`~skdeepfake.features.VGG16Featurizer` with `weights` and `memory`.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of that VGG16, or of the backbone of ``"transfer"``: ``"imagenet"``, the
         path of a file, or None for random ones. Not used otherwise.

@@ -67,9 +67,8 @@ class EvaluationReport:
 
     Notes
     -----
-    The score of a video without a face is the class prior, unless
-    ``no_face="leave_out"``. Intervals are by
-    :func:`~skdeepfake.metrics.group_bootstrap`.
+    The score of a video without a face is the class prior, unless it is left out.
+    Intervals are those of :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
     --------

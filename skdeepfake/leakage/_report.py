@@ -281,8 +281,7 @@ def leakage_report(
     An unknown feature is a value, too: it separates the classes if all fakes lack it.
 
     About one in twenty useless features has an interval above 0.5 by chance. An AUC
-    near 0.5 does not prove that nothing differs: pass features such as sound in a
-    mapping.
+    near 0.5 does not prove that nothing else differs, such as the sound.
 
     References
     ----------

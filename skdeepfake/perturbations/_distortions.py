@@ -186,8 +186,7 @@ def apply(
     """Distort a frame; nothing is checked. Return a new one."""
     parameter = DISTORTIONS[distortion].parameter(level, mode)
     # Matrix products round differently on arrays of another memory layout.
-    functions = _CORRECTED if mode == "corrected" else _FAITHFUL
-    return functions[distortion](np.ascontiguousarray(frame), parameter, rng)
+    return _FUNCTIONS[mode][distortion](np.ascontiguousarray(frame), parameter, rng)
 
 
 # -- what is meant ---------------------------------------------------------------
@@ -302,12 +301,14 @@ def _truncated(values: NDArray[np.floating]) -> Frame:
     return values.astype(np.int64).astype(np.uint8)
 
 
-_CORRECTED: dict[str, Callable[[Frame, Any, np.random.Generator], Frame]] = {
-    **{"CS": _saturation, "CC": _contrast, "BW": _blocks},
-    **{"GNC": _noise, "GB": _blur, "JPEG": _jpeg},
-}
-_FAITHFUL = {
-    **_CORRECTED,
-    **{"CS": _saturation_faithful, "CC": _contrast_faithful, "BW": _blocks_faithful},
-    **{"GNC": _noise_faithful, "JPEG": _jpeg_faithful},
+_FUNCTIONS: dict[str, dict[str, Callable[[Frame, Any, np.random.Generator], Frame]]] = {
+    "corrected": {
+        **{"CS": _saturation, "CC": _contrast, "BW": _blocks},
+        **{"GNC": _noise, "GB": _blur, "JPEG": _jpeg},
+    },
+    "faithful": {
+        **{"CS": _saturation_faithful, "CC": _contrast_faithful},
+        **{"BW": _blocks_faithful, "GNC": _noise_faithful},
+        **{"GB": _blur, "JPEG": _jpeg_faithful},
+    },
 }

@@ -51,9 +51,8 @@ class VideoPerturber(StatelessTransformer):
     mode : {"corrected", "faithful"}, default="corrected"
         As intended, or as in the authors' code, to compare with published figures.
     boxes : {"perturbed", "clean"}, default="perturbed"
-        Frames in which faces are searched: the distorted ones, or the undistorted ones
-        as the authors advise, to measure the detector alone. In a chain, the last step
-        decides.
+        Frames in which faces are searched: distorted or, as the authors advise to
+        measure the detector alone, undistorted. In a chain, the last step decides.
     cache_dir : str, os.PathLike or None, default=None
         Folder of the videos that VC compresses, made if missing; copies are never
         deleted. None compresses each video to a temporary file when it is decoded.

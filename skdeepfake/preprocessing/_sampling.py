@@ -42,8 +42,8 @@ class VideoFrameSampler(StatelessTransformer):
         Seconds sampled from the first frame on; None for all. The paper's are 10.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` keeps a video that cannot be read, here or in the
-        :class:`DlibFaceCropper`, as one without faces, with a VideoReadWarning. The
-        attribute `error` of its :class:`Clip` says why.
+        :class:`DlibFaceCropper`, without faces, with a warning; `error` of its clip
+        says why.
     max_pixels : int or None, default=35389440
         Largest frame in pixels; the default is 8192 x 4320. On Linux it limits memory,
         too, to 220 bytes per pixel and 2 GiB. None is no limit, here and below.
