@@ -70,7 +70,7 @@ from skdeepfake.detectors import (
     TransferDetector,
 )
 from skdeepfake.evaluation import EvaluationDisplay, EvaluationReport, evaluate
-from skdeepfake.evaluation._samples import with_interval
+from skdeepfake.evaluation._measures import with_interval
 from skdeepfake.features import VGG16Featurizer
 from skdeepfake.metrics import group_bootstrap
 from skdeepfake.preprocessing import Resizer

@@ -10,8 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-# Age in seconds from which a temporary file belongs to a process that was killed: one
-# that is being written changes more often.
+# Seconds from which on a temporary file is abandoned: one in use changes more often.
 _ABANDONED = 3600.0
 
 

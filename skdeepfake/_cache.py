@@ -19,8 +19,7 @@ from .exceptions import CacheError
 
 Cache = TypeVar("Cache", bound="ArchiveCache")
 
-# What reading a damaged archive may raise: zipfile takes a flipped bit for a password
-# or for a later version of the format.
+# Raised for damaged archives: a flipped bit looks like a password or a later format.
 DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
@@ -33,8 +32,7 @@ class ArchiveCache:
     Subclasses name their folder and the version of its files, and read an entry.
     """
 
-    # Name of the folder, and the version of the files in it: raise it when they are
-    # laid out otherwise.
+    # Name of the folder, and the version of the layout of its files.
     _folder: ClassVar[str]
     _format: ClassVar[int]
 

@@ -23,14 +23,12 @@ def jpeg(image: Images, quality: int) -> Images:
 def h264(clips: Images, crf: NDArray[np.floating]) -> Images:
     """Compress short clips by H.264 and decompress them.
 
-    One ffmpeg process encodes and decodes all clips in one stream, each from a key
-    frame on and at its own constant rate factor.
+    One ffmpeg process encodes and decodes all clips, each at its own rate factor.
     """
     n_clips, n_frames, height, width = clips.shape[:4]
     # x264 derives the quality of a key frame from the frames before it, unless these
     # are a key frame, too. So each clip starts with a key frame that is dropped, and
-    # follows a clip of a similar rate factor. The result is within 0.1 dB of that of
-    # separate encoders, at half of their time.
+    # follows a similar clip: within 0.1 dB of separate encoders, in half the time.
     length = n_frames + 1
     order = np.argsort(crf, kind="stable")
     stream = b"".join(

@@ -17,8 +17,7 @@ from .datasets import make_videos
 from .pipeline import make_detector_pipeline
 from .plotting import FacesDisplay, HistoryDisplay
 
-# Recordings rendered, and faces taken from each: enough for a network to learn
-# something in a minute on two cores.
+# Recordings and faces of each: enough to learn something in a minute on two cores.
 _N_RECORDINGS = 15
 _N_FRAMES = 6
 _SIZE = (64, 64)

@@ -10,6 +10,33 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._docs import shared_docs
+
+_RETURNS = "Returns\n-------\n{{class}}\n"
+_RETURNS_ITSELF = f"{_RETURNS}    The display itself.\n"
+with_display_docs = shared_docs(
+    {
+        "figure": """\
+figure_ : matplotlib.figure.Figure
+    The figure, after ``plot``.
+""",
+        "plot_params": f"""\
+**plot_params : dict
+    Passed to ``plot``.
+
+{_RETURNS}    With its figure drawn.
+""",
+        "returns_itself": _RETURNS_ITSELF,
+        "returns_itself_or_raises": f"""\
+{_RETURNS_ITSELF}
+Raises
+------
+ValueError
+    If there is nothing to draw, or parameters are unknown or do not fit together.
+""",
+    }
+)
+
 # The palette of Okabe and Ito, suitable for color-blind readers.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 _CELL = "0.92"
@@ -127,17 +154,10 @@ def finish_row(axes: NDArray, n_cells: int, name: str) -> None:
 
 def write_title(ax: Any, title: str) -> None:
     """Write the title of a row of cells above the first of them."""
-    # A title wider than its cell would widen the column, so that a blank one reserves
-    # the height and the text stays out of the layout.
+    # A wide title would widen the column: a blank one reserves the height instead.
     ax.set_title(" ", fontsize="medium")
-    ax.annotate(
-        title,
-        xy=(0, 1),
-        xytext=(0, 5),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        in_layout=False,
-    )
+    place = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    ax.annotate(title, (0, 1), (0, 5), in_layout=False, **place)
 
 
 def write_times(axes: NDArray, timestamps: ArrayLike | None) -> None:
@@ -183,13 +203,5 @@ def draw_cell(
     ax.set_facecolor(_CELL)
     ax.patch.set(hatch="///", edgecolor="0.75", linewidth=0)
     box = {"facecolor": _CELL, "edgecolor": "none", "pad": 1.5}
-    ax.text(
-        0.5,
-        0.5,
-        missing,
-        ha="center",
-        va="center",
-        fontsize="x-small",
-        transform=ax.transAxes,
-        bbox=box,
-    )
+    style = {"ha": "center", "va": "center", "fontsize": "x-small", "bbox": box}
+    ax.text(0.5, 0.5, missing, transform=ax.transAxes, **style)

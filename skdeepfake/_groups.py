@@ -20,6 +20,21 @@ def format_examples(items: Sequence[Any], limit: int = 5) -> str:
     return f"{', '.join(map(repr, items[:limit]))}{more}"
 
 
+def count_is(items: Sequence[Any], noun: str) -> str:
+    """Write how many there are, as the subject of a sentence."""
+    return f"1 {noun} is" if len(items) == 1 else f"{len(items)} {noun}s are"
+
+
+def check_two_classes(labels: NDArray, name: str) -> None:
+    """Raise if there are not two classes."""
+    classes = list(dict.fromkeys(labels.tolist()))
+    if len(classes) != 2:
+        raise ValueError(
+            f"{name} must hold two classes, real and fake, but holds "
+            f"{format_examples(classes)}"
+        )
+
+
 def check_column(values: ArrayLike, name: str, *, optional: bool = False) -> NDArray:
     """Convert a column of names to an array of objects.
 
@@ -109,8 +124,7 @@ def assign_folds(
 ) -> NDArray[np.intp]:
     """Assign groups to folds with about the same share of each kind of video in all.
 
-    `called` names a kind in messages, and `otherwise` is further advice where a kind
-    is in fewer groups than there are folds.
+    `called` names a kind in messages; `otherwise` is further advice if groups are few.
     """
     coded = encode(kinds)
     for number, kind in enumerate(dict.fromkeys(kinds)):
@@ -124,9 +138,8 @@ def assign_folds(
                 + (f": {advice}" if advice else "")
             )
     if shuffle:
-        # What StratifiedGroupKFold would do itself: of groups that are alike, those
-        # with the lower number come first. Up to scikit-learn 1.7, its own shuffling
-        # takes groups for others.
+        # As StratifiedGroupKFold would: of groups that are alike, those with the lower
+        # number come first. Up to scikit-learn 1.7, its own shuffling mixes groups up.
         groups = check_random_state(random_state).permutation(groups.max() + 1)[groups]
     folds = np.empty(len(groups), dtype=np.intp)
     splits = StratifiedGroupKFold(n_splits).split(coded, coded, groups)

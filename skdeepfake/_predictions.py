@@ -21,39 +21,18 @@ from ._scores import PosLabel, check_classes
 class VideoPredictions:
     """Predictions for some videos, and the intermediate results of the pipeline.
 
-    Everything from `paths` on is None if it is not available or was not kept.
-
-    Attributes
-    ----------
-    detector : estimator
-        The last step of the pipeline, or the detector that was passed alone.
-    features : array-like of shape (n_videos, ...)
-        Input of that step.
-    paths : list of str
-        Paths of the videos.
-    clips : ndarray of Clip of shape (n_videos,)
-        Output of the sampler.
-    crops : ndarray of object of shape (n_videos, n_slots)
-        Output of the cropper: in each cell an RGB image, or None without a face.
-    images : ndarray of uint8 of shape (n_videos, n_slots, height, width, 3)
-        The last RGB images in the pipeline, all zeros in a slot without a face.
-    has_face : ndarray of bool of shape (n_videos, n_slots)
-        Slots with a face.
-    proba : ndarray of float of shape (n_videos,)
-        Probability of the requested class.
-    frame_proba : ndarray of float of shape (n_videos, n_slots)
-        The same for each slot, NaN without a face.
+    From `paths` on, None if not available or not kept; slots are (n_videos, n_slots).
     """
 
-    detector: Any
-    features: Any
+    detector: Any  # last step of the pipeline, or the detector that was passed alone
+    features: Any  # its input
     paths: Any = None
-    clips: Any = None
-    crops: Any = None
-    images: Any = None
-    has_face: Any = None
-    proba: Any = None
-    frame_proba: Any = None
+    clips: Any = None  # output of the sampler
+    crops: Any = None  # output of the cropper by slot: RGB images, None without a face
+    images: Any = None  # last RGB uint8 images by slot, all zeros without a face
+    has_face: Any = None  # by slot
+    proba: Any = None  # of the requested class, by video
+    frame_proba: Any = None  # the same by slot, NaN without a face
 
     @property
     def timestamps(self) -> Any:
@@ -85,23 +64,9 @@ class VideoPredictions:
 def run_pipeline(
     estimator: Any, X: Any, *, until: str | None = None, keep_faces: bool = True
 ) -> VideoPredictions:
-    """Run the steps before the last one, each once.
+    """Run the steps before the last one, or up to the step `until`, each once.
 
-    Parameters
-    ----------
-    estimator : estimator or Pipeline
-        A fitted pipeline, or a detector alone.
-    X : array-like of shape (n_videos, ...)
-        Input of `estimator`, such as paths. A single path raises a ValueError.
-    until : str or None, default=None
-        Name of the last step to run; None is the last but one.
-    keep_faces : bool, default=True
-        Whether to keep the crops and images, which may need much memory.
-
-    Returns
-    -------
-    VideoPredictions
-        Without probabilities.
+    `estimator` is a pipeline or a detector. `keep_faces` keeps crops and images.
     """
     if isinstance(X, (str, os.PathLike)):
         raise ValueError(f"X must be a sequence of paths, got {X!r}: put it in a list.")
@@ -136,21 +101,7 @@ def predict_with_frames(
 ) -> VideoPredictions:
     """Predict videos and their frames, running each step once.
 
-    Parameters
-    ----------
-    estimator : classifier
-        A fitted pipeline or detector. Others raise a ValueError.
-    X : array-like of shape (n_videos, ...)
-        Input of `estimator`, such as paths. A single path raises a ValueError.
-    column : int, default=1
-        Index in `classes_` of the class whose probability is returned.
-    keep_faces : bool, default=False
-        Whether to keep the crops and images, which may need much memory.
-
-    Returns
-    -------
-    VideoPredictions
-        With probabilities.
+    `column` is the index in `classes_` of the class whose probability is returned.
     """
     detector = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     if not hasattr(detector, "predict_proba"):
@@ -168,19 +119,7 @@ def predict_with_frames(
 
 
 def positive_column(estimator: Any, pos_label: PosLabel = None) -> int:
-    """Return the index of the class of the fakes.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted, with two classes. Others raise a ValueError.
-    pos_label : int, float, bool or str, default=None
-        Label of the fakes; None means 1, if the classes are 0 and 1 or -1 and 1.
-
-    Returns
-    -------
-    int
-    """
+    """Return the index in `classes_` of the class of the fakes."""
     if not is_classifier(estimator) or not hasattr(estimator, "predict_proba"):
         raise ValueError(
             f"{type(estimator).__name__} is not a classifier with predict_proba, and "

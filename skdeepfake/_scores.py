@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from sklearn.utils import (
 )
 
 from ._docs import shared_docs
+from ._validation import Function, validated
 
 PosLabel = float | str | None
 
@@ -27,40 +29,37 @@ SCORE_CONSTRAINTS: dict[str, list[Any]] = {
     "sample_weight": ["array-like", None],
 }
 
-
-with_score_docs = shared_docs(
+_LABELS = """\
+y_true : array-like of shape (n_samples,)
+    Label of each video, or of each frame.
+y_score : array-like of shape (n_samples,)
+    Probability of the positive class"""
+_ERRORS = """\
+Raises
+------
+ValueError
+    If there are not exactly two classes, `pos_label` is missing or not among them,
+    the lengths differ, or a """
+_score_docs = shared_docs(
     {
-        "labels_and_scores": """\
-            y_true : array-like of shape (n_samples,)
-                Label of each video, or of each frame.
-            y_score : array-like of shape (n_samples,)
-                Probability of the positive class or any other score that rises with it.
-            """,
-        "labels_and_probabilities": """\
-            y_true : array-like of shape (n_samples,)
-                Label of each video, or of each frame.
-            y_score : array-like of shape (n_samples,)
-                Probability of the positive class.
-            """,
+        "labels_and_scores": f"{_LABELS} or any other score that rises with it.\n",
+        "labels_and_probabilities": f"{_LABELS}.\n",
         "pos_label_and_weights": """\
-            pos_label : int, float, bool or str, default=None
-                Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
-            sample_weight : array-like of shape (n_samples,), default=None
-                Weight of each sample.
-            """,
-        "score_errors": """\
-            ValueError
-                If there are not exactly two classes, `pos_label` is missing or not
-                among them, the lengths differ, or a score is NaN or infinite.
-            """,
-        "probability_errors": """\
-            ValueError
-                If there are not exactly two classes, `pos_label` is missing or not
-                among them, the lengths differ, or a probability is NaN or not between
-                0 and 1.
-            """,
+pos_label : int, float, bool or str, default=None
+    Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+sample_weight : array-like of shape (n_samples,), default=None
+    Weight of each sample.
+""",
+        "score_errors": f"{_ERRORS}score is NaN or infinite.\n",
+        "probability_errors": f"{_ERRORS}probability is NaN or not between 0 and 1.\n",
     }
 )
+
+
+def score_metric(**constraints: list[Any]) -> Callable[[Function], Function]:
+    """Check the parameters of a metric, and complete its docstring."""
+    check = validated(**{**SCORE_CONSTRAINTS, **constraints})
+    return lambda metric: _score_docs(check(metric))
 
 
 class Scored(NamedTuple):
@@ -119,8 +118,7 @@ def check_classes(labels: NDArray, pos_label: PosLabel) -> tuple[list[Any], Any]
             f"y_true holds {len(classes)} classes ({found}) where two are needed"
         )
     if pos_label is None:
-        # Sorted, "fake" comes before "real": the usual guess, the last of the classes,
-        # would silently swap them.
+        # Sorted, "fake" comes before "real": the usual guess, the last, swaps them.
         if classes not in ([0, 1], [-1, 1]):
             raise ValueError(
                 f"y_true takes values in {classes}, not in [0, 1] or [-1, 1]: give the "
@@ -177,8 +175,7 @@ def _check_score(y_score: ArrayLike) -> NDArray[np.float64]:
     return score
 
 
-# Weights are summed in floating point, and 1 - 0.9 is less than 0.1: rates that differ
-# by less than this are the same.
+# Weights are summed in floating point: rates that differ by less are the same.
 ROUNDING = 1e-12
 
 
@@ -192,8 +189,7 @@ class Roc(NamedTuple):
 
 def roc(scored: Scored) -> Roc:
     """Compute a point for each score, from (0, 0) to (1, 1)."""
-    # The points between which the curve is straight stay: they are thresholds that one
-    # can choose, and the line between their neighbors is not.
+    # With the points on straight parts of the curve, which are thresholds, too.
     return Roc(
         *roc_curve(
             scored.is_positive,

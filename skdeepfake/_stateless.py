@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .exceptions import ModelVersionWarning
@@ -60,9 +62,8 @@ def _listing(versions: Any) -> str:
 class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
     """A transformer whose `fit` only checks its parameters.
 
-    A subclass writes ``transform``, which works without ``fit``. Where it declares
-    ``_parameter_constraints``, as scikit-learn's estimators do, ``transform`` calls
-    ``self._validate_params()`` first.
+    A subclass writes ``transform``, which works without ``fit``. If it declares
+    ``_parameter_constraints``, ``transform`` calls ``self._validate_params()`` first.
 
     See Also
     --------
@@ -115,3 +116,11 @@ class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
         tags.requires_fit = False
         tags.no_validation = True
         return tags
+
+
+def as_objects(items: Sequence[Any]) -> NDArray[np.object_]:
+    """Make an array of objects, which NumPy would stack if they had one shape."""
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        array[i] = item
+    return array

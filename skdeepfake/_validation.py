@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import validate_params
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def validated(constraints: dict[str, list[Any]]) -> Callable[[Function], Function]:
+def validated(**constraints: list[Any]) -> Callable[[Function], Function]:
     """Check the parameters of a function; type checkers go on to see its signature."""
     return validate_params(constraints, prefer_skip_nested_validation=True)
 
@@ -32,3 +32,11 @@ def select_names(
             f"{name}={unknown!r} must be 'all' or some of {', '.join(map(repr, known))}"
         )
     return [each for each in known if each in wanted]
+
+
+def check_choice(value: str, known: Sequence[str], name: str) -> None:
+    """Raise a ValueError if a value is none of those that are known."""
+    if value not in known:
+        raise ValueError(
+            f"{name}={value!r} must be one of {', '.join(map(repr, known))}"
+        )

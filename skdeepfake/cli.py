@@ -31,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        If the arguments are invalid, with code 2; after ``--help`` and ``--version``,
-        with code 0.
+        With code 2 if the arguments are invalid, 0 after ``--help`` and ``--version``.
 
     See Also
     --------
@@ -63,8 +62,7 @@ def _load_networks() -> None:
     """Load Keras and its backend, without their messages at the start."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
-    # TensorFlow writes its first messages to the descriptor, before there is a logger
-    # that could be configured. Errors are raised, and so not lost.
+    # TensorFlow writes to the descriptor before it has a logger. Errors are raised.
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

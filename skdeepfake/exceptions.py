@@ -6,8 +6,6 @@ import os
 
 from sklearn.exceptions import InconsistentVersionWarning
 
-from ._docs import shared_docs
-
 __all__ = [
     "AdversarialImbalanceWarning",
     "CacheError",
@@ -32,45 +30,12 @@ __all__ = [
 
 
 class SkdeepfakeError(Exception):
-    """Base of every error that skdeepfake raises of its own.
-
-    Examples
-    --------
-    >>> from skdeepfake.datasets import load_videos
-    >>> from skdeepfake.exceptions import SkdeepfakeError
-    >>> try:
-    ...     load_videos("no-such-folder")
-    ... except SkdeepfakeError as error:
-    ...     print(type(error).__name__)
-    DatasetError
-    """
-
-
-with_video_docs = shared_docs(
-    {
-        "about_video": """\
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The video.
-    reason : str
-        What was found, and what to do about it.
-
-    Attributes
-    ----------
-    path : str
-        The video.
-    reason : str
-        What was found, and what to do about it.
-"""
-    }
-)
+    """Base of every error that skdeepfake raises of its own."""
 
 
 class _AboutVideo(Exception):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to `args`, so that they survive the way back from a worker process,
-        # where they are pickled.
+        # Both go to `args`, so that they survive pickling by a worker process.
         super().__init__(os.fspath(path), reason)
         self.path = os.fspath(path)
         self.reason = reason
@@ -79,11 +44,15 @@ class _AboutVideo(Exception):
         return f"{self.path!r}: {self.reason}"
 
 
-@with_video_docs
 class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
     """A video cannot be read.
 
-    {{about_video}}
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The video.
+    reason : str
+        What was found, and what to do about it.
 
     Examples
     --------
@@ -149,19 +118,22 @@ class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
 
 
-@with_video_docs
 class VideoReadWarning(_AboutVideo, UserWarning):
     """A video cannot be read, and is kept as one without faces.
 
-    {{about_video}}
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The video.
+    reason : str
+        What was found, and what to do about it.
     """
 
 
 class ModelVersionWarning(InconsistentVersionWarning):
     """A model was written by other versions than those that load it.
 
-    It is a kind of scikit-learn's own warning: a filter for that holds for both. The
-    message names the versions of skdeepfake and Keras.
+    Filters for scikit-learn's own warning of this kind apply to it, too.
 
     Parameters
     ----------

@@ -54,50 +54,38 @@ def make_detector_pipeline(
         What is added to the face on each side, as a share of its size.
     size : tuple of int or None, default=None
         Height and width of the faces that the detector gets, in pixels. None is what
-        the backbone of the featurizer or the detector was trained on, and otherwise
-        224 x 224, the paper's.
+        the featurizer or the detector was trained on, or 224 x 224, the paper's.
     featurizer : transformer or None, default=None
-        Step between faces and detector, such as a
-        :class:`~skdeepfake.features.KerasFeaturizer`. None is none, and for
-        ``"cnn_rnn"`` a :class:`~skdeepfake.features.VGG16Featurizer` with `weights`
-        and `memory`.
+        Step between faces and detector. None is none, and for ``"cnn_rnn"`` a
+        :class:`~skdeepfake.features.VGG16Featurizer` with `weights` and `memory`.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of that VGG16, or of the backbone of ``"transfer"``: ``"imagenet"``, the
-        path of a file, or None for random ones. Without meaning for other detectors and
-        featurizers.
+        path of a file, or None for random ones. Not used otherwise.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a cache of face crops, and of features, so that each video is
-        decoded once, whatever the number of fits, folds and candidates.
+        Folder of a cache of face crops and features, so that videos are decoded once.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a video that cannot be read: an error, or a video without
-        faces and a warning, as :class:`~skdeepfake.preprocessing.VideoFrameSampler`
-        describes it.
+        As in :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
     n_jobs : int or None, default=None
         Videos worked on at once, in each step.
     verbose : int, default=0
         1 shows progress bars and a line an epoch.
     **detector_params : dict
-        Further parameters of a detector given by name, such as ``epochs`` or
-        ``random_state``. The blender of a `fake_source` is told the `margin`, unless
-        one is passed.
+        Parameters of a detector given by name. Its `fake_source` gets the `margin`.
 
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
-        With the steps `sampler`, `cropper`, `resizer`, `featurizer` where there is
-        one, and `detector`.
+        With the steps `sampler`, `cropper`, `resizer`, `featurizer` if any, `detector`.
 
     Raises
     ------
     ValueError
-        If `detector` is neither a known name nor a classifier, or a parameter of a step
-        is out of its range.
+        If `detector` is not a known name or classifier, or a value is out of range.
     TypeError
         If the detector does not know one of `detector_params`, or is an object.
 
     See Also
     --------
-    skdeepfake.preprocessing.VideoFrameSampler : The first of its steps.
     skdeepfake.evaluation.evaluate : Scores it, once it is fitted.
 
     Examples

@@ -218,7 +218,7 @@ def test_other_lengths_are_refused(params, message):
 
 def test_unknown_scale_is_refused():
     face = np.full((4, 4, 3), 100, np.uint8)
-    with pytest.raises(ValueError, match="scale must be 'face' or 'all', got 'own'"):
+    with pytest.raises(ValueError, match="scale='own' must be one of 'face', 'all'"):
         AttributionDisplay([[face]], [[None]]).plot(scale="own")
 
 

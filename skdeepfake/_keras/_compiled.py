@@ -23,8 +23,7 @@ def compiled(model: keras.Model) -> Compute:
     """Compile a network by Keras' backend."""
     if keras.backend.backend() != "tensorflow":
         return functools.partial(_predict, model)
-    # Keras' own function is traced anew for the last, smaller batch, and TensorFlow
-    # warns of it.
+    # Keras' own function is traced again for the last, smaller batch, with a warning.
     import tensorflow as tf
 
     batch = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
@@ -33,7 +32,6 @@ def compiled(model: keras.Model) -> Compute:
     def compute(inputs: Any) -> Any:
         return model(inputs, training=False)
 
-    # Not by way of `compute`: of the fifth network in a process, TensorFlow would
-    # think that it were one that is traced again and again, and warn.
+    # Not by way of `compute`, which TensorFlow would warn of from the fifth network on.
     traced = compute.get_concrete_function()
     return lambda inputs: traced(tf.cast(inputs, batch.dtype)).numpy()

@@ -18,8 +18,7 @@ def make_optimizer(
     elif isinstance(optimizer, type):
         made = optimizer(**config)
     else:
-        # A fresh one: the instance is a parameter, and an optimizer remembers the
-        # weights that it has moved. It comes with its own learning rate.
+        # A fresh one: optimizers remember weights. It has its own learning rate.
         made = type(optimizer).from_config({**optimizer.get_config(), **params})
     if made.weight_decay is not None:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -33,10 +32,9 @@ def of_one_replica(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Op
     """Keep an optimizer from leaving its training behind in TensorFlow.
 
     Before it updates the weights, Keras sums their gradients over all replicas of the
-    network, of which there is one unless a `tf.distribute` strategy says otherwise.
-    TensorFlow does that by a function with a gradient of its own, and registers it
-    under a new name each time: for good, and with it the graph of the training step,
-    some 20 MB a fit (Keras 3.15, TensorFlow 2.21). The sum over one is what it was.
+    network, of which there is one without a `tf.distribute` strategy. TensorFlow
+    registers a gradient function for that under a new name each time, and keeps it with
+    the graph of the training step: 20 MB per fit (Keras 3.15, TensorFlow 2.21).
     """
     if hasattr(optimizer, "_all_reduce_sum_gradients"):  # Keras' for TensorFlow
         import tensorflow as tf

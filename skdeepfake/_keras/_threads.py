@@ -1,9 +1,8 @@
 """TensorFlow's share of the cores in a worker process; importing this sets it.
 
-joblib and Dask tell the libraries in their workers how many threads each may use, so
-that the workers together do not take more than there are cores: by `OMP_NUM_THREADS`
-and its like, which TensorFlow does not read. Each worker would have threads for all
-cores. TensorFlow has variables of its own, which it reads when it first computes: so
+joblib and Dask tell the libraries in their workers how many threads each may use by
+`OMP_NUM_THREADS` and its like, which TensorFlow does not read: each worker would have
+threads for all cores. TensorFlow reads variables of its own when it first computes, so
 this is imported before whatever loads Keras.
 """
 

@@ -27,27 +27,22 @@ trusted_components: ContextVar[frozenset[str] | None] = ContextVar(
     "trusted_components", default=None
 )
 
+
+def _of(module: str, names: str) -> list[str]:
+    return [f"{module}.{name}" for name in names.split()]
+
+
 # All that Keras writes of the networks of the paper's detectors, with any parameters.
 OF_THE_PAPER = frozenset(
     [
-        "__keras_tensor__",
-        "keras.DTypePolicy",
+        *("__keras_tensor__", "keras.DTypePolicy"),
         "keras.src.models.functional.Functional",
-        *(
-            f"keras.layers.{name}"
-            for name in (
-                *("InputLayer", "Rescaling", "Masking", "Flatten", "Reshape"),
-                *("Dense", "Conv2D", "Conv2DTranspose", "MaxPooling2D"),
-                *("LSTM", "GRU", "Bidirectional"),
-                *("Activation", "LeakyReLU", "BatchNormalization", "Dropout"),
-            )
-        ),
-        *(
-            f"keras.initializers.{name}"
-            for name in ("GlorotUniform", "Orthogonal", "Zeros", "Ones")
-        ),
-        "keras.src.ops.core.Cast",
-        *(f"keras.src.ops.numpy.{name}" for name in ("Any", "Mean", "NotEqual")),
+        *_of("keras.layers", "InputLayer Rescaling Masking Flatten Reshape Dense"),
+        *_of("keras.layers", "Conv2D Conv2DTranspose MaxPooling2D LSTM GRU"),
+        *_of("keras.layers", "Bidirectional Activation LeakyReLU"),
+        *_of("keras.layers", "BatchNormalization Dropout"),
+        *_of("keras.initializers", "GlorotUniform Orthogonal Zeros Ones"),
+        *("keras.src.ops.core.Cast", *_of("keras.src.ops.numpy", "Any Mean NotEqual")),
     ]
 )
 
@@ -55,20 +50,12 @@ OF_THE_PAPER = frozenset(
 OF_BACKBONES = frozenset(
     [
         "keras.Sequential",
-        *(
-            f"keras.layers.{name}"
-            for name in (
-                *("ReLU", "LayerNormalization", "Normalization", "ZeroPadding2D"),
-                *("DepthwiseConv2D", "SeparableConv2D", "AveragePooling2D"),
-                *("GlobalAveragePooling2D", "GlobalMaxPooling2D"),
-                *("Add", "Multiply", "Concatenate"),
-            )
-        ),
-        *(
-            f"keras.initializers.{name}"
-            for name in ("VarianceScaling", "TruncatedNormal")
-        ),
-        *(f"keras.src.ops.numpy.{name}" for name in ("Add", "Flip", "Multiply")),
+        *_of("keras.layers", "ReLU LayerNormalization Normalization ZeroPadding2D"),
+        *_of("keras.layers", "DepthwiseConv2D SeparableConv2D AveragePooling2D"),
+        *_of("keras.layers", "GlobalAveragePooling2D GlobalMaxPooling2D"),
+        *_of("keras.layers", "Add Multiply Concatenate"),
+        *_of("keras.initializers", "VarianceScaling TruncatedNormal"),
+        *_of("keras.src.ops.numpy", "Add Flip Multiply"),
         "keras.src.applications.convnext.LayerScale",
         "keras.src.applications.inception_resnet_v2.CustomScaleLayer",
     ]
@@ -88,8 +75,7 @@ _MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])
 # How Keras names what it shall look up, in the description of a network.
 _NAMING = ("module", "class_name", "registered_name")
 
-# What an archive may unpack to, in bytes, besides twice its own size: descriptions
-# shrink to a tenth when they are compressed, and weights hardly.
+# Bytes that an archive may unpack to, besides twice its size; weights hardly shrink.
 _SLACK = 100 * 2**20
 
 
@@ -163,8 +149,7 @@ def _named(part: Any) -> Iterator[tuple[str, ...]]:
             internal = module is None and str(name).startswith("__")
             path = str(name) if internal else f"{module}.{name}"
             # Keras looks for the registered name first. Where a model was copied or
-            # pickled, scikeras has registered its class under its own name, with no
-            # package.
+            # pickled, scikeras has registered its class by its name alone.
             if registered in (None, name, f">{name}"):
                 yield (path,)
             elif _path_of_registered(registered) == path:

@@ -27,8 +27,7 @@ FILTERS = ",".join(
         "bwdif=mode=send_frame:deint=interlaced",
         # The first frame at zero, also where sound starts before the picture.
         "setpts=PTS-STARTPTS",
-        # 4:2:0 needs even sizes. A cropped line only loses pixels; a padded one
-        # invents an edge, and scaling would resample the whole frame.
+        # 4:2:0 needs even sizes. Cropping a line neither adds an edge nor resamples.
         "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0",
         "scale=out_range=tv",
         "format=yuv420p",
@@ -54,8 +53,7 @@ class Encoding(NamedTuple):
 class Processes:
     """The ffmpeg processes of one call of ``transform``, to end them together.
 
-    An interrupt reaches the main thread only; ffmpeg would run on under the worker
-    threads, and leave its half-written files behind.
+    An interrupt reaches the main thread only; ffmpeg would go on under the others.
     """
 
     def __init__(self) -> None:

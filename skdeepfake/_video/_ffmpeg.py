@@ -1,8 +1,7 @@
 """The bundled ffmpeg, for what OpenCV cannot decode: interlaced video, and AV1.
 
 It decodes twice, to count the frames and to fetch some of them, and starts anew each
-time; OpenCV's process is quicker. Here is what it is told and how its answers are read;
-who runs it may kill it.
+time; OpenCV's process is quicker. This module has its commands and reads their output.
 """
 
 from __future__ import annotations

@@ -35,8 +35,7 @@ class ReadingError(Exception):
         super().__init__(reason)
         self.reason = reason
         # "refused": nothing else will read it; "undecodable": another decoder may;
-        # "doubtful": OpenCV may have decoded nonsense; "broken": it was decoded,
-        # but not as planned.
+        # "doubtful": maybe decoded to nonsense; "broken": not decoded as planned.
         self.kind = kind
 
 
@@ -57,8 +56,7 @@ class Video:
         packets: bool = False,
     ) -> None:
         self._max_pixels, self._max_duration = max_pixels, max_duration
-        # FFmpeg wants UTF-8. What is not goes by the number of an open file, which no
-        # system lacks that allows such names.
+        # FFmpeg wants UTF-8. Other names go by the number of an open file.
         self._descriptor = None
         if not _is_utf8(path):
             self._descriptor = os.open(path, os.O_RDONLY)
@@ -197,8 +195,7 @@ def promised_times(
     if not times:
         return None
     found = np.sort(times)
-    # A first packet that is not the first frame, or two at one time: fields,
-    # hidden frames, unknown times. Better to ask the decoder.
+    # No first frame, or two at one time: fields, hidden frames. Ask the decoder.
     if found[0] != times[0] or found[0] < 0 or not (np.diff(found) > 0).all():
         return None
     first, *later = found.tolist()
@@ -245,9 +242,8 @@ def decoded_frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Decode frames, `wanted` by number and seconds, in one pass.
 
-    Unless `trusted`, two equal first frames are "doubtful": OpenCV 4.13 and 5.0 give
-    the same memory for each interlaced frame. No frame precedes an error of the kind
-    "doubtful" or "undecodable".
+    Unless `trusted`, two equal first frames are "doubtful": OpenCV 4.13 and 5.0 repeat
+    interlaced frames. No frame precedes a "doubtful" or "undecodable" error.
     """
     video = Video(path, max_pixels, max_duration, n_threads)
     missing = dict(wanted)
@@ -310,3 +306,26 @@ def _is_utf8(path: str) -> bool:
 
 def _is_past(seconds: float, duration: float | None) -> bool:
     return duration is not None and seconds >= duration - SAME_FRAME
+
+
+def evenly_in_time(timestamps: NDArray[np.float64], n_frames: int) -> NDArray[np.intp]:
+    """Choose the frames nearest to evenly spaced moments, none of them twice.
+
+    The first and the last frame are among them; all, if there are no more.
+    """
+    n_existing = len(timestamps)
+    if n_existing <= n_frames:
+        return np.arange(n_existing)
+    moments = np.linspace(timestamps[0], timestamps[-1], n_frames)
+    after = np.searchsorted(timestamps, moments).clip(1, n_existing - 1)
+    nearer_before = moments - timestamps[after - 1] <= timestamps[after] - moments
+    nearest = after - nearer_before
+    chosen = np.empty(n_frames, dtype=np.intp)
+    previous = -1
+    for slot, index in enumerate(nearest):
+        # Where frames are sparse in time, two moments may be nearest to one frame:
+        # take the next, and leave enough frames for the slots to come.
+        last_possible = n_existing - (n_frames - slot)
+        previous = min(max(index, previous + 1), last_possible)
+        chosen[slot] = previous
+    return chosen

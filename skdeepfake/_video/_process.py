@@ -48,8 +48,7 @@ class DecoderLostError(Exception):
 class DecoderProcess:
     """A process that reads videos by OpenCV, one after the other.
 
-    It is safe against what a video does to it, not against what it would do to the
-    machine: it runs with the rights of its parent.
+    It is no sandbox: it runs with the rights of its parent.
     """
 
     def __init__(self) -> None:

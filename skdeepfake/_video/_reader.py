@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
-from ._opencv import SAME_FRAME, too_large, too_long
+from ._opencv import SAME_FRAME, evenly_in_time, too_large, too_long
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
-from ._sampling import evenly_in_time
 
 
 class Plan(NamedTuple):
@@ -64,8 +63,7 @@ _KINDS = {
 class VideoReader:
     """Reads one video: by OpenCV, and by ffmpeg where OpenCV cannot.
 
-    A context manager. Its time runs while it is entered and not `paused`; when that is
-    up, the process that reads is killed.
+    A context manager. When its time is up, which `paused` stops, it kills the process.
     """
 
     def __init__(
@@ -76,8 +74,7 @@ class VideoReader:
         self._duration = None if duration is None else float(duration)
         self._limits = limits
         self._process: DecoderProcess | None = None
-        # Found out on the way: that OpenCV does not do, or that it does though frames
-        # are the same; and the times of frames by ffmpeg.
+        # Found out on the way: what OpenCV cannot do, and the times by ffmpeg.
         self._needs_ffmpeg = False
         self._trusted = False
         self._times: Sequence[float] | None = None

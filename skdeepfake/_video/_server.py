@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _opencv
-from ._sampling import evenly_in_time
 
 # Beside the pixels: Python, NumPy, OpenCV, and the stacks of threads.
 _BASE_MEMORY = 2**31
@@ -77,7 +76,7 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
 def _sampled(times: list[float], n_frames: int) -> tuple[list[int], list[float]]:
     """Choose here: a file can claim more frames than its parent has memory for."""
     found = np.array(times)
-    numbers = evenly_in_time(found, n_frames)
+    numbers = _opencv.evenly_in_time(found, n_frames)
     return numbers.tolist(), found[numbers].tolist()
 
 

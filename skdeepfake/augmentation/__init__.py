@@ -1,7 +1,6 @@
 """Augmentation of faces while a detector is trained.
 
-Each augmentation maps a batch of RGB images of uint8 to another, with NumPy and OpenCV.
-`KerasAugmentation` applies Keras layers.
+Each maps a batch of RGB images of uint8 to another, with NumPy, OpenCV or Keras.
 """
 
 from ._base import BaseAugmentation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -32,6 +33,7 @@ class Range(Interval):
         return f"two numbers, the smaller one first, each {super().__str__()}"
 
 
+@dataclass(repr=False, eq=False)
 class BaseAugmentation(Versioned, BaseEstimator):
     """Base of the augmentations: it changes some of the images of a batch.
 
@@ -62,12 +64,12 @@ class BaseAugmentation(Versioned, BaseEstimator):
     array([30, 30, 30], dtype=uint8)
     """
 
+    _: KW_ONLY
+    probability: float = 0.5
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "probability": [Interval(Real, 0, 1, closed="both")]
     }
-
-    def __init__(self, *, probability: float = 0.5) -> None:
-        self.probability = probability
 
     def __call__(self, images: ArrayLike, random_state: RandomState = None) -> Images:
         """Augment a batch of images."""

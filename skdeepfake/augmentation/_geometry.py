@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -38,11 +39,11 @@ class RandomFlip(BaseAugmentation):
         return cv2.flip(image, 1)  # type: ignore[return-value]
 
 
+@dataclass(repr=False, eq=False)
 class RandomAffine(BaseAugmentation):
     """Rotate, scale, shear and shift images.
 
-    Each image is mapped about its center and interpolated once, bilinearly. Pixels from
-    beyond an edge are the reflection of the image at that edge.
+    Each image is mapped about its center, bilinearly, and reflected beyond its edges.
 
     Parameters
     ----------
@@ -53,8 +54,7 @@ class RandomAffine(BaseAugmentation):
     shift : float, default=0.05
         Largest shift in both directions, as a share of the width and of the height.
     shear : float, default=5.0
-        Largest angle in degrees by which vertical lines are sheared, in both
-        directions.
+        Largest angle in degrees of sheared vertical lines, in both directions.
     probability : float, default=0.5
         Share of the images that are changed.
 
@@ -73,6 +73,11 @@ class RandomAffine(BaseAugmentation):
     [20, 25, 30, 35, 40, 45, 50, 55, 60]
     """
 
+    rotation: float = 10.0
+    scale: tuple[float, float] = (0.9, 1.1)
+    shift: float = 0.05
+    shear: float = 5.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "rotation": [Interval(Real, 0, 180, closed="both")],
@@ -80,21 +85,6 @@ class RandomAffine(BaseAugmentation):
         "shift": [Interval(Real, 0, 1, closed="both")],
         "shear": [Interval(Real, 0, 60, closed="both")],
     }
-
-    def __init__(
-        self,
-        rotation: float = 10.0,
-        scale: tuple[float, float] = (0.9, 1.1),
-        shift: float = 0.05,
-        shear: float = 5.0,
-        *,
-        probability: float = 0.5,
-    ) -> None:
-        super().__init__(probability=probability)
-        self.rotation = rotation
-        self.scale = scale
-        self.shift = shift
-        self.shear = shear
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         height, width = image.shape[:2]
@@ -116,6 +106,7 @@ class RandomAffine(BaseAugmentation):
         )
 
 
+@dataclass(repr=False, eq=False)
 class RandomErasing(BaseAugmentation):
     """Cover a rectangle of each image with the mean color of the image.
 
@@ -127,8 +118,7 @@ class RandomErasing(BaseAugmentation):
     area : (float, float), default=(0.02, 0.2)
         Range of the rectangle's share of the image.
     ratio : (float, float), default=(0.5, 2.0)
-        Range of its height divided by its width, above 0, drawn on a logarithmic
-        scale. A side is never longer than the image's.
+        Range of its height divided by its width, above 0, drawn on a log scale.
     probability : float, default=0.5
         Share of the images that are changed.
 
@@ -152,22 +142,14 @@ class RandomErasing(BaseAugmentation):
     48
     """
 
+    area: tuple[float, float] = (0.02, 0.2)
+    ratio: tuple[float, float] = (0.5, 2.0)
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "area": [Range(Real, 0, 1, closed="both")],
         "ratio": [Range(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        area: tuple[float, float] = (0.02, 0.2),
-        ratio: tuple[float, float] = (0.5, 2.0),
-        *,
-        probability: float = 0.5,
-    ) -> None:
-        super().__init__(probability=probability)
-        self.area = area
-        self.ratio = ratio
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         height, width = image.shape[:2]

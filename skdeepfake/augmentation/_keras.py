@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from .._keras._trust import check_description
 from ._base import BaseAugmentation, Images
 
 
+@dataclass(repr=False, eq=False)
 class KerasAugmentation(BaseAugmentation):
     """Apply Keras layers to images, in training mode.
 
@@ -21,8 +23,7 @@ class KerasAugmentation(BaseAugmentation):
     layers : keras.Layer, or list or tuple of keras.Layer
         Layers that map images of 0 to 255 and of shape (n, height, width, 3) to images
         of the same shape, one after the other. A `keras.Sequential` stands for its
-        layers. They are not changed: layers with a `seed` are copied for each call with
-        a seed drawn from its random state, and so are layers with weights.
+        layers. Layers with a `seed` or with weights are copied for each call.
     probability : float, default=1.0
         Share of the images that the layers are applied to.
 
@@ -39,10 +40,9 @@ class KerasAugmentation(BaseAugmentation):
 
     Notes
     -----
-    Results are rounded and clipped to 0 to 255. The layers run on Keras' backend, and
-    are not compiled. :func:`skdeepfake.persistence.save` writes Keras' own layers that
-    flip, rotate, translate, zoom or change brightness and contrast; for others, their
-    names are required in `trusted`.
+    Results are rounded and clipped to 0 to 255. The layers run on Keras' backend, not
+    compiled. :func:`skdeepfake.persistence.save` writes Keras' own layers that flip,
+    rotate, translate, zoom or change brightness and contrast; name others in `trusted`.
 
     Examples
     --------
@@ -54,14 +54,14 @@ class KerasAugmentation(BaseAugmentation):
     array([50, 50, 50], dtype=uint8)
     """
 
+    layers: Any
+    _: KW_ONLY
+    probability: float = 1.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "layers": "no_validation",  # type: ignore[dict-item]
     }
-
-    def __init__(self, layers: Any, *, probability: float = 1.0) -> None:
-        super().__init__(probability=probability)
-        self.layers = layers
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -96,8 +96,7 @@ class KerasAugmentation(BaseAugmentation):
         changed = ops.convert_to_numpy(x)
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
-    # Networks are described as Keras describes them, with their weights: a layer
-    # itself cannot be saved without pickling code.
+    # A layer itself cannot be saved without pickling code: Keras describes it.
 
     def __getstate__(self) -> dict[str, Any]:
         import keras

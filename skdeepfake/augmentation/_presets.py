@@ -53,12 +53,10 @@ def make_preset(name: str) -> list[BaseAugmentation]:
         Name of the preset:
 
         - "flip" flips half of the images horizontally.
-        - "light" also rotates, scales and shifts half of them slightly, and changes the
-          colors of half of them slightly.
+        - "light" also rotates, scales, shifts and recolors half of them each, slightly.
         - "strong" does more of that, and each of these to half of the images:
           downscaling, blur, noise and JPEG. It erases a part of one in four.
-        - "video" is "strong", followed by H.264 for half of the images. It takes
-          several times as long.
+        - "video" is "strong" and H.264 for half of the images, several times slower.
 
     Returns
     -------

@@ -19,8 +19,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     """Combine several data sets, with groups that hold for all of them.
 
     Groups are numbered anew, so that two sets share none unless they share a file, as
-    DeeperForensics and FaceForensics++ do. A shared file is kept once per set, in one
-    group, so that a split by group keeps its copies on one side.
+    DeeperForensics and FaceForensics++ do. A shared file is kept once per set.
 
     Parameters
     ----------
@@ -41,8 +40,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         groups : ndarray of int, shape (n_videos,)
             Number of each video's group among all sets.
         split : ndarray of object, shape (n_videos,), or None
-            Name of the list that the video is in within its set, or None. None instead
-            of an array if no set has lists.
+            Name of the video's list within its set, or None. None if no set has lists.
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
             All columns that any of the sets has, None where a set does not have it,
             and one more, `dataset`: the name of the set. A DataFrame if that of any
@@ -53,8 +51,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     TypeError
         If `datasets` is no mapping of names.
     ValueError
-        If there is no set, a set lacks something or was combined already, or sets
-        differ in `target_names`.
+        If there is no set, or one is incomplete, combined, or of other `target_names`.
 
     Warns
     -----
@@ -67,8 +64,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
 
     Notes
     -----
-    Files are compared by path and inode. Use :func:`~skdeepfake.leakage.leakage_report`
-    to find copies under other names.
+    Files are compared by path and inode; :mod:`~skdeepfake.leakage` finds copies.
 
     ``details["target"]`` is the identity within its own set. Prefix it with the name of
     the set to use :class:`~skdeepfake.model_selection.IdentityKFold` on several sets.
@@ -77,19 +73,11 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     --------
     >>> from sklearn.utils import Bunch
     >>> from skdeepfake.datasets import combine_datasets
-    >>> ff = Bunch(
-    ...     data=["ff/000.mp4", "ff/001.mp4", "ff/000_003.mp4"],
-    ...     target=[0, 0, 1],
-    ...     target_names=["real", "fake"],
-    ...     groups=[0, 1, 0],
-    ... )
-    >>> deeper = Bunch(
-    ...     data=["ff/000.mp4", "deeper/000_M101.mp4", "deeper/007_W002.mp4"],
-    ...     target=[0, 1, 1],
-    ...     target_names=["real", "fake"],
-    ...     groups=[0, 0, 1],
-    ... )
-    >>> both = combine_datasets({"ff": ff, "deeper": deeper})
+    >>> names, classes = ["ff/0.mp4", "ff/1.mp4", "ff/0_3.mp4"], ["real", "fake"]
+    >>> ff = Bunch(data=names, target=[0, 0, 1], target_names=classes, groups=[0, 1, 0])
+    >>> names = ["ff/0.mp4", "df/0_M101.mp4", "df/7_W002.mp4"]
+    >>> df = Bunch(data=names, target=[0, 1, 1], target_names=classes, groups=[0, 0, 1])
+    >>> both = combine_datasets({"ff": ff, "deeper": df})
     >>> both.groups
     array([0, 1, 0, 0, 0, 2])
     >>> both.details["dataset"].tolist()

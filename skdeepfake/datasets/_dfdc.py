@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import csv
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
 
 from .._video_lists import parse_json
 from ..exceptions import DatasetError
-from ._listing import check_root
 from ._records import (
     FAKE,
     REAL,
     DatasetIssues,
     Video,
     as_bunch,
+    check_root,
     list_videos,
     stem,
     with_loader_docs,
@@ -28,8 +27,7 @@ METADATA = "metadata.json"
 LABELS = "labels.csv"
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """What a file of labels says of one video."""
 
     label: int
@@ -41,30 +39,15 @@ class _Entry:
 def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """List the videos of the DeepFake Detection Challenge (DFDC) [1]_.
 
-    Each part, a folder such as `dfdc_train_part_0`, holds videos and a
-    ``metadata.json`` with label, split and original of each. The test set has a
-    ``labels.csv`` instead, with the columns `filename` and `label`, where 1 means
-    fake; its videos may be in a sub-folder `videos`.
+    Each part, such as `dfdc_train_part_0`, holds videos and a ``metadata.json`` with
+    label, split and original of each. The test set has a ``labels.csv`` instead, with
+    the columns `filename` and `label` (1 is fake), and perhaps a sub-folder `videos`.
 
     Parameters
     ----------
     root : str or os.PathLike
         A folder of parts, or one part.
-    {{as_frame}}
-
-    Returns
-    -------
-    {{bunch}}
-
-    Raises
-    ------
-    DatasetError
-        If there is no part, a part has no video or none with a label, or a file of
-        labels cannot be read or says something else than real and fake.
-
-    Warns
-    -----
-    {{odd}}
+    {{results_and_errors}}
 
     See Also
     --------
@@ -73,10 +56,9 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     Notes
     -----
     The data set says which video a fake was made of, not who was put into it, nor who
-    is in an original. A group is an original with its fakes, and the same actor may be
-    in several groups. ``details["target"]`` is the name of the original, and
-    ``details["source"]`` is None. Of the videos in a ``labels.csv`` not even the
-    original is known: each is a group alone.
+    is in an original. A group is an original with its fakes, and an actor may be in
+    several. ``details["target"]`` is the name of the original, ``details["source"]``
+    None. Videos in a ``labels.csv`` are a group each: their original is not known.
 
     `split` is what ``metadata.json`` says, ``"train"`` in all published parts.
 
@@ -122,20 +104,17 @@ def _videos_of_part(part: Path, issues: DatasetIssues) -> list[Video]:
         [path for path in paths if stem(path) not in entries],
         "they are left out",
     )
-    videos = []
-    for path in paths:
-        name = stem(path)
-        if name in entries:
-            entry = entries[name]
-            videos.append(
-                Video(
-                    path=path,
-                    label=entry.label,
-                    target=entry.original or name,
-                    original=entry.original,
-                    split=entry.split,
-                )
-            )
+    videos = [
+        Video(
+            path=path,
+            label=entry.label,
+            target=entry.original or stem(path),
+            original=entry.original,
+            split=entry.split,
+        )
+        for path in paths
+        if (entry := entries.get(stem(path)))
+    ]
     if not videos:
         raise DatasetError(
             f"no label is given for any of the {len(paths)} videos in {str(folder)!r}; "
@@ -216,9 +195,7 @@ def _label(value: Any, labels: dict[str, int], name: str, path: Path) -> int:
 
 def _check_originals(videos: list[Video], issues: DatasetIssues) -> None:
     """Note what only becomes known of all parts together."""
-    by_name: dict[str, Video] = {}
-    for video in videos:
-        by_name.setdefault(video.name, video)
+    by_name = {video.name: video for video in videos[::-1]}  # the first of a name
     issues.odd(
         "names that are in two places",
         [v.path for v in videos if by_name[v.name] is not v],

@@ -1,10 +1,12 @@
-"""Videos in one folder a class."""
+"""Videos in folders of one's own, and in those of the paper."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Hashable
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,48 +14,53 @@ from sklearn.utils import Bunch
 
 from .._groups import encode
 from ..exceptions import DatasetError
-from ._listing import TARGET_NAMES, check_root, videos_in
+from ._records import (
+    FAKE,
+    REAL,
+    TARGET_NAMES,
+    DatasetIssues,
+    Video,
+    as_bunch,
+    check_root,
+    list_videos,
+    named_videos,
+    stem,
+    videos_in,
+    with_loader_docs,
+)
+
+_COLUMNS = {"original", "method", "compression"}
+_N_CHARACTERS = 3
 
 Group = str | re.Pattern[str] | Callable[[str], Hashable] | None
 
 
+@with_loader_docs
 def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     r"""List the videos of a folder with one sub-folder a class.
 
-    ``root/real/*`` are real and ``root/fake/*`` are fake. Files of other kinds and
-    hidden files are passed over; the videos are not opened.
+    ``root/real/*`` are real, ``root/fake/*`` fake. Other files are ignored.
 
     Parameters
     ----------
     root : str or os.PathLike
         The folder that holds `real` and `fake`.
     group : str, re.Pattern, callable or None, default=None
-        What tells which videos belong together, so that no cross-validation
-        should part them. A pattern is searched in the name of the file: its first
-        group, or what it matches as a whole, names the group of the video. A
-        callable gets the path and gives any hashable. None makes each video its
-        own group. ``group=r"^.{3}"`` pairs a fake with its original by the first
-        three characters, as the paper names them.
+        Which videos belong together and must not be split. A pattern is searched in the
+        name of the file: its first group, or the whole match, names the group. A
+        callable maps the path to any hashable. None makes each video its own group.
+        ``group=r"^.{3}"`` pairs a fake with its original as the paper names them.
 
     Returns
     -------
-    :class:`~sklearn.utils.Bunch`
-        The data set, with these attributes:
-
-        data : ndarray of str, shape (n_videos,)
-            Paths, the real ones first, each class sorted by name.
-        target : ndarray of int, shape (n_videos,)
-            0 for real, 1 for fake.
-        target_names : list of str
-            ``["real", "fake"]``.
+    {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
             Number of each video's group.
 
     Raises
     ------
     DatasetError
-        If the root or a class's folder is missing, a class has no video, or the
-        pattern does not match a name.
+        If a folder is missing or has no video, or a name does not match the pattern.
 
     See Also
     --------
@@ -88,6 +95,156 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     )
 
 
+@with_loader_docs
+def load_named_videos(
+    root: str | os.PathLike[str],
+    parts: Iterable[Mapping[str, Any]],
+    *,
+    as_frame: bool = False,
+) -> Bunch:
+    """List the videos of folders by what their names say of the people in them.
+
+    It is what a loader of your own data set calls.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        The folder that holds all others.
+    parts : iterable of dict
+        One per folder, with the keys `folder` (relative to `root`), `label` (0 for
+        real, 1 for fake) and `pattern`: a regular expression for names without
+        extension, whose groups `target` and `source` are identities. Optional are
+        `original`, a template of the name of the original, filled by the groups, and
+        `method` and `compression`.
+    {{results_and_errors}}
+
+    See Also
+    --------
+    load_videos : Folders `real` and `fake`, with groups by a pattern.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skdeepfake.datasets import load_named_videos
+    >>> swap = r"(?P<target>[a-z]+)_(?P<source>[a-z]+)"
+    >>> parts = [
+    ...     {"folder": "real", "label": 0, "pattern": "(?P<target>[a-z]+)"},
+    ...     {"folder": "swaps", "label": 1, "pattern": swap, "original": "{target}"},
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ["real/anna.mp4", "real/carla.mp4", "swaps/anna_bert.mp4"]:
+    ...         Path(folder, name).parent.mkdir(exist_ok=True)
+    ...         Path(folder, name).touch()
+    ...     videos = load_named_videos(folder, parts)
+    >>> videos.target.tolist(), videos.groups.tolist()
+    ([0, 0, 1], [0, 1, 0])
+    """
+    root = check_root(root, "the folders of `parts`")
+    issues = DatasetIssues()
+    videos: list[Video] = []
+    for part in parts:
+        missing = {"folder", "label", "pattern"} - part.keys()
+        unknown = part.keys() - {"folder", "label", "pattern"} - _COLUMNS
+        if missing or unknown:
+            wrong = f"lacks {sorted(missing)}" if missing else f"has {sorted(unknown)}"
+            raise ValueError(
+                f"the part {dict(part)} {wrong}; a part has the keys folder, label and "
+                f"pattern, and may have {', '.join(sorted(_COLUMNS))}"
+            )
+        videos += named_videos(
+            root / part["folder"],
+            part["pattern"],
+            part["pattern"],
+            issues,
+            expected=f"the videos of {part['folder']!r}",
+            label=part["label"],
+            **{name: part[name] for name in _COLUMNS & part.keys()},
+        )
+    return as_bunch(videos, issues, root, as_frame=as_frame)
+
+
+@with_loader_docs
+def load_paper_folders(
+    root: str | os.PathLike[str], *, as_frame: bool = False
+) -> Bunch:
+    """List the videos of `Original` and `Manipulated`, the paper's own folders [1]_.
+
+    The first three characters of a name pair a fake with its original:
+    ``Manipulated/000.mp4`` or ``000_M101.mp4`` was made of ``Original/000.mp4``.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        The folder that holds `Original` and `Manipulated`. Their sub-folders are not
+        read: the paper's code writes trimmed copies of both to
+        ``Manipulated/Trimmed``, where real and fake cannot be told apart.
+    {{results_and_errors}}
+
+    See Also
+    --------
+    load_deeperforensics : The same videos as they were published.
+    load_videos : Any folders `real` and `fake`.
+
+    Notes
+    -----
+    Names that the paper's code has cut to three characters do not tell the source, so
+    that one face may be in several groups. Where names are complete, groups are by
+    source, too. There is no official split; the paper splits frames at random.
+
+    References
+    ----------
+    .. [1] The paper's section 4.1, and the code in its appendix 7.1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skdeepfake.datasets import load_paper_folders
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ["Original/000.mp4", "Manipulated/000_M101.mp4"]:
+    ...         Path(folder, name).parent.mkdir()
+    ...         Path(folder, name).touch()  # a video, say
+    ...     videos = load_paper_folders(folder)
+    >>> videos.target, videos.groups
+    (array([0, 1]), array([0, 0]))
+    >>> videos.details["source"]
+    array([None, 'M101'], dtype=object)
+    """
+    root = check_root(root, "the sub-folders Original and Manipulated")
+    issues = DatasetIssues()
+    originals = list_videos(root / "Original", "the real videos", issues)
+    fakes = list_videos(root / "Manipulated", "the fakes", issues)
+    by_prefix: defaultdict[str, list[str]] = defaultdict(list)
+    for path in originals:
+        by_prefix[_prefix(path)].append(path)
+    issues.odd(
+        f"originals whose first {_N_CHARACTERS} characters are those of another one",
+        [path for paths in by_prefix.values() for path in paths if len(paths) > 1],
+        "they are in one group",
+    )
+    videos = [Video(path=p, label=REAL, target=_prefix(p)) for p in originals]
+    for path in fakes:
+        prefix = _prefix(path)
+        source = re.fullmatch(r"_([A-Za-z]?\d+)", stem(path)[_N_CHARACTERS:])
+        paired = by_prefix.get(prefix)
+        videos.append(
+            Video(
+                path=path,
+                label=FAKE,
+                target=prefix,
+                source=source[1] if source else None,
+                original=stem(paired[0]) if paired else prefix,
+            )
+        )
+    targets = {video.target for video in videos if video.label == FAKE}
+    issues.missing(
+        "originals without a manipulated video",
+        [path for p, paths in by_prefix.items() if p not in targets for path in paths],
+    )
+    return as_bunch(videos, issues, root, as_frame=as_frame)
+
+
 def _groups(paths: list[str], group: Group) -> NDArray[np.intp]:
     if group is None:
         return np.arange(len(paths))
@@ -105,3 +262,13 @@ def _matched(pattern: re.Pattern[str], path: str) -> str:
             f"group={pattern.pattern!r} does not match the name of {path!r}"
         )
     return match.group(1) if pattern.groups else match.group()
+
+
+def _prefix(path: str) -> str:
+    prefix = stem(path)[:_N_CHARACTERS]
+    if len(prefix) < _N_CHARACTERS:
+        raise DatasetError(
+            f"the name of {path!r} is too short: its first {_N_CHARACTERS} characters "
+            "say which videos belong together"
+        )
+    return prefix

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from ..synthesis._recipe import draw_recipe
 
-# Where the face lies in `skimage.data.astronaut()`, in pixels of that picture:
-# the box that dlib finds there is 87 pixels wide.
+# Where dlib finds the face in `skimage.data.astronaut()`, in pixels.
 _FACE_CENTER = np.array([222.0, 127.0])
 _FACE_WIDTH = 87.0
 # The square around the face that expressions and manipulations deform.

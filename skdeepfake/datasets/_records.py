@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from .._docs import shared_docs
 from .._groups import connected_groups, format_examples
 from .._pandas import import_pandas
 from ..exceptions import DatasetError, DatasetWarning, MissingVideosWarning
-from ._listing import TARGET_NAMES, videos_in
 
+VIDEO_EXTENSIONS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+TARGET_NAMES = ("real", "fake")
 REAL, FAKE = range(len(TARGET_NAMES))
 
 
@@ -74,10 +75,38 @@ def stem(path: str | os.PathLike[str]) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def check_root(root: str | os.PathLike[str], expected: str) -> Path:
+    """Raise if the root is no folder; say what it should hold."""
+    root = Path(root)
+    if not root.is_dir():
+        found = "is a file" if root.exists() else "does not exist"
+        raise DatasetError(f"{str(root)!r} {found}; expected a folder with {expected}")
+    return root
+
+
+def videos_in(folder: Path, expected: str) -> list[str]:
+    """List the videos of a folder by name; no folder and no video are errors."""
+    if not folder.is_dir():
+        raise DatasetError(f"{str(folder)!r} is not a folder; expected {expected}")
+    videos = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in VIDEO_EXTENSIONS and not path.name.startswith(".")
+    )
+    if not videos:
+        raise DatasetError(
+            f"No video in {str(folder)!r}; looked for files ending in "
+            f"{', '.join(VIDEO_EXTENSIONS)}"
+        )
+    return [str(path) for path in videos]
+
+
 def list_videos(folder: Path, expected: str, issues: DatasetIssues) -> list[str]:
-    """List the videos of a folder; no folder and no video are errors."""
+    """List the videos of a folder, and note those of one name."""
     paths = videos_in(folder, expected)
-    issues.odd("videos of one name, which differ by extension alone", _doubled(paths))
+    counts = Counter(map(stem, paths))
+    doubled = [path for path in paths if counts[stem(path)] > 1]
+    issues.odd("videos of one name, which differ by extension alone", doubled)
     return paths
 
 
@@ -85,20 +114,23 @@ def named_videos(
     folder: Path,
     pattern: str,
     example: str,
-    expected: str,
     issues: DatasetIssues,
     *,
-    label: int,
+    expected: str | None = None,
+    label: int = REAL,
     original: str | None = None,
-    **columns: str | None,
+    method: str | None = None,
+    compression: str | None = None,
 ) -> list[Video]:
     """List the videos of a folder with what their names say.
 
     The groups `target` and `source` of the pattern are identities, and all groups fill
-    the template `original`. A video whose name says nothing is left out, with an
-    issue: without an identity, no split could keep it apart from the other videos of
-    the same people.
+    the template `original`. A video whose name does not match is left out, with an
+    issue: no split could keep it apart from other videos of the same people.
     """
+    if expected is None:
+        expected = f"the {method} fakes" if method else "the real videos"
+        expected += f" in compression {compression!r}" if compression else ""
     matches = [
         (path, re.fullmatch(pattern, stem(path)))
         for path in list_videos(folder, expected, issues)
@@ -121,7 +153,8 @@ def named_videos(
             target=parts["target"],
             source=parts.get("source"),
             original=original.format(**parts) if original else None,
-            **columns,
+            method=method,
+            compression=compression,
         )
         for path, parts in named
     ]
@@ -155,7 +188,6 @@ def fakes_of_pairs(
             folder,
             pattern,
             example,
-            f"the {method} fakes",
             issues,
             label=FAKE,
             original="{target}",
@@ -185,8 +217,7 @@ def as_bunch(
         [v.path for v in videos if v.original and v.original not in originals],
     )
     issues.warn(root, stacklevel=3)
-    # Numbered before some are chosen, so that the training and the test set of two
-    # calls have the same numbers.
+    # Before some are chosen, so that the sets of two calls have the same numbers.
     groups = connected_groups(
         [[v.target, v.source] if v.source else [v.target] for v in videos]
     )
@@ -214,13 +245,7 @@ def as_bunch(
     )
 
 
-with_loader_docs = shared_docs(
-    {
-        "as_frame": """\
-as_frame : bool, default=False
-    Give `details` as a DataFrame, which needs pandas.
-""",
-        "bunch": """\
+_BUNCH_OF_FOLDERS = """\
 :class:`~sklearn.utils.Bunch`
     The data set, with these attributes:
 
@@ -230,13 +255,23 @@ as_frame : bool, default=False
         0 for real, 1 for fake.
     target_names : list of str
         ``["real", "fake"]``.
+"""
+with_loader_docs = shared_docs(
+    {
+        "bunch_of_folders": _BUNCH_OF_FOLDERS,
+        "results_and_errors": f"""\
+as_frame : bool, default=False
+    Give `details` as a DataFrame, which needs pandas.
+
+Returns
+-------
+{_BUNCH_OF_FOLDERS}\
     groups : ndarray of int, shape (n_videos,)
         Number of each video's group: the connected components over target and
         source identities, so that nobody is in two groups. They are numbers of
         this data set, whatever `split`: those of another set mean other people.
     split : ndarray of object, shape (n_videos,), or None
-        Name of the official list that the video is in, or None. None instead of
-        an array if there is no list.
+        Name of the official list that the video is in, or None. None without lists.
     details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
         What names and lists say, a column each:
 
@@ -249,8 +284,16 @@ as_frame : bool, default=False
         - `split`: as above.
 
         None where nothing is said, as of the source of a real video.
-""",
-        "odd": """\
+
+Raises
+------
+DatasetError
+    If a folder, its videos or a list is missing, or names or lists are wrong.
+ValueError
+    If a parameter has an unknown value.
+
+Warns
+-----
 MissingVideosWarning
     If videos that names or lists speak of, or the lists, are not there.
 DatasetWarning
@@ -258,9 +301,3 @@ DatasetWarning
 """,
     }
 )
-
-
-def _doubled(paths: Sequence[str]) -> list[str]:
-    """Give the paths whose name, without its extension, is that of another too."""
-    counts = Counter(map(stem, paths))
-    return [path for path in paths if counts[stem(path)] > 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 from .._groups import format_examples
 from .._video_lists import VideoList
 from ..exceptions import DatasetError
-from ._records import DatasetIssues, Video
+from ._records import REAL, DatasetIssues, Video
 
 SPLITS = ("train", "val", "test")
+_CELEB_DF_LIST = "List_of_testing_videos.txt"
+_FLAG_OF_REAL = "1"
+_PARTIAL = "a score on part of a list cannot be compared with one on all of it"
 
 
 def check_split(split: str | None, known: Sequence[str] = SPLITS) -> None:
@@ -60,8 +64,7 @@ def with_splits(
 ) -> list[Video]:
     """Give each video the split of its name, if there are lists at all.
 
-    A listed name with an underscore is that of a fake of every method, another one
-    that of an original.
+    A listed name with an underscore is a fake of every method, others are originals.
     """
     videos = [replace(video, split=splits.get(video.name)) for video in videos]
     if not splits:
@@ -81,6 +84,62 @@ def with_splits(
             for method in (methods if "_" in name else [None])
             if (method, name) not in there
         ],
-        "a score on part of a list cannot be compared with one on all of it",
+        _PARTIAL,
     )
     return videos
+
+
+def with_targets(splits: Mapping[str, str]) -> dict[str, str]:
+    """Put each target into the split of the fakes that were made of it."""
+    targets: dict[str, str] = {}
+    for name, split in splits.items():
+        target = name.partition("_")[0]
+        if targets.setdefault(target, split) != split:
+            raise DatasetError(
+                f"the target {target!r} is in two official lists: {targets[target]} "
+                f"and, by {name!r}, {split}; take the lists as they were published"
+            )
+    return {**splits, **targets}
+
+
+def celeb_df_splits(
+    videos: list[Video], root: Path, split: str | None, issues: DatasetIssues
+) -> list[Video]:
+    """Put the listed videos into the test set, all others into the training set."""
+    path = root / _CELEB_DF_LIST
+    if not path.is_file():
+        if split is not None:
+            raise DatasetError(
+                f"split={split!r} needs the official list, but there is no "
+                f"{str(path)!r}"
+            )
+        issues.missing(
+            "official lists that are not there", [str(path)], "no video has a split"
+        )
+        return videos
+    listed, missing = VideoList(path, path.name).find([v.path for v in videos])
+    if split != "train":
+        issues.missing(f"entries of {path.name} that are not there", missing, _PARTIAL)
+    flags = _flags(path)
+    issues.odd(
+        f"entries of {path.name} whose flag, {_FLAG_OF_REAL} for real, contradicts "
+        "their folder",
+        [
+            f"{flags[entry]} {entry}"
+            for number, entry in listed.items()
+            if entry in flags
+            and (flags[entry] == _FLAG_OF_REAL) != (videos[number].label == REAL)
+        ],
+        "the folder counts",
+    )
+    return [
+        replace(video, split="test" if number in listed else "train")
+        for number, video in enumerate(videos)
+    ]
+
+
+def _flags(path: Path) -> dict[str, str]:
+    """Read the flag of each entry that has one; the list has no header."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    matches = (re.fullmatch(r"([01])\s+(\S.*)", line.strip()) for line in lines)
+    return {match[2]: match[1] for match in matches if match}

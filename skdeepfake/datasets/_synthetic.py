@@ -17,13 +17,14 @@ from sklearn.utils.validation import check_scalar
 from tqdm.auto import tqdm
 
 from .._atomic import atomic_path
+from .._validation import check_choice
 from ..exceptions import DatasetError
 from ._recording import Recording, SelfBlend, Swap, load_portrait
+from ._records import with_loader_docs
 
 __all__ = ["make_videos"]
 
-# One thread: x264 decides a little differently for each number of them, and a seed
-# is to give the same frames on every machine.
+# One thread, since x264 depends on their number: the same frames on every machine.
 _ENCODER = ("-preset", "fast", "-crf", "23", "-threads", "1", "-f", "mp4")
 # Names start with three digits, by which a fake is paired with its real clip.
 _MAX_REAL = 1000
@@ -31,6 +32,7 @@ _MIN_SIDE = 96
 _MANIPULATIONS = ("swap", "self_blended")
 
 
+@with_loader_docs
 def make_videos(
     root: str | os.PathLike[str],
     *,
@@ -46,11 +48,9 @@ def make_videos(
     """Render short clips of a moving face, real and manipulated, into a folder.
 
     The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
-    clips replace a data set in demos and tests; a detector trained on them is of no use
-    elsewhere.
+    clips are for demos and tests; a detector trained on them is useless elsewhere.
 
-    1. Each real clip draws its own background, light, noise, camera movement, head
-       movement and expressions.
+    1. Each real clip draws its own background, light, noise, movements and expressions.
     2. Each fake repeats one real clip, with a deformed, recolored and blurred copy of
        the face blended into each frame, or the face blended into itself.
     3. All are encoded alike: H.264, yuv420p, CRF 23, no sound.
@@ -61,13 +61,11 @@ def make_videos(
     Parameters
     ----------
     root : str or os.PathLike
-        Folder to write to. Its subfolders ``real`` and ``fake`` must be empty or
-        missing.
+        Folder to write to. Its ``real`` and ``fake`` must be empty or missing.
     n_real : int, default=12
         Number of real clips, from 1 to 1000.
     n_fake : int, default=12
-        Number of fakes, at least 1. Fewer than real clips use some of these, drawn at
-        random; more use some of them again with other manipulations.
+        Number of fakes, at least 1, each of another real clip as far as possible.
     duration : float, default=2.0
         Length of a clip in seconds.
     fps : float, default=15
@@ -85,36 +83,24 @@ def make_videos(
 
     Returns
     -------
-    bunch : :class:`~sklearn.utils.Bunch`
-        As ``load_videos(root, group=r"^.{3}")`` would return it, with the
-        attributes
-
-        data : ndarray of str of shape (n_real + n_fake,)
-            Paths of the clips: the real ones sorted by name, then the fakes.
-        target : ndarray of shape (n_real + n_fake,), dtype int
-            0 for real, 1 for fake.
-        target_names : list of str
-            ``["real", "fake"]``.
-        groups : ndarray of shape (n_real + n_fake,), dtype int
-            Number of the recording; a fake has that of its real clip.
+    {{bunch_of_folders}}
+        groups : ndarray of int, shape (n_videos,)
+            Number of the real clip, as ``load_videos(root, group=r"^.{3}")`` has it.
 
     Raises
     ------
     DatasetError
-        If `root` is a file, or ``root/real`` or ``root/fake`` is one or already
-        holds something.
+        If `root`, ``root/real`` or ``root/fake`` is a file or already in use.
     ImportError
         If scikit-image is not installed.
     OSError
-        If a clip cannot be encoded or written. The call then leaves no clip
-        behind.
+        If a clip cannot be encoded or written. All clips of the call are removed.
     TypeError, ValueError
         If a parameter has the wrong type or value.
 
     See Also
     --------
     load_videos : Loads the folder again.
-    skdeepfake.synthesis.SelfBlender : Makes fakes of crops, of real videos too.
 
     Examples
     --------
@@ -135,11 +121,7 @@ def make_videos(
         check_scalar(value, name, Real, min_val=0, include_boundaries="neither")
         if not math.isfinite(value):
             raise ValueError(f"{name} must be finite, got {value}.")
-    if manipulation not in _MANIPULATIONS:
-        raise ValueError(
-            f"manipulation must be one of {', '.join(map(repr, _MANIPULATIONS))}, got "
-            f"{manipulation!r}."
-        )
+    check_choice(manipulation, _MANIPULATIONS, "manipulation")
     size = _check_size(size)
     portrait = load_portrait()
     folders = _make_folders(Path(root))

@@ -21,8 +21,7 @@ def evaluate(
 ) -> EvaluationReport:
     """Score a fitted pipeline on videos that it was not fitted on.
 
-    Each video is decoded once. Videos and frames are scored separately. Each figure has
-    an interval over identities and the share of videos with a face.
+    Videos and frames are scored separately, with intervals over identities.
 
     Parameters
     ----------
@@ -35,9 +34,8 @@ def evaluate(
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
     **params : dict
-        Further parameters of :meth:`EvaluationReport.from_predictions`: `groups`,
-        `by`, `threshold`, `max_fprs`, `eps`, `n_bins`, `no_face`, `n_resamples`,
-        `confidence_level` and `random_state`.
+        Further parameters of :meth:`EvaluationReport.from_predictions`, such as
+        `groups`, `by`, `threshold`, `no_face`, `n_resamples` and `random_state`.
 
     Returns
     -------
@@ -47,8 +45,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        If `estimator` is not a classifier of two classes, a parameter is out of its
-        range, the lengths differ, or a class is missing.
+        If there are not two classes, lengths differ, or a parameter is out of range.
 
     Warns
     -----
@@ -57,8 +54,6 @@ def evaluate(
 
     See Also
     --------
-    EvaluationReport.from_predictions : The same from scores, such as those of
-        :func:`~sklearn.model_selection.cross_val_predict`.
     robustness_curve : The same pipeline on distorted videos.
 
     Examples

@@ -7,11 +7,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .._drawing import BLUE, check_matplotlib, make_axes
+from .._drawing import BLUE, check_matplotlib, make_axes, with_display_docs
 from .._predictions import positive_column, predict_with_frames
 from ..metrics import ReliabilityCurve, expected_calibration_error, reliability_curve
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class ReliabilityDisplay:
     """Calibration curve with the number of samples at each point.
@@ -30,8 +31,7 @@ class ReliabilityDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     ax_ : matplotlib.axes.Axes
         Its axes, after ``plot``.
     line_ : matplotlib.lines.Line2D
@@ -85,13 +85,7 @@ class ReliabilityDisplay:
             Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
         name : str or None, default=None
             Name of the curve, for the legend.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
@@ -156,10 +150,7 @@ class ReliabilityDisplay:
         show_counts : bool, default=True
             Write the number of samples at each point.
 
-        Returns
-        -------
-        ReliabilityDisplay
-            The display itself.
+        {{returns_itself}}
         """
         self.ax_ = ax = make_axes("ReliabilityDisplay.plot", ax, (4.6, 4.4))
         self.figure_ = ax.figure
@@ -175,16 +166,10 @@ class ReliabilityDisplay:
         # For the legend: a marker of one size.
         ax.plot([], [], color=color, marker=marker, label=label)
         for x, y, n in zip(*self.curve, strict=True) if show_counts else ():
-            ax.annotate(
-                str(n),
-                (x, y),
-                xytext=(0, -9 if y > 0.9 else 9),
-                textcoords="offset points",
-                ha="center",
-                va="top" if y > 0.9 else "bottom",
-                fontsize="x-small",
-                color=color,
-            )
+            shift, side = (-9, "top") if y > 0.9 else (9, "bottom")
+            place = {"textcoords": "offset points", "ha": "center", "va": side}
+            style = {"fontsize": "x-small", "color": color}
+            ax.annotate(str(n), (x, y), (0, shift), **place, **style)
         ax.set(
             xlim=(-0.03, 1.03),
             ylim=(-0.03, 1.03),

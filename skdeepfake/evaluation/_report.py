@@ -23,18 +23,9 @@ from .._atomic import write_atomically
 from .._json import plain
 from .._pandas import import_pandas
 from .._scores import PosLabel, check_scored
-from ._measures import compute_rows
-from ._page import render_page
-from ._samples import (
-    ALL,
-    Covered,
-    Scores,
-    check_faces,
-    find_kinds,
-    make_levels,
-    measure_coverage,
-)
-from ._text import render_text
+from . import _measures
+from ._measures import ALL, Covered, Scores
+from ._rendering import render_page, render_text
 
 _CONSTRAINTS: dict[str, list[Any]] = {
     "threshold": [Interval(Real, 0, 1, closed="both")],
@@ -52,23 +43,19 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 class EvaluationReport:
     """Metrics of a detector, with intervals and the share of videos with a face.
 
-    :func:`evaluate` computes it from a pipeline, :meth:`from_predictions` from scores.
-    Print it, or write it by `to_html` or `to_json`.
+    :func:`evaluate` computes it. Print it, or write it by `to_html` or `to_json`.
 
     Attributes
     ----------
     rows : list of dict
         One per figure: `subset` ("all", or a kind of fakes against all real videos),
         `level` ("videos" or "frames"), `measure`, `estimate`, the limits `low` and
-        `high` of its interval (NaN without one), the numbers of samples `n_real` and
-        `n_fake` and of groups `n_groups`, the shares `videos_with_face` and
-        `frames_with_face`, and a `note`.
+        `high` (NaN without an interval), the numbers `n_real`, `n_fake` and `n_groups`,
+        the shares `videos_with_face` and `frames_with_face`, and a `note`.
     coverage : dict of str to Covered
-        Number of videos, and shares of the videos and frames with a face: for all, for
-        the real videos, for the fakes, and for each kind of fakes.
+        Number of videos, and shares with a face: all, real, fake, and each kind.
     scores : dict of str to Scores
-        The samples for "videos" and, if each video has several, for "frames": named
-        tuples of `y_true`, `y_score`, `group` and `video`.
+        `y_true`, `y_score`, `group`, `video` of "videos" and, if several, "frames".
     settings : dict
         The parameters.
     names : list of str
@@ -76,14 +63,12 @@ class EvaluationReport:
 
     See Also
     --------
-    evaluate : Compute the report of a fitted pipeline.
     EvaluationDisplay : Draw it.
 
     Notes
     -----
-    The score of a video without a face is the class prior, unless
-    ``no_face="leave_out"``: compare reports with the same `no_face` only. Intervals are
-    those of :func:`~skdeepfake.metrics.group_bootstrap`.
+    The score of a video without a face is the class prior, unless it is left out.
+    Intervals are those of :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
     --------
@@ -136,15 +121,12 @@ class EvaluationReport:
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
             Frames with a face; None takes it from `frame_proba`.
         aggregation : str, default=None
-            How the score of a video is computed from its frames, such as "mean", for
-            the record.
+            How frame scores become that of a video, for the record: "mean".
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, over which intervals are computed. None treats
-            videos as independent, which makes intervals too narrow if people or
-            originals occur in several.
+            Identity of each video, over which intervals are computed. None makes them
+            too narrow if people or originals occur in several videos.
         by : array-like of shape (n_videos,), default=None
-            Kind of each fake, such as ``bunch.details["method"]``: each kind is scored
-            against all real videos, too. Not used for real videos.
+            Kind of each fake, such as ``details["method"]``, also scored by itself.
         names : sequence of str, default=None
             Names of the videos; None numbers them.
         threshold : float, default=0.5
@@ -175,8 +157,7 @@ class EvaluationReport:
         Raises
         ------
         ValueError
-            If the lengths differ, a parameter is out of its range, a probability is NaN
-            or not between 0 and 1, or a class is missing.
+            If lengths differ, a class is missing, or a value is out of its range.
         """
         settings: dict[str, Any] = {
             "threshold": threshold,
@@ -199,16 +180,16 @@ class EvaluationReport:
         scored = check_scored(y_true, y_score, pos_label, None, is_probability=True)
         n_videos, is_fake = len(scored.score), scored.is_positive
         frames = None if frame_proba is None else np.asarray(frame_proba, dtype=float)
-        faces, kept = check_faces(frames, has_face, n_videos, no_face)
+        faces, kept = _measures.check_faces(frames, has_face, n_videos, no_face)
         group = np.arange(n_videos) if groups is None else column_or_1d(groups)
-        levels = make_levels(scored.score, is_fake, group, frames, kept)
+        levels = _measures.make_levels(scored.score, is_fake, group, frames, kept)
         everything = np.ones(n_videos, dtype=bool)
-        kinds = find_kinds(is_fake, by)
+        kinds = _measures.find_kinds(is_fake, by)
         parts = {ALL: everything, "real": ~is_fake, "fake": is_fake, **kinds}
-        rows = []
+        rows, measure = [], _measures.measure_coverage
         for subset, fakes in {ALL: everything, **kinds}.items():
             videos = fakes | ~is_fake
-            _, *shares = measure_coverage(faces, videos)
+            _, *shares = measure(faces, videos)
             with_face = dict(zip(Covered._fields[1:], shares, strict=True))
             for level, all_samples in levels.items():
                 samples = all_samples.select(videos)
@@ -218,13 +199,13 @@ class EvaluationReport:
                         f"({subset}): there is nothing to score"
                     )
                 place = {"subset": subset, "level": level}
-                for row in compute_rows(samples, settings):
+                for row in _measures.compute_rows(samples, settings):
                     rows.append({**place, **row, **with_face})
         if aggregation:
             settings = {"aggregation": aggregation, **settings}
         return cls(
             rows=rows,
-            coverage={k: measure_coverage(faces, part) for k, part in parts.items()},
+            coverage={k: measure(faces, part) for k, part in parts.items()},
             scores=levels,
             settings=settings,
             names=[str(i) for i in range(n_videos)] if names is None else [*names],
@@ -270,17 +251,12 @@ class EvaluationReport:
         return found[0]
 
     def to_frame(self) -> Any:
-        """Return the figures as a table.
+        """Return the figures as a table, which needs pandas.
 
         Returns
         -------
         pandas.DataFrame
             A row per figure, with the keys of `rows` as columns.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
         """
         pandas = import_pandas("to_frame", "rows holds the same as dicts")
         return pandas.DataFrame(self.rows)
@@ -324,11 +300,6 @@ class EvaluationReport:
         -------
         str
             JSON, with null if a value is not known.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
         """
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         return _written(text, path)
@@ -349,11 +320,6 @@ class EvaluationReport:
         -------
         str
             HTML.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
         """
         return _written(render_page(self, title), path)
 

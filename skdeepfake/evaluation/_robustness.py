@@ -58,8 +58,7 @@ class RobustnessCurve:
     scores : ndarray of float, shape (n_distortions, n_levels)
         Scores of the distorted videos.
     clean_coverage : float
-        Share of the frames of the undistorted videos with a face; NaN if no step of the
-        pipeline provides this information.
+        Share of the frames of the undistorted videos with a face; NaN if not known.
     coverage : ndarray of float, shape (n_distortions, n_levels)
         The same for the distorted videos.
     clean_proba : ndarray of float, shape (n_videos,)
@@ -115,8 +114,7 @@ class RobustnessCurve:
         Returns
         -------
         dict of str to value
-            All attributes except the probabilities, arrays as lists, with None instead
-            of NaN; and `n_videos`.
+            All attributes but the probabilities, and `n_videos`; None instead of NaN.
         """
         record = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -126,18 +124,13 @@ class RobustnessCurve:
         return plain({**record, "n_videos": len(self.clean_proba)})
 
     def to_frame(self) -> Any:
-        """Return scores and coverage as a table.
+        """Return scores and coverage as a table, which needs pandas.
 
         Returns
         -------
         pandas.DataFrame
             With the columns `distortion`, `level`, `score` and `coverage`. The first
             row, with the distortion "clean" and level 0, is for the undistorted videos.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same")
         n_levels = len(self.levels)
@@ -188,16 +181,14 @@ def robustness_curve(
     """Score a fitted pipeline on distorted videos.
 
     Videos are sampled once. Their frames are scored undistorted and with each
-    distortion, which a :class:`~skdeepfake.perturbations.VideoPerturber` applies after
-    the sampler to real videos and fakes alike. The share of frames with a face is
-    reported with each score, since a detector ignores the other frames, and a score
+    distortion, applied by a :class:`~skdeepfake.perturbations.VideoPerturber` to real
+    videos and fakes alike. The share of frames with a face is reported, since a score
     may be high because difficult frames are missing.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        Fitted, with a step named ``"sampler"`` and a classifier of two classes at its
-        end. It is not changed.
+        Fitted, with a step ``"sampler"`` and a classifier of two classes. Not changed.
     X : array-like of shape (n_videos,)
         Paths of videos that it was not fitted on.
     y : array-like of shape (n_videos,)
@@ -212,8 +203,7 @@ def robustness_curve(
         The frames in which faces are searched, distorted or not.
     metric : {"roc_auc", "average_precision", "equal_error_rate"} or callable, \
 default="roc_auc"
-        The score. A callable gets ``(y_true, y_score)``, with labels of 1 for the
-        positive class and 0 for the other, and returns a number.
+        The score. A callable gets ``(y_true, y_score)``, labels of 1 and 0.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
     cache_dir : str, os.PathLike or None, default=None
@@ -231,12 +221,10 @@ default="roc_auc"
     Raises
     ------
     ValueError
-        If the pipeline has no step named ``"sampler"`` or does not end in a classifier
-        of two classes, `distortions` or `levels` are empty or unknown, `y` does not
-        have both classes, or the lengths differ.
+        If the pipeline has no step ``"sampler"`` or no classifier of two classes at its
+        end, `distortions` or `levels` are unknown or none, or `y` lacks a class.
     VideoReadError
-        If a video cannot be read or compressed, unless the sampler has
-        ``on_error="skip"``.
+        If a video cannot be read or compressed, without ``on_error="skip"``.
     NoFaceError
         If a detector with ``no_face="raise"`` gets a video without a face.
 
@@ -252,16 +240,9 @@ default="roc_auc"
 
     Notes
     -----
-    Every video is decoded and searched for faces once per distortion and level, 36
-    times in all, unless the cropper has a cache (`memory`).
+    Videos are decoded 36 times in all, unless the cropper has a cache (`memory`).
 
-    For an interval of a score, pass the probabilities to
-    :func:`~skdeepfake.metrics.group_bootstrap`.
-
-    References
-    ----------
-    Jiang, L., Li, R., Wu, W., Qian, C. and Loy, C. C. (2020). DeeperForensics-1.0: A
-    large-scale dataset for real-world face forgery detection. CVPR.
+    For an interval, pass `proba` to :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
     --------

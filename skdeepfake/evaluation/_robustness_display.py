@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, make_axes
+from .. import _drawing
+from .._drawing import BLUE, GREEN, ORANGE, with_display_docs
 from ..perturbations import DISTORTIONS
 from ._robustness import RobustnessCurve, robustness_curve
 
-# A color, a marker and a dash pattern for each distortion, so that any one of them is
-# enough to identify it. The colors are those of Okabe and Ito without yellow, which is
-# hard to see on white.
+# A color, a marker and a dash pattern for each distortion, each enough to identify it.
+# The colors are those of Okabe and Ito without yellow, which is hard to see on white.
 _STYLES: dict[str, tuple[str, str, Any]] = {
     "CS": (BLUE, "o", "-"),
     "CC": (ORANGE, "s", (0, (5, 1.5))),
@@ -25,12 +26,13 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
 }
 
 
+@with_display_docs
+@dataclass(repr=False, eq=False)
 class RobustnessDisplay:
     """Scores over the levels of distortions, and the share of frames with a face.
 
     A line for each distortion begins at level 0, with the undistorted videos. The panel
-    below shows the share of the frames with a face: where it falls, the score is based
-    on fewer frames.
+    below shows the share of the frames with a face, on which the score is based.
 
     Parameters
     ----------
@@ -39,8 +41,7 @@ class RobustnessDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     ax_ : matplotlib.axes.Axes
         Axes of the scores, after ``plot``.
     coverage_ax_ : matplotlib.axes.Axes or None
@@ -55,19 +56,15 @@ class RobustnessDisplay:
     >>> import numpy as np
     >>> from skdeepfake.evaluation import RobustnessCurve, RobustnessDisplay
     >>> curve = RobustnessCurve(
-    ...     distortions=("GB", "VC"), levels=(1, 5), clean_score=0.9,
-    ...     scores=np.array([[0.85, 0.6], [0.88, 0.7]]), clean_coverage=1.0,
-    ...     coverage=np.array([[1.0, 0.8], [1.0, 0.9]]), clean_proba=np.array([0, 1]),
-    ...     proba=np.zeros((2, 2, 2)), metric="roc_auc", chance=0.5, mode="corrected",
-    ...     boxes="perturbed",
+    ...     ("GB",), (1, 5), 0.9, np.array([[0.85, 0.6]]), 1.0, np.array([[1.0, 0.8]]),
+    ...     np.zeros(40), np.zeros((1, 2, 40)), "roc_auc", 0.5, "corrected", "perturbed"
     ... )
     >>> display = RobustnessDisplay(curve).plot()
     >>> display.ax_.get_ylabel()
     'AUC'
     """
 
-    def __init__(self, curve: RobustnessCurve) -> None:
-        self.curve = curve
+    curve: RobustnessCurve
 
     @classmethod
     def from_estimator(
@@ -98,7 +95,7 @@ class RobustnessDisplay:
         ValueError, VideoReadError
             As in :func:`~skdeepfake.evaluation.robustness_curve`.
         """
-        check_matplotlib("RobustnessDisplay.from_estimator")
+        _drawing.check_matplotlib("RobustnessDisplay.from_estimator")
         return cls(robustness_curve(pipeline, X, y, **params)).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> RobustnessDisplay:
@@ -107,15 +104,11 @@ class RobustnessDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on, whose lower part shows the shares of frames. By default a
-            new figure is made.
+            Axes to draw on, divided for both. By default a new figure is made.
 
-        Returns
-        -------
-        RobustnessDisplay
-            The display itself.
+        {{returns_itself}}
         """
-        ax = make_axes("RobustnessDisplay.plot", ax, (7.2, 5.6))
+        ax = _drawing.make_axes("RobustnessDisplay.plot", ax, (7.2, 5.6))
         curve = self.curve
         self.figure_ = ax.figure
         self.ax_, self.coverage_ax_ = ax, None

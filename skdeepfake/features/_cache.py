@@ -19,10 +19,9 @@ _MEMBER = "features.npy"
 class FeatureCache(ArchiveCache):
     """The cache that ``KerasFeaturizer(memory=...)`` keeps.
 
-    Each video has one file: a zip archive with the features of its faces as a `.npy`,
-    before any pooling. An entry is found by the pixels of the faces, the content of the
-    network and the parameters that change features. It appears when it is whole;
-    several processes and machines may share a cache.
+    Each video has one zip archive with the features of its faces as a `.npy`, before
+    any pooling. An entry is found by the faces, the content of the network and the
+    parameters that change features. Several processes and machines may share a cache.
 
     Parameters
     ----------

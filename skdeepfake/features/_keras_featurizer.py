@@ -7,6 +7,7 @@ import os
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -36,23 +37,19 @@ with_shared_docs = shared_docs(
     pooling : {"avg", "max"} or None, default=None
         None keeps one vector a position; the others make one vector a frame.
     frame_pooling : {"avg"} or None, default=None
-        What becomes of the frames of a video: None keeps them, ``"avg"`` averages
-        over those with a face. With `pooling`, that is one vector a video, which any
-        scikit-learn classifier takes.
+        None keeps the frames of a video, ``"avg"`` averages over those with a face.
+        With `pooling`, that is one vector per video, as any classifier takes it.
 """,
         "running_parameters": """\
     batch_size : int, default=8
         Images that go through the network at once.
     dtype : {"float32", "float16"}, default="float32"
-        Of the result. ``"float16"`` takes half of the memory; the network computes
-        in float32 all the same.
+        Of the result. ``"float16"`` halves the memory; the network computes in float32.
     engine : {"keras", "onnxruntime"}, default="keras"
-        What runs the network. onnxruntime is faster on many CPUs, and gives the same
-        but for 1e-4 of the largest feature. It needs the extra ``onnx`` and Keras on
-        TensorFlow.
+        What runs the network. onnxruntime is faster on many CPUs; features differ by up
+        to 1e-4 of the largest. It needs the extra ``onnx`` and Keras on TensorFlow.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`FeatureCache`, from which features that were computed before
-        are read, whatever the pooling. None keeps nothing.
+        Folder of a :class:`FeatureCache`, whatever the pooling. None keeps nothing.
     random_state : int, default=0
         Seed of random weights (``weights=None``).
     verbose : int, default=0
@@ -63,13 +60,12 @@ with_shared_docs = shared_docs(
 
 
 @with_shared_docs
+@dataclass(repr=False, eq=False)
 class KerasFeaturizer(StatelessTransformer):
     """Compute features of faces by a network that was trained on other pictures.
 
-    1. Each face goes through the network's own preprocessing and through all of its
-       layers but the top.
-    2. The positions of the last feature map, row by row, are a sequence of vectors;
-       `pooling` makes one of them.
+    1. Each face goes through the network's preprocessing and all layers but the top.
+    2. The positions of the last feature map, row by row, are a sequence, or pooled.
     3. A slot without a face does not go through the network: it is all zeros again.
 
     Nothing is learned from the faces. The network is built at the first use and
@@ -88,9 +84,8 @@ class KerasFeaturizer(StatelessTransformer):
         into Keras' folder: Keras scales their input for ``"imagenet"`` alone.
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
-        Whether the images go through the preprocessing that the backbone was trained
-        with. A model or a function gets raw pixels, 0 to 255. A callable takes the
-        pixels as a float tensor and uses `keras.ops` only.
+        Whether to apply the preprocessing that a backbone given by name was trained
+        with. A callable maps the pixels, 0 to 255, as a float tensor by `keras.ops`.
     {{running_parameters}}
 
     See Also
@@ -103,8 +98,7 @@ class KerasFeaturizer(StatelessTransformer):
     ----------
     Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 3.2 and 4.4.
 
-    Güera and Delp, "Deepfake video detection using recurrent neural networks", AVSS
-    2018.
+    Güera and Delp, "Deepfake video detection using recurrent neural networks", 2018.
 
     Examples
     --------
@@ -120,6 +114,19 @@ class KerasFeaturizer(StatelessTransformer):
     (True, False)
     """
 
+    backbone: Any = "resnet50"
+    _: KW_ONLY
+    weights: str | os.PathLike[str] | None = "imagenet"
+    pooling: str | None = None
+    frame_pooling: str | None = None
+    preprocess: bool | Callable[[Any], Any] = True
+    batch_size: int = 8
+    dtype: str = "float32"
+    engine: str = "keras"
+    memory: str | os.PathLike[str] | joblib.Memory | None = None
+    random_state: int = 0
+    verbose: int = 0
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "backbone": [StrOptions(set(BACKBONES)), keras.Model, callable],
         "weights": [str, os.PathLike, None],
@@ -134,33 +141,6 @@ class KerasFeaturizer(StatelessTransformer):
         "verbose": ["verbose"],
     }
 
-    def __init__(
-        self,
-        backbone: Any = "resnet50",
-        *,
-        weights: str | os.PathLike[str] | None = "imagenet",
-        pooling: str | None = None,
-        frame_pooling: str | None = None,
-        preprocess: bool | Callable[[Any], Any] = True,
-        batch_size: int = 8,
-        dtype: str = "float32",
-        engine: str = "keras",
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
-        random_state: int = 0,
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.pooling = pooling
-        self.frame_pooling = frame_pooling
-        self.preprocess = preprocess
-        self.batch_size = batch_size
-        self.dtype = dtype
-        self.engine = engine
-        self.memory = memory
-        self.random_state = random_state
-        self.verbose = verbose
-
     @property
     def image_size(self) -> tuple[int, int] | None:
         """Height and width that the backbone was trained on; None if not by name."""
@@ -174,8 +154,7 @@ class KerasFeaturizer(StatelessTransformer):
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_frames, H, W, 3) or (n_images, H, W, 3)
-            RGB faces, as :class:`~skdeepfake.preprocessing.Resizer` gives them; all
-            zeros where there is none. May be memory-mapped.
+            RGB faces, all zeros where there is none, perhaps memory-mapped.
 
         Returns
         -------
@@ -191,8 +170,7 @@ class KerasFeaturizer(StatelessTransformer):
         CacheError
             If the cache cannot be written. What it holds by then is kept.
         ValueError
-            If X is not such an array, or its images are too small for the backbone,
-            or if a feature is not finite in `dtype`.
+            If X is no such array, its images are too small, or a feature is not finite.
         ImportError
             If `engine` is not installed.
 
@@ -217,8 +195,7 @@ class KerasFeaturizer(StatelessTransformer):
                 f"weights={weights!r} goes with a backbone that is given by name; a "
                 "model, or a function that builds one, brings its own weights"
             )
-        # In Python's own types, as they are part of the cache's keys: a grid of
-        # parameters may hold NumPy's.
+        # In Python's own types, for the keys of the cache: a grid may hold NumPy's.
         return Recipe(
             str(self.backbone) if isinstance(self.backbone, str) else self.backbone,
             None if weights is None else str(weights),

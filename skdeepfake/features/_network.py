@@ -51,8 +51,7 @@ class Recipe(NamedTuple):
 class FeatureNetwork:
     """A backbone with its preprocessing, for images of one size.
 
-    The Keras model is built when it is needed, and not where all features come from
-    a cache.
+    The Keras model is built when needed, not where all features come from a cache.
     """
 
     def __init__(self, recipe: Recipe, frame_shape: tuple[int, ...]) -> None:
@@ -155,8 +154,7 @@ def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any
             if key == "dtype"
             else _numbered(value, numbers, named=key in _NAMED)
             for key, value in part.items()
-            # An address in memory, which Keras gives to parts that it takes for one:
-            # also where a part had the address that another one gets.
+            # An address in memory, which parts may share by chance.
             if key != "shared_object_id"
         }
     if isinstance(part, list):
@@ -171,8 +169,7 @@ def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
     if callable(recipe.preprocess):
         return recipe.preprocess
     if recipe.preprocess and isinstance(recipe.backbone, str):
-        # As a layer, its constants belong to the compiled graph: an exported one would
-        # ask for them as further inputs.
+        # As a layer: an exported graph would take its constants for further inputs.
         return layers.Lambda(BACKBONES[recipe.backbone].preprocess)
     return None
 

@@ -19,8 +19,7 @@ class FrameFeatureUnion(FeatureUnion):
     Parameters
     ----------
     transformer_list : list of (str, transformer) tuples
-        Names and featurizers. They must agree in `pooling` and `frame_pooling` and,
-        without `pooling`, in the number of positions.
+        Names and featurizers, which must agree in pooling and in positions.
     n_jobs : int or None, default=None
         Number of featurizers that run at the same time.
     transformer_weights : dict or None, default=None

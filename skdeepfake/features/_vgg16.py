@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
-
-import joblib
 
 from ._keras_featurizer import KerasFeaturizer, with_shared_docs
 
 
 @with_shared_docs
+@dataclass(repr=False, eq=False)
 class VGG16Featurizer(KerasFeaturizer):
     """Compute the features that the paper's second model learns from: VGG16's.
 
-    A face of 224 x 224 pixels becomes 49 vectors of 512 numbers, the 7 x 7 positions
-    of the last feature map row by row. Other sizes give their own number of positions.
-    This is :class:`KerasFeaturizer` with ``backbone="vgg16"``.
+    A face of 224 x 224 pixels becomes 49 vectors of 512 numbers, the 7 x 7 positions of
+    the last feature map. It is a :class:`KerasFeaturizer` with ``backbone="vgg16"``.
 
     Parameters
     ----------
     weights : str, os.PathLike or None, default="imagenet"
-        ``"imagenet"``, which Keras downloads once; the path of a weights file of
-        VGG16 without its top; or None for random ones.
+        ``"imagenet"``, which Keras downloads; the path of a file; or None for random.
     {{pooling_parameters}}
     preprocess : bool or callable, default=True
-        Whether the images go through ImageNet's own preprocessing: BGR, less the mean
-        color. False gives the network raw RGB pixels, 0 to 255, as the paper's code
-        does but for its order of colors. A callable takes the pixels as a float
-        tensor and uses `keras.ops` only.
+        Whether to apply ImageNet's own preprocessing: BGR, less the mean color. False
+        gives the network raw RGB pixels, 0 to 255, as the paper's code does but for the
+        order of colors. A callable maps float tensors by `keras.ops`.
     {{running_parameters}}
 
     See Also
@@ -38,8 +33,7 @@ class VGG16Featurizer(KerasFeaturizer):
 
     References
     ----------
-    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.4 and appendix
-    7.3.
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.4 and 7.3.
 
     Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
     recognition", ICLR 2015.
@@ -57,36 +51,10 @@ class VGG16Featurizer(KerasFeaturizer):
     (True, False)
     """
 
+    backbone: Any = field(default="vgg16", init=False)
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in KerasFeaturizer._parameter_constraints.items()
         if name != "backbone"
     }
-
-    def __init__(
-        self,
-        *,
-        weights: str | os.PathLike[str] | None = "imagenet",
-        pooling: str | None = None,
-        frame_pooling: str | None = None,
-        preprocess: bool | Callable[[Any], Any] = True,
-        batch_size: int = 8,
-        dtype: str = "float32",
-        engine: str = "keras",
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
-        random_state: int = 0,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            "vgg16",
-            weights=weights,
-            pooling=pooling,
-            frame_pooling=frame_pooling,
-            preprocess=preprocess,
-            batch_size=batch_size,
-            dtype=dtype,
-            engine=engine,
-            memory=memory,
-            random_state=random_state,
-            verbose=verbose,
-        )

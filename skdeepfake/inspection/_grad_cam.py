@@ -16,12 +16,10 @@ from .._validation import validated
 
 
 @validated(
-    {
-        "layer": [Integral, str],
-        "weights": [StrOptions({"channel", "position"})],
-        "normalize": ["boolean"],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    layer=[Integral, str],
+    weights=[StrOptions({"channel", "position"})],
+    normalize=["boolean"],
+    batch_size=[Interval(Integral, 1, None, closed="left"), None],
 )
 def grad_cam(
     estimator: Any,
@@ -43,16 +41,14 @@ def grad_cam(
     Parameters
     ----------
     estimator : detector or Pipeline
-        A fitted detector of images, such as :class:`~skdeepfake.detectors.CNNDetector`,
-        or a pipeline that ends in one.
+        A fitted detector of images, or a pipeline that ends in one.
     X : array-like of shape (n_videos, n_frames, height, width, 3) or \
 (n_images, height, width, 3)
         Faces as in `predict_proba`, or the input of the pipeline, such as paths.
     layer : int or str, default=-1
         Index of a convolution, where -1 is the last, or the name of any layer with an
-        output of shape (images, height, width, channels). A layer of a nested network
-        is named by itself or with its parents: ``"vgg16/block5_conv3"``. Keras changes
-        its default names from fit to fit, so an index is safer.
+        output of shape (images, height, width, channels), perhaps with its parents:
+        ``"vgg16/block5_conv3"``. Keras' default names change from fit to fit.
     class_label : object, default=None
         The class to explain; None is the second of `classes_`, the fakes.
     weights : {"channel", "position"}, default="channel"
@@ -73,8 +69,7 @@ def grad_cam(
     Raises
     ------
     ValueError
-        If `estimator` is not a detector of images, X does not have the form seen in
-        `fit`, or there is no such layer or class.
+        If `estimator` is no detector of such images, or a layer or class is unknown.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
@@ -87,8 +82,7 @@ def grad_cam(
     Notes
     -----
     The maps are as coarse as the layer: with 28 x 28 positions, a face of 224 x 224
-    pixels is resolved in steps of 8. The output of a convolution is taken after its
-    activation, if it has one of its own.
+    pixels is resolved in steps of 8. A convolution includes its own activation.
 
     References
     ----------
@@ -116,8 +110,7 @@ def grad_cam(
     (True, True)
     """
     # Imported here, since it loads Keras, which `overlay` does not need.
-    from ._gradients import pull_back
-    from ._network import find_layer, sign_of_class
+    from ._network import find_layer, pull_back, sign_of_class
 
     run = run_pipeline(estimator, X, keep_faces=False)
     detector, frames = run.detector, run.frames

@@ -1,4 +1,4 @@
-"""Running and searching the layers of a network, up to its logit."""
+"""The layers of a network, their outputs and the gradients of its logits."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from .._keras._compiled import Compute, compiled
 from .._keras._logits import last_layer, logit
 
-# Called with a layer, a function that runs it in inference mode, and its arguments;
-# the result replaces the output of the layer.
+# Called with a layer, a function that runs it, and its arguments; gives its output.
 Visit = Callable[..., Any]
 
 _CONVOLUTIONS = (
@@ -55,8 +54,7 @@ def go_through(network: Any, x: Any, visit: Visit) -> Any:
 def find_layer(network: Any, layer: int | str) -> Any:
     """Find a layer that gives maps of channels, by index or by name.
 
-    An index counts the convolutions, of nested networks too. A name is that of any
-    layer with four axes, with or without those of its parents.
+    An index counts convolutions, nested ones too; a name may begin with its parents.
     """
     maps = {name: found for name, found in _layers(network) if _gives_maps(found)}
     convolutions = [n for n, found in maps.items() if isinstance(found, _CONVOLUTIONS)]
@@ -120,3 +118,77 @@ def _layers(network: Any, within: str = "") -> list[tuple[str, Any]]:
 def _gives_maps(layer: Any) -> bool:
     shape = getattr(getattr(layer, "output", None), "shape", ())
     return len(shape) == 4 and not isinstance(layer, layers.InputLayer)
+
+
+# Runs a network to its logits, passing the output of the layer through the argument.
+Run = Callable[[Callable[[Any], Any]], Any]
+
+
+def pull_back(
+    network: keras.Model, images: NDArray, layer: Any
+) -> tuple[NDArray, NDArray]:
+    """Compute the outputs of a layer for a batch, and the gradients of the logits.
+
+    Not of probabilities: the sigmoid makes the gradient vanish where it saturates.
+    """
+    last = last_layer(network)
+    inputs = keras.ops.convert_to_tensor(images)
+
+    def run(at_layer: Callable[[Any], Any]) -> Any:
+        def visit(visited: Any, call: Any, *arguments: Any, **options: Any) -> Any:
+            if visited is last:
+                return logit(last, *arguments)
+            found = call(*arguments, **options)
+            return at_layer(found) if visited is layer else found
+
+        # Images are independent: the gradient of the sum has that of each image.
+        return keras.ops.sum(go_through(network, inputs, visit))
+
+    activations, slopes = _PULL[keras.backend.backend()](run)
+    to_numpy = keras.ops.convert_to_numpy
+    return to_numpy(activations), to_numpy(slopes)
+
+
+def _pull_tensorflow(run: Run) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    seen = []
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+        def watch(found: Any) -> Any:
+            tape.watch(found)
+            seen.append(found)
+            return found
+
+        total = run(watch)
+    return seen[-1], tape.gradient(total, seen[-1])
+
+
+def _pull_torch(run: Run) -> tuple[Any, Any]:
+    import torch
+
+    seen = []
+
+    def start_here(found: Any) -> Any:
+        seen.append(found.detach().requires_grad_())
+        return seen[-1]
+
+    (slopes,) = torch.autograd.grad(run(start_here), seen[-1:])
+    return seen[-1].detach(), slopes
+
+
+def _pull_jax(run: Run) -> tuple[Any, Any]:
+    import jax
+
+    seen = []
+
+    def keep(found: Any) -> Any:
+        seen.append(found)
+        return found
+
+    # Run twice: JAX differentiates with respect to the arguments of a function only.
+    run(keep)
+    return seen[-1], jax.grad(lambda found: run(lambda _: found))(seen[-1])
+
+
+_PULL = {"tensorflow": _pull_tensorflow, "torch": _pull_torch, "jax": _pull_jax}

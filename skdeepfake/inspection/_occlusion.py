@@ -21,11 +21,9 @@ _SMALLEST = np.finfo(np.float64).eps
 
 
 @validated(
-    {
-        "over": [StrOptions({"position", "frame"})],
-        "baseline": [StrOptions({"mean", "zero"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    over=[StrOptions({"position", "frame"})],
+    baseline=[StrOptions({"mean", "zero"})],
+    batch_size=[Interval(Integral, 1, None, closed="left"), None],
 )
 def occlusion(
     estimator: Any,
@@ -38,17 +36,14 @@ def occlusion(
 ) -> NDArray[np.float32]:
     """Measure how far the log-odds of a class fall without a part of the input.
 
-    Positive values are evidence for the class, negative ones against it. Only
-    predictions of the network are needed.
+    Positive values are evidence for the class, negative ones against it.
 
     Parameters
     ----------
     estimator : detector or Pipeline
-        A fitted detector, or a pipeline that ends in one. With ``over="position"`` it
-        is a :class:`~skdeepfake.detectors.CNNRNNDetector`.
+        A fitted detector, or pipeline; of features for ``over="position"``.
     X : array-like of shape (n_videos, n_frames, ...) or (n_images, ...)
-        Features or faces as in `predict_proba`, or the input of the pipeline, such as
-        paths.
+        Features or faces as in `predict_proba`, or the input of the pipeline.
     over : {"position", "frame"}, default="position"
         Remove one position of the features of one frame, to locate evidence in the
         face; or remove one frame, as if it had no face, to locate evidence in time.
@@ -58,23 +53,20 @@ def occlusion(
         Value of a removed position: the mean over the positions of its frame, or
         zeros, which the network may never have seen. Not used for frames.
     batch_size : int or None, default=None
-        Frames, or videos for ``sequence="temporal"``, per batch; None uses the
-        detector's.
+        Frames, or videos for ``sequence="temporal"``, per batch; None: the detector's.
 
     Returns
     -------
     ndarray of shape (n_videos, n_frames, n_positions) or (n_videos, n_frames), float32
         Fall of the log-odds, natural logarithm; NaN for slots without a face. By
-        position, it is that of the frame, or of the video with
-        ``sequence="temporal"``; by frame, it is that of the video. Without its only
-        frame with a face, a video has the log-odds of the class prior.
+        position, it is that of the frame, or of the video with ``sequence="temporal"``;
+        by frame, that of the video, down to the class prior.
 
     Raises
     ------
     ValueError
-        If `estimator` is not a detector, or for positions not one of features; if X
-        does not have the form seen in `fit`, or has only one position; or if there is
-        no such class.
+        If `estimator` is no detector, or for positions not one of features, X differs
+        from the form in `fit` or has one position, or there is no such class.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
@@ -87,11 +79,9 @@ def occlusion(
     Notes
     -----
     Positions come row by row: for VGG16's 49, ``found[i, j].reshape(7, 7)`` is the map
-    of frame j. The receptive fields of positions overlap, so the map is approximate.
-    Each position needs a prediction of its own, in constant memory.
+    of frame j, which is approximate, since the receptive fields overlap.
 
-    Parts that can replace each other have small values: if each of ten frames alone is
-    sufficient, removing one hardly changes the log-odds.
+    Parts that can replace each other have small values, like each of ten alike frames.
 
     References
     ----------
@@ -163,9 +153,8 @@ class _Occluded(NamedTuple):
     ) -> NDArray[np.float64]:
         """Predict the log-odds of the parts of X at `index`, each `times` in a row.
 
-        Of sequences, only the first `seen` frames count. `change` may write to a
-        batch; it is called with the batch, the indices of its parts, and the number
-        of times that each was predicted before.
+        Of sequences, only the first `seen` frames count. `change` may write to a batch,
+        given the indices of its parts and how often each was predicted before.
         """
         found = np.empty(len(index[0]) * times)
         starts = range(0, len(found), self.batch_size)

@@ -22,13 +22,11 @@ COLORMAPS = {
 
 
 @validated(
-    {
-        "image": ["array-like"],
-        "attribution": ["array-like"],
-        "alpha": [Interval(Real, 0, 1, closed="both")],
-        "colormap": [StrOptions(set(COLORMAPS))],
-        "vmax": [Interval(Real, 0, None, closed="left"), None],
-    }
+    image=["array-like"],
+    attribution=["array-like"],
+    alpha=[Interval(Real, 0, 1, closed="both")],
+    colormap=[StrOptions(set(COLORMAPS))],
+    vmax=[Interval(Real, 0, None, closed="left"), None],
 )
 def overlay(
     image: ArrayLike,
@@ -47,17 +45,14 @@ def overlay(
     image : array-like of shape (height, width, 3), uint8
         The face, in RGB.
     attribution : array-like of shape (h, w)
-        The map, from :func:`grad_cam` or from :func:`occlusion` after a ``reshape``.
-        It is interpolated to the size of the image. Negative values and NaN are not
-        drawn.
+        The map, from :func:`grad_cam` or from :func:`occlusion` after a ``reshape``. It
+        is interpolated to the image. Negative values and NaN are not drawn.
     alpha : float, default=0.7
         Opacity of the strongest evidence, 0 to 1.
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"
-        Colors from no evidence to the strongest. All of them are suitable for
-        color-blind readers.
+        Colors from no evidence to the strongest, all suitable for color-blind readers.
     vmax : float or None, default=None
-        The strongest evidence; None is the maximum of the map. Use the same value for
-        faces that are compared.
+        The strongest evidence, one for faces to compare; None: the map's maximum.
 
     Returns
     -------
@@ -67,8 +62,7 @@ def overlay(
     Raises
     ------
     ValueError
-        If `image` is not an RGB image of bytes, or `attribution` does not have two
-        axes.
+        If `image` is not an RGB image of bytes, or `attribution` not two-dimensional.
 
     See Also
     --------

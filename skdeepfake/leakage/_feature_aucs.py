@@ -17,8 +17,7 @@ from ..metrics import group_bootstrap
 
 ALL = "all"
 
-# Small trees of many cuts at random, averaged: smooth enough to rank by, and free to
-# find that fakes are neither short nor long.
+# Small randomized trees, averaged: smooth enough to rank by, and not monotonic.
 _N_TREES = 20
 # No more than that for a tree, so that a large data set costs little more.
 _MAX_SAMPLES = 2000
@@ -111,9 +110,8 @@ def _encode(
     if given.dtype.kind in "biuf":
         known = ~np.isnan(given.astype(np.float64))
         # Cuts at random are even over the range: of ranks, they part the videos, while
-        # of sizes in bytes they would part the largest one from all others.
-        # What is not known lies apart; not all versions of the trees can tell NaN from
-        # a number that is always the same.
+        # of sizes in bytes they would part the largest one from all others. The unknown
+        # lie apart; not all versions of the trees tell NaN from a constant.
         ranks = np.full(n_videos, -float(n_videos))
         ranks[known] = rankdata(given[known])
         return ranks[:, None], known

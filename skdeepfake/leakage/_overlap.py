@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
 from .._groups import check_indices, encode
-from .._video._containers import check_regular_file
+from .._video._checks import check_regular_file
 from ..exceptions import LeakageError, VideoReadError
 
 # The lists that data sets are published with, in the order of their use.
@@ -130,9 +130,7 @@ def _is_side(side: Any) -> bool:
     )
 
 
-def _sides_of_lists(
-    column: ArrayLike | None,
-) -> list[tuple[str, ArrayLike, ArrayLike]]:
+def _sides_of_lists(column: ArrayLike | None) -> list[tuple[str, ArrayLike, ArrayLike]]:
     if column is None:
         return []
     named = np.asarray(column, dtype=object)

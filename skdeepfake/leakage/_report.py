@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from .._groups import encode_groups, format_examples
+from .._groups import check_two_classes, count_is, encode_groups, format_examples
 from .._json import plain
 from .._pandas import import_pandas
 from .._validation import validated
-from .._video._paths import check_paths
+from .._video._checks import check_paths
 from ..preprocessing import VideoFrameSampler
 from ._feature_aucs import ALL, FeatureAUC, feature_aucs
 from ._overlap import (
@@ -59,17 +59,16 @@ class LeakageReport:
     n_videos, n_groups : int
         Of the data set.
     splits : list of SplitLeakage
-        For each split what both sides have in common: its `name`, `n_train`, `n_test`,
-        the `groups` on both sides, `n_affected` and `share_affected`, the number and
-        share of test videos of these groups, and `copies`, pairs of paths of the same
-        bytes. Empty if there was no split.
+        What both sides of each split have in common: its `name`, `n_train`, `n_test`,
+        the `groups` on both sides, the number `n_affected` and `share_affected` of test
+        videos of these groups, and `copies`, pairs of paths of the same bytes.
     copies : list of (str, str)
         Paths of the same bytes in two groups, which no split by group keeps together.
     features : list of FeatureAUC
         For each trivial feature its `name`, its cross-validated `auc`, the limits of
-        the interval, `low` and `high`, `n_known`, the number of videos that it is
-        known of, and `gives_away`, whether the interval lies above 0.5. With several
-        features, the last one is ``"all"`` of them together.
+        its interval, `low` and `high`, the number of videos `n_known`, and
+        `gives_away`, whether the interval lies above 0.5. The last of several is
+        ``"all"`` together.
     values : :class:`~sklearn.utils.Bunch` of ndarray
         The features themselves.
 
@@ -93,7 +92,7 @@ class LeakageReport:
         if leaky:
             worst = max(leaky, key=lambda split: split.share_affected)
             found.append(
-                f"{self._in_splits(leaky, worst)}{_count(worst.groups, 'group')} on "
+                f"{self._in_splits(leaky, worst)}{count_is(worst.groups, 'group')} on "
                 f"both sides: {format_examples(worst.groups)}; {worst.n_affected} of "
                 f"{worst.n_test} test videos ({worst.share_affected:.0%}) are of "
                 f"{'its' if len(worst.groups) == 1 else 'their'} people; split by "
@@ -103,13 +102,13 @@ class LeakageReport:
         if leaky:
             worst = max(leaky, key=lambda split: len(split.copies))
             found.append(
-                f"{self._in_splits(leaky, worst)}{_count(worst.copies, 'test video')} "
-                f"also in the training set, byte for byte: {_pairs(worst.copies)}; "
+                f"{self._in_splits(leaky, worst)}{count_is(worst.copies, 'test video')}"
+                f" also in the training set, byte for byte: {_pairs(worst.copies)}; "
                 "leave one of each out, or put both into one group"
             )
         if self.copies:
             found.append(
-                f"{_count(self.copies, 'video')} there again in another group, byte "
+                f"{count_is(self.copies, 'video')} there again in another group, byte "
                 f"for byte: {_pairs(self.copies)}; leave one of each out, or put both "
                 "into one group"
             )
@@ -164,9 +163,8 @@ class LeakageReport:
         Returns
         -------
         dict
-            `n_videos`, `n_groups`, `splits`, `copies`, `features` and `findings`.
-            Splits and features are dicts, with `share_affected` and `gives_away`; None
-            stands for a figure that is not known.
+            `n_videos`, `n_groups`, `splits`, `copies`, `features` and `findings`;
+            splits and features as dicts, with None for an unknown figure.
         """
         return {
             "n_videos": self.n_videos,
@@ -185,35 +183,27 @@ class LeakageReport:
         }
 
     def to_frame(self) -> Any:
-        """Give the features as a table.
+        """Give the features as a table, which needs pandas.
 
         Returns
         -------
         pandas.DataFrame
-            A line for each feature, with the columns `name`, `auc`, `low`, `high`,
-            `n_known` and `gives_away`.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
+            A row per feature: `name`, `auc`, `low`, `high`, `n_known`, `gives_away`.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same figures")
         return pandas.DataFrame([_row(each) for each in self.features])
 
 
 @validated(
-    {
-        "bunch": [dict],
-        "features": [str, "array-like", set, dict],
-        "n_splits": [Interval(Integral, 2, None, closed="left")],
-        "sampler": [HasMethods("transform"), None],
-        "cropper": [HasMethods("fit_transform"), None],
-        "n_resamples": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-    }
+    bunch=[dict],
+    features=[str, "array-like", set, dict],
+    n_splits=[Interval(Integral, 2, None, closed="left")],
+    sampler=[HasMethods("transform"), None],
+    cropper=[HasMethods("fit_transform"), None],
+    n_resamples=[Interval(Integral, 1, None, closed="left")],
+    random_state=["random_state"],
+    n_jobs=[Integral, None],
+    verbose=["verbose"],
 )
 def leakage_report(
     bunch: Bunch,
@@ -230,14 +220,11 @@ def leakage_report(
 ) -> LeakageReport:
     """Report what a data set and a split give away besides the faces.
 
-    A high score may come from people or files that are in the training set, too, or
-    from anything besides the face that differs between the classes.
+    A high score may come from people or files in the training set, or other traces.
 
-    1. For each split, list the groups and the files on both sides. Files are compared
-       by path and by content.
-    2. For each trivial feature, such as the bit rate, compute how well it alone
-       separates real from fake: the AUC of randomized trees [1]_, cross-validated over
-       groups, with an interval by resampling groups.
+    1. For each split, list groups and files (by path and content) on both sides.
+    2. For each trivial feature, compute how well it alone separates real from fake: the
+       AUC of randomized trees [1]_, cross-validated over groups.
 
     Parameters
     ----------
@@ -248,9 +235,8 @@ def leakage_report(
         Indices or masks of both sides, a list of these, or a splitter. None compares
         the official lists in ``bunch.split``, if there are any.
     features : str, iterable of str or mapping, default="all"
-        Names of :func:`trivial_features`, ``"all"`` of them, or ``[]`` for none. Or a
-        mapping of names to arrays of shape (n_videos,): numbers, with NaN where
-        unknown, or strings, with None where unknown.
+        Names of :func:`trivial_features`, ``"all"`` or ``[]``; or a mapping of names to
+        arrays of shape (n_videos,): numbers or NaN, strings or None.
     n_splits : int, default=5
         Number of folds for the features. Each class must be in as many groups.
     sampler, cropper : transformer or None, default=None
@@ -289,17 +275,13 @@ def leakage_report(
     See Also
     --------
     skdeepfake.model_selection.check_no_leakage : Raises if groups are on both sides.
-    trivial_features : Measures the features alone.
-    skdeepfake.metrics.group_bootstrap : The intervals.
 
     Notes
     -----
-    An unknown feature is a value, too: if all fakes lack a face, its size separates the
-    classes.
+    An unknown feature is a value, too: it separates the classes if all fakes lack it.
 
-    About one in twenty useless features has an interval above 0.5 by chance, and more
-    with fewer than some twenty groups. An AUC near 0.5 does not prove that nothing
-    differs: pass features such as sound or noise in a mapping.
+    About one in twenty useless features has an interval above 0.5 by chance. An AUC
+    near 0.5 does not prove that nothing else differs, such as the sound.
 
     References
     ----------
@@ -378,12 +360,7 @@ def _parts(bunch: Bunch) -> tuple[NDArray, NDArray, NDArray]:
         groups = np.arange(len(paths))
     groups = np.asarray(column_or_1d(groups))
     check_consistent_length(paths, labels, groups)
-    classes = list(dict.fromkeys(labels.tolist()))
-    if len(classes) != 2:
-        raise ValueError(
-            f"the target of the bunch must hold two classes, real and fake, but holds "
-            f"{format_examples(classes)}"
-        )
+    check_two_classes(labels, "the target of the bunch")
     return paths, labels, groups
 
 
@@ -397,10 +374,6 @@ def _words(name: str) -> str:
 
 def _range(feature: FeatureAUC) -> str:
     return f"{feature.auc:.2f} ({feature.low:.2f} to {feature.high:.2f})"
-
-
-def _count(items: list[Any], noun: str) -> str:
-    return f"1 {noun} is" if len(items) == 1 else f"{len(items)} {noun}s are"
 
 
 def _pairs(pairs: list[tuple[str, str]], limit: int = 3) -> str:

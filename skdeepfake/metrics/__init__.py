@@ -1,22 +1,24 @@
 """Numbers that say how good a detector is, of frames or of videos, never of a mix.
 
 A video has one score, that of ``predict_proba``; a frame has its own, that of
-``predict_frame_proba``. The two are different numbers about one detector (scores of
-videos are better, since errors of frames average out), and each metric takes the one
-or the other: :func:`frame_scores` lays frames out for it.
+``predict_frame_proba``, which :func:`frame_scores` prepares.
 """
 
 from ._bootstrap import BootstrapInterval, group_bootstrap
-from ._calibration import (
+from ._frames import Coverage, FrameScores, coverage, frame_scores
+from ._probabilities import (
     ReliabilityCurve,
+    clipped_log_loss,
     expected_calibration_error,
     reliability_curve,
 )
-from ._frames import Coverage, FrameScores, coverage, frame_scores
-from ._log_loss import clipped_log_loss
-from ._roc import equal_error_rate, true_positive_rate_at
+from ._roc import (
+    balanced_accuracy_at,
+    choose_threshold,
+    equal_error_rate,
+    true_positive_rate_at,
+)
 from ._scorers import get_scorer, get_scorer_names
-from ._thresholds import balanced_accuracy_at, choose_threshold
 
 __all__ = [
     "BootstrapInterval",

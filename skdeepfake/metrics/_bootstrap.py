@@ -29,8 +29,7 @@ class BootstrapInterval(NamedTuple):
     low, high : float or ndarray of float64
         Limits of the interval.
     n_valid : int
-        Number of resamples that the interval was computed from. Those that lack a
-        class are not among them.
+        Number of resamples with all classes, which the interval is computed from.
 
     See Also
     --------
@@ -44,16 +43,14 @@ class BootstrapInterval(NamedTuple):
 
 
 @validated(
-    {
-        "metric": [callable],
-        "y_true": ["array-like"],
-        "y_score": ["array-like"],
-        "groups": ["array-like", None],
-        "sample_weight": ["array-like", None],
-        "n_resamples": [Interval(Integral, 1, None, closed="left")],
-        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
-        "random_state": ["random_state"],
-    }
+    metric=[callable],
+    y_true=["array-like"],
+    y_score=["array-like"],
+    groups=["array-like", None],
+    sample_weight=["array-like", None],
+    n_resamples=[Interval(Integral, 1, None, closed="left")],
+    confidence_level=[Interval(Real, 0, 1, closed="neither")],
+    random_state=["random_state"],
 )
 def group_bootstrap(
     metric: Callable[..., Any],
@@ -68,26 +65,23 @@ def group_bootstrap(
 ) -> BootstrapInterval:
     """Compute a metric and the interval in which it lies for other people.
 
-    A bootstrap resamples with replacement and takes the quantiles of the metric, which
+    A bootstrap resamples with replacement and takes quantiles of the metric, which
     assumes independent samples. Videos of one person, and frames of one video, are not
-    independent, so whole groups are drawn, with all their samples. Drawing videos makes
-    the interval too narrow, by up to the square root of the number of videos per person
-    [1]_.
+    independent, so whole groups are drawn. Drawing videos makes the interval too
+    narrow, by up to the square root of the number of videos per person [1]_.
 
     Parameters
     ----------
     metric : callable
         Called as ``metric(y_true, y_score)``, with ``sample_weight=`` if there are
-        weights; gives a number, or an array of numbers, such as those of several
-        metrics. Whatever else it needs, such as `pos_label`, `functools.partial` gives
-        it.
+        weights; returns a number, or an array of them, such as those of several
+        metrics. Use `functools.partial` for other parameters, such as `pos_label`.
     y_true : array-like of shape (n_samples,)
         Label of each video, or of each frame.
     y_score : array-like of shape (n_samples,) or (n_samples, ...)
         What `metric` takes for each sample.
     groups : array-like of shape (n_samples,), default=None
-        Identity of each sample, as the splitters take it. None takes each sample for
-        independent of all others.
+        Identity of each sample, as splitters take it. None: samples are independent.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each sample.
     n_resamples : int, default=1000
@@ -101,8 +95,7 @@ def group_bootstrap(
     Returns
     -------
     BootstrapInterval
-        Named tuple of the `estimate`, which is the metric of all samples, the limits
-        `low` and `high` of the percentile interval, and `n_valid`.
+        Named tuple of `estimate`, the limits `low` and `high`, and `n_valid`.
 
     Raises
     ------
@@ -116,10 +109,9 @@ def group_bootstrap(
 
     Notes
     -----
-    Resamples that lack a class are skipped and not drawn again. An `n_valid` well below
-    `n_resamples` shows that one class comes from very few groups. Below some twenty
-    groups, the interval is too narrow. A metric that is NaN for some resample makes the
-    interval NaN.
+    Resamples that lack a class are skipped. An `n_valid` well below `n_resamples` shows
+    that one class comes from very few groups. Below some twenty groups, the interval is
+    too narrow. It is NaN if the metric is NaN for any resample.
 
     References
     ----------

@@ -48,8 +48,7 @@ class Coverage(NamedTuple):
     videos : float
         Share of the videos with a face in any frame.
     frames : float
-        Share of the frames with a face, of all videos together. Slots that stay empty
-        because a video is too short count as frames without.
+        Share of the frames with a face; empty slots of short videos count.
 
     See Also
     --------
@@ -61,11 +60,9 @@ class Coverage(NamedTuple):
 
 
 @validated(
-    {
-        "y_true": ["array-like"],
-        "frame_proba": ["array-like"],
-        "pos_label": SCORE_CONSTRAINTS["pos_label"],
-    }
+    y_true=["array-like"],
+    frame_proba=["array-like"],
+    pos_label=SCORE_CONSTRAINTS["pos_label"],
 )
 def frame_scores(
     y_true: ArrayLike, frame_proba: ArrayLike, *, pos_label: PosLabel = None
@@ -84,9 +81,8 @@ def frame_scores(
         Probability of the positive class or, as ``predict_frame_proba`` gives it, of
         each class in sorted order; NaN where there is no face.
     pos_label : int, float, bool or str, default=None
-        Label of the fakes, which says whose of the two probabilities to take. None
-        means 1, if the labels are 0 and 1 or -1 and 1. Of no use for one probability a
-        frame.
+        Label of the fakes, for probabilities of both classes. None means 1, if the
+        labels are 0 and 1 or -1 and 1.
 
     Returns
     -------
@@ -103,7 +99,6 @@ def frame_scores(
     See Also
     --------
     coverage : The share of frames that are left out.
-    group_bootstrap : Intervals for frames that are not independent.
 
     Examples
     --------
@@ -129,18 +124,16 @@ def frame_scores(
     return FrameScores(labels[video], proba[video, slot], video)
 
 
-@validated({"frame_proba": ["array-like"]})
+@validated(frame_proba=["array-like"])
 def coverage(frame_proba: ArrayLike) -> Coverage:
     """Compute the shares of videos and of frames that have a face.
 
-    Every video gets a prediction, if only the class prior, so a score means little
-    without the share of the data that has a face.
+    Report it with each score: videos without a face get the class prior.
 
     Parameters
     ----------
     frame_proba : array-like of shape (n_videos, n_frames) or (n_videos, n_frames, 2)
-        Probability of the positive class or, as ``predict_frame_proba`` gives it, of
-        each class; NaN where there is no face.
+        As ``predict_frame_proba`` gives it, or of one class; NaN without a face.
 
     Returns
     -------

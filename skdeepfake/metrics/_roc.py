@@ -1,4 +1,4 @@
-"""Error rates read off the receiver operating characteristic (ROC)."""
+"""Error rates and thresholds read off the receiver operating characteristic (ROC)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._scores import (
     ROUNDING,
-    SCORE_CONSTRAINTS,
     PosLabel,
     check_scored,
     error_where_equal,
     roc,
+    score_metric,
     tpr_up_to,
-    with_score_docs,
 )
-from .._validation import validated
 from ..exceptions import UnresolvedRateWarning
 
 
-@with_score_docs
-@validated(SCORE_CONSTRAINTS)
+@score_metric()
 def equal_error_rate(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -34,8 +31,7 @@ def equal_error_rate(
 ) -> float:
     """Error rate where as large a share of the reals is rejected as of fakes accepted.
 
-    It is the false positive rate where it equals the false negative rate, interpolated
-    on the ROC: in general no threshold gives exactly that point.
+    It is the false positive rate where it equals the false negative rate, interpolated.
 
     Parameters
     ----------
@@ -47,8 +43,6 @@ def equal_error_rate(
     float
         Equal error rate, between 0 (ranks perfectly) and 1; 0.5 is chance.
 
-    Raises
-    ------
     {{score_errors}}
 
     See Also
@@ -78,13 +72,7 @@ def equal_error_rate(
     )
 
 
-@with_score_docs
-@validated(
-    {
-        **SCORE_CONSTRAINTS,
-        "fpr": [Interval(Real, 0, 1, closed="both"), "array-like"],
-    }
-)
+@score_metric(fpr=[Interval(Real, 0, 1, closed="both"), "array-like"])
 def true_positive_rate_at(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -95,16 +83,14 @@ def true_positive_rate_at(
 ) -> float | NDArray[np.float64]:
     """Share of the fakes that are found at a given share of false alarms.
 
-    It is the largest true positive rate of any threshold whose false positive rate
-    does not exceed `fpr`: what one gets by choosing a threshold. Nothing is
-    interpolated.
+    It is the largest true positive rate of any threshold whose false positive rate does
+    not exceed `fpr`, as one gets by choosing a threshold, without interpolation.
 
     Parameters
     ----------
     {{labels_and_scores}}
     fpr : float or array-like of shape (n_rates,), default=0.1
-        Share of the reals that may be taken for fakes, between 0 and 1. The field
-        reports 0.1, 0.01 and 0.001.
+        Share of the reals that may be taken for fakes; usually 0.1, 0.01 or 0.001.
     {{pos_label_and_weights}}
 
     Returns
@@ -112,16 +98,12 @@ def true_positive_rate_at(
     float or ndarray of float64, shape (n_rates,)
         True positive rate, between 0 and 1, for each `fpr`.
 
-    Raises
-    ------
     {{score_errors}}
 
     Warns
     -----
     UnresolvedRateWarning
-        If there are fewer than ``1 / fpr`` reals. The only rate of false alarms below
-        `fpr` is then zero, and the result hangs on the one real that scores highest:
-        140 real videos say nothing about 0.1 %.
+        If there are fewer than ``1 / fpr`` reals: it depends on the highest one.
 
     See Also
     --------
@@ -153,3 +135,108 @@ def true_positive_rate_at(
         )
     tpr = tpr_up_to(roc(scored), rates)
     return tpr if rates.ndim else float(tpr)
+
+
+@score_metric(threshold=[Interval(Real, None, None, closed="neither")])
+def balanced_accuracy_at(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    threshold: float,
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Mean of the shares of reals and of fakes that a threshold tells right.
+
+    The threshold comes from other data than these, or from a decision: the best one
+    of the test set is not known where the detector is used, and flatters it.
+
+    Parameters
+    ----------
+    {{labels_and_scores}}
+    threshold : float
+        Samples that score this much or more are taken for fakes.
+    {{pos_label_and_weights}}
+
+    Returns
+    -------
+    float
+        Balanced accuracy, between 0 and 1; 0.5 is chance, whatever the share of fakes.
+
+    {{score_errors}}
+
+    See Also
+    --------
+    choose_threshold : Choose the threshold on validation data.
+    sklearn.metrics.balanced_accuracy_score : The same for predicted labels.
+    sklearn.model_selection.FixedThresholdClassifier : Predict by a threshold.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import balanced_accuracy_at
+    >>> balanced_accuracy_at([0, 0, 1], [0.1, 0.7, 0.9], threshold=0.5)
+    0.75
+    """
+    scored = check_scored(y_true, y_score, pos_label, sample_weight)
+    is_right = (scored.score >= threshold) == scored.is_positive
+    shares = [
+        np.average(is_right[of_class], weights=scored.weight[of_class])
+        for of_class in (scored.is_positive, ~scored.is_positive)
+    ]
+    return float(np.mean(shares))
+
+
+@score_metric(criterion=[StrOptions({"balanced_accuracy", "equal_error_rate"})])
+def choose_threshold(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    criterion: str = "balanced_accuracy",
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Choose the threshold above which a sample is taken for a fake.
+
+    Choose it on validation data that shares no identity with the test data.
+
+    Parameters
+    ----------
+    {{labels_and_scores}}
+    criterion : {"balanced_accuracy", "equal_error_rate"}, default="balanced_accuracy"
+        What makes a threshold good: that the balanced accuracy is largest, or that
+        the false positive rate and the false negative rate differ least.
+    {{pos_label_and_weights}}
+
+    Returns
+    -------
+    float
+        The threshold, half way between the lowest score above and the highest below; if
+        all samples are above, the lowest score. Of several as good, the highest.
+
+    {{score_errors}}
+
+    See Also
+    --------
+    sklearn.model_selection.TunedThresholdClassifierCV : Choose by cross-validation.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import balanced_accuracy_at, choose_threshold
+    >>> threshold = choose_threshold([0, 0, 1, 1], [0.1, 0.25, 0.5, 0.75])
+    >>> threshold
+    0.375
+    >>> balanced_accuracy_at([0, 1, 1], [0.25, 0.25, 0.5], threshold=threshold)
+    0.75
+    """
+    curve = roc(check_scored(y_true, y_score, pos_label, sample_weight))
+    if criterion == "balanced_accuracy":
+        merit = curve.tpr - curve.fpr
+    else:
+        merit = -np.abs(curve.fpr + curve.tpr - 1)
+    # Without the threshold at infinity, which is no better than the last.
+    merit, threshold = merit[1:], curve.threshold[1:]
+    best = int(np.flatnonzero(merit >= merit.max() - ROUNDING)[0])
+    above, below = threshold[best], threshold[min(best + 1, len(threshold) - 1)]
+    middle = below + (above - below) / 2
+    # Between neighboring floats there is nothing.
+    return float(middle if middle > below else above)

@@ -9,10 +9,8 @@ from typing import Any
 from sklearn.metrics import brier_score_loss, make_scorer
 
 from .._scores import PosLabel
-from ._calibration import expected_calibration_error
-from ._log_loss import clipped_log_loss
-from ._roc import equal_error_rate, true_positive_rate_at
-from ._thresholds import balanced_accuracy_at
+from ._probabilities import clipped_log_loss, expected_calibration_error
+from ._roc import balanced_accuracy_at, equal_error_rate, true_positive_rate_at
 
 _RANKING = ("decision_function", "predict_proba")
 # Thresholds too are of probabilities: 0.5 of a decision function is another thing.
@@ -56,14 +54,12 @@ def get_scorer(
     """Make a scorer, for ``scoring=`` in cross-validation and searches.
 
     A scorer asks a fitted pipeline for videos, so its score is at the level of videos.
-    More is always better: errors and losses are negated and their names start with
-    ``neg_``, as scikit-learn's do.
+    Errors and losses are negated, with names in ``neg_``: more is always better.
 
     Parameters
     ----------
     name : str
-        One of :func:`get_scorer_names`. ``neg_brier_score`` is scikit-learn's, of the
-        class that `pos_label` names.
+        One of :func:`get_scorer_names`. ``neg_brier_score`` is scikit-learn's.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1. The
         probabilities are those of this class, whichever comes first in ``classes_``.

@@ -3,11 +3,10 @@
 The splitters go as ``cv`` wherever those of scikit-learn do.
 """
 
-from ._domains import CrossDatasetSplit
+from ._generalization import CrossDatasetSplit, LeaveOneManipulationOut
 from ._identity_kfold import IdentityKFold
-from ._leakage import check_no_leakage
-from ._manipulations import LeaveOneManipulationOut
 from ._official import OfficialSplit
+from ._splitter import check_no_leakage
 
 __all__ = [
     "CrossDatasetSplit",

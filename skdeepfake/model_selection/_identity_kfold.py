@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -12,27 +13,26 @@ from scipy.sparse import coo_array
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from .._groups import check_column
+from .._groups import check_column, encode
 from ._splitter import Split, _MetadataSplitter, check_sides
 
 
+@dataclass(repr=False, eq=False)
 class IdentityKFold(_MetadataSplitter):
     """Split people, and leave out the fakes that mix two sides.
 
-    In Celeb-DF and DeepFakeDetection, faces were swapped among few people, so that
-    nearly all videos are one group. Here each identity is assigned to one fold. The
-    test set of a fold is the videos all of whose people are in it, the training set
-    those none of whose people are. Fakes with one person on either side are left out:
-    for k folds and fakes among all pairs, ``2 (k - 1) / k**2`` of them in each split.
+    In Celeb-DF and DeepFakeDetection, nearly all videos are one group. Here each
+    identity is assigned to one fold. The test set of a fold is the videos all of whose
+    people are in it, the training set those none of whose people are. Other fakes are
+    left out: for k folds and fakes among all pairs, ``2 (k - 1) / k**2`` of them in
+    each split.
 
     Parameters
     ----------
     target : array-like of shape (n_videos,)
-        The identity whose video it is: ``videos.details["target"]`` of what a loader
-        gives.
+        The identity whose video it is: ``videos.details["target"]`` of a loader.
     source : array-like of shape (n_videos,)
-        The identity that was put into it, None or NaN for real videos:
-        ``videos.details["source"]``.
+        Whose face was put into it: ``details["source"]``, None or NaN for real videos.
     n_splits : int, default=5
         Number of folds, 2 at least.
     shuffle : bool, default=True
@@ -52,8 +52,7 @@ class IdentityKFold(_MetadataSplitter):
     streaming graph partitioning [1]_: each to the fold with more of their fakes than by
     chance, as long as it has room, or else to the one with the most room.
 
-    Groups are not used. It splits exactly the videos that it was made for; an inner
-    search on the training set needs another one.
+    Groups are not used. It splits exactly the videos that it was made for.
 
     References
     ----------
@@ -75,6 +74,13 @@ class IdentityKFold(_MetadataSplitter):
     [[8], [8]]
     """
 
+    target: ArrayLike
+    source: ArrayLike
+    n_splits: int = 5
+    _: KW_ONLY
+    shuffle: bool = True
+    random_state: int | np.random.RandomState | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "target": ["array-like"],
         "source": ["array-like"],
@@ -83,21 +89,6 @@ class IdentityKFold(_MetadataSplitter):
         "random_state": ["random_state"],
     }
     _columns = ("target", "source")
-
-    def __init__(
-        self,
-        target: ArrayLike,
-        source: ArrayLike,
-        n_splits: int = 5,
-        *,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.target = target
-        self.source = source
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
 
     def split_names(self) -> list[int]:
         """Give the names of the splits.
@@ -156,16 +147,10 @@ class IdentityKFold(_MetadataSplitter):
                 f"target has {len(target)} values and source {len(source)}: pass one "
                 "for each video, None as the source of real ones"
             )
-        numbers: dict[Any, int] = {}
-        a = np.array([numbers.setdefault(name, len(numbers)) for name in target])
         # Of a real video, the only person is both.
-        b = np.array(
-            [
-                numbers.setdefault(target[i] if name is None else name, len(numbers))
-                for i, name in enumerate(source)
-            ]
-        )
-        n_people = len(numbers)
+        shown = np.where([name is None for name in source], target, source)
+        a, b = np.split(encode([*target, *shown]), 2)
+        n_people = int(max(a.max(), b.max())) + 1
         if n_people < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits}, but there are {n_people} people only: pass "
@@ -197,8 +182,7 @@ class IdentityKFold(_MetadataSplitter):
             folds, counts = fold_of[pairs.indices[row]], pairs.data[row]
             dealt = folds >= 0
             kept = np.bincount(folds[dealt], counts[dealt], minlength=n_splits)
-            # More than by chance: where all are tied to all, no fold attracts more
-            # than another for being larger.
+            # More than by chance: where all are tied, no fold attracts by its size.
             gain = np.maximum(0, kept - ties[person] * tied / max(1, ties.sum()))
             fits = load + weight[person] / 2 <= room
             if not fits.any():

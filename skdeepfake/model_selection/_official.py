@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,20 +12,21 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from .._groups import format_examples
-from .._video._paths import check_paths
+from .._validation import check_choice
+from .._video._checks import check_paths
 from .._video_lists import VideoList
 from ..exceptions import DatasetError, MissingVideosWarning
-from ._leakage import check_no_leakage
+from ._splitter import check_no_leakage
 
 _MISSING = ("warn", "raise", "ignore")
 
 
+@dataclass(repr=False, eq=False)
 class OfficialSplit(BaseCrossValidator):
     """Split videos once, by the lists that their data set is published with.
 
-    Papers report scores on these lists, so a score is comparable only where it was
-    measured on the same videos. A list is given as the path of its file, or as the
-    entries themselves:
+    Papers report scores on these lists, so a score is comparable only if measured on
+    the same videos. A list is the path of its file, or the entries themselves:
 
     - a name, which means every video whose path ends like it, whatever the
       extension: ``"000_M101.mp4"``, ``"Celeb-real/id0_0000.mp4"``;
@@ -32,9 +34,8 @@ class OfficialSplit(BaseCrossValidator):
       ``071_054`` and ``054_071``: both originals and both fakes.
 
     A file that ends in ``.json`` holds a list of such entries (FaceForensics++). The
-    first column of a ``.csv`` file, below its header, is names (DFDC). Any other file
-    holds a name a line (DeeperForensics), perhaps after a 0 or 1 and a blank
-    (Celeb-DF).
+    first column of a ``.csv`` file, below its header, is names (DFDC). Any other has a
+    name per line (DeeperForensics), perhaps after a 0 or 1 and a blank (Celeb-DF).
 
     Parameters
     ----------
@@ -43,11 +44,9 @@ class OfficialSplit(BaseCrossValidator):
     train : str, os.PathLike, list or None, default=None
         The videos to train on. None takes all that are in no other list.
     left_out : str, os.PathLike, list or None, default=None
-        Videos of the data set that this split does not use, such as the test set
-        while parameters are chosen on the validation set.
+        Videos that are not used, such as the test set while parameters are chosen.
     missing : {"warn", "raise", "ignore"}, default="warn"
-        What to do about entries that no video was found for, as in a download that
-        is not complete.
+        What to do about entries without a video, as in an incomplete download.
 
     See Also
     --------
@@ -79,35 +78,16 @@ class OfficialSplit(BaseCrossValidator):
     1
     """
 
+    test: Any
+    _: KW_ONLY
+    train: Any = None
+    left_out: Any = None
+    missing: str = "warn"
+
     # With metadata routing on, groups reach `split`, as they do that of `GroupKFold`.
     __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
 
-    def __init__(
-        self,
-        test: Any,
-        *,
-        train: Any = None,
-        left_out: Any = None,
-        missing: str = "warn",
-    ) -> None:
-        self.test = test
-        self.train = train
-        self.left_out = left_out
-        self.missing = missing
-
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits: one.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        int
-            1.
-        """
         return 1
 
     def split(
@@ -132,8 +112,7 @@ class OfficialSplit(BaseCrossValidator):
         Raises
         ------
         DatasetError
-            If a list cannot be read, a video is in two lists or in none, or one side
-            has no video.
+            If a list cannot be read, a video is in two or none, or a side is empty.
         LeakageError
             If a group is on both sides.
 
@@ -142,9 +121,7 @@ class OfficialSplit(BaseCrossValidator):
         MissingVideosWarning
             If no video was found for an entry.
         """
-        if self.missing not in _MISSING:
-            expected = ", ".join(map(repr, _MISSING))
-            raise ValueError(f"missing={self.missing!r} must be one of {expected}")
+        check_choice(self.missing, _MISSING, "missing")
         paths = check_paths(X, caller="OfficialSplit")
         found = self._find(paths)
         others = {number for part in found.values() for number in part}

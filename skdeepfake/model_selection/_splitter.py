@@ -1,4 +1,4 @@
-"""What splitters share that know more of a video than its label: folds by identity."""
+"""What splitters share: identities, labels, and the check for leakage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from .._groups import encode_groups, format_examples
+from .._groups import (
+    check_indices,
+    check_two_classes,
+    count_is,
+    encode_groups,
+    format_examples,
+)
+from ..exceptions import LeakageError
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -20,8 +27,7 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 class _MetadataSplitter(BaseCrossValidator):
     """A splitter that was given a column of facts, aligned with the videos.
 
-    A constructor only stores. Subclasses declare `_parameter_constraints`, name their
-    columns in `_columns`, and write `_splits`.
+    Subclasses declare `_parameter_constraints` and `_columns`, and write `_splits`.
     """
 
     # With metadata routing on, groups reach `split`, as they do that of `GroupKFold`.
@@ -65,23 +71,10 @@ class _MetadataSplitter(BaseCrossValidator):
                     "another split"
                 )
         check_consistent_length(X, y, groups)
-        # All of them now: a side that lacks a class should show before hours of
-        # training on those that do not.
+        # All of them now: a missing class should show before hours of training.
         yield from list(self._splits(y, groups))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Not used, present for the API's sake.
-
-        Returns
-        -------
-        int
-            The number of splits.
-        """
         return len(self.split_names())
 
     @abstractmethod
@@ -124,11 +117,7 @@ class _MetadataSplitter(BaseCrossValidator):
                 "and fakes"
             )
         labels = np.asarray(column_or_1d(y))
-        if len(set(labels.tolist())) != 2:
-            raise ValueError(
-                f"y must hold two classes, real and fake, but holds "
-                f"{format_examples(list(dict.fromkeys(labels.tolist())))}"
-            )
+        check_two_classes(labels, "y")
         return labels
 
 
@@ -154,3 +143,65 @@ def check_sides(
 def _length(X: Any) -> int:
     shape = getattr(X, "shape", None)
     return int(shape[0]) if shape else len(X)
+
+
+def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> None:
+    """Raise if a video, or a group of videos, is on both sides of a split.
+
+    Frames of one video, a fake and its original, and videos of one face resemble each
+    other, so that a score for them says nothing about unknown people.
+
+    Parameters
+    ----------
+    train, test : array-like of int or of bool
+        Numbers of the videos on each side, as splitters return them, or masks.
+    groups : array-like of shape (n_videos,)
+        Identity of each video, or anything else that must not be on both sides.
+
+    Raises
+    ------
+    LeakageError
+        If a group or a video is on both sides; it names the first few.
+    ValueError
+        If the group of a video is missing (None or NaN), which would hide a leak.
+    IndexError
+        If a number or a mask does not fit to `groups`.
+
+    See Also
+    --------
+    sklearn.model_selection.StratifiedGroupKFold : Splits that keep groups together.
+    OfficialSplit : The split that the makers of a data set have published.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GroupKFold, KFold
+    >>> from skdeepfake.model_selection import check_no_leakage
+    >>> videos = ["000.mp4", "000_003.mp4", "003.mp4", "003_000.mp4", "7.mp4", "8.mp4"]
+    >>> groups = [0, 0, 0, 0, 7, 8]
+    >>> for train, test in GroupKFold(3).split(videos, groups=groups):
+    ...     check_no_leakage(train, test, groups)
+    >>> train, test = next(KFold(3).split(videos))
+    >>> check_no_leakage(train, test, groups)
+    Traceback (most recent call last):
+        ...
+    skdeepfake.exceptions.LeakageError: 1 of 3 groups is in the training set and in ...
+    """
+    encode_groups(groups)  # no group may be missing
+    groups = np.asarray(column_or_1d(groups))
+    ours, theirs = (check_indices(side, len(groups)) for side in (train, test))
+    both = np.intersect1d(ours, theirs).tolist()
+    if both:
+        raise LeakageError(
+            f"{count_is(both, 'sample')} in the training set and in the test set: "
+            f"{format_examples(both)}"
+        )
+    tested = set(groups[theirs].tolist())
+    # In the order of the samples: groups of several kinds cannot be sorted.
+    shared = [g for g in dict.fromkeys(groups[ours].tolist()) if g in tested]
+    if shared:
+        of = f"{len(shared)} of {len(set(groups.tolist()))} groups"
+        raise LeakageError(
+            f"{of} {'is' if len(shared) == 1 else 'are'} in the training set and in "
+            f"the test set: {format_examples(shared)}; split by group, with "
+            "GroupKFold or StratifiedGroupKFold"
+        )

@@ -73,8 +73,7 @@ class PerturbedClip(Clip):
     ValueError
         If a file is to be compressed whose frames are distorted already.
     VideoReadError
-        When iterated, as :class:`~skdeepfake.preprocessing.Clip` raises it, and where
-        a video cannot be compressed.
+        When iterated, as for a Clip, or if a video cannot be compressed.
 
     Warns
     -----
@@ -155,8 +154,7 @@ class PerturbedClip(Clip):
 
     # -- what it shares with its source --------------------------------------
 
-    # A source that was given up is given up here too. Not the other way round: a video
-    # that cannot be compressed can be blurred.
+    # Not the other way round: a video that cannot be compressed can be blurred.
 
     @property
     def error(self) -> VideoReadError | None:
@@ -216,8 +214,7 @@ class PerturbedClip(Clip):
         frame : ndarray of uint8, shape (height, width, 3)
             RGB. It stays as it is.
         rng : numpy.random.Generator
-            Depends on the seed, the size of the file, the number of the frame and the
-            place in a chain of perturbations.
+            Depends on the seed, the size of the file, the frame and the chain.
 
         Returns
         -------
@@ -230,9 +227,8 @@ class PerturbedClip(Clip):
     def _entropy(self, number: int) -> list[int]:
         """Give what the random numbers of a frame depend on.
 
-        Neither on other videos nor on the order of work nor on the path, so that a copy
-        of a video in another folder is distorted alike. Each step of a chain has its
-        own.
+        Not on other videos, the order of work or the path, so that a copy of a video is
+        distorted alike. Each step of a chain has its own.
         """
         step, inner = 0, self.source
         while isinstance(inner, PerturbedClip):

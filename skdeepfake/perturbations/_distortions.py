@@ -107,13 +107,11 @@ DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
 
 
 @validated(
-    {
-        "frame": ["array-like"],
-        "distortion": [StrOptions(set(DISTORTIONS))],
-        "level": [Interval(Integral, 0, LEVELS[-1], closed="both")],
-        "mode": [StrOptions(set(MODES))],
-        "random_state": ["random_state", np.random.Generator],
-    }
+    frame=["array-like"],
+    distortion=[StrOptions(set(DISTORTIONS))],
+    level=[Interval(Integral, 0, LEVELS[-1], closed="both")],
+    mode=[StrOptions(set(MODES))],
+    random_state=["random_state", np.random.Generator],
 )
 def distort(
     frame: ArrayLike,
@@ -130,13 +128,11 @@ def distort(
     frame : ndarray of uint8, shape (height, width, 3)
         RGB. It stays as it is.
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG"}
-        Which, of :data:`DISTORTIONS`. "VC" is one of the file:
-        :class:`VideoPerturber` does it.
+        One of :data:`DISTORTIONS`; "VC", of files, needs a :class:`VideoPerturber`.
     level : int
         From 1, the mildest, to 5; 0 changes nothing.
     mode : {"corrected", "faithful"}, default="corrected"
-        What the distortion is meant to be, or what the authors' code does. See the
-        notes of :class:`VideoPerturber`.
+        As intended, or as in the authors' code: see :class:`VideoPerturber`.
     random_state : int, RandomState, Generator instance or None, default=None
         Draws the places of blocks, and noise.
 
@@ -148,17 +144,11 @@ def distort(
     Raises
     ------
     ValueError
-        If `frame` is not RGB and uint8, or a parameter is out of its range, or
-        `distortion` is "VC" and `level` not 0.
+        If `frame` is not RGB and uint8, or another parameter is out of its range.
 
     See Also
     --------
     VideoPerturber : The same of all frames of many videos.
-
-    References
-    ----------
-    Jiang, L., Li, R., Wu, W., Qian, C. and Loy, C. C. (2020). DeeperForensics-1.0: A
-    large-scale dataset for real-world face forgery detection. CVPR.
 
     Examples
     --------
@@ -313,19 +303,12 @@ def _truncated(values: NDArray[np.floating]) -> Frame:
 
 _FUNCTIONS: dict[str, dict[str, Callable[[Frame, Any, np.random.Generator], Frame]]] = {
     "corrected": {
-        "CS": _saturation,
-        "CC": _contrast,
-        "BW": _blocks,
-        "GNC": _noise,
-        "GB": _blur,
-        "JPEG": _jpeg,
+        **{"CS": _saturation, "CC": _contrast, "BW": _blocks},
+        **{"GNC": _noise, "GB": _blur, "JPEG": _jpeg},
     },
     "faithful": {
-        "CS": _saturation_faithful,
-        "CC": _contrast_faithful,
-        "BW": _blocks_faithful,
-        "GNC": _noise_faithful,
-        "GB": _blur,
-        "JPEG": _jpeg_faithful,
+        **{"CS": _saturation_faithful, "CC": _contrast_faithful},
+        **{"BW": _blocks_faithful, "GNC": _noise_faithful},
+        **{"GB": _blur, "JPEG": _jpeg_faithful},
     },
 }

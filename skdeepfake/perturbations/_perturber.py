@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._stateless import StatelessTransformer
+from .._stateless import StatelessTransformer, as_objects
 from ..preprocessing import check_clips
 from ._clip import Perturbation, PerturbedClip
 from ._distortions import DISTORTIONS, LEVELS, MODES
@@ -19,13 +20,13 @@ from ._distortions import DISTORTIONS, LEVELS, MODES
 BOXES = ("perturbed", "clean")
 
 
+@dataclass(repr=False, eq=False)
 class VideoPerturber(StatelessTransformer):
     """Distort the frames of videos, by one of seven distortions at one of five levels.
 
-    The distortions of DeeperForensics-1.0 [1]_, the usual measure of robustness. Put it
-    between the :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
-    :class:`~skdeepfake.preprocessing.DlibFaceCropper`: whole frames are distorted.
-    Distort real videos and fakes alike.
+    The distortions of DeeperForensics-1.0 [1]_, of whole frames. Put it between the
+    :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
+    :class:`~skdeepfake.preprocessing.DlibFaceCropper`, for real videos and fakes alike.
 
     ====== ================== =================================================
     code   distortion         parameter at the levels 1 to 5
@@ -46,29 +47,22 @@ class VideoPerturber(StatelessTransformer):
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG", "VC"}, default="GB"
         Which.
     level : int, default=3
-        From 1, the mildest, to 5. 0 leaves the clips as they are, so that a search may
-        have undistorted videos among its candidates.
+        From 1, the mildest, to 5. 0 leaves the clips as they are, for searches.
     mode : {"corrected", "faithful"}, default="corrected"
-        What the distortion is meant to be, or what the authors' code does, to compare
-        with published figures. See Notes.
+        As intended, or as in the authors' code, to compare with published figures.
     boxes : {"perturbed", "clean"}, default="perturbed"
-        Frames in which faces are searched: the distorted ones, or the undistorted ones
-        as the authors advise, which measures the detector alone. Faces are always cut
-        out of the distorted frames. In a chain, the last step decides.
+        Frames in which faces are searched: distorted or, as the authors advise to
+        measure the detector alone, undistorted. In a chain, the last step decides.
     cache_dir : str, os.PathLike or None, default=None
-        Folder of the videos that VC compresses, made if missing; copies are
-        never deleted. None compresses each video when it is decoded, to a file that
-        is gone afterwards.
+        Folder of the videos that VC compresses, made if missing; copies are never
+        deleted. None compresses each video to a temporary file when it is decoded.
     random_state : int, RandomState instance or None, default=None
-        Draws the places of blocks, and noise. Pass an int for the same frames each
-        time, which a cache of crops needs to be of use.
+        Draws blocks and noise. Pass an int for the same frames each time.
 
     See Also
     --------
     distort : The same of one frame.
     skdeepfake.evaluation.robustness_curve : Score a pipeline on all of them.
-    skdeepfake.preprocessing.VideoTranscoder : Compress all videos alike before
-        anything else.
 
     Notes
     -----
@@ -80,20 +74,16 @@ class VideoPerturber(StatelessTransformer):
 
     - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: by
       formulas for values from 0 to 1 that are given 0 to 255, truncated.
-    - CC. *Corrected*: contrast about the mean luma of the frame. *Faithful*: each value
-      times the factor, which darkens.
+    - CC. *Corrected*: about the mean luma of the frame. *Faithful*: about black.
     - BW. *Corrected*: the number of blocks is proportional to the shorter side, and
       that of the table at 256 pixels; at least one. *Faithful*: with the shorter side
       rounded down to multiples of 256, so that smaller frames get no block.
-    - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to Y,
-      Cb and Cr. *Faithful*: 1.16 times as strong in Y, 1.14 times in Cb and Cr;
-      truncated.
+    - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to
+      YCbCr. *Faithful*: truncated; 1.16 times as strong in Y, 1.14 times in Cb and Cr.
     - GB. The same. The standard deviation is a sixth of the kernel's side.
-    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by a factor of 2, 3, 4, 5
-      or 6 and enlarged again.
-    - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder`, which takes
-      neither GIF nor PNG, within the sampler's limits. *Corrected*: of as much as is
-      sampled. *Faithful*: of the whole file.
+    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by 2 to 6 and enlarged.
+    - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder` (no GIF or PNG).
+      *Corrected*: of as much as is sampled. *Faithful*: of the whole file.
 
     The authors also write each distorted video to a file, which compresses it again.
 
@@ -119,6 +109,14 @@ class VideoPerturber(StatelessTransformer):
     (1, 4)
     """
 
+    distortion: str = "GB"
+    level: int = 3
+    _: KW_ONLY
+    mode: str = "corrected"
+    boxes: str = "perturbed"
+    cache_dir: str | os.PathLike[str] | None = None
+    random_state: int | np.random.RandomState | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "distortion": [StrOptions(set(DISTORTIONS))],
         "level": [Interval(Integral, 0, LEVELS[-1], closed="both")],
@@ -128,31 +126,13 @@ class VideoPerturber(StatelessTransformer):
         "random_state": ["random_state"],
     }
 
-    def __init__(
-        self,
-        distortion: str = "GB",
-        level: int = 3,
-        *,
-        mode: str = "corrected",
-        boxes: str = "perturbed",
-        cache_dir: str | os.PathLike[str] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.distortion = distortion
-        self.level = level
-        self.mode = mode
-        self.boxes = boxes
-        self.cache_dir = cache_dir
-        self.random_state = random_state
-
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Make clips of distorted frames; nothing is decoded yet.
 
         Parameters
         ----------
         X : ndarray of object, shape (n_videos,)
-            Clips, as :class:`~skdeepfake.preprocessing.VideoFrameSampler` or another
-            VideoPerturber gives them, of one length.
+            Clips of one length, as a sampler or another VideoPerturber gives them.
 
         Returns
         -------
@@ -162,25 +142,17 @@ class VideoPerturber(StatelessTransformer):
         Raises
         ------
         ValueError
-            If X is not a one-dimensional array of clips of one length, or
-            `distortion` is "VC" and the clips are distorted already.
+            If X is no array of clips of one length, or VC gets distorted clips.
         """
         self._validate_params()
         clips = check_clips(X, caller=type(self).__name__)
         # At each level, so that a grid over levels leaves the generator alike.
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if self.level:
-            perturbation = Perturbation(
-                str(self.distortion),
-                int(self.level),
-                str(self.mode),
-                str(self.boxes),
-                seed,
-            )
+            distortion, mode, boxes = map(str, (self.distortion, self.mode, self.boxes))
+            perturbation = Perturbation(distortion, int(self.level), mode, boxes, seed)
             clips = [
                 PerturbedClip(clip, perturbation, cache_dir=self.cache_dir)
                 for clip in clips
             ]
-        result = np.empty(len(clips), dtype=object)
-        result[:] = clips
-        return result
+        return as_objects(clips)

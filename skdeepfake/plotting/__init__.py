@@ -1,8 +1,7 @@
 """Displays of faces, training, scores over time and evidence.
 
 As in scikit-learn, a Display is drawn by its ``plot`` method or by a class method such
-as ``from_estimator``. matplotlib is imported on first use. The Displays of reports are
-in :mod:`skdeepfake.evaluation`.
+as ``from_estimator``. The Displays of reports are in :mod:`skdeepfake.evaluation`.
 """
 
 from ._attribution import AttributionDisplay
@@ -10,9 +9,4 @@ from ._faces import FacesDisplay
 from ._history import HistoryDisplay
 from ._timeline import TimelineDisplay
 
-__all__ = [
-    "AttributionDisplay",
-    "FacesDisplay",
-    "HistoryDisplay",
-    "TimelineDisplay",
-]
+__all__ = ["AttributionDisplay", "FacesDisplay", "HistoryDisplay", "TimelineDisplay"]

@@ -12,20 +12,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _drawing
-from .._drawing import BLUE, ORANGE, check_matplotlib
+from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
 from .._predictions import predict_with_frames
+from .._validation import check_choice
 
 # Height of a bar cell, relative to a face cell.
 _BAR_HEIGHT = 0.6
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class AttributionDisplay:
     """Faces of videos, and where and when a detector finds its evidence.
 
-    Each video has a row of faces and, if they are given, a row of the same faces under
-    their maps and a row of bars, one per frame. The opacity of a map rises with the
-    evidence. All bars have the same scale.
+    Each video has a row of faces and, if given, a row of the same faces under their
+    maps and a row of bars, one per frame. Opacity rises with the evidence.
 
     Parameters
     ----------
@@ -50,8 +51,7 @@ class AttributionDisplay:
     ----------
     colorbar_ : matplotlib.colorbar.Colorbar or None
         The color bar, after ``plot``; None without maps.
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (n_rows * n_videos, n_frames)
         Its axes, after ``plot``: rows of faces, of maps and of bars in turn.
 
@@ -97,23 +97,18 @@ class AttributionDisplay:
     ) -> AttributionDisplay:
         """Plot where and when a fitted detector finds its evidence.
 
-        The maps of a detector of images are those of
-        :func:`~skdeepfake.inspection.grad_cam`, the maps of a
-        :class:`~skdeepfake.detectors.CNNRNNDetector` those of
-        :func:`~skdeepfake.inspection.occlusion` by position. With
+        Maps are those of :func:`~skdeepfake.inspection.grad_cam` or, for features,
+        those of :func:`~skdeepfake.inspection.occlusion` by position. With
         ``sequence="temporal"`` there is a bar for each frame too.
 
         Parameters
         ----------
         estimator : detector or sklearn.pipeline.Pipeline
-            A fitted pipeline in which a detector gets faces, or features of faces; or
-            a detector of images alone.
+            A fitted pipeline with faces before its detector, or a detector of images.
         X : array-like of shape (n_videos, ...)
-            Its input: paths, or faces of shape (n_videos, n_frames, height, width, 3),
-            uint8.
+            Its input: paths, or uint8 faces, (n_videos, n_frames, height, width, 3).
         titles : sequence of str or None, default=None
-            A name for each video; by default the name of the file, if there is one,
-            and the probability of fake.
+            A name for each video; by default that of the file and the score.
         max_frames : int, default=6
             Largest number of slots drawn per video, evenly spread.
         class_label : object, default=None
@@ -121,24 +116,16 @@ class AttributionDisplay:
         layer : int or str, default=-1
             As in `grad_cam`.
         weights : {"channel", "position"}, default="position"
-            As in `grad_cam`, but HiResCAM by default, since the maps of Grad-CAM are
-            often almost empty for the CNN and the GAN.
+            As in `grad_cam`, but HiResCAM by default, which suits the CNN and the GAN.
         baseline : {"mean", "zero"}, default="mean"
             As in `occlusion`.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        AttributionDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
         ValueError
-            If `estimator` is not a detector or a pipeline that ends in one, no step
-            gives it faces, the features are not a grid over the face, X is a single
-            path, or `max_frames` is less than 1.
+            If `estimator` is not a detector or a pipeline that ends in one, it gets no
+            faces, its features are no grid over them, or `max_frames` is less than 1.
 
         Warns
         -----
@@ -211,33 +198,20 @@ class AttributionDisplay:
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
             Axes of shape (n_rows * n_videos, n_frames), with one to three rows per
-            video. The color bar takes its space from them. By default a new figure is
-            made.
+            video; the color bar takes space from them. By default a new figure is made.
         cell_size : float, default=1.6
             Width of a cell of a new figure in inches.
         scale : {"face", "all"}, default="face"
-            The strongest evidence: that of each face, which is written below it, or
-            that of all faces.
+            The strongest evidence: of each face, written below it, or of all faces.
         alpha : float, default=0.7
             Opacity of the strongest evidence.
         colormap : str, default="viridis"
-            Colors from no evidence to the strongest, as in
-            :func:`~skdeepfake.inspection.overlay`.
+            As in :func:`~skdeepfake.inspection.overlay`.
 
-        Returns
-        -------
-        AttributionDisplay
-            The display itself.
-
-        Raises
-        ------
-        ValueError
-            If there are neither `maps` nor `frame_attributions`, lengths differ,
-            `scale` is unknown, or `axes` has another shape.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("AttributionDisplay.plot")
-        if scale not in ("face", "all"):
-            raise ValueError(f"scale must be 'face' or 'all', got {scale!r}.")
+        check_choice(scale, ("face", "all"), "scale")
         maps, bars = self.maps, self.frame_attributions
         proba, times = self.proba, self.timestamps
         if maps is None and bars is None:

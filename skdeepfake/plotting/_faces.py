@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
 from .. import _drawing
-from .._drawing import check_matplotlib
+from .._drawing import check_matplotlib, with_display_docs
 from .._predictions import check_steps, run_pipeline
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class FacesDisplay:
     """Frames of clips, and below them the faces found in them.
@@ -36,8 +37,7 @@ class FacesDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2 * n_clips, n_frames)
         Its axes, after ``plot``.
 
@@ -85,19 +85,12 @@ class FacesDisplay:
             A name for each video; the names of the files by default.
         max_frames : int, default=6
             Largest number of slots drawn per clip, evenly spread.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        FacesDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
         ValueError
-            If the pipeline lacks one of the steps, `paths` is a single path, or
-            `max_frames` is less than 1.
+            If the pipeline lacks a step, `paths` is one path, or `max_frames` below 1.
         """
         check_matplotlib("FacesDisplay.from_pipeline")
         check_steps(pipeline, ["sampler", "cropper"], "FacesDisplay")
@@ -130,16 +123,7 @@ class FacesDisplay:
         cell_size : float, default=1.6
             Width of a cell of a new figure in inches.
 
-        Returns
-        -------
-        FacesDisplay
-            The display itself.
-
-        Raises
-        ------
-        ValueError
-            If the lengths of `frames`, `faces`, `titles` and `timestamps` differ, or
-            `axes` has another shape.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("FacesDisplay.plot")
         times = self.timestamps

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
-from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib
+from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
 
 
+@with_display_docs
+@dataclass(repr=False, eq=False)
 class HistoryDisplay:
     """Loss and accuracy of a detector over the epochs of training.
 
-    The epoch with the lowest validation loss, or training loss without validation, is
-    marked.
+    The epoch with the lowest validation loss, or else training loss, is marked.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
-        One value per epoch for each name, as in Keras: ``"loss"``, and optionally
-        ``"val_loss"``, ``"accuracy"``, ``"val_accuracy"`` and other names that end in
-        ``loss`` or ``accuracy``, such as the losses of a GAN.
+        One value per epoch for each name, as in Keras: ``"loss"``, and optionally other
+        names that end in ``loss`` or ``accuracy``, such as ``"val_loss"``.
 
     Attributes
     ----------
     best_epoch_ : int or None
         The best epoch, counted from 1, after ``plot``; None if every loss is NaN.
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2,)
         Axes of the loss and of the accuracy, after ``plot``.
 
@@ -48,8 +48,7 @@ class HistoryDisplay:
     2
     """
 
-    def __init__(self, history: Mapping[str, Sequence[float]]) -> None:
-        self.history = history
+    history: Mapping[str, Sequence[float]]
 
     @classmethod
     def from_estimator(cls, estimator: Any, **plot_params: Any) -> HistoryDisplay:
@@ -59,13 +58,7 @@ class HistoryDisplay:
         ----------
         estimator : estimator
             A fitted detector, or a pipeline that ends in one.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        HistoryDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
@@ -88,15 +81,7 @@ class HistoryDisplay:
         axes : sequence of 2 matplotlib.axes.Axes or None, default=None
             Axes of the loss and of the accuracy. By default a new figure is made.
 
-        Returns
-        -------
-        HistoryDisplay
-            The display itself.
-
-        Raises
-        ------
-        ValueError
-            If `history` has no ``"loss"``, or `axes` are not two.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("HistoryDisplay.plot")
         from matplotlib import pyplot as plt

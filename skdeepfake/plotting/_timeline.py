@@ -12,17 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from .._drawing import (
-    BLUE,
-    ORANGE,
-    check_matplotlib,
-    check_max_frames,
-    draw_cell,
-    make_axes,
-)
+from .. import _drawing
+from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
 from .._predictions import check_steps, predict_with_frames
 
 
+@with_display_docs
 @dataclass(repr=False, eq=False)
 class TimelineDisplay:
     """Probability of fake over the time of one video.
@@ -34,8 +29,7 @@ class TimelineDisplay:
     probabilities : array-like of shape (n_frames,)
         Probability of fake of each slot; NaN without a face.
     faces : sequence of ndarray of shape (h, w, 3) or None, default=None
-        The crop of each slot, RGB uint8, None without a face. They are drawn in a strip
-        below the curve.
+        The crop of each slot, RGB uint8, None without a face; drawn below the curve.
     score : float or None, default=None
         Probability of fake of the video.
     threshold : float, default=0.5
@@ -45,8 +39,7 @@ class TimelineDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after ``plot``.
+    {{figure}}
     ax_ : matplotlib.axes.Axes
         Axes of the curve, after ``plot``; those of the faces are its ``child_axes``.
 
@@ -87,27 +80,19 @@ class TimelineDisplay:
         Parameters
         ----------
         pipeline : sklearn.pipeline.Pipeline
-            Fitted, with a step named ``"sampler"`` and a detector at its end. The faces
-            are drawn if there is a cropper.
+            Fitted, with a step ``"sampler"`` and a detector at its end.
         path : str or os.PathLike
             The video.
         threshold : float, default=0.5
             Probability from which on a video counts as fake.
         title : str or None, default=None
             Title of the axes; the name of the file by default.
-        **plot_params : dict
-            Passed to ``plot``.
-
-        Returns
-        -------
-        TimelineDisplay
-            With its figure drawn.
+        {{plot_params}}
 
         Raises
         ------
         ValueError
-            If the pipeline has no step named ``"sampler"``, or its last step no
-            ``predict_frame_proba``.
+            If the pipeline has no step ``"sampler"`` or does not end in a detector.
         """
         check_matplotlib("TimelineDisplay.from_estimator")
         check_steps(pipeline, ["sampler"], "TimelineDisplay")
@@ -138,22 +123,12 @@ class TimelineDisplay:
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on. By default a new figure is made.
         max_faces : int, default=12
-            Largest number of faces drawn: those of every slot, every second one, and
-            so on.
+            Largest number of faces drawn: those of every slot, every second one, ...
 
-        Returns
-        -------
-        TimelineDisplay
-            The display itself.
-
-        Raises
-        ------
-        ValueError
-            If the lengths of `timestamps`, `probabilities` and `faces` differ, or
-            `max_faces` is less than 1.
+        {{returns_itself_or_raises}}
         """
         check_matplotlib("TimelineDisplay.plot")
-        check_max_frames(max_faces, "max_faces")
+        _drawing.check_max_frames(max_faces, "max_faces")
         seconds = np.asarray(self.timestamps, dtype=float)
         probabilities = np.asarray(self.probabilities, dtype=float)
         for name, value in (("probabilities", probabilities), ("faces", self.faces)):
@@ -163,7 +138,7 @@ class TimelineDisplay:
                     f"timestamps has; got {len(value)}."
                 )
         height = 3.4 if self.faces is None else 4.4
-        ax = make_axes("TimelineDisplay.plot", ax, (8, height))
+        ax = _drawing.make_axes("TimelineDisplay.plot", ax, (8, height))
         timed = np.isfinite(seconds)
         style: dict[str, Any] = {"color": BLUE, "marker": "o", "markersize": 5}
         ax.plot(
@@ -218,7 +193,7 @@ class TimelineDisplay:
                 [time - 0.46 * width, bottom, 0.92 * width, top - bottom],
                 transform=ax.transData,
             )
-            draw_cell(cell, self.faces[slot], "no\nface", 1.0)
+            _drawing.draw_cell(cell, self.faces[slot], "no\nface", 1.0)
         ax.set_xlim(times[0] - 0.55 * width, times[-1] + 0.55 * width)
         ax.axhline(0, color="0.2", linewidth=0.8)
         return bottom - 0.04

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from .._cache import DAMAGE, ArchiveCache
 from ..exceptions import CacheError
 
 
+@dataclass(repr=False, eq=False)
 class StoredCrop:
     """A face crop in the cache, read from disk whenever it is used as an array.
 
@@ -47,9 +49,8 @@ class StoredCrop:
     skdeepfake.exceptions.CacheError: 'pruned.zip' was pruned or damaged after ...
     """
 
-    def __init__(self, entry: str, slot: int) -> None:
-        self.entry = entry
-        self.slot = slot
+    entry: str
+    slot: int
 
     def __repr__(self) -> str:
         return f"StoredCrop({self.entry!r}, {self.slot})"
@@ -81,10 +82,9 @@ class Entry(NamedTuple):
 class CropCache(ArchiveCache):
     """The cache that ``DlibFaceCropper(memory=...)`` keeps.
 
-    Each video has one file: a zip archive with one PNG, which is lossless, for each
-    face. An entry is found by path, size and time of change of the video, by how it was
-    sampled, by the parameters of the cropper and by the version of its algorithm. It
-    appears when it is whole; several processes and machines may share a cache.
+    Each video has one zip archive with one PNG, which is lossless, per face. An entry
+    is found by path, size and time of change of the video, by its sampling and by the
+    cropper. Several processes and machines may share a cache.
 
     Parameters
     ----------
@@ -154,8 +154,7 @@ def _member(slot: int) -> str:
 
 
 def _encode(crop: NDArray[np.uint8]) -> bytes:
-    # The quickest to read: other levels and strategies are a sixth slower, and no
-    # smaller on faces from compressed video.
+    # The quickest to read, and no larger on faces from compressed video.
     _, png = cv2.imencode(
         ".png",
         cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),

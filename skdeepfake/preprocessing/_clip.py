@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._video._containers import check_video_file
+from .._video._checks import check_video_file
 from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
 
@@ -23,9 +23,8 @@ class Clip:
     """Evenly spaced frames of one video, decoded only when iterated.
 
     The frames lie evenly in time between the first frame and the last one within
-    `duration`, both included, and are frames that can be decoded, whatever the
-    container promises. A video with fewer frames than `n_frames` gives each of them
-    once and leaves the other slots empty. A clip holds no pixels.
+    `duration`, both included, and can be decoded, whatever the container promises. A
+    video with fewer frames than `n_frames` leaves slots empty.
 
     Parameters
     ----------
@@ -48,20 +47,13 @@ class Clip:
         Size of the file in bytes when the clip was made.
     mtime_ns : int
         Time of its last change, in nanoseconds, when the clip was made.
-    indices : ndarray of int, shape (n_frames,)
-        Number of each frame in the order of the video; -1 in empty slots.
-    timestamps : ndarray of float, shape (n_frames,)
-        Seconds of each frame; NaN in empty slots.
     error : VideoReadError or None
-        Why the video was given up, with ``on_error="skip"``. All slots of such a clip
-        are empty.
+        Why the video was given up, with ``on_error="skip"``. All its slots are empty.
 
     Raises
     ------
     VideoReadError
-        If the path does not lead to a video within the limits; when iterated, if
-        nothing can be decoded, or it takes longer than `timeout`, or the file has
-        changed since the clip was made.
+        If the path is not a video within the limits, or later fails to decode.
 
     See Also
     --------
@@ -163,8 +155,7 @@ class Clip:
     ) -> list[T | None]:
         """Apply a function to each frame in order, in one decoding pass if possible.
 
-        Where decoding shows that the container promised other frames, the work is done
-        again on those that exist.
+        If the container promised other frames, the work is repeated on existing ones.
 
         Parameters
         ----------

@@ -6,6 +6,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,17 +32,15 @@ from ._faces import ALGORITHM_VERSION, Face, FaceFollower
 Crops = list["NDArray[np.uint8] | StoredCrop | None"]
 
 
+@dataclass(repr=False, eq=False)
 class DlibFaceCropper(StatelessTransformer):
     """Cut one face out of each frame, found by dlib's HOG detector.
 
-    1. The face is searched near that of the previous frame, then in the whole
-       frame, small first and larger only where nothing was found.
-    2. Of several faces, the one that continues the person followed so far is taken;
-       at the start, the one with the best score.
+    1. The face is searched near the previous one, then in the whole frame, small first.
+    2. Of several faces, that of the person followed so far is taken, at first the best.
     3. The box is widened by `margin` and clamped to the frame.
 
-    A frame in which the person's face is not found gives None. The detector finds
-    faces that look towards the camera, not profiles.
+    A frame without the person gives None. Faces in profile are not found.
 
     Parameters
     ----------
@@ -49,18 +48,14 @@ class DlibFaceCropper(StatelessTransformer):
         What is added to the box on each side, as a share of its width or height.
         The default is the paper's; 0.15 gives the box times 1.3 of FaceForensics++.
     min_size : int, default=40
-        Smallest face that is found, as the side of its box in pixels of the frame.
-        The default is what the paper's setting (one upsampling) can see. In frames
-        larger than 1080p the smallest face grows with the frame.
+        Smallest face that is found, as the side of its box in pixels; the default is
+        that of the paper's setting. In frames above 1080p it grows with the frame.
     score_threshold : float, default=0.0
-        Smallest score of a face. 0 is dlib's own threshold; higher finds fewer and
-        surer faces.
+        Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`CropCache`, from which crops that were made before are
-        read without opening the video. None keeps nothing.
+        Folder of a :class:`CropCache`, which saves decoding. None keeps nothing.
     n_jobs : int or None, default=None
-        Videos worked on at once, as threads unless a `joblib.parallel_config` says
-        otherwise. None is 1, -1 all cores.
+        Videos worked on at once, by default as threads. None is 1, -1 all cores.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -71,8 +66,7 @@ class DlibFaceCropper(StatelessTransformer):
 
     References
     ----------
-    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.2, step 5, and
-    appendix 7.1.
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.2 and 7.1.
 
     King, "Dlib-ml: A machine learning toolkit", JMLR 10, 2009.
 
@@ -85,6 +79,14 @@ class DlibFaceCropper(StatelessTransformer):
     (1, 4)
     """
 
+    _: KW_ONLY
+    margin: float = 0.0
+    min_size: int = 40
+    score_threshold: float = 0.0
+    memory: str | os.PathLike[str] | joblib.Memory | None = None
+    n_jobs: int | None = None
+    verbose: int = 0
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "margin": [Interval(Real, 0, None, closed="left")],
         "min_size": [Interval(Integral, 1, None, closed="left")],
@@ -93,23 +95,6 @@ class DlibFaceCropper(StatelessTransformer):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
-
-    def __init__(
-        self,
-        *,
-        margin: float = 0.0,
-        min_size: int = 40,
-        score_threshold: float = 0.0,
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.margin = margin
-        self.min_size = min_size
-        self.score_threshold = score_threshold
-        self.memory = memory
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Decode the clips and crop their faces.
@@ -129,8 +114,7 @@ class DlibFaceCropper(StatelessTransformer):
         Raises
         ------
         VideoReadError
-            If a video cannot be decoded; it names the file. Not for clips that were
-            sampled with ``on_error="skip"``.
+            If a video cannot be decoded that was not sampled with ``on_error="skip"``.
         CacheError
             If the cache cannot be written. What it holds by then is kept.
         ValueError
@@ -141,8 +125,7 @@ class DlibFaceCropper(StatelessTransformer):
         NoFaceWarning
             For each video in which no face was found at all.
         VideoReadWarning
-            For each video that cannot be decoded and was sampled with
-            ``on_error="skip"``: all its cells are None.
+            For each video that cannot be decoded, with ``on_error="skip"``.
         CacheWarning
             For each damaged entry of the cache; its video is cropped again.
         """

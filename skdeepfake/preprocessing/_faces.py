@@ -16,8 +16,7 @@ import numpy as np
 # Part of every cache key: raise it whenever some frame may get another box.
 ALGORITHM_VERSION = 1
 
-# Side in pixels of dlib's detection window: it sees no face smaller than this, so a
-# face of n pixels needs its image scaled by at least _WINDOW / n.
+# Side of dlib's detection window: a face of n pixels is scaled by _WINDOW / n or more.
 _WINDOW = 80
 
 # Side in pixels of the cells into which its HOG divides an image.
@@ -27,11 +26,10 @@ _CELL = 8
 # apart), in sizes of the last box. People side by side sit further apart than this.
 _REACH = 2.0
 
-# Near the last face: the regions searched, in sizes of that face (a talking head
-# stays in the first, all that is within reach lies in the second), and the size in
-# pixels to which the face is brought. dlib's boxes come in steps of 1.2 from 73
-# pixels; 88 is the second, so that a still face gets the same box again, and one that
-# has shrunk by a fifth is still seen.
+# Near the last face: the regions searched, in sizes of that face (a talking head stays
+# in the first, all within reach is in the second), and the size in pixels to which the
+# face is brought. dlib's boxes come in steps of 1.2 from 73; 88 is the second, so that
+# a still face keeps its box, and one shrunk by a fifth is still seen.
 _NEAR_REGIONS = (2.0, 2 * _REACH + 1)
 _NEAR_FACE = 88
 
@@ -39,16 +37,13 @@ _NEAR_FACE = 88
 # last search, at the scale that the smallest face asks for, comes after these.
 _WHOLE_SIDES = (480, 960, 1920)
 
-# Score from which the search for a first face stops at the scale where it is found.
-# False faces score less; to follow one would cost the whole clip.
+# Score from which a first face is sure. False faces score less, and cost the clip.
 _SURE = 0.3
 
-# What the last search may cost: as many pixels as a 1080p frame has in the paper's
-# setting (twice its size), about a second.
+# Pixels of the last search: a 1080p frame as the paper searches it, about a second.
 _MAX_PIXELS = 3840 * 2160
 
-# Frames without the followed person after which any face is taken: the person has
-# left, or the clip has cut to another scene.
+# Frames without the followed person, who has left, after which any face is taken.
 _PATIENCE = 2
 
 
@@ -163,9 +158,8 @@ class FaceFollower:
 def _pyramid_scale(scale: float, largest: float) -> float:
     """Give the scale nearest to `scale` among those of dlib's pyramid.
 
-    dlib itself searches an image at its size and at 5/6, 25/36 ... of it. With the
-    same steps down from the largest scale, each search gives boxes of the sizes that
-    the search at the largest scale would give.
+    dlib itself searches an image at its size and at 5/6, 25/36 ... of it. With the same
+    steps, each search gives boxes of sizes that the largest scale would give.
     """
     steps = round(math.log(largest / scale, 6 / 5))
     return largest * (5 / 6) ** steps
@@ -222,8 +216,7 @@ _local = threading.local()
 
 @functools.cache
 def _pickled_detector() -> bytes:
-    # Building a detector takes 0.3 s, unpickling it a millisecond, and joblib starts
-    # new threads in every call.
+    # Building one takes 0.3 s, unpickling a millisecond, and joblib starts new threads.
     return pickle.dumps(dlib.get_frontal_face_detector())
 
 

@@ -8,6 +8,7 @@ import math
 import os
 import tempfile
 import weakref
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -16,17 +17,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._parallel import map_videos
-from .._stateless import StatelessTransformer
+from .._stateless import StatelessTransformer, as_objects
 from ._cache import StoredCrop
 
 
+@dataclass(repr=False, eq=False)
 class Resizer(StatelessTransformer):
     """Resize face crops to one size and stack them.
 
-    A crop that is larger than the target is averaged over areas, a smaller one is
-    interpolated by cubic splines. The aspect ratio is not kept, as in the paper:
-    dlib's boxes are square but for those clamped at the border of a frame. A slot
-    without a face becomes all zeros.
+    A crop larger than the target is averaged over areas, a smaller one interpolated by
+    cubic splines, without its aspect ratio. A slot without a face becomes zeros.
 
     Parameters
     ----------
@@ -36,8 +36,7 @@ class Resizer(StatelessTransformer):
         Folder in which the result lives as a memory-mapped file, which is deleted with
         the array: 2000 videos of ten faces are 3 GB. None keeps it in memory.
     n_jobs : int or None, default=None
-        Videos resized at once, as threads unless a `joblib.parallel_config` says
-        otherwise. None is 1, -1 all cores.
+        Videos resized at once, by default as threads. None is 1, -1 all cores.
 
     See Also
     --------
@@ -60,22 +59,16 @@ class Resizer(StatelessTransformer):
     [200, 0]
     """
 
+    size: tuple[int, int] = (224, 224)
+    _: KW_ONLY
+    memmap_dir: str | os.PathLike[str] | None = None
+    n_jobs: int | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "size": [tuple, list],
         "memmap_dir": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
     }
-
-    def __init__(
-        self,
-        size: tuple[int, int] = (224, 224),
-        *,
-        memmap_dir: str | os.PathLike[str] | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.size = size
-        self.memmap_dir = memmap_dir
-        self.n_jobs = n_jobs
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -104,8 +97,7 @@ class Resizer(StatelessTransformer):
         Raises
         ------
         ValueError
-            If a cell is neither None nor such an image, or `size` is not two
-            positive integers.
+            If a cell is neither None nor an image, or `size` not two positive ints.
         OSError
             If `memmap_dir` cannot be written or its disk is full.
         """
@@ -198,9 +190,9 @@ def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
                     f"X has videos of {min(lengths)} to {max(lengths)} slots, but "
                     "Resizer takes videos of one length: None stands for a missing face"
                 )
-            X = np.stack([_objects(video) for video in videos])
+            X = np.stack([as_objects(video) for video in videos])
         else:
-            X = _objects(items)
+            X = as_objects(items)
     shape = X.shape if X.dtype == object else X.shape[:-3]
     if len(shape) not in (1, 2):
         raise ValueError(
@@ -216,14 +208,6 @@ def _is_video(item: Any) -> bool:
     """Tell a row of crops from a crop."""
     is_row = isinstance(item, np.ndarray) and item.dtype.hasobject
     return is_row or isinstance(item, (list, tuple))
-
-
-def _objects(items: list[Any]) -> NDArray[np.object_]:
-    """Make an array of objects, which NumPy would stack if they had one shape."""
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 def _check_crop(crop: Any, cell: tuple[int, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -12,42 +13,40 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._parallel import map_videos
-from .._stateless import StatelessTransformer
-from .._video._paths import check_paths
+from .._stateless import StatelessTransformer, as_objects
+from .._video._checks import check_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip
 
+_OF_CLIPS = ("n_frames", "duration", "on_error", *Limits._fields)
 
+
+@dataclass(repr=False, eq=False)
 class VideoFrameSampler(StatelessTransformer):
     """Sample evenly spaced frames from the beginning of each video.
 
-    Each video becomes a lazy :class:`Clip`, which decodes its frames when it is
-    iterated, in one pass. The frames are upright, have square pixels, and are
-    deinterlaced.
+    Each video becomes a lazy :class:`Clip`, which decodes its frames when iterated, in
+    one pass. The frames are upright, of square pixels, and deinterlaced.
 
     Files that do not begin like mp4/mov, Matroska/WebM, AVI, MPEG-TS or an animated GIF
     or PNG are refused before they are decoded, and none can make the decoder open
-    another file or address. If the process that decodes crashes, or takes longer than
-    `timeout`, only that video fails. It is no sandbox: the process has the rights of
-    its parent.
+    another file or address. If the decoding process crashes or exceeds `timeout`, only
+    that video fails. It is no sandbox: the process has the rights of its parent.
 
     Parameters
     ----------
     n_frames : int, default=10
         Frames per video. The default is the paper's.
     duration : float or None, default=10.0
-        Seconds from the first frame on that are sampled; None for the whole video.
-        The default is the paper's.
+        Seconds sampled from the first frame on; None for all. The paper's are 10.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` keeps a video that cannot be read, here or in the
-        :class:`DlibFaceCropper`, as one without faces, with a
-        :class:`~skdeepfake.exceptions.VideoReadWarning`. The attribute `error` of its
-        :class:`Clip` says why.
+        :class:`DlibFaceCropper`, without faces, with a warning; `error` of its clip
+        says why.
     max_pixels : int or None, default=35389440
-        Largest frame, in pixels; the default is 8192 x 4320. On Linux it also limits
-        the decoder's memory, to 220 bytes per pixel and 2 GiB. None is no limit, for
-        this and those below.
+        Largest frame in pixels; the default is 8192 x 4320. On Linux it limits memory,
+        too, to 220 bytes per pixel and 2 GiB. None is no limit, here and below.
     max_duration : float or None, default=86400.0
         Longest video, in seconds, by what it claims and by what is decoded.
     max_bytes : int or None, default=17179869184
@@ -66,8 +65,7 @@ class VideoFrameSampler(StatelessTransformer):
 
     References
     ----------
-    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.2, steps 3
-    and 4, and appendix 7.1.
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.2 and 7.1.
 
     Examples
     --------
@@ -83,6 +81,17 @@ class VideoFrameSampler(StatelessTransformer):
     >>> folder.cleanup()
     """
 
+    n_frames: int = 10
+    duration: float | None = 10.0
+    _: KW_ONLY
+    on_error: str = "raise"
+    max_pixels: int | None = Limits().max_pixels
+    max_duration: float | None = Limits().max_duration
+    max_bytes: int | None = Limits().max_bytes
+    timeout: float | None = Limits().timeout
+    n_jobs: int | None = None
+    verbose: int = 0
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_frames": [Interval(Integral, 1, None, closed="left")],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
@@ -94,29 +103,6 @@ class VideoFrameSampler(StatelessTransformer):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
-
-    def __init__(
-        self,
-        n_frames: int = 10,
-        duration: float | None = 10.0,
-        *,
-        on_error: str = "raise",
-        max_pixels: int | None = Limits().max_pixels,
-        max_duration: float | None = Limits().max_duration,
-        max_bytes: int | None = Limits().max_bytes,
-        timeout: float | None = Limits().timeout,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_frames = n_frames
-        self.duration = duration
-        self.on_error = on_error
-        self.max_pixels = max_pixels
-        self.max_duration = max_duration
-        self.max_bytes = max_bytes
-        self.timeout = timeout
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Make a clip of each video.
@@ -148,22 +134,14 @@ class VideoFrameSampler(StatelessTransformer):
         paths = check_paths(X, caller=type(self).__name__)
         made = map_videos(
             functools.partial(
-                Clip,
-                n_frames=self.n_frames,
-                duration=self.duration,
-                on_error=self.on_error,
-                max_pixels=self.max_pixels,
-                max_duration=self.max_duration,
-                max_bytes=self.max_bytes,
-                timeout=self.timeout,
+                Clip, **{name: getattr(self, name) for name in _OF_CLIPS}
             ),
             paths,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             desc="sampling",
         )
-        clips = np.empty(len(paths), dtype=object)
-        clips[:] = list(made)
+        clips = as_objects(list(made))
         for clip in clips:
             if clip.error is not None:
                 # Past scikit-learn's wrapper of `transform`.

@@ -10,6 +10,7 @@ import re
 import subprocess
 import warnings
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -21,10 +22,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._atomic import atomic_path
 from .._parallel import map_videos
-from .._stateless import StatelessTransformer
-from .._video._containers import check_regular_file
+from .._stateless import StatelessTransformer, as_objects
+from .._video._checks import check_paths, check_regular_file
 from .._video._encoder import CONTAINERS, Encoding, Processes, command_line, last_words
-from .._video._paths import check_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadError, VideoReadWarning
 
@@ -42,44 +42,38 @@ _FULL_DISK = {
 }
 
 
+@dataclass(repr=False, eq=False)
 class VideoTranscoder(StatelessTransformer):
     """Re-encode videos as H.264 and keep their first seconds.
 
-    A detector can learn the encoder instead of the face where real and fake videos come
-    from different tools. Use this step for all videos or for none.
+    It keeps a detector from learning the encoder. Use it for all videos or for none.
 
     Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and nothing
-    else. Frames keep their times, counted from the first one; rotation is applied;
-    interlaced frames become progressive; an odd width or height loses its last column
-    or row.
+    else. Frames keep their times, counted from the first; rotation is applied;
+    interlaced frames become progressive; an odd width or height loses its last line.
 
     Parameters
     ----------
     cache_dir : str or os.PathLike
         The folder of the copies, made if missing. Copies are never deleted.
     duration : float or None, default=10.0
-        How much of the beginning to keep, in seconds; None keeps the whole video.
-        10 is the paper's.
+        Seconds to keep, from the beginning; None keeps all. 10 is the paper's.
     crf : int, default=23
-        Constant rate factor of x264, from 0 (lossless) to 51 (worst). 23 is the
-        paper's.
+        Constant rate factor of x264, from 0 (lossless) to 51; the paper's is 23.
     preset : str, default="medium"
-        Balance of speed and size in x264, "ultrafast" to "placebo". "medium" is the
-        paper's.
+        Speed of x264, "ultrafast" to "placebo". "medium" is the paper's.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` warns of a video that cannot be copied by a
         :class:`~skdeepfake.exceptions.VideoReadWarning` and gives a path that leads to
         no video; give the :class:`VideoFrameSampler` the same ``on_error``.
     max_pixels : int or None, default=35389440
-        Largest frame, in pixels, give or take a quarter; the default is 8192 x 4320.
-        None is no limit, for this and those below.
+        Largest frame in pixels, give or take a quarter. None: no limit, here and below.
     max_bytes : int or None, default=17179869184
         Largest file, in bytes.
     timeout : float or None, default=3600.0
         Seconds that the copy of a video may take.
     n_jobs : int or None, default=None
-        How many videos to encode at once; None is 1 unless in a
-        `joblib.parallel_config`, -1 is one for each core.
+        Videos encoded at once; None is 1 unless in a `joblib.parallel_config`.
     verbose : int, default=0
         1 or more shows a progress bar.
 
@@ -89,18 +83,15 @@ class VideoTranscoder(StatelessTransformer):
 
     Notes
     -----
-    A copy is made once per content, path and parameters: its name contains their hash.
-    It appears when it is complete; several processes may share a folder. The same
-    ffmpeg gives the same bytes, whatever `n_jobs`.
+    A copy is made once per content, path and parameters, whose hash is in its name.
+    Several processes may share a folder. The same ffmpeg gives the same bytes.
 
-    The containers MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and
-    Ogg are read, whatever the name of the file. Playlists and scripts, which could make
-    ffmpeg open other files, are refused.
+    MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg are read,
+    whatever the name. Playlists and scripts, which open other files, are refused.
 
     References
     ----------
-    The paper's section 4.2, steps 1 (``-c:v libx264 -preset medium -crf 23``) and 3
-    (the first 10 seconds).
+    The paper's section 4.2, step 1 (``-preset medium -crf 23``) and 3 (10 seconds).
 
     Examples
     --------
@@ -119,6 +110,18 @@ class VideoTranscoder(StatelessTransformer):
     >>> folder.cleanup()
     """
 
+    cache_dir: str | os.PathLike[str]
+    _: KW_ONLY
+    duration: float | None = 10.0
+    crf: int = 23
+    preset: str = "medium"
+    on_error: str = "raise"
+    max_pixels: int | None = Limits().max_pixels
+    max_bytes: int | None = Limits().max_bytes
+    timeout: float | None = 3600.0
+    n_jobs: int | None = None
+    verbose: int = 0
+
     _parameter_constraints = {  # noqa: RUF012, the name and the form are sklearn's
         "cache_dir": [str, os.PathLike],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
@@ -132,31 +135,6 @@ class VideoTranscoder(StatelessTransformer):
         "verbose": ["verbose"],
     }
 
-    def __init__(
-        self,
-        cache_dir: str | os.PathLike[str],
-        *,
-        duration: float | None = 10.0,
-        crf: int = 23,
-        preset: str = "medium",
-        on_error: str = "raise",
-        max_pixels: int | None = Limits().max_pixels,
-        max_bytes: int | None = Limits().max_bytes,
-        timeout: float | None = 3600.0,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cache_dir = cache_dir
-        self.duration = duration
-        self.crf = crf
-        self.preset = preset
-        self.on_error = on_error
-        self.max_pixels = max_pixels
-        self.max_bytes = max_bytes
-        self.timeout = timeout
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
     def transform(self, X: Any) -> np.ndarray:
         """Make the copies that are missing, and give the paths of all.
 
@@ -168,15 +146,13 @@ class VideoTranscoder(StatelessTransformer):
         Returns
         -------
         ndarray of shape (n_samples,), dtype object
-            The absolute path of the copy of each video, a str. Of a video that was
-            skipped, a path that leads to no video.
+            The absolute path of the copy of each video; for skipped ones, of no video.
 
         Raises
         ------
         VideoReadError
-            If a file is missing, empty, too large, not a video, cannot be decoded, or
-            takes too long, and ``on_error="raise"``. Copies that are whole by then are
-            kept for the next call.
+            If a file is missing, not a video within the limits, or cannot be decoded,
+            and ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
             If `cache_dir` cannot be written, or its disk is full.
         ValueError, TypeError
@@ -207,9 +183,7 @@ class VideoTranscoder(StatelessTransformer):
         if missing:
             _make_folder(folder)
             self._make_copies(missing, encoding)
-        result = np.empty(len(copies), dtype=object)
-        result[:] = copies
-        return result
+        return as_objects(copies)
 
     def _copy(self, path: str, folder: str, encoding: Encoding) -> str:
         """Name the copy of a video: the video itself if it is none."""
@@ -230,9 +204,7 @@ class VideoTranscoder(StatelessTransformer):
             executable=imageio_ffmpeg.get_ffmpeg_exe(),
             threads=max(1, cpu_count() // n_jobs),
             processes=processes,
-            max_pixels=self.max_pixels,
-            timeout=self.timeout,
-            on_error=self.on_error,
+            transcoder=self,
         )
         try:
             complaints = list(
@@ -267,18 +239,16 @@ def _make_copy(
     executable: str,
     threads: int,
     processes: Processes,
-    max_pixels: int | None,
-    timeout: float | None,
-    on_error: str,
+    transcoder: VideoTranscoder,
 ) -> str | VideoReadError | None:
     """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
     copy, path = item
+    max_pixels, timeout = transcoder.max_pixels, transcoder.timeout
     folder = os.path.dirname(copy)
     stderr, problem = "", None
     with processes.job():
         try:
-            # ffmpeg's words do not tell the two files apart, so that `atomic_path`
-            # makes the copy first.
+            # ffmpeg does not say which file: so `atomic_path` makes the copy first.
             with _cache_errors(folder), atomic_path(copy) as part:
                 command = command_line(
                     executable, path, part, encoding, threads, max_pixels
@@ -298,7 +268,7 @@ def _make_copy(
             )
         except VideoReadError as error:
             problem = error
-    if problem is not None and on_error == "raise":
+    if problem is not None and transcoder.on_error == "raise":
         raise problem
     return problem or last_words(stderr) or None
 

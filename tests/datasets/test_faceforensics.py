@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from skdeepfake.datasets import load_dfd, load_faceforensics
-from skdeepfake.datasets._faceforensics import METHODS
+from skdeepfake.datasets._published import METHODS
 from skdeepfake.exceptions import (
     DatasetError,
     DatasetWarning,
@@ -353,7 +353,10 @@ def test_dfd_fake_of_a_scene_that_is_not_there_is_named(grow) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"compression": "c40"}, r"actors.c40.* is not a folder; expected the videos"),
+        (
+            {"compression": "c40"},
+            r"actors.c40.* is not a folder; expected the real videos",
+        ),
         ({"compression": "23"}, r"compression='23' must be one of"),
     ],
     ids=["not there", "unknown"],

@@ -197,7 +197,11 @@ def test_self_blended_fakes_are_of_the_same_recordings(tmp_path):
         ({"size": (95, 128)}, ValueError, "height == 95, must be >= 96"),
         ({"size": (96, 129)}, ValueError, "a width of 129: use 128 or 130"),
         ({"size": 240}, ValueError, "size must be a tuple of height and width"),
-        ({"manipulation": "blend"}, ValueError, "one of 'swap', 'self_blended', got"),
+        (
+            {"manipulation": "blend"},
+            ValueError,
+            "must be one of 'swap', 'self_blended'",
+        ),
         ({"size": (96.0, 128)}, TypeError, "the height must be an instance of int"),
     ],
 )

@@ -15,7 +15,7 @@ from skdeepfake._video._encoder import Processes
 from skdeepfake._video._ffmpeg import pixel_limit
 from skdeepfake._video._reader import Limits
 from skdeepfake.exceptions import VideoReadError
-from skdeepfake.leakage._container_metadata import (
+from skdeepfake.leakage._trivial_features import (
     ContainerMetadata,
     container_metadata,
     read_description,

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from skdeepfake._video._opencv import promised_times
-from skdeepfake._video._sampling import evenly_in_time
+from skdeepfake._video._opencv import evenly_in_time, promised_times
 from skdeepfake.exceptions import VideoReadError
 from skdeepfake.preprocessing import Clip
 

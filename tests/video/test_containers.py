@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from skdeepfake._video._containers import check_video_file
+from skdeepfake._video._checks import check_video_file
 from skdeepfake.exceptions import VideoReadError
 
 needs_fifo = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skdeepfake._video._paths import check_paths
+from skdeepfake._video._checks import check_paths
 
 
 class BytesPath(os.PathLike):

@@ -1,22 +1,20 @@
-"""Calibration metrics."""
+"""Metrics of probabilities: calibration, and the log loss as challenges clip it."""
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any, NamedTuple
+from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._scores import SCORE_CONSTRAINTS, PosLabel, Scored, check_scored, with_score_docs
-from .._validation import validated
+from .._scores import PosLabel, check_scored, score_metric
 
-_CONSTRAINTS: dict[str, list[Any]] = {
-    **SCORE_CONSTRAINTS,
-    "n_bins": [Interval(Integral, 1, None, closed="left")],
-    "strategy": [StrOptions({"uniform", "quantile"})],
-}
+_binned_metric = score_metric(
+    n_bins=[Interval(Integral, 1, None, closed="left")],
+    strategy=[StrOptions({"uniform", "quantile"})],
+)
 
 
 class ReliabilityCurve(NamedTuple):
@@ -42,8 +40,7 @@ class ReliabilityCurve(NamedTuple):
     n_samples: NDArray[np.int64]
 
 
-@with_score_docs
-@validated(_CONSTRAINTS)
+@_binned_metric
 def reliability_curve(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -55,8 +52,7 @@ def reliability_curve(
 ) -> ReliabilityCurve:
     """Compare predicted probabilities with how often they come true.
 
-    The bins are those of :func:`sklearn.calibration.calibration_curve`, which keeps to
-    itself how many samples are in each: a bin of three says little.
+    The bins are those of :func:`sklearn.calibration.calibration_curve`, with counts.
 
     Parameters
     ----------
@@ -64,18 +60,14 @@ def reliability_curve(
     n_bins : int, default=10
         Number of bins; those in which there is no sample are left out.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Whether the bins are equally wide, or hold equally many samples, whatever
-        their weights. A bin holds its upper limit, and the first both.
+        Bins of equal width, or with equally many samples, upper limits included.
     {{pos_label_and_weights}}
 
     Returns
     -------
     ReliabilityCurve
-        Named tuple of the `predicted` means, `observed` shares, and `n_samples` of
-        each filled bin.
+        The `predicted` means, `observed` shares, and `n_samples` of each filled bin.
 
-    Raises
-    ------
     {{probability_errors}}
 
     See Also
@@ -94,12 +86,10 @@ def reliability_curve(
     >>> curve.n_samples
     array([3, 3])
     """
-    scored = _check(y_true, y_score, pos_label, sample_weight)
-    return _curve(scored, n_bins, strategy)[0]
+    return _curve(y_true, y_score, pos_label, sample_weight, n_bins, strategy)[0]
 
 
-@with_score_docs
-@validated(_CONSTRAINTS)
+@_binned_metric
 def expected_calibration_error(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -120,8 +110,7 @@ def expected_calibration_error(
     n_bins : int, default=10
         Number of bins. The result depends on it; say which.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Whether the bins are equally wide, or hold equally many samples, whatever their
-        weights.
+        Bins of equal width, or with equally many samples, whatever their weights.
     {{pos_label_and_weights}}
 
     Returns
@@ -129,23 +118,18 @@ def expected_calibration_error(
     float
         Expected calibration error, between 0 (calibrated) and 1.
 
-    Raises
-    ------
     {{probability_errors}}
 
     See Also
     --------
-    reliability_curve : Where the distances lie.
     sklearn.metrics.brier_score_loss : Calibration and discrimination, without bins.
 
     Notes
     -----
-    The bins are of the probability of the positive class, as in [1]_. Where there are
-    many classes, those of [2]_ are of the probability of the class that is predicted,
-    which gives another number for two.
+    The bins are of the probability of the positive class, as in [1]_. Those of [2]_ are
+    of the probability of the predicted class, which gives another number.
 
-    With few samples a bin it is too large even for a calibrated detector, whose
-    observed shares scatter about the predicted ones.
+    With few samples per bin it is too large even for a calibrated detector.
 
     References
     ----------
@@ -162,25 +146,80 @@ def expected_calibration_error(
     >>> expected_calibration_error([0, 1, 1, 1], [0.25, 0.25, 0.25, 0.25])
     0.5
     """
-    scored = _check(y_true, y_score, pos_label, sample_weight)
-    curve, weight = _curve(scored, n_bins, strategy)
+    scored = y_true, y_score, pos_label, sample_weight
+    curve, weight = _curve(*scored, n_bins, strategy)
     distance = np.abs(curve.predicted - curve.observed)
     return float(np.average(distance, weights=weight))
 
 
-def _check(
+@score_metric(eps=[Interval(Real, 0, 0.5, closed="neither")])
+def clipped_log_loss(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    eps: float = 1e-15,
+    pos_label: PosLabel = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Log loss of probabilities that are kept `eps` away from 0 and 1.
+
+    A single wrong video with probability 0 makes the log loss infinite, so `eps`
+    decides how much it counts: 34.5 at 1e-15, 4.6 at 0.01. scikit-learn's own takes the
+    precision of the array's type, which differs between float32 and float64.
+
+    Parameters
+    ----------
+    {{labels_and_probabilities}}
+    eps : float, default=1e-15
+        Least probability of either class, above 0 and below 0.5. 1e-15 is common in
+        contests; the value in the Deepfake Detection Challenge [1]_ is not known.
+    {{pos_label_and_weights}}
+
+    Returns
+    -------
+    float
+        Mean negative natural logarithm; 0.693 is that of 0.5 everywhere.
+
+    {{probability_errors}}
+
+    See Also
+    --------
+    sklearn.metrics.log_loss : The same where nothing is clipped.
+    sklearn.metrics.brier_score_loss : Bounded without clipping.
+
+    References
+    ----------
+    .. [1] B. Dolhansky et al., "The DeepFake Detection Challenge (DFDC) Dataset",
+       2020, arXiv:2006.07397.
+
+    Examples
+    --------
+    >>> from skdeepfake.metrics import clipped_log_loss
+    >>> round(clipped_log_loss([0, 1], [0.2, 0.9]), 4)
+    0.1643
+    >>> round(clipped_log_loss([0, 1], [0.2, 0.0], eps=0.01), 4)
+    2.4142
+    """
+    scored = check_scored(
+        y_true, y_score, pos_label, sample_weight, is_probability=True
+    )
+    of_truth = np.where(scored.is_positive, scored.score, 1 - scored.score)
+    losses = -np.log(np.clip(of_truth, eps, 1 - eps))
+    return float(np.average(losses, weights=scored.weight))
+
+
+def _curve(
     y_true: ArrayLike,
     y_score: ArrayLike,
     pos_label: PosLabel,
     sample_weight: ArrayLike | None,
-) -> Scored:
-    return check_scored(y_true, y_score, pos_label, sample_weight, is_probability=True)
-
-
-def _curve(
-    scored: Scored, n_bins: int, strategy: str
+    n_bins: int,
+    strategy: str,
 ) -> tuple[ReliabilityCurve, NDArray[np.float64]]:
     """Compute the curve and the weight of each of its bins."""
+    scored = check_scored(
+        y_true, y_score, pos_label, sample_weight, is_probability=True
+    )
     limits = np.linspace(0, 1, n_bins + 1)
     if strategy == "quantile":
         limits = np.percentile(scored.score, limits * 100)

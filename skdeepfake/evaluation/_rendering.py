@@ -1,0 +1,322 @@
+"""A report as a figure, as text, and as a self-contained page of HTML."""
+
+from __future__ import annotations
+
+import io
+import platform
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sklearn
+from sklearn.metrics import roc_curve
+
+from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
+from ._measures import ALL, with_interval
+from ._reliability_display import ReliabilityDisplay
+
+if TYPE_CHECKING:
+    from ._report import EvaluationReport
+
+
+_STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
+
+
+@with_display_docs
+@dataclass(repr=False, eq=False)
+class EvaluationDisplay:
+    """Curves and scores of an evaluation report.
+
+    ROC curves of videos and frames; calibration curves; the scores of real and fake
+    videos; and the AUC of each kind of fakes, with the share of frames with a face.
+
+    Parameters
+    ----------
+    report : EvaluationReport
+        Result of :func:`~skdeepfake.evaluation.evaluate`.
+
+    Attributes
+    ----------
+    {{figure}}
+    axes_ : ndarray of matplotlib.axes.Axes of shape (2, 2)
+        Its axes, after ``plot``.
+
+    See Also
+    --------
+    skdeepfake.evaluation.EvaluationReport.to_html : A page with this figure.
+
+    Examples
+    --------
+    >>> from skdeepfake.evaluation import EvaluationDisplay, EvaluationReport
+    >>> report = EvaluationReport.from_predictions(
+    ...     [0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], n_resamples=0
+    ... )
+    >>> EvaluationDisplay(report).plot().axes_.shape
+    (2, 2)
+    """
+
+    report: EvaluationReport
+
+    def plot(self, *, figure: Any = None) -> EvaluationDisplay:
+        """Draw the report.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or None, default=None
+            Empty figure to draw on. By default a new one is made.
+
+        {{returns_itself}}
+        """
+        check_matplotlib("EvaluationDisplay.plot")
+        if figure is None:
+            from matplotlib import pyplot as plt
+
+            figure = plt.figure(figsize=(9.6, 8.4), layout="constrained")
+        self.figure_ = figure
+        self.axes_ = figure.subplots(2, 2)
+        _draw_roc(self.axes_[0, 0], self.report)
+        _draw_reliability(self.axes_[0, 1], self.report)
+        _draw_scores(self.axes_[1, 0], self.report)
+        _draw_kinds(self.axes_[1, 1], self.report)
+        return self
+
+
+def _draw_roc(ax: Any, report: EvaluationReport) -> None:
+    ax.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="chance: 0.5")
+    for level, scores in report.scores.items():
+        fpr, tpr, _ = roc_curve(scores.y_true, scores.y_score)
+        color, _, style = _STYLES[level]
+        auc = with_interval(report.row("AUC", level=level), note="")
+        ax.plot(fpr, tpr, color=color, ls=style, label=f"{level}: AUC {auc}")
+    ax.set(
+        xlabel="false positive rate",
+        ylabel="true positive rate",
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        aspect="equal",
+    )
+    ax.grid(alpha=0.3)
+    ax.legend(loc="lower right", fontsize="small")
+    ax.set_title("ROC curve", fontsize="medium")
+
+
+def _draw_reliability(ax: Any, report: EvaluationReport) -> None:
+    for level, scores in report.scores.items():
+        color, marker, _ = _STYLES[level]
+        ReliabilityDisplay.from_predictions(
+            scores.y_true,
+            scores.y_score,
+            n_bins=report.settings["n_bins"],
+            name=level,
+            ax=ax,
+            color=color,
+            marker=marker,
+            show_counts=level == "videos",
+        )
+    ax.set_title("Calibration curve", fontsize="medium")
+
+
+def _draw_scores(ax: Any, report: EvaluationReport) -> None:
+    videos = report.scores["videos"]
+    kinds = ((0, "real", BLUE, ""), (1, "fake", ORANGE, "//"))
+    for label, name, color, hatch in kinds:
+        scores = videos.y_score[videos.y_true == label]
+        style = {"color": color, "edgecolor": color, "hatch": hatch, "alpha": 0.55}
+        name = f"{name}: {len(scores)} videos"
+        ax.hist(scores, bins=np.linspace(0, 1, 21), label=name, **style)
+    threshold = report.settings["threshold"]
+    ax.axvline(threshold, color="0.3", ls=":", label=f"threshold: {threshold:g}")
+    ax.set(xlabel="probability of fake", ylabel="videos", xlim=(-0.03, 1.03))
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+    ax.set_title("Scores of videos", fontsize="medium")
+
+
+def _draw_kinds(ax: Any, report: EvaluationReport) -> None:
+    subsets = report.subsets
+    rows = [report.row("AUC", subset=subset) for subset in subsets]
+    places = np.arange(len(subsets))[::-1]
+    low, high, auc = (
+        np.array([row[key] for row in rows]) for key in ("low", "high", "estimate")
+    )
+    ax.hlines(places, low, high, color=BLUE, lw=2)
+    ax.plot(auc, places, "o", color=BLUE, label="AUC of videos")
+    if rows[0]["frames_with_face"] is not None:
+        shares = [row["frames_with_face"] for row in rows]
+        label = "share of frames with a face"
+        ax.plot(shares, places - 0.22, "D", color=GREEN, ms=5, label=label)
+    ax.axvline(0.5, color="0.4", linestyle=":")
+    ax.set_yticks(places, ["all videos", *subsets[1:]])
+    lowest = min(0.45, np.nanmin([low, auc]) - 0.03)
+    ax.set(xlim=(max(-0.03, lowest), 1.03), ylim=(-0.6, len(subsets) - 0.4))
+    ax.grid(alpha=0.3, axis="x")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, fontsize="small")
+    ax.set_title("By kind of fakes", fontsize="medium")
+
+
+def render_text(report: EvaluationReport) -> str:
+    """Write a report as tables with its summary and notes."""
+    levels = "".join(f"{level:<26}" for level in report.scores)
+    lines = [*summarize(report), ""]
+    for title, rows in make_tables(report).items():
+        lines.append(f"{title:<33}{levels}")
+        for name, cells in rows.items():
+            lines.append(f"  {name:<31}" + "".join(f"{cell:<26}" for cell in cells))
+        lines.append("")
+    lines += [f"* {note}" for note in list_notes(report)]
+    return "\n".join(line.rstrip() for line in lines).rstrip()
+
+
+def make_tables(report: EvaluationReport) -> dict[str, dict[str, list[str]]]:
+    """Return the cells of each table, by its title and the names of its rows."""
+    tables = {}
+    levels = list(report.scores)
+    for subset in report.subsets:
+        rows = report.table(subset)
+        cells = {
+            name: [with_interval(row[level]) for level in levels]
+            for name, row in rows.items()
+        }
+        # All rows of a level share the counts and the coverage.
+        shared = [next(iter(rows.values()))[level] for level in levels]
+        cells["real and fake"] = [f"{r['n_real']} and {r['n_fake']}" for r in shared]
+        if shared[0]["videos_with_face"] is not None:
+            shares = [row[f"{row['level']}_with_face"] for row in shared]
+            cells["share with a face"] = [f"{share:.3f}" for share in shares]
+        title = "All videos" if subset == ALL else f"{subset} against all real"
+        tables[title] = cells
+    return tables
+
+
+def summarize(report: EvaluationReport) -> list[str]:
+    """Summarize the evaluated data, and how scores and intervals were computed."""
+    counts = {name: report.coverage[name].n_videos for name in (ALL, "real", "fake")}
+    n_groups = len(set(report.scores["videos"].group.tolist()))
+    lines = [
+        f"{counts[ALL]} videos ({counts['real']} real, {counts['fake']} fake) of "
+        f"{n_groups} groups"
+    ]
+    for name, (_, videos, frames) in report.coverage.items():
+        if videos is None or frames is None:
+            lines.append("how many have a face is not known")
+            break
+        lines.append(
+            f"a face in {_percent(videos)} of the videos and {_percent(frames)} of the "
+            f"frames ({name})"
+        )
+    else:
+        policy = {
+            "keep": "videos without a face are scored by what the detector says",
+            "leave_out": "videos without a face are left out",
+        }
+        lines.append(policy[report.settings["no_face"]])
+    if rule := report.settings.get("aggregation"):
+        lines.append(f"a video's score is the {rule} of its frames'")
+    if report.settings["n_resamples"]:
+        lines.append(
+            f"in brackets {_percent(report.settings['confidence_level'])} intervals, "
+            f"by {report.settings['n_resamples']} resamples of the groups"
+        )
+    return lines
+
+
+def list_notes(report: EvaluationReport) -> list[str]:
+    """List the notes on figures with a star, each once, with levels and subsets."""
+    about: dict[str, dict[str, None]] = {}
+    for row in report.rows:
+        if row["note"]:
+            place = [row["level"], *[row["subset"]] * (row["subset"] != ALL)]
+            about.setdefault(row["note"], {})[", ".join(place)] = None
+    return [f"{note} ({'; '.join(places)})" for note, places in about.items()]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+_STYLE = """\
+.skdeepfake { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; color: #222; background: #fff; }
+.skdeepfake h1 { font-size: 1.5rem; } .skdeepfake h2 { font-size: 1.1rem; }
+.skdeepfake .wide { overflow-x: auto; }
+.skdeepfake table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.skdeepfake th, .skdeepfake td { text-align: left; padding: .25rem .9rem .25rem 0;
+  border-bottom: 1px solid #ddd; white-space: nowrap; }
+.skdeepfake .interval { color: #555; }
+.skdeepfake svg { max-width: 100%; height: auto; }
+.skdeepfake footer { color: #555; font-size: .85rem; margin-top: 2rem; }
+"""
+_CAUTION = (
+    "A score holds for fakes of the kind, and videos of the origin, that it was "
+    "measured on. Videos whose people, originals or encoders were in the training set "
+    "make it too good."
+)
+
+
+def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> str:
+    """Write a report as HTML: a page or, if not `whole`, a part without figures."""
+    parts = [f"<style>\n{_STYLE}</style>", '<main class="skdeepfake">']
+    parts.append(f"<h1>{escape(title)}</h1>")
+    parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in summarize(report))]
+    parts.append("</ul>")
+    for head, rows in make_tables(report).items():
+        parts += _table(head, list(report.scores), rows)
+    if notes := list_notes(report):
+        parts += ["<ul>", *(f"<li>* {escape(note)}</li>" for note in notes), "</ul>"]
+    if whole and (picture := _picture(report)):
+        parts += ["<h2>Pictures</h2>", picture]
+    parts += [f"<p>{escape(_CAUTION)}</p>", _footer(report), "</main>"]
+    body = "\n".join(parts)
+    if not whole:
+        return body
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _table(title: str, levels: list[str], rows: dict[str, list[str]]) -> list[str]:
+    lines = [f"<h2>{escape(title)}</h2>", '<div class="wide"><table>', "<tr><th></th>"]
+    lines += [f'<th scope="col">{level}</th>' for level in levels] + ["</tr>"]
+    for name, cells in rows.items():
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>')
+        for cell in cells:
+            interval = cell.replace("(", '<span class="interval">(')
+            lines.append(f"<td>{interval.replace(')', ')</span>')}</td>")
+        lines.append("</tr>")
+    return [*lines, "</table></div>"]
+
+
+def _picture(report: EvaluationReport) -> str | None:
+    """Draw the report as SVG, or give None without matplotlib."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return None
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    # A fixed salt, so that the same report gives the same page.
+    with rc_context({"svg.hashsalt": "skdeepfake"}):
+        # Not a figure of pyplot, which would have to be closed.
+        figure = Figure(figsize=(9.6, 8.4), layout="constrained")
+        EvaluationDisplay(report).plot(figure=figure)
+        file = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+    svg = file.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def _footer(report: EvaluationReport) -> str:
+    from .. import __version__
+
+    settings = ", ".join(f"{k}={v!r}" for k, v in report.settings.items())
+    versions = (
+        f"skdeepfake {__version__}, scikit-learn {sklearn.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+    return f"<footer>{escape(settings)}<br>{escape(versions)}</footer>"
