@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -308,24 +309,43 @@ def _is_past(seconds: float, duration: float | None) -> bool:
     return duration is not None and seconds >= duration - SAME_FRAME
 
 
-def evenly_in_time(timestamps: NDArray[np.float64], n_frames: int) -> NDArray[np.intp]:
-    """Choose the frames nearest to evenly spaced moments, none of them twice.
+class Sampling(NamedTuple):
+    """Which frames of a video are sampled."""
 
-    The first and the last frame are among them; all, if there are no more.
-    """
-    n_existing = len(timestamps)
-    if n_existing <= n_frames:
-        return np.arange(n_existing)
-    moments = np.linspace(timestamps[0], timestamps[-1], n_frames)
-    after = np.searchsorted(timestamps, moments).clip(1, n_existing - 1)
-    nearer_before = moments - timestamps[after - 1] <= timestamps[after] - moments
-    nearest = after - nearer_before
-    chosen = np.empty(n_frames, dtype=np.intp)
-    previous = -1
-    for slot, index in enumerate(nearest):
-        # Where frames are sparse in time, two moments may be nearest to one frame:
-        # take the next, and leave enough frames for the slots to come.
-        last_possible = n_existing - (n_frames - slot)
-        previous = min(max(index, previous + 1), last_possible)
-        chosen[slot] = previous
-    return chosen
+    n_frames: int = 10
+    burst: int = 1
+    spacing: str = "even"
+
+    @property
+    def n_slots(self) -> int:
+        """Largest number of frames."""
+        return self.n_frames * self.burst
+
+    def choose(self, timestamps: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Choose bursts of consecutive frames, none of them twice.
+
+        Bursts begin nearest to evenly spaced moments; the first and the last frame are
+        among them. A video that is too short has fewer of them.
+        """
+        n_existing = len(timestamps)
+        if self.spacing == "paper":
+            interval = n_existing / max(1, self.n_frames - 1)
+            chosen = np.unique((interval * np.arange(self.n_frames)).astype(np.intp))
+            return chosen[chosen < n_existing]
+        n_moments = min(self.n_frames, n_existing // self.burst)
+        if n_moments * self.burst == n_existing or not n_moments:
+            return np.arange(n_existing)
+        n_starts = n_existing - self.burst + 1
+        moments = np.linspace(timestamps[0], timestamps[n_starts - 1], n_moments)
+        after = np.searchsorted(timestamps[:n_starts], moments).clip(1, n_starts - 1)
+        nearer_before = moments - timestamps[after - 1] <= timestamps[after] - moments
+        nearest = after - nearer_before
+        starts = np.empty(n_moments, dtype=np.intp)
+        next_possible = 0
+        for moment, index in enumerate(nearest):
+            # Where frames are sparse in time, two moments may be nearest to one frame:
+            # take the next, and leave enough frames for the moments to come.
+            last_possible = n_existing - (n_moments - moment) * self.burst
+            starts[moment] = min(max(index, next_possible), last_possible)
+            next_possible = starts[moment] + self.burst
+        return (starts[:, np.newaxis] + np.arange(self.burst)).ravel()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
-from ._opencv import SAME_FRAME, evenly_in_time, too_large, too_long
+from ._opencv import SAME_FRAME, Sampling, too_large, too_long
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
 
 
@@ -67,10 +67,10 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: str, n_frames: int, duration: float | None, limits: Limits
+        self, path: str, sampling: Sampling, duration: float | None, limits: Limits
     ) -> None:
         self._path = path
-        self._n_frames = n_frames
+        self._sampling = sampling
         self._duration = None if duration is None else float(duration)
         self._limits = limits
         self._process: DecoderProcess | None = None
@@ -105,7 +105,7 @@ class VideoReader:
         """Decode the video to see which frames there are: at least one."""
         if self._needs_ffmpeg:
             times = np.array(self._counted_by_ffmpeg())
-            numbers = evenly_in_time(times, self._n_frames)
+            numbers = self._sampling.choose(times)
             return Plan(numbers, times[numbers], proven=True)
         try:
             plan = self._ask_for_plan(do="count", trusted=self._trusted)
@@ -153,7 +153,7 @@ class VideoReader:
     # -- by OpenCV -----------------------------------------------------------
 
     def _ask_for_plan(self, **request: Any) -> Plan | None:
-        (answer,) = self._ask(n_frames=self._n_frames, **request)
+        (answer,) = self._ask(sampling=self._sampling, **request)
         if answer.get("result") is None:
             return None
         with contextlib.suppress(TypeError, ValueError, OverflowError):
@@ -164,7 +164,7 @@ class VideoReader:
             if (
                 plan.indices.ndim == 1
                 and plan.indices.shape == plan.timestamps.shape
-                and 0 < len(plan.indices) <= self._n_frames
+                and 0 < len(plan.indices) <= self._sampling.n_slots
                 and (np.diff(plan.indices, prepend=-1) > 0).all()
             ):
                 return plan

@@ -52,14 +52,14 @@ def serve() -> None:
 
 def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.uint8]]:
     """Do what a request asks for."""
-    n_frames = request.pop("n_frames", 0)  # to choose; those to decode are chosen
+    sampling = _opencv.Sampling(*request.pop("sampling", ()))
     try:
         match request.pop("do"):
             case "promise":
                 times = _opencv.promised_times(**request)
-                yield {"result": None if times is None else _sampled(times, n_frames)}
+                yield {"result": None if times is None else _sampled(times, sampling)}
             case "count":
-                yield {"result": _sampled(_opencv.decoded_times(**request), n_frames)}
+                yield {"result": _sampled(_opencv.decoded_times(**request), sampling)}
             case "decode":
                 numbers, times = request.pop("numbers"), request.pop("times")
                 wanted = dict(zip(numbers, times, strict=True))
@@ -73,10 +73,12 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
         yield {"error": f"cannot be decoded: {error.err}", "kind": "refused"}
 
 
-def _sampled(times: list[float], n_frames: int) -> tuple[list[int], list[float]]:
+def _sampled(
+    times: list[float], sampling: _opencv.Sampling
+) -> tuple[list[int], list[float]]:
     """Choose here: a file can claim more frames than its parent has memory for."""
     found = np.array(times)
-    numbers = _opencv.evenly_in_time(found, n_frames)
+    numbers = sampling.choose(found)
     return numbers.tolist(), found[numbers].tolist()
 
 

@@ -117,7 +117,8 @@ class PerturbedClip(Clip):
         self.perturbation = perturbation
         self.cache_dir = cache_dir
         self.path, self.size, self.mtime_ns = clip.path, clip.size, clip.mtime_ns
-        self.n_frames, self.duration = clip.n_frames, clip.duration
+        self.n_frames, self.burst = clip.n_frames, clip.burst
+        self.spacing, self.duration = clip.spacing, clip.duration
         self.on_error, self.limits = clip.on_error, clip.limits
         self._own_error: VideoReadError | None = None
 
@@ -325,7 +326,7 @@ class _CompressedReader:
 
     def _open(self, path: str, duration: float | None) -> VideoReader:
         """Open a reader for one pass: where one breaks off, the other is not done."""
-        reader = VideoReader(path, self._clip.n_frames, duration, self._clip.limits)
+        reader = VideoReader(path, self._clip.sampling, duration, self._clip.limits)
         self._readers.append(self._opened.enter_context(reader))
         return reader
 

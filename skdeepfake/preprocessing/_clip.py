@@ -1,4 +1,4 @@
-"""A clip: evenly spaced frames of one video, decoded when they are asked for."""
+"""A clip: some frames of one video, decoded when they are asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._video._checks import check_video_file
+from .._video._opencv import Sampling
 from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
 
@@ -23,15 +24,20 @@ class Clip:
     """Evenly spaced frames of one video, decoded only when iterated.
 
     The frames lie evenly in time between the first frame and the last one within
-    `duration`, both included, and can be decoded, whatever the container promises. A
-    video with fewer frames than `n_frames` leaves slots empty.
+    `duration`, both included, and can be decoded, whatever the container promises. With
+    `burst`, so many consecutive frames begin at each of these moments. A video with too
+    few frames leaves slots empty, the last ones.
 
     Parameters
     ----------
     path : str or os.PathLike
         The video.
     n_frames : int, default=10
-        Number of slots.
+        Number of moments.
+    burst : int, default=1
+        Number of consecutive frames from each moment on.
+    spacing : {"even", "paper"}, default="even"
+        How the moments are chosen, as :class:`VideoFrameSampler` describes it.
     duration : float or None, default=10.0
         Seconds from the first frame on that are sampled; None for all of them.
     on_error : {"raise", "skip"}, default="raise"
@@ -79,6 +85,8 @@ class Clip:
         path: str | os.PathLike[str],
         *,
         n_frames: int = 10,
+        burst: int = 1,
+        spacing: str = "even",
         duration: float | None = 10.0,
         on_error: str = "raise",
         max_pixels: int | None = Limits().max_pixels,
@@ -86,13 +94,21 @@ class Clip:
         max_bytes: int | None = Limits().max_bytes,
         timeout: float | None = Limits().timeout,
     ) -> None:
-        if n_frames < 1 or (duration is not None and not duration > 0):
+        if n_frames < 1 or burst < 1 or (duration is not None and not duration > 0):
             raise ValueError(
-                f"n_frames={n_frames} must be at least 1, and duration={duration} "
-                "positive or None"
+                f"n_frames={n_frames} and burst={burst} must be at least 1, and "
+                f"duration={duration} positive or None"
+            )
+        if spacing not in ("even", "paper"):
+            raise ValueError(f"spacing={spacing!r} must be 'even' or 'paper'")
+        if spacing == "paper" and burst > 1:
+            raise ValueError(
+                f"burst={burst} needs spacing='even': the paper samples single frames"
             )
         self.path = os.fspath(path)
         self.n_frames = n_frames
+        self.burst = burst
+        self.spacing = spacing
         self.duration = duration
         self.on_error = on_error
         self.limits = Limits(max_pixels, max_duration, max_bytes, timeout)
@@ -109,10 +125,16 @@ class Clip:
             self.size, self.mtime_ns = found.st_size, found.st_mtime_ns
 
     def __repr__(self) -> str:
-        return f"Clip({self.path!r}, n_frames={self.n_frames})"
+        burst = "" if self.burst == 1 else f", burst={self.burst}"
+        return f"Clip({self.path!r}, n_frames={self.n_frames}{burst})"
 
     def __len__(self) -> int:
-        return self.n_frames
+        return self.sampling.n_slots
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames are sampled, in Python's own numbers."""
+        return Sampling(int(self.n_frames), int(self.burst), str(self.spacing))
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -120,20 +142,20 @@ class Clip:
         path = os.path.abspath(self.path)
         # Plain numbers: 10, 10.0 and NumPy's 10 are one.
         duration = None if self.duration is None else float(self.duration)
-        sampling = (int(self.n_frames), duration, PLAN_VERSION)
+        sampling = (*self.sampling, duration, PLAN_VERSION)
         return (path, self.size, self.mtime_ns, *sampling)
 
     @property
     def indices(self) -> NDArray[np.intp]:
         """Number of each frame in the order of the video; -1 in empty slots."""
-        slots = np.full(self.n_frames, -1, dtype=np.intp)
+        slots = np.full(len(self), -1, dtype=np.intp)
         slots[: len(self._proven().indices)] = self._proven().indices
         return slots
 
     @property
     def timestamps(self) -> NDArray[np.float64]:
         """Seconds of each frame; NaN in empty slots."""
-        slots = np.full(self.n_frames, np.nan)
+        slots = np.full(len(self), np.nan)
         slots[: len(self._proven().timestamps)] = self._proven().timestamps
         return slots
 
@@ -145,7 +167,7 @@ class Clip:
                 for frame, _ in self._decoded(reader, plan):
                     with reader.paused():
                         yield frame
-        yield from [None] * (self.n_frames - len(plan.indices))
+        yield from [None] * (len(self) - len(plan.indices))
 
     def map(
         self,
@@ -166,7 +188,7 @@ class Clip:
 
         Returns
         -------
-        list of length n_frames
+        list with one entry per slot
             The function's results, None in empty slots.
         """
 
@@ -206,7 +228,7 @@ class Clip:
     ) -> list[T | None]:
         """Get what comes out of decoding, which is begun anew on a broken promise."""
         if self.error is not None:
-            return [None] * self.n_frames
+            return [None] * len(self)
         self._check_unchanged()
         with self._reader() as reader:
             plan = self._plan or reader.promised() or reader.counted()
@@ -216,7 +238,7 @@ class Clip:
                 plan = reader.counted()
                 found = results(reader, plan)
         self._plan = plan._replace(proven=True)
-        return [*found, *[None] * (self.n_frames - len(found))]
+        return [*found, *[None] * (len(self) - len(found))]
 
     def _decoded(
         self,
@@ -252,7 +274,7 @@ class Clip:
         return self._plan
 
     def _reader(self) -> VideoReader:
-        return VideoReader(self.path, self.n_frames, self.duration, self.limits)
+        return VideoReader(self.path, self.sampling, self.duration, self.limits)
 
     def _check_unchanged(self) -> None:
         found = check_video_file(self.path, self.limits.max_bytes)
@@ -308,8 +330,10 @@ def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
                 f"X[{i}] is {type(clip).__name__}, but {caller} takes clips: "
                 "put a VideoFrameSampler before it"
             )
-        if clip.n_frames != clips[0].n_frames:
+        if clip.sampling[:2] != clips[0].sampling[:2]:
+            counts = ["{} x {}".format(*c.sampling) for c in (clip, clips[0])]
             raise ValueError(
-                f"X[{i}] has {clip.n_frames} frames, but X[0] has {clips[0].n_frames}"
+                f"X[{i}] has {counts[0]} frames (n_frames x burst), but X[0] has "
+                f"{counts[1]}"
             )
     return clips.tolist()

@@ -19,7 +19,7 @@ from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip
 
-_OF_CLIPS = ("n_frames", "duration", "on_error", *Limits._fields)
+_OF_CLIPS = ("n_frames", "burst", "spacing", "duration", "on_error", *Limits._fields)
 
 
 @dataclass(repr=False, eq=False)
@@ -38,8 +38,16 @@ class VideoFrameSampler(StatelessTransformer):
     ----------
     n_frames : int, default=10
         Frames per video. The default is the paper's.
+    burst : int, default=1
+        Consecutive frames from each of the `n_frames` moments on, for what looks at
+        motion. The frames of a video are in the order of its moments, then of its
+        bursts; a cropper with `max_faces` has the people of each frame next.
     duration : float or None, default=10.0
         Seconds sampled from the first frame on; None for all. The paper's are 10.
+    spacing : {"even", "paper"}, default="even"
+        ``"even"`` takes frames evenly spaced in time, the first and the last one
+        included. ``"paper"`` takes frame number ``int(k * n / (n_frames - 1))`` of the
+        n frames, as the paper's code does, of which the last does not exist.
     on_error : {"raise", "skip"}, default="raise"
         ``"skip"`` keeps a video that cannot be read, here or in the
         :class:`DlibFaceCropper`, without faces, with a warning; `error` of its clip
@@ -84,6 +92,8 @@ class VideoFrameSampler(StatelessTransformer):
     n_frames: int = 10
     duration: float | None = 10.0
     _: KW_ONLY
+    burst: int = 1
+    spacing: str = "even"
     on_error: str = "raise"
     max_pixels: int | None = Limits().max_pixels
     max_duration: float | None = Limits().max_duration
@@ -95,6 +105,8 @@ class VideoFrameSampler(StatelessTransformer):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_frames": [Interval(Integral, 1, None, closed="left")],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "burst": [Interval(Integral, 1, None, closed="left")],
+        "spacing": [StrOptions({"even", "paper"})],
         "on_error": [StrOptions({"raise", "skip"})],
         "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "max_duration": [Interval(Real, 0, None, closed="neither"), None],
