@@ -13,6 +13,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._missing import is_pandas_na
 
+# Intervals and verdicts that rest on fewer groups of a class are unreliable.
+MIN_GROUPS = 20
+
+
+def count_groups(labels: NDArray, groups: NDArray) -> list[int]:
+    """Count the groups of each class, in the order of the sorted classes."""
+    return [len(set(groups[labels == each].tolist())) for each in np.unique(labels)]
+
 
 def format_examples(items: Sequence[Any], limit: int = 5) -> str:
     """Write the first few of many."""

@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from .._groups import check_two_classes, count_is, encode_groups, format_examples
+from .._groups import (
+    MIN_GROUPS,
+    check_two_classes,
+    count_is,
+    encode_groups,
+    format_examples,
+)
 from .._json import plain
 from .._pandas import import_pandas
 from .._validation import validated
@@ -66,9 +72,10 @@ class LeakageReport:
         Paths of the same bytes in two groups, which no split by group keeps together.
     features : list of FeatureAUC
         For each trivial feature its `name`, its cross-validated `auc`, the limits of
-        its interval, `low` and `high`, the number of videos `n_known`, and
-        `gives_away`, whether the interval lies above 0.5. The last of several is
-        ``"all"`` together.
+        its interval, `low` and `high`, the number of videos `n_known`, the number of
+        groups `n_groups` of the class that has fewer, and `gives_away`, whether the
+        interval is above 0.5; False below 20 groups. The last of several is ``"all"``
+        together.
     values : :class:`~sklearn.utils.Bunch` of ndarray
         The features themselves.
 
@@ -129,6 +136,16 @@ class LeakageReport:
             )
         return found
 
+    @property
+    def notes(self) -> list[str]:
+        """What was not judged and why, a sentence each; empty if all was."""
+        if not self.features or self.features[0].n_groups >= MIN_GROUPS:
+            return []
+        return [
+            f"the features were not judged: one class is in {self.features[0].n_groups}"
+            f" groups, and a verdict needs at least {MIN_GROUPS} of each class"
+        ]
+
     def _in_splits(self, leaky: list[SplitLeakage], worst: SplitLeakage) -> str:
         if len(self.splits) == 1:
             return ""
@@ -153,8 +170,8 @@ class LeakageReport:
                     f"{_words(each.name):{max(width, 7)}}  {figures}  {limits:13}  "
                     f"{each.n_known:8d}"
                 )
-        findings = self.findings
-        lines += ["", *(f"- {text}" for text in findings or ["nothing was found"])]
+        told = self.findings + self.notes
+        lines += ["", *(f"- {text}" for text in told or ["nothing was found"])]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,8 +180,8 @@ class LeakageReport:
         Returns
         -------
         dict
-            `n_videos`, `n_groups`, `splits`, `copies`, `features` and `findings`;
-            splits and features as dicts, with None for an unknown figure.
+            `n_videos`, `n_groups`, `splits`, `copies`, `features`, `findings` and
+            `notes`; splits and features as dicts, with None for an unknown figure.
         """
         return {
             "n_videos": self.n_videos,
@@ -180,6 +197,7 @@ class LeakageReport:
             "copies": [list(pair) for pair in self.copies],
             "features": plain([_row(each) for each in self.features]),
             "findings": self.findings,
+            "notes": self.notes,
         }
 
     def to_frame(self) -> Any:
@@ -188,7 +206,8 @@ class LeakageReport:
         Returns
         -------
         pandas.DataFrame
-            A row per feature: `name`, `auc`, `low`, `high`, `n_known`, `gives_away`.
+            A row per feature: `name`, `auc`, `low`, `high`, `n_known`, `n_groups`,
+            `gives_away`.
         """
         pandas = import_pandas("to_frame", "to_dict gives the same figures")
         return pandas.DataFrame([_row(each) for each in self.features])
@@ -214,7 +233,7 @@ def leakage_report(
     sampler: VideoFrameSampler | None = None,
     cropper: Any = None,
     n_resamples: int = 1000,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> LeakageReport:
@@ -243,8 +262,8 @@ def leakage_report(
         Steps that find faces, as in :func:`trivial_features`.
     n_resamples : int, default=1000
         Number of resamples for the intervals.
-    random_state : int, RandomState instance or None, default=None
-        Controls folds, trees and resamples.
+    random_state : int, RandomState instance or None, default=0
+        Controls folds, trees and resamples. An int gives the same report at each call.
     n_jobs : int or None, default=None
         Number of videos that are read at the same time.
     verbose : int, default=0
@@ -280,6 +299,9 @@ def leakage_report(
     -----
     An unknown feature is a value, too: it separates the classes if all fakes lack it.
 
+    Features are not judged if a class is in fewer than 20 groups, whose AUC changes by
+    0.1 between seeds: `gives_away` is False, and `notes` says so.
+
     About one in twenty useless features has an interval above 0.5 by chance. An AUC
     near 0.5 does not prove that nothing else differs, such as the sound.
 
@@ -300,9 +322,7 @@ def leakage_report(
     ...     groups=np.repeat(np.arange(20), 2),
     ... )
     >>> bit_rate = np.where(videos.target == 1, 8e5, 1.2e6)
-    >>> report = leakage_report(
-    ...     videos, KFold(3), features={"bit_rate": bit_rate}, random_state=0
-    ... )
+    >>> report = leakage_report(videos, KFold(3), features={"bit_rate": bit_rate})
     >>> print(report)  # doctest: +ELLIPSIS
     40 videos in 20 groups
     <BLANKLINE>

@@ -206,6 +206,31 @@ def test_people_of_a_fold_are_not_trained_on() -> None:
     assert leaky.auc > 0.95
 
 
+def test_verdict_does_not_change_between_calls(bunch: Bunch) -> None:
+    noise = {"noise": np.random.default_rng(0).random(N)}
+    first, again = (
+        leakage_report(bunch, features=noise, n_resamples=20) for _ in range(2)
+    )
+    assert first.features == again.features
+
+
+def test_few_groups_are_not_judged(bunch: Bunch) -> None:
+    note = (
+        "the features were not judged: one class is in 6 groups, and a verdict needs "
+        "at least 20 of each class"
+    )
+    few = Bunch(**{name: bunch[name][:12] for name in ("data", "target", "groups")})
+    fakes_of_few = Bunch(**bunch)
+    fakes_of_few.groups = np.where(bunch.target == 1, bunch.groups % 6, bunch.groups)
+    for each in (few, fakes_of_few):
+        found = report(each, bit_rate=each.target)
+        assert found.features[0].low > 0.5
+        assert (found.features[0].n_groups, found.features[0].gives_away) == (6, False)
+        assert (found.findings, found.notes) == ([], [note])
+        assert str(found).endswith(f"\n\n- {note}")
+    assert report(bunch, bit_rate=bunch.target).notes == []
+
+
 def test_codecs_are_names(bunch: Bunch) -> None:
     codec = np.where(bunch.target == 1, "mpeg4", "h264").astype(object)
     codec[:4] = None
@@ -356,6 +381,7 @@ def test_figures_go_into_json_and_a_table(bunch: Bunch) -> None:
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert list(told) == [
         *("n_videos", "n_groups", "splits", "copies", "features", "findings"),
+        "notes",
     ]
     assert told["splits"] == [
         {
@@ -368,7 +394,8 @@ def test_figures_go_into_json_and_a_table(bunch: Bunch) -> None:
             "share_affected": 1.0,
         }
     ]
-    first = {"auc": 1.0, "low": 1.0, "high": 1.0, "n_known": N, "gives_away": True}
+    first = {"auc": 1.0, "low": 1.0, "high": 1.0, "n_known": N, "n_groups": N // 2}
+    first["gives_away"] = True
     assert told["features"][0] == {"name": "bit_rate", **first}
     assert told["features"][1]["auc"] is None
     frame = found.to_frame()
