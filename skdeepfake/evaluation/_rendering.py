@@ -145,6 +145,7 @@ def _draw_confusion(ax: Any, report: EvaluationReport, level: str) -> None:
         return
     display = ConfusionMatrixDisplay(matrix, display_labels=["real", "fake"])
     display.plot(ax=ax, cmap="Blues", colorbar=False)
+    ax.set(xlabel="predicted class", ylabel="true class")
     threshold = report.settings["threshold"]
     ax.set_title(f"Confusion matrix of {level} at {threshold:g}", fontsize="medium")
 

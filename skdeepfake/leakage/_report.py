@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from .._groups import (
     MIN_GROUPS,
     check_two_classes,
+    contained_names,
     count_is,
     encode_groups,
     format_examples,
@@ -70,6 +71,9 @@ class LeakageReport:
         videos of these groups, and `copies`, pairs of paths of the same bytes.
     copies : list of (str, str)
         Paths of the same bytes in two groups, which no split by group keeps together.
+    related_names : list of (str, str)
+        Paths in two groups, of which the first has a name that is a part of the
+        second's, as 253 and 183_253.
     features : list of FeatureAUC
         For each trivial feature its `name`, its cross-validated `auc`, the limits of
         its interval, `low` and `high`, the number of videos `n_known`, the number of
@@ -88,6 +92,7 @@ class LeakageReport:
     n_groups: int
     splits: list[SplitLeakage]
     copies: list[tuple[str, str]]
+    related_names: list[tuple[str, str]]
     features: list[FeatureAUC]
     values: Bunch = field(repr=False, compare=False)
 
@@ -101,9 +106,9 @@ class LeakageReport:
             found.append(
                 f"{self._in_splits(leaky, worst)}{count_is(worst.groups, 'group')} on "
                 f"both sides: {format_examples(worst.groups)}; {worst.n_affected} of "
-                f"{worst.n_test} test videos ({worst.share_affected:.0%}) are of "
-                f"{'its' if len(worst.groups) == 1 else 'their'} people; split by "
-                "group, or by people with IdentityKFold"
+                f"{worst.n_test} test videos ({worst.share_affected:.0%}) are in "
+                f"{'it' if len(worst.groups) == 1 else 'them'}; split by group, or by "
+                "identity with IdentityKFold"
             )
         leaky = [split for split in self.splits if split.copies]
         if leaky:
@@ -118,6 +123,12 @@ class LeakageReport:
                 f"{count_is(self.copies, 'video')} there again in another group, byte "
                 f"for byte: {_pairs(self.copies)}; leave one of each out, or put both "
                 "into one group"
+            )
+        if self.related_names:
+            found.append(
+                f"{count_is(self.related_names, 'file name')} part of one in another "
+                f"group: {_pairs(self.related_names)}; if these videos show the same "
+                "people, group them by skdeepfake.datasets.group_by_name"
             )
         giving = [feature for feature in self.features if feature.gives_away]
         for feature in giving:
@@ -157,7 +168,7 @@ class LeakageReport:
             lines.append("no split was looked at")
         elif not any(split.groups or split.copies for split in self.splits):
             names = ", ".join(split.name for split in self.splits)
-            lines.append(f"nobody and no file is on both sides ({names})")
+            lines.append(f"no shared group and no identical file ({names})")
         if self.features:
             width = max(len(feature.name) for feature in self.features)
             lines += ["", f"{'feature':{max(width, 7)}}   AUC  95 % interval  known of"]
@@ -180,8 +191,9 @@ class LeakageReport:
         Returns
         -------
         dict
-            `n_videos`, `n_groups`, `splits`, `copies`, `features`, `findings` and
-            `notes`; splits and features as dicts, with None for an unknown figure.
+            `n_videos`, `n_groups`, `splits`, `copies`, `related_names`, `features`,
+            `findings` and `notes`; splits and features as dicts, with None for an
+            unknown figure.
         """
         return {
             "n_videos": self.n_videos,
@@ -195,6 +207,7 @@ class LeakageReport:
                 for each in self.splits
             ],
             "copies": [list(pair) for pair in self.copies],
+            "related_names": [list(pair) for pair in self.related_names],
             "features": plain([_row(each) for each in self.features]),
             "findings": self.findings,
             "notes": self.notes,
@@ -242,7 +255,8 @@ def leakage_report(
     A high score may come from people or files in the training set, or other traces.
 
     1. For each split, list groups and files (by path and content) on both sides.
-    2. For each trivial feature, compute how well it alone separates real from fake: the
+    2. List videos of different groups whose file names suggest the same people.
+    3. For each trivial feature, compute how well it alone separates real from fake: the
        AUC of randomized trees [1]_, cross-validated over groups.
 
     Parameters
@@ -351,6 +365,7 @@ def leakage_report(
         n_groups=len(set(numbers.tolist())),
         splits=leakage_of_splits(split, bunch, groups, contents),
         copies=copies_in_other_groups(paths, numbers, contents),
+        related_names=contained_names(paths.tolist(), numbers),
         features=feature_aucs(
             values,
             labels,

@@ -92,7 +92,30 @@ def test_all_folds_of_a_splitter_are_looked_at(bunch: Bunch) -> None:
     clean = report(bunch, GroupKFold(2))
     assert [split.groups for split in clean.splits] == [[], []]
     assert clean.findings == []
-    assert "nobody and no file is on both sides (split 0, split 1)" in str(clean)
+    assert "no shared group and no identical file (split 0, split 1)" in str(clean)
+
+
+def test_names_that_suggest_the_same_people_in_two_groups_are_found() -> None:
+    names = ["183", "253", "183_253", "253_183", "500", "500"]
+    bunch = Bunch(
+        data=[f"{k}/{name}.mp4" for k, name in enumerate(names)],
+        target=[0, 0, 1, 1, 0, 1],
+        groups=[1, 2, 1, 2, 3, 3],  # by the first three characters
+    )
+    found = leakage_report(bunch, ([0, 2], [1, 3]), features=[])
+    assert found.related_names == [
+        ("1/253.mp4", "2/183_253.mp4"),
+        ("0/183.mp4", "3/253_183.mp4"),
+    ]
+    (finding,) = found.findings
+    assert finding.startswith(
+        "2 file names are part of one in another group: '1/253.mp4' and "
+        "'2/183_253.mp4', '0/183.mp4' and '3/253_183.mp4'; "
+    )
+    assert found.to_dict()["related_names"][0] == ["1/253.mp4", "2/183_253.mp4"]
+    bunch.groups = [1, 1, 1, 1, 3, 4]
+    (same,) = leakage_report(bunch, features=[]).related_names
+    assert same == ("4/500.mp4", "5/500.mp4")
 
 
 def test_official_lists_are_compared_each_with_each(bunch: Bunch) -> None:
@@ -328,8 +351,8 @@ def leaky(bunch: Bunch) -> LeakageReport:
 
 def test_findings_say_what_to_do(leaky: LeakageReport) -> None:
     assert leaky.findings == [
-        "2 groups are on both sides: 3, 4; 3 of 33 test videos (9%) are of their "
-        "people; split by group, or by people with IdentityKFold",
+        "2 groups are on both sides: 3, 4; 3 of 33 test videos (9%) are in them; "
+        "split by group, or by identity with IdentityKFold",
         "2 test videos are also in the training set, byte for byte: '7.mp4' and "
         "'7.mp4', '8.mp4' and '8.mp4'; leave one of each out, or put both into one "
         "group",
@@ -358,7 +381,7 @@ def test_worst_split_is_named(bunch: Bunch) -> None:
     (finding,) = report(bunch, splits).findings
     assert finding.startswith(
         "in 2 of 3 splits, most in split 1: 1 group is on both sides: 2; 1 of 1 test "
-        "videos (100%) are of its people"
+        "videos (100%) are in it"
     )
     text = str(report(bunch))
     assert text.startswith("40 videos in 20 groups\nno split was looked at\n")
@@ -380,8 +403,8 @@ def test_figures_go_into_json_and_a_table(bunch: Bunch) -> None:
     found = report(bunch, ([0], [1]), bit_rate=bit_rate, face_size=[np.nan] * N)
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert list(told) == [
-        *("n_videos", "n_groups", "splits", "copies", "features", "findings"),
-        "notes",
+        *("n_videos", "n_groups", "splits", "copies", "related_names", "features"),
+        *("findings", "notes"),
     ]
     assert told["splits"] == [
         {
