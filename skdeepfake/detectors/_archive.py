@@ -31,7 +31,7 @@ def pack(model: keras.Model) -> bytes:
 
 def unpack(archive: bytes) -> keras.Model:
     """Unpack what `pack` made, in Keras' safe mode."""
-    check_network(archive)
+    archive = check_network(archive)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.keras")
         with open(path, "wb") as file:
