@@ -129,7 +129,10 @@ def mutant(models: list[Model], seed: int, number: int) -> tuple[Model, str, byt
         name = fuzz._one(rng, sorted(members))
         if rng.random() < 0.5:
             name = "schema.json"
-        what, members[name] = damage_member(rng, name, members[name], members)
+        try:
+            what, members[name] = damage_member(rng, name, members[name])
+        except Exception:
+            what = "nothing"  # damaged before, or nothing is left to damage
         names.append(what)
     return model, "+".join(names), archive_of(members)
 
@@ -172,17 +175,12 @@ def damage_archive(rng: Random, content: bytes) -> tuple[str, bytes]:
     return what, bytes(data)
 
 
-def damage_member(
-    rng: Random, name: str, member: bytes, members: dict[str, bytes]
-) -> tuple[str, bytes]:
+def damage_member(rng: Random, name: str, member: bytes) -> tuple[str, bytes]:
     if name.endswith(".json"):
         tree = json.loads(member)
         what = damage_tree(rng, tree)
         if rng.random() < 0.5:  # or else most are refused for their references
-            for key, (holder, _) in enumerate(
-                place for place in places_in(tree) if place[1] == "__id__"
-            ):
-                holder["__id__"] = key + 1
+            number_again(tree)
         return f"{name}: {what}", json.dumps(tree).encode()
     if name.endswith(".bin"):
         if rng.random() < 0.2:
@@ -190,7 +188,7 @@ def damage_member(
             return f"network archive: {what}", content
         inner = read(member)
         part = fuzz._one(rng, ("config.json", "config.json", "model.weights.h5"))
-        what, inner[part] = damage_member(rng, part, inner[part], inner)
+        what, inner[part] = damage_member(rng, part, inner[part])
         return f"network: {what}", archive_of(inner)
     data = bytearray(member)
     if name.endswith(".npy") and rng.random() < 0.6:
@@ -208,6 +206,17 @@ def damage_member(
     else:
         fuzz.DAMAGE[what](rng, data, "", [])
     return f"{name[-4:]}: {what}", bytes(data)
+
+
+def number_again(tree: Any) -> None:
+    """Give objects the same number if they have the same content, as skops does."""
+    holders = [holder for holder, key in places_in(tree) if key == "__id__"]
+    for holder in holders:
+        holder["__id__"] = 0
+    contents = [json.dumps(holder) for holder in holders]
+    numbers = {content: key + 1 for key, content in enumerate(dict.fromkeys(contents))}
+    for holder, content in zip(holders, contents, strict=True):
+        holder["__id__"] = numbers[content]
 
 
 def damage_array(rng: Random, data: bytearray) -> str:

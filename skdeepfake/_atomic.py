@@ -17,7 +17,7 @@ from typing import BinaryIO
 _ABANDONED = 86400.0
 
 _PARTS = f".*.{'[0-9a-f]' * 32}.part"
-_FOLDERS = f"skdeepfake-{'[a-z0-9_]' * 8}"
+_FOLDERS = f"skdeepfake-tmp-{'[a-z0-9_]' * 8}"
 
 
 @contextlib.contextmanager
@@ -56,7 +56,7 @@ def temporary_folder() -> Iterator[str]:
     """
     remove_abandoned(tempfile.gettempdir(), _FOLDERS)
     with tempfile.TemporaryDirectory(
-        prefix="skdeepfake-", ignore_cleanup_errors=True
+        prefix="skdeepfake-tmp-", ignore_cleanup_errors=True
     ) as folder:
         yield folder
 
@@ -72,7 +72,7 @@ def remove_abandoned(folder: str | os.PathLike[str], pattern: str = _PARTS) -> N
         with contextlib.suppress(OSError):  # deleted by another process, or not ours
             if os.lstat(path).st_mtime >= time.time() - _ABANDONED:
                 continue
-            process = re.match(r"faces-(\d+)-", found)
+            process = re.match(r"skdeepfake-faces-(\d+)-", found)
             if process is not None and _is_running(process[1]):
                 continue
             if os.path.isdir(path):

@@ -108,8 +108,8 @@ def test_temporary_folders_of_killed_processes_are_deleted(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(path.parent))
-    old = abandoned(path.with_name("skdeepfake-abcdefg_"))
-    users = abandoned(path.with_name("skdeepfake-models"))
+    old = abandoned(path.with_name("skdeepfake-tmp-abcdefg_"))
+    users = abandoned(path.with_name("skdeepfake-features"))
     (users / "model").touch()
     os.utime(users, (0, 0))
     with temporary_folder() as outer, temporary_folder() as folder:
@@ -121,9 +121,9 @@ def test_temporary_folders_of_killed_processes_are_deleted(
 
 
 def test_memory_mapped_faces_of_a_running_process_are_kept(path: Path) -> None:
-    ours = abandoned(path.with_name(f"faces-{os.getpid()}-x.npy"))
-    ended = abandoned(path.with_name("faces-99999999-x.npy"))
-    remove_abandoned(path.parent, "faces-*-*.npy")
+    ours = abandoned(path.with_name(f"skdeepfake-faces-{os.getpid()}-x.npy"))
+    ended = abandoned(path.with_name("skdeepfake-faces-99999999-x.npy"))
+    remove_abandoned(path.parent, "skdeepfake-faces-*.npy")
     assert ours.exists()
     assert not ended.exists()
 

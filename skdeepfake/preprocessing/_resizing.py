@@ -145,8 +145,8 @@ def _zeros(
     folder = os.fspath(memmap_dir)
     try:
         os.makedirs(folder, exist_ok=True)
-        remove_abandoned(folder, "faces-*-*.npy")
-        prefix = f"faces-{os.getpid()}-"
+        remove_abandoned(folder, "skdeepfake-faces-*.npy")
+        prefix = f"skdeepfake-faces-{os.getpid()}-"
         handle, path = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".npy")
     except OSError as error:
         raise _memmap_error(folder, error) from error
