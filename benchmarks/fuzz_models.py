@@ -3,8 +3,11 @@
 Small models of each kind are written by `persistence.save` and changed at random, most
 of them by their structure: values, types, references and subtrees of the schema and of
 the description of the network; headers and numbers of the arrays; the weights; names,
-sizes and checksums of the archives; and their bytes, as in `fuzz.py`. A mutant's number
-and the seed decide all of it. Each is loaded, and asked for probabilities if it loads.
+sizes and checksums of the archives; and their bytes, as in `fuzz.py`. A fifth are
+attacks that are known: chains of references, zip bombs, thousands of members, networks
+and weights that claim gigabytes or lie elsewhere, kernel machines with wrong indices. A
+mutant's number and the seed decide all of it. Each is loaded, and asked for
+probabilities if it loads.
 
 `fine` is an answer, `error` a `ModelFileError` or `UntrustedModelError`, `no answer` a
 model that raises when it is asked. All else is wrong: a `crash`; a `hang` of more than
@@ -124,6 +127,10 @@ def mutant(models: list[Model], seed: int, number: int) -> tuple[Model, str, byt
         what, content = damage_archive(rng, model.content)
         return model, f"archive: {what}", content
     members = read(model.content)
+    if rng.random() < 0.2:
+        attack = fuzz._one(rng, list(ATTACKS))
+        content = ATTACKS[attack](rng, members) or archive_of(members)
+        return model, f"attack: {attack}", content
     names = []
     for _ in range(fuzz._few(rng, 3)):
         name = fuzz._one(rng, sorted(members))
@@ -206,6 +213,154 @@ def damage_member(rng: Random, name: str, member: bytes) -> tuple[str, bytes]:
     else:
         fuzz.DAMAGE[what](rng, data, "", [])
     return f"{name[-4:]}: {what}", bytes(data)
+
+
+# -- attacks -----------------------------------------------------------------
+
+
+def many_members(rng: Random, members: dict[str, bytes]) -> None:
+    """Add empty members, to the file or to its network."""
+    network = next((name for name in members if name.endswith(".bin")), None)
+    inner = read(members[network]) if network and rng.random() < 0.5 else members
+    inner.update((f"{n}.npy", b"") for n in range(fuzz._few(rng, 40_000)))
+    if network and inner is not members:
+        members[network] = archive_of(inner)
+
+
+def zeros(rng: Random, members: dict[str, bytes]) -> bytes:
+    """Make a member large that is small in the file; it may say that it is small."""
+    name = fuzz._one(rng, sorted(members))
+    members[name] += bytes(fuzz._few(rng, 2**28))
+    data = bytearray(archive_of(members))
+    at = data.rindex(b"PK\1\2")
+    if rng.random() < 0.5:
+        struct.pack_into("<L", data, at + 24, fuzz._few(rng, 2**20))
+    return bytes(data)
+
+
+def chain(rng: Random, members: dict[str, bytes]) -> None:
+    """Put lists in a place, each of which names the one below several times."""
+    tree = json.loads(members["schema.json"])
+    form = int(rng.integers(3))
+    lists = list_node([], 1)
+    for key in range(2, int(rng.integers(5, 100))):
+        below = [{"__id__": key - 1}, list_node([], key - 1), list_node(None, key - 1)]
+        below[2]["__loader__"] = "CachedNode"
+        lists = list_node([lists, *[below[form]] * int(rng.integers(1, 4))], key)
+    nodes = [h for h, k in places_in(tree) if k == "content" and "__loader__" in h]
+    holder = fuzz._one(rng, nodes)
+    holder.clear()
+    holder.update(lists)
+    members["schema.json"] = json.dumps(tree).encode()
+
+
+def list_node(content: Any, key: int) -> dict[str, Any]:
+    return {
+        **{"__class__": "list", "__module__": "builtins", "__loader__": "ListNode"},
+        **{"content": content, "__id__": key},
+    }
+
+
+def large_network(rng: Random, members: dict[str, bytes]) -> None:
+    """Multiply the numbers of a network, or nest its layers."""
+
+    def edit(tree: Any) -> None:
+        places = list(places_in(tree))
+        numbers = [(h, k) for h, k in places if type(h[k]) is int and h[k] > 0]
+        for holder, key in [fuzz._one(rng, numbers) for _ in range(3)]:
+            holder[key] *= fuzz._few(rng, 2**40)
+        if rng.random() < 0.3:
+            layers = tree["config"]["layers"]
+            inner, name = layers[-1], layers[-1]["name"]
+            for _ in range(int(rng.integers(3, 40))):
+                inner = {
+                    **{"module": "keras", "class_name": "Sequential"},
+                    "config": {
+                        "name": "x",
+                        "layers": [inner] * int(rng.integers(1, 3)),
+                    },
+                }
+                if len(json.dumps(inner)) > 10**6:
+                    break
+            nodes = layers[-1]["inbound_nodes"]
+            layers[-1] = {**inner, "name": name, "inbound_nodes": nodes}
+
+    edit_network(members, "config.json", lambda old: edited(old, edit))
+
+
+def edited(content: bytes, edit: Any) -> bytes:
+    tree = json.loads(content)
+    edit(tree)
+    return json.dumps(tree).encode()
+
+
+def edit_network(members: dict[str, bytes], part: str, edit: Any) -> None:
+    for name in [name for name in members if name.endswith(".bin")]:
+        inner = read(members[name])
+        if "config.json" in inner:
+            inner[part] = edit(inner[part])
+            members[name] = archive_of(inner)
+
+
+def hostile_weights(rng: Random, members: dict[str, bytes]) -> None:
+    """Let weights lie elsewhere, or claim more than they have."""
+    import h5py
+
+    def edit(content: bytes) -> bytes:
+        file = io.BytesIO(content)
+        with h5py.File(file, "r+") as weights:
+            names: list[str] = []
+            weights.visit(names.append)
+            place = fuzz._one(rng, names)
+            del weights[place]
+            kind = int(rng.integers(5))
+            if kind == 0:
+                weights[place] = h5py.ExternalLink("/etc/passwd", "/")
+            elif kind == 1:
+                weights[place] = h5py.SoftLink(fuzz._one(rng, ["/", place, "/layers"]))
+            elif kind == 2:
+                weights.create_dataset(place, (fuzz._few(rng, 2**50),), "f4")
+            elif kind == 3:
+                outside = [("/etc/passwd", 0, 64)]
+                weights.create_dataset(place, (4,), "f4", external=outside)
+            else:
+                size = fuzz._few(rng, 2**40)
+                weights.create_dataset(place, (size,), "f4", chunks=(1,))
+        return file.getvalue()
+
+    edit_network(members, "model.weights.h5", edit)
+
+
+def kernel_machine(rng: Random, members: dict[str, bytes]) -> bytes:
+    """Write an estimator whose compiled code reads where its indices lead."""
+    import skops.io
+    from sklearn.cluster import KMeans
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.svm import SVC
+
+    X = np.random.RandomState(0).uniform(size=(30, 4))
+    made = fuzz._one(
+        rng,
+        [SVC(kernel="precomputed"), KMeans(2), KNeighborsClassifier(algorithm="brute")],
+    )
+    made.fit(X @ X.T if isinstance(made, SVC) else X, X[:, 0] > 0.5)
+    for name, value in vars(made).items():
+        if isinstance(value, np.ndarray) and value.dtype.kind == "i":
+            setattr(made, name, value + fuzz._few(rng, 2**30))
+    return skops.io.dumps(made)
+
+
+ATTACKS = {
+    "many members": many_members,
+    "zeros": zeros,
+    "chain": chain,
+    "large network": large_network,
+    "hostile weights": hostile_weights,
+    "kernel machine": kernel_machine,
+}
+
+
+# -- damage to a description -------------------------------------------------
 
 
 def number_again(tree: Any) -> None:
