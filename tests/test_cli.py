@@ -5,8 +5,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import joblib
@@ -24,6 +27,7 @@ from skdeepfake import (
 )
 from skdeepfake import pipeline as pipeline_module
 from skdeepfake._arguments import FAILED, OK, SOME_FAILED
+from skdeepfake._atomic import atomic_path, temporary_folder
 from skdeepfake.detectors import Attention
 from skdeepfake.pipeline import DETECTORS, make_detector_pipeline
 from skdeepfake.preprocessing import VideoFrameSampler
@@ -522,3 +526,23 @@ def test_without_a_model_the_reference_detector_answers(
     limit = str(expected - 1e-6)
     assert cli.main(["predict", videos[0], "--threshold", limit]) == OK
     assert "  fake  " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends the process at once")
+def test_termination_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def predict(_: object) -> int:
+        with atomic_path(tmp_path / "copy.mp4"), temporary_folder():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        return OK
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(_commands, "predict", predict)
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as raised:
+        cli.main(["predict", "a.mp4"])
+    assert raised.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is handler
