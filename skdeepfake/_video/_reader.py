@@ -173,7 +173,7 @@ class VideoReader:
     def _ask(self, **request: Any) -> Iterator[Any]:
         """Ask the decoder's process, and raise what it complains of."""
         if self._process is None:
-            self._process = take_process()
+            self._process = self._take_process()
         self._run(self._process)
         # It may have been ended while it waited, by somebody who needed memory.
         may_die = self._process.has_waited
@@ -196,8 +196,21 @@ class VideoReader:
             if not may_die:
                 raise self._given_up(str(error)) from error
             give_back(self._process)
-            self._process = DecoderProcess()
+            self._process = self._take_process()
             yield from self._ask(**request)
+
+    def _take_process(self) -> DecoderProcess:
+        """Get a process, on a second try if need be: the first to go lacks memory."""
+        with contextlib.suppress(DecoderLostError):
+            return take_process()
+        try:
+            return DecoderProcess()
+        except DecoderLostError as error:
+            raise VideoReadError(
+                self._path,
+                f"was not read: the process that decodes videos {error} as it started, "
+                "twice; give it more memory, or work on fewer videos at once (n_jobs)",
+            ) from error
 
     def _nonsense(self) -> VideoReadError:
         assert self._process is not None

@@ -38,7 +38,10 @@ def serve() -> None:
     # Ctrl-C goes to all processes of a terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _be_the_first_to_go()
-    _send(answers, {"ready": True})
+    try:
+        _send(answers, {"ready": True})
+    except BrokenPipeError:  # the parent has died in the meantime
+        os._exit(1)
     os.dup2(nowhere, 2)  # from here on it is FFmpeg that complains
     for line in requests:
         request = json.loads(line)

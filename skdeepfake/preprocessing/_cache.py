@@ -83,8 +83,9 @@ class CropCache(ArchiveCache):
     """The cache that ``DlibFaceCropper(memory=...)`` keeps.
 
     Each video has one zip archive with one PNG, which is lossless, per face. An entry
-    is found by path, size and time of change of the video, by its sampling and by the
-    cropper. Several processes and machines may share a cache.
+    is found by path, size, time of change and content (a hash at eight places) of the
+    video, by its sampling and by the cropper. Several processes and machines may share
+    a cache.
 
     Parameters
     ----------

@@ -317,6 +317,19 @@ def test_source_of_the_same_size_but_another_time_gets_a_new_copy(clip, tmp_path
     assert fast(tmp_path / "cache").transform([source])[0] != old
 
 
+def test_source_replaced_by_one_of_its_size_and_time_gets_a_new_copy(clip, tmp_path):
+    source = tmp_path / "a.avi"
+    copies = []
+    for color in (RED, GREEN):
+        write_clip(source, n_frames=2, colors=[color] * 4)
+        os.truncate(source, 20_000)
+        os.utime(source, ns=(10**18, 10**18))
+        copies += fast(tmp_path / "cache").transform([source]).tolist()
+
+    shown = [read(copy)[0][0, 9, 9].argmax() for copy in copies]
+    assert shown == [0, 1]  # red, green
+
+
 def test_every_parameter_of_the_encoding_gives_another_copy(clip, tmp_path):
     variants = [{}, {"duration": 0.2}, {"duration": None}, {"crf": 40}]
     variants.append({"preset": "superfast"})
