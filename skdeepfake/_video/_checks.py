@@ -88,6 +88,11 @@ def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_resul
     return found
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    # What has become a pipe since it was checked would wait for a writer.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
     """Return size, time of change and a hash of the content at eight places.
 
@@ -97,14 +102,14 @@ def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
     """
     digest = hashlib.blake2b(digest_size=16)
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             last = max(found.st_size - _BLOCK, 0)
             n_blocks = min(_N_BLOCKS, -(-found.st_size // _BLOCK))
             for k in range(n_blocks):
                 file.seek(last * k // max(n_blocks - 1, 1))
                 digest.update(file.read(_BLOCK))
     except OSError as error:
-        raise VideoReadError(path, f"cannot be read: {error.strerror}") from error
+        raise VideoReadError(path, f"cannot be read: {error}") from error
     return found.st_size, found.st_mtime_ns, digest.hexdigest()
 
 
@@ -116,7 +121,7 @@ def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
     """
     found = check_regular_file(path, max_bytes)
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             head = file.read(_HEAD)
     except OSError as error:
         raise VideoReadError(path, f"cannot be opened: {error.strerror}") from error

@@ -64,6 +64,19 @@ def describe(path: str, max_pixels: int | None = None) -> list[str]:
     return command
 
 
+def check(path: str) -> list[str]:
+    """Give the command that reads a video without decoding it, to hear complaints."""
+    command = _source(path, None)
+    command[command.index("-loglevel") + 1] = "warning"
+    return [*command, "-map", "0:V:0", "-c", "copy", "-f", "null", "-"]
+
+
+def read_is_damaged(output: BinaryIO) -> bool:
+    """Read from what `check` writes whether a part of the file is damaged or missing."""
+    words = rb"(?i)corrupt|premature|partial|invalid|error"
+    return re.search(words, output.read()) is not None
+
+
 def pixel_limit(max_pixels: int | None) -> list[str]:
     """Give the options that limit the frames of an input.
 

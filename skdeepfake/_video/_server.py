@@ -59,10 +59,12 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
     try:
         match request.pop("do"):
             case "promise":
-                times = _opencv.promised_times(**request)
-                yield {"result": None if times is None else _sampled(times, n_frames)}
+                times, claimed = _opencv.promised_times(**request)
+                result = None if times is None else _sampled(times, n_frames)
+                yield {"result": result, "claimed": claimed}
             case "count":
-                yield {"result": _sampled(_opencv.decoded_times(**request), n_frames)}
+                found, claimed = _opencv.decoded_times(**request)
+                yield {"result": _sampled(found, n_frames), "claimed": claimed}
             case "decode":
                 numbers, times = request.pop("numbers"), request.pop("times")
                 wanted = dict(zip(numbers, times, strict=True))

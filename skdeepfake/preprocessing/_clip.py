@@ -139,6 +139,11 @@ class Clip:
         slots[: len(self._proven().timestamps)] = self._proven().timestamps
         return slots
 
+    @property
+    def missing(self) -> float:
+        """Seconds at the end that are damaged or cut off, as far as known."""
+        return 0.0 if self._plan is None else self._plan.missing
+
     def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
         """Decode the frames in order: RGB of shape (H, W, 3), None in empty slots."""
         plan = self._proven()

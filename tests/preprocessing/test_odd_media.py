@@ -147,6 +147,17 @@ def truncated(make):
     yield Media(path, range(4))
 
 
+def damaged(make):
+    noise = ("-vf", "noise=alls=20:allf=t:all_seed=1")
+    path = make.file("damaged.mov", *MJPEG, *noise)
+    content = bytearray(path.read_bytes())
+    pictures = [found.start() for found in re.finditer(b"\xff\xd8\xff", content)]
+    content[pictures[2] : pictures[3]] = b"\xff" * (pictures[3] - pictures[2])
+    path.write_bytes(content)
+    shown = [0, 1, 3, 4, 5]
+    yield Media(path, shown, [number / FPS for number in shown])
+
+
 def without_index(make):
     path = make.file("plain.avi", *MJPEG)
     content = path.read_bytes()
@@ -423,6 +434,7 @@ SUPPORTED = {
     "240 frames per second": fast,
     "One frame": one_frame,
     "Truncated tail": truncated,
+    "Damage inside": damaged,
     "Missing index": without_index,
     "Rotation by 0, 90, 180 or 270 degrees": rotated,
     "Odd size": odd_sizes,
