@@ -53,6 +53,11 @@ def _check_path(path: Any, position: int, expected: str) -> str:
 
 # The first box of an ISO base media file (mp4, mov, m4v), at offset 4.
 _ISO_BOXES = b"ftyp styp moov mdat free skip wide pnot uuid sidx".split()
+
+# The brands of those that hold pictures.
+_PICTURES = {
+    *b"mif1 mif2 msf1 miaf heic heix heim heis hevc hevx hevm hevs avif avis".split()
+}
 _TS_SYNC, _TS_PACKET = 0x47, 188
 
 # Bytes that FFmpeg looks at first.
@@ -120,14 +125,26 @@ def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
     playlist or a script that names other files, whatever its extension.
     """
     found = check_regular_file(path, max_bytes)
+    head = _read_head(path)
+    if not _begins_like_a_container(head):
+        raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
+    return found
+
+
+def check_no_picture(path: str) -> None:
+    """Check that a file is no picture in a container of video (HEIC, AVIF)."""
+    _read_head(path)
+
+
+def _read_head(path: str) -> bytes:
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             head = file.read(_HEAD)
     except OSError as error:
         raise VideoReadError(path, f"cannot be opened: {error.strerror}") from error
-    if not _begins_like_a_container(head):
-        raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
-    return found
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURES:
+        raise VideoReadError(path, "is a picture or several (HEIF, AVIF), not a video")
+    return head
 
 
 def _begins_like_a_container(head: bytes) -> bool:

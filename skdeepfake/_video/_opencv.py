@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ._orientation import is_mirrored
+
 # Packets come in the order of decoding. One that lies past the window may precede
 # one that lies in it by as many frames as a codec may reorder: 16 in H.264 and HEVC.
 _REORDER = 64
@@ -59,6 +61,8 @@ class Video:
         packets: bool = False,
     ) -> None:
         self._max_pixels, self._max_duration = max_pixels, max_duration
+        if not packets and is_mirrored(path):
+            raise ReadingError("is to be shown mirrored", "undecodable")
         # FFmpeg wants UTF-8. Other names go by the number of an open file.
         self._descriptor = None
         if not _is_utf8(path):

@@ -173,7 +173,12 @@ class VideoReader:
             self._needs_ffmpeg = True
         else:
             with self._ffmpeg(_ffmpeg.describe(self._path)) as output:
-                self._needs_ffmpeg = _ffmpeg.read_is_interlaced(output, self._path)
+                streams = _ffmpeg.read_streams(output, self._path)
+            if not streams:
+                raise VideoReadError(
+                    self._path, "is not a video: it holds sound and a cover picture"
+                )
+            self._needs_ffmpeg = _ffmpeg.is_interlaced(streams[0])
             self._trusted = True
 
     # -- by OpenCV -----------------------------------------------------------
