@@ -113,6 +113,7 @@ def test_json_holds_the_timeline_of_frames(model, rendered_videos, capsys) -> No
     assert answer["probability"] == pipeline.predict_proba([video])[0, 1]
     assert answer["label"] == ("fake" if answer["probability"] > 0.5 else "real")
     assert (answer["frames"], answer["frames_with_face"]) == (3, 3)
+    assert answer["seconds_missing"] == 0
     assert [point["probability"] for point in answer["timeline"]] == frames[
         :, 1
     ].tolist()

@@ -117,6 +117,7 @@ class PerturbedClip(Clip):
         self.perturbation = perturbation
         self.cache_dir = cache_dir
         self.path, self.size, self.mtime_ns = clip.path, clip.size, clip.mtime_ns
+        self.digest = clip.digest
         self.n_frames, self.duration = clip.n_frames, clip.duration
         self.on_error, self.limits = clip.on_error, clip.limits
         self._own_error: VideoReadError | None = None
