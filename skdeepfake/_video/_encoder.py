@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing.spawn
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
+from .._python import python_executable
 from ._ffmpeg import pixel_limit
 
 # Containers of video only. ffmpeg looks at the content and not at the name, so
@@ -125,8 +125,7 @@ class Processes:
 def _ending_with_parent(command: list[str]) -> list[str]:
     if sys.platform != "linux":
         return command
-    python = os.fsdecode(multiprocessing.spawn.get_executable())
-    return [python, "-ISc", _ENDS_WITH_PARENT, str(os.getpid()), *command]
+    return [python_executable(), "-ISc", _ENDS_WITH_PARENT, str(os.getpid()), *command]
 
 
 def command_line(

@@ -117,8 +117,8 @@ class VideoReader:
         if self._needs_ffmpeg:
             times = np.array(self._counted_by_ffmpeg())
             numbers = evenly_in_time(times, self._n_frames)
-            plan = Plan(numbers, times[numbers], proven=True)
-            return plan._replace(missing=self._missing(plan))
+            found = Plan(numbers, times[numbers], proven=True)
+            return found._replace(missing=self._missing(found))
         try:
             plan = self._ask_for_plan(do="count", trusted=self._trusted)
         except (_UndecodableError, _DoubtfulError) as error:
