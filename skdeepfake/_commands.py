@@ -123,6 +123,11 @@ def predict(args: argparse.Namespace) -> int:
     else:
         for row in rows:
             print(_LINES[row["error"] is None].format(**row))
+            if row.get("seconds_missing"):
+                _say(
+                    f"warning: {row['path']} is damaged or cut off: "
+                    f"{row['seconds_missing']:.1f} s at its end cannot be decoded"
+                )
     n_errors = sum(row["error"] is not None for row in rows)
     return _exit_code(len(rows) - n_errors, n_errors)
 
@@ -205,6 +210,8 @@ def _describe(
         "label": verdict(score if has_face.any() else np.nan, *thresholds),
         "frames": int(is_filled.sum()),
         "frames_with_face": int(has_face.sum()),
+        # At the end of the video, where it is damaged or cut off.
+        "seconds_missing": round(run.clips[0].missing, 3),
         "timeline": plain(
             [
                 {"seconds": round(seconds[k], 4), "probability": frames[k]}

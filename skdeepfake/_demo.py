@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.metrics import RocCurveDisplay, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
+from ._python import python_command
 from .datasets import make_videos
 from .pipeline import make_detector_pipeline
 from .plotting import FacesDisplay, HistoryDisplay
@@ -82,9 +83,11 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
 
     _step("4. Loading it in a new process, and asking about the pair left out")
     held_out = videos.data[~train]
-    command = [sys.executable, "-m", "skdeepfake", "predict", str(model), "--json"]
+    program = "from skdeepfake.cli import main; sys.exit(main())"
+    options = ("predict", "--model", str(model), "--json")
+    command = python_command(program, *options, *held_out)
     output = subprocess.run(
-        [*command, *held_out], check=True, stdout=subprocess.PIPE, text=True
+        command, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     answers = json.loads(output)
     for answer in answers:

@@ -119,7 +119,7 @@ class NoFaceWarning(UserWarning):
 
 
 class VideoReadWarning(_AboutVideo, UserWarning):
-    """A video cannot be read, and is kept as one without faces.
+    """A video cannot be read, as a whole (it has no faces then) or at its end.
 
     Parameters
     ----------

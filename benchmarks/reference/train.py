@@ -164,15 +164,10 @@ def make_backbone(*, residual: bool, norm_only: bool) -> keras.Model:
     if residual:
         kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[..., None, None] / 256
         blur = keras.layers.DepthwiseConv2D(
-            5,
-            padding="same",
-            use_bias=False,
-            trainable=False,
-            depthwise_initializer=lambda shape, dtype: keras.ops.convert_to_tensor(
-                np.broadcast_to(kernel, shape).astype(dtype)
-            ),
+            5, padding="same", use_bias=False, trainable=False
         )
         x = keras.layers.Subtract()([inputs, blur(inputs)])
+        blur.set_weights([np.broadcast_to(kernel, blur.kernel.shape)])
         x = keras.layers.Rescaling(1 / 16)(x)
     else:
         x = keras.layers.Rescaling(1 / SCALE, -MEAN / SCALE)(inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -52,10 +53,18 @@ def _check_path(path: Any, position: int, expected: str) -> str:
 
 # The first box of an ISO base media file (mp4, mov, m4v), at offset 4.
 _ISO_BOXES = b"ftyp styp moov mdat free skip wide pnot uuid sidx".split()
+
+# The brands of those that hold pictures.
+_PICTURES = {
+    *b"mif1 mif2 msf1 miaf heic heix heim heis hevc hevx hevm hevs avif avis".split()
+}
 _TS_SYNC, _TS_PACKET = 0x47, 188
 
 # Bytes that FFmpeg looks at first.
 _HEAD = 2048
+
+# What is hashed of a file: so many blocks of so many bytes.
+_N_BLOCKS, _BLOCK = 8, 2**16
 
 _FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif or apng"
 
@@ -84,6 +93,31 @@ def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_resul
     return found
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    # What has become a pipe since it was checked would wait for a writer.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
+    """Return size, time of change and a hash of the content at eight places.
+
+    They lie evenly from the first byte to the last; a file of half a MiB is hashed as a
+    whole. Unlike inode and time of status change, it is the same for a copy that keeps
+    its time, on whatever machine.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            last = max(found.st_size - _BLOCK, 0)
+            n_blocks = min(_N_BLOCKS, -(-found.st_size // _BLOCK))
+            for k in range(n_blocks):
+                file.seek(last * k // max(n_blocks - 1, 1))
+                digest.update(file.read(_BLOCK))
+    except OSError as error:
+        raise VideoReadError(path, f"cannot be read: {error}") from error
+    return found.st_size, found.st_mtime_ns, digest.hexdigest()
+
+
 def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
     """Check that a path leads to a regular file that looks like a video.
 
@@ -91,14 +125,26 @@ def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
     playlist or a script that names other files, whatever its extension.
     """
     found = check_regular_file(path, max_bytes)
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD)
-    except OSError as error:
-        raise VideoReadError(path, f"cannot be opened: {error.strerror}") from error
+    head = _read_head(path)
     if not _begins_like_a_container(head):
         raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
     return found
+
+
+def check_no_picture(path: str) -> None:
+    """Check that a file is no picture in a container of video (HEIC, AVIF)."""
+    _read_head(path)
+
+
+def _read_head(path: str) -> bytes:
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise VideoReadError(path, f"cannot be opened: {error.strerror}") from error
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURES:
+        raise VideoReadError(path, "is a picture or several (HEIF, AVIF), not a video")
+    return head
 
 
 def _begins_like_a_container(head: bytes) -> bool:

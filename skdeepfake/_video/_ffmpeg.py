@@ -64,6 +64,19 @@ def describe(path: str, max_pixels: int | None = None) -> list[str]:
     return command
 
 
+def check(path: str) -> list[str]:
+    """Give the command that reads a video without decoding it, to hear complaints."""
+    command = _source(path, None)
+    command[command.index("-loglevel") + 1] = "warning"
+    return [*command, "-map", "0:V:0", "-c", "copy", "-f", "null", "-"]
+
+
+def read_is_damaged(output: BinaryIO) -> bool:
+    """Read from what `check` writes whether the file is damaged or cut off."""
+    words = rb"(?i)corrupt|premature|partial|invalid|error"
+    return re.search(words, output.read()) is not None
+
+
 def pixel_limit(max_pixels: int | None) -> list[str]:
     """Give the options that limit the frames of an input.
 
@@ -126,12 +139,16 @@ def read_frames(output: BinaryIO) -> Iterator[NDArray[np.uint8]]:
         yield frame
 
 
-def read_is_interlaced(output: BinaryIO, path: str) -> bool:
-    """Read from what `describe` writes whether frames consist of two fields each.
+def read_streams(output: BinaryIO, path: str) -> list[bytes]:
+    """Read from what `describe` writes the lines on streams of video but for covers.
 
     The path is in the output, too, whatever it may look like.
     """
     text = output.read().replace(os.fsencode(os.path.abspath(path)), b"")
-    video = re.search(rb"^  Stream #0:\d+\S*: Video: .*$", text, re.MULTILINE)
-    fields = rb"\b(top|bottom) (first|coded first)"
-    return video is not None and re.search(fields, video[0]) is not None
+    lines = re.findall(rb"^  Stream #0:\d+\S*: Video: .*$", text, re.MULTILINE)
+    return [line for line in lines if b"(attached pic)" not in line]
+
+
+def is_interlaced(stream: bytes) -> bool:
+    """Tell whether frames of a stream consist of two fields each."""
+    return re.search(rb"\b(top|bottom) (first|coded first)", stream) is not None

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ._orientation import is_mirrored
+
 # Packets come in the order of decoding. One that lies past the window may precede
 # one that lies in it by as many frames as a codec may reorder: 16 in H.264 and HEVC.
 _REORDER = 64
@@ -24,6 +26,9 @@ SAME_FRAME = 5e-4
 
 # FFmpeg advises against more threads, each of which holds a frame.
 _MAX_THREADS = 16
+
+# Attempts to get past damage: each takes a packet of the file, and none at its end.
+_MAX_FAILURES = 1000
 
 # Pixels that are more oblong than this are no video format's but nonsense.
 _MAX_PIXEL_ASPECT = 4.0
@@ -57,6 +62,8 @@ class Video:
         packets: bool = False,
     ) -> None:
         self._max_pixels, self._max_duration = max_pixels, max_duration
+        if not packets and is_mirrored(path):
+            raise ReadingError("is to be shown mirrored", "undecodable")
         # FFmpeg wants UTF-8. Other names go by the number of an open file.
         self._descriptor = None
         if not _is_utf8(path):
@@ -86,8 +93,8 @@ class Video:
         )
         fps, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
         self._frame_time = 1 / fps if 0 < fps <= 1000 else 1 / 25
-        if fps > 0:
-            self._check_duration(count / fps)
+        self._claimed = count / fps if fps > 0 else 0.0
+        self._check_duration(self._claimed)
 
     def _check_size(self, width: int, height: int) -> None:
         if reason := too_large(width, height, self._max_pixels):
@@ -108,13 +115,28 @@ class Video:
             yield seconds
 
     def times(self) -> Iterator[float]:
-        """Go from frame to frame; gives the time of each as the file says it."""
+        """Go from frame to frame; gives the time of each as the file says it.
+
+        OpenCV stops at damage as it does at the end, but goes on if it is asked again.
+        """
         first = None
-        while self._capture.grab():
+        seconds, n_failures = 0.0, 0
+        while n_failures < _MAX_FAILURES:
+            if not self._capture.grab():
+                if first is not None and seconds - first >= self.last_claimed(None):
+                    break
+                n_failures += 1
+                continue
+            n_failures = 0
             seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             first = seconds if first is None else first
             self._check_duration(seconds - first)
             yield seconds
+
+    def last_claimed(self, duration: float | None) -> float:
+        """Return the time of the last frame that the container claims to have."""
+        end = self._claimed if duration is None else min(self._claimed, duration)
+        return end - 1.5 * self._frame_time
 
     def frame(self) -> NDArray[np.uint8]:
         """Get the present frame: RGB, upright, of square pixels."""
@@ -177,10 +199,11 @@ def promised_times(
     duration: float | None,
     max_pixels: int | None = None,
     max_duration: float | None = None,
-) -> list[float] | None:
+) -> tuple[list[float] | None, float]:
     """Read from the container the seconds of all frames, None if it does not tell.
 
     Only decoding proves them: an edit list hides frames, a truncated file lacks them.
+    The second is the time of the last frame that the container claims.
     """
     video = Video(path, max_pixels, max_duration, packets=True)
     times: list[float] = []
@@ -194,13 +217,16 @@ def promised_times(
     finally:
         video.close()
     if not times:
-        return None
+        return None, 0.0
     found = np.sort(times)
+    within = [_since(t, times[0]) for t in found.tolist() if t >= times[0]]
+    within = [t for t in within if not _is_past(t, duration)]
+    is_whole = _is_past(found[-1] - times[0], duration)
+    claimed = max(within[-1], 0.0 if is_whole else video.last_claimed(duration))
     # No first frame, or two at one time: fields, hidden frames. Ask the decoder.
     if found[0] != times[0] or found[0] < 0 or not (np.diff(found) > 0).all():
-        return None
-    first, *later = found.tolist()
-    return [first, *(t for t in later if not _is_past(t - first, duration))]
+        return None, claimed
+    return within, claimed
 
 
 def decoded_times(
@@ -210,25 +236,32 @@ def decoded_times(
     max_duration: float | None = None,
     *,
     trusted: bool = False,
-) -> list[float]:
-    """Decode a video to get the seconds of all frames; `trusted` as below."""
+) -> tuple[list[float], float]:
+    """Decode a video to get the seconds of all frames; `trusted` as below.
+
+    The second is the time of the last frame that the container claims.
+    """
     video = Video(path, max_pixels, max_duration)
     times: list[float] = []
     seen: list[NDArray[np.uint8]] = []
+    first = claimed = 0.0
     try:
         for seconds in video:
-            if times and _is_past(seconds - times[0], duration):
+            first = seconds if not times else first
+            if _is_past(seconds - first, duration):
                 break
-            times.append(seconds)
+            times.append(_since(seconds, first))
             if not trusted and len(seen) < 2:
                 seen.append(video.frame())
+        else:
+            claimed = video.last_claimed(duration)
     finally:
         video.close()
     if not times:
         raise ReadingError("holds no frame that can be decoded", "undecodable")
     if not trusted:
         _check_differ(seen)
-    return times
+    return times, max(claimed, times[-1])
 
 
 def decoded_frames(
@@ -257,7 +290,7 @@ def decoded_frames(
                 first = seconds
             if index not in missing:
                 continue
-            if abs(seconds - missing.pop(index)) > SAME_FRAME:
+            if abs(seconds - first - missing.pop(index)) > SAME_FRAME:
                 raise _broken()
             frame = video.frame()
             if trusted:
@@ -303,6 +336,10 @@ def _is_utf8(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _since(seconds: float, first: float) -> float:
+    return round(seconds - first, 9)
 
 
 def _is_past(seconds: float, duration: float | None) -> bool:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import atexit
 import collections
 import contextlib
+import errno
 import json
-import multiprocessing.spawn
 import operator
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._python import python_command
 from ..exceptions import WorkerDiedError
 
 # The containers that FFmpeg may take a file for, by the names of its demuxers, and the
@@ -34,11 +34,14 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
 }
 
-# The path of modules is the parent's, as it is for `multiprocessing`.
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from skdeepfake._video._server import serve; serve()"
+_EXECUTABLE = (
+    "Where Python is embedded, set its interpreter by multiprocessing.set_executable"
 )
+
+_PROGRAM = "from skdeepfake._video._server import serve; serve()"
+
+# Too little memory, or too many processes, for one more at this moment.
+_SHORTAGE = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 
 class DecoderLostError(Exception):
@@ -52,25 +55,34 @@ class DecoderProcess:
     """
 
     def __init__(self) -> None:
-        path = [entry for entry in sys.path if isinstance(entry, str)]
-        # As for `multiprocessing`, whose users set it where Python is embedded.
-        executable = os.fsdecode(multiprocessing.spawn.get_executable())
+        command = python_command(_PROGRAM)
         try:
             self._process = subprocess.Popen(
-                [executable, "-c", _PROGRAM, json.dumps(path)],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **_ENVIRONMENT},
             )
         except OSError as error:
-            raise _not_started(executable, str(error)) from error
+            if error.errno in _SHORTAGE:
+                raise DecoderLostError(f"could not be started ({error})") from error
+            raise WorkerDiedError(
+                f"the process that decodes videos could not be started by "
+                f"{command[0]!r} ({error}). {_EXECUTABLE}"
+            ) from error
         self._between_requests = True
         self.has_waited = False
         try:
             self._answer()
         except DecoderLostError as error:
             self.close()
-            raise _not_started(executable, str(error)) from error
+            if self._process.returncode < 0:  # a signal, as when memory runs out
+                raise
+            raise WorkerDiedError(
+                f"the process that decodes videos, started by {command[0]!r}, {error} "
+                "before it was ready; see what it wrote to the standard error. "
+                f"{_EXECUTABLE}"
+            ) from error
 
     @property
     def is_usable(self) -> bool:
@@ -188,11 +200,3 @@ def _forget_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
-
-
-def _not_started(executable: str, reason: str) -> WorkerDiedError:
-    return WorkerDiedError(
-        f"the process that decodes videos could not be started by {executable!r} "
-        f"({reason}). Where Python is embedded, name its interpreter by "
-        "multiprocessing.set_executable"
-    )

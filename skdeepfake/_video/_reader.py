@@ -25,6 +25,7 @@ class Plan(NamedTuple):
     indices: NDArray[np.intp]  # in the order of the video, increasing
     timestamps: NDArray[np.float64]  # theirs, in seconds
     proven: bool  # whether decoding has shown that these frames exist
+    missing: float = 0.0  # seconds at the end that are damaged or cut off
 
 
 class Limits(NamedTuple):
@@ -38,6 +39,10 @@ class Limits(NamedTuple):
     max_bytes: int | None = 2**34
     # Seconds of work.
     timeout: float | None = 300.0
+
+
+# Seconds by which the last frame may precede what the container claims.
+_TOLERANCE = 0.5
 
 
 class PromiseBrokenError(VideoReadError):
@@ -78,6 +83,8 @@ class VideoReader:
         self._needs_ffmpeg = False
         self._trusted = False
         self._times: Sequence[float] | None = None
+        # Seconds of the last frame, as the container claims and as packets promise.
+        self._claimed = self._promised = 0.0
         # Time.
         self._left = None if limits.timeout is None else float(limits.timeout)
         self._started = 0.0
@@ -99,14 +106,19 @@ class VideoReader:
 
     def promised(self) -> Plan | None:
         """Read from the container which frames there should be, if it says so."""
-        return self._ask_for_plan(do="promise")
+        plan = self._ask_for_plan(do="promise")
+        if plan is None:
+            return None
+        self._promised = plan.timestamps[-1]
+        return plan._replace(missing=self._missing(plan))
 
     def counted(self) -> Plan:
         """Decode the video to see which frames there are: at least one."""
         if self._needs_ffmpeg:
             times = np.array(self._counted_by_ffmpeg())
             numbers = self._sampling.choose(times)
-            return Plan(numbers, times[numbers], proven=True)
+            found = Plan(numbers, times[numbers], proven=True)
+            return found._replace(missing=self._missing(found))
         try:
             plan = self._ask_for_plan(do="count", trusted=self._trusted)
         except (_UndecodableError, _DoubtfulError) as error:
@@ -114,7 +126,21 @@ class VideoReader:
             return self.counted()
         if plan is None:
             raise self._nonsense()
-        return plan._replace(proven=True)
+        return plan._replace(proven=True, missing=self._missing(plan))
+
+    def _missing(self, plan: Plan) -> float:
+        """Return the seconds at the end that the container claims but that are lost.
+
+        Sound may be longer than the picture: then ffmpeg finds nothing wrong.
+        """
+        last = plan.timestamps[-1]
+        if self._claimed - last <= _TOLERANCE:
+            return 0.0
+        if self._promised - last <= _TOLERANCE:
+            with self._ffmpeg(_ffmpeg.check(self._path)) as output:
+                if not _ffmpeg.read_is_damaged(output):
+                    return 0.0
+        return float(self._claimed - last)
 
     def frames(
         self, numbers: list[int], times: list[float], n_threads: int | None
@@ -147,13 +173,22 @@ class VideoReader:
             self._needs_ffmpeg = True
         else:
             with self._ffmpeg(_ffmpeg.describe(self._path)) as output:
-                self._needs_ffmpeg = _ffmpeg.read_is_interlaced(output, self._path)
+                streams = _ffmpeg.read_streams(output, self._path)
+            if not streams:
+                raise VideoReadError(
+                    self._path, "is not a video: it holds sound and a cover picture"
+                )
+            self._needs_ffmpeg = _ffmpeg.is_interlaced(streams[0])
             self._trusted = True
 
     # -- by OpenCV -----------------------------------------------------------
 
     def _ask_for_plan(self, **request: Any) -> Plan | None:
         (answer,) = self._ask(sampling=self._sampling, **request)
+        with contextlib.suppress(TypeError, ValueError):
+            claimed = float(answer.get("claimed"))
+            if np.isfinite(claimed):
+                self._claimed = max(self._claimed, claimed)
         if answer.get("result") is None:
             return None
         with contextlib.suppress(TypeError, ValueError, OverflowError):
@@ -173,7 +208,7 @@ class VideoReader:
     def _ask(self, **request: Any) -> Iterator[Any]:
         """Ask the decoder's process, and raise what it complains of."""
         if self._process is None:
-            self._process = take_process()
+            self._process = self._take_process()
         self._run(self._process)
         # It may have been ended while it waited, by somebody who needed memory.
         may_die = self._process.has_waited
@@ -196,8 +231,21 @@ class VideoReader:
             if not may_die:
                 raise self._given_up(str(error)) from error
             give_back(self._process)
-            self._process = DecoderProcess()
+            self._process = self._take_process()
             yield from self._ask(**request)
+
+    def _take_process(self) -> DecoderProcess:
+        """Get a process, on a second try if need be: the first to go lacks memory."""
+        with contextlib.suppress(DecoderLostError):
+            return take_process()
+        try:
+            return DecoderProcess()
+        except DecoderLostError as error:
+            raise VideoReadError(
+                self._path,
+                f"was not read: the process that decodes videos {error} as it started, "
+                "twice; give it more memory, or work on fewer videos at once (n_jobs)",
+            ) from error
 
     def _nonsense(self) -> VideoReadError:
         assert self._process is not None

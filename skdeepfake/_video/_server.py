@@ -38,7 +38,10 @@ def serve() -> None:
     # Ctrl-C goes to all processes of a terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _be_the_first_to_go()
-    _send(answers, {"ready": True})
+    try:
+        _send(answers, {"ready": True})
+    except BrokenPipeError:  # the parent has died in the meantime
+        os._exit(1)
     os.dup2(nowhere, 2)  # from here on it is FFmpeg that complains
     for line in requests:
         request = json.loads(line)
@@ -56,10 +59,12 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
     try:
         match request.pop("do"):
             case "promise":
-                times = _opencv.promised_times(**request)
-                yield {"result": None if times is None else _sampled(times, sampling)}
+                times, claimed = _opencv.promised_times(**request)
+                result = None if times is None else _sampled(times, sampling)
+                yield {"result": result, "claimed": claimed}
             case "count":
-                yield {"result": _sampled(_opencv.decoded_times(**request), sampling)}
+                found, claimed = _opencv.decoded_times(**request)
+                yield {"result": _sampled(found, sampling), "claimed": claimed}
             case "decode":
                 numbers, times = request.pop("numbers"), request.pop("times")
                 wanted = dict(zip(numbers, times, strict=True))

@@ -174,7 +174,7 @@ def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
     return None
 
 
-def _version(path: str) -> tuple[str, int, int]:
+def _version(path: str) -> tuple[str, int, int, int]:
     """Tell which file lies there now."""
     try:
         with open(path, "rb") as file:
@@ -184,9 +184,9 @@ def _version(path: str) -> tuple[str, int, int]:
             f"weights={path!r} cannot be read: {error.strerror}; pass the path of a "
             "weights file, 'imagenet', or None for random weights"
         ) from error
-    return path, found.st_size, found.st_mtime_ns
+    return path, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @functools.lru_cache(maxsize=16)
-def _file_digest(path: str, size: int, mtime_ns: int) -> str:
+def _file_digest(path: str, size: int, mtime_ns: int, ctime_ns: int) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

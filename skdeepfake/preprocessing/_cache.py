@@ -77,14 +77,16 @@ class Entry(NamedTuple):
     crops: list[StoredCrop | None]
     indices: NDArray[np.intp]  # of the frames sampled
     timestamps: NDArray[np.float64]  # theirs, in seconds
+    missing: float  # seconds of the video that are damaged or cut off
 
 
 class CropCache(ArchiveCache):
     """The cache that ``DlibFaceCropper(memory=...)`` keeps.
 
     Each video has one zip archive with one PNG, which is lossless, per face. An entry
-    is found by path, size and time of change of the video, by its sampling and by the
-    cropper. Several processes and machines may share a cache.
+    is found by path, size, time of change and content (a hash at eight places) of the
+    video, by its sampling and by the cropper. Several processes and machines may share
+    a cache.
 
     Parameters
     ----------
@@ -108,7 +110,7 @@ class CropCache(ArchiveCache):
     """
 
     _folder = "skdeepfake-crops"
-    _format = 1
+    _format = 2
 
     @staticmethod
     def _parse(archive: zipfile.ZipFile, path: Path) -> Entry:
@@ -127,6 +129,7 @@ class CropCache(ArchiveCache):
             ],
             np.array(about["indices"], dtype=np.intp),
             np.array(about["timestamps"], dtype=np.float64),
+            float(about["missing"]),
         )
 
     def _store(
@@ -135,6 +138,7 @@ class CropCache(ArchiveCache):
         crops: list[NDArray[np.uint8] | None],
         indices: NDArray[np.intp],
         timestamps: NDArray[np.float64],
+        missing: float = 0.0,
     ) -> None:
         """Write the crop, or None, and the index and timestamp of each slot."""
         filled = [slot for slot, crop in enumerate(crops) if crop is not None]
@@ -144,6 +148,7 @@ class CropCache(ArchiveCache):
             "filled": filled,
             "indices": indices.tolist(),
             "timestamps": timestamps.tolist(),
+            "missing": missing,
         }
         pngs = {_member(slot): _encode(crops[slot]) for slot in filled}  # type: ignore[arg-type]
         self._write(key, {"clip.json": json.dumps(about).encode(), **pngs})

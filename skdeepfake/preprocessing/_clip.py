@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._video._checks import check_video_file
+from .._video._checks import check_video_file, file_identity
 from .._video._opencv import Sampling
 from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
@@ -53,6 +53,8 @@ class Clip:
         Size of the file in bytes when the clip was made.
     mtime_ns : int
         Time of its last change, in nanoseconds, when the clip was made.
+    digest : str
+        Hash of the file at eight places when the clip was made.
     error : VideoReadError or None
         Why the video was given up, with ``on_error="skip"``. All its slots are empty.
 
@@ -114,15 +116,15 @@ class Clip:
         self.limits = Limits(max_pixels, max_duration, max_bytes, timeout)
         self.error: VideoReadError | None = None
         self._plan: Plan | None = None
-        self.size, self.mtime_ns = 0, 0
+        self.size, self.mtime_ns, self.digest = 0, 0, ""
         try:
-            found = check_video_file(self.path, max_bytes)
+            found = self._file_identity()
         except VideoReadError as error:
             if on_error == "raise":
                 raise
             self.give_up(error)
         else:
-            self.size, self.mtime_ns = found.st_size, found.st_mtime_ns
+            self.size, self.mtime_ns, self.digest = found
 
     def __repr__(self) -> str:
         burst = "" if self.burst == 1 else f", burst={self.burst}"
@@ -138,12 +140,12 @@ class Clip:
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """What the frames depend on: file, its size and time, and the sampling."""
+        """What the frames depend on: the file and its content, and the sampling."""
         path = os.path.abspath(self.path)
         # Plain numbers: 10, 10.0 and NumPy's 10 are one.
         duration = None if self.duration is None else float(self.duration)
         sampling = (*self.sampling, duration, PLAN_VERSION)
-        return (path, self.size, self.mtime_ns, *sampling)
+        return (path, self.size, self.mtime_ns, self.digest, *sampling)
 
     @property
     def indices(self) -> NDArray[np.intp]:
@@ -158,6 +160,11 @@ class Clip:
         slots = np.full(len(self), np.nan)
         slots[: len(self._proven().timestamps)] = self._proven().timestamps
         return slots
+
+    @property
+    def missing(self) -> float:
+        """Seconds at the end that are damaged or cut off, as far as known."""
+        return 0.0 if self._plan is None else self._plan.missing
 
     def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
         """Decode the frames in order: RGB of shape (H, W, 3), None in empty slots."""
@@ -276,9 +283,12 @@ class Clip:
     def _reader(self) -> VideoReader:
         return VideoReader(self.path, self.sampling, self.duration, self.limits)
 
-    def _check_unchanged(self) -> None:
+    def _file_identity(self) -> tuple[int, int, str]:
         found = check_video_file(self.path, self.limits.max_bytes)
-        if (found.st_size, found.st_mtime_ns) != (self.size, self.mtime_ns):
+        return file_identity(self.path, found)
+
+    def _check_unchanged(self) -> None:
+        if self._file_identity() != (self.size, self.mtime_ns, self.digest):
             raise VideoReadError(
                 self.path, "has changed since it was sampled; sample it again"
             )

@@ -125,7 +125,8 @@ class DlibFaceCropper(StatelessTransformer):
         NoFaceWarning
             For each video in which no face was found at all.
         VideoReadWarning
-            For each video that cannot be decoded, with ``on_error="skip"``.
+            For each video that ends before its container says so, and with
+            ``on_error="skip"`` for each that cannot be decoded.
         CacheWarning
             For each damaged entry of the cache; its video is cropped again.
         """
@@ -152,6 +153,12 @@ class DlibFaceCropper(StatelessTransformer):
             # Known here too, where another process has decoded the clip.
             if isinstance(outcome, Plan):
                 clip.plan = outcome
+                if clip.missing:
+                    reason = (
+                        f"is damaged or cut off: {clip.missing:.1f} s at its end "
+                        "cannot be decoded, and the frames were taken from before it"
+                    )
+                    warnings.warn(VideoReadWarning(clip.path, reason), stacklevel=3)
                 if all(cell is None for cell in found):
                     warnings.warn(
                         f"No face was found in any of the {clip.n_frames} frames "
@@ -205,13 +212,14 @@ def _crops_and_plan(
     if entry is None:
         crops, plan = _decode_and_crop(clip, search, n_threads)
         try:
-            cache._store(key, crops, plan.indices, plan.timestamps)  # type: ignore[arg-type]
+            cache._store(key, crops, plan.indices, plan.timestamps, plan.missing)  # type: ignore[arg-type]
         except CacheError as error:
             raise CacheError(f"crops of {clip.path!r}: {error}") from error
         entry = cache._load(key)
         if entry is None:  # pruned in this very moment
             return crops, plan
-    return list(entry.crops), Plan(entry.indices, entry.timestamps, proven=True)
+    plan = Plan(entry.indices, entry.timestamps, proven=True, missing=entry.missing)
+    return list(entry.crops), plan
 
 
 def _decode_and_crop(

@@ -23,7 +23,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._atomic import atomic_path
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer, as_objects
-from .._video._checks import check_paths, check_regular_file
+from .._video._checks import (
+    check_no_picture,
+    check_paths,
+    check_regular_file,
+    file_identity,
+)
 from .._video._encoder import CONTAINERS, Encoding, Processes, command_line, last_words
 from .._video._reader import Limits
 from ..exceptions import VideoReadError, VideoReadWarning
@@ -275,8 +280,9 @@ def _make_copy(
 
 def _copy_name(path: str, encoding: Encoding, max_bytes: int | None) -> str:
     found = check_regular_file(path, max_bytes)
+    check_no_picture(path)
     real = os.path.realpath(path)
-    identity = (os.fsencode(real), found.st_size, found.st_mtime_ns)
+    identity = (os.fsencode(real), *file_identity(path, found))
     key = repr((*identity, *encoding, ALGORITHM_VERSION)).encode()
     stem = os.path.splitext(os.path.basename(path))[0]
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "video"

@@ -99,12 +99,12 @@ def _predictor(path: str) -> Any:
             "shape predictor of dlib's, such as shape_predictor_68_face_landmarks.dat, "
             "or None"
         ) from error
-    return _load(path, facts.st_size, facts.st_mtime_ns)
+    return _load(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
 # Some 100 MB and a second each. It is read-only, and threads may share it.
 @functools.lru_cache(maxsize=1)
-def _load(path: str, size: int, mtime_ns: int) -> Any:
+def _load(path: str, size: int, mtime_ns: int, ctime_ns: int) -> Any:
     # Only here, since it takes its time to import.
     import dlib
 

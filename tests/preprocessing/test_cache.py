@@ -327,6 +327,25 @@ def test_changed_file_is_never_served_stale(videos, video, cropper):
     assert not np.array_equal(np.asarray(other[0, -1]), np.asarray(fresh[0, -1]))
 
 
+def test_replaced_file_of_the_same_size_and_time_is_another_entry(
+    videos, tmp_path, cropper
+):
+    contents = [Path(path).read_bytes() for path in videos[0]]
+    size = max(map(len, contents)) + 8
+    path = tmp_path / "clip.mp4"
+    for content, fresh in zip(contents, videos[1], strict=True):
+        n_free = size - len(content)  # a box of MP4 that means nothing
+        path.write_bytes(content + n_free.to_bytes(4, "big") + b"free")
+        os.truncate(path, size)
+        os.utime(path, ns=(10**18, 10**18))
+        clips = sample([path])
+        assert_same(cropper.transform(clips), fresh[np.newaxis])
+    path.write_bytes(path.read_bytes().replace(b"free", b"skip"))
+    os.utime(path, ns=(10**18, 10**18))
+    with pytest.raises(VideoReadError, match="has changed"):
+        list(clips[0])
+
+
 def test_file_changed_after_sampling_is_not_stored(videos, video, cropper):
     path, _ = video
     clips = sample([path])

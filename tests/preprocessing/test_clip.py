@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from skdeepfake._video._opencv import evenly_in_time, promised_times
-from skdeepfake.exceptions import VideoReadError
-from skdeepfake.preprocessing import Clip
+from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
+from skdeepfake.preprocessing import Clip, DlibFaceCropper
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 N = 61  # frames of most recordings, so that 7 of them lie 10 apart
@@ -26,18 +26,18 @@ class Recording(NamedTuple):
     # Drawn in the frames that can be decoded; None where only the decoder knows.
     numbers: Sequence[int] | None = range(N)
     shape: tuple[int, int, int] = (48, 64, 3)
-    times: list[float] | None = None  # None: the numbers, at 25 frames a second
 
 
 def read_all(path):
     """All frames, by nothing but OpenCV's `read`."""
-    capture = cv2.VideoCapture(str(path))
-    frames = []
-    while True:
-        found, frame = capture.read()
-        if not found:
-            return frames
-        frames.append(frame)
+    capture, frames = cv2.VideoCapture(str(path)), []
+    for _ in range(2):  # it stops at damage, and goes on
+        while True:
+            decoded, frame = capture.read()
+            if not decoded:
+                break
+            frames.append(frame)
+    return frames
 
 
 def promised_count(path):
@@ -133,9 +133,7 @@ RECIPES = {
     "MJPEG": lambda make: Recording(make.encode("j.avi", "-c:v", "mjpeg", "-q:v", 3)),
     "MPEG-4": lambda make: Recording(make.encode("4.avi", "-c:v", "mpeg4", "-q:v", 3)),
     "MPEG-4 with B-frames": lambda make: Recording(
-        make.encode("4b.avi", "-c:v", "mpeg4", "-q:v", 3, "-bf", 2),
-        # AVI has no times of presentation: all frames are one late.
-        times=[(k + 1) / FPS for k in range(N)],
+        make.encode("4b.avi", "-c:v", "mpeg4", "-q:v", 3, "-bf", 2)
     ),
     "odd size": lambda make: Recording(
         make.encode("odd.avi", "-c:v", "mjpeg", "-q:v", 3, height=49, width=67),
@@ -167,7 +165,7 @@ RECIPES = {
     "stream cut": lambda make: make.cut("cut.mp4"),
     "truncated MP4": lambda make: make.truncated(
         "short.mp4",
-        make.encode("long.mp4", *H264, *NOISE, "-bf", 3, "-movflags", "+faststart"),
+        make.encode("long.mp4", *H264, *NOISE, "-bf", 0, "-movflags", "+faststart"),
         0.6,
     ),
     "truncated TS": lambda make: make.truncated(
@@ -179,7 +177,7 @@ RECIPES = {
     ),
 }
 LIARS = ["variable rate", "stream cut", "truncated MP4", "truncated AVI"]
-PROMISE_BREAKERS = ["stream cut", "truncated MP4", "truncated AVI"]
+PROMISE_BREAKERS = ["stream cut", "truncated AVI"]
 
 
 @pytest.fixture(scope="module")
@@ -210,14 +208,14 @@ def test_liars_promise_more_than_there_is(recording, kind):
 @pytest.mark.parametrize("kind", PROMISE_BREAKERS)
 def test_packets_of_promise_breakers_are_not_all_frames(recording, kind):
     path = recording(kind).path
-    promised = promised_times(str(path), None)
+    promised, _ = promised_times(str(path), None)
     # OpenCV before 5 shows the packets that an edit list hides as what they are.
     assert promised is None or len(promised) > len(read_all(path))
 
 
 @pytest.mark.parametrize("kind", RECIPES)
 def test_frames_that_exist_come_out_in_order_and_once(recording, number_of, kind):
-    path, _, shape, times = recording(kind)
+    path, _, shape = recording(kind)
     numbers, read = numbers_and_reader(recording(kind), number_of)
 
     clip = Clip(path, n_frames=70)
@@ -234,7 +232,7 @@ def test_frames_that_exist_come_out_in_order_and_once(recording, number_of, kind
         *range(len(numbers)),
         *[-1] * (70 - len(numbers)),
     ]
-    expected = times or [(number - numbers[0]) / FPS for number in numbers]
+    expected = [(number - numbers[0]) / FPS for number in numbers]
     np.testing.assert_allclose(clip.timestamps[: len(numbers)], expected, atol=1e-3)
     assert np.isnan(clip.timestamps[len(numbers) :]).all()
 
@@ -546,6 +544,71 @@ def test_file_that_changed_after_sampling_is_an_error_that_names_it(
     with pytest.raises(VideoReadError) as caught:
         use(clip)
     assert caught.value.path == str(path)
+
+
+# -- what is damaged ---------------------------------------------------------------
+
+
+HEVC = ("-c:v", "libx265", "-x265-params", "log-level=none")
+MJPEG = ("-c:v", "mjpeg", "-q:v", 1, "-vf", "noise=alls=20:allf=t:all_seed=1")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("h264.mp4", (*H264, *NOISE, "-g", 10)),
+        ("hevc.mp4", (*HEVC, *NOISE, "-g", 10)),
+        ("mjpeg.mov", MJPEG),
+    ],
+)
+@pytest.mark.parametrize("use", ["map", "iterate"])
+def test_damage_in_the_middle_does_not_end_a_video(
+    write_clip, numbered_frames, number_of, name, codec, use
+):
+    path = write_clip(numbered_frames(60), name, *codec)
+    content = bytearray(path.read_bytes())
+    fifth = len(content) // 5
+    content[fifth : fifth + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    clip = Clip(path, n_frames=5)
+    frames = list(clip) if use == "iterate" else clip.map(lambda: np.copy)
+
+    assert number_of(frames[-1]) == 59
+    assert clip.timestamps[-1] == pytest.approx(5.9)
+    assert clip.missing == 0
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_seconds_that_are_cut_off_are_said(write_clip, numbered_frames, suffix):
+    codec = MJPEG if suffix == "avi" else (*H264, *NOISE, "-g", 10)
+    source = write_clip(
+        numbered_frames(60), f"a.{suffix}", *codec, "-movflags", "+faststart"
+    )
+    content = source.read_bytes()
+    source.write_bytes(content[: len(content) // 2])
+    clip = Clip(source, n_frames=5)
+
+    with (
+        pytest.warns(NoFaceWarning),
+        pytest.warns(VideoReadWarning, match="is damaged or cut off") as warned,
+    ):
+        DlibFaceCropper().transform([clip])
+    last = clip.timestamps[-1]
+    assert 1 < last < 4
+    assert clip.missing == pytest.approx(5.9 - last, abs=0.1)
+    assert warned[0].message.path == str(source)
+
+
+def test_sound_that_is_longer_than_the_picture_is_no_damage(ffmpeg, tmp_path):
+    path = tmp_path / "sound.mkv"
+    ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=1"),
+        *("-f", "lavfi", "-i", "sine=d=4", *H264, "-c:a", "aac", path),
+    )
+    clip = Clip(path)
+    clip.map(lambda: np.copy)
+    assert clip.timestamps[-1] == pytest.approx(0.9)
+    assert clip.missing == 0
 
 
 # -- what cannot be decoded --------------------------------------------------------

@@ -147,6 +147,17 @@ def truncated(make):
     yield Media(path, range(4))
 
 
+def damaged(make):
+    noise = ("-vf", "noise=alls=20:allf=t:all_seed=1")
+    path = make.file("damaged.mov", *MJPEG, *noise)
+    content = bytearray(path.read_bytes())
+    pictures = [found.start() for found in re.finditer(b"\xff\xd8\xff", content)]
+    content[pictures[2] : pictures[3]] = b"\xff" * (pictures[3] - pictures[2])
+    path.write_bytes(content)
+    shown = [0, 1, 3, 4, 5]
+    yield Media(path, shown, [number / FPS for number in shown])
+
+
 def without_index(make):
     path = make.file("plain.avi", *MJPEG)
     content = path.read_bytes()
@@ -172,6 +183,21 @@ def rotated(make):
             lying = make.file("lying.mp4", *codec, frames=stored)
             path = make.folder / f"{codec[1]}{angle}.mp4"
             make.ffmpeg("-display_rotation", angle, "-i", lying, "-c", "copy", path)
+            yield Media(path)
+
+
+def mirrored(make):
+    for suffix in ("mp4", "mkv"):
+        for angle in (0, 90, 180, 270):
+            # ffmpeg turns first, and then mirrors.
+            stored = [np.rot90(frame, k=-angle // 90) for frame in make.draw(N)]
+            stored = [
+                frame[::-1] if angle % 180 else frame[:, ::-1] for frame in stored
+            ]
+            lying = make.file("lying.mp4", *H264, frames=stored)
+            path = make.folder / f"{angle}.{suffix}"
+            shown = ("-display_rotation", angle, "-display_hflip")
+            make.ffmpeg(*shown, "-i", lying, "-c", "copy", path)
             yield Media(path)
 
 
@@ -423,8 +449,10 @@ SUPPORTED = {
     "240 frames per second": fast,
     "One frame": one_frame,
     "Truncated tail": truncated,
+    "Damage inside": damaged,
     "Missing index": without_index,
     "Rotation by 0, 90, 180 or 270 degrees": rotated,
+    "Mirrored, and rotated": mirrored,
     "Odd size": odd_sizes,
     "16 x 16 pixels": small,
     "8K": large,
@@ -512,6 +540,27 @@ def sound(make):
         yield path, reason
 
 
+def pictures(make):
+    codec = ("-c:v", "libaom-av1", "-cpu-used", 8)
+    for name, *options in (("still.avif", "-frames:v", 1), ("animated.avif",)):
+        yield make.file(name, *codec, *options), "is a picture or several"
+    heic = make.folder / "still.heic"
+    content = (make.folder / "still.avif").read_bytes()
+    heic.write_bytes(content.replace(b"avif", b"heic"))
+    yield heic, "is a picture or several"
+
+
+def song(make):
+    jpeg = make.file("cover.jpg", "-frames:v", 1)
+    sine = ("-f", "lavfi", "-i", "sine=d=0.2", "-c:a", "aac")
+    path, other = make.folder / "song.m4a", make.folder / "song.mkv"
+    attached = ("-c:v", "copy", "-disposition:v", "attached_pic")
+    make.ffmpeg(*sine[:4], "-i", jpeg, "-map", 0, "-map", 1, *attached, path)
+    make.ffmpeg(*sine, "-attach", jpeg, "-metadata:s:t", "mimetype=image/jpeg", other)
+    for each in (path, other):
+        yield each, "holds sound and a cover picture"
+
+
 def without_its_index(make):
     path = make.file("plain.mp4", *H264)
     content = path.read_bytes()
@@ -522,11 +571,13 @@ def without_its_index(make):
 UNSUPPORTED = {
     "Animated WebP": refused(("a.webp", "-c:v", "libwebp_anim")),
     "Still picture": refused(("a.png", *still()), ("a.jpg", *still())),
+    "HEIC and AVIF": pictures,
     "FLV": refused(("a.flv", "-c:v", "flv")),
     "MPEG program stream": refused(("a.mpg", "-c:v", "mpeg2video")),
     "WMV": refused(("a.wmv", "-c:v", "wmv2")),
     "Ogg": refused(("a.ogv", "-c:v", "libtheora")),
     "Sound alone": sound,
+    "Sound with a cover picture": song,
     "Truncated mp4 with its index at the end": without_its_index,
 }
 

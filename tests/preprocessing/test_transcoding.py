@@ -275,6 +275,16 @@ def test_strange_names_are_plain_files(clip, tmp_path, monkeypatch, name):
     assert imageio_ffmpeg.count_frames_and_secs(copy)[0] == 3
 
 
+def test_picture_is_no_video(tmp_path, started):
+    picture = tmp_path / "picture.avif"
+    codec = ("-c:v", "libaom-av1", "-cpu-used", 8)
+    ffmpeg("-f", "lavfi", "-i", "color=s=64x64", "-frames:v", 1, *codec, picture)
+    started.clear()
+    with pytest.raises(VideoReadError, match="is a picture"):
+        fast(tmp_path).transform([picture])
+    assert not started
+
+
 def test_second_call_starts_no_ffmpeg(clip, tmp_path, started):
     first = fast(tmp_path).transform([clip])
     assert len(started) == 1
@@ -315,6 +325,19 @@ def test_source_of_the_same_size_but_another_time_gets_a_new_copy(clip, tmp_path
     os.utime(source, ns=(10**18, 10**18 + 1000))
 
     assert fast(tmp_path / "cache").transform([source])[0] != old
+
+
+def test_source_replaced_by_one_of_its_size_and_time_gets_a_new_copy(clip, tmp_path):
+    source = tmp_path / "a.avi"
+    copies = []
+    for color in (RED, GREEN):
+        write_clip(source, n_frames=2, colors=[color] * 4)
+        os.truncate(source, 20_000)
+        os.utime(source, ns=(10**18, 10**18))
+        copies += fast(tmp_path / "cache").transform([source]).tolist()
+
+    shown = [read(copy)[0][0, 9, 9].argmax() for copy in copies]
+    assert shown == [0, 1]  # red, green
 
 
 def test_every_parameter_of_the_encoding_gives_another_copy(clip, tmp_path):
@@ -579,6 +602,25 @@ def test_interrupt_ends_ffmpeg_and_leaves_nothing(tmp_path, stand_in, n_jobs):
             os.kill(int(pid), 0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux ends it with its parent")
+def test_ffmpeg_ends_with_a_parent_that_is_killed(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    script = f"exec > {fifo}; echo started; sleep 20 > /dev/null; echo goes on"
+    code = "from skdeepfake._video._encoder import Processes; "
+    code += f"Processes().run(['/bin/sh', '-c', {script!r}], None)"
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ) as parent,
+        fifo.open() as pipe,
+    ):
+        assert pipe.readline() == "started\n"
+        parent.kill()
+        assert pipe.read() == ""
+
+
 @needs_sh
 def test_error_of_one_video_ends_the_others(clip, tmp_path, stand_in):
     bad = write_clip(tmp_path / "bad.avi", n_frames=2)
@@ -704,7 +746,8 @@ def combing(frame):
 def is_interlaced(path):
     command = _ffmpeg.describe(str(path))
     found = subprocess.run(command, stderr=subprocess.PIPE)
-    return _ffmpeg.read_is_interlaced(io.BytesIO(found.stderr), str(path))
+    (stream,) = _ffmpeg.read_streams(io.BytesIO(found.stderr), str(path))
+    return _ffmpeg.is_interlaced(stream)
 
 
 def test_interlaced_video_becomes_progressive(tmp_path):

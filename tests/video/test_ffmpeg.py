@@ -63,7 +63,8 @@ def test_name_and_title_are_not_taken_for_the_stream(tmp_path):
     for fields, expected in (("", False), (", top first", True)):
         stream = f"  Stream #0:0[0x100](eng): Video: h264, yuv420p(tv{fields}), 64x48\n"
         output = io.BytesIO(os.fsencode(told + stream))
-        assert _ffmpeg.read_is_interlaced(output, path) is expected
+        (found,) = _ffmpeg.read_streams(output, path)
+        assert _ffmpeg.is_interlaced(found) is expected
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def test_what_is_broken_off_has_decoded_one_wanted_frame_ahead(path, grabbed):
 
 
 def test_counting_stops_where_the_duration_ends(path, grabbed):
-    times = _opencv.decoded_times(path, 1.0)
+    times, claimed = _opencv.decoded_times(path, 1.0)
+    assert claimed == times[-1]
     np.testing.assert_allclose(times, np.arange(25) / FPS, atol=1e-3)
     assert grabbed == [*range(26)]
 
@@ -101,7 +102,7 @@ def test_still_picture_is_doubtful_until_it_is_trusted(write_clip, n_frames):
     path = str(write_clip([frame] * n_frames, fps=FPS))
     numbers = wanted(*range(n_frames))
     for read in (
-        lambda **how: _opencv.decoded_times(path, None, **how),
+        lambda **how: _opencv.decoded_times(path, None, **how)[0],
         lambda **how: list(_opencv.decoded_frames(path, numbers, None, **how)),
     ):
         with pytest.raises(ReadingError) as caught:
@@ -111,8 +112,8 @@ def test_still_picture_is_doubtful_until_it_is_trusted(write_clip, n_frames):
 
 
 READ = {
-    "promise": lambda path, *limits: _opencv.promised_times(path, None, *limits),
-    "count": lambda path, *limits: _opencv.decoded_times(path, None, *limits),
+    "promise": lambda path, *limits: _opencv.promised_times(path, None, *limits)[0],
+    "count": lambda path, *limits: _opencv.decoded_times(path, None, *limits)[0],
     "decode": lambda path, *limits: [
         *_opencv.decoded_frames(path, wanted(0, 60), None, *limits)
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import json
@@ -209,13 +210,67 @@ def test_nonsense_is_a_lost_process(process, monkeypatch, answer):
 
 
 def test_interpreter_that_does_not_start_is_named(alone, monkeypatch, path):
-    for executable in ("/no/such/python", sys.executable):
+    for executable in ("/no/such/python", sys.executable, None):
         monkeypatch.setattr(
             multiprocessing.spawn, "get_executable", lambda e=executable: e
         )
         monkeypatch.setattr(_process, "_PROGRAM", "raise SystemExit(3)")
         with pytest.raises(WorkerDiedError, match="set_executable"):
             list(Clip(path))
+
+
+@posix
+@pytest.mark.parametrize("n_deaths", [1, 2])
+def test_decoder_killed_as_it_starts_is_started_once_more(
+    alone, monkeypatch, path, n_deaths
+):
+    programs = iter(["import os; os.kill(os.getpid(), 9)"] * n_deaths)
+    command = _process.python_command
+    monkeypatch.setattr(
+        _process, "python_command", lambda program: command(next(programs, program))
+    )
+    clip = Clip(path, on_error="skip")
+    if n_deaths == 1:
+        assert len([frame for frame in clip if frame is not None]) == 10
+    else:
+        with pytest.raises(VideoReadError, match=r"killed.*twice.*n_jobs") as caught:
+            list(clip)
+        assert caught.value.path == path
+
+
+def test_shortage_at_the_start_is_an_error_of_the_video(alone, monkeypatch, path):
+    def no_memory(*args, **options):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(_process.subprocess, "Popen", no_memory)
+    with pytest.raises(VideoReadError, match="Cannot allocate memory"):
+        list(Clip(path))
+
+
+@posix
+def test_decoder_whose_parent_died_as_it_started_is_silent():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = _process.python_command(_process._PROGRAM)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("own_path", [False, True], ids=["folder", "on sys.path"])
+def test_modules_in_the_working_folder_are_not_run(
+    alone, tmp_path, monkeypatch, path, own_path
+):
+    for name in ("json", "re", "enum", "math", "numpy", "os"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w'); raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    if own_path:  # of a notebook, and of a script beside these files
+        (tmp_path / "numpy.py").unlink()
+        monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    assert len(list(Clip(path))) == 10
+    assert not (tmp_path / "ran").exists()
 
 
 # -- time ------------------------------------------------------------------------------
