@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -231,13 +231,16 @@ class VideoReader:
             if not may_die:
                 raise self._given_up(str(error)) from error
             give_back(self._process)
-            self._process = self._take_process()
+            # A new one: others that have waited may have been ended as well.
+            self._process = self._take_process(DecoderProcess)
             yield from self._ask(**request)
 
-    def _take_process(self) -> DecoderProcess:
-        """Get a process, on a second try if need be: the first to go lacks memory."""
+    def _take_process(
+        self, take: Callable[[], DecoderProcess] = take_process
+    ) -> DecoderProcess:
+        """Get a process, on a second try if the first is killed as it starts."""
         with contextlib.suppress(DecoderLostError):
-            return take_process()
+            return take()
         try:
             return DecoderProcess()
         except DecoderLostError as error:
