@@ -118,6 +118,10 @@ class NoFaceWarning(UserWarning):
     """No face was found in any frame of a video."""
 
 
+class CrowdWarning(UserWarning):
+    """A video shows more people at once than are followed."""
+
+
 class VideoReadWarning(_AboutVideo, UserWarning):
     """A video cannot be read, as a whole (it has no faces then) or at its end.
 

@@ -3,7 +3,7 @@
 from .._stateless import StatelessTransformer
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, check_clips
-from ._cropping import DlibFaceCropper
+from ._cropping import DlibFaceCropper, YuNetFaceCropper
 from ._resizing import Resizer
 from ._sampling import VideoFrameSampler
 from ._transcoding import VideoTranscoder
@@ -17,5 +17,6 @@ __all__ = [
     "StoredCrop",
     "VideoFrameSampler",
     "VideoTranscoder",
+    "YuNetFaceCropper",
     "check_clips",
 ]

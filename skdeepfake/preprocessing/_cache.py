@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .._cache import DAMAGE, ArchiveCache
+from .._video._reader import Plan
 from ..exceptions import CacheError
 
 
@@ -75,9 +76,8 @@ class Entry(NamedTuple):
     """What the cache holds of one clip."""
 
     crops: list[StoredCrop | None]
-    indices: NDArray[np.intp]  # of the frames sampled
-    timestamps: NDArray[np.float64]  # theirs, in seconds
-    missing: float  # seconds of the video that are damaged or cut off
+    plan: Plan  # of the frames sampled
+    left_out: bool  # whether there were more people than places
 
 
 class CropCache(ArchiveCache):
@@ -125,30 +125,34 @@ class CropCache(ArchiveCache):
         return Entry(
             [
                 StoredCrop(str(path), slot) if slot in filled else None
-                for slot in range(about["n_frames"])
+                for slot in range(about["n_slots"])
             ],
-            np.array(about["indices"], dtype=np.intp),
-            np.array(about["timestamps"], dtype=np.float64),
-            float(about["missing"]),
+            Plan(
+                np.array(about["indices"], dtype=np.intp),
+                np.array(about["timestamps"], dtype=np.float64),
+                proven=True,
+                missing=float(about["missing"]),
+            ),
+            bool(about["left_out"]),
         )
 
     def _store(
         self,
         key: Hashable,
         crops: list[NDArray[np.uint8] | None],
-        indices: NDArray[np.intp],
-        timestamps: NDArray[np.float64],
-        missing: float = 0.0,
+        plan: Plan,
+        left_out: bool = False,
     ) -> None:
-        """Write the crop, or None, and the index and timestamp of each slot."""
+        """Write the crop, or None, of each slot, and the frames they were cut from."""
         filled = [slot for slot, crop in enumerate(crops) if crop is not None]
         about = {
             "key": repr(key),
-            "n_frames": len(crops),
+            "n_slots": len(crops),
             "filled": filled,
-            "indices": indices.tolist(),
-            "timestamps": timestamps.tolist(),
-            "missing": missing,
+            "indices": plan.indices.tolist(),
+            "timestamps": plan.timestamps.tolist(),
+            "missing": plan.missing,
+            "left_out": left_out,
         }
         pngs = {_member(slot): _encode(crops[slot]) for slot in filled}  # type: ignore[arg-type]
         self._write(key, {"clip.json": json.dumps(about).encode(), **pngs})

@@ -1,8 +1,9 @@
-"""Cropping of faces: from clips to the face in each frame."""
+"""Cropping of faces: from clips to the faces in each frame."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import warnings
 from collections.abc import Callable
@@ -10,94 +11,118 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
+import cv2
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._docs import shared_docs
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer
 from ..exceptions import (
     CacheError,
     CacheWarning,
+    CrowdWarning,
     NoFaceWarning,
     VideoReadError,
     VideoReadWarning,
 )
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, Plan, check_clips
-from ._faces import ALGORITHM_VERSION, Face, FaceFollower
+from ._faces import ALGORITHM_VERSION, FINDERS, Face
+from ._following import FaceFollower
+from ._regions import REGIONS, check_landmarks, region_of
 
 # The crop of each slot, None where there is no face.
 Crops = list["NDArray[np.uint8] | StoredCrop | None"]
 
+#: People of a video with `max_faces=None`.
+MAX_PEOPLE = 10
 
-@dataclass(repr=False, eq=False)
-class DlibFaceCropper(StatelessTransformer):
-    """Cut one face out of each frame, found by dlib's HOG detector.
-
-    1. The face is searched near the previous one, then in the whole frame, small first.
-    2. Of several faces, that of the person followed so far is taken, at first the best.
-    3. The box is widened by `margin` and clamped to the frame.
-
-    A frame without the person gives None. Faces in profile are not found.
-
-    Parameters
-    ----------
+_SHARED = {
+    "region_parameters": """\
     margin : float, default=0.0
-        What is added to the box on each side, as a share of its width or height.
+        What is added to the region on each side, as a share of its width or height.
         The default is the paper's; 0.15 gives the box times 1.3 of FaceForensics++.
-    min_size : int, default=40
-        Smallest face that is found, as the side of its box in pixels; the default is
-        that of the paper's setting. In frames above 1080p it grows with the frame.
-    score_threshold : float, default=0.0
-        Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
+    max_faces : int or None, default=1
+        Number of people that are followed. None follows up to 10, and warns of videos
+        that show more. The slots of a video are in the order of its frames, and of the
+        people in each frame. Each person keeps one place, which is empty while the
+        person is not seen. Only if all places are taken, somebody new gets that of a
+        person who has been away for two frames.
+    region : {"face", "frame", "eyes", "mouth", "body"}, default="face"
+        What is cut out: the box of the face; the whole frame, in which no face is
+        searched; a part of the face; or the upper part of the torso below it.
+    landmarks : str, os.PathLike or None, default=None
+        File of a shape predictor of dlib, of 5 or 68 landmarks, by which eyes and mouth
+        are cut out. None takes where they lie in the boxes of most faces.
+    box : {"frame", "burst"}, default="frame"
+        Whether faces are searched in each frame, or in the first frame of each burst,
+        whose boxes then hold for the burst: small moves of the box cannot be taken for
+        motion, and the search costs less.
+    jpeg_quality : int or None, default=None
+        Quality, from 0 to 100, at which each frame is written as JPEG and read again
+        before the search, and each crop thereafter, as in the paper's code, which has
+        95. None leaves the pixels as they are.
+""",
+    "running_parameters": """\
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a :class:`CropCache`, which saves decoding. None keeps nothing.
     n_jobs : int or None, default=None
         Videos worked on at once, by default as threads. None is 1, -1 all cores.
     verbose : int, default=0
         1 shows a progress bar.
+""",
+}
+_with_shared_docs = shared_docs(_SHARED)
 
-    See Also
-    --------
-    VideoFrameSampler : The step before.
-    Resizer : The next step.
 
-    References
-    ----------
-    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.2 and 7.1.
-
-    King, "Dlib-ml: A machine learning toolkit", JMLR 10, 2009.
-
-    Examples
-    --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler
-    >>> steps = make_pipeline(VideoFrameSampler(n_frames=4), DlibFaceCropper())
-    >>> steps.fit_transform(["interview.mp4"]).shape  # doctest: +SKIP
-    (1, 4)
-    """
+@dataclass(repr=False, eq=False)
+class _FaceCropper(StatelessTransformer):
+    """What the croppers share: all but the finder."""
 
     _: KW_ONLY
     margin: float = 0.0
+    max_faces: int | None = 1
+    region: str = "face"
+    landmarks: str | os.PathLike[str] | None = None
+    box: str = "frame"
     min_size: int = 40
     score_threshold: float = 0.0
+    jpeg_quality: int | None = None
     memory: str | os.PathLike[str] | joblib.Memory | None = None
     n_jobs: int | None = None
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "margin": [Interval(Real, 0, None, closed="left")],
+        "max_faces": [Interval(Integral, 1, None, closed="left"), None],
+        "region": [StrOptions(set(REGIONS))],
+        "landmarks": [str, os.PathLike, None],
+        "box": [StrOptions({"frame", "burst"})],
         "min_size": [Interval(Integral, 1, None, closed="left")],
         "score_threshold": [Interval(Real, None, None, closed="neither")],
+        "jpeg_quality": [Interval(Integral, 0, 100, closed="both"), None],
         "memory": [str, os.PathLike, joblib.Memory, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.region == "frame" and self.max_faces != 1:
+            raise ValueError(
+                f"max_faces={self.max_faces} needs a region of people: "
+                "region='frame' gives one image per frame"
+            )
+
+    def _finder(self) -> tuple[Any, ...]:
+        """Return the name of the finder in `FINDERS`, and its arguments."""
+        raise NotImplementedError
+
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
-        """Decode the clips and crop their faces.
+        """Decode the clips and cut out the faces.
 
         Parameters
         ----------
@@ -106,7 +131,7 @@ class DlibFaceCropper(StatelessTransformer):
 
         Returns
         -------
-        ndarray of object, shape (n_videos, n_frames)
+        ndarray of object, shape (n_videos, n_frames * burst * max_faces)
             RGB crops, each of shape (height, width, 3) and dtype uint8, or None
             where there is no frame or no face in it. With `memory`, each crop is a
             :class:`StoredCrop`, read from the cache when it is used as an array.
@@ -127,6 +152,8 @@ class DlibFaceCropper(StatelessTransformer):
         VideoReadWarning
             For each video that ends before its container says so, and with
             ``on_error="skip"`` for each that cannot be decoded.
+        CrowdWarning
+            For each video that shows more than 10 people, with ``max_faces=None``.
         CacheWarning
             For each damaged entry of the cache; its video is cropped again.
         """
@@ -135,7 +162,13 @@ class DlibFaceCropper(StatelessTransformer):
         # The decoders of all jobs together take the cores once.
         n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(clips))
         search = _Search(
-            float(self.margin), int(self.min_size), float(self.score_threshold)
+            self._finder(),
+            float(self.margin),
+            MAX_PEOPLE if self.max_faces is None else int(self.max_faces),
+            str(self.region),
+            self._landmarks_identity(),
+            str(self.box),
+            None if self.jpeg_quality is None else int(self.jpeg_quality),
         )
         crop = functools.partial(
             _crop_clip,
@@ -146,10 +179,19 @@ class DlibFaceCropper(StatelessTransformer):
         results = map_videos(
             crop, clips, n_jobs=self.n_jobs, verbose=self.verbose, desc="cropping faces"
         )
-        crops = np.empty((len(clips), clips[0].n_frames), dtype=object)
-        for i, (clip, (found, outcome)) in enumerate(zip(clips, results, strict=True)):
+        crops = np.empty((len(clips), len(clips[0]) * search.max_faces), dtype=object)
+        for i, (clip, (found, outcome, left_out)) in enumerate(
+            zip(clips, results, strict=True)
+        ):
             for slot, cell in enumerate(found):
                 crops[i, slot] = cell
+            if left_out and self.max_faces is None:
+                warnings.warn(
+                    f"{clip.path!r} shows more than {MAX_PEOPLE} people at once; the "
+                    "others are left out. Give max_faces to say how many are followed",
+                    CrowdWarning,
+                    stacklevel=3,
+                )
             # Known here too, where another process has decoded the clip.
             if isinstance(outcome, Plan):
                 clip.plan = outcome
@@ -161,7 +203,7 @@ class DlibFaceCropper(StatelessTransformer):
                     warnings.warn(VideoReadWarning(clip.path, reason), stacklevel=3)
                 if all(cell is None for cell in found):
                     warnings.warn(
-                        f"No face was found in any of the {clip.n_frames} frames "
+                        f"No face was found in any of the {len(clip)} frames "
                         f"sampled from {clip.path!r}",
                         NoFaceWarning,
                         stacklevel=3,  # past scikit-learn's wrapper of `transform`
@@ -171,34 +213,169 @@ class DlibFaceCropper(StatelessTransformer):
                 warnings.warn(VideoReadWarning(*outcome.args), stacklevel=3)
         return crops
 
+    def _landmarks_identity(self) -> tuple[str, int, int] | None:
+        """Return what tells the file of landmarks from others, if it is of use."""
+        if self.landmarks is None or self.region not in ("eyes", "mouth"):
+            return None
+        path = check_landmarks(self.landmarks)
+        found = os.stat(path)
+        return path, found.st_size, found.st_mtime_ns
+
+
+@_with_shared_docs
+@dataclass(repr=False, eq=False)
+class DlibFaceCropper(_FaceCropper):
+    """Cut faces out of each frame, found by dlib's HOG detector.
+
+    1. A face is searched near the previous one, then in the whole frame, small first.
+    2. Of several faces, that of the person followed so far is taken, at first the best;
+       with `max_faces`, those of several people.
+    3. The box is widened by `margin` and clamped to the frame.
+
+    A frame without the person gives None. Faces in profile are not found.
+
+    Parameters
+    ----------
+    {{region_parameters}}
+    min_size : int, default=40
+        Smallest face that is found, as the side of its box in pixels; the default is
+        that of the paper's setting. In frames above 1080p it grows with the frame.
+    score_threshold : float, default=0.0
+        Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
+    search : {"fast", "exhaustive"}, default="fast"
+        ``"exhaustive"`` searches each whole frame in color at twice its size, as the
+        paper's code does, which takes some 50 times as long.
+    {{running_parameters}}
+
+    See Also
+    --------
+    YuNetFaceCropper : Finds turned and small faces, with a model of yours.
+    VideoFrameSampler : The step before.
+    Resizer : The next step.
+
+    References
+    ----------
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, sections 4.2 and 7.1.
+
+    King, "Dlib-ml: A machine learning toolkit", JMLR 10, 2009.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler
+    >>> steps = make_pipeline(VideoFrameSampler(n_frames=4), DlibFaceCropper())
+    >>> steps.fit_transform(["interview.mp4"]).shape  # doctest: +SKIP
+    (1, 4)
+    """
+
+    search: str = "fast"
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_FaceCropper._parameter_constraints,
+        "search": [StrOptions({"fast", "exhaustive"})],
+    }
+
+    def _finder(self) -> tuple[Any, ...]:
+        is_exhaustive = self.search == "exhaustive"
+        return "dlib", int(self.min_size), float(self.score_threshold), is_exhaustive
+
+
+@_with_shared_docs
+@dataclass(repr=False, eq=False)
+class YuNetFaceCropper(_FaceCropper):
+    """Cut faces out of each frame, found by the network YuNet.
+
+    It finds turned and small faces that dlib's detector misses, and runs on OpenCV. Its
+    file, such as ``face_detection_yunet_2023mar.onnx``, comes from OpenCV's model zoo.
+    All else is as in :class:`DlibFaceCropper`.
+
+    Parameters
+    ----------
+    model : str or os.PathLike
+        File of the network.
+    {{region_parameters}}
+    min_size : int, default=20
+        Smallest face that is kept, as the longer side of its box in pixels.
+    score_threshold : float, default=0.6
+        Smallest score of a face, from 0 to 1.
+    {{running_parameters}}
+
+    See Also
+    --------
+    DlibFaceCropper : Needs no file.
+
+    References
+    ----------
+    Wu, Peng and Yu, "YuNet: A tiny millisecond-level face detector", Machine
+    Intelligence Research 20, 2023.
+
+    Examples
+    --------
+    >>> from skdeepfake.preprocessing import YuNetFaceCropper
+    >>> YuNetFaceCropper("face_detection_yunet_2023mar.onnx", max_faces=3)
+    YuNetFaceCropper(max_faces=3, model='face_detection_yunet_2023mar.onnx')
+    """
+
+    model: str | os.PathLike[str]
+    _: KW_ONLY
+    min_size: int = 20
+    score_threshold: float = 0.6
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_FaceCropper._parameter_constraints,
+        "model": [str, os.PathLike],
+    }
+
+    def _finder(self) -> tuple[Any, ...]:
+        path = os.path.abspath(os.fspath(self.model))
+        if not os.path.isfile(path):
+            raise ValueError(
+                f"model={os.fspath(self.model)!r} is not a file: it is the network "
+                "face_detection_yunet of OpenCV's model zoo"
+            )
+        changed = os.stat(path).st_mtime_ns
+        return "yunet", int(self.min_size), float(self.score_threshold), path, changed
+
 
 class _Search(NamedTuple):
     """What the crops of a clip depend on, besides the clip."""
 
+    finder: tuple[Any, ...]
     margin: float
-    min_size: int
-    score_threshold: float
+    max_faces: int
+    region: str
+    landmarks: tuple[str, int, int] | None
+    box: str
+    jpeg_quality: int | None
     version: int = ALGORITHM_VERSION
+
+
+class _Found(NamedTuple):
+    """What cropping a clip gave."""
+
+    crops: Crops
+    outcome: Plan | VideoReadError
+    left_out: bool = False  # whether there were more people than places
 
 
 def _crop_clip(
     clip: Clip, *, search: _Search, cache: CropCache | None, n_threads: int | None
-) -> tuple[Crops, Plan | VideoReadError]:
+) -> _Found:
     """Get the crops of one clip, and the frames they were cut from, or why none."""
     error = clip.error
     if error is None:
         try:
-            return _crops_and_plan(clip, search, cache, n_threads)
+            return _cached_or_cropped(clip, search, cache, n_threads)
         except VideoReadError as caught:
             if clip.on_error == "raise":
                 raise
             error = caught
-    return [None] * clip.n_frames, error
+    return _Found([None] * len(clip) * search.max_faces, error)
 
 
-def _crops_and_plan(
+def _cached_or_cropped(
     clip: Clip, search: _Search, cache: CropCache | None, n_threads: int | None
-) -> tuple[Crops, Plan]:
+) -> _Found:
     if cache is None:
         return _decode_and_crop(clip, search, n_threads)
     key = (clip.identity, tuple(search))
@@ -210,42 +387,70 @@ def _crops_and_plan(
         )
         entry = None
     if entry is None:
-        crops, plan = _decode_and_crop(clip, search, n_threads)
+        found = _decode_and_crop(clip, search, n_threads)
         try:
-            cache._store(key, crops, plan.indices, plan.timestamps, plan.missing)  # type: ignore[arg-type]
+            cache._store(key, found.crops, found.outcome, found.left_out)  # type: ignore[arg-type]
         except CacheError as error:
             raise CacheError(f"crops of {clip.path!r}: {error}") from error
         entry = cache._load(key)
         if entry is None:  # pruned in this very moment
-            return crops, plan
-    plan = Plan(entry.indices, entry.timestamps, proven=True, missing=entry.missing)
-    return list(entry.crops), plan
+            return found
+    return _Found(list(entry.crops), entry.plan, entry.left_out)
 
 
-def _decode_and_crop(
-    clip: Clip, search: _Search, n_threads: int | None
-) -> tuple[Crops, Plan]:
-    def start() -> Callable[..., NDArray[np.uint8] | None]:
-        follower = FaceFollower(
-            min_size=search.min_size, score_threshold=search.score_threshold
-        )
+def _decode_and_crop(clip: Clip, search: _Search, n_threads: int | None) -> _Found:
+    follower: FaceFollower | None = None
 
-        def crop(
-            frame: NDArray[np.uint8], search_in: NDArray[np.uint8] | None = None
-        ) -> NDArray[np.uint8] | None:
-            face = follower.find(frame if search_in is None else search_in)
-            return None if face is None else _cut(frame, face, search.margin)
+    def start() -> Callable[..., list[NDArray[np.uint8] | None]]:
+        nonlocal follower
+        finder, *arguments = search.finder
+        follower = FaceFollower(FINDERS[finder](*arguments), search.max_faces)
+        return _FrameCropper(follower, search, clip.burst)
 
-        return crop
-
-    crops: Crops = list(clip._map_faces(start, n_threads=n_threads))
-    assert clip.plan is not None  # proven by the decoding
-    return crops, clip.plan
+    cells = clip._map_faces(start, n_threads=n_threads)
+    nobody = [None] * search.max_faces
+    crops: Crops = [crop for cell in cells for crop in cell or nobody]
+    assert clip.plan is not None and follower is not None  # proven by the decoding
+    return _Found(crops, clip.plan, follower.left_out)
 
 
-def _cut(frame: NDArray[np.uint8], face: Face, margin: float) -> NDArray[np.uint8]:
-    x = round((face.right - face.left) * margin)
-    y = round((face.bottom - face.top) * margin)
-    top, left = max(0, face.top - y), max(0, face.left - x)
-    # A copy, since a view would keep the whole frame in memory.
-    return frame[top : face.bottom + y, left : face.right + x].copy()
+class _FrameCropper:
+    """Cuts out the faces of the frames of one clip, given in order."""
+
+    def __init__(self, follower: FaceFollower, search: _Search, burst: int) -> None:
+        self._follower, self._search = follower, search
+        self._frames_per_search = burst if search.box == "burst" else 1
+        self._numbers = itertools.count()
+        self._faces: list[Face | None] = []
+
+    def __call__(
+        self, frame: NDArray[np.uint8], search_in: NDArray[np.uint8] | None = None
+    ) -> list[NDArray[np.uint8] | None]:
+        search = self._search
+        frame = _as_jpeg(frame, search.jpeg_quality)
+        if search.region == "frame":
+            return [_as_jpeg(frame.copy(), search.jpeg_quality)]
+        if next(self._numbers) % self._frames_per_search == 0:
+            self._faces = self._follower.find(
+                frame if search_in is None else _as_jpeg(search_in, search.jpeg_quality)
+            )
+        landmarks = None if search.landmarks is None else search.landmarks[0]
+        crops = [
+            face and region_of(frame, face, search.region, search.margin, landmarks)
+            for face in self._faces
+        ]
+        return [
+            None if crop is None else _as_jpeg(crop, search.jpeg_quality)
+            for crop in crops
+        ]
+
+
+def _as_jpeg(image: NDArray[np.uint8], quality: int | None) -> NDArray[np.uint8]:
+    """Write an image as JPEG and read it again."""
+    if quality is None:
+        return image
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, written = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    read = cv2.imdecode(written, cv2.IMREAD_COLOR)
+    assert read is not None
+    return cv2.cvtColor(read, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]

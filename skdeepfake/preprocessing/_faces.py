@@ -92,8 +92,11 @@ class DlibFinder:
     find a face, so that they are not searched in each of several frames without one.
     """
 
-    def __init__(self, min_size: int, score_threshold: float) -> None:
+    def __init__(
+        self, min_size: int, score_threshold: float, exhaustive: bool = False
+    ) -> None:
         self.min_size = min_size
+        self.exhaustive = exhaustive
         self.score_threshold = score_threshold
         self.sure = score_threshold + SURE
         self._saved = float(_MAX_PIXELS)  # pixels that a deep search may take
@@ -105,6 +108,9 @@ class DlibFinder:
         height, width = frame.shape[:2]
         largest = min(_WINDOW / self.min_size, math.sqrt(_MAX_PIXELS / height / width))
         whole = (0, 0, width, height)
+        if self.exhaustive:
+            yield self._search(frame, whole, largest, color=True)
+            return
         self._saved += _SAVED_PIXELS
         for sizes in _NEAR_REGIONS:
             for face in missing():
@@ -168,6 +174,48 @@ class DlibFinder:
             for box, score in zip(boxes, scores, strict=True)
             if box.width() * zoom_x >= self.min_size
         ]
+
+
+class YuNetFinder:
+    """Find faces by the network YuNet, in the whole frame at once."""
+
+    def __init__(
+        self, min_size: int, score_threshold: float, model: str, changed: int = 0
+    ) -> None:
+        self.min_size = min_size
+        self.sure = score_threshold
+        try:
+            self._network = cv2.FaceDetectorYN.create(
+                model, "", (320, 320), score_threshold
+            )
+        except cv2.error as error:
+            raise ValueError(
+                f"model={model!r} is not a network that OpenCV can read: {error.err}"
+            ) from error
+
+    def searches(
+        self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
+    ) -> Iterator[list[Face]]:
+        """Search once."""
+        height, width = frame.shape[:2]
+        self._network.setInputSize((width, height))
+        _, rows = self._network.detect(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        faces = []
+        for x, y, wide, high, *_, score in [] if rows is None else rows.tolist():
+            face = Face(
+                max(0, round(x)),
+                max(0, round(y)),
+                min(width, round(x + wide)),
+                min(height, round(y + high)),
+                score,
+            )
+            if face.left < face.right and face.top < face.bottom:
+                faces += [face] * (size(face) >= self.min_size)
+        yield faces
+
+
+# By name, as the croppers name them.
+FINDERS: dict[str, Callable[..., Finder]] = {"dlib": DlibFinder, "yunet": YuNetFinder}
 
 
 def size(face: Face) -> int:
