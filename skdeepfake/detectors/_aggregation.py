@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 if TYPE_CHECKING:
     import keras
@@ -139,6 +139,79 @@ class Attention(BaseEstimator):
         total = np.cumsum(weight, axis=1) + EPSILON
         running = expit(np.cumsum(weight * odds, axis=1) / total)
         return np.where(known, running, np.nan)
+
+
+class PerPerson(BaseEstimator):
+    """Aggregate the frames of each person, and then the people of a video.
+
+    For videos whose slots hold several people, as a cropper with `max_faces` gives them.
+
+    Parameters
+    ----------
+    max_faces : int, default=2
+        Slots per frame: `max_faces` of the cropper, or 10 for None.
+    aggregation : str, TopK, Attention or callable, default="mean"
+        How the frames of one person are aggregated, as in the detector.
+    people : {"max", "mean"}, default="max"
+        How the probability of a video becomes of those of its people: that of the most
+        suspicious person, or the mean.
+
+    See Also
+    --------
+    skdeepfake.preprocessing.DlibFaceCropper : Follows several people.
+    CNNDetector : Takes it as `aggregation`.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import CNNDetector, PerPerson
+    >>> CNNDetector(aggregation=PerPerson(3, people="mean"))
+    CNNDetector(aggregation=PerPerson(max_faces=3, people='mean'))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "max_faces": [Interval(Integral, 1, None, closed="left")],
+        "people": [StrOptions({"max", "mean"})],
+    }
+
+    def __init__(
+        self, max_faces: int = 2, *, aggregation: Any = "mean", people: str = "max"
+    ) -> None:
+        self.max_faces = max_faces
+        self.aggregation = aggregation
+        self.people = people
+
+    def combine(self, proba: NDArray) -> NDArray:
+        """Aggregate the people of each video.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_videos, max_faces)
+            Probabilities; NaN for people who are not there.
+
+        Returns
+        -------
+        ndarray of shape (n_videos,)
+            Probabilities; NaN for videos without anybody.
+        """
+        video = np.full(len(proba), np.nan)
+        known = ~np.isnan(proba).all(axis=1)
+        rule = np.nanmax if self.people == "max" else np.nanmean
+        video[known] = rule(proba[known], axis=1)
+        return video
+
+
+def by_person(slots: NDArray, n_people: int) -> NDArray:
+    """Give each person a row: from (n_videos, n_slots) to (n_videos * n_people, ...)."""
+    shape = (len(slots), -1, n_people, *slots.shape[2:])
+    rows = slots.reshape(shape).swapaxes(1, 2)
+    return rows.reshape(len(slots) * n_people, -1, *slots.shape[2:])
+
+
+def by_video(rows: NDArray, n_people: int) -> NDArray:
+    """Undo `by_person`."""
+    shape = (len(rows) // n_people, n_people, *rows.shape[1:])
+    slots = rows.reshape(shape).swapaxes(1, 2)
+    return slots.reshape(len(slots), -1, *rows.shape[2:])
 
 
 AGGREGATIONS: dict[str, Aggregate] = {

@@ -6,6 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class PersonRows:
+    """Videos as if each person were one: slots of one person are a row."""
+
+    def __init__(self, X: NDArray, n_people: int) -> None:
+        self.X, self.n_people = X, n_people
+        self.shape = (len(X) * n_people, X.shape[1] // n_people, *X.shape[2:])
+        self.dtype = X.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: tuple[NDArray, ...]) -> NDArray:
+        rows, slots = index
+        return self.X[rows // self.n_people, slots * self.n_people + rows % self.n_people]
+
+
 def frame_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
     """Find the frames with a face: their videos and slots, of shape (n_frames,)."""
     chosen = np.zeros_like(filled)

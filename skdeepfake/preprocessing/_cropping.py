@@ -370,7 +370,8 @@ def _crop_clip(
             if clip.on_error == "raise":
                 raise
             error = caught
-    return _Found([None] * len(clip) * search.max_faces, error)
+    nobody: Crops = [None] * (len(clip) * search.max_faces)
+    return _Found(nobody, error)
 
 
 def _cached_or_cropped(
@@ -410,7 +411,8 @@ def _decode_and_crop(clip: Clip, search: _Search, n_threads: int | None) -> _Fou
     cells = clip._map_faces(start, n_threads=n_threads)
     nobody = [None] * search.max_faces
     crops: Crops = [crop for cell in cells for crop in cell or nobody]
-    assert clip.plan is not None and follower is not None  # proven by the decoding
+    assert clip.plan is not None  # proven by the decoding
+    assert follower is not None
     return _Found(crops, clip.plan, follower.left_out)
 
 

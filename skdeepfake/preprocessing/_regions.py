@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ._faces import Face
 
 # Where regions lie in a face's box: left, top, right and bottom as shares of its width
-# and height. They hold the landmarks of eyes and mouth in 98 of 100 real faces. The body
-# is the upper part of the torso, below the chin.
+# and height. They hold the landmarks of eyes and mouth in 98 of 100 real faces. The
+# body is the upper part of the torso, below the chin.
 BOXES = {
     "face": (0.0, 0.0, 1.0, 1.0),
     "eyes": (0.05, 0.1, 0.95, 0.5),
