@@ -157,7 +157,7 @@ class ImageDetector(BaseDetector):
     def _sample_index(
         self, filled: NDArray[np.bool_], numbers: NDArray
     ) -> tuple[tuple[NDArray, ...], NDArray | None]:
-        if isinstance(self.aggregation, Attention):
+        if isinstance(self._frame_rule, Attention):
             return frames_and_fillers(filled, numbers)
         return super()._sample_index(filled, numbers)
 
@@ -208,20 +208,20 @@ class ImageDetector(BaseDetector):
 
     def _build_networks(self) -> keras.Model:
         network = super()._build_networks()
-        if isinstance(self.aggregation, Attention):
-            network = self.aggregation.extend(network)
+        if isinstance(self._frame_rule, Attention):
+            network = self._frame_rule.extend(network)
         return network
 
     @property
     def _trained_network(self) -> keras.Model:
-        made_of = self.model_, isinstance(self.aggregation, Attention)
+        made_of = self.model_, isinstance(self._frame_rule, Attention)
         if self._trained is None or self._trained[0] != made_of:
             self._trained = made_of, self._network_above(self._cut_at)
         return self._trained[1]
 
     def _network_above(self, cut: str | None, **settings: Any) -> keras.Model:
         """Make the network that follows an operation, compiled like `model_`."""
-        attention = isinstance(self.aggregation, Attention)
+        attention = isinstance(self._frame_rule, Attention)
         if attention != (self.model_.output_shape[-1] == 2):
             raise ValueError(
                 f"aggregation={self.aggregation!r} needs another network than this "

@@ -19,7 +19,9 @@ class PersonRows:
 
     def __getitem__(self, index: tuple[NDArray, ...]) -> NDArray:
         rows, slots = index
-        return self.X[rows // self.n_people, slots * self.n_people + rows % self.n_people]
+        return self.X[
+            rows // self.n_people, slots * self.n_people + rows % self.n_people
+        ]
 
 
 def frame_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:

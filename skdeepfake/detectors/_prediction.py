@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from .._face_mask import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning
-from ._aggregation import AGGREGATIONS, Attention
-from ._indexing import sequence_index
+from ._aggregation import AGGREGATIONS, Attention, PerPerson, by_person, by_video
+from ._indexing import PersonRows, sequence_index
 from ._input import check_frames, check_same_frames
 
 if TYPE_CHECKING:
@@ -54,7 +54,25 @@ class VideoPredictor:
                 dtype=self.frame_dtype_,
                 estimator=self,
             )
+        if frames.shape[1] % self._n_people:
+            raise ValueError(
+                f"X has {frames.shape[1]} slots per video, which are no multiple of "
+                f"the {self._n_people} people in aggregation={self.aggregation}: is it "
+                "the cropper's max_faces?"
+            )
         return frames
+
+    @property
+    def _n_people(self) -> int:
+        """Number of slots per frame."""
+        rule = self.aggregation
+        return rule.max_faces if isinstance(rule, PerPerson) else 1
+
+    @property
+    def _frame_rule(self) -> Any:
+        """How the frames of a person are aggregated."""
+        rule = self.aggregation
+        return rule.aggregation if isinstance(rule, PerPerson) else rule
 
     @property
     def _sees_sequences(self) -> bool:
@@ -64,7 +82,7 @@ class VideoPredictor:
     @property
     def _is_cumulative(self) -> bool:
         """Whether frame scores are those of the video up to the frame."""
-        return self._sees_sequences or isinstance(self.aggregation, Attention)
+        return self._sees_sequences or isinstance(self._frame_rule, Attention)
 
     def predict_frame_proba(self, X: ArrayLike) -> NDArray:
         """Predict class probabilities for each frame.
@@ -149,6 +167,31 @@ class VideoPredictor:
         """
         return self._answer(self._aggregate(frame_proba[..., 1]))
 
+    def predict_person_proba(self, X: ArrayLike) -> NDArray:
+        """Predict class probabilities for each person of each video.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_slots, ...)
+            As in `fit`; the number of frames may differ.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, max_faces, 2)
+            Probability of each class in the order of `classes_`, with the `max_faces`
+            of :class:`PerPerson`, else 1; NaN for people who are not there.
+
+        Raises
+        ------
+        ValueError
+            If X is not of the form seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
+        """
+        check_is_fitted(self)
+        positive = self._predict_people(self._validate_frames(X, reset=False))
+        return np.stack([1 - positive, positive], axis=-1)
+
     def predict_frame_weights(self, X: ArrayLike) -> NDArray:
         """Predict the weight of each frame in the answer for its video.
 
@@ -160,7 +203,7 @@ class VideoPredictor:
         Returns
         -------
         ndarray of shape (n_videos, n_frames)
-            Weights that add up to 1 in each video; NaN for slots without a face.
+            Weights that add up to 1 for each person in a video; NaN for slots without a face.
 
         Raises
         ------
@@ -171,19 +214,33 @@ class VideoPredictor:
         AttributeError
             If `aggregation` is not :class:`Attention`.
         """
-        if not isinstance(self.aggregation, Attention):
+        if not isinstance(self._frame_rule, Attention):
             raise AttributeError(
                 f"{type(self).__name__} has learned no weights of frames: fit it with "
                 "aggregation=Attention()"
             )
         check_is_fitted(self)
-        weight = self._predict_outputs(self._validate_frames(X, reset=False))[..., 1]
-        return weight / np.nansum(weight, axis=1, keepdims=True)
+        X = self._validate_frames(X, reset=False)
+        weight = by_person(self._predict_outputs(X)[..., 1], self._n_people)
+        total = np.nansum(weight, axis=1, keepdims=True)
+        return by_video(weight / total, self._n_people)
 
     def _aggregate(self, positive: NDArray) -> NDArray:
         """Aggregate what `_predict_slots` returns; NaN for videos without a face."""
+        return self._of_videos(self._aggregate_people(positive))
+
+    def _of_videos(self, people: NDArray) -> NDArray:
+        rule = self.aggregation
+        return rule.combine(people) if isinstance(rule, PerPerson) else people[:, 0]
+
+    def _aggregate_people(self, positive: NDArray) -> NDArray:
+        """Aggregate the frames of each person, to (n_videos, n_people)."""
+        rows = by_person(positive, self._n_people)
+        return self._aggregate_rows(rows).reshape(len(positive), self._n_people)
+
+    def _aggregate_rows(self, positive: NDArray) -> NDArray:
         if not self._is_cumulative:
-            return self._combine(positive)
+            return self._combine_rows(positive)
         known = ~np.isnan(positive)
         last = positive.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
         last_known = positive[np.arange(len(positive)), last]
@@ -191,15 +248,22 @@ class VideoPredictor:
 
     def _frame_weights(self, X: NDArray) -> NDArray | None:
         """Return the attention weights of the slots, if any."""
-        if not isinstance(self.aggregation, Attention):
+        if not isinstance(self._frame_rule, Attention):
             return None
         return self._predict_outputs(X)[..., 1]
 
     def _combine(self, positive: NDArray, weight: NDArray | None = None) -> NDArray:
         """Aggregate the probabilities of single frames, by weights if there are any."""
         if weight is not None:
-            return self._aggregate(self.aggregation.running(positive, weight))
-        aggregate = self.aggregation
+            positive = self._running(positive, weight)
+        return self._aggregate(positive)
+
+    def _running(self, positive: NDArray, weight: NDArray) -> NDArray:
+        rows = (by_person(each, self._n_people) for each in (positive, weight))
+        return by_video(self._frame_rule.running(*rows), self._n_people)
+
+    def _combine_rows(self, positive: NDArray) -> NDArray:
+        aggregate = self._frame_rule
         if isinstance(aggregate, str):
             aggregate = AGGREGATIONS[aggregate]
         has_face = ~np.isnan(positive).all(axis=1)
@@ -254,41 +318,50 @@ class VideoPredictor:
 
     def _predict_videos(self, X: NDArray) -> NDArray:
         """Probability of the second class for each video, NaN without a face."""
+        return self._of_videos(self._predict_people(X))
+
+    def _predict_people(self, X: NDArray) -> NDArray:
+        """Probability of the second class for each person, NaN without a face."""
         if not self._sees_sequences:
-            return self._aggregate(self._predict_slots(X))
-        filled = filled_slots(X)
-        positive = np.full(len(X), np.nan)
-        videos = np.flatnonzero(filled.any(axis=1))
-        parts = self._predict_parts(X, sequence_index(filled, videos))
-        positive[videos] = parts[:, 0]
-        return positive
+            return self._aggregate_people(self._predict_slots(X))
+        rows, filled = self._rows(X)
+        positive = np.full(len(filled), np.nan)
+        people = np.flatnonzero(filled.any(axis=1))
+        parts = self._predict_parts(rows, sequence_index(filled, people))
+        positive[people] = parts[:, 0]
+        return positive.reshape(len(X), self._n_people)
+
+    def _rows(self, X: NDArray) -> tuple[Any, NDArray[np.bool_]]:
+        """Give each person a row; also which slots of them are filled."""
+        filled = by_person(filled_slots(X), self._n_people)
+        return (X if self._n_people == 1 else PersonRows(X, self._n_people)), filled
 
     def _predict_slots(self, X: NDArray) -> NDArray:
         """Predict the score of each slot; NaN where it is empty."""
         outputs = self._predict_outputs(X)
-        if isinstance(self.aggregation, Attention):
-            return self.aggregation.running(outputs[..., 0], outputs[..., 1])
+        if isinstance(self._frame_rule, Attention):
+            return self._running(outputs[..., 0], outputs[..., 1])
         return outputs[..., 0]
 
     def _predict_outputs(self, X: NDArray) -> NDArray:
         """Predict all outputs of the network for each slot; NaN where it is empty."""
-        filled = filled_slots(X)
-        videos, slots = np.nonzero(filled)
+        rows, filled = self._rows(X)
+        people, slots = np.nonzero(filled)
         if self._sees_sequences:  # asked again after each frame
-            seen = filled.cumsum(axis=1)[videos, slots]
-            parts = self._predict_parts(X, sequence_index(filled, videos), seen)
+            seen = filled.cumsum(axis=1)[people, slots]
+            parts = self._predict_parts(rows, sequence_index(filled, people), seen)
         else:
-            parts = self._predict_parts(X, (videos, slots))
+            parts = self._predict_parts(rows, (people, slots))
         outputs = np.full((*filled.shape, parts.shape[1]), np.nan)
-        outputs[videos, slots] = parts
-        return outputs
+        outputs[people, slots] = parts
+        return by_video(outputs, self._n_people)
 
     def _predict_parts(
         self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
     ) -> NDArray:
         """Run the network on each part, of sequences on the first `seen` frames."""
         n_parts, n_outputs = len(index[0]), self._n_outputs
-        if isinstance(self.aggregation, Attention) and n_outputs != 2:
+        if isinstance(self._frame_rule, Attention) and n_outputs != 2:
             raise ValueError(
                 f"aggregation={self.aggregation} takes weights that are learned in "
                 f"fit, and this {type(self).__name__} was fitted with another "

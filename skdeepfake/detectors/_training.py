@@ -103,10 +103,19 @@ class VideoTrainer(VideoPredictor):
         count = self._count(y[given > 0].astype(int))
         again = warm_start and hasattr(self, "history_")
         self.class_count_ = self.class_count_ + count if again else count
-        videos = Videos(X, filled, y, weight, training, validation)
+        rows, filled = self._rows(X)
+
+        def people_in(videos: NDArray) -> NDArray:
+            people = np.isin(np.arange(len(filled)) // self._n_people, videos)
+            return np.flatnonzero(people & filled.any(axis=1))
+
+        training = people_in(training)
+        validation = None if validation is None else people_in(validation)
+        y, weight = (each.repeat(self._n_people) for each in (y, weight))
+        videos = Videos(rows, filled, y, weight, training, validation)
         self._train_on(videos, warm_start, epochs, initial_epoch)
         index = self._index(filled, training)
-        self._check_training(X[tuple(axis[: self.batch_size] for axis in index)])
+        self._check_training(rows[tuple(axis[: self.batch_size] for axis in index)])
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
         """Give the weights of the videos, and those in the loss."""
