@@ -106,8 +106,8 @@ class VideoTrainer(VideoPredictor):
         rows, filled = self._rows(X)
 
         def people_in(videos: NDArray) -> NDArray:
-            people = np.isin(np.arange(len(filled)) // self._n_people, videos)
-            return np.flatnonzero(people & filled.any(axis=1))
+            people = np.add.outer(videos * self._n_people, np.arange(self._n_people))
+            return people[filled[people].any(axis=-1)]
 
         training = people_in(training)
         validation = None if validation is None else people_in(validation)
