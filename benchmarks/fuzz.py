@@ -670,6 +670,15 @@ def memory_of(pid: int, field: str = "RssAnon") -> int:
 # -- the process that watches ------------------------------------------------
 
 
+def outliving(pid: int) -> list[int]:
+    """Return the processes of a session that outlive its leader by a second."""
+    for _ in range(20):
+        if not (left := session(pid)):
+            break
+        time.sleep(0.05)
+    return left
+
+
 class Worker:
     """A process that runs mutants one by one, and is ended where it goes wrong."""
 
@@ -739,10 +748,7 @@ class Worker:
         self._process.kill()
         self._process.join()
         self._pipe.close()
-        for _ in range(20):
-            if not (left := session(pid)):
-                break
-            time.sleep(0.05)
+        left = outliving(pid)
         for orphan in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)

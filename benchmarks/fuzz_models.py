@@ -138,7 +138,7 @@ def mutant(models: list[Model], seed: int, number: int) -> tuple[Model, str, byt
             name = "schema.json"
         try:
             what, members[name] = damage_member(rng, name, members[name])
-        except Exception:
+        except (ValueError, LookupError, MemoryError, zipfile.BadZipFile):
             what = "nothing"  # damaged before, or nothing is left to damage
         names.append(what)
     return model, "+".join(names), archive_of(members)
@@ -364,7 +364,7 @@ ATTACKS = {
 
 
 def number_again(tree: Any) -> None:
-    """Give objects the same number if they have the same content, as skops does."""
+    """Assign equal numbers to objects of equal content, as skops does."""
     holders = [holder for holder, key in places_in(tree) if key == "__id__"]
     for holder in holders:
         holder["__id__"] = 0
@@ -536,15 +536,12 @@ def main() -> None:
         for number in range(options.first, options.first + options.mutants):
             worker = worker or Worker(models, options.seed, work)
             result = worker.run(number)
-            model, damage, content = mutant(models, options.seed, number)
-            about = {"number": number, "container": model.name, "damage": damage}
-            result = {**about, **result}
             results.append(result)
-            if result["outcome"] in ("crash", "hang", "memory") and (
-                "bytes" not in result
-            ):
+            if "container" not in result:  # the process is gone, and tells no more
                 worker = None
             if result["outcome"] in WRONG:
+                model, damage, content = mutant(models, options.seed, number)
+                result |= {"number": number, "container": model.name, "damage": damage}
                 print(result, flush=True)
                 if options.keep:
                     options.keep.mkdir(parents=True, exist_ok=True)

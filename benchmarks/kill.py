@@ -93,16 +93,11 @@ def kill_one(write_it: Callable[[], object], kind: str, after: float | None) -> 
     os.close(ours)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    for _ in range(20):
-        left = fuzz.session(pid)
-        if not left:
-            break
-        time.sleep(0.05)
-    return len(left)
+    return len(fuzz.outliving(pid))
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether a file under its final name can be read to its end."""
+    """Return whether a file that has its final name can be read to its end."""
     if path.suffix == ".mp4":
         return imageio_ffmpeg.count_frames_and_secs(str(path))[0] == FRAMES
     with zipfile.ZipFile(path) as archive:

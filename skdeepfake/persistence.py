@@ -284,7 +284,7 @@ def _trusting(names: frozenset[str]) -> Iterator[None]:
 def _check_types(
     skops: ModuleType, content: bytes, names: frozenset[str], unknown: set[str]
 ) -> set[str]:
-    """Give the types that skops is told to trust; raise if others are found."""
+    """Return the types for skops to trust; raise if others are found."""
     found = set(skops.get_untrusted_types(data=content))
     unknown = unknown | (found - _TRUSTED - names)
     if unknown:

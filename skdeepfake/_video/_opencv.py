@@ -115,7 +115,7 @@ class Video:
             yield seconds
 
     def times(self) -> Iterator[float]:
-        """Go from frame to frame; gives the time of each as the file says it.
+        """Grab frame after frame, and yield the time of each as stored in the file.
 
         OpenCV stops at damage as it does at the end, but goes on if it is asked again.
         """
