@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_consistent_length
 from .._face_mask import filled_slots
 from .._keras._precision import replicas
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
-from ._batches import Batches, Change, FollowEpochs
+from ._batches import Batches, Change, FollowEpochs, without_missing
 from ._callbacks import PlateauCallbacks, own_callbacks
-from ._indexing import frame_index, sequence_index
+from ._indexing import frame_index, frames_and_fillers, sequence_index
 from ._prediction import VideoPredictor, listing
 from ._validation_split import stratified_group_split
 
@@ -115,7 +115,8 @@ class VideoTrainer(VideoPredictor):
         videos = Videos(rows, filled, y, weight, training, validation)
         self._train_on(videos, warm_start, epochs, initial_epoch)
         index = self._index(filled, training)
-        self._check_training(rows[tuple(axis[: self.batch_size] for axis in index)])
+        few = slice(self._parts_per_step(index))
+        self._check_training(rows[tuple(axis[few] for axis in index)])
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
         """Give the weights of the videos, and those in the loss."""
@@ -185,6 +186,8 @@ class VideoTrainer(VideoPredictor):
         """Give batches of the parts of some of the videos."""
         videos = work.videos
         index, present = self._sample_index(videos.filled, numbers)
+        if self._sees_sequences and present is not None:
+            how["changes"] = [*how["changes"], without_missing]
         return Batches(
             work.X,
             index,
@@ -200,7 +203,14 @@ class VideoTrainer(VideoPredictor):
         self, filled: NDArray[np.bool_], numbers: NDArray
     ) -> tuple[tuple[NDArray, ...], NDArray | None]:
         """Find the samples of some videos in X, and the faces that they have."""
+        if self._fills_gaps:
+            return frames_and_fillers(filled, numbers)
         return self._index(filled, numbers), None
+
+    @property
+    def _fills_gaps(self) -> bool:
+        """Whether faces stand in for missing ones in batches of whole videos."""
+        return self._weighs_frames or (self._sees_sequences and self.frame_ndim == 3)
 
     def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
         """Find the frames, or the sequences, that the network takes."""
@@ -208,7 +218,7 @@ class VideoTrainer(VideoPredictor):
         return index(filled, videos)
 
     def _samples_per_step(self, index: tuple[NDArray, ...]) -> int:
-        return self.batch_size
+        return self._parts_per_step(index)
 
     def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
         """Give what is done to batches before the network sees them."""
