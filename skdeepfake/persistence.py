@@ -53,7 +53,8 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._cnn_rnn.CNNRNNDetector",
         "skdeepfake.detectors._fakes.BlendedFakes",
         "skdeepfake.detectors._gan.GANDetector",
-        "skdeepfake.detectors._gan.Generator",
+        "skdeepfake.detectors._gan.Generator",  # where it was in 0.1.0
+        "skdeepfake.detectors._gan_networks.Generator",
         "skdeepfake.detectors._pretrained.PretrainedDetector",
         "skdeepfake.detectors._transfer.Head",
         "skdeepfake.detectors._transfer.TransferDetector",

@@ -12,7 +12,7 @@ _MODULES = {
     "CNNDetector": "_cnn",
     "CNNRNNDetector": "_cnn_rnn",
     "GANDetector": "_gan",
-    "Generator": "_gan",
+    "Generator": "_gan_networks",
     "Head": "_transfer",
     "ImageDetector": "_images",
     "PerPerson": "_aggregation",

@@ -91,7 +91,7 @@ class VideoTrainer(VideoPredictor):
         filled = filled_slots(X)
         training = self._trainable(filled, weight)
         validation = None
-        if validation_fraction is not None:
+        if validation_fraction is not None and self._can_validate(y):
             if groups is not None:
                 groups = column_or_1d(groups)
                 check_consistent_length(X, groups)
@@ -117,6 +117,10 @@ class VideoTrainer(VideoPredictor):
         index = self._index(filled, training)
         few = slice(self._parts_per_step(index))
         self._check_training(rows[tuple(axis[few] for axis in index)])
+
+    def _can_validate(self, y: NDArray) -> bool:
+        """Return whether the labels allow a validation set."""
+        return True
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
         """Give the weights of the videos, and those in the loss."""

@@ -21,6 +21,7 @@ from .._backbones import BACKBONES, as_affine, build_backbone
 from .._efficientnet_lite import HEAD
 from .._keras._compiled import Compute, compiled
 from .._keras._layers import FramesOfVideos, VideosOfFrames
+from .._stateless import Growing
 from ._batches import Batch
 from ._blocks import blocks_of, graft
 from ._callbacks import PlateauCallbacks, own_callbacks
@@ -35,7 +36,7 @@ from ._training import Videos, Work
 _FEATURES = "face_features"
 
 
-class Head(BaseEstimator):
+class Head(Growing, BaseEstimator):
     """Parameters of the layers that a :class:`TransferDetector` puts on its backbone.
 
     Parameters
