@@ -59,6 +59,7 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._transfer.Head",
         "skdeepfake.detectors._transfer.TransferDetector",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",
+        "skdeepfake.features._multi_path.MultiPathBackbone",
         "skdeepfake.features._union.FrameFeatureUnion",
         "skdeepfake.features._vgg16.VGG16Featurizer",
         "skdeepfake.perturbations._perturber.VideoPerturber",

@@ -61,6 +61,8 @@ class CBAM(keras.Layer):
         Channels per unit of the hidden layer.
     kernel_size : int
         Height and width of the convolution, in positions.
+    seed : int or None
+        Seed of its weights.
 
     References
     ----------
@@ -68,16 +70,22 @@ class CBAM(keras.Layer):
     """
 
     def __init__(
-        self, reduction: int = 16, kernel_size: int = 7, **params: Any
+        self,
+        reduction: int = 16,
+        kernel_size: int = 7,
+        seed: int | None = None,
+        **params: Any,
     ) -> None:
         super().__init__(**params)
         self.reduction = reduction
         self.kernel_size = kernel_size
+        self.seed = seed
 
     def build(self, input_shape: Any) -> None:
         """Make the layers."""
         n_channels = input_shape[-1]
-        how = {"dtype": self.dtype_policy}
+        drawn = keras.initializers.GlorotUniform(self.seed)
+        how = {"dtype": self.dtype_policy, "kernel_initializer": drawn}
         hidden = max(1, n_channels // self.reduction)
         self.hidden = layers.Dense(hidden, activation="relu", **how)
         self.gains = layers.Dense(n_channels, **how)
@@ -102,8 +110,8 @@ class CBAM(keras.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
-        own = {"reduction": self.reduction, "kernel_size": self.kernel_size}
-        return {**super().get_config(), **own}
+        own = ("reduction", "kernel_size", "seed")
+        return super().get_config() | {name: getattr(self, name) for name in own}
 
 
 def present(videos: Any) -> Any:

@@ -17,13 +17,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._backbones import BACKBONES, as_affine, build_backbone
+from .._backbones import BACKBONES, build_backbone, scale_pixels
 from .._efficientnet_lite import HEAD
 from .._keras._compiled import Compute, compiled
 from .._keras._layers import FramesOfVideos, VideosOfFrames
 from .._stateless import Growing
 from ._batches import Batch
-from ._blocks import blocks_of, graft
+from ._blocks import blocks_of, graft, paths_of
 from ._callbacks import PlateauCallbacks, own_callbacks
 from ._docs import with_transfer_docs
 from ._frozen import computed_once
@@ -32,8 +32,9 @@ from ._input import check_positive_integers
 from ._recurrent import CELLS, probability, recurrent, sequence_network
 from ._training import Videos, Work
 
-# What the features of a face are called in the network.
+# What the features and the scaling of a face are called in the network.
 _FEATURES = "face_features"
+_SCALING = "face_scaling"
 
 
 class Head(Growing, BaseEstimator):
@@ -145,9 +146,11 @@ class TransferDetector(ImageDetector):
     trainable : {"all", "top"} or int, default="all"
         How much of the network learns: all of it, only the new layer, or so many of the
         last blocks of the backbone too. A block begins where the maps have become
-        smaller, so VGG16 has five, of which 1 is `block5`. What is below never changes:
+        smaller, so VGG16 has five, of which 1 is `block5`; networks side by side have
+        blocks of their own. What is below never changes:
         its batch normalization keeps its statistics. It is computed once a `fit`, not
-        in every epoch, unless `augment` or `fake_source` change the faces; the results
+        in every epoch, unless `augment` or `fake_source` change the faces, or blocks
+        of several networks, or of one below recurrent layers, learn; the results
         lie in a temporary file, for the last block of VGG16 and faces of 224 x 224
         pixels 400 kB per face.
     head : Head or None, default=None
@@ -168,7 +171,7 @@ class TransferDetector(ImageDetector):
     head_history_ : dict of str to list of float
         Loss and accuracy in the epochs of the head. Only where there are some.
     n_blocks_ : int
-        Blocks of the backbone.
+        Blocks of the backbone; of several side by side, those of the one that has most.
 
     See Also
     --------
@@ -257,7 +260,7 @@ class TransferDetector(ImageDetector):
     def image_size(self) -> tuple[int, int] | None:
         """Height and width that the backbone was trained on; None if not known."""
         if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
-            return None
+            return getattr(self.backbone, "image_size", None)
         return (BACKBONES[self.backbone].size,) * 2
 
     # -- network ---------------------------------------------------------------
@@ -322,36 +325,40 @@ class TransferDetector(ImageDetector):
 
     def _preprocess(self, inputs: Any) -> Any:
         """Scale pixels as the backbone wants them, by what any Keras can load."""
-        scaling = {"dtype": "float32", "name": "face_scaling"}
         if not isinstance(self.backbone, str):
-            return layers.Rescaling(1.0, **scaling)(inputs)
-        affine = as_affine(BACKBONES[self.backbone].preprocess)
-        x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
-        return layers.Rescaling(affine.scale, affine.offset, **scaling)(x)
+            return layers.Rescaling(1.0, dtype="float32", name=_SCALING)(inputs)
+        return scale_pixels(inputs, self.backbone, _SCALING)
 
     def _freeze(self, network: keras.Model, operations: list[Any]) -> None:
         """Keep what is not to learn from it, and note where it ends."""
-        blocks = blocks_of(network, operations)
-        self.n_blocks_ = len(blocks)
+        paths = [blocks_of(network, path) for path in paths_of(operations)]
+        self.n_blocks_ = max(map(len, paths))
         self._cut_at = None
         if self.trainable == "all":
             return
-        if self.trainable == "top":
-            n_frozen, self._cut_at = len(blocks), _FEATURES
-        else:
-            n_frozen = len(blocks) - int(self.trainable)
-            if n_frozen < 0:
-                raise ValueError(
-                    f"trainable={self.trainable} is more than the {len(blocks)} blocks "
-                    "of the backbone: pass less, or 'all'"
-                )
-            # Above features alone do networks of videos need the videos no more.
-            if n_frozen and not self._sees_sequences:
-                self._cut_at = blocks[n_frozen].before
-        for block in blocks[:n_frozen]:
-            for operation in block.layers:
-                if isinstance(operation, keras.Layer):
-                    operation.trainable = False
+        n_trained = 0 if self.trainable == "top" else int(self.trainable)
+        if n_trained > self.n_blocks_:
+            raise ValueError(
+                f"trainable={self.trainable} is more than the {self.n_blocks_} blocks "
+                "of the backbone: pass less, or 'all'"
+            )
+        if n_trained == 0:
+            self._cut_at = _FEATURES
+        # Networks of videos need the videos below their features, and a cut through
+        # networks side by side would be several.
+        elif (
+            n_trained < self.n_blocks_ and len(paths) == 1 and not self._sees_sequences
+        ):
+            self._cut_at = paths[0][-n_trained].before
+        frozen = [
+            layer
+            for blocks in paths
+            for block in blocks[: max(0, len(blocks) - n_trained)]
+            for layer in block.layers
+        ]
+        for layer in frozen:
+            if isinstance(layer, keras.Layer):
+                layer.trainable = False
 
     def _build_networks(self) -> keras.Model:
         self.__dict__.pop("head_history_", None)
