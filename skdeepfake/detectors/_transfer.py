@@ -346,9 +346,7 @@ class TransferDetector(ImageDetector):
             self._cut_at = _FEATURES
         # Networks of videos need the videos below their features, and a cut through
         # networks side by side would be several.
-        elif (
-            n_trained < self.n_blocks_ and len(paths) == 1 and not self._sees_sequences
-        ):
+        elif len(paths) == 1 and not self._sees_sequences:
             self._cut_at = paths[0][-n_trained].before
         frozen = [
             layer

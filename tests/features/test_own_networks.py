@@ -18,6 +18,11 @@ from skdeepfake.detectors import Head, TransferDetector
 from skdeepfake.exceptions import WeightsError
 from skdeepfake.features import KerasFeaturizer, MultiPathBackbone
 
+NAMES = [
+    "meso4",
+    pytest.param("resnext50", marks=pytest.mark.nightly),
+]
+
 
 def faces(size: int, n: int = 2) -> np.ndarray:
     shape = (n, 2, size, size, 3)
@@ -64,7 +69,7 @@ def test_resnext50_has_the_weights_of_its_blocks() -> None:
     assert expected + 2049 * 1000 == 25_028_904
 
 
-@pytest.mark.parametrize("name", ["meso4", "resnext50"])
+@pytest.mark.parametrize("name", NAMES)
 def test_weights_of_a_file_are_loaded(name: str, tmp_path: Path) -> None:
     source = KerasFeaturizer(name, weights=None, random_state=3)
     network = build_backbone(name, None, 3, (32, 32, 3))
@@ -86,7 +91,7 @@ def test_small_images_are_refused_with_the_size_it_takes() -> None:
         KerasFeaturizer("meso4", weights=None).transform(faces(16))
 
 
-@pytest.mark.parametrize("name", ["meso4", "resnext50"])
+@pytest.mark.parametrize("name", NAMES)
 def test_networks_are_saved_safely(name: str, tmp_path: Path) -> None:
     found = detector(name)
     persistence.save(found, tmp_path / "model.skops")
@@ -121,6 +126,17 @@ def test_cbam_computes_its_definition() -> None:
         for j in range(3):
             spatial += padded[:, i : i + 5, j : j + 4] @ kernel[i, j, :, 0]
     np.testing.assert_allclose(found, weighted * sigmoid(spatial)[..., None], atol=1e-5)
+
+
+def test_network_with_attention_is_saved_safely(tmp_path: Path) -> None:
+    layers = [keras.Input((None, None, 3)), CBAM(reduction=1, seed=0)]
+    found = detector(keras.Sequential(layers))
+    found.backbone = "vgg16"  # a file holds no model
+    persistence.save(found, tmp_path / "model.skops")
+    loaded = persistence.load(tmp_path / "model.skops")
+    np.testing.assert_allclose(
+        loaded.predict_proba(faces(32)), found.predict_proba(faces(32)), atol=1e-6
+    )
 
 
 def n_weights_of_cbam(n_channels: int) -> int:
@@ -179,6 +195,7 @@ def test_blocks_are_counted_in_each_path(trained: TransferDetector) -> None:
     assert not {"conv1", "conv_pw_5", "Conv1", "block_5_expand"} & learns
 
 
+@pytest.mark.nightly
 def test_paths_are_trained_and_saved_safely(
     trained: TransferDetector, tmp_path: Path
 ) -> None:
