@@ -47,7 +47,7 @@ class MultiPathBackbone(BaseEstimator):
 
     References
     ----------
-    Pranav and Nair, "Deepfake detection using multi-path CNN and convolutional
+    R. B. P. and Nair, "Deepfake detection using multi-path CNN and convolutional
     attention mechanism", MysuruCon 2022: the default is these three kinds of networks.
 
     Woo et al., "CBAM: Convolutional block attention module", ECCV 2018.
