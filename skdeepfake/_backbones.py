@@ -118,7 +118,7 @@ def build_backbone(
             return _build_with_imagenet_weights(known.build, backbone, frame_shape)
         network = known.build(weights=None, include_top=False, input_shape=frame_shape)
     if weights == "reference":
-        arrays = _efficientnet_lite.read_packaged("reference.npz")
+        arrays = _efficientnet_lite.packaged_arrays("reference")
         _efficientnet_lite.set_arrays(network, arrays)
     elif weights is None:
         _randomize(network, random_state)

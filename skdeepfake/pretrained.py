@@ -8,22 +8,20 @@ import json
 import os
 import zipfile
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from ._packaged_weights import FOLDER, SHA256, check_sha256, read_packaged
 from .exceptions import ModelFileError
 from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
 __all__ = ["DetectorInfo", "list_detectors", "load_detector"]
 
-# Of the files in `skdeepfake/weights`.
-_SHA256 = {
-    "reference": "a9439046376df3d0487563a3a1e8836c81a208fd2f13c49ca21a148cfd7e376e",
-}
+# The files in `skdeepfake/weights` that are detectors.
+_DETECTORS = ("reference",)
 
 # What a file says of itself, besides the weights.
 _FACTS = "facts"
@@ -115,7 +113,7 @@ def list_detectors() -> list[DetectorInfo]:
     >>> [detector.name for detector in list_detectors()]
     ['reference']
     """
-    return [_info(name, _read(name, None, weights=False)[1]) for name in _SHA256]
+    return [_info(name, _read(name, None, weights=False)[1]) for name in _DETECTORS]
 
 
 def load_detector(
@@ -227,24 +225,18 @@ def _read(
     name: str | os.PathLike[str], sha256: str | None, *, weights: bool = True
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what is said of a detector and, unless told otherwise, its weights."""
-    if name in _SHA256:
-        source = files(__package__) / "weights" / f"{name}.npz"
-        content = source.read_bytes()
-        sha256 = sha256 or _SHA256[str(name)]
+    if name in _DETECTORS:
+        content = read_packaged(str(name))
     else:
         path = Path(name)
         if not path.is_file():
             raise ValueError(
                 f"name={os.fspath(name)!r} is neither a detector of this package "
-                f"({', '.join(map(repr, _SHA256))}) nor a file"
+                f"({', '.join(map(repr, _DETECTORS))}) nor a file"
             )
         content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        raise ModelFileError(
-            f"{os.fspath(name)!r} has the SHA-256 {found}, but {sha256} was expected: "
-            "the file is damaged or another one"
-        )
+    if sha256 is not None:
+        check_sha256(content, sha256, name)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             n_bytes = sum(member.file_size for member in archive.infolist())
@@ -268,10 +260,10 @@ def _read(
 
 
 def _info(name: str, facts: dict[str, Any]) -> DetectorInfo:
-    card = (files(__package__) / "weights" / f"{name}.md").read_text(encoding="utf-8")
+    card = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     return DetectorInfo(
         name=name,
-        sha256=_SHA256[name],
+        sha256=SHA256[name],
         card=card,
         real_below=float(facts["real_below"]),
         fake_above=float(facts["fake_above"]),
