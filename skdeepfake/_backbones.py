@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from . import _efficientnet_lite
-from .exceptions import WeightsError
+from .exceptions import ModelFileError, WeightsError
 
 
 class Backbone(NamedTuple):
@@ -133,6 +133,8 @@ def _build_with_imagenet_weights(
     """Build a network of `keras.applications` with the weights that Keras fetches."""
     try:
         return build(weights="imagenet", include_top=False, input_shape=frame_shape)
+    except ModelFileError:  # a file of this package
+        raise
     except Exception as error:  # Keras raises a bare one where a download fails
         home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
         folder = os.path.join(home, "models")
