@@ -12,6 +12,7 @@ __all__ = [
     "CacheWarning",
     "DatasetError",
     "DatasetWarning",
+    "FFmpegError",
     "LeakageError",
     "MissingVideosWarning",
     "ModelFileError",
@@ -72,6 +73,10 @@ class NoFaceError(SkdeepfakeError, ValueError):
 
 class WorkerDiedError(SkdeepfakeError, RuntimeError):
     """A process that worked on videos was killed or has crashed."""
+
+
+class FFmpegError(SkdeepfakeError, OSError):
+    """The ffmpeg executable is missing, does not run, or lacks what is needed."""
 
 
 class TrainingDivergedError(SkdeepfakeError, ArithmeticError):

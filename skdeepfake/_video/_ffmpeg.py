@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from .._ffmpeg_executable import ffmpeg_executable
+from ..exceptions import FFmpegError, VideoReadError
 from ._process import FORMATS
 
 # Frames of two fields become whole ones, as many as before; others stay as they are.
@@ -88,8 +89,12 @@ def pixel_limit(max_pixels: int | None) -> list[str]:
 
 
 def _source(path: str, max_pixels: int | None) -> list[str]:
+    try:
+        executable = ffmpeg_executable()
+    except FFmpegError as error:
+        raise VideoReadError(path, f"needs ffmpeg to be decoded: {error}") from error
     return [
-        *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner"),
+        *(executable, "-nostdin", "-hide_banner"),
         *("-loglevel", "quiet"),
         # Nothing in a file can make it open another one, or an address; and with
         # "file:" and an absolute path no name is an option, an address or a pipe.

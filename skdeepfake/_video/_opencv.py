@@ -119,7 +119,7 @@ class Video:
         OpenCV stops at damage as it does at the end, but goes on if it is asked again.
         """
         first = None
-        seconds = n_failures = 0
+        seconds, n_failures = 0.0, 0
         while n_failures < _MAX_FAILURES:
             if not self._capture.grab():
                 if first is not None and seconds - first >= self.last_claimed(None):

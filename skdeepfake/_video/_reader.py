@@ -117,8 +117,8 @@ class VideoReader:
         if self._needs_ffmpeg:
             times = np.array(self._counted_by_ffmpeg())
             numbers = evenly_in_time(times, self._n_frames)
-            plan = Plan(numbers, times[numbers], proven=True)
-            return plan._replace(missing=self._missing(plan))
+            counted = Plan(numbers, times[numbers], proven=True)
+            return counted._replace(missing=self._missing(counted))
         try:
             plan = self._ask_for_plan(do="count", trusted=self._trusted)
         except (_UndecodableError, _DoubtfulError) as error:
@@ -301,12 +301,18 @@ class VideoReader:
     @contextlib.contextmanager
     def _ffmpeg(self, command: list[str]) -> Iterator[BinaryIO]:
         """Run an ffmpeg and give what it writes; it ends with the block."""
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as process:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise VideoReadError(
+                self._path, f"was not read: ffmpeg could not be started: {error}"
+            ) from error
+        with process:
             try:
                 self._run(process)
                 assert process.stdout is not None

@@ -15,12 +15,12 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._atomic import atomic_path
+from .._ffmpeg_executable import ffmpeg_executable
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer, as_objects
 from .._video._checks import (
@@ -159,7 +159,8 @@ class VideoTranscoder(StatelessTransformer):
             If a file is missing, not a video within the limits, or cannot be decoded,
             and ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
-            If `cache_dir` cannot be written, or its disk is full.
+            If `cache_dir` cannot be written, or its disk is full; a
+            :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
         ValueError, TypeError
             If `X` is not one-dimensional, or holds anything but paths.
 
@@ -206,7 +207,7 @@ class VideoTranscoder(StatelessTransformer):
         make_copy = partial(
             _make_copy,
             encoding=encoding,
-            executable=imageio_ffmpeg.get_ffmpeg_exe(),
+            executable=ffmpeg_executable("libx264"),
             threads=max(1, cpu_count() // n_jobs),
             processes=processes,
             transcoder=self,
