@@ -218,8 +218,8 @@ def promised_times(
     if not times:
         return None, 0.0
     found = np.sort(times)
-    within = [_since(t, times[0]) for t in found.tolist() if t >= times[0]]
-    within = [t for t in within if not _is_past(t, duration)]
+    later = [_since(t, times[0]) for t in found.tolist() if t > times[0]]
+    within = [0.0, *(t for t in later if not _is_past(t, duration))]
     is_whole = _is_past(found[-1] - times[0], duration)
     claimed = max(within[-1], 0.0 if is_whole else video.last_claimed(duration))
     # No first frame, or two at one time: fields, hidden frames. Ask the decoder.
@@ -247,7 +247,7 @@ def decoded_times(
     try:
         for seconds in video:
             first = seconds if not times else first
-            if _is_past(seconds - first, duration):
+            if times and _is_past(seconds - first, duration):
                 break
             times.append(_since(seconds, first))
             if not trusted and len(seen) < 2:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
+from ._checks import absolute_path
 from ._opencv import SAME_FRAME, evenly_in_time, too_large, too_long
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
 
@@ -208,14 +208,14 @@ class VideoReader:
     def _ask(self, **request: Any) -> Iterator[Any]:
         """Ask the decoder's process, and raise what it complains of."""
         if self._process is None:
-            self._process = self._take_process()
+            self._process = self._new_process(take_process)
         self._run(self._process)
         # It may have been ended while it waited, by somebody who needed memory.
         may_die = self._process.has_waited
         try:
             for answer in self._process.ask(
                 self._limits.max_pixels,
-                path=os.path.abspath(self._path),  # it may work elsewhere
+                path=absolute_path(self._path),  # it may work elsewhere
                 duration=self._duration,
                 max_duration=self._limits.max_duration,
                 **request,
@@ -231,13 +231,13 @@ class VideoReader:
             if not may_die:
                 raise self._given_up(str(error)) from error
             give_back(self._process)
-            self._process = self._take_process()
+            self._process = self._new_process(DecoderProcess)
             yield from self._ask(**request)
 
-    def _take_process(self) -> DecoderProcess:
-        """Get a process, on a second try if need be: the first to go lacks memory."""
+    def _new_process(self, get: Callable[[], DecoderProcess]) -> DecoderProcess:
+        """Get a process; one that dies as it starts is started once more."""
         with contextlib.suppress(DecoderLostError):
-            return take_process()
+            return get()
         try:
             return DecoderProcess()
         except DecoderLostError as error:

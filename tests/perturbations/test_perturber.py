@@ -355,7 +355,7 @@ def test_video_that_begins_late_is_compressed_in_step(film, tmp_path, ffmpeg):
     path = tmp_path / "late.avi"
     ffmpeg("-i", film, "-c:v", "mpeg4", "-q:v", 2, "-bf", 2, path)
     clips = sample(path)
-    assert clips[0].timestamps[0] == pytest.approx(1 / FPS)
+    assert clips[0].timestamps[0] == 0
     # Blocks of random colors: another frame would be far off.
     for frame, original in zip(perturb(clips, "VC", 1)[0], clips[0], strict=True):
         assert np.abs(frame - original[:, :64].astype(float)).mean() < 15
