@@ -148,11 +148,10 @@ def test_parameters_reach_the_search_which_starts_anew_for_each_clip(write_clip,
 
 
 def test_search_starts_anew_where_a_container_broke_its_promise(
-    write_clip, numbered_frames, find, ffmpeg
+    write_clip, numbered_frames, find
 ):
-    source = write_clip(numbered_frames(60), "uncut.mp4", fps=25)
-    whole, cut = source.with_name("whole.mp4"), source.with_name("cut.mp4")
-    ffmpeg("-i", source, "-c", "copy", "-movflags", "+faststart", whole)
+    whole = write_clip(numbered_frames(60), "whole.avi", "-c:v", "mjpeg", fps=25)
+    cut = whole.with_name("cut.avi")
     cut.write_bytes(whole.read_bytes()[: -whole.stat().st_size // 3])
     started = find((0, 0, 9, 9), (9, 9, 18, 18), (18, 18, 27, 27))
 
