@@ -577,10 +577,8 @@ def n_frames_of(number: int) -> int:
 # -- the process that works --------------------------------------------------
 
 
-def work_on(
-    pipe: Connection, clips: list[Clip], seed: int, folder: str, log: str
-) -> None:
-    """Run the mutants whose numbers come, and say what came of each."""
+def set_up(folder: str, log: str) -> None:
+    """Prepare a process that is watched: its session, its folder, its log."""
     os.setsid()  # all that this process starts can be told by its session
     os.chdir(folder)
     tempfile.tempdir = folder
@@ -590,6 +588,13 @@ def work_on(
     os.close(stderr)
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+
+def work_on(
+    pipe: Connection, clips: list[Clip], seed: int, folder: str, log: str
+) -> None:
+    """Run the mutants whose numbers come, and say what came of each."""
+    set_up(folder, log)
     firsts = {clip.container: clip for clip in clips}
     for clip in firsts.values():
         to_faces(clip.path, 2)
@@ -666,16 +671,27 @@ def memory_of(pid: int, field: str = "RssAnon") -> int:
 # -- the process that watches ------------------------------------------------
 
 
+def outliving(pid: int) -> list[int]:
+    """Return the processes of a session that outlive its leader by a second."""
+    for _ in range(20):
+        if not (left := session(pid)):
+            break
+        time.sleep(0.05)
+    return left
+
+
 class Worker:
     """A process that runs mutants one by one, and is ended where it goes wrong."""
 
-    def __init__(self, clips: list[Clip], seed: int, work: Path) -> None:
+    memory, hang, target = MEMORY, HANG, staticmethod(work_on)
+
+    def __init__(self, sources: list[Any], seed: int, work: Path) -> None:
         self._folder = Path(tempfile.mkdtemp(dir=work, prefix="worker-"))
         self._log = self._folder.with_suffix(".log")
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, clips, seed, str(self._folder), str(self._log))
-        self._process = context.Process(target=work_on, args=arguments)
+        arguments = (theirs, sources, seed, str(self._folder), str(self._log))
+        self._process = context.Process(target=self.target, args=arguments)
         self._process.start()
         theirs.close()
         self.decoder_bytes = 0
@@ -689,9 +705,9 @@ class Worker:
         began = time.monotonic()
         while not self._pipe.poll(0.02):
             seconds = time.monotonic() - began
-            if memory_of(self._process.pid or 0) > MEMORY:
+            if memory_of(self._process.pid or 0) > self.memory:
                 return self._end("memory", seconds)
-            if seconds > HANG:
+            if seconds > self.hang:
                 return self._end("hang", seconds)
             if seconds > 0.1:
                 self._look_at_decoders()
@@ -733,10 +749,7 @@ class Worker:
         self._process.kill()
         self._process.join()
         self._pipe.close()
-        for _ in range(20):
-            if not (left := session(pid)):
-                break
-            time.sleep(0.05)
+        left = outliving(pid)
         for orphan in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)

@@ -47,8 +47,8 @@ def make_parser() -> argparse.ArgumentParser:
     videos.add_argument(
         "--group",
         metavar="PATTERN",
-        help="regular expression whose match in the name of a file is its group, such "
-        "as '^.{3}'",
+        help=r"regular expression of the identities in the name of a file, such as "
+        r"'\d{3}': videos that share one are in one group",
     )
 
     demo = commands.add_parser(

@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import re
+import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 # Seconds from which on a temporary file is abandoned: one in use changes more often.
-_ABANDONED = 3600.0
+_ABANDONED = 86400.0
+
+_PARTS = f".*.{'[0-9a-f]' * 32}.part"
+_FOLDERS = f"skdeepfake-tmp-{'[a-z0-9_]' * 8}"
 
 
 @contextlib.contextmanager
@@ -19,10 +25,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the path of an empty file that replaces `path` when the block ends.
 
     It lies in the same folder. If the block raises, it is deleted, and whatever is at
-    `path` stays. What killed processes left there of the same file is deleted, too.
+    `path` stays. What killed processes left there more than a day ago is deleted, too.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    remove_abandoned(folder, name)
+    remove_abandoned(folder)
     part = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.part")
     try:
         with open(part, "xb"):
@@ -42,11 +48,46 @@ def write_atomically(
         write(file)
 
 
-def remove_abandoned(folder: str | os.PathLike[str], name: str | None = None) -> None:
-    """Delete the temporary files in a folder, of one file or of all, that are old."""
-    pattern = "*" if name is None else glob.escape(name)
-    parts = glob.glob(f".{pattern}.{'[0-9a-f]' * 32}.part", root_dir=folder)
-    for part in (os.path.join(folder, found) for found in parts):
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[str]:
+    """Yield a folder that is deleted at the end.
+
+    Those that killed processes left more than a day ago are deleted, too.
+    """
+    remove_abandoned(tempfile.gettempdir(), _FOLDERS)
+    with tempfile.TemporaryDirectory(
+        prefix="skdeepfake-tmp-", ignore_cleanup_errors=True
+    ) as folder:
+        yield folder
+
+
+def remove_abandoned(folder: str | os.PathLike[str], pattern: str = _PARTS) -> None:
+    """Delete the files and folders of a pattern that have not changed for a day.
+
+    Memory-mapped faces are used for longer: they are kept while the process runs whose
+    number is in their name.
+    """
+    for found in glob.glob(pattern, root_dir=folder):
+        path = os.path.join(folder, found)
         with contextlib.suppress(OSError):  # deleted by another process, or not ours
-            if os.stat(part).st_mtime < time.time() - _ABANDONED:
-                os.unlink(part)
+            if os.lstat(path).st_mtime >= time.time() - _ABANDONED:
+                continue
+            process = re.match(r"skdeepfake-faces-(\d+)-", found)
+            if process is not None and _is_running(process[1]):
+                continue
+            if os.path.isdir(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
+
+
+def _is_running(process: str) -> bool:
+    if os.name != "posix":  # Windows deletes no file that is in use
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True

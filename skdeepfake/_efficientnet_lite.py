@@ -46,7 +46,7 @@ class _Convolution(NamedTuple):
     adds: bool = False  # the input of that block
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Give the shapes of its weights in Keras."""
+        """Return the shapes of its weights in Keras."""
         last = 1 if self.depthwise else self.outputs
         kernel = (self.kernel, self.kernel, self.inputs, last)
         parts = "gamma", "beta", "moving_mean", "moving_variance"
@@ -133,7 +133,7 @@ def set_arrays(network: keras.Model, arrays: Mapping[str, NDArray]) -> None:
 
 
 def to_arrays(network: keras.Model) -> dict[str, NDArray]:
-    """Give the weights of a network by their names."""
+    """Return the weights of a network by name."""
     import keras
 
     return {_key(w): keras.ops.convert_to_numpy(w) for w in network.weights}
@@ -144,7 +144,7 @@ def _key(weight: Any) -> str:
 
 
 def detector_shapes() -> dict[str, tuple[int, ...]]:
-    """Give the shapes of the weights of a detector with this backbone, by names."""
+    """Return the shapes of the weights of a detector with this backbone, by name."""
     shapes = {f"{HEAD}/kernel": (_TOP, 1), f"{HEAD}/bias": (1,)}
     for step in _convolutions():
         shapes.update(step.shapes())

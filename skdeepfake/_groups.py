@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -12,6 +14,14 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._missing import is_pandas_na
+
+# Intervals and verdicts that rest on fewer groups of a class are unreliable.
+MIN_GROUPS = 20
+
+
+def count_groups(labels: NDArray, groups: NDArray) -> list[int]:
+    """Count the groups of each class, in the order of the sorted classes."""
+    return [len(set(groups[labels == each].tolist())) for each in np.unique(labels)]
 
 
 def format_examples(items: Sequence[Any], limit: int = 5) -> str:
@@ -104,6 +114,31 @@ def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
     _, components = connected_components(graph, directed=False)
     # SciPy does not promise an order of its numbers.
     return encode(components[:n_videos].tolist())
+
+
+def contained_names(
+    paths: Sequence[str], groups: NDArray[np.intp]
+) -> list[tuple[str, str]]:
+    """Find videos whose whole name is a part of that of a video of another group.
+
+    183 is a part of 183_253, and equal names are parts of each other. Parts are
+    separated by anything but letters and digits.
+    """
+    parts = [
+        tuple(re.split(r"[\W_]+", os.path.splitext(os.path.basename(path))[0]))
+        for path in paths
+    ]
+    first: dict[tuple[str, ...], int] = {}
+    for i, name in enumerate(parts):
+        first.setdefault(name, i)
+    found = []
+    for i, name in enumerate(parts):
+        for start in range(len(name)):
+            for stop in range(start + 1, len(name) + 1):
+                other = first.get(name[start:stop], i)
+                if groups[other] != groups[i]:
+                    found.append((paths[other], paths[i]))
+    return found
 
 
 def check_indices(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:

@@ -17,12 +17,8 @@ _EXTENSIONS = ("lib-dynload", "DLLs")  # of the standard library
 _PRELUDE = "import sys; sys.path[:] = sys.argv.pop(1).split('\\n'); "
 
 
-def python_command(program: str, *arguments: str) -> list[str]:
-    """Return the command that runs a program with the module path of this process.
-
-    The standard library comes first, and the working folder is not searched: a file
-    there, like ``json.py``, is never run.
-    """
+def python_executable() -> str:
+    """Return the path of the interpreter."""
     # As for `multiprocessing`, whose users set it where Python is embedded.
     executable = multiprocessing.spawn.get_executable()
     if not executable:
@@ -30,6 +26,15 @@ def python_command(program: str, *arguments: str) -> list[str]:
             "Python does not know its own interpreter (sys.executable is empty); set "
             "it by multiprocessing.set_executable"
         )
+    return os.fsdecode(executable)
+
+
+def python_command(program: str, *arguments: str) -> list[str]:
+    """Return the command that runs a program with the module path of this process.
+
+    The standard library comes first, and the working folder is not searched: a file
+    there, like ``json.py``, is never run.
+    """
     library = os.path.dirname(os.__file__)
     entries = [
         entry
@@ -42,4 +47,4 @@ def python_command(program: str, *arguments: str) -> list[str]:
         )
     )
     path = "\n".join(dict.fromkeys(entries))
-    return [os.fsdecode(executable), "-c", _PRELUDE + program, path, *arguments]
+    return [python_executable(), "-c", _PRELUDE + program, path, *arguments]

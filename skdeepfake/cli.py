@@ -5,10 +5,13 @@ Exit codes: 0 on success, 1 if some videos failed, 2 if nothing could be done.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 from ._arguments import FAILED, make_parser
 
@@ -31,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        With code 2 if the arguments are invalid, 0 after ``--help`` and ``--version``.
+        With code 2 if the arguments are invalid, 0 after ``--help`` and ``--version``,
+        143 after SIGTERM.
 
     See Also
     --------
@@ -47,15 +51,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .exceptions import SkdeepfakeError  # loads scikit-learn, unlike --help
 
     try:
-        _load_networks()
-        commands = importlib.import_module("skdeepfake._commands")
-        return getattr(commands, args.command)(args)
+        with _clean_termination():
+            _load_networks()
+            commands = importlib.import_module("skdeepfake._commands")
+            return getattr(commands, args.command)(args)
     except (SkdeepfakeError, ValueError, OSError, ImportError) as error:
         print(f"skdeepfake: error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("skdeepfake: interrupted", file=sys.stderr)
         return 130
+
+
+@contextlib.contextmanager
+def _clean_termination() -> Iterator[None]:
+    """Let SIGTERM end the command like an interrupt, so that nothing is left behind."""
+    try:
+        before = signal.signal(signal.SIGTERM, _exit)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(*_: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _load_networks() -> None:

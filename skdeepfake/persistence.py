@@ -20,16 +20,18 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from ._atomic import write_atomically
-from ._keras._trust import check_members, keeps_optimizer, trusted_components
+from ._keras._trust import keeps_optimizer, trusted_components
+from ._skops_schema import ESTIMATORS, check_schema
+from ._zip_members import read_members, write_members
 from .augmentation import KerasAugmentation
 from .exceptions import ModelFileError, SkdeepfakeError, UntrustedModelError
 
 __all__ = ["keep_optimizer", "load", "save"]
 
-# What a model may hold besides what skops trusts: scikit-learn's estimators, arrays,
-# and Python's own containers.
+# What a model may hold besides what skops trusts: arrays and Python's own containers.
 _TRUSTED = frozenset(
     [
+        *ESTIMATORS,
         "numpy.dtype",
         "skdeepfake.augmentation._geometry.RandomAffine",
         "skdeepfake.augmentation._geometry.RandomErasing",
@@ -126,7 +128,8 @@ def save(
             content = skops.dumps(
                 estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1
             )
-            _check_types(skops, content, names)
+            unknown = check_schema(read_members(content), names)
+            _check_types(skops, content, names, unknown)
         except UntrustedModelError as error:
             raise UntrustedModelError(
                 f"{type(estimator).__name__} cannot be saved safely: {error}"
@@ -193,10 +196,12 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     name, names = repr(os.fspath(path)), _names(trusted)
     content = _read(path, name)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            check_members(archive, len(content))
+        # Written again, so that skops reads the members that were checked.
+        members = read_members(content)
+        unknown = check_schema(members, names)
+        content = write_members(members)
         with _trusting(names):
-            found = _check_types(skops, content, names)
+            found = _check_types(skops, content, names, unknown)
             estimator = skops.loads(content, trusted=sorted(found))
     except SkdeepfakeError as error:
         raise type(error)(f"{name} is not loaded: {error}") from error
@@ -276,14 +281,16 @@ def _trusting(names: frozenset[str]) -> Iterator[None]:
         trusted_components.reset(token)
 
 
-def _check_types(skops: ModuleType, content: bytes, names: frozenset[str]) -> set[str]:
-    """Give the types that are found and trusted; raise if there are others."""
+def _check_types(
+    skops: ModuleType, content: bytes, names: frozenset[str], unknown: set[str]
+) -> set[str]:
+    """Return the types for skops to trust; raise if others are found."""
     found = set(skops.get_untrusted_types(data=content))
-    unknown = sorted(found - _TRUSTED - names)
+    unknown = unknown | (found - _TRUSTED - names)
     if unknown:
         raise UntrustedModelError(
-            f"it holds {', '.join(unknown)}. If you know what that is and trust it, "
-            "name it in `trusted`"
+            f"it holds {', '.join(sorted(unknown))}. If you know what that is and "
+            "trust it, name it in `trusted`"
         )
     return found
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from skdeepfake._atomic import atomic_path, remove_abandoned, write_atomically
-
-ROOT = Path(__file__).resolve().parents[1]
+from skdeepfake._atomic import (
+    atomic_path,
+    remove_abandoned,
+    temporary_folder,
+    write_atomically,
+)
 
 
 @pytest.fixture
@@ -71,37 +73,59 @@ def test_two_writers_leave_the_content_of_the_later_one(path: Path) -> None:
     assert parts(path) == []
 
 
-def test_what_a_killed_process_left_is_deleted_when_it_is_old(path: Path) -> None:
-    code = """
-import os, sys
-from skdeepfake._atomic import write_atomically
-write_atomically(sys.argv[1], lambda file: os._exit(9))
-"""
-    for name in (path, path.with_name("other.zip")):
-        killed = subprocess.run(
-            [sys.executable, "-c", code, name],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            check=False,
-        )
-        assert killed.returncode == 9
-    assert not path.exists()
-    other, ours = parts(path)
-    if ".other" not in other.name:
-        other, ours = ours, other
-    users = path.with_name(".other.zip.mine.part")
-    users.touch()
+def test_umask_of_the_process_is_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread could make a file meanwhile."""
+    changes: list[int] = []
+    monkeypatch.setattr(os, "umask", lambda mask: changes.append(mask) or 0o022)
+    write_atomically(path, lambda file: file.write(b"new"))
+    assert changes == []
 
-    # Young, they may belong to processes that are writing.
-    write_atomically(path, lambda file: file.write(b"whole"))
-    remove_abandoned(path.parent)
-    assert {ours, other} < set(parts(path))
-    for part in parts(path):
-        os.utime(part, (0, 0))
-    write_atomically(path, lambda file: file.write(b"whole"))
-    assert set(parts(path)) == {other, users}
-    remove_abandoned(path.parent)
-    assert parts(path) == [users]
-    assert path.read_bytes() == b"whole"
+
+def abandoned(path: Path) -> Path:
+    """Make what a killed process would leave, more than a day ago."""
+    path.mkdir() if not path.suffix else path.write_bytes(b"half")
+    os.utime(path, (0, 0))
+    return path
+
+
+def test_what_killed_processes_left_is_deleted_when_it_is_old(path: Path) -> None:
+    old = [
+        abandoned(path.with_name(f".{name}.{'0a' * 16}.part"))
+        for name in (path.name, "other.zip")
+    ]
+    users = abandoned(path.with_name(".other.zip.mine.part"))
+    with atomic_path(path) as young:
+        # It may belong to a process that is writing.
+        write_atomically(path, lambda file: file.write(b"whole"))
+        assert {*parts(path)} == {Path(young), users}
+        assert path.read_bytes() == b"whole"
+    assert not any(part.exists() for part in old)
+
+
+def test_temporary_folders_of_killed_processes_are_deleted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(path.parent))
+    old = abandoned(path.with_name("skdeepfake-tmp-abcdefg_"))
+    users = abandoned(path.with_name("skdeepfake-features"))
+    (users / "model").touch()
+    os.utime(users, (0, 0))
+    with temporary_folder() as outer, temporary_folder() as folder:
+        assert Path(folder).parent == path.parent
+        (Path(folder) / "model.keras").touch()
+        assert {*path.parent.iterdir()} == {users, Path(outer), Path(folder)}
+    assert not old.exists()
+    assert [*path.parent.iterdir()] == [users]
+
+
+def test_memory_mapped_faces_of_a_running_process_are_kept(path: Path) -> None:
+    ours = abandoned(path.with_name(f"skdeepfake-faces-{os.getpid()}-x.npy"))
+    ended = abandoned(path.with_name("skdeepfake-faces-99999999-x.npy"))
+    remove_abandoned(path.parent, "skdeepfake-faces-*.npy")
+    assert ours.exists()
+    assert not ended.exists()
 
 
 def test_folder_that_is_missing_is_an_error(path: Path) -> None:

@@ -5,8 +5,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import joblib
@@ -24,6 +27,7 @@ from skdeepfake import (
 )
 from skdeepfake import pipeline as pipeline_module
 from skdeepfake._arguments import FAILED, OK, SOME_FAILED
+from skdeepfake._atomic import atomic_path, temporary_folder
 from skdeepfake.detectors import Attention
 from skdeepfake.pipeline import DETECTORS, make_detector_pipeline
 from skdeepfake.preprocessing import VideoFrameSampler
@@ -35,7 +39,9 @@ def rendered_root(rendered_videos: Bunch) -> Path:
 
 
 NOWHERE = "--model", "nowhere.joblib"
+GROUPED = "--group", r"\d{3}"
 TRAINING = [
+    *GROUPED,
     *("--frames", "3", "--size", "32", "--epochs", "2", "--batch-size", "64"),
     *("--learning-rate", "0.001", "--seed", "0"),
 ]
@@ -61,7 +67,7 @@ def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -
     code = cli.main(
         [
             *("train", str(rendered_root), "-o", str(path), *TRAINING),
-            *("--group", "^.{3}", "--cv", "2", "--margin", "0.2", "--balanced"),
+            *("--cv", "2", "--margin", "0.2", "--balanced"),
         ]
     )
     printed = capsys.readouterr()
@@ -171,7 +177,7 @@ def test_broken_videos_are_left_out_of_training_if_asked(
     (tmp_path / "videos/fake/broken.mp4").write_text("not a video")
     model = tmp_path / "model.joblib"
     train = ["train", str(tmp_path / "videos"), "-o", str(model), "--quiet", *TRAINING]
-    train += ["--validation-fraction", "0"]
+    train += ["--validation-fraction", "0", "--group", "^..."]  # broken has no number
     assert cli.main(train) == FAILED
     assert "broken.mp4" in capsys.readouterr().err
     assert not model.exists()
@@ -202,7 +208,8 @@ def test_evaluation_counts_and_scores(
     shutil.copytree(rendered_root, tmp_path, dirs_exist_ok=True)
     (tmp_path / "fake" / "zzz.mp4").write_bytes(b"")
     page = tmp_path / "report.html"
-    arguments = ["--json", "--resamples", "20", "--report", str(page)]
+    arguments = ["--group", "^...", "--json", "--resamples", "20"]
+    arguments += ["--report", str(page)]
     code = cli.main(["evaluate", "--model", str(model), str(tmp_path), *arguments])
     report = json.loads(capsys.readouterr().out)
     assert code == SOME_FAILED
@@ -224,7 +231,7 @@ def test_evaluation_counts_and_scores(
 def test_evaluation_prints_a_table_with_intervals_by_group(
     model, rendered_root, capsys
 ) -> None:
-    arguments = ["--group", "^[a-z]*.{3}", "--resamples", "20"]
+    arguments = [*GROUPED, "--resamples", "20"]
     assert (
         cli.main(["evaluate", "--model", str(model), str(rendered_root), *arguments])
         == OK
@@ -258,7 +265,7 @@ def test_unwritable_output_is_found_before_the_training(
     rendered_root, tmp_path, capsys
 ) -> None:
     path = tmp_path / "missing" / "model.joblib"
-    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == FAILED
+    assert cli.main(["train", str(rendered_root), "-o", str(path), *GROUPED]) == FAILED
     assert "missing" in capsys.readouterr().err
 
 
@@ -352,7 +359,7 @@ def test_missing_skops_is_found_before_the_training(
 ) -> None:
     monkeypatch.setitem(sys.modules, "skops.io", None)
     path = tmp_path / "model.skops"
-    assert cli.main(["train", str(rendered_root), "-o", str(path)]) == FAILED
+    assert cli.main(["train", str(rendered_root), "-o", str(path), *GROUPED]) == FAILED
     assert 'pip install "skdeepfake[safe]"' in capsys.readouterr().err
 
 
@@ -413,7 +420,7 @@ def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> N
         *("--weights", "vgg16.h5", "--seed", "4", "--validation-fraction", "0"),
     ]
     path = tmp_path / "model.joblib"
-    code = cli.main(["train", str(rendered_root), "-o", str(path), *options])
+    code = cli.main(["train", str(rendered_root), "-o", str(path), *GROUPED, *options])
     assert code == FAILED
     assert capsys.readouterr().err.endswith("skdeepfake: error: enough\n")
     (params,) = built
@@ -450,7 +457,8 @@ def test_what_is_not_asked_for_is_left_to_the_detector(
     detector, rendered_root, tmp_path, built
 ) -> None:
     path = tmp_path / "model.joblib"
-    arguments = ["train", str(rendered_root), "-o", str(path), "--detector", detector]
+    arguments = ["train", str(rendered_root), "-o", str(path), *GROUPED]
+    arguments += ["--detector", detector]
     assert cli.main(arguments) == FAILED
     (params,) = built
     own = make_detector_pipeline(detector)["detector"].get_params()
@@ -465,7 +473,7 @@ def test_blocks_that_learn_are_a_word_or_a_number(
 ) -> None:
     path = tmp_path / "model.joblib"
     arguments = ["--detector", "transfer", "--trainable", text]
-    cli.main(["train", str(rendered_root), "-o", str(path), *arguments])
+    cli.main(["train", str(rendered_root), "-o", str(path), *GROUPED, *arguments])
     assert built[0]["detector__trainable"] == value
 
 
@@ -519,3 +527,23 @@ def test_without_a_model_the_reference_detector_answers(
     limit = str(expected - 1e-6)
     assert cli.main(["predict", videos[0], "--threshold", limit]) == OK
     assert "  fake  " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends the process at once")
+def test_termination_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def predict(_: object) -> int:
+        with atomic_path(tmp_path / "copy.mp4"), temporary_folder():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        return OK
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(_commands, "predict", predict)
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as raised:
+        cli.main(["predict", "a.mp4"])
+    assert raised.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is handler

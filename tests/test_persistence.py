@@ -35,10 +35,10 @@ from skdeepfake import (
     CNNRNNDetector,
     KerasFeaturizer,
     TransferDetector,
+    _zip_members,
     persistence,
 )
 from skdeepfake._backbones import BACKBONES, Backbone
-from skdeepfake._keras import _trust
 from skdeepfake._keras._trust import OF_THE_PAPER
 from skdeepfake.augmentation import (
     BaseAugmentation,
@@ -741,6 +741,78 @@ def test_estimator_of_an_unknown_type_is_refused_by_name(path: Path) -> None:
     assert "name it in `trusted`" in message
 
 
+# -- sizes ---------------------------------------------------------------------------
+
+
+def test_network_of_more_weights_than_its_file_is_refused(
+    content: bytes, path: Path
+) -> None:
+    def edit(config: bytes) -> bytes:
+        network = json.loads(config)
+        last = network["config"]["layers"][-1]
+        last["config"]["units"] = 10**10
+        return json.dumps(network).encode()
+
+    hostile = with_member(content, "config.json", edit)
+    assert "its network has 30000000142 weights, of which its file has 141" in refusal(
+        hostile, path
+    )
+    # Nothing is left that Keras would make values for later.
+    with keras.StatelessScope():
+        pass
+
+
+def test_augmentation_of_more_weights_than_its_file_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense = layers.Dense(10)
+    dense.build((None, 2))
+    described = keras.saving.serialize_keras_object([dense])
+    described[0]["build_config"]["input_shape"] = [None, 10**10]
+    state = {"layers": {"layers": described, "weights": [[]]}, "probability": 1.0}
+    monkeypatch.setattr(KerasAugmentation, "__getstate__", lambda _: state)
+    path.write_bytes(skops.io.dumps(KerasAugmentation([dense])))
+    monkeypatch.undo()
+    with pytest.raises(UntrustedModelError, match="network has 100000000010 weights"):
+        persistence.load(path)
+
+
+def test_network_whose_layers_give_more_than_any_does_is_refused(
+    content: bytes, path: Path
+) -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.GlobalAveragePooling2D()(layers.ZeroPadding2D(10_000)(inputs))
+    network = keras.Model(inputs, layers.Dense(1)(x))
+    hostile = with_network(content, lambda _: _archive.pack(network))
+    assert f"gives {3 * 20_008**2} numbers for each sample" in refusal(hostile, path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda part: layer("keras.layers", "LSTM", units=1, unroll=True), "unroll"),
+        (
+            lambda part: layer("keras", "Sequential", layers=[part, part]),
+            "its network runs more than 3000 layers",
+        ),
+        (
+            lambda part: {
+                **layer("keras", "Sequential", layers=[part]),
+                "inbound_nodes": [[], []],
+            },
+            "its network runs more than 3000 layers",
+        ),
+    ],
+)
+def test_network_that_takes_hours_to_build_is_refused(
+    make: Callable[[Any], Any], message: str, content: bytes, path: Path
+) -> None:
+    part = layer("keras.layers", "Flatten")
+    for _ in range(12):
+        part = make(part)
+    assert message in refusal(with_layer(content, part), path)
+
+
 # -- weights -------------------------------------------------------------------------
 
 
@@ -850,7 +922,7 @@ def test_member_that_is_there_twice_is_refused(content: bytes, path: Path) -> No
 def test_member_that_unpacks_to_far_more_is_refused(
     content: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_trust, "_SLACK", 2**20)
+    monkeypatch.setattr(_zip_members, "_SLACK", 2**20)
     zeros = bytes(5 * 2**20)
     outer = rewritten(content, unchanged, zeros=zeros)
     assert len(outer) < 50_000

@@ -66,7 +66,8 @@ def test_report_is_drawn_with_its_figures() -> None:
         n_resamples=20,
         random_state=0,
     )
-    roc, reliability, scores, kinds = EvaluationDisplay(report).plot().axes_.flat
+    axes = EvaluationDisplay(report).plot().axes_
+    roc, reliability, videos, scores, kinds, frames_ = axes.flat
     auc = report.row("AUC")
     text = f"videos: AUC {auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
     assert text in labels(roc)
@@ -81,6 +82,10 @@ def test_report_is_drawn_with_its_figures() -> None:
         "new",
     ]
     assert "share of frames with a face" in labels(kinds)
+    for ax, level in ((videos, "videos"), (frames_, "frames")):
+        counts = [int(text.get_text()) for text in ax.texts]
+        assert counts == report.confusion_matrices["all", level].ravel().tolist()
+        assert ax.get_title() == f"Confusion matrix of {level} at 0.5"
 
 
 def test_report_of_scores_alone_is_drawn() -> None:
@@ -90,3 +95,4 @@ def test_report_of_scores_alone_is_drawn() -> None:
     figure.draw_without_rendering()
     assert plt.get_fignums() == []
     assert labels(figure.axes[0])[1] == f"videos: AUC {report['AUC']:.3f}"
+    assert not figure.axes[5].axison  # no frames

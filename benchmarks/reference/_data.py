@@ -7,6 +7,7 @@ these faces. Everything is cut like the input of the detector and kept in a fold
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import subprocess
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _clips import SUFFIXES
+from _clips import DATA, SUFFIXES
 
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 from skdeepfake.preprocessing._cropping import _cut
@@ -66,6 +67,17 @@ class Faces(NamedTuple):
     held_out: NDArray[np.bool_]
 
 
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the arguments that all of these scripts take."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--landmarks", required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--cache", type=Path, required=True)
+    return parser
+
+
 def load_faces(
     data: Path, cache: Path, *, size: int = SIZE, margin: float = MARGIN
 ) -> Faces:
@@ -99,7 +111,7 @@ def list_clips(data: Path) -> list[Path]:
 
 
 def is_held_out(name: str, encoding: str) -> bool:
-    """Tell by a hash of the name whether an image or a clip is held out."""
+    """Return whether an image or a clip is held out, by a hash of its name."""
     person = SAME_PERSON.get(name, name)
     number = int(hashlib.sha256(person.encode()).hexdigest(), 16)
     return number % 12 == 0 if encoding == "image" else number % 3 == 0
@@ -140,7 +152,7 @@ def _faces_of_clip(
 
 @contextlib.contextmanager
 def encoded(path: Path, scale: float, crfs: tuple[int, ...]) -> Iterator[Path]:
-    """Give a copy of a clip's first ten seconds that went through some encoders."""
+    """Encode the first ten seconds of a clip, once for each of the rate factors."""
     if not crfs:
         yield path
         return

@@ -1,4 +1,4 @@
-"""What the reference detector is chosen by: held-out real faces and fakes made of them.
+"""Measures to choose the reference detector by, on held-out faces and their fakes.
 
 Nothing here was seen in training: held-out images and clips (by person), self-blended
 and swapped; swaps between held-out clips, blended by gradients; real clips re-encoded.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _swaps import make_swaps
 
+from skdeepfake._face_mask import filled_slots
 from skdeepfake.augmentation import RandomVideoCompression
 from skdeepfake.synthesis import FaceSwapper, SelfBlender
 
@@ -104,9 +106,25 @@ def scores(network: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
     return logit(np.clip(np.hstack(proba).astype(float), 1e-7, 1 - 1e-7))
 
 
+def log_odds(detector: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Compute the scores of images or videos by a fitted detector."""
+    proba = detector.predict_proba(X)[:, 1]
+    return logit(np.clip(proba, 1e-12, 1 - 1e-12))
+
+
+def changed(
+    X: NDArray[np.uint8], change: Callable[..., Any], *arguments: Any
+) -> NDArray[np.uint8]:
+    """Change all faces of some videos; empty slots stay empty."""
+    filled = filled_slots(X)
+    result = np.zeros_like(X)
+    result[filled] = change(X[filled], *arguments)
+    return result
+
+
 def video_scores(network: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Average the logits of the frames with a face."""
-    filled = X.any(axis=(2, 3, 4))
+    filled = filled_slots(X)
     score = np.full(filled.shape, np.nan)
     score[filled] = scores(network, X[filled])
     return np.nanmean(score, axis=1)
@@ -153,12 +171,10 @@ def _clips(
             partners=3,
             landmarks=landmarks,
         )
-    found = {}
-    for name, (scale, crf) in CONDITIONS.items():
-        filled = swaps.X.any(axis=(2, 3, 4))
-        X = np.zeros_like(swaps.X)
-        X[filled] = _seen(swaps.X[filled], scale, crf)
-        found[name] = X, swaps.y
+    found = {
+        name: (changed(swaps.X, _seen, *condition), swaps.y)
+        for name, condition in CONDITIONS.items()
+    }
     return found, swaps.groups, swaps.pair.X
 
 

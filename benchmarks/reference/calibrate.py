@@ -15,25 +15,19 @@ chosen on (cross-fitting).
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-from _data import ENCODINGS, MARGIN, SIZE, Faces, load_faces
-from _measures import CONDITIONS, Measures
+from _data import ENCODINGS, MARGIN, SIZE, Faces, load_faces, make_parser
+from _measures import CONDITIONS, Measures, log_odds
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from _clips import DATA
 
 from skdeepfake._efficientnet_lite import HEAD
 from skdeepfake.augmentation import RandomVideoCompression
@@ -81,10 +75,11 @@ def score_all(
     memory: joblib.Memory,
 ) -> Scored:
     """Score all held-out videos."""
-    parts: list[tuple[NDArray, int, str, str, Any]] = []
+    parts: list[Scored] = []
 
     def add(X: NDArray, y: int, kind: str, encoding: str, groups: Any) -> None:
-        parts.append((log_odds(detector, X), y, kind, encoding, groups))
+        about = (np.full(len(X), value) for value in (y, kind, encoding))
+        parts.append(Scored(log_odds(detector, X), *about, np.asarray(groups)))
 
     for name in np.unique(faces.names[faces.held_out & (faces.encodings != "image")]):
         for encoding in ENCODINGS:
@@ -100,22 +95,7 @@ def score_all(
     clips = memory.cache(_clips_of_images)(faces.X[images], landmarks)
     for (what, encoding), X in clips.items():
         add(X, int(what != "real"), "image", encoding, names)
-    columns: list[list[Any]] = [[], [], [], [], []]
-    for score, y, kind, encoding, groups in parts:
-        for values, column in zip(
-            (score, [y] * len(score), [kind] * len(score), [encoding] * len(score)),
-            columns,
-            strict=False,
-        ):
-            column.extend(values)
-        columns[4].extend(groups)
-    return Scored(*map(np.array, columns))
-
-
-def log_odds(detector: PretrainedDetector, X: NDArray) -> NDArray[np.float64]:
-    """Compute the scores of videos."""
-    proba = detector.predict_proba(X)[:, 1]
-    return logit(np.clip(proba, 1e-12, 1 - 1e-12))
+    return Scored(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _clips_of_images(
@@ -168,7 +148,7 @@ def threshold(scored: Scored, kind: str) -> float:
 
 
 def cross_fitted(scored: Scored, kind: str, n_folds: int = 10) -> NDArray[np.bool_]:
-    """Tell which of the real ones are flagged by the threshold of the others."""
+    """Return which real videos are above the threshold chosen on the others."""
     mine = np.flatnonzero((scored.y == 0) & (scored.kind == kind))
     groups = np.unique(scored.group[mine])
     order = np.random.default_rng(0).permutation(len(groups))
@@ -184,7 +164,7 @@ def cross_fitted(scored: Scored, kind: str, n_folds: int = 10) -> NDArray[np.boo
 
 
 def interval(k: int, n: int) -> tuple[float, float]:
-    """Give the interval of a share (Clopper and Pearson, 95 %)."""
+    """Return the 95 % Clopper-Pearson interval of a proportion."""
     low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
     return low, 1.0 if k == n else float(beta.ppf(0.975, k + 1, n - k))
 
@@ -217,13 +197,8 @@ def report(scored: Scored, limit: float) -> dict[str, Any]:
 
 def main() -> None:
     """Calibrate."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("weights", type=Path, nargs="+")
-    parser.add_argument("--landmarks", required=True)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

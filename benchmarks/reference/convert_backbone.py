@@ -38,7 +38,7 @@ def generated_images() -> np.ndarray:
 
 
 def weights_of(original: torch.nn.Module) -> Iterator[np.ndarray]:
-    """Give the weights in the order of Keras."""
+    """Return the weights in the order of Keras."""
     stored = original.state_dict()
     for name, value in stored.items():
         kind = name.rpartition(".")[2]

@@ -10,7 +10,7 @@ numbers of frames, kinds of fakes, and seconds.
 
 from __future__ import annotations
 
-import argparse
+import functools
 import sys
 import time
 from collections.abc import Sequence
@@ -19,15 +19,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _data import MARGIN, SIZE, list_clips, load_faces
-from _measures import CONDITIONS, Measures
+from _data import MARGIN, SIZE, list_clips, load_faces, make_parser
+from _measures import CONDITIONS, Measures, changed, log_odds
 from numpy.typing import NDArray
-from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _clips import DATA
 from _report import environment
 
 from skdeepfake.augmentation import RandomVideoCompression
@@ -43,18 +41,6 @@ SHAPES = ("whole", "without_forehead", "lower", "inner", "eyes", "mouth")
 
 #: Rate factors of the distortion VC.
 VC = (30, 32, 35, 38, 40)
-
-
-class Scorer:
-    """Scores of faces and videos by a detector."""
-
-    def __init__(self, detector: Any) -> None:
-        self.detector = detector
-
-    def __call__(self, X: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Give log-odds of images or videos."""
-        proba = self.detector.predict_proba(X)[:, 1]
-        return logit(np.clip(proba, 1e-12, 1 - 1e-12))
 
 
 def auc(y: NDArray, score: NDArray, groups: NDArray) -> str:
@@ -73,42 +59,33 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     print(flush=True)
 
 
-def changed(X: NDArray[np.uint8], change: Any) -> NDArray[np.uint8]:
-    """Change the faces of videos."""
-    filled = X.any(axis=(2, 3, 4))
-    result = np.zeros_like(X)
-    result[filled] = [change(face) for face in X[filled]]
-    return result
+def distorted(
+    faces: NDArray[np.uint8], code: str, level: int
+) -> Sequence[NDArray[np.uint8]]:
+    """Distort faces, or compress them by H.264."""
+    if code == "VC":
+        crf = VC[level - 1]
+        return RandomVideoCompression((crf, crf), probability=1)(faces, 0)
+    return [distort(face, code, level, random_state=0) for face in faces]
 
 
-def compressed(X: NDArray[np.uint8], crf: float) -> NDArray[np.uint8]:
-    """Compress the faces of videos by H.264."""
-    filled = X.any(axis=(2, 3, 4))
-    result = np.zeros_like(X)
-    result[filled] = RandomVideoCompression((crf, crf), probability=1)(X[filled], 0)
-    return result
-
-
-def shrunk(face: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Show a face as if its box had been smaller."""
+def shrunk(faces: NDArray[np.uint8], side: int) -> Sequence[NDArray[np.uint8]]:
+    """Show faces as if their boxes had been smaller."""
     small = round(side * (1 + 2 * MARGIN))
-    image = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, (SIZE, SIZE))  # type: ignore[return-value]
+    images = [
+        cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA) for face in faces
+    ]
+    return [cv2.resize(image, (SIZE, SIZE)) for image in images]
 
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("detector", type=Path, nargs="?")
-    parser.add_argument("--landmarks", required=True)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--cache", type=Path, required=True)
     args = parser.parse_args()
 
     pipeline = load_detector(args.detector or "reference")
-    score = Scorer(pipeline[-1])
+    score = functools.partial(log_odds, pipeline[-1])
     faces = load_faces(args.data, args.cache)
     measures = Measures(faces, args.data, args.cache, args.landmarks)
     print("environment:", environment(), "\n")
@@ -131,18 +108,13 @@ def main() -> None:
     for code in DISTORTIONS:
         row: list[Any] = [code]
         for level in range(1, 6):
-            seen = (
-                compressed(X, VC[level - 1])
-                if code == "VC"
-                else changed(X, lambda f: distort(f, code, level, random_state=0))  # noqa: B023
-            )
+            seen = changed(X, distorted, code, level)
             row.append(float(roc_auc_score(y, score(seen))))
         rows.append(row)
     table(["AUC of swaps, by distortion", *map(str, range(1, 6))], rows)
 
     rows = [
-        [side, auc(y, score(changed(X, lambda f: shrunk(f, side))), names)]  # noqa: B023
-        for side in FACE_SIZES
+        [side, auc(y, score(changed(X, shrunk, side)), names)] for side in FACE_SIZES
     ]
     table(["side of the face, pixels", "AUC of swaps"], rows)
     rows = [[n, auc(y, score(X[:, :: 8 // n][:, :n]), names)] for n in (1, 2, 4, 8)]
@@ -182,7 +154,7 @@ def main() -> None:
         began = time.perf_counter()
         detector.predict_proba(crops)
         milliseconds = (time.perf_counter() - began) / (8 * 16) * 1e3
-        print(f"{engine}: {milliseconds:.1f} ms a face")
+        print(f"{engine}: {milliseconds:.1f} ms per face")
 
 
 if __name__ == "__main__":

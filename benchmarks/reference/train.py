@@ -15,20 +15,15 @@ import argparse
 import ast
 import functools
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from _data import MARGIN, SIZE, Faces, load_faces
+from _data import MARGIN, SIZE, Faces, load_faces, make_parser
 from _measures import Measures
 from numpy.typing import NDArray
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from _clips import DATA
 
 from skdeepfake._efficientnet_lite import MEAN, SCALE, EfficientNetLite0, to_arrays
 from skdeepfake.augmentation import (
@@ -164,15 +159,10 @@ def make_backbone(*, residual: bool, norm_only: bool) -> keras.Model:
     if residual:
         kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[..., None, None] / 256
         blur = keras.layers.DepthwiseConv2D(
-            5,
-            padding="same",
-            use_bias=False,
-            trainable=False,
-            depthwise_initializer=lambda shape, dtype: keras.ops.convert_to_tensor(
-                np.broadcast_to(kernel, shape).astype(dtype)
-            ),
+            5, padding="same", use_bias=False, trainable=False
         )
         x = keras.layers.Subtract()([inputs, blur(inputs)])
+        blur.set_weights([np.broadcast_to(kernel, blur.kernel.shape)])
         x = keras.layers.Rescaling(1 / 16)(x)
     else:
         x = keras.layers.Rescaling(1 / SCALE, -MEAN / SCALE)(inputs)
@@ -256,13 +246,8 @@ def training_faces(faces: Faces, settings: dict[str, Any]) -> NDArray[np.uint8]:
 
 def main() -> None:
     """Train."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--landmarks", required=True)
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--every", type=int, default=400, help="steps per evaluation")
     parser.add_argument("--seed", type=int, default=0)

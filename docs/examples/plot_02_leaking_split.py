@@ -48,7 +48,7 @@ print(len(X), "frames of", len(faces), "videos")
 #
 # Both have four folds. One deals frames, the other whole recordings, for which it is
 # told the group of each frame.
-# :func:`~skdeepfake.model_selection.check_no_leakage` names what is on both sides.
+# :func:`~skdeepfake.model_selection.check_no_leakage` names the groups on both sides.
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from skdeepfake.exceptions import LeakageError
@@ -63,7 +63,7 @@ for name, (folds, groups) in protocols.items():
     train, test = next(folds.split(X, y, groups))
     try:
         check_no_leakage(train, test, video)
-        print(f"{name}: nothing is on both sides")
+        print(f"{name}: no shared group")
     except LeakageError as error:
         print(f"{name}: {error}")
 

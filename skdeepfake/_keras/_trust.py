@@ -9,13 +9,16 @@ be made of what the detectors are made of, and of nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-import zipfile
+import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
 
+from .._zip_members import read_members, write_members
 from ..exceptions import ModelFileError, UntrustedModelError
 
 # Whether the state of optimizers is written along.
@@ -72,29 +75,42 @@ COMPONENTS = OF_THE_PAPER | OF_BACKBONES | OF_AUGMENTATION
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])
 
+_NO_LAYERS = ("__keras_tensor__", "DTypePolicy")
+
 # How Keras names what it shall look up, in the description of a network.
 _NAMING = ("module", "class_name", "registered_name")
 
-# Bytes that an archive may unpack to, besides twice its size; weights hardly shrink.
-_SLACK = 100 * 2**20
+_MAX_BYTES = 2**22  # of a description
+
+# Layers that a network may run, those of networks in it once for each of their calls.
+_MAX_CALLS = 3_000
+
+# Elements of what a layer gives for one sample.
+_MAX_OUTPUT = 2**26
+
+# Weights that are not in the file: those of augmentations, and states of generators.
+_MAX_UNSAVED = 2**16
 
 
-def check_network(archive: Any) -> None:
-    """Check a network that comes from elsewhere, where that is asked for."""
+def check_network(archive: Any) -> Any:
+    """Return a network to be loaded, which is checked where that is asked for."""
     if trusted_components.get() is None:
-        return
+        return archive
     if not isinstance(archive, bytes):
         raise ModelFileError(f"its network is of type {type(archive).__name__}")
-    with zipfile.ZipFile(io.BytesIO(archive)) as members:
-        check_members(members, len(archive))
-        if sorted(members.namelist()) != _MEMBERS:
-            raise UntrustedModelError(
-                f"its network is an archive of {sorted(members.namelist())}, and not "
-                f"of {_MEMBERS}"
-            )
-        config, weights = members.read(_CONFIG), members.read(_WEIGHTS)
-    check_description(json.loads(config))
-    _check_weights(weights)
+    members = read_members(archive)
+    if sorted(members) != _MEMBERS:
+        raise UntrustedModelError(
+            f"its network is an archive of {sorted(members)}, and not of {_MEMBERS}"
+        )
+    if len(members[_CONFIG]) > _MAX_BYTES:
+        raise UntrustedModelError(
+            f"the description of its network has more than {_MAX_BYTES} bytes"
+        )
+    description = json.loads(members[_CONFIG])
+    check_description(description)
+    check_size(description, _check_weights(members[_WEIGHTS]))
+    return write_members({**members, "metadata.json": b"{}"})
 
 
 def check_description(part: Any) -> None:
@@ -110,25 +126,58 @@ def check_description(part: Any) -> None:
             "skdeepfake are not. If you know what that is and trust it, name it in "
             "`trusted`"
         )
+    if _n_calls(part) > _MAX_CALLS:
+        raise UntrustedModelError(f"its network runs more than {_MAX_CALLS} layers")
 
 
-def check_members(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse names that lead elsewhere, and what unpacks to far more than it is."""
-    names = archive.namelist()
-    for name in names:
-        if name.startswith(".") or any(sign in name for sign in "/\\:"):
-            raise UntrustedModelError(
-                f"its member {name!r} would lie in another folder"
-            )
-        if names.count(name) > 1:
-            raise UntrustedModelError(f"its member {name!r} is there twice")
-    unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > _SLACK + 2 * size:
-        largest = max(archive.infolist(), key=lambda member: member.file_size)
+def _n_calls(part: Any) -> int:
+    """Count the layers that building a network runs."""
+    if isinstance(part, (list, tuple)):
+        return sum(map(_n_calls, part))
+    if not isinstance(part, dict):
+        return 0
+    if part.get("unroll") is True:
+        raise UntrustedModelError("its network has a recurrent layer with unroll=True")
+    nodes = part.get("inbound_nodes")
+    n_nodes = max(len(nodes), 1) if isinstance(nodes, list) else 1
+    is_layer = "class_name" in part and part["class_name"] not in _NO_LAYERS
+    is_layer = is_layer and part.get("module") != "keras.initializers"
+    return n_nodes * (is_layer + sum(map(_n_calls, part.values())))
+
+
+def check_size(description: Any, n_weights: int) -> None:
+    """Refuse networks of more weights than their file has, before they are made."""
+    if trusted_components.get() is None:
+        return
+    with ThreadPoolExecutor(1) as executor:
+        # Keras keeps weights without values for each thread, and makes them later.
+        size, output = executor.submit(_size, description).result()
+    if size > n_weights + _MAX_UNSAVED:
         raise UntrustedModelError(
-            f"its member {largest.filename!r} of {largest.compress_size} bytes unpacks "
-            f"to {largest.file_size}, which no model does"
+            f"its network has {size} weights, of which its file has {n_weights}"
         )
+    if output > _MAX_OUTPUT:
+        raise UntrustedModelError(
+            f"a layer of its network gives {output} numbers for each sample"
+        )
+
+
+def _size(description: Any) -> tuple[int, int]:
+    """Count the weights, and the elements of the largest output."""
+    import keras
+
+    with keras.StatelessScope(initialize_variables=False):
+        made = keras.saving.deserialize_keras_object(description, safe_mode=True)
+        layers = keras.tree.flatten(made)
+        n_weights = sum(math.prod(v.shape) for one in layers for v in one.variables)
+        outputs = [0]
+        for operation in (
+            op for one in layers for op in getattr(one, "operations", ())
+        ):
+            with contextlib.suppress(AttributeError):  # it has several, or none
+                for tensor in keras.tree.flatten(operation.output):
+                    outputs.append(math.prod(filter(None, tensor.shape)))
+        return n_weights, max(outputs)
 
 
 def _named(part: Any) -> Iterator[tuple[str, ...]]:
@@ -169,11 +218,11 @@ def _path_of_registered(name: Any) -> str | None:
     return f"{found.__module__}.{found.__name__}" if isinstance(found, type) else None
 
 
-def _check_weights(content: bytes) -> None:
-    """Refuse weights that lie anywhere but in the file itself."""
+def _check_weights(content: bytes) -> int:
+    """Count the weights in a file; refuse those that lie anywhere else."""
     import h5py
 
-    pending, seen, n_bytes = [""], set(), 0
+    pending, seen, n_bytes, n_weights = [""], set(), 0, 0
     with h5py.File(io.BytesIO(content), "r") as file:
         while pending:
             place = pending.pop()
@@ -198,7 +247,9 @@ def _check_weights(content: bytes) -> None:
                     f"its weights {place!r} are not stored as they are in their place"
                 )
             n_bytes += found.nbytes
+            n_weights += found.size
     if n_bytes > len(content):
         raise UntrustedModelError(
             f"its weights are {n_bytes} bytes, in a file of {len(content)}"
         )
+    return n_weights

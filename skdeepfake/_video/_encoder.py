@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
+from .._python import python_executable
 from ._checks import absolute_path
 from ._ffmpeg import pixel_limit
 
@@ -40,6 +43,15 @@ _CONSEQUENCES = re.compile(
     r"|To ignore this|Conversion failed|Task finished with error|Terminating thread"
     r"|Last message repeated|Nothing was written|Could not open encoder"
 )
+
+# Becomes the command, which Linux kills when its parent has ended (PR_SET_PDEATHSIG,
+# SIGKILL). The parent is the thread that starts it: `Processes.run` waits in it.
+_ENDS_WITH_PARENT = """\
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Encoding(NamedTuple):
@@ -84,7 +96,7 @@ class Processes:
             if self._stopped:
                 raise CancelledError
             process = subprocess.Popen(
-                command,
+                _ending_with_parent(command),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -109,6 +121,12 @@ class Processes:
             for process in self._running:
                 process.kill()
             self._changed.wait_for(lambda: self._n_jobs == 0, timeout=10)
+
+
+def _ending_with_parent(command: list[str]) -> list[str]:
+    if sys.platform != "linux":
+        return command
+    return [python_executable(), "-ISc", _ENDS_WITH_PARENT, str(os.getpid()), *command]
 
 
 def command_line(

@@ -67,7 +67,7 @@ def describe(path: str, max_pixels: int | None = None) -> list[str]:
 
 
 def check(path: str) -> list[str]:
-    """Give the command that reads a video without decoding it, to hear complaints."""
+    """Return the command that reads a video without decoding it, for its errors."""
     command = _source(path, None)
     command[command.index("-loglevel") + 1] = "warning"
     return [*command, "-map", "0:V:0", "-c", "copy", "-f", "null", "-"]

@@ -114,7 +114,7 @@ class Video:
             yield seconds
 
     def times(self) -> Iterator[float]:
-        """Go from frame to frame; gives the time of each as the file says it.
+        """Grab frame after frame, and yield the time of each as stored in the file.
 
         OpenCV stops at damage as it does at the end, but goes on if it is asked again.
         """
@@ -218,8 +218,9 @@ def promised_times(
     if not times:
         return None, 0.0
     found = np.sort(times)
-    later = [_since(t, times[0]) for t in found.tolist() if t > times[0]]
-    within = [0.0, *(t for t in later if not _is_past(t, duration))]
+    within = [_since(t, times[0]) for t in found.tolist() if t >= times[0]]
+    # The first frame is in any duration, however short.
+    within = [t for t in within if t == 0 or not _is_past(t, duration)]
     is_whole = _is_past(found[-1] - times[0], duration)
     claimed = max(within[-1], 0.0 if is_whole else video.last_claimed(duration))
     # No first frame, or two at one time: fields, hidden frames. Ask the decoder.

@@ -18,7 +18,7 @@ _HEAD = 2**18
 
 
 def is_mirrored(path: str) -> bool:
-    """Tell whether a video is to be shown mirrored: mp4, mov, Matroska or WebM."""
+    """Return whether a video (mp4, mov, Matroska or WebM) is displayed mirrored."""
     with contextlib.suppress(OSError, struct.error), open(path, "rb") as file:
         head = file.read(_HEAD)
         if head[:4] == b"\x1a\x45\xdf\xa3":
@@ -47,7 +47,7 @@ def _headers(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int,
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Go from box to box: the name of each, and where its content starts and ends."""
+    """Yield the name of each box, and the start and end of its content."""
     while start + 8 <= end:
         file.seek(start)
         size, name = struct.unpack(">I4s", file.read(8))

@@ -117,8 +117,8 @@ class VideoReader:
         if self._needs_ffmpeg:
             times = np.array(self._counted_by_ffmpeg())
             numbers = evenly_in_time(times, self._n_frames)
-            counted = Plan(numbers, times[numbers], proven=True)
-            return counted._replace(missing=self._missing(counted))
+            found = Plan(numbers, times[numbers], proven=True)
+            return found._replace(missing=self._missing(found))
         try:
             plan = self._ask_for_plan(do="count", trusted=self._trusted)
         except (_UndecodableError, _DoubtfulError) as error:
@@ -208,7 +208,7 @@ class VideoReader:
     def _ask(self, **request: Any) -> Iterator[Any]:
         """Ask the decoder's process, and raise what it complains of."""
         if self._process is None:
-            self._process = self._new_process(take_process)
+            self._process = self._take_process()
         self._run(self._process)
         # It may have been ended while it waited, by somebody who needed memory.
         may_die = self._process.has_waited
@@ -231,13 +231,16 @@ class VideoReader:
             if not may_die:
                 raise self._given_up(str(error)) from error
             give_back(self._process)
-            self._process = self._new_process(DecoderProcess)
+            # A new one: others that have waited may have been ended as well.
+            self._process = self._take_process(DecoderProcess)
             yield from self._ask(**request)
 
-    def _new_process(self, get: Callable[[], DecoderProcess]) -> DecoderProcess:
-        """Get a process; one that dies as it starts is started once more."""
+    def _take_process(
+        self, take: Callable[[], DecoderProcess] = take_process
+    ) -> DecoderProcess:
+        """Get a process, on a second try if the first is killed as it starts."""
         with contextlib.suppress(DecoderLostError):
-            return get()
+            return take()
         try:
             return DecoderProcess()
         except DecoderLostError as error:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._keras import _threads  # noqa: F401, before Keras is loaded
-from .._keras._trust import check_description
+from .._keras._trust import check_description, check_size
 from ._base import BaseAugmentation, Images
 
 
@@ -112,6 +112,8 @@ class KerasAugmentation(BaseAugmentation):
 
         kept = state["layers"]
         check_description(kept["layers"])
+        n_weights = sum(np.size(w) for one in kept["weights"] for w in one)
+        check_size(kept["layers"], n_weights)
         made = keras.saving.deserialize_keras_object(kept["layers"])
         for layer, weights in zip(
             keras.tree.flatten(made), kept["weights"], strict=True

@@ -2,7 +2,12 @@
 
 from ._combining import combine_datasets
 from ._dfdc import load_dfdc
-from ._folders import load_named_videos, load_paper_folders, load_videos
+from ._folders import (
+    group_by_name,
+    load_named_videos,
+    load_paper_folders,
+    load_videos,
+)
 from ._published import (
     load_celeb_df,
     load_deeperforensics,
@@ -13,6 +18,7 @@ from ._synthetic import make_videos
 
 __all__ = [
     "combine_datasets",
+    "group_by_name",
     "load_celeb_df",
     "load_deeperforensics",
     "load_dfd",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from .._groups import encode
-from ..exceptions import DatasetError
+from .._groups import connected_groups, contained_names, encode
+from .._validation import validated
+from .._video._checks import check_paths
+from ..exceptions import DatasetError, DatasetWarning
 from ._records import (
     FAKE,
     REAL,
@@ -46,10 +49,11 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     root : str or os.PathLike
         The folder that holds `real` and `fake`.
     group : str, re.Pattern, callable or None, default=None
-        Which videos belong together and must not be split. A pattern is searched in the
-        name of the file: its first group, or the whole match, names the group. A
-        callable maps the path to any hashable. None makes each video its own group.
-        ``group=r"^.{3}"`` pairs a fake with its original as the paper names them.
+        Which videos belong together and must not be split. The matches of a pattern in
+        the name of a file are identities, and videos that share one are in one group:
+        ``group=r"\d{3}"`` puts 183_253.mp4 with 183.mp4 and 253.mp4
+        (:func:`group_by_name`). A callable maps the path to any hashable. None makes
+        each video its own group.
 
     Returns
     -------
@@ -62,8 +66,15 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     DatasetError
         If a folder is missing or has no video, or a name does not match the pattern.
 
+    Warns
+    -----
+    DatasetWarning
+        If the name of a video is a part of that of a video in another group, and
+        `group` is no callable.
+
     See Also
     --------
+    group_by_name : Groups by the identities in file names.
     make_videos : Renders such a folder.
     load_paper_folders : The same for the folders of the paper.
 
@@ -76,7 +87,7 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
     ...     for name in ["real/000.mp4", "real/001.mp4", "fake/000_fake.mp4"]:
     ...         Path(folder, name).parent.mkdir(exist_ok=True)
     ...         Path(folder, name).touch()  # a video, say
-    ...     videos = load_videos(folder, group=r"^.{3}")
+    ...     videos = load_videos(folder, group=r"\d{3}")
     >>> videos.target, videos.groups
     (array([0, 0, 1]), array([0, 1, 0]))
     """
@@ -87,12 +98,68 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
         videos = videos_in(root / name, f"it to hold the {name} videos")
         paths += videos
         target += [label] * len(videos)
+    groups = _groups(paths, group)
+    related = [] if callable(group) else contained_names(paths, groups)
+    if related:
+        a, b = related[0]
+        warnings.warn(
+            f"{str(root)!r}: group={group!r} separates videos whose names suggest the "
+            f"same people ({len(related)}), such as {a!r} and {b!r}; pass as group (or "
+            r"--group) a pattern of the identities in a name, such as r'\d{3}', or "
+            "group=str if each video shows other people",
+            DatasetWarning,
+            stacklevel=2,
+        )
     return Bunch(
         data=np.array(paths),
         target=np.array(target),
         target_names=list(TARGET_NAMES),
-        groups=_groups(paths, group),
+        groups=groups,
     )
+
+
+@validated(paths=["array-like"], pattern=[str, re.Pattern])
+def group_by_name(
+    paths: Iterable[str | os.PathLike[str]], pattern: str | re.Pattern[str] = r"\d+"
+) -> NDArray[np.intp]:
+    r"""Group videos by the identities in their file names.
+
+    A fake such as 183_253.mp4 shows two people, and belongs to 183.mp4, to 253.mp4 and
+    to all their other fakes. Groups are the connected components over all identities,
+    as those of the loaders of published data sets.
+
+    Parameters
+    ----------
+    paths : array-like of shape (n_videos,) of str or os.PathLike
+        The videos.
+    pattern : str or re.Pattern, default=r"\d+"
+        Regular expression, searched in the file name without extension. Each match is
+        an identity; if the pattern has groups, each group is one.
+
+    Returns
+    -------
+    ndarray of int of shape (n_videos,)
+        Number of each video's group.
+
+    Raises
+    ------
+    DatasetError
+        If a name does not match.
+
+    See Also
+    --------
+    load_faceforensics : Labels, groups and official splits of FaceForensics++.
+    load_named_videos : Data sets whose names say target and source.
+
+    Examples
+    --------
+    >>> from skdeepfake.datasets import group_by_name
+    >>> group_by_name(["183.mp4", "253.mp4", "183_253.mp4", "253_183.mp4", "7.mp4"])
+    array([0, 0, 0, 0, 1])
+    """
+    compiled = re.compile(pattern)
+    listed = check_paths(paths, caller="group_by_name")
+    return connected_groups([_identities(compiled, path) for path in listed])
 
 
 @with_loader_docs
@@ -249,19 +316,19 @@ def _groups(paths: list[str], group: Group) -> NDArray[np.intp]:
     if group is None:
         return np.arange(len(paths))
     if callable(group):
-        keys = [group(path) for path in paths]
-    else:
-        keys = [_matched(re.compile(group), path) for path in paths]
-    return encode(keys)
+        return encode([group(path) for path in paths])
+    return group_by_name(paths, group)
 
 
-def _matched(pattern: re.Pattern[str], path: str) -> str:
-    match = pattern.search(os.path.basename(path))
-    if match is None:
+def _identities(pattern: re.Pattern[str], path: str) -> list[str]:
+    matches = pattern.finditer(stem(path))
+    parts = [match.groups() if pattern.groups else [match[0]] for match in matches]
+    found = [part for match in parts for part in match if part]
+    if not found:
         raise DatasetError(
-            f"group={pattern.pattern!r} does not match the name of {path!r}"
+            f"the pattern {pattern.pattern!r} does not match the name of {path!r}"
         )
-    return match.group(1) if pattern.groups else match.group()
+    return found
 
 
 def _prefix(path: str) -> str:

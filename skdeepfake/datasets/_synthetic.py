@@ -45,7 +45,7 @@ def make_videos(
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> Bunch:
-    """Render short clips of a moving face, real and manipulated, into a folder.
+    r"""Render short clips of a moving face, real and manipulated, into a folder.
 
     The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
     clips are for demos and tests; a detector trained on them is useless elsewhere.
@@ -85,7 +85,7 @@ def make_videos(
     -------
     {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
-            Number of the real clip, as ``load_videos(root, group=r"^.{3}")`` has it.
+            Number of the real clip, as ``load_videos(root, group=r"\d{3}")`` has it.
 
     Raises
     ------

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
+from .._atomic import temporary_folder
 from .._keras._optimizers import make_variables
 from .._keras._trust import check_description, check_network, keeps_optimizer
 from .._stateless import Versioned
@@ -20,7 +20,7 @@ def pack(model: keras.Model) -> bytes:
     """Pack a network as a `.keras` archive."""
     bare = keras.Model(model.input, model.output, name=model.name)
     # Keras writes to paths only.
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         path = os.path.join(folder, "model.keras")
         bare.save(path)
         with open(path, "rb") as file:
@@ -31,8 +31,8 @@ def pack(model: keras.Model) -> bytes:
 
 def unpack(archive: bytes) -> keras.Model:
     """Unpack what `pack` made, in Keras' safe mode."""
-    check_network(archive)
-    with tempfile.TemporaryDirectory() as folder:
+    archive = check_network(archive)
+    with temporary_folder() as folder:
         path = os.path.join(folder, "model.keras")
         with open(path, "wb") as file:
             file.write(archive)

@@ -6,7 +6,7 @@ from .._docs import shared_docs
 
 _AGGREGATION = """\
     aggregation : {choices} or callable, \
-            default="mean"
+            default="{default}"
         How the probabilities of a video's frames become that of the video. "logit_mean"
         averages their log-odds, so that frames of which the network is sure count for
         more. :class:`TopK` averages the highest ones, for videos that are fake in
@@ -29,10 +29,7 @@ _SHARED = {
         hold a :class:`PlateauCallbacks` too, replaces that; copies of Keras' callbacks
         are used.
     {{aggregation}}
-    no_face : {"prior", "raise"}, default="prior"
-        What a video without any face gets: the class prior with a
-        :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
-        :class:`~skdeepfake.exceptions.NoFaceError`.
+    {{no_face}}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
     warm_start : bool, default=False
@@ -45,13 +42,14 @@ _SHARED = {
     **routed : dict
         Parameters of the form ``optimizer__*``.
 """,
+    "no_face": """\
+    no_face : {"prior", "raise"}, default="prior"
+        What a video without any face gets: the class prior with a
+        :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
+        :class:`~skdeepfake.exceptions.NoFaceError`.
+""",
     "fit_attributes": """\
-    classes_ : ndarray of shape (2,)
-        The classes; the second is the one whose probability the network gives.
-    class_count_ : ndarray of shape (2,)
-        Number of training videos of each class.
-    class_prior_ : ndarray of shape (2,)
-        Share of each class among the training videos.
+    {{class_attributes}}
     history_ : dict of str to list of float
         Loss, accuracy and, with validation, `val_loss` and `val_accuracy`, by epoch;
         with a callback that monitors it also `roc_auc` and `val_roc_auc`.
@@ -61,6 +59,14 @@ _SHARED = {
         Shape of the frames seen in `fit`.
     frame_dtype_ : dtype
         Data type of the frames seen in `fit`.
+""",
+    "class_attributes": """\
+    classes_ : ndarray of shape (2,)
+        The classes; the second is the one whose probability the network gives.
+    class_count_ : ndarray of shape (2,)
+        Number of training videos of each class.
+    class_prior_ : ndarray of shape (2,)
+        Share of each class among the training videos.
 """,
     "image_parameters": """\
     augment : str, BaseAugmentation, list of BaseAugmentation or None, default=None
@@ -83,8 +89,14 @@ _SHARED = {
 }
 
 _CHOICES = '{"mean", "median", "max", "logit_mean"}, TopK'
-_OF_FRAMES = _AGGREGATION.replace("{choices}", _CHOICES)
-_OF_IMAGES = _AGGREGATION.replace("{choices}", f"{_CHOICES}, Attention") + _ATTENTION
+
+
+def _aggregation(choices: str, default: str = "mean") -> str:
+    return _AGGREGATION.replace("{choices}", choices).replace("{default}", default)
+
+
+_OF_FRAMES = _aggregation(_CHOICES)
+_OF_IMAGES = _aggregation(f"{_CHOICES}, Attention") + _ATTENTION
 
 _FRAMES = {
     **_SHARED,
@@ -107,6 +119,9 @@ with_shared_docs = shared_docs(_with_callbacks(_FRAMES, "PlateauCallbacks()"))
 with_image_docs = shared_docs(_with_callbacks(_IMAGES, "PlateauCallbacks()"))
 _GAN = {**_IMAGES, "aggregation": _OF_FRAMES.replace(" or callable", "")}
 with_gan_docs = shared_docs(_with_callbacks(_GAN, "PlateauCallbacks()"))
+with_pretrained_docs = shared_docs(
+    {**_SHARED, "aggregation": _aggregation(_CHOICES, "logit_mean")}
+)
 with_transfer_docs = shared_docs(
     _with_callbacks(_IMAGES, "PlateauCallbacks(min_lr=1e-7)")
 )

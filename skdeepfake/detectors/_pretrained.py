@@ -23,6 +23,7 @@ from .._engines import ENGINES, make_engine
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
 from ._aggregation import AGGREGATIONS, TopK
+from ._docs import with_pretrained_docs
 from ._prediction import VideoPredictor
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _BACKBONE = "efficientnet_lite0"
 
 
+@with_pretrained_docs
 class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimator):
     """A trained network that predicts without Keras.
 
@@ -48,13 +50,8 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         Detector that `fit` trains, with ``backbone="efficientnet_lite0"``. None is
         ``TransferDetector(backbone="efficientnet_lite0", weights="reference")``,
         which starts from the weights of the reference detector.
-    aggregation : {"mean", "median", "max", "logit_mean"}, TopK or callable, \
-            default="logit_mean"
-        How the probabilities of the frames of a video become that of the video.
-    no_face : {"prior", "raise"}, default="prior"
-        What a video without any face gets: the class prior with a
-        :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
-        :class:`~skdeepfake.exceptions.NoFaceError`.
+    {{aggregation}}
+    {{no_face}}
     batch_size : int, default=32
         Frames per step of prediction.
     engine : {"auto", "onnxruntime", "opencv"}, default="auto"
@@ -65,12 +62,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-        The classes; the second is the one whose probability the network gives.
-    class_count_ : ndarray of shape (2,)
-        Number of training videos of each class.
-    class_prior_ : ndarray of shape (2,)
-        Share of each class among the training videos.
+    {{class_attributes}}
     weights_ : dict of str to ndarray
         Weights of the network by the names of its layers.
     frame_shape_ : tuple of int
@@ -177,7 +169,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         class_count: ArrayLike,
         size: tuple[int, int],
     ) -> None:
-        """Take the weights of a network that was trained."""
+        """Set the weights of a trained network, and what was seen in its training."""
         self.weights_ = {name: np.asarray(array) for name, array in weights.items()}
         self.classes_ = np.asarray(classes)
         self.class_count_ = np.asarray(class_count)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc
 
-from .._groups import is_missing
+from .._groups import MIN_GROUPS, count_groups, is_missing
 from .._scores import ROUNDING, Scored, error_where_equal, roc, tpr_up_to
 from ..metrics import (
     clipped_log_loss,
@@ -84,21 +84,27 @@ def make_levels(
     return levels
 
 
-def find_kinds(
-    is_fake: NDArray[np.bool_], by: ArrayLike | None
-) -> dict[str, NDArray[np.bool_]]:
-    """Return which videos are fakes of each kind, by its name."""
+def find_subsets(by: ArrayLike | None) -> dict[str, NDArray[np.bool_]]:
+    """Return which videos have each value of `by`, by its name."""
     if by is None:
         return {}
-    kinds = np.asarray(by, dtype=object)
-    if kinds.ndim != 1:
-        raise ValueError(f"by has the shape {kinds.shape}, not (n_videos,)")
+    values = np.asarray(by, dtype=object)
+    if values.ndim != 1:
+        raise ValueError(f"by has the shape {values.shape}, not (n_videos,)")
     found = {}
-    for kind in dict.fromkeys(kinds[is_fake].tolist()):
-        if not is_missing(kind):
-            name = f"{kind} (kind)" if kind in (ALL, "real", "fake") else str(kind)
-            found[name] = is_fake & np.array([each == kind for each in kinds])
+    for value in dict.fromkeys(values.tolist()):
+        if not is_missing(value):
+            name = f"{value} (value)" if value in (ALL, "real", "fake") else str(value)
+            found[name] = np.array([each == value for each in values])
     return found
+
+
+def add_other_class(
+    videos: NDArray[np.bool_], is_fake: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Add all videos of the class that is missing, if one is."""
+    classes = np.unique(is_fake[videos])
+    return videos | (is_fake != classes[0]) if len(classes) == 1 else videos
 
 
 def measure_coverage(
@@ -130,11 +136,17 @@ def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, 
     bootstrap = ("n_resamples", "confidence_level", "random_state")
     n_resamples = settings["n_resamples"]
     n_groups = len(set(scores.group.tolist()))
+    of_real, of_fake = count_groups(scores.y_true, scores.group)
     n_fake = int(scores.y_true.sum())
     n_real = len(scores.y_true) - n_fake
     metrics = _compute(scores.y_true, scores.y_score, **options)
     low = high = np.full(len(metrics), np.nan)
     hedge = ""
+    if min(of_real, of_fake) < MIN_GROUPS:
+        hedge = (
+            f"real videos of {of_real} groups, fakes of {of_fake}: below {MIN_GROUPS} "
+            "groups, figures and intervals are unreliable"
+        )
     if n_resamples and n_groups < 2:
         hedge = "one group only, so no interval"
     elif n_resamples:
@@ -151,6 +163,11 @@ def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, 
                 "too few groups to trust the intervals"
             )
     notes = dict.fromkeys(metrics, hedge)
+    threshold = settings["threshold"]
+    if not (scores.y_score >= threshold).any():
+        notes[f"precision at {threshold:g}"] = (
+            "nothing is classified as fake, and precision is set to 0"
+        )
     for fpr in settings["max_fprs"]:
         if fpr * n_real < 1 - ROUNDING:
             notes[_tpr_name(fpr)] = (
@@ -184,8 +201,10 @@ def _compute(
     curve = roc(Scored(is_positive, y_score, np.ones(len(y_score))))
     found = curve.tpr * is_positive.sum()
     taken = found + curve.fpr * (~is_positive).sum()
-    is_right = (y_score >= threshold) == is_positive
-    recalls = is_right[is_positive].mean(), is_right[~is_positive].mean()
+    is_called = y_score >= threshold
+    is_right = is_called == is_positive
+    recall, specificity = is_right[is_positive].mean(), is_right[~is_positive].mean()
+    n_hits, n_called = is_right[is_positive].sum(), is_called.sum()
     rates = tpr_up_to(curve, np.asarray(max_fprs, dtype=float)).tolist()
     calibration = expected_calibration_error(y_true, y_score, n_bins=n_bins)
     return {
@@ -193,8 +212,12 @@ def _compute(
         "average precision": float(np.diff(curve.tpr) @ (found[1:] / taken[1:])),
         "equal error rate": error_where_equal(curve),
         **dict(zip(map(_tpr_name, max_fprs), rates, strict=True)),
-        f"balanced accuracy at {threshold:g}": float(np.mean(recalls)),
+        f"balanced accuracy at {threshold:g}": float((recall + specificity) / 2),
         f"accuracy at {threshold:g}": float(is_right.mean()),
+        f"precision at {threshold:g}": float(n_hits / max(n_called, 1)),
+        f"recall at {threshold:g}": float(recall),
+        f"F1 at {threshold:g}": float(2 * n_hits / (n_called + is_positive.sum())),
+        f"false positive rate at {threshold:g}": float(1 - specificity),
         f"log loss, clipped at {eps:g}": clipped_log_loss(y_true, y_score, eps=eps),
         "Brier score": float(np.mean((y_score - y_true) ** 2)),
         f"calibration error, {n_bins} bins": calibration,

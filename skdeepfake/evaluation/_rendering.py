@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sklearn
-from sklearn.metrics import roc_curve
+from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
 
 from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
 from ._measures import ALL, with_interval
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._report import EvaluationReport
 
 
+_SIZE = 13.2, 8.4  # inches
 _STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
 
 
@@ -28,8 +29,9 @@ _STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
 class EvaluationDisplay:
     """Curves and scores of an evaluation report.
 
-    ROC curves of videos and frames; calibration curves; the scores of real and fake
-    videos; and the AUC of each kind of fakes, with the share of frames with a face.
+    ROC curves, calibration curves and confusion matrices of videos and frames; the
+    scores of real and fake videos; and the AUC of each subset, with the share of frames
+    with a face.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ class EvaluationDisplay:
     Attributes
     ----------
     {{figure}}
-    axes_ : ndarray of matplotlib.axes.Axes of shape (2, 2)
+    axes_ : ndarray of matplotlib.axes.Axes of shape (2, 3)
         Its axes, after ``plot``.
 
     See Also
@@ -53,7 +55,7 @@ class EvaluationDisplay:
     ...     [0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], n_resamples=0
     ... )
     >>> EvaluationDisplay(report).plot().axes_.shape
-    (2, 2)
+    (2, 3)
     """
 
     report: EvaluationReport
@@ -72,13 +74,15 @@ class EvaluationDisplay:
         if figure is None:
             from matplotlib import pyplot as plt
 
-            figure = plt.figure(figsize=(9.6, 8.4), layout="constrained")
+            figure = plt.figure(figsize=_SIZE, layout="constrained")
         self.figure_ = figure
-        self.axes_ = figure.subplots(2, 2)
+        self.axes_ = figure.subplots(2, 3)
         _draw_roc(self.axes_[0, 0], self.report)
         _draw_reliability(self.axes_[0, 1], self.report)
         _draw_scores(self.axes_[1, 0], self.report)
-        _draw_kinds(self.axes_[1, 1], self.report)
+        _draw_subsets(self.axes_[1, 1], self.report)
+        for ax, level in zip(self.axes_[:, 2], _STYLES, strict=True):
+            _draw_confusion(ax, self.report, level)
         return self
 
 
@@ -134,7 +138,19 @@ def _draw_scores(ax: Any, report: EvaluationReport) -> None:
     ax.set_title("Scores of videos", fontsize="medium")
 
 
-def _draw_kinds(ax: Any, report: EvaluationReport) -> None:
+def _draw_confusion(ax: Any, report: EvaluationReport, level: str) -> None:
+    matrix = report.confusion_matrices.get((ALL, level))
+    if matrix is None:
+        ax.set_axis_off()
+        return
+    display = ConfusionMatrixDisplay(matrix, display_labels=["real", "fake"])
+    display.plot(ax=ax, cmap="Blues", colorbar=False)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    threshold = report.settings["threshold"]
+    ax.set_title(f"Confusion matrix of {level} at {threshold:g}", fontsize="medium")
+
+
+def _draw_subsets(ax: Any, report: EvaluationReport) -> None:
     subsets = report.subsets
     rows = [report.row("AUC", subset=subset) for subset in subsets]
     places = np.arange(len(subsets))[::-1]
@@ -153,17 +169,20 @@ def _draw_kinds(ax: Any, report: EvaluationReport) -> None:
     ax.set(xlim=(max(-0.03, lowest), 1.03), ylim=(-0.6, len(subsets) - 0.4))
     ax.grid(alpha=0.3, axis="x")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, fontsize="small")
-    ax.set_title("By kind of fakes", fontsize="medium")
+    ax.set_title("AUC by subset", fontsize="medium")
 
 
 def render_text(report: EvaluationReport) -> str:
     """Write a report as tables with its summary and notes."""
-    levels = "".join(f"{level:<26}" for level in report.scores)
+    tables = make_tables(report)
+    cells = [cell for rows in tables.values() for row in rows.values() for cell in row]
+    width = 2 + max(24, *map(len, cells))
+    levels = "".join(f"{level:<{width}}" for level in report.scores)
     lines = [*summarize(report), ""]
-    for title, rows in make_tables(report).items():
+    for title, rows in tables.items():
         lines.append(f"{title:<33}{levels}")
-        for name, cells in rows.items():
-            lines.append(f"  {name:<31}" + "".join(f"{cell:<26}" for cell in cells))
+        for name, row in rows.items():
+            lines.append(f"  {name:<31}" + "".join(f"{cell:<{width}}" for cell in row))
         lines.append("")
     lines += [f"* {note}" for note in list_notes(report)]
     return "\n".join(line.rstrip() for line in lines).rstrip()
@@ -182,11 +201,21 @@ def make_tables(report: EvaluationReport) -> dict[str, dict[str, list[str]]]:
         # All rows of a level share the counts and the coverage.
         shared = [next(iter(rows.values()))[level] for level in levels]
         cells["real and fake"] = [f"{r['n_real']} and {r['n_fake']}" for r in shared]
+        matrices = [report.confusion_matrices[subset, level] for level in levels]
+        for k, name in enumerate(("real", "fake")):
+            cells[f"{name} predicted real, fake"] = [
+                f"{matrix[k, 0]}, {matrix[k, 1]}" for matrix in matrices
+            ]
         if shared[0]["videos_with_face"] is not None:
             shares = [row[f"{row['level']}_with_face"] for row in shared]
             cells["share with a face"] = [f"{share:.3f}" for share in shares]
-        title = "All videos" if subset == ALL else f"{subset} against all real"
-        tables[title] = cells
+        tables["All videos" if subset == ALL else subset] = cells
+    gaps: dict[str, list[str]] = {}
+    for gap in report.gaps:
+        cell = f"{gap['gap']:.3f} ({gap['lowest']} to {gap['highest']})"
+        gaps.setdefault(gap["measure"], []).append(cell + " *" * bool(gap["note"]))
+    if gaps:
+        tables["Largest gap between subsets"] = gaps
     return tables
 
 
@@ -214,6 +243,10 @@ def summarize(report: EvaluationReport) -> list[str]:
         lines.append(policy[report.settings["no_face"]])
     if rule := report.settings.get("aggregation"):
         lines.append(f"a video's score is the {rule} of its frames'")
+    if len(report.subsets) > 1:
+        lines.append(
+            "a subset of one class is scored against all videos of the other class"
+        )
     if report.settings["n_resamples"]:
         lines.append(
             f"in brackets {_percent(report.settings['confidence_level'])} intervals, "
@@ -284,7 +317,7 @@ def _table(title: str, levels: list[str], rows: dict[str, list[str]]) -> list[st
     for name, cells in rows.items():
         lines.append(f'<tr><th scope="row">{escape(name)}</th>')
         for cell in cells:
-            interval = cell.replace("(", '<span class="interval">(')
+            interval = escape(cell).replace("(", '<span class="interval">(')
             lines.append(f"<td>{interval.replace(')', ')</span>')}</td>")
         lines.append("</tr>")
     return [*lines, "</table></div>"]
@@ -303,7 +336,7 @@ def _picture(report: EvaluationReport) -> str | None:
     # A fixed salt, so that the same report gives the same page.
     with rc_context({"svg.hashsalt": "skdeepfake"}):
         # Not a figure of pyplot, which would have to be closed.
-        figure = Figure(figsize=(9.6, 8.4), layout="constrained")
+        figure = Figure(figsize=_SIZE, layout="constrained")
         EvaluationDisplay(report).plot(figure=figure)
         file = io.StringIO()
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import (
     Interval,
@@ -48,12 +49,16 @@ class EvaluationReport:
     Attributes
     ----------
     rows : list of dict
-        One per figure: `subset` ("all", or a kind of fakes against all real videos),
-        `level` ("videos" or "frames"), `measure`, `estimate`, the limits `low` and
-        `high` (NaN without an interval), the numbers `n_real`, `n_fake` and `n_groups`,
-        the shares `videos_with_face` and `frames_with_face`, and a `note`.
+        One per figure: `subset` ("all", or a value of `by`), `level` ("videos" or
+        "frames"), `measure`, `estimate`, the limits `low` and `high` (NaN without an
+        interval), the numbers `n_real`, `n_fake` and `n_groups`, the shares
+        `videos_with_face` and `frames_with_face`, and a `note`.
+    confusion_matrices : dict of (str, str) to ndarray of int of shape (2, 2)
+        Confusion matrix at the threshold, by subset and level. Rows are the true
+        classes and columns the predicted ones, real before fake.
     coverage : dict of str to Covered
-        Number of videos, and shares with a face: all, real, fake, and each kind.
+        Number of videos, and shares with a face: all, real, fake, and each value of
+        `by`.
     scores : dict of str to Scores
         `y_true`, `y_score`, `group`, `video` of "videos" and, if several, "frames".
     settings : dict
@@ -68,7 +73,9 @@ class EvaluationReport:
     Notes
     -----
     The score of a video without a face is the class prior, unless it is left out.
-    Intervals are those of :func:`~skdeepfake.metrics.group_bootstrap`.
+    Intervals are those of :func:`~skdeepfake.metrics.group_bootstrap`. Figures have a
+    `note` if a class is in fewer than 20 groups. Precision, recall and F1 are those of
+    the fakes.
 
     Examples
     --------
@@ -81,6 +88,7 @@ class EvaluationReport:
     """
 
     rows: list[dict[str, Any]]
+    confusion_matrices: dict[tuple[str, str], NDArray[np.int64]]
     coverage: dict[str, Covered]
     scores: dict[str, Scores]
     settings: dict[str, Any]
@@ -106,7 +114,7 @@ class EvaluationReport:
         pos_label: PosLabel = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> EvaluationReport:
         """Compute a report from scores.
 
@@ -126,7 +134,10 @@ class EvaluationReport:
             Identity of each video, over which intervals are computed. None makes them
             too narrow if people or originals occur in several videos.
         by : array-like of shape (n_videos,), default=None
-            Kind of each fake, such as ``details["method"]``, also scored by itself.
+            Attribute of each video, such as sex, skin type, source or the kind of fakes
+            (``details["method"]``). Each value is also scored by itself, and `gaps`
+            compares them. A value that one class alone has is scored against all videos
+            of the other class. A video without a value (None or NaN) is in no subset.
         names : sequence of str, default=None
             Names of the videos; None numbers them.
         threshold : float, default=0.5
@@ -146,7 +157,7 @@ class EvaluationReport:
             Resamples of the bootstrap; 0 computes no intervals.
         confidence_level : float, default=0.95
             Confidence level of the intervals.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance or None, default=0
             Seed of the resamples.
 
         Returns
@@ -184,11 +195,11 @@ class EvaluationReport:
         group = np.arange(n_videos) if groups is None else column_or_1d(groups)
         levels = _measures.make_levels(scored.score, is_fake, group, frames, kept)
         everything = np.ones(n_videos, dtype=bool)
-        kinds = _measures.find_kinds(is_fake, by)
-        parts = {ALL: everything, "real": ~is_fake, "fake": is_fake, **kinds}
-        rows, measure = [], _measures.measure_coverage
-        for subset, fakes in {ALL: everything, **kinds}.items():
-            videos = fakes | ~is_fake
+        subsets = _measures.find_subsets(by)
+        parts = {ALL: everything, "real": ~is_fake, "fake": is_fake, **subsets}
+        rows, matrices, measure = [], {}, _measures.measure_coverage
+        for subset, members in {ALL: everything, **subsets}.items():
+            videos = _measures.add_other_class(members, is_fake)
             _, *shares = measure(faces, videos)
             with_face = dict(zip(Covered._fields[1:], shares, strict=True))
             for level, all_samples in levels.items():
@@ -198,6 +209,9 @@ class EvaluationReport:
                         f"no face was found in any {level[:-1]} of one of the classes "
                         f"({subset}): there is nothing to score"
                     )
+                matrices[subset, level] = confusion_matrix(
+                    samples.y_true, samples.y_score >= threshold
+                )
                 place = {"subset": subset, "level": level}
                 for row in _measures.compute_rows(samples, settings):
                     rows.append({**place, **row, **with_face})
@@ -205,6 +219,7 @@ class EvaluationReport:
             settings = {"aggregation": aggregation, **settings}
         return cls(
             rows=rows,
+            confusion_matrices=matrices,
             coverage={k: measure(faces, part) for k, part in parts.items()},
             scores=levels,
             settings=settings,
@@ -227,7 +242,7 @@ class EvaluationReport:
         level : {"videos", "frames"}, default="videos"
             Level of the samples.
         subset : str, default="all"
-            A kind of fakes, or "all".
+            A value of `by`, or "all".
 
         Returns
         -------
@@ -250,6 +265,36 @@ class EvaluationReport:
             )
         return found[0]
 
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """Largest difference of each figure between two values of `by`.
+
+        A dict per `level` and `measure`, with the `gap`, the subsets `lowest` and
+        `highest`, and the `note` of either. Empty for fewer than two values.
+        """
+        found = []
+        for (measure, level), rows in self._by_measure().items():
+            lowest, *_, highest = sorted(rows, key=lambda row: row["estimate"])
+            found.append(
+                {
+                    "level": level,
+                    "measure": measure,
+                    "gap": highest["estimate"] - lowest["estimate"],
+                    "lowest": lowest["subset"],
+                    "highest": highest["subset"],
+                    "note": lowest["note"] or highest["note"],
+                }
+            )
+        return found
+
+    def _by_measure(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        if len(self.subsets) > 2:  # "all" and two others
+            for row in self.rows:
+                if row["subset"] != ALL:
+                    found.setdefault((row["measure"], row["level"]), []).append(row)
+        return found
+
     def to_frame(self) -> Any:
         """Return the figures as a table, which needs pandas.
 
@@ -267,8 +312,9 @@ class EvaluationReport:
         Returns
         -------
         dict
-            `settings`, `coverage`, `rows`, and `videos`: the name, label, score and
-            group of each video that was scored. None if a value is not known.
+            `settings`, `coverage`, `rows`, `confusion_matrices`, `gaps`, and `videos`:
+            the name, label, score and group of each video that was scored. None if a
+            value is not known.
         """
         videos = self.scores["videos"]
         return plain(
@@ -276,6 +322,11 @@ class EvaluationReport:
                 "settings": self.settings,
                 "coverage": {k: v._asdict() for k, v in self.coverage.items()},
                 "rows": self.rows,
+                "confusion_matrices": [
+                    {"subset": subset, "level": level, "matrix": matrix.tolist()}
+                    for (subset, level), matrix in self.confusion_matrices.items()
+                ],
+                "gaps": self.gaps,
                 "videos": [
                     {
                         "name": self.names[number],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Callable
 
 import keras
 
+from .._atomic import temporary_folder
 from .._engines import run_by_onnxruntime
 from .._keras._compiled import Compute, compiled
 
@@ -28,7 +28,7 @@ def export_to_onnxruntime(model: keras.Model) -> Compute:
             "engine='onnxruntime' needs onnxruntime and tf2onnx: "
             "pip install 'skdeepfake[onnx]'"
         ) from error
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with temporary_folder() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what tf2onnx uses of NumPy
         path = os.path.join(folder, "network.onnx")
         images = keras.InputSpec(shape=(None, *model.input_shape[1:]), dtype="uint8")

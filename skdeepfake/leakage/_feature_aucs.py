@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils import check_random_state
 
-from .._groups import assign_folds, check_column
+from .._groups import MIN_GROUPS, assign_folds, check_column, count_groups
 from ..metrics import group_bootstrap
 
 ALL = "all"
@@ -35,11 +35,12 @@ class FeatureAUC:
     low: float
     high: float
     n_known: int
+    n_groups: int
 
     @property
     def gives_away(self) -> bool:
-        """Whether the interval lies above 0.5."""
-        return self.low > 0.5
+        """Whether the interval is above 0.5, for at least 20 groups of each class."""
+        return self.low > 0.5 and self.n_groups >= MIN_GROUPS
 
 
 def feature_aucs(
@@ -90,10 +91,11 @@ def feature_aucs(
         )
         rows = np.transpose([interval.estimate, interval.low, interval.high])
         aucs = dict(zip(told, rows.tolist(), strict=True))
-    found = []
+    found, n_groups = [], min(count_groups(labels, groups))
     for name in encoded:
         auc, low, high = aucs.get(name, [float("nan")] * 3)
-        found.append(FeatureAUC(name, auc, low, high, int(known[name].sum())))
+        n_known = int(known[name].sum())
+        found.append(FeatureAUC(name, auc, low, high, n_known, n_groups))
     return found
 
 

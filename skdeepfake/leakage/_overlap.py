@@ -1,4 +1,4 @@
-"""Who and what is on both sides of a split."""
+"""Groups and files on both sides of a split."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, t
 from sklearn import config_context
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval
@@ -61,7 +62,7 @@ def group_bootstrap(
     sample_weight: ArrayLike | None = None,
     n_resamples: int = 1000,
     confidence_level: float = 0.95,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: int | np.random.RandomState | None = 0,
 ) -> BootstrapInterval:
     """Compute a metric and the interval in which it lies for other people.
 
@@ -87,10 +88,9 @@ def group_bootstrap(
     n_resamples : int, default=1000
         How many times groups are drawn.
     confidence_level : float, default=0.95
-        Share of the resamples within the interval, between 0 and 1.
-    random_state : int, RandomState instance or None, default=None
-        Draws the groups. An int gives the same interval each time; and the same groups
-        for two detectors, whose difference may then be a metric of its own.
+        Confidence level of the interval, between 0 and 1.
+    random_state : int, RandomState instance or None, default=0
+        Draws the groups. An int gives the same interval at each call.
 
     Returns
     -------
@@ -109,14 +109,21 @@ def group_bootstrap(
 
     Notes
     -----
+    The interval is the expanded percentile interval [2]_: percentiles are taken further
+    outside the fewer groups there are. It is extended to the estimate where the metric
+    is biased in resamples, as average precision is for few videos. Below some twenty
+    groups it is unreliable all the same. It is NaN if the metric is NaN for any
+    resample.
+
     Resamples that lack a class are skipped. An `n_valid` well below `n_resamples` shows
-    that one class comes from very few groups. Below some twenty groups, the interval is
-    too narrow. It is NaN if the metric is NaN for any resample.
+    that one class comes from very few groups.
 
     References
     ----------
     .. [1] A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application",
        Cambridge University Press, 1997, sections 3.8 and 5.3.
+    .. [2] T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The
+       American Statistician 69, 2015, section 5.3.
 
     Examples
     --------
@@ -126,7 +133,7 @@ def group_bootstrap(
     >>> y_score = [0.1, 0.8, 0.2, 0.9, 0.6, 0.5, 0.3, 0.4]
     >>> identities = ["Ann", "Ann", "Bob", "Bob", "Cid", "Cid", "Dee", "Dee"]
     >>> interval = group_bootstrap(
-    ...     roc_auc_score, y_true, y_score, groups=identities, random_state=0
+    ...     roc_auc_score, y_true, y_score, groups=identities
     ... )
     >>> interval.estimate
     0.875
@@ -163,10 +170,15 @@ def group_bootstrap(
             f"None of n_resamples={n_resamples} holds all classes: too few groups have "
             "samples of one of them"
         )
-    outside = (1 - confidence_level) / 2
+    n_groups = len(np.unique(group))
+    reach = t.ppf((1 - confidence_level) / 2, n_groups - 1)
+    outside = norm.cdf(reach * np.sqrt(n_groups / (n_groups - 1)))
     low, high = np.quantile(figures, [outside, 1 - outside], axis=0)
     return BootstrapInterval(
-        _plain(estimate), _plain(low), _plain(high), n_valid=len(figures)
+        _plain(estimate),
+        _plain(np.minimum(low, estimate)),
+        _plain(np.maximum(high, estimate)),
+        n_valid=len(figures),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._atomic import temporary_folder
 from .._video._opencv import SAME_FRAME
 from .._video._reader import Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
@@ -335,8 +335,6 @@ class _CompressedReader:
             folder = self._clip.cache_dir
             with self.paused():
                 if folder is None:
-                    folder = self._opened.enter_context(
-                        tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-                    )
+                    folder = self._opened.enter_context(temporary_folder())
                 self._copy = self._clip._compress(folder)
         return self._copy

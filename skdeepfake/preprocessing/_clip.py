@@ -129,14 +129,16 @@ class Clip:
     def indices(self) -> NDArray[np.intp]:
         """Number of each frame in the order of the video; -1 in empty slots."""
         slots = np.full(self.n_frames, -1, dtype=np.intp)
-        slots[: len(self._proven().indices)] = self._proven().indices
+        found = self._proven().indices
+        slots[: len(found)] = found
         return slots
 
     @property
     def timestamps(self) -> NDArray[np.float64]:
         """Seconds of each frame; NaN in empty slots."""
         slots = np.full(self.n_frames, np.nan)
-        slots[: len(self._proven().timestamps)] = self._proven().timestamps
+        found = self._proven().timestamps
+        slots[: len(found)] = found
         return slots
 
     @property

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._atomic import remove_abandoned
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer, as_objects
 from ._cache import StoredCrop
@@ -144,7 +145,9 @@ def _zeros(
     folder = os.fspath(memmap_dir)
     try:
         os.makedirs(folder, exist_ok=True)
-        handle, path = tempfile.mkstemp(dir=folder, prefix="faces-", suffix=".npy")
+        remove_abandoned(folder, "skdeepfake-faces-*.npy")
+        prefix = f"skdeepfake-faces-{os.getpid()}-"
+        handle, path = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".npy")
     except OSError as error:
         raise _memmap_error(folder, error) from error
     try:

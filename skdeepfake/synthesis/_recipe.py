@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -38,12 +38,20 @@ _TRANSLATION, _SCALE = np.array([0.03, 0.015]), 0.95
 
 
 class Parts(NamedTuple):
-    """A fake, its target and mask, and the source as it was blended in."""
+    """A fake, what was blended into, and where."""
 
     fake: Image
     target: Image
     mask: Mask
-    source: Image
+
+
+# From source, target and mask to the fake.
+Blend = Callable[[Image, Image, Mask], Image]
+
+
+def _blend_linearly(source: Image, target: Image, mask: Mask) -> Image:
+    # Where the mask is 0, it gives the target to the bit.
+    return cv2.blendLinear(source, target, mask, 1 - mask)  # type: ignore[return-value]
 
 
 @dataclasses.dataclass(eq=False)
@@ -63,8 +71,12 @@ class Recipe:
         to_image: NDArray[np.float64],
         points: Points | None = None,
         source: Image | None = None,
+        blend: Blend | None = None,
     ) -> Parts:
-        """Blend the face in an image with a copy of itself, or with a source."""
+        """Blend the face in an image with a copy of itself, or with a source.
+
+        `blend` is given source, target and mask, and returns the fake.
+        """
         face_size = float(np.sqrt(abs(np.linalg.det(to_image[:, :2]))))
         if source is None:
             source = image
@@ -89,9 +101,7 @@ class Recipe:
             in_box = points @ inverse[:2, :2].T + inverse[:2, 2]
             on_canvas = self._mask_of(in_box)
         mask = mask_in_image(on_canvas, to_image, image.shape)
-        # Where the mask is 0, it gives the target to the bit.
-        fake = cv2.blendLinear(moved, target, mask, 1 - mask)
-        return Parts(fake, target, mask, moved)  # type: ignore[arg-type]
+        return Parts((blend or _blend_linearly)(moved, target, mask), target, mask)
 
     def _warped(self, image: Image, to_image: NDArray[np.float64]) -> Image:
         """Shift pixels by smooth waves, which fade away outside of the box."""

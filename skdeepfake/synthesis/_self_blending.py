@@ -235,7 +235,7 @@ class SelfBlender(Versioned, BaseEstimator):
             {3: (1, 1), 4: (len(images), 1)}.get(images.ndim, images.shape[:2])
             + images.shape[-3:]
         )
-        fake, target, source = (np.zeros_like(videos) for _ in range(3))
+        fake, target = np.zeros_like(videos), np.zeros_like(videos)
         mask = np.zeros(videos.shape[:-1], np.float32)
         # Seeds, lest a sample's draw depend on how many numbers others have taken.
         seeds = rng.integers(2**63, size=len(videos))
@@ -254,12 +254,11 @@ class SelfBlender(Versioned, BaseEstimator):
             )
             for k in np.flatnonzero(filled[i]).tolist():
                 parts = self._apply(recipe, videos, i, k)
-                fake[i, k], target[i, k], mask[i, k], source[i, k] = parts
+                fake[i, k], target[i, k], mask[i, k] = parts
         return Parts(
             fake.reshape(images.shape),
             target.reshape(images.shape),
             mask.reshape(images.shape[:-1]),
-            source.reshape(images.shape),
         )
 
     def _apply(self, recipe: Recipe, videos: Image, sample: int, slot: int) -> Parts:

@@ -145,10 +145,8 @@ class FaceSwapper(SelfBlender):
         )
         strength = rng.uniform(*_COLOR_MATCH)
         aligned = _match_colors(aligned, image, target, float(strength))
-        parts = recipe.apply(image, to_image, points, source=aligned)
-        if rng.random() < self.cloning:
-            parts = parts._replace(fake=_clone(parts.source, image, parts.mask))
-        return parts
+        blend = _clone if rng.random() < self.cloning else None
+        return recipe.apply(image, to_image, points, source=aligned, blend=blend)
 
 
 def _fit(source: Points, target: Points) -> tuple[NDArray[np.float64], float]:

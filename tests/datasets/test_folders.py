@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skdeepfake.datasets import load_videos
-from skdeepfake.exceptions import DatasetError
+from skdeepfake.datasets import group_by_name, load_videos
+from skdeepfake.exceptions import DatasetError, DatasetWarning
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def names(paths: np.ndarray) -> list[str]:
 
 
 def test_real_videos_come_first_each_class_sorted_by_name(tree: Path) -> None:
-    videos = load_videos(tree)
+    videos = load_videos(tree, group=str)
     assert names(videos.data) == [
         *("000.MOV", "001.mp4"),
         *("000_x.mkv", "000_y.avi", "001_x.webm", "002.m4v"),
@@ -46,13 +46,14 @@ def test_real_videos_come_first_each_class_sorted_by_name(tree: Path) -> None:
 
 
 def test_each_video_is_its_own_group_by_default(tree: Path) -> None:
-    assert load_videos(tree).groups.tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.warns(DatasetWarning, match="group=None separates"):
+        assert load_videos(tree).groups.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
     "group",
     [
-        r"^.{3}",
+        r"\d{3}",
         re.compile(r"^(\d+)"),
         lambda path: os.path.basename(path)[:3],
     ],
@@ -62,13 +63,34 @@ def test_groups_pair_a_fake_with_its_original(tree: Path, group: object) -> None
     assert load_videos(str(tree), group=group).groups.tolist() == [0, 1, 0, 0, 1, 2]
 
 
-def test_first_group_of_a_pattern_names_the_group(tree: Path) -> None:
-    videos = load_videos(tree, group=r"^\d+(_?[xy]?)")
-    assert videos.groups.tolist() == [0, 0, 1, 2, 1, 0]
+@pytest.mark.parametrize("pattern", [r"\d{3}", r"^(\d{3})(?:_(\d{3}))?"])
+def test_name_of_two_numbers_is_in_the_group_of_both(pattern: str) -> None:
+    # The first three characters put 183 and 183_253 apart from 253 and 253_183.
+    paths = ["a/183.mp4", "a/253.mp4", "a/007.mp4", "b/183_253.mp4", "b/253_183.mp4"]
+    assert group_by_name(paths, pattern).tolist() == [0, 0, 1, 0, 0]
+
+
+def test_names_that_are_parts_of_each_other_across_groups_warn(tmp_path: Path) -> None:
+    for name in ("real/183", "real/253", "fake/183_253", "fake/253_183"):
+        path = tmp_path / f"{name}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    message = r"\(2\), such as '.*real.253.mp4' and '.*fake.183_253.mp4'; pass"
+    with pytest.warns(DatasetWarning, match=message) as caught:
+        load_videos(tmp_path, group="^.{3}")
+    assert caught[0].filename == __file__
+    with pytest.warns(DatasetWarning, match=r"\(4\)"):
+        load_videos(tmp_path)
+    # No warning, which would be an error here.
+    assert load_videos(tmp_path, group=r"\d{3}").groups.tolist() == [0, 0, 0, 0]
+    assert load_videos(tmp_path, group=str).groups.tolist() == [0, 1, 2, 3]
+    (tmp_path / "fake" / "183_253.mp4").rename(tmp_path / "fake" / "1832.mp4")
+    (tmp_path / "fake" / "253_183.mp4").rename(tmp_path / "fake" / "take_18.mp4")
+    assert load_videos(tmp_path).groups.tolist() == [0, 1, 2, 3]
 
 
 def test_pattern_is_searched_in_the_name_not_in_the_folder(tree: Path) -> None:
-    with pytest.raises(DatasetError, match=r"group='fake' does not match .*000\.MOV"):
+    with pytest.raises(DatasetError, match=r"'fake' does not match .*000\.MOV"):
         load_videos(tree, group="fake")
 
 

@@ -57,7 +57,7 @@ def test_the_result_is_that_of_loading_the_folder(videos, tmp_path_factory):
         *(f"fake/{k:03d}_fake.mp4" for k in range(3)),
         *(f"real/{k:03d}.mp4" for k in range(3)),
     ]
-    loaded = load_videos(root, group=r"^.{3}")
+    loaded = load_videos(root, group=r"\d{3}")
     np.testing.assert_array_equal(videos.data, loaded.data)
     np.testing.assert_array_equal(videos.target, loaded.target)
     np.testing.assert_array_equal(videos.groups, loaded.groups)

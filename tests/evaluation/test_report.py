@@ -60,6 +60,10 @@ def independent(y, p) -> dict[str, float]:
         "TPR at FPR 0.1 %": at_a_thousandth,
         "balanced accuracy at 0.6": sk.balanced_accuracy_score(y, p >= 0.6),
         "accuracy at 0.6": sk.accuracy_score(y, p >= 0.6),
+        "precision at 0.6": sk.precision_score(y, p >= 0.6),
+        "recall at 0.6": sk.recall_score(y, p >= 0.6),
+        "F1 at 0.6": sk.f1_score(y, p >= 0.6),
+        "false positive rate at 0.6": 1 - sk.recall_score(y, p >= 0.6, pos_label=0),
         "log loss, clipped at 0.01": sk.log_loss(y, np.clip(p, 0.01, 0.99)),
         "Brier score": sk.brier_score_loss(y, p),
         "calibration error, 5 bins": metrics.expected_calibration_error(y, p, n_bins=5),
@@ -83,6 +87,11 @@ def test_figures_of_videos_and_of_frames_are_those_of_the_metrics(
         assert list(table) == list(expected)
         for name, value in expected.items():
             assert table[name]["estimate"] == pytest.approx(value, abs=1e-12), name
+        matrix = report.confusion_matrices["all", level]
+        assert matrix.tolist() == sk.confusion_matrix(y, p >= 0.6).tolist()
+        tn, fp, fn, tp = matrix.ravel()
+        assert re.search(rf"real predicted real, fake .* {tn}, {fp}\b", str(report))
+        assert table["recall at 0.6"]["estimate"] == tp / (tp + fn)
 
 
 def test_kind_of_fakes_is_scored_against_all_real(
@@ -95,6 +104,65 @@ def test_kind_of_fakes_is_scored_against_all_real(
     )
     assert (row["n_real"], row["n_fake"], row["n_groups"]) == (40, 5, 15)
     assert report.subsets == ["all", "swap", "reenact"]
+
+
+def test_values_of_an_attribute_are_scored_with_the_largest_gap(
+    predictions: Bunch,
+) -> None:
+    by = np.array(["f", "m", None, "d"] * 15, dtype=object)
+    report = EvaluationReport.from_predictions(
+        predictions.y,
+        predictions.proba,
+        frame_proba=predictions.frames,
+        by=by,
+        n_resamples=0,
+    )
+    assert report.subsets == ["all", "f", "m", "d"]
+    recalls = {}
+    for value in "fmd":
+        kept = by == value
+        y, is_called = predictions.y[kept], predictions.proba[kept] >= 0.5
+        recalls[value] = sk.recall_score(y, is_called)
+        row = report.row("recall", subset=value)
+        assert (row["estimate"], row["n_real"], row["n_fake"]) == (
+            pytest.approx(recalls[value]),
+            *np.bincount(y),
+        )
+        assert report.coverage[value].n_videos == 15
+        matrix = report.confusion_matrices[value, "videos"]
+        assert matrix.tolist() == sk.confusion_matrix(y, is_called).tolist()
+    assert len(report.gaps) == 15 * 2
+    (gap,) = [
+        gap
+        for gap in report.gaps
+        if (gap["measure"], gap["level"]) == ("recall at 0.5", "videos")
+    ]
+    lowest, _, highest = sorted(recalls, key=recalls.get)
+    assert gap["gap"] == pytest.approx(recalls[highest] - recalls[lowest])
+    assert (gap["lowest"], gap["highest"]) == (lowest, highest)
+    assert "below 20 groups" in gap["note"]
+    text = str(report)
+    assert "Largest gap between subsets" in text
+    assert f"{gap['gap']:.3f} ({lowest} to {highest}) *" in text
+    assert json.loads(report.to_json())["gaps"][0]["measure"] == "AUC"
+
+
+def test_value_that_one_class_has_is_scored_against_the_other(
+    predictions: Bunch,
+) -> None:
+    by = np.where(predictions.y == 1, predictions.by, "camera")
+    report = EvaluationReport.from_predictions(
+        predictions.y, predictions.proba, by=by, n_resamples=0
+    )
+    assert report.row("AUC", subset="camera")["estimate"] == report["AUC"]
+    assert report.row("AUC", subset="swap")["n_real"] == 40
+    text = "a subset of one class is scored against all videos of the other class"
+    assert text in str(report)
+    assert report.coverage["camera"].n_videos == 40
+    alone = EvaluationReport.from_predictions(
+        predictions.y, predictions.proba, by=["one"] * 60, n_resamples=0
+    )
+    assert alone.gaps == []
 
 
 def test_interval_is_that_of_the_bootstrap_over_groups(
@@ -148,7 +216,7 @@ def test_rate_that_the_sample_cannot_resolve_has_a_note(
 ) -> None:
     text = "40 real cannot resolve a rate of false alarms of 0.001"
     assert report.row("TPR at FPR 0.1 %")["note"] == text
-    assert report.row("TPR at FPR 10 %")["note"] == ""
+    assert text not in report.row("TPR at FPR 10 %")["note"]
     assert re.search(r"TPR at FPR 0\.1 % .* \*", str(report))
     assert f"* {text} (videos; videos, swap; videos, reenact)" in str(report)
 
@@ -165,6 +233,25 @@ def test_few_groups_are_told(predictions: Bunch) -> None:
     )
     assert math.isnan(alone.row("AUC")["low"])
     assert alone.row("AUC")["note"] == "one group only, so no interval"
+    # One interval that excluded its estimate came without a note.
+    few = EvaluationReport.from_predictions(
+        predictions.y[:12], predictions.proba[:12], groups=np.arange(12) // 2
+    )
+    note = (
+        "real videos of 6 groups, fakes of 4: below 20 groups, figures and intervals "
+        "are unreliable"
+    )
+    assert few.row("average precision")["note"] == note
+    assert f"* {note} (videos)" in str(few)
+
+
+def test_precision_of_no_positives_has_a_note(predictions: Bunch) -> None:
+    report = EvaluationReport.from_predictions(
+        predictions.y, predictions.proba * 0.5, threshold=0.9, n_resamples=0
+    )
+    assert (report["precision"], report["F1"]) == (0, 0)
+    text = "nothing is classified as fake, and precision is set to 0"
+    assert report.row("precision")["note"] == text
 
 
 def test_scores_alone_make_a_report_that_says_what_is_not_known(
@@ -224,8 +311,8 @@ def test_kind_without_a_face_is_named(predictions: Bunch) -> None:
 def test_unknown_figure_is_an_error_that_lists_them(report: EvaluationReport) -> None:
     with pytest.raises(KeyError, match="2 figures are called 'TPR'"):
         report["TPR"]
-    with pytest.raises(KeyError, match=r"0 figures are called 'F1'.*Brier score"):
-        report["F1"]
+    with pytest.raises(KeyError, match=r"0 figures are called 'F2'.*Brier score"):
+        report["F2"]
     assert report["accuracy"] == report["accuracy at 0.6"]
 
 
@@ -234,7 +321,7 @@ def test_unknown_figure_is_an_error_that_lists_them(report: EvaluationReport) ->
 
 def test_table_has_a_line_for_each_figure(report: EvaluationReport) -> None:
     frame = report.to_frame()
-    assert frame.shape == (3 * 2 * 10, 12)
+    assert frame.shape == (3 * 2 * 14, 12)
     assert list(frame.columns[:4]) == ["subset", "level", "estimate", "low"]
     found = frame.query("subset == 'swap' and level == 'frames' and measure == 'AUC'")
     assert found["estimate"].item() == report.row(
@@ -262,6 +349,11 @@ def test_json_holds_what_the_figures_were_computed_from(
     assert read["videos"][4]["name"] == "4"
     assert read["settings"]["random_state"] == 3
     assert read["coverage"]["fake"]["videos_with_face"] == 0.95
+    assert read["confusion_matrices"][0] == {
+        "subset": "all",
+        "level": "videos",
+        "matrix": report.confusion_matrices["all", "videos"].tolist(),
+    }
 
 
 def test_json_has_null_where_there_is_no_number(predictions: Bunch) -> None:
@@ -273,6 +365,11 @@ def test_json_has_null_where_there_is_no_number(predictions: Bunch) -> None:
 
 def test_same_seed_gives_the_same_report(predictions: Bunch) -> None:
     given = (predictions.y, predictions.proba)
+    default, again = (
+        EvaluationReport.from_predictions(*given, n_resamples=10).to_json()
+        for _ in range(2)
+    )
+    assert default == again
     first, second, other = (
         EvaluationReport.from_predictions(
             *given, n_resamples=10, random_state=np.random.RandomState(seed)
@@ -299,9 +396,9 @@ def test_page_stands_for_itself_and_escapes_what_it_shows(
     assert (tmp_path / "report.html").read_text() == page
     assert "<title>A &amp; B</title>" in page
     assert "<b>swap" not in page
-    assert "&lt;b&gt;swap&lt;/b&gt; against all real" in page
+    assert "<h2>&lt;b&gt;swap&lt;/b&gt;</h2>" in page
     assert "<svg" in page
-    assert not re.search(r"""(src|href)=["'](?!#)""", page)
+    assert not re.search(r"""(src|href)=["'](?!#|data:image/png)""", page)
     assert f"{report['AUC']:.3f}" in page
     assert page == report.to_html(title="A & B")
 
@@ -318,4 +415,4 @@ def test_page_without_matplotlib_has_no_pictures(
 def test_notebook_shows_a_part_of_a_page(report: EvaluationReport) -> None:
     part = report._repr_html_()
     assert "<html" not in part
-    assert "reenact against all real" in part
+    assert "<h2>reenact</h2>" in part

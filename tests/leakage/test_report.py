@@ -92,7 +92,30 @@ def test_all_folds_of_a_splitter_are_looked_at(bunch: Bunch) -> None:
     clean = report(bunch, GroupKFold(2))
     assert [split.groups for split in clean.splits] == [[], []]
     assert clean.findings == []
-    assert "nobody and no file is on both sides (split 0, split 1)" in str(clean)
+    assert "no shared group and no identical file (split 0, split 1)" in str(clean)
+
+
+def test_names_that_suggest_the_same_people_in_two_groups_are_found() -> None:
+    names = ["183", "253", "183_253", "253_183", "500", "500"]
+    bunch = Bunch(
+        data=[f"{k}/{name}.mp4" for k, name in enumerate(names)],
+        target=[0, 0, 1, 1, 0, 1],
+        groups=[1, 2, 1, 2, 3, 3],  # by the first three characters
+    )
+    found = leakage_report(bunch, ([0, 2], [1, 3]), features=[])
+    assert found.related_names == [
+        ("1/253.mp4", "2/183_253.mp4"),
+        ("0/183.mp4", "3/253_183.mp4"),
+    ]
+    (finding,) = found.findings
+    assert finding.startswith(
+        "2 file names are part of one in another group: '1/253.mp4' and "
+        "'2/183_253.mp4', '0/183.mp4' and '3/253_183.mp4'; "
+    )
+    assert found.to_dict()["related_names"][0] == ["1/253.mp4", "2/183_253.mp4"]
+    bunch.groups = [1, 1, 1, 1, 3, 4]
+    (same,) = leakage_report(bunch, features=[]).related_names
+    assert same == ("4/500.mp4", "5/500.mp4")
 
 
 def test_official_lists_are_compared_each_with_each(bunch: Bunch) -> None:
@@ -206,6 +229,31 @@ def test_people_of_a_fold_are_not_trained_on() -> None:
     assert leaky.auc > 0.95
 
 
+def test_verdict_does_not_change_between_calls(bunch: Bunch) -> None:
+    noise = {"noise": np.random.default_rng(0).random(N)}
+    first, again = (
+        leakage_report(bunch, features=noise, n_resamples=20) for _ in range(2)
+    )
+    assert first.features == again.features
+
+
+def test_few_groups_are_not_judged(bunch: Bunch) -> None:
+    note = (
+        "the features were not judged: one class is in 6 groups, and a verdict needs "
+        "at least 20 of each class"
+    )
+    few = Bunch(**{name: bunch[name][:12] for name in ("data", "target", "groups")})
+    fakes_of_few = Bunch(**bunch)
+    fakes_of_few.groups = np.where(bunch.target == 1, bunch.groups % 6, bunch.groups)
+    for each in (few, fakes_of_few):
+        found = report(each, bit_rate=each.target)
+        assert found.features[0].low > 0.5
+        assert (found.features[0].n_groups, found.features[0].gives_away) == (6, False)
+        assert (found.findings, found.notes) == ([], [note])
+        assert str(found).endswith(f"\n\n- {note}")
+    assert report(bunch, bit_rate=bunch.target).notes == []
+
+
 def test_codecs_are_names(bunch: Bunch) -> None:
     codec = np.where(bunch.target == 1, "mpeg4", "h264").astype(object)
     codec[:4] = None
@@ -303,8 +351,8 @@ def leaky(bunch: Bunch) -> LeakageReport:
 
 def test_findings_say_what_to_do(leaky: LeakageReport) -> None:
     assert leaky.findings == [
-        "2 groups are on both sides: 3, 4; 3 of 33 test videos (9%) are of their "
-        "people; split by group, or by people with IdentityKFold",
+        "2 groups are on both sides: 3, 4; 3 of 33 test videos (9%) are in them; "
+        "split by group, or by identity with IdentityKFold",
         "2 test videos are also in the training set, byte for byte: '7.mp4' and "
         "'7.mp4', '8.mp4' and '8.mp4'; leave one of each out, or put both into one "
         "group",
@@ -333,7 +381,7 @@ def test_worst_split_is_named(bunch: Bunch) -> None:
     (finding,) = report(bunch, splits).findings
     assert finding.startswith(
         "in 2 of 3 splits, most in split 1: 1 group is on both sides: 2; 1 of 1 test "
-        "videos (100%) are of its people"
+        "videos (100%) are in it"
     )
     text = str(report(bunch))
     assert text.startswith("40 videos in 20 groups\nno split was looked at\n")
@@ -355,7 +403,8 @@ def test_figures_go_into_json_and_a_table(bunch: Bunch) -> None:
     found = report(bunch, ([0], [1]), bit_rate=bit_rate, face_size=[np.nan] * N)
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert list(told) == [
-        *("n_videos", "n_groups", "splits", "copies", "features", "findings"),
+        *("n_videos", "n_groups", "splits", "copies", "related_names", "features"),
+        *("findings", "notes"),
     ]
     assert told["splits"] == [
         {
@@ -368,7 +417,8 @@ def test_figures_go_into_json_and_a_table(bunch: Bunch) -> None:
             "share_affected": 1.0,
         }
     ]
-    first = {"auc": 1.0, "low": 1.0, "high": 1.0, "n_known": N, "gives_away": True}
+    first = {"auc": 1.0, "low": 1.0, "high": 1.0, "n_known": N, "n_groups": N // 2}
+    first["gives_away"] = True
     assert told["features"][0] == {"name": "bit_rate", **first}
     assert told["features"][1]["auc"] is None
     frame = found.to_frame()

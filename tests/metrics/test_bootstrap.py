@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm, t
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from skdeepfake.exceptions import UnresolvedRateWarning
@@ -64,10 +64,33 @@ def test_interval_is_that_of_all_resamples_there_are():
             n_resamples=4000,
             random_state=0,
         )
-        outside = (1 - level) / 2
+        # The percentiles for three groups are those of t with two degrees of freedom.
+        outside = norm.cdf(np.sqrt(3 / 2) * t.ppf((1 - level) / 2, 2))
         expected = np.quantile(means, [outside, 1 - outside], method="inverted_cdf")
         assert [found.low, found.high] == pytest.approx(expected.tolist())
     assert found.estimate == 4
+
+
+def test_interval_holds_its_estimate():
+    def n_scores(y_true, score):  # fewer in each resample than in the sample
+        return len(set(score))
+
+    found = group_bootstrap(n_scores, np.zeros(12), np.arange(12), n_resamples=50)
+    assert found.low < 12
+    assert (found.estimate, found.high) == (12, 12)
+    both = group_bootstrap(
+        lambda y_true, score: [n_scores(y_true, score), -n_scores(y_true, score)],
+        np.zeros(12),
+        np.arange(12),
+        n_resamples=50,
+    )
+    assert (both.high[0], both.low[1]) == (12, -12)
+
+
+def test_interval_is_the_same_at_each_call_by_default():
+    score = np.array([1, 2, 3, 4, 7])
+    draw = partial(group_bootstrap, mean_score, np.zeros(5), score, n_resamples=20)
+    assert draw() == draw()
 
 
 def test_ten_copies_of_each_video_tell_nothing_new(scored):

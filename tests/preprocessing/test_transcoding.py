@@ -611,6 +611,25 @@ def test_interrupt_ends_ffmpeg_and_leaves_nothing(tmp_path, stand_in, n_jobs):
             os.kill(int(pid), 0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux ends it with its parent")
+def test_ffmpeg_ends_with_a_parent_that_is_killed(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    script = f"exec > {fifo}; echo started; sleep 20 > /dev/null; echo goes on"
+    code = "from skdeepfake._video._encoder import Processes; "
+    code += f"Processes().run(['/bin/sh', '-c', {script!r}], None)"
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ) as parent,
+        fifo.open() as pipe,
+    ):
+        assert pipe.readline() == "started\n"
+        parent.kill()
+        assert pipe.read() == ""
+
+
 @needs_sh
 def test_error_of_one_video_ends_the_others(clip, tmp_path, stand_in):
     bad = write_clip(tmp_path / "bad.avi", n_frames=2)
