@@ -78,7 +78,7 @@ def _convolutions() -> Iterator[_Convolution]:
     yield _Convolution("top", 1, n_inputs, _TOP)
 
 
-def preprocess_input(x: Any) -> Any:
+def preprocess_input(x: Any, data_format: str | None = "channels_last") -> Any:
     """Scale pixels from 0 to 255 as in the training of the ImageNet weights."""
     return (x - MEAN) / SCALE
 
