@@ -119,6 +119,7 @@ def list_detectors() -> list[DetectorInfo]:
 def load_detector(
     name: str | os.PathLike[str] = "reference",
     *,
+    max_faces: int | None = 1,
     sha256: str | None = None,
     on_error: str = "raise",
     n_jobs: int | None = None,
@@ -134,6 +135,10 @@ def load_detector(
         Name of a detector that comes with this package (:func:`list_detectors`), or
         path of a file of one, as the training in ``benchmarks/reference`` writes it.
         Such a file is data; loading it runs no code.
+    max_faces : int or None, default=1
+        Number of people that are followed, None for up to 10. The probability of a
+        video is that of its most suspicious person, and ``predict_person_proba`` of the
+        detector returns one per person.
     sha256 : str or None, default=None
         SHA-256 that the file must have, in hexadecimal digits. None checks the files
         of this package only.
@@ -178,10 +183,19 @@ def load_detector(
     >>> detector.predict_proba(["interview.mp4"])  # doctest: +SKIP
     array([[0.96, 0.04]])
     """
-    from .detectors import PretrainedDetector
+    from .detectors import PerPerson, PretrainedDetector
 
     arrays, facts = _read(name, sha256)
     detector = PretrainedDetector(verbose=verbose)
+    cropper = DlibFaceCropper(
+        margin=float(facts["margin"]),
+        max_faces=max_faces,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    if cropper.n_people > 1:
+        people = PerPerson(cropper.n_people, aggregation=detector.aggregation)
+        detector.set_params(aggregation=people)
     size = int(facts["size"]), int(facts["size"])
     detector._set_fitted(
         arrays,
@@ -197,12 +211,7 @@ def load_detector(
                     int(facts["n_frames"]), on_error=on_error, n_jobs=n_jobs
                 ),
             ),
-            (
-                "cropper",
-                DlibFaceCropper(
-                    margin=float(facts["margin"]), n_jobs=n_jobs, verbose=verbose
-                ),
-            ),
+            ("cropper", cropper),
             ("resizer", Resizer(size, n_jobs=n_jobs)),
             ("detector", detector),
         ]

@@ -198,6 +198,21 @@ def test_a_file_of_ones_own(tmp_path, arrays, faces, pipeline):
         load_detector(path, sha256="00")
 
 
+def test_several_people_get_answers_of_their_own(pipeline, rendered_videos):
+    path = rendered_videos.data[:1]
+    several = load_detector(max_faces=3)
+    faces = several[:-1].transform(path)
+    assert faces.shape[1] == 3 * 16
+    assert faces[:, ::3].any()
+    assert not faces[:, 1::3].any()
+    people = several[-1].predict_person_proba(faces)
+    expected = pipeline.predict_proba(path)
+    np.testing.assert_array_equal(people[:, 0], expected)
+    assert np.isnan(people[:, 1:]).all()
+    np.testing.assert_array_equal(several.predict_proba(path), expected)
+    assert load_detector(max_faces=None)[-1].aggregation.max_faces == 10
+
+
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "damaged.npz"
     content = bytearray(FILE.read_bytes())
