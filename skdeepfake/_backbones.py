@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from . import _efficientnet_lite, _meso, _resnext
-from .exceptions import WeightsError
+from .exceptions import ModelFileError, WeightsError
 
 
 class Backbone(NamedTuple):
@@ -132,7 +132,7 @@ def build_backbone(
             return _build_with_imagenet_weights(known.build, backbone, frame_shape)
         network = known.build(weights=None, include_top=False, input_shape=frame_shape)
     if weights == "reference":
-        arrays = _efficientnet_lite.read_packaged("reference.npz")
+        arrays = _efficientnet_lite.packaged_arrays("reference")
         _efficientnet_lite.set_arrays(network, arrays)
     elif weights is None:
         _randomize(network, random_state)
@@ -147,6 +147,8 @@ def _build_with_imagenet_weights(
     """Build a network of `keras.applications` with the weights that Keras fetches."""
     try:
         return build(weights="imagenet", include_top=False, input_shape=frame_shape)
+    except ModelFileError:  # a file of this package
+        raise
     except Exception as error:  # Keras raises a bare one where a download fails
         home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
         folder = os.path.join(home, "models")
@@ -243,6 +245,6 @@ def scale_pixels(inputs: Any, name: str, layer: str) -> Any:
     """Scale pixels as a backbone wants them, by layers that any Keras can load."""
     affine = as_affine(BACKBONES[name].preprocess)
     x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
-    return keras.layers.Rescaling(
-        affine.scale, affine.offset, dtype="float32", name=layer
-    )(x)
+    # Of three axes, or Keras takes it for channels first where that is its setting.
+    scale = [[affine.scale]]
+    return keras.layers.Rescaling(scale, affine.offset, dtype="float32", name=layer)(x)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .._backbones import BACKBONES, build_backbone
 from .._keras._compiled import Compute
-from .._keras._precision import float32
+from .._keras._precision import channels_last, float32
 from ..exceptions import WeightsError
 from ._engines import ENGINES
 
@@ -39,13 +39,15 @@ class Recipe(NamedTuple):
     backbone: Any  # a name, a Keras model or a callable that builds one
     weights: str | None
     random_state: int
-    preprocess: Any  # a bool or a callable
+    preprocess: Any  # a bool, "bgr" or a callable
     engine: str
 
     @property
     def is_plain(self) -> bool:
         """Whether names and numbers say it all, so that nothing need be built."""
-        return isinstance(self.backbone, str) and isinstance(self.preprocess, bool)
+        return isinstance(self.backbone, str) and isinstance(
+            self.preprocess, bool | str
+        )
 
 
 class FeatureNetwork:
@@ -62,7 +64,7 @@ class FeatureNetwork:
     @functools.cached_property
     def model(self) -> keras.Model:
         """From uint8 images to features, as one Keras model."""
-        with float32():  # whatever networks are trained in
+        with float32(), channels_last():  # whatever networks are trained in
             return self._build()
 
     def _build(self) -> keras.Model:
@@ -168,9 +170,14 @@ def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
     """Get the preprocessing of a recipe's images, if there is any."""
     if callable(recipe.preprocess):
         return recipe.preprocess
+    if recipe.preprocess == "bgr":
+        return functools.partial(keras.ops.flip, axis=-1)
     if recipe.preprocess and isinstance(recipe.backbone, str):
         # As a layer: an exported graph would take its constants for further inputs.
-        return layers.Lambda(BACKBONES[recipe.backbone].preprocess)
+        return layers.Lambda(
+            BACKBONES[recipe.backbone].preprocess,
+            arguments={"data_format": "channels_last"},
+        )
     return None
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._video._checks import check_video_file, file_identity
+from .._video._checks import absolute_path, check_video_file, file_identity
 from .._video._opencv import Sampling
 from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
@@ -48,7 +48,7 @@ class Clip:
     Attributes
     ----------
     path : str
-        The video.
+        The absolute path of the video.
     size : int
         Size of the file in bytes when the clip was made.
     mtime_ns : int
@@ -107,7 +107,7 @@ class Clip:
             raise ValueError(
                 f"burst={burst} needs spacing='even': the paper samples single frames"
             )
-        self.path = os.fspath(path)
+        self.path = absolute_path(path)
         self.n_frames = n_frames
         self.burst = burst
         self.spacing = spacing
@@ -342,10 +342,12 @@ def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
                 f"X[{i}] is {type(clip).__name__}, but {caller} takes clips: "
                 "put a VideoFrameSampler before it"
             )
-        if clip.sampling[:2] != clips[0].sampling[:2]:
-            counts = ["{} x {}".format(*c.sampling) for c in (clip, clips[0])]
+        if clip.n_frames != clips[0].n_frames:
             raise ValueError(
-                f"X[{i}] has {counts[0]} frames (n_frames x burst), but X[0] has "
-                f"{counts[1]}"
+                f"X[{i}] has {clip.n_frames} frames, but X[0] has {clips[0].n_frames}"
+            )
+        if clip.burst != clips[0].burst:
+            raise ValueError(
+                f"X[{i}] has burst={clip.burst}, but X[0] has burst={clips[0].burst}"
             )
     return clips.tolist()

@@ -88,9 +88,9 @@ class _FaceCropper(StatelessTransformer):
     region: str = "face"
     landmarks: str | os.PathLike[str] | None = None
     box: str = "frame"
+    jpeg_quality: int | None = None
     min_size: int = 40
     score_threshold: float = 0.0
-    jpeg_quality: int | None = None
     memory: str | os.PathLike[str] | joblib.Memory | None = None
     n_jobs: int | None = None
     verbose: int = 0
@@ -116,6 +116,11 @@ class _FaceCropper(StatelessTransformer):
                 f"max_faces={self.max_faces} needs a region of people: "
                 "region='frame' gives one image per frame"
             )
+
+    @property
+    def n_people(self) -> int:
+        """Number of slots per frame: `max_faces`, or 10 where that is None."""
+        return MAX_PEOPLE if self.max_faces is None else int(self.max_faces)
 
     def _finder(self) -> tuple[Any, ...]:
         """Return the name of the finder in `FINDERS`, and its arguments."""
@@ -164,11 +169,12 @@ class _FaceCropper(StatelessTransformer):
         search = _Search(
             self._finder(),
             float(self.margin),
-            MAX_PEOPLE if self.max_faces is None else int(self.max_faces),
+            self.n_people,
             str(self.region),
             self._landmarks_identity(),
             str(self.box),
             None if self.jpeg_quality is None else int(self.jpeg_quality),
+            ALGORITHM_VERSION,
         )
         crop = functools.partial(
             _crop_clip,
@@ -236,15 +242,15 @@ class DlibFaceCropper(_FaceCropper):
 
     Parameters
     ----------
+    search : {"fast", "exhaustive"}, default="fast"
+        ``"exhaustive"`` searches each whole frame in color at twice its size, as the
+        paper's code does, which takes some 50 times as long.
     {{region_parameters}}
     min_size : int, default=40
         Smallest face that is found, as the side of its box in pixels; the default is
         that of the paper's setting. In frames above 1080p it grows with the frame.
     score_threshold : float, default=0.0
         Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
-    search : {"fast", "exhaustive"}, default="fast"
-        ``"exhaustive"`` searches each whole frame in color at twice its size, as the
-        paper's code does, which takes some 50 times as long.
     {{running_parameters}}
 
     See Also
@@ -347,7 +353,7 @@ class _Search(NamedTuple):
     landmarks: tuple[str, int, int] | None
     box: str
     jpeg_quality: int | None
-    version: int = ALGORITHM_VERSION
+    version: int
 
 
 class _Found(NamedTuple):

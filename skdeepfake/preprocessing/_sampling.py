@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer, as_objects
-from .._video._checks import check_paths
+from .._video._checks import absolute_path, check_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip
@@ -38,12 +38,12 @@ class VideoFrameSampler(StatelessTransformer):
     ----------
     n_frames : int, default=10
         Frames per video. The default is the paper's.
+    duration : float or None, default=10.0
+        Seconds sampled from the first frame on; None for all. The paper's are 10.
     burst : int, default=1
         Consecutive frames from each of the `n_frames` moments on, for what looks at
         motion. The frames of a video are in the order of its moments, then of its
         bursts; a cropper with `max_faces` has the people of each frame next.
-    duration : float or None, default=10.0
-        Seconds sampled from the first frame on; None for all. The paper's are 10.
     spacing : {"even", "paper"}, default="even"
         ``"even"`` takes frames evenly spaced in time, the first and the last one
         included. ``"paper"`` takes frame number ``int(k * n / (n_frames - 1))`` of the
@@ -143,7 +143,10 @@ class VideoFrameSampler(StatelessTransformer):
             For each path that does not lead to a video, if ``on_error="skip"``.
         """
         self._validate_params()
-        paths = check_paths(X, caller=type(self).__name__)
+        # Absolute here: a worker process may have another working folder.
+        paths = [
+            absolute_path(path) for path in check_paths(X, caller=type(self).__name__)
+        ]
         made = map_videos(
             functools.partial(
                 Clip, **{name: getattr(self, name) for name in _OF_CLIPS}
