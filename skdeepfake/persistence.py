@@ -56,6 +56,7 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._gan.Generator",  # where it was in 0.1.0
         "skdeepfake.detectors._gan_networks.Generator",
         "skdeepfake.detectors._pretrained.PretrainedDetector",
+        "skdeepfake.detectors._reconstruction.ReconstructionDetector",
         "skdeepfake.detectors._transfer.Head",
         "skdeepfake.detectors._transfer.TransferDetector",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",

@@ -74,7 +74,7 @@ OF_AUGMENTATION = frozenset(
 OF_VIDEOS = frozenset(
     [
         *_of("skdeepfake._keras._layers", "CBAM FramesOfVideos VideosOfFrames"),
-        *_of("keras.src.ops.numpy", "Cumsum Divide Sum TrueDivide"),
+        *_of("keras.src.ops.numpy", "Absolute Cumsum Divide Subtract Sum TrueDivide"),
         "keras.src.ops.nn.Sigmoid",
     ]
 )

@@ -19,6 +19,7 @@ _MODULES = {
     "PlateauCallbacks": "_callbacks",
     "PretrainedDetector": "_pretrained",
     "BlendedFakes": "_fakes",
+    "ReconstructionDetector": "_reconstruction",
     "TopK": "_aggregation",
     "TransferDetector": "_transfer",
 }
