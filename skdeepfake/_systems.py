@@ -20,6 +20,7 @@ class Parts:
     """What systems are made of: parts with the settings of a pipeline."""
 
     margin: float
+    burst: int
     max_faces: int
     people: str | None
     weights: Any
@@ -122,6 +123,14 @@ def _face_weighting(parts: Parts) -> Steps:
     return [parts.transfer("efficientnet_b4", head=head, aggregation=weighted)]
 
 
+def _frame_prediction(parts: Parts) -> Steps:
+    stream = parts.features.FramePredictor(
+        burst=parts.burst, max_faces=parts.max_faces, verbose=parts.verbose
+    )
+    head = parts.detectors.Head(cell="lstm")
+    return [("stream", stream), parts.transfer(head=head)]
+
+
 def _discriminators(parts: Parts) -> Steps:
     kinds: dict[str, dict[str, Any]] = {
         "alone": {"generator": None},
@@ -145,6 +154,10 @@ SYSTEMS: dict[str, System] = {
     "resnext_lstm": System("[8]", {"n_frames": 1, "burst": 100}, _resnext_lstm),
     "face_weighting": System("[11]", {"max_faces": 2, "people": None}, _face_weighting),
     "discriminators": System("[15]", {}, _discriminators),
+    "frame_prediction": System("[2]", {"n_frames": 2, "burst": 5}, _frame_prediction),
+    "reconstruction": System(
+        "6", {}, lambda parts: [parts.detector("ReconstructionDetector")]
+    ),
     "body": System("6", {"region": "body"}, _inception_lstm),
 }
 

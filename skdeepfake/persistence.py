@@ -59,6 +59,7 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._reconstruction.ReconstructionDetector",
         "skdeepfake.detectors._transfer.Head",
         "skdeepfake.detectors._transfer.TransferDetector",
+        "skdeepfake.features._frame_predictor.FramePredictor",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",
         "skdeepfake.features._multi_path.MultiPathBackbone",
         "skdeepfake.features._union.FrameFeatureUnion",

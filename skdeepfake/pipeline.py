@@ -115,7 +115,9 @@ def make_detector_pipeline(
     - ``"resnext_lstm"``: ResNeXt-50 and LSTM over 100 frames in a row [8].
     - ``"face_weighting"``: weighted faces and a bidirectional GRU [11].
     - ``"discriminators"``: an ensemble of discriminators and Meso-4 [15].
-    - ``"body"``: as [7], of the upper body, which the paper proposes in section 6.
+    - ``"frame_prediction"``: CNN and LSTM over what a frame predictor misses [2].
+    - ``"reconstruction"``: an encoder-decoder, as section 6 proposes.
+    - ``"body"``: as [7], of the upper body, as section 6 proposes.
 
     See Also
     --------
@@ -149,6 +151,7 @@ def make_detector_pipeline(
     if isinstance(detector, str):
         parts = Parts(
             margin=margin,
+            burst=layout["burst"],
             max_faces=layout["max_faces"],
             people=layout["people"],
             weights=weights,

@@ -54,6 +54,13 @@ SMALL: dict[str, dict[str, Any]] = {
         "head": Head(cell="gru", units=(4,), bidirectional=True, epochs=0),
     },
     "discriminators": {},
+    "frame_prediction": {
+        "backbone": tiny,
+        "head": Head(cell="lstm", units=(4,), epochs=0),
+        "n_frames": 1,
+        "burst": 4,
+    },
+    "reconstruction": {"filters": (4,), "reconstruction_epochs": 1},
     "body": {"featurizer": FEATURES, **RECURRENT},
 }
 
@@ -77,6 +84,8 @@ def test_system_learns_and_answers(name: str) -> None:
             detector__adversarial__discriminator_filters=(4,),
             detector__adversarial__generator__filters=(4,),
         )
+    if name == "frame_prediction":
+        system.set_params(stream__filters=(4,), stream__epochs=1)
     proba = system.fit(X, y).predict_proba(X)
     assert proba.shape == (6, 2)
     assert ((proba > 0) & (proba < 1)).all()

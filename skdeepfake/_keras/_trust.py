@@ -76,6 +76,8 @@ OF_VIDEOS = frozenset(
         *_of("skdeepfake._keras._layers", "CBAM FramesOfVideos VideosOfFrames"),
         *_of("keras.src.ops.numpy", "Absolute Cumsum Divide Subtract Sum TrueDivide"),
         "keras.src.ops.nn.Sigmoid",
+        "keras.src.ops.numpy.Split",
+        "keras.layers.UpSampling2D",
     ]
 )
 
