@@ -205,9 +205,9 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         faces = np.asarray(X)
         if faces.ndim != 5 or faces.dtype != np.uint8 or faces.shape[-1] != 3:
             raise ValueError(
-                f"X has dtype {faces.dtype} and shape {faces.shape}, but this takes "
-                " RGB faces of uint8 and shape (n_videos, n_slots, height, width, "
-                "3), as a Resizer gives them"
+                f"X has dtype {faces.dtype} and shape {faces.shape}, but "
+                "FramePredictor takes RGB faces of uint8 and shape (n_videos, n_slots, "
+                "height, width, 3), as a Resizer gives them"
             )
         if 0 in faces.shape:
             raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")

@@ -35,7 +35,7 @@ def small(**params: Any) -> FramePredictor:
 
 @pytest.fixture(scope="module")
 def predictor() -> FramePredictor:
-    return small(filters=(12, 12), epochs=40, batch_size=40).fit(moving(150, 0))
+    return small(filters=(12, 12), epochs=40, batch_size=40).fit(moving(100, 0))
 
 
 def test_linear_motion_is_predicted_and_splices_are_not(
@@ -50,7 +50,7 @@ def test_linear_motion_is_predicted_and_splices_are_not(
     assert found.mean() < missed[:, 1].mean() / 4
     # It has learnt motion: to repeat the last frame misses more.
     still = np.abs(real[:, 2:].astype(float) - real[:, 1:-1]).mean()
-    assert found.mean() < still / 2
+    assert found.mean() < 0.7 * still
 
 
 def test_frames_without_a_face_leave_slots_empty(predictor: FramePredictor) -> None:
