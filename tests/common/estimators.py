@@ -32,6 +32,7 @@ from skdeepfake.detectors import (
 from skdeepfake.features import (
     FramePredictor,
     KerasFeaturizer,
+    MultiPathBackbone,
     VGG16Featurizer,
 )
 from skdeepfake.perturbations import VideoPerturber
@@ -113,6 +114,7 @@ WITHOUT_FIT = [
     Attention(),
     Generator(),
     Head(),
+    MultiPathBackbone(),
     PerPerson(),
     PlateauCallbacks(),
     BlendedFakes(),

@@ -223,10 +223,15 @@ def test_every_public_estimator_is_checked() -> None:
     found = {type(estimator).__name__ for estimator in checked}
     public = {
         name
-        for module in (skdeepfake, skdeepfake.detectors, skdeepfake.synthesis)
+        for module in (
+            skdeepfake,
+            skdeepfake.detectors,
+            skdeepfake.features,
+            skdeepfake.synthesis,
+        )
         for name in module.__all__
         if hasattr(getattr(module, name), "get_params")
-    } - {"BaseDetector", "ImageDetector"}
+    } - {"BaseDetector", "ImageDetector", "FrameFeatureUnion"}
     assert found == public
     assert len(ours("CNNDetector")) >= 30
     assert len(ours("Resizer")) >= 25
