@@ -247,8 +247,9 @@ class DlibFaceCropper(_FaceCropper):
         paper's code does, which takes some 50 times as long.
     {{region_parameters}}
     min_size : int, default=40
-        Smallest face that is found, as the side of its box in pixels; the default is
-        that of the paper's setting. In frames above 1080p it grows with the frame.
+        Size in pixels to which dlib's window, and with it the search, is scaled; the
+        boxes of the smallest faces are a tenth smaller. The default is the paper's
+        setting. In frames above 1080p it grows with the frame.
     score_threshold : float, default=0.0
         Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
     {{running_parameters}}
