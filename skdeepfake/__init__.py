@@ -66,6 +66,7 @@ _NAMES = {
     "VideoFrameSampler": "preprocessing",
     "VideoPerturber": "perturbations",
     "VideoTranscoder": "preprocessing",
+    "YuNetFaceCropper": "preprocessing",
     "list_detectors": "pretrained",
     "load_detector": "pretrained",
     "load_videos": "datasets",

@@ -152,7 +152,12 @@ class VideoReader:
         if self._needs_ffmpeg:
             yield from self._decoded_by_ffmpeg(numbers, times)
             return
-        request = {"numbers": numbers, "times": times, "n_threads": n_threads}
+        request = {
+            "numbers": numbers,
+            "times": times,
+            "n_threads": n_threads,
+            "sampling": self._sampling,
+        }
         answers = self._ask(do="decode", trusted=self._trusted, **request)
         left = len(numbers)
         try:

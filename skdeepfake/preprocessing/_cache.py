@@ -110,7 +110,7 @@ class CropCache(ArchiveCache):
     """
 
     _folder = "skdeepfake-crops"
-    _format = 2
+    _format = 3
 
     @staticmethod
     def _parse(archive: zipfile.ZipFile, path: Path) -> Entry:

@@ -172,6 +172,7 @@ class _FaceCropper(StatelessTransformer):
             self._landmarks_identity(),
             str(self.box),
             None if self.jpeg_quality is None else int(self.jpeg_quality),
+            ALGORITHM_VERSION,
         )
         crop = functools.partial(
             _crop_clip,
@@ -350,7 +351,7 @@ class _Search(NamedTuple):
     landmarks: tuple[str, int, int] | None
     box: str
     jpeg_quality: int | None
-    version: int = ALGORITHM_VERSION
+    version: int
 
     @property
     def n_crops(self) -> int:
