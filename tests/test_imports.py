@@ -147,7 +147,7 @@ def test_unknown_attribute_is_an_attribute_error_that_names_it():
 # -- who imports whom ----------------------------------------------------------------
 
 PRIVATE_IMPORTS = {
-    ("datasets._recording", "synthesis._recipe"),
+    ("datasets._manipulations", "synthesis._recipe"),
     ("detectors._images", "augmentation._applying"),
 }
 ROOT = Path(skdeepfake.__file__).parent

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from skdeepfake.datasets import _synthetic, load_videos
-from skdeepfake.datasets._recording import Recording, SelfBlend, load_portrait
+from skdeepfake.datasets._manipulations import SelfBlend
+from skdeepfake.datasets._recording import Recording, load_portrait
 from skdeepfake.datasets._synthetic import make_videos
 from skdeepfake.exceptions import DatasetError
 
@@ -149,7 +150,7 @@ def test_a_face_is_blended_into_itself_where_it_goes():
     # It crosses the frame, and turns a little.
     recording.path[:, 0] += np.linspace(-30, 30, 12)
     real = np.stack(list(recording.render())).astype(int)
-    fake = np.stack(list(recording.render(SelfBlend(1))))
+    fake = np.stack(list(recording.render(SelfBlend(1, recording))))
     changed = np.abs(fake - real).max(axis=3)
     places = []
     for k in (0, 6, 11):
