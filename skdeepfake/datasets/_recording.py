@@ -20,7 +20,7 @@ ROI = (
 # The middles of her eyes, and half of their width and height.
 EYES, EYE_SIZE = ((203.5, 101.0), (247.0, 103.5)), (11.0, 5.0)
 # Seconds of a blink.
-_BLINK = 0.3
+_BLINK = 0.4
 # The outline of the woman, clockwise from the left of her neck.
 # fmt: off
 _OUTLINE = [
@@ -183,7 +183,7 @@ class Recording:
             second = draw.uniform(0.2, 0.8) * min(2.0, n_frames / fps)
             while second < n_frames / fps:
                 near = 1 - np.abs(self.seconds - second) / (_BLINK / 2)
-                self.closed = np.maximum(self.closed, np.clip(1.6 * near, 0, 1))
+                self.closed = np.maximum(self.closed, np.clip(2 * near, 0, 1))
                 second += draw.uniform(1, 3)
 
         # Light and colors; the suit changes its hue, and skin its tone.
