@@ -85,7 +85,8 @@ class KerasFeaturizer(StatelessTransformer):
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
         Whether to apply the preprocessing that a backbone given by name was trained
-        with. ``"bgr"`` reverses the channels and does nothing else. A callable maps the pixels, 0 to 255, as a float tensor by `keras.ops`.
+        with. ``"bgr"`` reverses the channels and does nothing else. A callable maps the
+        pixels, 0 to 255, as a float tensor by `keras.ops`.
     {{running_parameters}}
 
     See Also

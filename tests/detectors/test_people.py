@@ -111,9 +111,9 @@ def test_weights_add_up_to_one_for_each_person(crowd: Any) -> None:
 @pytest.mark.parametrize("sequence", ["spatial", "temporal"])
 def test_recurrent_network_follows_each_person(crowd: Any, sequence: str) -> None:
     X, y = crowd
-    features = X[:, :, :2, :2].astype(np.float32) / 255
+    features = X[:, :, :2, :2].reshape(*X.shape[:2], 4, 3).astype(np.float32) / 255
     if sequence == "temporal":
-        features = features.mean(axis=(2, 3))
+        features = features.mean(axis=2)
     model = CNNRNNDetector(
         sequence=sequence,
         units=(3,),
