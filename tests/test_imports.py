@@ -41,6 +41,7 @@ LIGHT_MODULES = [
     "skdeepfake._predictions",
     "skdeepfake._random",
     "skdeepfake._face_mask",
+    "skdeepfake._landmarks",
     "skdeepfake._parallel",
     "skdeepfake._scores",
     "skdeepfake._stateless",
@@ -60,6 +61,7 @@ LIGHT_MODULES = [
     "skdeepfake.perturbations",
     "skdeepfake.plotting",
     "skdeepfake.pipeline",
+    "skdeepfake.streams",
     "skdeepfake.synthesis",
     "skdeepfake.cli",
 ]
