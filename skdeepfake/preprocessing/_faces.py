@@ -52,7 +52,7 @@ _CLOSE_FACE = 160
 # smallest face asks for, and costs as much as 20 others. It is done if the frames since
 # the last one have saved as many pixels as it takes, of which each saves so many.
 _DEEP_SIDE = 1920
-_SAVED_PIXELS = 600_000
+_SAVED_PIXELS = 350_000
 
 # Pixels of the last search: a 1080p frame as the paper searches it, about a second.
 _MAX_PIXELS = 3840 * 2160

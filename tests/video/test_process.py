@@ -219,6 +219,12 @@ def test_interpreter_that_does_not_start_is_named(alone, monkeypatch, path):
             list(Clip(path))
 
 
+@pytest.mark.parametrize("name", ["PRIORITY_FFMPEG", "PRIORITY_LIST"])
+def test_environment_does_not_take_the_decoder_away(alone, monkeypatch, path, name):
+    monkeypatch.setenv(f"OPENCV_VIDEOIO_{name}", "0")
+    assert len(list(Clip(path))) == 10
+
+
 @posix
 @pytest.mark.parametrize("n_deaths", [1, 2])
 def test_decoder_killed_as_it_starts_is_started_once_more(
