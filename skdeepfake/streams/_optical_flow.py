@@ -130,6 +130,23 @@ class OpticalFlow(BurstTransformer):
                     )
         return flow.reshape(n_videos, -1, height, width, 2 + is_rgb)
 
+    def select_slots(self, slots: ArrayLike) -> NDArray:
+        """Select the slots at whose frames the motions begin.
+
+        Parameters
+        ----------
+        slots : array-like of shape (n_slots,)
+            Something of each slot of the input, such as its time.
+
+        Returns
+        -------
+        ndarray of shape (n_bursts * (burst - 1) * max_faces,)
+            The same of each slot of the output.
+        """
+        entries = np.asarray(slots)
+        burst = self.burst or len(entries) // self.max_faces
+        return entries.reshape(-1, burst, self.max_faces)[:, :-1].ravel()
+
 
 def _as_rgb(flow: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:
     """Color a flow field, (height, width, 2)."""

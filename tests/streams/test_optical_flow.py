@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 from streams.conftest import moved
 
+from skdeepfake._predictions import run_pipeline
 from skdeepfake.detectors import CNNDetector
 from skdeepfake.features import FrameFeatureUnion
+from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 from skdeepfake.streams import OpticalFlow
 
 
@@ -76,6 +80,28 @@ def test_flow_feeds_a_detector_and_a_union(texture: np.ndarray) -> None:
     )
     model = make_pipeline(union, detector).fit(faces, [0, 1] * 3)
     assert model.predict_proba(faces).shape == (6, 2)
+
+
+@pytest.mark.parametrize("channels", ["xy", "rgb"])
+def test_times_and_crops_are_those_at_which_motions_begin(
+    write_clip: Any, texture: np.ndarray, channels: str
+) -> None:
+    frames = moved(texture, [(k, 0) for k in range(8)], 64)
+    steps = [
+        VideoFrameSampler(2, None, burst=4),
+        DlibFaceCropper(region="frame"),
+        Resizer((32, 32)),
+        OpticalFlow(burst=4, channels=channels),
+    ]
+    pipeline = make_pipeline(*steps, CNNDetector())
+    run = run_pipeline(pipeline, [write_clip(frames)])
+    times = run.clips[0].timestamps
+    assert run.n_people == 1
+    assert run.timestamps[0].tolist() == times[[0, 1, 2, 4, 5, 6]].tolist()
+    assert (run.features.shape[1], run.has_face.shape[1]) == (6, 6)
+    assert (run.images.shape[1], run.crops.shape[1]) == (6, 6)
+    crops = list(run.clips[0])
+    np.testing.assert_array_equal(run.crops[0, 3], crops[4])
 
 
 @pytest.mark.parametrize(
