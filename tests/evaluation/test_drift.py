@@ -194,3 +194,25 @@ def test_display_draws_both_distributions(pipeline, reference) -> None:
     with pytest.raises(ValueError, match="one per quantity, 4, got 2"):
         display.plot(axes=axes)
     plt.close("all")
+
+
+@pytest.mark.parametrize("constant", [0.0, 1.0])
+def test_values_that_are_mostly_equal_have_a_bin_of_their_own(constant: float) -> None:
+    reference = {"coverage": np.full(100, constant)}
+    new = {"coverage": np.where(np.arange(100) % 2, constant, 0.5)}
+    measure = DriftReport.from_values(reference, new).measures["coverage"]
+    assert measure.drifted
+    assert measure.psi > 1
+
+
+def test_level_holds_for_all_tests_together() -> None:
+    values = np.linspace(0, 1, 200)
+    same = {str(k): values for k in range(5)}
+    p_value = ks_2samp(values, values**1.6).pvalue
+    assert 0.002 < p_value < 0.01
+    # Few wide bins make a difference of the index here.
+    params = {"max_psi": 0.0, "n_bins": 2, "alpha": 0.01}
+    pair = {"a": values}, {"a": values**1.6}
+    assert DriftReport.from_values(*pair, **params).drifted
+    pair = {**same, **pair[0]}, {**same, **pair[1]}
+    assert not DriftReport.from_values(*pair, **params).drifted
