@@ -109,7 +109,13 @@ def test_completion_suggests_what_works_here() -> None:
         *(DEFAULTS.keys() | requests),
         *("fit", "partial_fit", "initialize", "build_network", "score"),
         *("predict", "predict_proba", "predict_frame_proba", "predict_frame_weights"),
-        *("aggregate_proba", "get_params", "set_params", "get_metadata_routing"),
+        *(
+            "aggregate_proba",
+            "predict_person_proba",
+            "get_params",
+            "set_params",
+            "get_metadata_routing",
+        ),
         *("current_epoch", "frame_ndim", "initialized_"),
     }
 

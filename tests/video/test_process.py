@@ -57,7 +57,7 @@ def pid(process):
 
 
 def ask(process, path, **request):
-    request = {"do": "count", "n_frames": 10, "duration": None, **request}
+    request = {"do": "count", "sampling": (10,), "duration": None, **request}
     request = {"max_duration": None, **request}
     return list(process.ask(None, path=path, **request))
 
