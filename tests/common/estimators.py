@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from landmark_models import write_model
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -38,6 +39,7 @@ from skdeepfake.preprocessing import (
     VideoTranscoder,
     YuNetFaceCropper,
 )
+from skdeepfake.streams import BlinkFeaturizer, MotionMagnifier, OpticalFlow
 from skdeepfake.synthesis import FaceSwapper, RandomBlender, SelfBlender
 
 
@@ -91,6 +93,9 @@ TRANSFORMERS = [
     VideoPerturber("GNC", 1, random_state=0),
     DlibFaceCropper(),
     Resizer((24, 32)),
+    OpticalFlow(),
+    MotionMagnifier(frame_rate=10.0),
+    BlinkFeaturizer("68.dat"),  # trained for the test
     KerasFeaturizer(MeanColor()),
     VGG16Featurizer(weights=None),
 ]
@@ -220,6 +225,9 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
         "VideoPerturber": clips,
         "DlibFaceCropper": clips,
         "Resizer": crops,
+        "OpticalFlow": faces,
+        "MotionMagnifier": faces,
+        "BlinkFeaturizer": faces,
         "KerasFeaturizer": faces,
         "VGG16Featurizer": faces,
         "CNNDetector": faces,
@@ -231,6 +239,9 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
     cases = {}
     for estimator in [*TRANSFORMERS, *DETECTORS, pipeline(memory)]:
         name = type(estimator).__name__
+        if name == "BlinkFeaturizer":
+            model = write_model(memory / "68.dat")
+            estimator = clone(estimator).set_params(landmarks=str(model))
         # Encoding and face search take the longest, and learn nothing.
         n = 3 if name in ("VideoTranscoder", "DlibFaceCropper") else len(labels)
         X = inputs[name][:n]
