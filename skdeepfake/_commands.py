@@ -126,7 +126,7 @@ def predict(args: argparse.Namespace) -> int:
             if row.get("seconds_missing"):
                 _say(
                     f"warning: {row['path']} is damaged or cut off: "
-                    f"{row['seconds_missing']:.1f} s at its end cannot be decoded"
+                    f"{row['seconds_missing']:.1f} s cannot be decoded"
                 )
     n_errors = sum(row["error"] is not None for row in rows)
     return _exit_code(len(rows) - n_errors, n_errors)
@@ -210,7 +210,7 @@ def _describe(
         "label": verdict(score if has_face.any() else np.nan, *thresholds),
         "frames": int(is_filled.sum()),
         "frames_with_face": int(has_face.sum()),
-        # At the end of the video, where it is damaged or cut off.
+        # Damaged or cut off.
         "seconds_missing": round(run.clips[0].missing, 3),
         "timeline": plain(
             [

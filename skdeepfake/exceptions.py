@@ -129,7 +129,7 @@ class NoFaceWarning(UserWarning):
 
 
 class VideoReadWarning(_AboutVideo, UserWarning):
-    """A video cannot be read, as a whole (it has no faces then) or at its end.
+    """A video cannot be read, as a whole (it has no faces then) or in part.
 
     Parameters
     ----------

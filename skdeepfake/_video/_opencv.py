@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ._orientation import is_mirrored
 
@@ -22,6 +22,9 @@ _REORDER = 64
 # Two timestamps of one frame, from the container and from the decoder, agree to
 # much better than this; those of two frames differ by more, up to 1000 frames/s.
 SAME_FRAME = 5e-4
+
+# Seconds without a frame that may be missing.
+TOLERANCE = 0.5
 
 # FFmpeg advises against more threads, each of which holds a frame.
 _MAX_THREADS = 16
@@ -317,6 +320,16 @@ def decoded_frames(
             break
     finally:
         video.close()
+
+
+def seconds_in_gaps(times: ArrayLike) -> float:
+    """Return the seconds between frames in which others may be missing."""
+    steps = np.diff(np.asarray(times))
+    if not steps.size:
+        return 0.0
+    usual = np.median(steps)
+    longer = steps - usual
+    return float(longer[longer > max(TOLERANCE + SAME_FRAME, usual)].sum())
 
 
 def _check_differ(frames: list[NDArray[np.uint8]]) -> None:
