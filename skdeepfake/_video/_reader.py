@@ -160,9 +160,13 @@ class VideoReader:
         return gaps if is_lost else 0.0
 
     def _is_damaged(self) -> bool:
-        """Ask ffmpeg whether it finds anything wrong."""
+        """Return whether ffmpeg, if there is one, finds anything wrong."""
         if self._damaged is None:
-            with self._ffmpeg(_ffmpeg.check(self._path)) as output:
+            try:
+                command = _ffmpeg.check(self._path)
+            except VideoReadError:
+                return False
+            with self._ffmpeg(command) as output:
                 self._damaged = _ffmpeg.read_is_damaged(output)
         return self._damaged
 

@@ -110,7 +110,8 @@ exit 1
 def test_ffmpeg_that_cannot_be_used_is_named_and_the_batch_goes_on(
     write_clip, numbered_frames, tmp_path, monkeypatch, script, reason
 ):
-    plain = write_clip(numbered_frames(3))
+    apart = ("-vf", "select='not(between(n,5,24))'", "-fps_mode", "vfr")
+    plain = write_clip(numbered_frames(30), "plain.mp4", "-c:v", "libx264", *apart)
     av1 = write_clip(numbered_frames(3), "av1.mp4", "-c:v", "libsvtav1", "-preset", 12)
     executable = tmp_path / "ffmpeg"
     if script:
