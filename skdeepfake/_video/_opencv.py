@@ -327,9 +327,8 @@ def seconds_in_gaps(times: ArrayLike) -> float:
     steps = np.diff(np.asarray(times))
     if not steps.size:
         return 0.0
-    usual = np.median(steps)
-    longer = steps - usual
-    return float(longer[longer > max(TOLERANCE + SAME_FRAME, usual)].sum())
+    longer = steps - np.median(steps)
+    return float(longer[longer > TOLERANCE + SAME_FRAME].sum())
 
 
 def _check_differ(frames: list[NDArray[np.uint8]]) -> None:
