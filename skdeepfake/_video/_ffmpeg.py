@@ -73,8 +73,11 @@ def check(path: str) -> list[str]:
 
 
 def read_is_damaged(output: BinaryIO) -> bool:
-    """Read from what `check` writes whether the file is damaged or cut off."""
-    words = rb"(?i)corrupt|premature|partial|invalid|error|exceeds|unknown-sized"
+    """Read from what `check` writes whether the file is damaged or cut off.
+
+    "invalid, non monotonically increasing dts" are only equal times.
+    """
+    words = rb"(?i)corrupt|premature|partial|invalid(?!,)|error|exceeds|unknown-sized"
     return re.search(words, output.read()) is not None
 
 
