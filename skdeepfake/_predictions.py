@@ -47,6 +47,11 @@ class VideoPredictions:
         ]
 
     @property
+    def seconds_missing(self) -> list[float] | None:
+        """Seconds of each video that are damaged or cut off; None without clips."""
+        return None if self.clips is None else [clip.missing for clip in self.clips]
+
+    @property
     def aggregation(self) -> str | None:
         """How frame scores become the score of a video; None if they do not."""
         if self.frame_proba is None or getattr(self.detector, "_sees_sequences", False):

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_scalar
 from tqdm.auto import tqdm
 
 from .._atomic import atomic_path
+from .._ffmpeg_executable import ffmpeg_executable
 from .._validation import check_choice
 from ..exceptions import DatasetError
 from ._manipulations import MANIPULATIONS
@@ -106,7 +107,8 @@ def make_videos(
     ImportError
         If scikit-image is not installed.
     OSError
-        If a clip cannot be encoded or written. All clips of the call are removed.
+        If a clip cannot be encoded or written. All clips of the call are removed. A
+        :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
     TypeError, ValueError
         If a parameter has the wrong type or value.
 
@@ -138,6 +140,7 @@ def make_videos(
         check_choice(kind, list(MANIPULATIONS), "manipulation")
     size = _check_size(size)
     portrait = load_portrait()
+    ffmpeg_executable("libx264")  # or an error before anything is made
     folders = _make_folders(Path(root))
 
     rng = check_random_state(random_state)

@@ -263,7 +263,7 @@ class TransferDetector(ImageDetector):
             return layers.Rescaling(1.0, **scaling)(inputs)
         affine = as_affine(BACKBONES[self.backbone].preprocess)
         x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
-        # Of three axes, or Keras takes it for channels first where that is its setting.
+        # Three axes, so that Keras does not reshape it under `channels_first`.
         scale = [[affine.scale]]
         return layers.Rescaling(scale, affine.offset, **scaling)(x)
 

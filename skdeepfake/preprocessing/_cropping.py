@@ -158,7 +158,7 @@ class _FaceCropper(StatelessTransformer):
         NoFaceWarning
             For each video in which no face was found at all.
         VideoReadWarning
-            For each video that ends before its container says so, and with
+            For each video of which a part is damaged or cut off, and with
             ``on_error="skip"`` for each that cannot be decoded.
         CrowdWarning
             For each video that shows more than 10 people, with ``max_faces=None``.
@@ -206,8 +206,8 @@ class _FaceCropper(StatelessTransformer):
                 clip.plan = outcome
                 if clip.missing:
                     reason = (
-                        f"is damaged or cut off: {clip.missing:.1f} s at its end "
-                        "cannot be decoded, and the frames were taken from before it"
+                        f"is damaged or cut off: {clip.missing:.1f} s cannot be "
+                        "decoded, and the frames were taken from the rest"
                     )
                     warnings.warn(VideoReadWarning(clip.path, reason), stacklevel=3)
                 if all(cell is None for cell in found):

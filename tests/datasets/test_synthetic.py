@@ -4,6 +4,7 @@ import sys
 
 import cv2
 import dlib
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from skdeepfake.datasets._manipulations import (
 )
 from skdeepfake.datasets._recording import Recording, load_portrait
 from skdeepfake.datasets._synthetic import make_videos
-from skdeepfake.exceptions import DatasetError
+from skdeepfake.exceptions import DatasetError, FFmpegError
 
 TINY = {"n_real": 1, "n_fake": 1, "duration": 0.2, "fps": 10, "size": (96, 128)}
 
@@ -238,6 +239,13 @@ def test_a_file_in_the_place_of_a_folder_is_refused(name, tmp_path):
     (tmp_path / name).write_text("a file")
     with pytest.raises(DatasetError, match=r"is a file, and a folder is needed"):
         make_videos(tmp_path / "root", **TINY)
+
+
+def test_ffmpeg_that_is_missing_is_named_before_anything_is_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: "/no/such/ffmpeg")
+    with pytest.raises(FFmpegError, match="'/no/such/ffmpeg' cannot be used"):
+        make_videos(tmp_path / "videos")
+    assert not (tmp_path / "videos").exists()
 
 
 def test_no_clip_is_left_when_the_writer_fails(monkeypatch, tmp_path):
