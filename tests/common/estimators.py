@@ -26,10 +26,15 @@ from skdeepfake.detectors import (
     PerPerson,
     PlateauCallbacks,
     PretrainedDetector,
+    ReconstructionDetector,
     TopK,
     TransferDetector,
 )
-from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
+from skdeepfake.features import (
+    FramePredictor,
+    KerasFeaturizer,
+    VGG16Featurizer,
+)
 from skdeepfake.perturbations import VideoPerturber
 from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import (
@@ -98,12 +103,14 @@ TRANSFORMERS = [
     BlinkFeaturizer("68.dat"),  # trained for the test
     KerasFeaturizer(MeanColor()),
     VGG16Featurizer(weights=None),
+    FramePredictor(filters=(2,), epochs=1),
 ]
 DETECTORS = [
     CNNDetector(**CNN, **QUICK),
     CNNRNNDetector(units=(4,), **QUICK),
     GANDetector(**GAN, **QUICK),
     TransferDetector(**TRANSFER, **QUICK),
+    ReconstructionDetector(filters=(4,), reconstruction_epochs=1, **QUICK),
 ]
 # What has parameters and is cloned with the estimators that hold it, but learns nothing
 # and transforms nothing.
@@ -234,6 +241,8 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
         "CNNRNNDetector": features.astype(np.float32),
         "GANDetector": faces,
         "TransferDetector": faces,
+        "ReconstructionDetector": faces,
+        "FramePredictor": np.repeat(faces, 2, axis=1),
         "Pipeline": paths,
     }
     cases = {}
