@@ -270,13 +270,15 @@ def main() -> None:
         for name, height in heights.items()
         if not (kind in RENDERED and height is None)
     ]
-    print_table(rows)
+    if rows:
+        print_table(rows)
     videos = [
         compare_videos(paths, height, options.repeats)
         for height in heights.values()
         if height is not None and options.repeats
     ]
-    print_table(videos)
+    if videos:
+        print_table(videos)
     if options.json:
         write(
             [*rows, *videos],

@@ -126,7 +126,7 @@ def predict(args: argparse.Namespace) -> int:
             if row.get("seconds_missing"):
                 _say(
                     f"warning: {row['path']} is damaged or cut off: "
-                    f"{row['seconds_missing']:.1f} s at its end cannot be decoded"
+                    f"{row['seconds_missing']:.1f} s cannot be decoded"
                 )
     n_errors = sum(row["error"] is not None for row in rows)
     return _exit_code(len(rows) - n_errors, n_errors)
@@ -143,16 +143,18 @@ def evaluate(args: argparse.Namespace) -> int:
         if isinstance(run, str):
             errors[path] = run
         else:
-            scores.append((run.proba[0], run.frame_proba[0]))
+            missing = run.clips[0].missing
+            scores.append((run.proba[0], run.frame_proba[0], missing))
             aggregation = run.aggregation
     kept = np.array([path not in errors for path in videos.data])
     if len(np.unique(videos.target[kept])) < 2:
         raise ValueError("videos of only one class could be read: there is no score")
-    proba, frame_proba = map(np.array, zip(*scores, strict=True))
+    proba, frame_proba, seconds_missing = map(np.array, zip(*scores, strict=True))
     report = EvaluationReport.from_predictions(
         videos.target[kept],
         proba,
         frame_proba=frame_proba,
+        seconds_missing=seconds_missing,
         aggregation=aggregation,
         groups=videos.groups[kept],
         names=videos.data[kept].tolist(),
@@ -210,7 +212,7 @@ def _describe(
         "label": verdict(score if has_face.any() else np.nan, *thresholds),
         "frames": int(is_filled.sum()),
         "frames_with_face": int(has_face.sum()),
-        # At the end of the video, where it is damaged or cut off.
+        # Damaged or cut off.
         "seconds_missing": round(run.clips[0].missing, 3),
         "timeline": plain(
             [

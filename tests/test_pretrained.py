@@ -206,10 +206,11 @@ def test_several_people_get_answers_of_their_own(pipeline, rendered_videos):
     assert faces[:, ::3].any()
     assert not faces[:, 1::3].any()
     people = several[-1].predict_person_proba(faces)
-    expected = pipeline.predict_proba(path)
-    np.testing.assert_array_equal(people[:, 0], expected)
     assert np.isnan(people[:, 1:]).all()
-    np.testing.assert_array_equal(several.predict_proba(path), expected)
+    np.testing.assert_array_equal(several.predict_proba(path), people[:, 0])
+    # Searched longer, a face may get another box of dlib's.
+    expected = pipeline.predict_proba(path)
+    np.testing.assert_allclose(people[:, 0], expected, atol=0.02)
     assert load_detector(max_faces=None)[-1].aggregation.max_faces == 10
 
 

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import HasMethods
 
 from .._parallel import map_videos
 from .._validation import select_names, validated
-from .._video._checks import absolute_path, check_paths, check_video_file
+from .._video._checks import check_absolute_paths, check_video_file
 from .._video._encoder import Processes, last_words
 from .._video._ffmpeg import describe
 from .._video._reader import Limits
@@ -116,7 +116,7 @@ def read_description(told: str, path: str) -> ContainerMetadata | None:
 
 def _without_path(told: str, path: str) -> str:
     # As `Processes.run` has read it.
-    name = os.fsencode(absolute_path(path)).decode("utf-8", errors="replace")
+    name = os.fsencode(path).decode("utf-8", errors="replace")
     return told.replace(name, "")
 
 
@@ -229,8 +229,7 @@ def trivial_features(
     >>> folder.cleanup()
     """
     names = select_names(features, TRIVIAL_FEATURES, "features", allow_none=True)
-    listed = check_paths(paths, caller="trivial_features")
-    listed = [absolute_path(path) for path in listed]
+    listed = check_absolute_paths(paths, caller="trivial_features")
     if sampler is None:
         sampler = VideoFrameSampler(_N_FRAMES, on_error="skip", n_jobs=n_jobs)
     elif not isinstance(sampler, VideoFrameSampler):

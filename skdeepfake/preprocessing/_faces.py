@@ -49,8 +49,9 @@ _CLOSE_REGION = 1.8
 _CLOSE_FACE = 160
 
 # The longest side of the first deep search; the second one is at the scale that the
-# smallest face asks for, and costs as much as 20 others. It is done if the frames since
-# the last one have saved as many pixels as it takes, of which each saves so many.
+# smallest face asks for, and costs as much as 20 others. It is done in the first frame
+# in which a person is missing, and if the frames since the last one have saved as many
+# pixels as it takes, of which each saves so many.
 _DEEP_SIDE = 1920
 _SAVED_PIXELS = 350_000
 
@@ -81,7 +82,8 @@ class Finder(Protocol):
     ) -> Iterator[list[Face]]:
         """Search with more and more effort; the caller stops when it is content.
 
-        `missing` returns the last faces of the people who were not found so far.
+        `missing` returns the last faces of the people who were not found so far in this
+        frame, also of those who have left.
         """
 
 
@@ -100,6 +102,7 @@ class DlibFinder:
         self.score_threshold = score_threshold
         self.sure = score_threshold + SURE
         self._saved = float(_MAX_PIXELS)  # pixels that a deep search may take
+        self._sought: set[Face] = set()  # last faces of people it has not found
 
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
@@ -130,8 +133,9 @@ class DlibFinder:
             yield self._search(frame, region, scale, color=True)
         deep_pixels = min(largest**2 * height * width, _MAX_PIXELS)
         self._saved = min(self._saved, deep_pixels)
-        if self._saved >= deep_pixels:
+        if self._saved >= deep_pixels or not self._sought.issuperset(missing()):
             self._saved = 0
+            self._sought = set(missing())
             scale = _pyramid_scale(_DEEP_SIDE / max(height, width), largest)
             if scale < largest:
                 yield self._search(frame, whole, scale)
@@ -172,7 +176,6 @@ class DlibFinder:
                 score=score,
             )
             for box, score in zip(boxes, scores, strict=True)
-            if box.width() * zoom_x >= self.min_size
         ]
 
 

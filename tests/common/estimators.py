@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from landmark_models import write_model
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -44,6 +45,7 @@ from skdeepfake.preprocessing import (
     VideoTranscoder,
     YuNetFaceCropper,
 )
+from skdeepfake.streams import BlinkFeaturizer, MotionMagnifier, OpticalFlow
 from skdeepfake.synthesis import FaceSwapper, RandomBlender, SelfBlender
 
 
@@ -97,6 +99,9 @@ TRANSFORMERS = [
     VideoPerturber("GNC", 1, random_state=0),
     DlibFaceCropper(),
     Resizer((24, 32)),
+    OpticalFlow(),
+    MotionMagnifier(frame_rate=10.0),
+    BlinkFeaturizer("68.dat"),  # trained for the test
     KerasFeaturizer(MeanColor()),
     VGG16Featurizer(weights=None),
     FramePredictor(filters=(2,), epochs=1),
@@ -229,6 +234,9 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
         "VideoPerturber": clips,
         "DlibFaceCropper": clips,
         "Resizer": crops,
+        "OpticalFlow": faces,
+        "MotionMagnifier": faces,
+        "BlinkFeaturizer": faces,
         "KerasFeaturizer": faces,
         "VGG16Featurizer": faces,
         "CNNDetector": faces,
@@ -242,6 +250,9 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
     cases = {}
     for estimator in [*TRANSFORMERS, *DETECTORS, pipeline(memory)]:
         name = type(estimator).__name__
+        if name == "BlinkFeaturizer":
+            model = write_model(memory / "68.dat")
+            estimator = clone(estimator).set_params(landmarks=str(model))
         # Encoding and face search take the longest, and learn nothing.
         n = 3 if name in ("VideoTranscoder", "DlibFaceCropper") else len(labels)
         X = inputs[name][:n]
