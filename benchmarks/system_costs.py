@@ -26,7 +26,8 @@ def measure(name: str) -> tuple[int, int, float]:
     sampler, cropper, resizer, *steps = (
         step for _, step in make_detector_pipeline(name, weights=None).steps
     )
-    slots = sampler.n_frames * sampler.burst * cropper.max_faces
+    regions = 1 if isinstance(cropper.region, str) else len(cropper.region)
+    slots = sampler.n_frames * sampler.burst * cropper.max_faces * regions
     shape = (2, slots, *resizer.size, 3)
     X: Any = np.random.RandomState(0).randint(1, 256, shape).astype(np.uint8)
     n_weights = 0
@@ -38,7 +39,6 @@ def measure(name: str) -> tuple[int, int, float]:
         elif isinstance(step, KerasFeaturizer):
             network = shared_network(step._recipe(), shape[2:])
             n_weights += network.model.count_params()
-        step.transform(X[:1, : 5 if isinstance(step, FramePredictor) else 1])
     features = X
     for step in before:
         features = step.transform(features)

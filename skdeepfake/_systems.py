@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 
+from .streams import MotionMagnifier, OpticalFlow
 from .synthesis import SelfBlender
 
 Steps = list[tuple[str, Any]]
@@ -20,7 +21,7 @@ class Parts:
     """What systems are made of: parts with the settings of a pipeline."""
 
     margin: float
-    burst: int
+    slots: dict[str, Any]  # what streams have to know of them
     max_faces: int
     people: str | None
     weights: Any
@@ -98,18 +99,33 @@ def _multi_path(parts: Parts) -> Steps:
     return [parts.transfer(backbone, weights="imagenet")]
 
 
-def _inception_lstm(parts: Parts) -> Steps:
+def _inception_lstm(parts: Parts, dropout: float = 0.5) -> Steps:
     return [
         parts.featurizer("inception_v3"),
         parts.detector(
             "CNNRNNDetector",
             sequence="temporal",
             units=(2048,),
-            dropout=0.5,
+            dropout=dropout,
             dense_units=(512,),
-            head_dropout=0.5,
+            head_dropout=dropout,
         ),
     ]
+
+
+def _optical_flow(parts: Parts) -> Steps:
+    flow = OpticalFlow(channels="rgb", **parts.slots)
+    head = parts.detectors.Head(cell="lstm")
+    return [("stream", flow), parts.transfer(head=head)]
+
+
+def _motion_magnification(parts: Parts) -> Steps:
+    return [("stream", MotionMagnifier(**parts.slots)), *_inception_lstm(parts, 0.3)]
+
+
+def _blinking(parts: Parts) -> Steps:
+    lstm = parts.detector("CNNRNNDetector", sequence="temporal", units=(256,))
+    return [parts.featurizer("vgg16"), lstm]
 
 
 def _resnext_lstm(parts: Parts) -> Steps:
@@ -124,9 +140,7 @@ def _face_weighting(parts: Parts) -> Steps:
 
 
 def _frame_prediction(parts: Parts) -> Steps:
-    stream = parts.features.FramePredictor(
-        burst=parts.burst, max_faces=parts.max_faces, verbose=parts.verbose
-    )
+    stream = parts.features.FramePredictor(**parts.slots, verbose=parts.verbose)
     head = parts.detectors.Head(cell="lstm")
     return [("stream", stream), parts.transfer(head=head)]
 
@@ -152,6 +166,18 @@ SYSTEMS: dict[str, System] = {
         "[7]", {"n_frames": 1, "burst": 20, "region": "frame"}, _inception_lstm
     ),
     "resnext_lstm": System("[8]", {"n_frames": 1, "burst": 100}, _resnext_lstm),
+    "regions": System(
+        "[5]",
+        {"region": ("eyes", "nose", "mouth")},
+        lambda parts: [parts.transfer("efficientnet_b0")],
+    ),
+    "optical_flow": System("[6]", {"n_frames": 2, "burst": 11}, _optical_flow),
+    "motion_magnification": System(
+        "[9]", {"n_frames": 1, "burst": 50}, _motion_magnification
+    ),
+    "blinking": System(
+        "[10]", {"n_frames": 1, "burst": 20, "region": "eyes"}, _blinking
+    ),
     "face_weighting": System("[11]", {"max_faces": 2, "people": None}, _face_weighting),
     "discriminators": System("[15]", {}, _discriminators),
     "frame_prediction": System("[2]", {"n_frames": 2, "burst": 5}, _frame_prediction),

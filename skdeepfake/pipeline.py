@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.base import is_classifier
@@ -29,7 +30,7 @@ def make_detector_pipeline(
     n_frames: int | None = None,
     duration: float | None = 10.0,
     burst: int | None = None,
-    region: str | None = None,
+    region: str | Sequence[str] | None = None,
     max_faces: int | None = None,
     people: str | None = None,
     margin: float = 0.0,
@@ -55,8 +56,9 @@ def make_detector_pipeline(
     duration : float or None, default=10.0
         Seconds of each video that are sampled; None for the whole video.
     burst : int or None, default=None
-        Consecutive frames from each moment on. None is 1, or that of the system.
-    region : str or None, default=None
+        Consecutive frames from each moment on, in which faces are searched once. None
+        is 1, or that of the system.
+    region : str, sequence of str or None, default=None
         What is cropped, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`. None
         is "face", or that of the system.
     max_faces : int or None, default=None
@@ -101,6 +103,10 @@ def make_detector_pipeline(
     TypeError
         If the detector does not know one of `detector_params`, or is an object.
 
+    See Also
+    --------
+    skdeepfake.evaluation.evaluate : Scores it, once it is fitted.
+
     Notes
     -----
     Numbers in brackets are the references of the paper's review (its section 3), whose
@@ -111,6 +117,10 @@ def make_detector_pipeline(
     - ``"gan"``: its third model, after [12].
     - ``"transfer"``: a backbone trained on faces; not in the paper.
     - ``"multi_path"``: three backbones with attention [4].
+    - ``"regions"``: EfficientNet-B0 on eyes, nose and mouth [5].
+    - ``"optical_flow"``: CNN and LSTM over optical flow [6].
+    - ``"motion_magnification"``: as [7], of faces with larger motions [9].
+    - ``"blinking"``: VGG16 and LSTM over eyes [10].
     - ``"inception_lstm"``: InceptionV3 and LSTM over 20 whole frames in a row [7].
     - ``"resnext_lstm"``: ResNeXt-50 and LSTM over 100 frames in a row [8].
     - ``"face_weighting"``: weighted faces and a bidirectional GRU [11].
@@ -118,10 +128,6 @@ def make_detector_pipeline(
     - ``"frame_prediction"``: CNN and LSTM over what a frame predictor misses [2].
     - ``"reconstruction"``: an encoder-decoder, as section 6 proposes.
     - ``"body"``: as [7], of the upper body, as section 6 proposes.
-
-    See Also
-    --------
-    skdeepfake.evaluation.evaluate : Scores it, once it is fitted.
 
     Examples
     --------
@@ -147,11 +153,15 @@ def make_detector_pipeline(
             )
         layout |= SYSTEMS[detector].layout
     layout |= {name: value for name, value in given.items() if value is not None}
+    n_regions = 1 if isinstance(layout["region"], str) else len(layout["region"])
     check_choice(layout["people"] or "max", ("max", "mean"), "people")
     if isinstance(detector, str):
         parts = Parts(
             margin=margin,
-            burst=layout["burst"],
+            slots={
+                "burst": layout["burst"],
+                "max_faces": layout["max_faces"] * n_regions,
+            },
             max_faces=layout["max_faces"],
             people=layout["people"],
             weights=weights,
@@ -170,6 +180,7 @@ def make_detector_pipeline(
         margin=margin,
         max_faces=layout["max_faces"],
         region=layout["region"],
+        box="burst" if layout["burst"] > 1 else "frame",
         memory=memory,
         n_jobs=n_jobs,
         verbose=verbose,

@@ -54,6 +54,15 @@ SMALL: dict[str, dict[str, Any]] = {
         "head": Head(cell="gru", units=(4,), bidirectional=True, epochs=0),
     },
     "discriminators": {},
+    "regions": {"backbone": tiny, "head": HEAD},
+    "optical_flow": {
+        "backbone": tiny,
+        "head": Head(cell="lstm", units=(4,), epochs=0),
+        "burst": 4,
+        "n_frames": 1,
+    },
+    "motion_magnification": {"featurizer": FEATURES, "burst": 4, **RECURRENT},
+    "blinking": {"featurizer": FEATURES, "units": (4,)},
     "frame_prediction": {
         "backbone": tiny,
         "head": Head(cell="lstm", units=(4,), epochs=0),
@@ -73,7 +82,8 @@ def steps_of(name: str, **params: Any) -> dict[str, Any]:
 def test_system_learns_and_answers(name: str) -> None:
     rng = np.random.RandomState(0)
     y = np.array([0, 1] * 3)
-    X = rng.randint(1, 100, size=(6, 4, 32, 32, 3)).astype(np.uint8)
+    n_slots = 6 if name == "regions" else 4
+    X = rng.randint(1, 100, size=(6, n_slots, 32, 32, 3)).astype(np.uint8)
     X[y == 1] += 100
     pipeline = make_detector_pipeline(name, weights=None, **SMALL[name], **QUICK)
     system = clone(pipeline[3:])
@@ -173,6 +183,17 @@ def test_discriminators_vote_with_meso4() -> None:
     assert members["alone"].generator is None
     assert all(member.epochs == 3 for member in members.values())
     assert [type(m) for m in members.values()].count(GANDetector) == 3
+
+
+def test_streams_know_the_slots() -> None:
+    params = {"burst": 4, "max_faces": 2, "region": ("eyes", "mouth")}
+    for name in ("optical_flow", "motion_magnification", "frame_prediction"):
+        steps = steps_of(name, **params)
+        assert (steps["stream"].burst, steps["stream"].max_faces) == (4, 4)
+        assert steps["cropper"].box == "burst"
+    assert steps_of("motion_magnification")["detector"].dropout == 0.3
+    assert steps_of("regions")["cropper"].region == ("eyes", "nose", "mouth")
+    assert steps_of("blinking")["cropper"].region == "eyes"
 
 
 # -- the layout of slots ---------------------------------------------------------
