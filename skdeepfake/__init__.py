@@ -11,6 +11,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
 - :mod:`skdeepfake.pretrained`: trained detectors that come with the package
+- :mod:`skdeepfake.analysis`: one video, one verdict, and a page that shows both
 - :mod:`skdeepfake.inspection`: where in a face and when in a video the evidence lies
 - :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
 - :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 # Resolved on first use: importing skdeepfake costs nothing, and its preprocessing
 # never loads Keras or TensorFlow.
 _MODULES = (
+    "analysis",
     "augmentation",
     "cli",
     "datasets",
@@ -63,9 +65,12 @@ _NAMES = {
     "SelfBlender": "synthesis",
     "TransferDetector": "detectors",
     "VGG16Featurizer": "features",
+    "VideoAnalysis": "analysis",
     "VideoFrameSampler": "preprocessing",
     "VideoPerturber": "perturbations",
     "VideoTranscoder": "preprocessing",
+    "analyze_video": "analysis",
+    "analyze_videos": "analysis",
     "list_detectors": "pretrained",
     "load_detector": "pretrained",
     "load_videos": "datasets",

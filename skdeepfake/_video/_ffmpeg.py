@@ -16,6 +16,7 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from ._checks import still_format
 from ._process import FORMATS
 
 # Frames of two fields become whole ones, as many as before; others stay as they are.
@@ -88,12 +89,14 @@ def pixel_limit(max_pixels: int | None) -> list[str]:
 
 
 def _source(path: str, max_pixels: int | None) -> list[str]:
+    still = still_format(path)
     return [
         *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner"),
         *("-loglevel", "quiet"),
         # Nothing in a file can make it open another one, or an address; and with
         # "file:" and an absolute path no name is an option, an address or a pipe.
-        *("-protocol_whitelist", "file", "-format_whitelist", FORMATS),
+        *("-protocol_whitelist", "file", "-format_whitelist", still or FORMATS),
+        *(("-f", still) if still else ()),
         *pixel_limit(max_pixels),
         *("-i", f"file:{os.path.abspath(path)}"),
     ]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
+from ._checks import still_format
 from ._opencv import SAME_FRAME, Sampling, too_large, too_long
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
 
@@ -80,7 +81,7 @@ class VideoReader:
         self._limits = limits
         self._process: DecoderProcess | None = None
         # Found out on the way: what OpenCV cannot do, and the times by ffmpeg.
-        self._needs_ffmpeg = False
+        self._needs_ffmpeg = still_format(path) is not None
         self._trusted = False
         self._times: Sequence[float] | None = None
         # Seconds of the last frame, as the container claims and as packets promise.
@@ -106,6 +107,8 @@ class VideoReader:
 
     def promised(self) -> Plan | None:
         """Read from the container which frames there should be, if it says so."""
+        if self._needs_ffmpeg:
+            return None
         plan = self._ask_for_plan(do="promise")
         if plan is None:
             return None

@@ -28,7 +28,7 @@ from ..exceptions import (
     VideoReadError,
     VideoReadWarning,
 )
-from ._cache import CropCache, StoredCrop
+from ._cache import Boxes, CropCache, StoredCrop
 from ._clip import Clip, Plan, check_clips
 from ._faces import ALGORITHM_VERSION, FINDERS, Face
 from ._following import FaceFollower
@@ -36,6 +36,9 @@ from ._regions import REGIONS, check_landmarks, region_of
 
 # The crop of each slot, None where there is no face.
 Crops = list["NDArray[np.uint8] | StoredCrop | None"]
+
+# A crop, and the box of its face.
+_Cell = tuple["NDArray[np.uint8] | None", "tuple[int, int, int, int] | None"]
 
 #: People of a video with `max_faces=None`.
 MAX_PEOPLE = 10
@@ -180,7 +183,7 @@ class _FaceCropper(StatelessTransformer):
             crop, clips, n_jobs=self.n_jobs, verbose=self.verbose, desc="cropping faces"
         )
         crops = np.empty((len(clips), len(clips[0]) * search.max_faces), dtype=object)
-        for i, (clip, (found, outcome, left_out)) in enumerate(
+        for i, (clip, (found, outcome, left_out, boxes)) in enumerate(
             zip(clips, results, strict=True)
         ):
             for slot, cell in enumerate(found):
@@ -193,6 +196,7 @@ class _FaceCropper(StatelessTransformer):
                     stacklevel=3,
                 )
             # Known here too, where another process has decoded the clip.
+            clip.boxes = boxes
             if isinstance(outcome, Plan):
                 clip.plan = outcome
                 if clip.missing:
@@ -356,6 +360,7 @@ class _Found(NamedTuple):
     crops: Crops
     outcome: Plan | VideoReadError
     left_out: bool = False  # whether there were more people than places
+    boxes: Boxes | None = None
 
 
 def _crop_clip(
@@ -390,30 +395,31 @@ def _cached_or_cropped(
     if entry is None:
         found = _decode_and_crop(clip, search, n_threads)
         try:
-            cache._store(key, found.crops, found.outcome, found.left_out)  # type: ignore[arg-type]
+            cache._store(key, *found)  # type: ignore[arg-type]
         except CacheError as error:
             raise CacheError(f"crops of {clip.path!r}: {error}") from error
         entry = cache._load(key)
         if entry is None:  # pruned in this very moment
             return found
-    return _Found(list(entry.crops), entry.plan, entry.left_out)
+    return _Found(list(entry.crops), *entry[1:])
 
 
 def _decode_and_crop(clip: Clip, search: _Search, n_threads: int | None) -> _Found:
     follower: FaceFollower | None = None
 
-    def start() -> Callable[..., list[NDArray[np.uint8] | None]]:
+    def start() -> Callable[..., list[_Cell]]:
         nonlocal follower
         finder, *arguments = search.finder
         follower = FaceFollower(FINDERS[finder](*arguments), search.max_faces)
         return _FrameCropper(follower, search, clip.burst)
 
     cells = clip._map_faces(start, n_threads=n_threads)
-    nobody = [None] * search.max_faces
-    crops: Crops = [crop for cell in cells for crop in cell or nobody]
+    nobody: list[_Cell] = [(None, None)] * search.max_faces
+    slots = [cell for found in cells for cell in found or nobody]
     assert clip.plan is not None  # proven by the decoding
     assert follower is not None
-    return _Found(crops, clip.plan, follower.left_out)
+    crops, boxes = ([cell[part] for cell in slots] for part in (0, 1))
+    return _Found(crops, clip.plan, follower.left_out, boxes)
 
 
 class _FrameCropper:
@@ -427,11 +433,11 @@ class _FrameCropper:
 
     def __call__(
         self, frame: NDArray[np.uint8], search_in: NDArray[np.uint8] | None = None
-    ) -> list[NDArray[np.uint8] | None]:
+    ) -> list[_Cell]:
         search = self._search
         frame = _as_jpeg(frame, search.jpeg_quality)
         if search.region == "frame":
-            return [_as_jpeg(frame.copy(), search.jpeg_quality)]
+            return [(_as_jpeg(frame.copy(), search.jpeg_quality), None)]
         if next(self._numbers) % self._frames_per_search == 0:
             self._faces = self._follower.find(
                 frame if search_in is None else _as_jpeg(search_in, search.jpeg_quality)
@@ -442,8 +448,10 @@ class _FrameCropper:
             for face in self._faces
         ]
         return [
-            None if crop is None else _as_jpeg(crop, search.jpeg_quality)
-            for crop in crops
+            (None, None)
+            if crop is None or face is None
+            else (_as_jpeg(crop, search.jpeg_quality), face[:4])
+            for crop, face in zip(crops, self._faces, strict=True)
         ]
 
 
