@@ -30,8 +30,9 @@ from _clips import DATA, SUFFIXES
 from numpy.typing import NDArray
 
 from skdeepfake.preprocessing import Resizer, VideoFrameSampler
-from skdeepfake.preprocessing._cropping import _cut
-from skdeepfake.preprocessing._faces import Face, FaceFollower
+from skdeepfake.preprocessing._faces import DlibFinder, Face
+from skdeepfake.preprocessing._following import FaceFollower
+from skdeepfake.preprocessing._regions import region_of
 from skdeepfake.synthesis._landmarks import Box, Points, find_points, standard_face
 
 Image = np.ndarray  # uint8, RGB or of one channel
@@ -251,7 +252,7 @@ def _videos(
     crops = np.empty((len(rows), n_frames), dtype=object)
     for i, (shots, *_) in enumerate(rows):
         for k, shot in enumerate(shots):
-            crops[i, k] = shot and _cut(shot.frame, shot.face, margin)
+            crops[i, k] = shot and region_of(shot.frame, shot.face, "face", margin)
     shape = (0, n_frames, size, size, 3)
     X = Resizer((size, size)).fit_transform(crops) if rows else np.empty(shape, "u1")
     columns = list(zip(*(row[1:] for row in rows), strict=True)) or [()] * 4
@@ -266,13 +267,13 @@ def _videos(
 def _shots(path: Path, n_frames: int, landmarks: str | None) -> Shots:
     """Decode the frames of a clip, and find the face in each."""
     clip = VideoFrameSampler(n_frames).fit_transform([path])[0]
-    follower = FaceFollower()
+    follower = FaceFollower(DlibFinder())
     shots: Shots = []
     for frame in clip:
         face = None
         if frame is not None:
             frame = _reduced(frame)
-            face = follower.find(frame)
+            (face,) = follower.find(frame)
         if face is None:
             shots.append(None)
             continue

@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
-from skdeepfake.preprocessing._faces import FaceFollower
+from skdeepfake.preprocessing._faces import DlibFinder
+from skdeepfake.preprocessing._following import FaceFollower
 
 
 def steps(**cropping: Any) -> Pipeline:
@@ -68,4 +69,4 @@ def pin(n_cores: int) -> None:
 def _start(n_cores: int, warm: bool) -> None:
     pin(n_cores)
     if warm:  # builds the detector, which takes longer than a clip
-        FaceFollower().find(np.zeros((100, 100, 3), np.uint8))
+        FaceFollower(DlibFinder()).find(np.zeros((100, 100, 3), np.uint8))

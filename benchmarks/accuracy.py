@@ -74,7 +74,8 @@ from skdeepfake.evaluation._measures import with_interval
 from skdeepfake.features import VGG16Featurizer
 from skdeepfake.metrics import group_bootstrap
 from skdeepfake.preprocessing import Resizer
-from skdeepfake.preprocessing._faces import FaceFollower
+from skdeepfake.preprocessing._faces import DlibFinder
+from skdeepfake.preprocessing._following import FaceFollower
 from skdeepfake.synthesis import SelfBlender
 
 # What is shown around dlib's box, as a share of it: in the real face images, and in the
@@ -136,7 +137,7 @@ def with_logistic(args: argparse.Namespace, seed: int) -> Pipeline:
 
 def face_widths(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Measure dlib's box, as a share of the image's width; 0 where it finds none."""
-    faces = (FaceFollower().find(image) for image in images)
+    faces = (FaceFollower(DlibFinder()).find(image)[0] for image in images)
     widths = [0 if face is None else face.right - face.left for face in faces]
     return np.array(widths)[:, None] / images.shape[2]
 

@@ -40,7 +40,8 @@ from skdeepfake._video import _reader
 from skdeepfake._video._opencv import Video, promised_times
 from skdeepfake._video._server import answer_to
 from skdeepfake.preprocessing import Resizer
-from skdeepfake.preprocessing._faces import FaceFollower
+from skdeepfake.preprocessing._faces import DlibFinder
+from skdeepfake.preprocessing._following import FaceFollower
 
 STAGES = ("container", "decode", "retrieve", "face search", "resize")
 
@@ -113,7 +114,7 @@ def stages(path: str) -> dict[str, float]:
         if index == max(wanted):
             break
     video.close()
-    follower = FaceFollower()
+    follower = FaceFollower(DlibFinder())
     took = (
         seconds(lambda: promised_times(path, 10.0)),
         seconds(grab),

@@ -69,6 +69,7 @@ _NAMES = {
     "VideoFrameSampler": "preprocessing",
     "VideoPerturber": "perturbations",
     "VideoTranscoder": "preprocessing",
+    "YuNetFaceCropper": "preprocessing",
     "analyze_video": "analysis",
     "analyze_videos": "analysis",
     "list_detectors": "pretrained",

@@ -35,12 +35,19 @@ class VideoPredictions:
     frame_proba: Any = None  # the same by slot, NaN without a face
 
     @property
+    def n_people(self) -> int:
+        """Number of slots per frame; 1 without clips."""
+        if self.clips is None or self.has_face is None:
+            return 1
+        return max(1, self.has_face.shape[1] // len(self.clips[0]))
+
+    @property
     def timestamps(self) -> Any:
         """Time of each slot in seconds, NaN in empty slots; None without clips."""
         # Read after decoding, which may correct the times of the container.
         if self.clips is None:
             return None
-        return [np.asarray(clip.timestamps, dtype=float) for clip in self.clips]
+        return [np.repeat(clip.timestamps, self.n_people) for clip in self.clips]
 
     @property
     def aggregation(self) -> str | None:

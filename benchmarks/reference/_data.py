@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from _clips import DATA, SUFFIXES
 
 from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
-from skdeepfake.preprocessing._cropping import _cut
-from skdeepfake.preprocessing._faces import FaceFollower
+from skdeepfake.preprocessing._faces import DlibFinder
+from skdeepfake.preprocessing._following import FaceFollower
+from skdeepfake.preprocessing._regions import region_of
 
 #: Size in pixels and margin of the faces that the detector takes.
 SIZE, MARGIN = 160, 0.3
@@ -131,8 +132,8 @@ def _faces_of_images(
 
 def _face_of_image(path: Path, margin: float) -> NDArray[np.uint8] | None:
     image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-    face = FaceFollower().find(image)
-    return None if face is None else _cut(image, face, margin)
+    (face,) = FaceFollower(DlibFinder()).find(image)
+    return None if face is None else region_of(image, face, "face", margin)
 
 
 def _faces_of_clip(

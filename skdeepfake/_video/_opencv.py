@@ -274,9 +274,11 @@ def decoded_frames(
     *,
     n_threads: int | None = None,
     trusted: bool = False,
+    to_end: bool = True,
 ) -> Iterator[NDArray[np.uint8]]:
     """Decode frames, `wanted` by number and seconds, in one pass.
 
+    With `to_end`, the last of several must be the last one within `duration`.
     Unless `trusted`, two equal first frames are "doubtful": OpenCV 4.13 and 5.0 repeat
     interlaced frames. No frame precedes a "doubtful" or "undecodable" error.
     """
@@ -313,7 +315,7 @@ def decoded_frames(
             raise _broken()
         # Packets of another stream may have promised fewer frames than there are.
         for seconds in times:
-            if len(wanted) > 1 and not _is_past(seconds - first, duration):
+            if to_end and len(wanted) > 1 and not _is_past(seconds - first, duration):
                 raise _broken()
             break
     finally:
@@ -359,6 +361,10 @@ class Sampling(NamedTuple):
         """Largest number of frames."""
         return self.n_frames * self.burst
 
+    def reaches_end(self, n_chosen: int) -> bool:
+        """Whether the last of the frames that `choose` returns is the last one."""
+        return self.spacing == "even" and n_chosen != self.burst
+
     def choose(self, timestamps: NDArray[np.float64]) -> NDArray[np.intp]:
         """Choose bursts of consecutive frames, none of them twice.
 
@@ -386,4 +392,4 @@ class Sampling(NamedTuple):
             last_possible = n_existing - (n_moments - moment) * self.burst
             starts[moment] = min(max(index, next_possible), last_possible)
             next_possible = starts[moment] + self.burst
-        return (starts[:, np.newaxis] + np.arange(self.burst)).ravel()
+        return np.add.outer(starts, np.arange(self.burst)).ravel()

@@ -155,7 +155,12 @@ class VideoReader:
         if self._needs_ffmpeg:
             yield from self._decoded_by_ffmpeg(numbers, times)
             return
-        request = {"numbers": numbers, "times": times, "n_threads": n_threads}
+        request = {
+            "numbers": numbers,
+            "times": times,
+            "n_threads": n_threads,
+            "sampling": self._sampling,
+        }
         answers = self._ask(do="decode", trusted=self._trusted, **request)
         left = len(numbers)
         try:
@@ -278,7 +283,10 @@ class VideoReader:
         with self._ffmpeg(command) as output:
             times = _ffmpeg.read_times(output)
         if not times:
-            raise VideoReadError(self._path, "holds no frame that can be decoded")
+            reason = "holds no frame that can be decoded"
+            if still_format(self._path):
+                reason += f" and has at most max_pixels={self._limits.max_pixels}"
+            raise VideoReadError(self._path, reason)
         if reason := too_long(times[-1], longest):
             raise VideoReadError(self._path, reason)
         self._times = times

@@ -68,7 +68,10 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
             case "decode":
                 numbers, times = request.pop("numbers"), request.pop("times")
                 wanted = dict(zip(numbers, times, strict=True))
-                yield from _opencv.decoded_frames(wanted=wanted, **request)
+                to_end = sampling.reaches_end(len(wanted))
+                yield from _opencv.decoded_frames(
+                    wanted=wanted, to_end=to_end, **request
+                )
                 yield {"result": None}
     except _opencv.ReadingError as error:
         yield {"error": error.reason, "kind": error.kind}

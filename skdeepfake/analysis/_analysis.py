@@ -229,7 +229,7 @@ class VideoAnalysis:
             score=None if math.isnan(self.probability) else self.probability,
             threshold=self.fake_above,
             title=f"{os.path.basename(self.path)}: {self.verdict}",
-            **({"n_people": len(people)} if len(people) > 1 else {}),
+            n_people=len(people),
         )
         display.plot(ax=ax, max_faces=max_faces)
         display.ax_.axhspan(self.real_below, self.fake_above, color="0.9", zorder=0)

@@ -294,7 +294,7 @@ def _rows(run: VideoPredictions) -> tuple[list[dict[str, Any]], list[int]]:
     """List the faces, and the frames without any, with the slot of each."""
     clip = run.clips[0]
     filled = np.asarray(run.has_face[0])
-    n_people = max(1, len(filled) // len(clip))
+    n_people = run.n_people
     proba = np.full(len(filled), np.nan)
     if run.frame_proba is not None:
         proba = run.frame_proba[0]
@@ -323,7 +323,7 @@ def _people(
     run: VideoPredictions, rows: list[dict[str, Any]], column: int
 ) -> list[dict[str, Any]]:
     seen = sorted({row["person"] for row in rows if row["person"]})
-    n_people = max(1, len(run.has_face[0]) // len(run.clips[0]))
+    n_people = run.n_people
     if n_people == 1 or run.frame_proba is None:
         proba = np.full(n_people, run.proba[0])
     else:

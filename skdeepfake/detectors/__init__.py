@@ -15,6 +15,7 @@ _MODULES = {
     "Generator": "_gan",
     "Head": "_transfer",
     "ImageDetector": "_images",
+    "PerPerson": "_aggregation",
     "PlateauCallbacks": "_callbacks",
     "PretrainedDetector": "_pretrained",
     "BlendedFakes": "_fakes",

@@ -64,6 +64,17 @@ class TopK(BaseEstimator):
         return np.nanmean(highest, axis=1)
 
 
+AGGREGATIONS: dict[str, Aggregate] = {
+    "mean": lambda proba: np.nanmean(proba, axis=1),
+    "median": lambda proba: np.nanmedian(proba, axis=1),
+    "max": lambda proba: np.nanmax(proba, axis=1),
+    "logit_mean": lambda proba: expit(np.nanmean(log_odds(proba), axis=1)),
+}
+
+# How frames are aggregated, as parameter constraints.
+RULES: list[Any] = [StrOptions(set(AGGREGATIONS)), TopK, callable]
+
+
 class Attention(BaseEstimator):
     """Average frame log-odds by weights that the network learns.
 
@@ -144,7 +155,9 @@ class Attention(BaseEstimator):
 class PerPerson(BaseEstimator):
     """Aggregate the frames of each person, and then the people of a video.
 
-    For videos whose slots hold several people, as a cropper with `max_faces` gives them.
+    For videos whose slots hold several people, as a cropper with `max_faces` returns
+    them. A detector with this aggregation treats each person of a video as a sample in
+    training, with the label of the video.
 
     Parameters
     ----------
@@ -153,8 +166,8 @@ class PerPerson(BaseEstimator):
     aggregation : str, TopK, Attention or callable, default="mean"
         How the frames of one person are aggregated, as in the detector.
     people : {"max", "mean"}, default="max"
-        How the probability of a video becomes of those of its people: that of the most
-        suspicious person, or the mean.
+        Probability of a video: that of its most suspicious person, or the mean of its
+        people.
 
     See Also
     --------
@@ -170,6 +183,7 @@ class PerPerson(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "max_faces": [Interval(Integral, 1, None, closed="left")],
+        "aggregation": [*RULES, Attention],
         "people": [StrOptions({"max", "mean"})],
     }
 
@@ -201,7 +215,7 @@ class PerPerson(BaseEstimator):
 
 
 def by_person(slots: NDArray, n_people: int) -> NDArray:
-    """Give each person a row: from (n_videos, n_slots) to (n_videos * n_people, ...)."""
+    """Reshape (n_videos, n_slots, ...) to (n_videos * n_people, n_frames, ...)."""
     shape = (len(slots), -1, n_people, *slots.shape[2:])
     rows = slots.reshape(shape).swapaxes(1, 2)
     return rows.reshape(len(slots) * n_people, -1, *slots.shape[2:])
@@ -212,11 +226,3 @@ def by_video(rows: NDArray, n_people: int) -> NDArray:
     shape = (len(rows) // n_people, n_people, *rows.shape[1:])
     slots = rows.reshape(shape).swapaxes(1, 2)
     return slots.reshape(len(slots), -1, *rows.shape[2:])
-
-
-AGGREGATIONS: dict[str, Aggregate] = {
-    "mean": lambda proba: np.nanmean(proba, axis=1),
-    "median": lambda proba: np.nanmedian(proba, axis=1),
-    "max": lambda proba: np.nanmax(proba, axis=1),
-    "logit_mean": lambda proba: expit(np.nanmean(log_odds(proba), axis=1)),
-}

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
-from ._aggregation import AGGREGATIONS, TopK
+from ._aggregation import RULES, PerPerson
 from ._callbacks import PlateauCallbacks
 from ._docs import with_shared_docs
 from ._input import check_labels
@@ -86,7 +86,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
         "callbacks": [PlateauCallbacks, list, None],
-        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, callable],
+        "aggregation": [*RULES, PerPerson],
         "no_face": [StrOptions({"prior", "raise"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "warm_start": ["boolean"],
@@ -127,8 +127,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        for value in (*self._callbacks_to_make, self.aggregation):
-            if isinstance(value, (PlateauCallbacks, TopK)):
+        for value in self._callbacks_to_make:
+            if isinstance(value, PlateauCallbacks):
                 value._validate_params()
 
     # -- training ------------------------------------------------------------

@@ -10,7 +10,8 @@ _AGGREGATION = """\
         How the probabilities of a video's frames become that of the video. "logit_mean"
         averages their log-odds, so that frames of which the network is sure count for
         more. :class:`TopK` averages the highest ones, for videos that are fake in
-        parts. A callable maps an array of shape (n_videos, n_frames), NaN for frames
+        parts. :class:`PerPerson` aggregates the frames of each person, and then the
+        people. A callable maps an array of shape (n_videos, n_frames), NaN for frames
         without a face, to one of shape (n_videos,).
 """
 _ATTENTION = """\
@@ -88,7 +89,7 @@ _SHARED = {
 """,
 }
 
-_CHOICES = '{"mean", "median", "max", "logit_mean"}, TopK'
+_CHOICES = '{"mean", "median", "max", "logit_mean"}, TopK, PerPerson'
 
 
 def _aggregation(choices: str, default: str = "mean") -> str:

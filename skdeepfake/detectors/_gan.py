@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from ..exceptions import AdversarialImbalanceWarning
 from ._adversarial import AdversarialModel, GeneratorFollows
-from ._aggregation import AGGREGATIONS, TopK
+from ._aggregation import AGGREGATIONS, PerPerson, TopK
 from ._docs import with_gan_docs
 from ._images import ImageDetector
 from ._input import check_positive_integers
@@ -203,7 +203,7 @@ class GANDetector(ImageDetector):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ImageDetector._parameter_constraints,
-        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK],
+        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, PerPerson],
         "generator": [Generator, None],
         "discriminator_filters": ["array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],

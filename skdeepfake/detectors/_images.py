@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
 from ..augmentation._applying import Augmenter, resolve
-from ._aggregation import AGGREGATIONS, Attention, TopK
+from ._aggregation import RULES, Attention, PerPerson
 from ._base import BaseDetector
 from ._batches import Batch, Change
 from ._docs import with_image_docs
@@ -71,7 +71,7 @@ class ImageDetector(BaseDetector):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseDetector._parameter_constraints,
-        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, Attention, callable],
+        "aggregation": [*RULES, Attention, PerPerson],
         "augment": "no_validation",  # see `resolve`
         "fake_source": [StrOptions({"labels"}), BlendedFakes],
     }

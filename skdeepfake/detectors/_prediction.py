@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from .._face_mask import filled_slots
 from ..exceptions import NoFaceError, NoFaceWarning
-from ._aggregation import AGGREGATIONS, Attention, PerPerson, by_person, by_video
+from ._aggregation import (
+    AGGREGATIONS,
+    Attention,
+    PerPerson,
+    TopK,
+    by_person,
+    by_video,
+)
 from ._indexing import PersonRows, sequence_index
 from ._input import check_frames, check_same_frames
 
@@ -32,6 +40,7 @@ class VideoPredictor:
     classes_: Any
     class_count_: NDArray
     frame_dtype_: np.dtype
+    _parameter_constraints: ClassVar[dict[str, Any]]
     aggregation: Any
     no_face: str
     batch_size: int
@@ -43,6 +52,19 @@ class VideoPredictor:
 
     # The network that was compiled for prediction, and its function.
     _compiled: tuple[keras.Model, Compute] | None = None
+
+    def _validate_params(self) -> None:
+        super()._validate_params()  # type: ignore[misc]
+        rule = self._frame_rule
+        if rule is not self.aggregation:
+            self.aggregation._validate_params()
+            validate_parameter_constraints(
+                {"aggregation": self._parameter_constraints["aggregation"]},
+                {"aggregation": rule},
+                caller_name=f"{type(self).__name__}, in PerPerson,",
+            )
+        if isinstance(rule, TopK):
+            rule._validate_params()
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
         """Check X and give it the form (n_videos, n_frames, ...)."""
@@ -203,7 +225,8 @@ class VideoPredictor:
         Returns
         -------
         ndarray of shape (n_videos, n_frames)
-            Weights that add up to 1 for each person in a video; NaN for slots without a face.
+            Weights that add up to 1 for each person of a video; NaN for slots without
+            a face.
 
         Raises
         ------

@@ -22,7 +22,7 @@ from .._efficientnet_lite import (
 from .._engines import ENGINES, make_engine
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
-from ._aggregation import AGGREGATIONS, TopK
+from ._aggregation import RULES, PerPerson
 from ._docs import with_pretrained_docs
 from ._prediction import VideoPredictor
 
@@ -84,7 +84,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "trainer": [HasMethods(["fit", "build_network"]), None],
-        "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, callable],
+        "aggregation": [*RULES, PerPerson],
         "no_face": [StrOptions({"prior", "raise"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],

@@ -83,9 +83,10 @@ class KerasFeaturizer(StatelessTransformer):
         model or a function brings its own. Of EfficientNet B0 to B4, put Keras' file
         into Keras' folder: Keras scales their input for ``"imagenet"`` alone.
     {{pooling_parameters}}
-    preprocess : bool or callable, default=True
+    preprocess : bool, "bgr" or callable, default=True
         Whether to apply the preprocessing that a backbone given by name was trained
-        with. A callable maps the pixels, 0 to 255, as a float tensor by `keras.ops`.
+        with. ``"bgr"`` reverses the channels and does nothing else. A callable maps the
+        pixels, 0 to 255, as a float tensor by `keras.ops`.
     {{running_parameters}}
 
     See Also
@@ -119,7 +120,7 @@ class KerasFeaturizer(StatelessTransformer):
     weights: str | os.PathLike[str] | None = "imagenet"
     pooling: str | None = None
     frame_pooling: str | None = None
-    preprocess: bool | Callable[[Any], Any] = True
+    preprocess: bool | str | Callable[[Any], Any] = True
     batch_size: int = 8
     dtype: str = "float32"
     engine: str = "keras"
@@ -132,7 +133,7 @@ class KerasFeaturizer(StatelessTransformer):
         "weights": [str, os.PathLike, None],
         "pooling": [StrOptions({"avg", "max"}), None],
         "frame_pooling": [StrOptions({"avg"}), None],
-        "preprocess": ["boolean", callable],
+        "preprocess": ["boolean", StrOptions({"bgr"}), callable],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"float32", "float16"})],
         "engine": [StrOptions(set(ENGINES))],
@@ -200,7 +201,9 @@ class KerasFeaturizer(StatelessTransformer):
             str(self.backbone) if isinstance(self.backbone, str) else self.backbone,
             None if weights is None else str(weights),
             int(self.random_state),
-            self.preprocess if callable(self.preprocess) else bool(self.preprocess),
+            self.preprocess
+            if callable(self.preprocess) or self.preprocess == "bgr"
+            else bool(self.preprocess),
             str(self.engine),
         )
 

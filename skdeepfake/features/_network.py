@@ -39,13 +39,15 @@ class Recipe(NamedTuple):
     backbone: Any  # a name, a Keras model or a callable that builds one
     weights: str | None
     random_state: int
-    preprocess: Any  # a bool or a callable
+    preprocess: Any  # a bool, "bgr" or a callable
     engine: str
 
     @property
     def is_plain(self) -> bool:
         """Whether names and numbers say it all, so that nothing need be built."""
-        return isinstance(self.backbone, str) and isinstance(self.preprocess, bool)
+        return isinstance(self.backbone, str) and isinstance(
+            self.preprocess, bool | str
+        )
 
 
 class FeatureNetwork:
@@ -168,6 +170,8 @@ def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
     """Get the preprocessing of a recipe's images, if there is any."""
     if callable(recipe.preprocess):
         return recipe.preprocess
+    if recipe.preprocess == "bgr":
+        return functools.partial(keras.ops.flip, axis=-1)
     if recipe.preprocess and isinstance(recipe.backbone, str):
         # As a layer: an exported graph would take its constants for further inputs.
         return layers.Lambda(BACKBONES[recipe.backbone].preprocess)

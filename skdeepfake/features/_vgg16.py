@@ -21,10 +21,10 @@ class VGG16Featurizer(KerasFeaturizer):
     weights : str, os.PathLike or None, default="imagenet"
         ``"imagenet"``, which Keras downloads; the path of a file; or None for random.
     {{pooling_parameters}}
-    preprocess : bool or callable, default=True
+    preprocess : bool, "bgr" or callable, default=True
         Whether to apply ImageNet's own preprocessing: BGR, less the mean color. False
-        gives the network raw RGB pixels, 0 to 255, as the paper's code does but for the
-        order of colors. A callable maps float tensors by `keras.ops`.
+        gives the network raw RGB pixels, 0 to 255, and ``"bgr"`` raw BGR pixels, as the
+        paper's code does. A callable maps float tensors by `keras.ops`.
     {{running_parameters}}
 
     See Also

@@ -97,17 +97,20 @@ class FacesDisplay:
         _drawing.check_max_frames(max_frames)
         run = run_pipeline(pipeline, paths, until="cropper")
         frames, faces, timestamps = [], [], []
-        for clip, found in zip(run.clips, run.crops, strict=True):
+        for clip, found, times in zip(
+            run.clips, run.crops, run.timestamps, strict=True
+        ):
             slots = _drawing.spread(len(found), max_frames).tolist()
+            wanted = [slot // run.n_people for slot in slots]
             # Shrunk one at a time, so that a clip is never in memory as a whole.
-            frames.append(
-                [_drawing.shrink(frame) for k, frame in enumerate(clip) if k in slots]
-            )
+            shrunk = {
+                k: _drawing.shrink(frame) for k, frame in enumerate(clip) if k in wanted
+            }
+            frames.append([shrunk[k] for k in wanted])
             crops = [found[k] for k in slots]
             # A crop in a cache is read when it is converted to an array.
             faces.append([None if crop is None else np.asarray(crop) for crop in crops])
-            # Read after decoding, which may correct the times of the container.
-            timestamps.append(np.asarray(clip.timestamps, dtype=float)[slots])
+            timestamps.append(times[slots])
         if titles is None:
             titles = [os.path.basename(path) for path in run.paths]
         display = cls(frames, faces, titles=titles, timestamps=timestamps)

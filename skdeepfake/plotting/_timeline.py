@@ -36,6 +36,9 @@ class TimelineDisplay:
         Probability from which on a video counts as fake.
     title : str or None, default=None
         Title of the axes, such as the name of the video.
+    n_people : int, default=1
+        Number of slots per frame, of which each is one person. Each gets a curve; the
+        faces drawn are those of the most suspicious one.
 
     Attributes
     ----------
@@ -64,6 +67,7 @@ class TimelineDisplay:
     score: float | None = None
     threshold: float = 0.5
     title: str | None = None
+    n_people: int = 1
 
     @classmethod
     def from_estimator(
@@ -106,12 +110,13 @@ class TimelineDisplay:
         if run.crops is not None:
             faces = [None if f is None else np.asarray(f) for f in run.crops[0]]
         display = cls(
-            run.clips[0].timestamps,
+            run.timestamps[0],
             run.frame_proba[0],
             faces=faces,
             score=float(run.proba[0]),
             threshold=threshold,
             title=os.path.basename(os.fspath(path)) if title is None else title,
+            n_people=run.n_people,
         )
         return display.plot(**plot_params)
 
@@ -139,12 +144,33 @@ class TimelineDisplay:
                 )
         height = 3.4 if self.faces is None else 4.4
         ax = _drawing.make_axes("TimelineDisplay.plot", ax, (8, height))
+        if len(seconds) % self.n_people:
+            raise ValueError(
+                f"timestamps has {len(seconds)} entries, which is not a multiple of "
+                f"n_people={self.n_people}"
+            )
+        by_person = probabilities.reshape(-1, self.n_people).T
+        shown = np.flatnonzero(~np.isnan(by_person).all(axis=1))
+        seconds = seconds[:: self.n_people]
         timed = np.isfinite(seconds)
-        style: dict[str, Any] = {"color": BLUE, "marker": "o", "markersize": 5}
-        ax.plot(
-            seconds[timed], probabilities[timed], label="a frame", zorder=3, **style
-        )
-        without = timed & np.isnan(probabilities)
+        style: dict[str, Any] = {"marker": "o", "markersize": 5, "zorder": 3}
+        if self.n_people == 1:
+            ax.plot(
+                seconds[timed],
+                by_person[0, timed],
+                label="a frame",
+                color=BLUE,
+                **style,
+            )
+        else:
+            for i in shown:
+                ax.plot(
+                    seconds[timed],
+                    by_person[i, timed],
+                    label=f"person {i + 1}",
+                    **style,
+                )
+        without = timed & np.isnan(by_person).all(axis=0)
         if without.any():
             below = np.full(without.sum(), 0.02)
             style = {"color": "0.4", "marker": "x", "linestyle": "none"}
@@ -156,7 +182,13 @@ class TimelineDisplay:
             ax.axhline(self.score, color=ORANGE, linestyle="--", label=name)
         bottom = -0.03
         if self.faces is not None and timed.any():
-            bottom = self._draw_faces(ax, seconds, np.flatnonzero(timed), max_faces)
+            first = (
+                shown[np.nanmean(by_person[shown], axis=1).argmax()]
+                if len(shown)
+                else 0
+            )
+            faces = self.faces[first :: self.n_people]
+            bottom = _draw_faces(ax, faces, seconds, np.flatnonzero(timed), max_faces)
         ax.set(
             xlabel="time in seconds",
             ylabel="probability of fake",
@@ -179,21 +211,25 @@ class TimelineDisplay:
         self.figure_ = ax.figure
         return self
 
-    def _draw_faces(
-        self, ax: Any, seconds: NDArray, slots: NDArray, max_faces: int
-    ) -> float:
-        """Draw faces below zero at their times; return the bottom of the strip."""
-        assert self.faces is not None
-        slots = slots[:: math.ceil(len(slots) / max_faces)]
-        times = seconds[slots]
-        width = float(np.diff(times).min()) if len(times) > 1 else 1.0
-        top, bottom = -0.06, -0.36
-        for slot, time in zip(slots, times, strict=True):
-            cell = ax.inset_axes(
-                [time - 0.46 * width, bottom, 0.92 * width, top - bottom],
-                transform=ax.transData,
-            )
-            _drawing.draw_cell(cell, self.faces[slot], "no\nface", 1.0)
-        ax.set_xlim(times[0] - 0.55 * width, times[-1] + 0.55 * width)
-        ax.axhline(0, color="0.2", linewidth=0.8)
-        return bottom - 0.04
+
+def _draw_faces(
+    ax: Any,
+    faces: Sequence[NDArray[np.uint8] | None],
+    seconds: NDArray,
+    slots: NDArray,
+    max_faces: int,
+) -> float:
+    """Draw faces below zero at their times; return the bottom of the strip."""
+    slots = slots[:: math.ceil(len(slots) / max_faces)]
+    times = seconds[slots]
+    width = float(np.diff(times).min()) if len(times) > 1 else 1.0
+    top, bottom = -0.06, -0.36
+    for slot, time in zip(slots, times, strict=True):
+        cell = ax.inset_axes(
+            [time - 0.46 * width, bottom, 0.92 * width, top - bottom],
+            transform=ax.transData,
+        )
+        _drawing.draw_cell(cell, faces[slot], "no\nface", 1.0)
+    ax.set_xlim(times[0] - 0.55 * width, times[-1] + 0.55 * width)
+    ax.axhline(0, color="0.2", linewidth=0.8)
+    return bottom - 0.04

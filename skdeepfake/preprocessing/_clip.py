@@ -347,10 +347,12 @@ def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
                 f"X[{i}] is {type(clip).__name__}, but {caller} takes clips: "
                 "put a VideoFrameSampler before it"
             )
-        if clip.sampling[:2] != clips[0].sampling[:2]:
-            counts = ["{} x {}".format(*c.sampling) for c in (clip, clips[0])]
+        if clip.n_frames != clips[0].n_frames:
             raise ValueError(
-                f"X[{i}] has {counts[0]} frames (n_frames x burst), but X[0] has "
-                f"{counts[1]}"
+                f"X[{i}] has {clip.n_frames} frames, but X[0] has {clips[0].n_frames}"
+            )
+        if clip.burst != clips[0].burst:
+            raise ValueError(
+                f"X[{i}] has burst={clip.burst}, but X[0] has burst={clips[0].burst}"
             )
     return clips.tolist()

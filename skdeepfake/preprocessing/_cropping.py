@@ -91,9 +91,9 @@ class _FaceCropper(StatelessTransformer):
     region: str = "face"
     landmarks: str | os.PathLike[str] | None = None
     box: str = "frame"
+    jpeg_quality: int | None = None
     min_size: int = 40
     score_threshold: float = 0.0
-    jpeg_quality: int | None = None
     memory: str | os.PathLike[str] | joblib.Memory | None = None
     n_jobs: int | None = None
     verbose: int = 0
@@ -172,6 +172,7 @@ class _FaceCropper(StatelessTransformer):
             self._landmarks_identity(),
             str(self.box),
             None if self.jpeg_quality is None else int(self.jpeg_quality),
+            ALGORITHM_VERSION,
         )
         crop = functools.partial(
             _crop_clip,
@@ -240,15 +241,15 @@ class DlibFaceCropper(_FaceCropper):
 
     Parameters
     ----------
+    search : {"fast", "exhaustive"}, default="fast"
+        ``"exhaustive"`` searches each whole frame in color at twice its size, as the
+        paper's code does, which takes some 50 times as long.
     {{region_parameters}}
     min_size : int, default=40
         Smallest face that is found, as the side of its box in pixels; the default is
         that of the paper's setting. In frames above 1080p it grows with the frame.
     score_threshold : float, default=0.0
         Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
-    search : {"fast", "exhaustive"}, default="fast"
-        ``"exhaustive"`` searches each whole frame in color at twice its size, as the
-        paper's code does, which takes some 50 times as long.
     {{running_parameters}}
 
     See Also
@@ -351,7 +352,7 @@ class _Search(NamedTuple):
     landmarks: tuple[str, int, int] | None
     box: str
     jpeg_quality: int | None
-    version: int = ALGORITHM_VERSION
+    version: int
 
 
 class _Found(NamedTuple):

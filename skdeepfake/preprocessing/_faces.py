@@ -93,7 +93,7 @@ class DlibFinder:
     """
 
     def __init__(
-        self, min_size: int, score_threshold: float, exhaustive: bool = False
+        self, min_size: int = 40, score_threshold: float = 0.0, exhaustive: bool = False
     ) -> None:
         self.min_size = min_size
         self.exhaustive = exhaustive

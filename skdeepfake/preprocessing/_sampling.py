@@ -38,12 +38,12 @@ class VideoFrameSampler(StatelessTransformer):
     ----------
     n_frames : int, default=10
         Frames per video. The default is the paper's.
+    duration : float or None, default=10.0
+        Seconds sampled from the first frame on; None for all. The paper's are 10.
     burst : int, default=1
         Consecutive frames from each of the `n_frames` moments on, for what looks at
         motion. The frames of a video are in the order of its moments, then of its
         bursts; a cropper with `max_faces` has the people of each frame next.
-    duration : float or None, default=10.0
-        Seconds sampled from the first frame on; None for all. The paper's are 10.
     spacing : {"even", "paper"}, default="even"
         ``"even"`` takes frames evenly spaced in time, the first and the last one
         included. ``"paper"`` takes frame number ``int(k * n / (n_frames - 1))`` of the

@@ -22,6 +22,7 @@ from skdeepfake.detectors import (
     GANDetector,
     Generator,
     Head,
+    PerPerson,
     PlateauCallbacks,
     PretrainedDetector,
     TopK,
@@ -35,6 +36,7 @@ from skdeepfake.preprocessing import (
     Resizer,
     VideoFrameSampler,
     VideoTranscoder,
+    YuNetFaceCropper,
 )
 from skdeepfake.synthesis import FaceSwapper, RandomBlender, SelfBlender
 
@@ -104,6 +106,7 @@ WITHOUT_FIT = [
     Attention(),
     Generator(),
     Head(),
+    PerPerson(),
     PlateauCallbacks(),
     BlendedFakes(),
     FaceSwapper(),
@@ -111,6 +114,8 @@ WITHOUT_FIT = [
     RandomBlender([SelfBlender()]),
     SelfBlender(),
     TopK(),
+    # Needs a network that no package brings; see test_people.py.
+    YuNetFaceCropper("network.onnx"),
 ]
 
 

@@ -209,6 +209,7 @@ def test_faces_of_another_shape_with_the_same_bytes_miss(noise, featurizer, seen
     [
         {"random_state": 1},
         {"preprocess": False},
+        {"preprocess": "bgr"},
         {"preprocess": keras.ops.negative},
         {"dtype": "float16"},
     ],

@@ -217,6 +217,28 @@ def test_preprocessing_is_part_of_the_computation(noise, preprocess, other, tmp_
     assert len(identities) == 2
 
 
+@pytest.mark.parametrize("backbone", ["vgg16", small])
+def test_bgr_reverses_the_channels_and_does_nothing_else(noise, backbone):
+    X = noise(2, 32, 32) if backbone == "vgg16" else noise(2, 8, 8)
+    reverse, raw = (
+        pickle.loads(
+            pickle.dumps(
+                KerasFeaturizer(
+                    backbone,
+                    weights=None if isinstance(backbone, str) else "imagenet",
+                    preprocess=p,
+                    random_state=0,
+                    pooling="avg",
+                )
+            )
+        )
+        for p in ("bgr", False)
+    )
+    np.testing.assert_array_equal(
+        reverse.transform(X), raw.transform(np.ascontiguousarray(X[..., ::-1]))
+    )
+
+
 # -- pickles -----------------------------------------------------------------
 
 

@@ -212,12 +212,14 @@ def searched(monkeypatch):
     frames = []
 
     class Follower:
-        def __init__(self, **parameters):
+        left_out = False
+
+        def __init__(self, finder, max_faces):
             pass
 
         def find(self, frame):
             frames.append(frame.copy())
-            return Face(10, 20, 30, 40, score=1.0)
+            return [Face(10, 20, 30, 40, score=1.0)]
 
     monkeypatch.setattr(_cropping, "FaceFollower", Follower)
     return frames

@@ -19,6 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skdeepfake._video._reader import Plan
 from skdeepfake.exceptions import (
     CacheError,
     CacheWarning,
@@ -111,7 +112,7 @@ def test_noise_survives_the_cache_in_every_shape(folder):
     crops = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
     crops += [np.full((5, 5, 3), 77, np.uint8)]  # no color, still three channels
     cache = CropCache(folder)
-    cache._store("key", crops, np.arange(4), np.arange(4) / 25)
+    cache._store("key", crops, Plan(np.arange(4), np.arange(4) / 25, proven=True))
     for stored, crop in zip(cache._load("key").crops, crops, strict=True):
         np.testing.assert_array_equal(np.asarray(stored), crop, strict=True)
 
@@ -360,12 +361,8 @@ def test_other_version_is_another_entry(videos, cropper, version, monkeypatch, a
     path = videos[0][:1]
     cropper.transform(sample(path))
     if version == "cropping":
-        search = _cropping._Search
-        assert search(0.0, 40, 0.0).version == _cropping.ALGORITHM_VERSION
         monkeypatch.setattr(
-            _cropping,
-            "_Search",
-            lambda *args: search(*args, version=_cropping.ALGORITHM_VERSION + 1),
+            _cropping, "ALGORITHM_VERSION", _cropping.ALGORITHM_VERSION + 1
         )
     elif version == "sampling":
         monkeypatch.setattr(_clip, "PLAN_VERSION", _clip.PLAN_VERSION + 1)
@@ -482,9 +479,9 @@ def test_damaged_entry_is_made_again(videos, cropper, damage, asked):
 def test_flipped_bits_give_no_other_crops(folder):
     rng = np.random.default_rng(0)
     crop = rng.integers(0, 256, (2, 3, 3), dtype=np.uint8)
-    indices, timestamps = np.array([3]), np.array([0.12])
+    plan = Plan(np.array([3]), np.array([0.12]), proven=True)
     cache = CropCache(folder)
-    cache._store("key", [crop, None], indices, timestamps)
+    cache._store("key", [crop, None], plan)
     [entry] = entries(folder)
     whole = entry.read_bytes()
     refused = 0
@@ -499,8 +496,8 @@ def test_flipped_bits_give_no_other_crops(folder):
         else:
             np.testing.assert_array_equal(np.asarray(found.crops[0]), crop)
             assert found.crops[1:] == [None]
-            np.testing.assert_array_equal(found.indices, indices)
-            np.testing.assert_array_equal(found.timestamps, timestamps)
+            np.testing.assert_array_equal(found.plan.indices, plan.indices)
+            np.testing.assert_array_equal(found.plan.timestamps, plan.timestamps)
     # The rest are dates and versions, which nobody reads.
     assert refused > len(whole) / 2
 

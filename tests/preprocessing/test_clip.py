@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from skdeepfake._video._opencv import evenly_in_time, promised_times
+from skdeepfake._video._opencv import Sampling, promised_times
 from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
 from skdeepfake.preprocessing import Clip, DlibFaceCropper
 
@@ -294,7 +294,7 @@ def test_frames_of_a_variable_rate_lie_evenly_in_time_not_in_number(
     ],
 )
 def test_frames_nearest_to_even_moments_are_chosen_once(timestamps, n_frames, expected):
-    chosen = evenly_in_time(np.array(timestamps, float), n_frames)
+    chosen = Sampling(n_frames).choose(np.array(timestamps, float))
     assert chosen.tolist() == expected
 
 
@@ -303,7 +303,7 @@ def test_choice_is_increasing_and_spans_any_timestamps():
     for _ in range(200):
         timestamps = np.cumsum(rng.exponential(size=rng.integers(2, 40)) ** 3 + 1e-3)
         n_frames = int(rng.integers(2, 20))
-        chosen = evenly_in_time(timestamps, n_frames)
+        chosen = Sampling(n_frames).choose(timestamps)
         assert len(chosen) == min(n_frames, len(timestamps))
         assert (np.diff(chosen) > 0).all()
         assert (chosen[0], chosen[-1]) == (0, len(timestamps) - 1)

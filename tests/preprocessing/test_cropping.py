@@ -51,13 +51,15 @@ def find(monkeypatch):
         started = []
 
         class Follower:
-            def __init__(self, **parameters):
-                started.append(parameters)
+            left_out = False
+
+            def __init__(self, finder, max_faces):
+                started.append(finder)
                 self.boxes = iter(boxes)
 
             def find(self, frame):
                 box = next(self.boxes)
-                return None if box is None else Face(*box, score=1.0)
+                return [box and Face(*box, score=1.0)]
 
         monkeypatch.setattr(_cropping, "FaceFollower", Follower)
         return started
@@ -144,7 +146,8 @@ def test_parameters_reach_the_search_which_starts_anew_for_each_clip(write_clip,
     cropper = DlibFaceCropper(min_size=33, score_threshold=0.5)
     cropper.transform(sample([path, path], n_frames=2))
 
-    assert started == [{"min_size": 33, "score_threshold": 0.5}] * 2
+    assert [finder.min_size for finder in started] == [33, 33]
+    assert [finder.score_threshold for finder in started] == [0.5, 0.5]
 
 
 def test_search_starts_anew_where_a_container_broke_its_promise(

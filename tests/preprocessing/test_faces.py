@@ -13,9 +13,21 @@ import pytest
 from portraits import FACE_SIZE, canvas, paste
 
 from skdeepfake.preprocessing import _faces
-from skdeepfake.preprocessing._faces import Face, FaceFollower
+from skdeepfake.preprocessing._faces import DlibFinder, Face
+from skdeepfake.preprocessing._following import FaceFollower
 
 skimage_data = pytest.importorskip("skimage.data")
+
+
+class OneFollowed:
+    """Follows one person, found by dlib."""
+
+    def __init__(self, **parameters: Any) -> None:
+        self.follower = FaceFollower(DlibFinder(**parameters))
+
+    def find(self, frame: np.ndarray) -> Face | None:
+        (face,) = self.follower.find(frame)
+        return face
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +76,7 @@ def assert_lies_at(face: Face | None, center: tuple[float, float], size: float) 
     ],
 )
 def test_box_lies_where_the_face_was_pasted(portrait, height, width, scale):
-    follower = FaceFollower()
+    follower = OneFollowed()
     first, second = (width // 3, height // 2), (width // 3 + 9, height // 2 - 7)
     size = FACE_SIZE * scale
 
@@ -77,7 +89,7 @@ def test_box_lies_where_the_face_was_pasted(portrait, height, width, scale):
 
 @pytest.mark.parametrize("scale", [0.5, 1.0])
 def test_face_that_moved_within_reach_is_found(portrait, scale):
-    follower = FaceFollower()
+    follower = OneFollowed()
     size = FACE_SIZE * scale
     for x in (150, round(150 + 1.6 * size)):
         assert_lies_at(
@@ -86,7 +98,7 @@ def test_face_that_moved_within_reach_is_found(portrait, scale):
 
 
 def test_still_face_keeps_its_place(portrait):
-    follower = FaceFollower()
+    follower = OneFollowed()
     frame = paste(canvas(), portrait, (300, 180))
     first, *others = (follower.find(frame) for _ in range(5))
     assert_lies_at(first, (300, 180), FACE_SIZE)
@@ -101,7 +113,7 @@ def test_box_at_the_edge_is_clamped_into_the_frame(portrait, corner):
         frame = paste(frame, portrait, (40, 42))
     else:
         frame = paste(frame, portrait, (260, 152))
-    follower = FaceFollower()
+    follower = OneFollowed()
     for _ in range(2):
         face = follower.find(frame)
         assert face is not None
@@ -117,23 +129,23 @@ def test_box_at_the_edge_is_clamped_into_the_frame(portrait, corner):
 def test_tiny_frame_gives_none(shape):
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    assert FaceFollower().find(frame) is None
+    assert OneFollowed().find(frame) is None
 
 
 def test_no_face_gives_none():
-    assert FaceFollower().find(canvas()) is None
-    assert FaceFollower().find(skimage_data.coffee()) is None
+    assert OneFollowed().find(canvas()) is None
+    assert OneFollowed().find(skimage_data.coffee()) is None
 
 
 def test_first_face_is_the_best_scoring(portrait):
     frame = paste(canvas(), veiled(portrait), (150, 180))
     frame = paste(frame, portrait[:, ::-1], (480, 180))
-    assert_lies_at(FaceFollower().find(frame), (480, 180), FACE_SIZE)
+    assert_lies_at(OneFollowed().find(frame), (480, 180), FACE_SIZE)
 
 
 def test_person_is_followed_past_a_bystander_who_scores_higher(portrait):
     person, bystander = veiled(portrait), portrait[:, ::-1]
-    follower = FaceFollower()
+    follower = OneFollowed()
     assert_lies_at(
         follower.find(paste(canvas(), person, (150, 180))),
         (150, 180),
@@ -147,17 +159,17 @@ def test_person_is_followed_past_a_bystander_who_scores_higher(portrait):
 def test_bystander_is_not_taken_while_the_person_is_missed_for_a_frame(portrait):
     bystander = paste(canvas(), portrait[:, ::-1], (520, 180))
     person = veiled(portrait)
-    follower = FaceFollower()
+    follower = OneFollowed()
     assert follower.find(paste(canvas(), person, (110, 180))) is not None
     assert follower.find(bystander) is None
     # Still the person, although the bystander scores higher.
     both = paste(bystander, person, (110, 180))
-    assert_lies_at(FaceFollower().find(both), (520, 180), FACE_SIZE)
+    assert_lies_at(OneFollowed().find(both), (520, 180), FACE_SIZE)
     assert_lies_at(follower.find(both), (110, 180), FACE_SIZE)
 
 
 def test_bystander_of_another_size_is_not_taken(portrait):
-    follower = FaceFollower()
+    follower = OneFollowed()
     assert follower.find(paste(canvas(), portrait, (300, 180), 0.5)) is not None
     assert follower.find(paste(canvas(), portrait, (300, 180), 1.6)) is None
 
@@ -165,7 +177,7 @@ def test_bystander_of_another_size_is_not_taken(portrait):
 def test_another_face_is_taken_after_the_person_has_left(portrait):
     # Out of reach for longer than the person is waited for.
     other = paste(canvas(), portrait[:, ::-1], (540, 180), 0.5)
-    follower = FaceFollower()
+    follower = OneFollowed()
     assert follower.find(paste(canvas(), portrait, (100, 180), 0.5)) is not None
     found = [follower.find(other) for _ in range(4)]
     assert found[0] is None
@@ -175,42 +187,42 @@ def test_another_face_is_taken_after_the_person_has_left(portrait):
 
 def test_faces_under_min_size_are_left_out(portrait):
     frame = paste(canvas(), portrait, (300, 180), 0.85)
-    face = FaceFollower(min_size=60).find(frame)
+    face = OneFollowed(min_size=60).find(frame)
     assert face is not None
     assert size_of(face) < 100
     # The scale that finds faces of 100 pixels shows this one too.
-    assert FaceFollower(min_size=100).find(frame) is None
+    assert OneFollowed(min_size=100).find(frame) is None
 
 
 def test_min_size_makes_smaller_faces_visible(portrait):
     frame = paste(canvas(), portrait, (300, 180), 0.27)
-    assert FaceFollower().find(frame) is None
-    face = FaceFollower(min_size=20).find(frame)
+    assert OneFollowed().find(frame) is None
+    face = OneFollowed(min_size=20).find(frame)
     assert_lies_at(face, (300, 180), 0.27 * FACE_SIZE)
 
 
 def test_score_threshold_is_honoured(portrait):
     frame = paste(canvas(), portrait, (300, 180))
-    face = FaceFollower().find(frame)
+    face = OneFollowed().find(frame)
     assert face is not None
     assert face.score > 0
-    assert FaceFollower(score_threshold=5.0).find(frame) is None
+    assert OneFollowed(score_threshold=5.0).find(frame) is None
     # The face that is followed must pass it too.
-    follower = FaceFollower(score_threshold=0.8)
+    follower = OneFollowed(score_threshold=0.9)
     assert follower.find(frame) is not None
     assert follower.find(paste(canvas(), veiled(portrait), (300, 180))) is None
 
 
 def test_mirrored_view_is_accepted(portrait):
     frame = paste(canvas(), portrait, (200, 180))
-    assert_lies_at(FaceFollower().find(frame[:, ::-1]), (440, 180), FACE_SIZE)
+    assert_lies_at(OneFollowed().find(frame[:, ::-1]), (440, 180), FACE_SIZE)
 
 
 def test_threads_find_what_one_thread_finds(portrait):
     frames = [paste(canvas(), portrait, (150 + 20 * i, 180)) for i in range(4)]
 
     def follow(_: int) -> list[Face | None]:
-        follower = FaceFollower()
+        follower = OneFollowed()
         return [follower.find(frame) for frame in frames]
 
     alone = follow(0)
@@ -244,7 +256,7 @@ def test_followed_face_costs_one_small_search(monkeypatch, portrait):
     detector = RecordingDetector(_faces._detector())
     monkeypatch.setattr(_faces, "_detector", lambda: detector)
     frame = paste(canvas(1080, 1920), portrait, (900, 500), 3.0)
-    follower = FaceFollower()
+    follower = OneFollowed()
     assert follower.find(frame) is not None
     detector.calls.clear()
     assert follower.find(frame) is not None
@@ -256,7 +268,7 @@ def test_last_search_is_the_papers_setting(monkeypatch):
     detector = RecordingDetector()
     monkeypatch.setattr(_faces, "_detector", lambda: detector)
     frame = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
-    assert FaceFollower().find(frame) is None
+    assert OneFollowed().find(frame) is None
     image, upsample = detector.calls[-1]
     np.testing.assert_array_equal(image, frame)
     assert upsample == 1
@@ -266,7 +278,7 @@ def test_last_search_is_the_papers_setting(monkeypatch):
 def test_cost_of_any_frame_is_bounded(monkeypatch, shape):
     detector = RecordingDetector()
     monkeypatch.setattr(_faces, "_detector", lambda: detector)
-    FaceFollower(min_size=2).find(np.zeros((*shape, 3), np.uint8))
+    OneFollowed(min_size=2).find(np.zeros((*shape, 3), np.uint8))
     pixels = [
         image.shape[0] * image.shape[1] * 4**upsample
         for image, upsample in detector.calls
@@ -300,7 +312,7 @@ def paper_boxes(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
     "clip", ["real/pyfeat_wolfgang.mp4", "real/liveportrait_d20.mp4"]
 )
 def test_no_face_fewer_than_the_papers_setting(shared_data, clip):
-    follower = FaceFollower()
+    follower = OneFollowed()
     for frame in read_rgb(shared_data / "videos" / clip, 3):
         expected = paper_boxes(frame)
         assert expected
@@ -310,7 +322,7 @@ def test_no_face_fewer_than_the_papers_setting(shared_data, clip):
 
 
 def test_face_is_found_in_its_part_of_the_clip_only(shared_data):
-    follower = FaceFollower()
+    follower = OneFollowed()
     frames = read_rgb(shared_data / "videos/unlabelled/face_noface.mov", 3)
     found = [follower.find(frame) is not None for frame in frames]
     assert found == [True, False, False]
@@ -320,7 +332,7 @@ def test_one_of_several_faces_is_followed(shared_data):
     image = cv2.imread(str(shared_data / "multi_face.jpg"))
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     assert len(paper_boxes(image)) == 4
-    follower = FaceFollower()
+    follower = OneFollowed()
     first = follower.find(image)
     assert max(overlap(first[:4], box) for box in paper_boxes(image)) > 0.5
     for shift in (10, 25, 35):
