@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .._atomic import written
 from .._models import Model, file_sha256
@@ -32,8 +31,9 @@ class Folder:
     ) -> None:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        about = (describe_detector(model), parameters(model), thresholds, heatmaps)
+        about = (describe_detector(model), parameters(model), thresholds)
         self._key = repr((_VERSION, *about))
+        self._heatmaps = heatmaps
 
     def recall_or(
         self, path: str, analyze: Callable[[str], VideoAnalysis]
@@ -42,16 +42,17 @@ class Folder:
         check_video_file(path)
         key = f"{self._key} {file_sha256(path)}".encode()
         file = self._folder / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
-        if file.exists():
-            kept = json.loads(file.read_text(encoding="utf-8"))
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if kept is not None and kept["heatmaps"] >= self._heatmaps:
             content = {**kept["analysis"], "path": path}
             content["record"]["file"]["name"] = os.path.basename(path)
             return VideoAnalysis(content, Pictures.from_dict(kept["pictures"]))
         found = analyze(path)
-        kept = {"analysis": found.to_dict(), "pictures": _as_dict(found.pictures)}
+        pictures = (found.pictures or Pictures()).to_dict()
+        kept = {
+            "heatmaps": self._heatmaps,
+            "analysis": found.to_dict(),
+            "pictures": pictures,
+        }
         written(json.dumps(kept, allow_nan=False), file)
         return found
-
-
-def _as_dict(pictures: Pictures | None) -> dict[str, Any]:
-    return (pictures or Pictures()).to_dict()
