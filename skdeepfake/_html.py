@@ -15,6 +15,7 @@ STYLE = """\
 .skdeepfake table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .skdeepfake th, .skdeepfake td { text-align: left; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid #ddd; white-space: nowrap; }
+.skdeepfake th { white-space: normal; }
 .skdeepfake svg { max-width: 100%; height: auto; }
 .skdeepfake footer { color: #555; font-size: .85rem; margin-top: 2rem; }
 """

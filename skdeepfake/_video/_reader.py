@@ -283,10 +283,11 @@ class VideoReader:
         with self._ffmpeg(command) as output:
             times = _ffmpeg.read_times(output)
         if not times:
-            reason = "holds no frame that can be decoded"
-            if still_format(self._path):
-                reason += f" and has at most max_pixels={self._limits.max_pixels}"
-            raise VideoReadError(self._path, reason)
+            limit = f" and has at most max_pixels={self._limits.max_pixels}"
+            words = limit if still_format(self._path) else ""
+            raise VideoReadError(
+                self._path, f"holds no frame that can be decoded{words}"
+            )
         if reason := too_long(times[-1], longest):
             raise VideoReadError(self._path, reason)
         self._times = times

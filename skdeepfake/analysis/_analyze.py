@@ -284,7 +284,7 @@ def _analyze(
         coverage=coverage,
         frames=rows,
         people=_people(run, rows, model.column),
-        notes=_notes(coverage, record, rows),
+        notes=_notes(coverage, record, rows, clip.left_out),
         record=record,
     )
     return VideoAnalysis(content, _pictures(run, rows, slots, heatmaps, model.column))
@@ -325,7 +325,7 @@ def _people(
     seen = sorted({row["person"] for row in rows if row["person"]})
     n_people = run.n_people
     if n_people == 1 or run.frame_proba is None:
-        proba = np.full(n_people, run.proba[0])
+        proba = [run.proba[0]] * n_people
     else:
         proba = run.detector.predict_person_proba(run.features)[0, :, column]
         if len(proba) != n_people:  # a detector that does not tell them apart
@@ -360,9 +360,14 @@ _SMALL = 80
 
 
 def _notes(
-    coverage: dict[str, Any], record: dict[str, Any], rows: list[dict[str, Any]]
+    coverage: dict[str, Any],
+    record: dict[str, Any],
+    rows: list[dict[str, Any]],
+    left_out: bool,
 ) -> list[str]:
     notes = []
+    if left_out:
+        notes.append("There are more people than those whose faces were analyzed.")
     length = record["container"]["duration"]
     if coverage["frames"] == 1:
         notes.append("Only one frame was analyzed.")

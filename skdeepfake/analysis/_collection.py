@@ -148,7 +148,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         return f"{len(self)} video{'s' * (len(self) != 1)}: {found}"
 
     def _table(self, links: Sequence[str | None]) -> str:
-        head = ("video", "verdict", "probability of fake", "frames with a face")
+        head = ("video", "verdict", "probability", "faces")
         lines = ["".join(f'<th scope="col">{name}</th>' for name in head)]
         for row, link in zip(self.rows, links, strict=True):
             name = escape(os.path.basename(row["path"]))

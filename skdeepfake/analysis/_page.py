@@ -24,15 +24,15 @@ _VERDICTS = {
     "fake": "The detector takes the faces for manipulated. This is no proof that the "
     "video is fake.",
     "uncertain": "The detector cannot tell: the probability of fake lies between "
-    "{real_below:g} and {fake_above:g}.",
+    "{real_below:.3g} and {fake_above:.3g}.",
     "no face": "No face was found in the frames, and the detector looks at faces only. "
     "Nothing can be said about this video.",
     "unreadable": "This file {error}.",
 }
 _MEANING_UNKNOWN = (
     "The probability is that of the detector {name}. How often it errs is not known "
-    "here: `skdeepfake evaluate` measures it on labeled videos. Below {real_below:g} "
-    "the verdict is real, above {fake_above:g} it is fake."
+    "here: `skdeepfake evaluate` measures it on labeled videos. Below {real_below:.3g} "
+    "the verdict is real, above {fake_above:.3g} it is fake."
 )
 _LIMITS_UNKNOWN = """\
 - **It finds the kinds of fakes that it was trained on.** On others it may be guessing.
@@ -51,9 +51,12 @@ def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
     if content["error"] is None:
         parts.append(_coverage(content))
     if content["probability"] is not None:
-        parts += ["<h2>Over time</h2>", _chart(content), _faces(content, pictures)]
+        if content["coverage"]["frames"] > 1:
+            parts += ["<h2>Over time</h2>", _chart(content), _faces(content, pictures)]
         parts += [_suspicious(content, pictures), _people(content)]
-    parts += [_meaning(content), _record(content)]
+    if content["record"] is not None:
+        parts.append(_meaning(content))
+    parts.append(_record(content))
     parts.append(f"<footer>{escape(versions())}</footer>")
     style = (files(__package__) / "page.css").read_text(encoding="utf-8")
     return part("\n".join(filter(None, parts)), style)
@@ -92,7 +95,7 @@ def _scale(proba: float, limits: Mapping[str, float]) -> str:
         for name, low, high in _zones(limits)
     )
     ends = {0.0, *limits.values(), 1.0}
-    marks = "".join(f'<span style="left:{100 * x:g}%">{x:g}</span>' for x in ends)
+    marks = "".join(f'<span style="left:{100 * x:g}%">{x:.3g}</span>' for x in ends)
     # The text stays within the scale; the mark below it is where it belongs.
     place = f"left:{100 * proba:.3g}%"
     text = f"<b style={place!r}>{proba:.3f}</b>"
@@ -137,7 +140,7 @@ def _chart(content: Mapping[str, Any]) -> str:
         own = {row["time"]: row for row in rows if row["person"] == person}
         run: list[str] = []
         for time in [*sorted(set(times)), None]:
-            row = own.get(time)  # type: ignore[arg-type]
+            row = own.get(time)
             if row is None or row["probability"] is None:
                 if len(run) > 1:
                     lines += f'<polyline points="{" ".join(run)}"/>'
@@ -227,11 +230,10 @@ def _people(content: Mapping[str, Any]) -> str:
 
 
 def _meaning(content: Mapping[str, Any]) -> str:
-    detector = (content["record"] or {}).get("detector", {})
-    info = next((i for i in list_detectors() if i.name == detector.get("name")), None)
-    if info is None or info.sha256 != detector.get("file_sha256"):
-        name = detector.get("name", "")
-        text = _MEANING_UNKNOWN.format(name=name, **content["thresholds"])
+    detector = content["record"]["detector"]
+    info = next((i for i in list_detectors() if i.name == detector["name"]), None)
+    if info is None or info.sha256 != detector["file_sha256"]:
+        text = _MEANING_UNKNOWN.format(**detector, **content["thresholds"])
         meaning = to_html(text)
         limits, more = to_html(_LIMITS_UNKNOWN), ""
     else:
@@ -244,6 +246,8 @@ def _meaning(content: Mapping[str, Any]) -> str:
             if name in card
         )
     title = "<h2>What the probability means</h2>"
+    if content["probability"] is None:
+        title = meaning = ""
     return f"{title}\n{meaning}\n<h2>Where the detector fails</h2>\n{limits}\n{more}"
 
 

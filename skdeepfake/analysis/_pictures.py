@@ -40,6 +40,7 @@ class Pictures:
         if jpeg is None:
             return None
         found = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert found is not None
         return cv2.cvtColor(found, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
     def to_dict(self) -> dict[str, Any]:

@@ -34,6 +34,9 @@ _OUTLINE = [
 
 Image = NDArray[np.float32]
 
+# Blur of faces, real ones and others alike, in pixels of the portrait.
+_SOFTNESS = 0.4, 1.6
+
 
 def load_portrait() -> NDArray[np.uint8]:
     """Return the portrait as RGBA; alpha is 0 behind the woman."""
@@ -71,6 +74,13 @@ def _deform(picture: NDArray, shift: Image) -> NDArray:
     deformed = picture.copy()
     deformed[_ROI] = region
     return deformed
+
+
+def _soften(picture: NDArray, sigma: float) -> NDArray:
+    """Blur the region of the face."""
+    softened = picture.copy()
+    softened[_ROI] = cv2.GaussianBlur(picture[_ROI], (0, 0), sigma)
+    return softened
 
 
 def _smooth_noise(
@@ -152,6 +162,9 @@ class Recording:
         self.grain = rng.uniform(1.5, 4.5) * grain
         self.grain_place = rng.integers(32, size=(n_frames, 2))
 
+        # Some recordings are softer than others, as the faces of fakes are.
+        self.softness = rng.uniform(*_SOFTNESS)
+
     def _wave(
         self, rng: np.random.Generator, amplitude: float, fastest: float = 0.6
     ) -> NDArray[np.float64]:
@@ -190,7 +203,7 @@ class Recording:
                 shift[..., axis] += strength[k] * field
             picture = _deform(self.picture, shift)
             pose = self.pose(k)
-            head = self.project(picture, pose)
+            head = self.project(_soften(picture, self.softness), pose)
             frame += head[..., 3:] / 255 * (head[..., :3] - frame)
             y, x = self.grain_place[k]
             grain = self.grain[y : y + height, x : x + width]
@@ -219,10 +232,11 @@ class Swap:
         self.angle = angle + rng.normal(0, 0.3, size=n_frames)
         self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
 
-        # Another skin, and the softness of a face generated at low resolution.
+        # Another skin, and the softness of another recording: sharpness tells nothing.
         self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
         self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
-        self.sigma = rng.uniform(1.2, 1.8)
+        self.softness = rng.uniform(*_SOFTNESS)
+        self.grain = rng.uniform(0.5, 1.0)
 
         axes = rng.integers([39, 49], [45, 55], endpoint=True)
         mask = np.zeros(recording.picture.shape[:2], np.float32)
@@ -242,15 +256,15 @@ class Swap:
     ) -> tuple[Image, Image]:
         """Return frame `k` and its noise with the face swapped."""
         face = _deform(picture[..., :3], self.shift)
-        face = cv2.GaussianBlur(face, (0, 0), self.sigma)
+        face = _soften(face, self.softness)
         center = _FACE_CENTER.tolist()
         tremble = cv2.getRotationMatrix2D(center, self.angle[k], self.scale)
         tremble[:, 2] += self.move[k]
         moved = pose @ np.vstack([tremble, [0, 0, 1]])
         face = self.recording.project(face, moved) * self.gain[k].astype(np.float32)
         mask = self.recording.project(self.mask, pose)[..., None]
-        # A generated face brings none of the camera's noise along.
-        return frame + mask * (face - frame), grain * (1 - 0.7 * mask)
+        # A generated face brings less of the camera's noise along.
+        return frame + mask * (face - frame), grain * (1 - (1 - self.grain) * mask)
 
 
 class SelfBlend:

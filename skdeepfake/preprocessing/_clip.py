@@ -60,6 +60,8 @@ class Clip:
     boxes : list of tuple of int or None
         Set by a cropper: left, top, right and bottom of the face of each of its slots
         in pixels of the frame, without the margin; None without a face.
+    left_out : bool
+        Set by a cropper: whether it saw more people than it follows.
 
     Raises
     ------
@@ -86,6 +88,7 @@ class Clip:
     """
 
     boxes: list[tuple[int, int, int, int] | None] | None = None
+    left_out = False
 
     def __init__(
         self,

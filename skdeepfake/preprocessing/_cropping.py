@@ -197,7 +197,7 @@ class _FaceCropper(StatelessTransformer):
                     stacklevel=3,
                 )
             # Known here too, where another process has decoded the clip.
-            clip.boxes = boxes
+            clip.boxes, clip.left_out = boxes, left_out
             if isinstance(outcome, Plan):
                 clip.plan = outcome
                 if clip.missing:
@@ -419,7 +419,8 @@ def _decode_and_crop(clip: Clip, search: _Search, n_threads: int | None) -> _Fou
     slots = [cell for found in cells for cell in found or nobody]
     assert clip.plan is not None  # proven by the decoding
     assert follower is not None
-    crops, boxes = ([cell[part] for cell in slots] for part in (0, 1))
+    crops: Crops = [crop for crop, _ in slots]
+    boxes = [box for _, box in slots]
     return _Found(crops, clip.plan, follower.left_out, boxes)
 
 
