@@ -51,7 +51,7 @@ def make_videos(
     clips are for demos and tests; a detector trained on them is useless elsewhere.
 
     1. Each real clip draws its own background, light, noise, movements and expressions.
-    2. Each fake repeats one real clip, with a deformed, recolored and blurred copy of
+    2. Each fake repeats one real clip, with a deformed, recolored and softened copy of
        the face blended into each frame, or the face blended into itself.
     3. All are encoded alike: H.264, yuv420p, CRF 23, no sound.
 
