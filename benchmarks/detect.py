@@ -104,15 +104,16 @@ def rendered(kind: str, height: int, n_frames: int) -> list[Clip]:
     head = data.astronaut()[:260, 90:350]
     width = height * 16 // 9
     clips = []
-    for picture in (data.coffee(), data.chelsea(), data.rocket()):
+    for picture in 2 * (data.coffee(), data.chelsea(), data.rocket()):
         background = cv2.GaussianBlur(cv2.resize(picture, (width, height)), (0, 0), 2)
         x, y = rng.uniform(0.2, 0.8) * width, rng.uniform(0.25, 0.75) * height
+        side = rng.uniform(*((45, 75) if kind == "small" else (80, 220)))
         clips.append([])
         for _ in range(n_frames):
             tilt = rng.uniform(-20, 20) if kind == "turned" else rng.uniform(-5, 5)
             turn = cv2.getRotationMatrix2D((130, 120), tilt, 1)
             face = cv2.warpAffine(head, turn, (260, 260), borderMode=cv2.BORDER_REFLECT)
-            scale = rng.uniform(*((45, 75) if kind == "small" else (80, 220))) / 105
+            scale = side * rng.uniform(0.92, 1.08) / 105
             squeeze = rng.uniform(0.6, 0.9) if kind == "turned" else 1.0
             face = cv2.resize(face, None, fx=scale * squeeze, fy=scale)
             high, wide = face.shape[:2]
@@ -269,13 +270,15 @@ def main() -> None:
         for name, height in heights.items()
         if not (kind in RENDERED and height is None)
     ]
-    print_table(rows)
+    if rows:
+        print_table(rows)
     videos = [
         compare_videos(paths, height, options.repeats)
         for height in heights.values()
         if height is not None and options.repeats
     ]
-    print_table(videos)
+    if videos:
+        print_table(videos)
     if options.json:
         write(
             [*rows, *videos],

@@ -522,7 +522,7 @@ DAMAGE: dict[str, Callable[[Random, bytearray, str, list[Clip]], None]] = {
 
 def to_faces(path: str, n_frames: int) -> dict[str, Any]:
     """Go the way that an application goes; tell what came of it."""
-    from skdeepfake.exceptions import NoFaceWarning, VideoReadError
+    from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
     from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
     try:
@@ -537,7 +537,8 @@ def to_faces(path: str, n_frames: int) -> dict[str, Any]:
         return {"outcome": "error", "detail": error.reason}
     except Exception:
         return {"outcome": "exception", "detail": traceback.format_exc()}
-    others = [w for w in caught if w.category is not NoFaceWarning]
+    expected = NoFaceWarning, VideoReadWarning  # none, and cut off or damaged
+    others = [w for w in caught if w.category not in expected]
     if others:
         return {"outcome": "warning", "detail": "\n".join(map(str, others))}
     n_faces = int(faces.any(axis=(2, 3, 4)).sum())

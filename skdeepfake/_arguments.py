@@ -77,6 +77,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="videos and pictures: files, folders, or patterns such as 'clips/*.mp4'",
     )
     _add_model(predict)
+    predict.add_argument(
+        "--max-faces",
+        type=int,
+        metavar="N",
+        help="number of people that the reference detector follows (default: 1)",
+    )
     _add_output(predict)
     predict.add_argument("--csv", action="store_true", help="print a table as CSV")
     predict.add_argument(

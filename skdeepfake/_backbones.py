@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from . import _efficientnet_lite
-from .exceptions import WeightsError
+from .exceptions import ModelFileError, WeightsError
 
 
 class Backbone(NamedTuple):
@@ -118,7 +118,7 @@ def build_backbone(
             return _build_with_imagenet_weights(known.build, backbone, frame_shape)
         network = known.build(weights=None, include_top=False, input_shape=frame_shape)
     if weights == "reference":
-        arrays = _efficientnet_lite.read_packaged("reference.npz")
+        arrays = _efficientnet_lite.packaged_arrays("reference")
         _efficientnet_lite.set_arrays(network, arrays)
     elif weights is None:
         _randomize(network, random_state)
@@ -133,6 +133,8 @@ def _build_with_imagenet_weights(
     """Build a network of `keras.applications` with the weights that Keras fetches."""
     try:
         return build(weights="imagenet", include_top=False, input_shape=frame_shape)
+    except ModelFileError:  # a file of this package
+        raise
     except Exception as error:  # Keras raises a bare one where a download fails
         home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
         folder = os.path.join(home, "models")

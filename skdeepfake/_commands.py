@@ -30,6 +30,7 @@ from .analysis import VideoAnalysis, analyze_videos
 from .datasets import load_videos
 from .evaluation import EvaluationReport
 from .exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
+from .pretrained import load_detector
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -120,9 +121,16 @@ def predict(args: argparse.Namespace) -> int:
     paths = find_videos(args.videos)
     if args.json and args.csv:
         raise ValueError("--json and --csv exclude each other")
+    detector = args.model
+    if args.max_faces is not None:
+        if detector is not None:
+            raise ValueError(
+                "--max-faces is for the reference detector, not for --model"
+            )
+        detector = load_detector(max_faces=args.max_faces, on_error="skip")
     found = analyze_videos(
         paths,
-        args.model,
+        detector,
         thresholds=args.threshold,
         heatmaps=args.html is not None,
         on_error="skip",

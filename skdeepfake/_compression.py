@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import cv2
-import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
+
+from ._ffmpeg_executable import ffmpeg_executable
 
 Images = NDArray[np.uint8]
 
@@ -42,7 +43,7 @@ def h264(clips: Images, crf: NDArray[np.floating]) -> Images:
         for k, clip in enumerate(order)
     )
     command = [
-        *(imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "rawvideo"),
+        *(ffmpeg_executable("libx264"), "-v", "error", "-f", "rawvideo"),
         *("-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", "25", "-i", "-"),
         *("-map", "0:v", "-c:v", "libx264", "-preset", "veryfast", "-threads", "1"),
         *("-force_key_frames", f"expr:lt(mod(n,{length}),2)"),

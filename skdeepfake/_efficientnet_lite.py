@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._onnx import Graph
+from ._packaged_weights import read_packaged
 
 if TYPE_CHECKING:
     import keras
@@ -29,7 +30,7 @@ HEAD = "probability_of_fake"
 MEAN, SCALE = 127.0, 128.0
 
 #: File of the ImageNet weights.
-IMAGENET = "efficientnet_lite0_imagenet.npz"
+IMAGENET = "efficientnet_lite0_imagenet"
 
 
 class _Convolution(NamedTuple):
@@ -77,7 +78,7 @@ def _convolutions() -> Iterator[_Convolution]:
     yield _Convolution("top", 1, n_inputs, _TOP)
 
 
-def preprocess_input(x: Any) -> Any:
+def preprocess_input(x: Any, data_format: str | None = "channels_last") -> Any:
     """Scale pixels from 0 to 255 as in the training of the ImageNet weights."""
     return (x - MEAN) / SCALE
 
@@ -115,16 +116,15 @@ def EfficientNetLite0(
             x = layers.Add(name=f"{step.name}_add")([shortcut, x])
     network = keras.Model(inputs, x, name="efficientnet_lite0")
     if weights == "imagenet":
-        set_arrays(network, read_packaged(IMAGENET))
+        set_arrays(network, packaged_arrays(IMAGENET))
     elif weights is not None:
         network.load_weights(weights)
     return network
 
 
-def read_packaged(name: str) -> dict[str, NDArray]:
-    """Read the arrays of a file of this package."""
-    with (files(__package__) / "weights" / name).open("rb") as file:
-        return dict(np.load(file, allow_pickle=False))
+def packaged_arrays(name: str) -> dict[str, NDArray]:
+    """Read the arrays of a file of weights in this package."""
+    return dict(np.load(io.BytesIO(read_packaged(name)), allow_pickle=False))
 
 
 def set_arrays(network: keras.Model, arrays: Mapping[str, NDArray]) -> None:

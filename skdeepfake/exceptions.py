@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from sklearn.exceptions import InconsistentVersionWarning
@@ -12,6 +13,7 @@ __all__ = [
     "CacheWarning",
     "DatasetError",
     "DatasetWarning",
+    "FFmpegError",
     "LeakageError",
     "MissingVideosWarning",
     "ModelFileError",
@@ -41,7 +43,10 @@ class _AboutVideo(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path!r}: {self.reason}"
+        path = self.path
+        with contextlib.suppress(OSError):  # a working folder that was removed
+            path = path.removeprefix(os.path.join(os.getcwd(), ""))
+        return f"{path!r}: {self.reason}"
 
 
 class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
@@ -50,18 +55,19 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
     Parameters
     ----------
     path : str or os.PathLike
-        The video.
+        The absolute path of the video.
     reason : str
         What was found, and what to do about it.
 
     Examples
     --------
+    >>> import os
     >>> from skdeepfake.exceptions import VideoReadError
     >>> from skdeepfake.preprocessing import Clip
     >>> try:
     ...     Clip("gone.mp4")
     ... except VideoReadError as error:
-    ...     print(error.path, "|", error.reason)
+    ...     print(os.path.basename(error.path), "|", error.reason)
     gone.mp4 | cannot be found: No such file or directory
     """
 
@@ -72,6 +78,10 @@ class NoFaceError(SkdeepfakeError, ValueError):
 
 class WorkerDiedError(SkdeepfakeError, RuntimeError):
     """A process that worked on videos was killed or has crashed."""
+
+
+class FFmpegError(SkdeepfakeError, OSError):
+    """The ffmpeg executable is missing, does not run, or lacks what is needed."""
 
 
 class TrainingDivergedError(SkdeepfakeError, ArithmeticError):

@@ -8,22 +8,20 @@ import json
 import os
 import zipfile
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from ._packaged_weights import FOLDER, SHA256, check_sha256, read_packaged
 from .exceptions import ModelFileError
 from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
 __all__ = ["DetectorInfo", "list_detectors", "load_detector"]
 
-# Of the files in `skdeepfake/weights`.
-_SHA256 = {
-    "reference": "a9439046376df3d0487563a3a1e8836c81a208fd2f13c49ca21a148cfd7e376e",
-}
+# The files in `skdeepfake/weights` that are detectors.
+_DETECTORS = ("reference",)
 
 # What a file says of itself, besides the weights.
 _FACTS = "facts"
@@ -115,12 +113,13 @@ def list_detectors() -> list[DetectorInfo]:
     >>> [detector.name for detector in list_detectors()]
     ['reference']
     """
-    return [_info(name, _read(name, None, weights=False)[1]) for name in _SHA256]
+    return [_info(name, _read(name, None, weights=False)[1]) for name in _DETECTORS]
 
 
 def load_detector(
     name: str | os.PathLike[str] = "reference",
     *,
+    max_faces: int | None = 1,
     sha256: str | None = None,
     on_error: str = "raise",
     n_jobs: int | None = None,
@@ -136,6 +135,10 @@ def load_detector(
         Name of a detector that comes with this package (:func:`list_detectors`), or
         path of a file of one, as the training in ``benchmarks/reference`` writes it.
         Such a file is data; loading it runs no code.
+    max_faces : int or None, default=1
+        Number of people that are followed, None for up to 10. The probability of a
+        video is that of its most suspicious person, and ``predict_person_proba`` of the
+        detector returns one per person.
     sha256 : str or None, default=None
         SHA-256 that the file must have, in hexadecimal digits. None checks the files
         of this package only.
@@ -180,10 +183,19 @@ def load_detector(
     >>> detector.predict_proba(["interview.mp4"])  # doctest: +SKIP
     array([[0.96, 0.04]])
     """
-    from .detectors import PretrainedDetector
+    from .detectors import PerPerson, PretrainedDetector
 
     arrays, facts = _read(name, sha256)
     detector = PretrainedDetector(verbose=verbose)
+    cropper = DlibFaceCropper(
+        margin=float(facts["margin"]),
+        max_faces=max_faces,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    if cropper.n_people > 1:
+        people = PerPerson(cropper.n_people, aggregation=detector.aggregation)
+        detector.set_params(aggregation=people)
     size = int(facts["size"]), int(facts["size"])
     detector._set_fitted(
         arrays,
@@ -199,12 +211,7 @@ def load_detector(
                     int(facts["n_frames"]), on_error=on_error, n_jobs=n_jobs
                 ),
             ),
-            (
-                "cropper",
-                DlibFaceCropper(
-                    margin=float(facts["margin"]), n_jobs=n_jobs, verbose=verbose
-                ),
-            ),
+            ("cropper", cropper),
             ("resizer", Resizer(size, n_jobs=n_jobs)),
             ("detector", detector),
         ]
@@ -227,24 +234,18 @@ def _read(
     name: str | os.PathLike[str], sha256: str | None, *, weights: bool = True
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what is said of a detector and, unless told otherwise, its weights."""
-    if name in _SHA256:
-        source = files(__package__) / "weights" / f"{name}.npz"
-        content = source.read_bytes()
-        sha256 = sha256 or _SHA256[str(name)]
+    if name in _DETECTORS:
+        content = read_packaged(str(name))
     else:
         path = Path(name)
         if not path.is_file():
             raise ValueError(
                 f"name={os.fspath(name)!r} is neither a detector of this package "
-                f"({', '.join(map(repr, _SHA256))}) nor a file"
+                f"({', '.join(map(repr, _DETECTORS))}) nor a file"
             )
         content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        raise ModelFileError(
-            f"{os.fspath(name)!r} has the SHA-256 {found}, but {sha256} was expected: "
-            "the file is damaged or another one"
-        )
+    if sha256 is not None:
+        check_sha256(content, sha256, name)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             n_bytes = sum(member.file_size for member in archive.infolist())
@@ -268,10 +269,10 @@ def _read(
 
 
 def _info(name: str, facts: dict[str, Any]) -> DetectorInfo:
-    card = (files(__package__) / "weights" / f"{name}.md").read_text(encoding="utf-8")
+    card = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     return DetectorInfo(
         name=name,
-        sha256=_SHA256[name],
+        sha256=SHA256[name],
         card=card,
         real_below=float(facts["real_below"]),
         fake_above=float(facts["fake_above"]),

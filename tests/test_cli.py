@@ -579,6 +579,17 @@ def test_without_a_model_the_reference_detector_answers(
     assert "  fake  " in capsys.readouterr().out
 
 
+def test_people_are_followed_by_the_reference_detector(rendered_videos, capsys) -> None:
+    arguments = ["predict", rendered_videos.data[0], "--max-faces", "2"]
+    assert cli.main([*arguments, "--json"]) == OK
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["record"]["parameters"]["cropper"]["max_faces"] == 2
+    assert row["record"]["detector"]["name"] == "reference"
+    assert [person["person"] for person in row["people"]] == [1]
+    assert cli.main([*arguments, *NOWHERE]) == FAILED
+    assert "not for --model" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows ends the process at once")
 def test_termination_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

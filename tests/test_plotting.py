@@ -35,6 +35,9 @@ class ToyClip:
     def __init__(self, path):
         self.path = path
 
+    def __len__(self):
+        return 5
+
     def __iter__(self):
         yield from (plain(10 * k, 300, 400) for k in range(4))
         yield None
@@ -280,6 +283,47 @@ def test_timeline_leaves_a_gap_where_there_is_no_face():
     assert not ax.child_axes
 
 
+def test_timeline_draws_a_curve_per_person_and_the_faces_of_the_most_suspicious():
+    nan = np.nan
+    seconds = np.repeat([0.0, 1.0, 2.0], 3)
+    scores = [0.2, 0.6, nan, nan, 0.8, nan, nan, nan, nan]
+    faces = [None if np.isnan(p) else plain(int(100 * p), 9, 9) for p in scores]
+    display = TimelineDisplay(seconds, scores, faces=faces, n_people=3).plot()
+    shown = lines(display.ax_)
+    first, second = shown["person 1"], shown["person 2"]
+    np.testing.assert_array_equal(first.get_ydata(), [0.2, nan, nan])
+    np.testing.assert_array_equal(second.get_ydata(), [0.6, 0.8, nan])
+    np.testing.assert_array_equal(second.get_xdata(), [0, 1, 2])
+    assert "person 3" not in shown
+    np.testing.assert_array_equal(shown["no face"].get_xdata(), [2])
+    cells = display.ax_.child_axes
+    np.testing.assert_array_equal(image(cells[0]), plain(60, 9, 9))
+    np.testing.assert_array_equal(image(cells[1]), plain(80, 9, 9))
+    assert texts(cells[2]) == ["no\nface"]
+
+
+def test_timeline_from_a_pipeline_that_follows_two_people(pipeline):
+    class TwoPeople(Cropper):
+        def transform(self, X):
+            crops = super().transform(X)
+            return np.stack([crops, np.full_like(crops, None)], axis=-1).reshape(1, 10)
+
+    class Doubled(Detector):
+        def predict_frame_proba(self, X):
+            return super().predict_frame_proba(X[:, ::2]).repeat(2, axis=1)
+
+    steps = [*pipeline.steps[:1], ("cropper", TwoPeople()), *pipeline.steps[2:3]]
+    two = Pipeline([*steps, ("detector", Doubled())])
+    display = TimelineDisplay.from_estimator(two, "clip.mp4")
+    assert display.n_people == 2
+    np.testing.assert_array_equal(
+        lines(display.ax_)["person 2"].get_xdata(), [0.0, 0.5, 1.0, 1.5]
+    )
+    faces = FacesDisplay.from_pipeline(two, ["clip.mp4"], max_frames=10)
+    assert [value[0, 0, 0] for value in faces.frames[0][:4]] == [0, 0, 10, 10]
+    assert faces.timestamps[0][:4].tolist() == [0, 0, 0.5, 0.5]
+
+
 def test_timeline_without_a_score_draws_none():
     drawn = lines(TimelineDisplay([0.0, 1.0], [0.2, 0.4]).plot().ax_)
     assert list(drawn) == ["a frame", "threshold: 0.5"]
@@ -332,6 +376,11 @@ def test_timeline_from_a_pipeline_without_a_cropper():
     display = TimelineDisplay.from_estimator(pipeline, "v.mp4")
     assert display.faces is None
     np.testing.assert_array_equal(display.probabilities, [0.1, 0.9, 0.5, 0.8, 0.5])
+
+
+def test_timeline_of_a_number_of_slots_that_is_no_multiple_is_refused():
+    with pytest.raises(ValueError, match=r"3 entries.*multiple of n_people=2"):
+        TimelineDisplay([0, 1, 2], [0.1, 0.2, 0.3], n_people=2).plot()
 
 
 def test_timeline_errors(pipeline):

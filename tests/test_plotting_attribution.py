@@ -62,6 +62,9 @@ class Clip:
         self.faces = faces
         self.timestamps = [9.0] * 5  # until it is decoded
 
+    def __len__(self):
+        return 5
+
     def __array__(self, dtype=None, copy=None):
         self.timestamps = [0.0, 0.5, np.nan, 1.5, 2.0]
         return self.faces

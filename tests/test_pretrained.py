@@ -14,7 +14,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skdeepfake import list_detectors, load_detector, persistence
+from skdeepfake import (
+    _packaged_weights,
+    list_detectors,
+    load_detector,
+    persistence,
+)
+from skdeepfake._backbones import build_backbone
 from skdeepfake.detectors import Head, PretrainedDetector, TransferDetector
 from skdeepfake.exceptions import ModelFileError, NoFaceWarning
 from skdeepfake.inspection import grad_cam
@@ -93,6 +99,15 @@ def test_heatmaps_are_those_of_its_network(pipeline, faces):
     of_each = [grad_cam(pipeline[-1], faces[:, :1], class_label=c) for c in (0, 1)]
     assert of_each[0].shape == (2, 1, 160, 160)
     assert sum(of_each).std() > 0
+
+
+def test_heatmaps_need_no_keras(pipeline, faces, monkeypatch):
+    found = grad_cam(pipeline[-1], faces, layer="top_relu")
+    assert np.nanmax(found) > 0
+    assert np.isnan(found[1, 2]).all()
+    monkeypatch.setattr("skdeepfake.inspection._grad_cam.LAST_MAPS", "")
+    by_keras = grad_cam(pipeline[-1], faces, layer="top_relu")
+    np.testing.assert_allclose(found, by_keras, atol=1e-5)
 
 
 def test_it_can_be_cloned_pickled_and_saved(pipeline, faces, tmp_path):
@@ -192,6 +207,22 @@ def test_a_file_of_ones_own(tmp_path, arrays, faces, pipeline):
         load_detector(path, sha256="00")
 
 
+def test_several_people_get_answers_of_their_own(pipeline, rendered_videos):
+    path = rendered_videos.data[:1]
+    several = load_detector(max_faces=3)
+    faces = several[:-1].transform(path)
+    assert faces.shape[1] == 3 * 16
+    assert faces[:, ::3].any()
+    assert not faces[:, 1::3].any()
+    people = several[-1].predict_person_proba(faces)
+    assert np.isnan(people[:, 1:]).all()
+    np.testing.assert_array_equal(several.predict_proba(path), people[:, 0])
+    # Searched longer, a face may get another box of dlib's.
+    expected = pipeline.predict_proba(path)
+    np.testing.assert_allclose(people[:, 0], expected, atol=0.02)
+    assert load_detector(max_faces=None)[-1].aggregation.max_faces == 10
+
+
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "damaged.npz"
     content = bytearray(FILE.read_bytes())
@@ -202,6 +233,20 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
         load_detector(path, sha256=sha256)
     with pytest.raises(ModelFileError, match="is not the file of a detector"):
         load_detector(path)
+
+
+@pytest.mark.parametrize("weights", ["reference", "imagenet"])
+def test_damaged_weights_of_the_package_are_refused(tmp_path, monkeypatch, weights):
+    for name in _packaged_weights.SHA256:
+        content = bytearray((_packaged_weights.FOLDER / f"{name}.npz").read_bytes())
+        content[-1] ^= 1  # a comment's length, which readers pass over
+        (tmp_path / f"{name}.npz").write_bytes(content)
+    monkeypatch.setattr(_packaged_weights, "FOLDER", tmp_path)
+    with pytest.raises(ModelFileError, match="the file is damaged or another one"):
+        build_backbone("efficientnet_lite0", weights, 0, (32, 32, 3))
+    if weights == "reference":
+        with pytest.raises(ModelFileError, match="the file is damaged or another one"):
+            load_detector()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def main() -> None:
     original.eval()
     network = EfficientNetLite0(weights=None)
     network.set_weights(list(weights_of(original)))
-    target = ROOT / "skdeepfake" / "weights" / IMAGENET
+    target = ROOT / "skdeepfake" / "weights" / f"{IMAGENET}.npz"
     arrays = {k: v.astype(np.float16) for k, v in to_arrays(network).items()}
     np.savez_compressed(target, **arrays)
 

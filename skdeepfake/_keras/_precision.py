@@ -1,4 +1,4 @@
-"""Keras' global distribution, as training and prediction have to follow it."""
+"""Keras' global settings, as training and prediction follow them or not."""
 
 from __future__ import annotations
 
@@ -37,3 +37,14 @@ def float32() -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+@contextmanager
+def channels_last() -> Iterator[None]:
+    """Build networks of images with their channels last, whatever Keras' setting is."""
+    data_format = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(data_format)

@@ -13,7 +13,7 @@ from ..exceptions import VideoReadError
 
 
 def check_paths(X: Any, *, caller: str) -> list[str]:
-    """Give the paths in `X` as a list of str, in their order.
+    """Return the paths in `X` as a list of str, in their order.
 
     Whether the files exist is not looked at.
     """
@@ -50,6 +50,15 @@ def _check_path(path: Any, position: int, expected: str) -> str:
             f"{expected}, but the element at position {position} is an empty string."
         )
     return str(text)  # NumPy's str_ becomes a plain str
+
+
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """Return a path that means the same file in every process and working folder.
+
+    Unlike `os.path.abspath` it keeps "..", which may follow a link to a folder.
+    """
+    path = os.fspath(path)
+    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
 
 
 # The first box of an ISO base media file (mp4, mov, m4v), at offset 4.

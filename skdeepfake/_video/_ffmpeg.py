@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import still_format
+from .._ffmpeg_executable import ffmpeg_executable
+from ..exceptions import FFmpegError, VideoReadError
+from ._checks import absolute_path, still_format
 from ._process import FORMATS
 
 # Frames of two fields become whole ones, as many as before; others stay as they are.
@@ -89,16 +90,20 @@ def pixel_limit(max_pixels: int | None) -> list[str]:
 
 
 def _source(path: str, max_pixels: int | None) -> list[str]:
+    try:
+        executable = ffmpeg_executable()
+    except FFmpegError as error:
+        raise VideoReadError(path, f"needs ffmpeg to be decoded: {error}") from error
     still = still_format(path)
     return [
-        *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner"),
+        *(executable, "-nostdin", "-hide_banner"),
         *("-loglevel", "quiet"),
         # Nothing in a file can make it open another one, or an address; and with
         # "file:" and an absolute path no name is an option, an address or a pipe.
         *("-protocol_whitelist", "file", "-format_whitelist", still or FORMATS),
         *(("-f", still) if still else ()),
         *pixel_limit(max_pixels),
-        *("-i", f"file:{os.path.abspath(path)}"),
+        *("-i", f"file:{absolute_path(path)}"),
     ]
 
 
@@ -147,7 +152,7 @@ def read_streams(output: BinaryIO, path: str) -> list[bytes]:
 
     The path is in the output, too, whatever it may look like.
     """
-    text = output.read().replace(os.fsencode(os.path.abspath(path)), b"")
+    text = output.read().replace(os.fsencode(absolute_path(path)), b"")
     lines = re.findall(rb"^  Stream #0:\d+\S*: Video: .*$", text, re.MULTILINE)
     return [line for line in lines if b"(attached pic)" not in line]
 

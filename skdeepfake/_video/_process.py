@@ -48,6 +48,13 @@ class DecoderLostError(Exception):
     """The process has ended in the middle of its work: how, in words."""
 
 
+def _environment() -> dict[str, str]:
+    """Return the environment without what steers OpenCV's choice of a decoder."""
+    foreign = ("OPENCV_VIDEOIO_", "OPENCV_FFMPEG_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+    return {**kept, **_ENVIRONMENT}
+
+
 class DecoderProcess:
     """A process that reads videos by OpenCV, one after the other.
 
@@ -61,7 +68,7 @@ class DecoderProcess:
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, **_ENVIRONMENT},
+                env=_environment(),
             )
         except OSError as error:
             if error.errno in _SHORTAGE:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import threading
 import time
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
-from ._checks import still_format
+from ._checks import absolute_path, still_format
 from ._opencv import SAME_FRAME, Sampling, too_large, too_long
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
 
@@ -223,7 +222,7 @@ class VideoReader:
         try:
             for answer in self._process.ask(
                 self._limits.max_pixels,
-                path=os.path.abspath(self._path),  # it may work elsewhere
+                path=absolute_path(self._path),  # it may work elsewhere
                 duration=self._duration,
                 max_duration=self._limits.max_duration,
                 **request,
@@ -316,12 +315,18 @@ class VideoReader:
     @contextlib.contextmanager
     def _ffmpeg(self, command: list[str]) -> Iterator[BinaryIO]:
         """Run an ffmpeg and give what it writes; it ends with the block."""
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as process:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise VideoReadError(
+                self._path, f"was not read: ffmpeg could not be started: {error}"
+            ) from error
+        with process:
             try:
                 self._run(process)
                 assert process.stdout is not None

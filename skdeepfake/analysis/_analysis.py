@@ -43,11 +43,12 @@ class VideoAnalysis:
 
     Examples
     --------
-    >>> from skdeepfake import analyze_video
+    >>> from skdeepfake import analyze_video, analyze_videos
     >>> analysis = analyze_video("interview.mp4")  # doctest: +SKIP
-    >>> analysis.verdict, round(analysis.probability, 2)  # doctest: +SKIP
-    ('real', 0.04)
     >>> analysis.to_html("interview.html")  # doctest: +SKIP
+    >>> analysis = analyze_videos(["gone.mp4"], on_error="skip", verbose=0)[0]
+    >>> analysis.verdict
+    'unreadable'
     """
 
     content: Mapping[str, Any]

@@ -367,7 +367,10 @@ def _notes(
 ) -> list[str]:
     notes = []
     if left_out:
-        notes.append("There are more people than those whose faces were analyzed.")
+        notes.append(
+            "There are more people than those whose faces were analyzed: give more "
+            "max_faces."
+        )
     length = record["container"]["duration"]
     if coverage["frames"] == 1:
         notes.append("Only one frame was analyzed.")

@@ -288,6 +288,8 @@ class RandomVideoCompression(BaseAugmentation):
 
     Raises
     ------
+    FFmpegError
+        If ffmpeg cannot be used.
     RuntimeError
         When called, if ffmpeg fails.
 

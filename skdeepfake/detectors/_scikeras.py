@@ -21,6 +21,7 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import _check_sample_weight
 
 from .._keras._optimizers import make_optimizer, make_variables
+from .._keras._precision import channels_last
 from ._archive import PackedNetworks, pack, unpack
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
@@ -344,7 +345,8 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return self.model_
 
     def _keras_build_fn(self) -> keras.Model:
-        network = self._build_networks()
+        with channels_last():
+            network = self._build_networks()
         network.compile(**self._get_compile_kwargs())
         return network
 

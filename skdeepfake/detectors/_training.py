@@ -17,6 +17,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_consistent_length
 
 from .._face_mask import filled_slots
+from .._groups import encode_groups
 from .._keras._precision import replicas
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 from ._batches import Batches, Change, FollowEpochs
@@ -93,6 +94,7 @@ class VideoTrainer(VideoPredictor):
         validation = None
         if validation_fraction is not None:
             if groups is not None:
+                encode_groups(groups)  # no group may be missing
                 groups = column_or_1d(groups)
                 check_consistent_length(X, groups)
                 groups = np.asarray(groups)[training]

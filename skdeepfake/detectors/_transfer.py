@@ -263,7 +263,9 @@ class TransferDetector(ImageDetector):
             return layers.Rescaling(1.0, **scaling)(inputs)
         affine = as_affine(BACKBONES[self.backbone].preprocess)
         x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
-        return layers.Rescaling(affine.scale, affine.offset, **scaling)(x)
+        # Of three axes, or Keras takes it for channels first where that is its setting.
+        scale = [[affine.scale]]
+        return layers.Rescaling(scale, affine.offset, **scaling)(x)
 
     def _freeze(self, network: keras.Model, operations: list[Any]) -> None:
         """Keep what is not to learn from it, and note where it ends."""

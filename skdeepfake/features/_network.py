@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .._backbones import BACKBONES, build_backbone
 from .._keras._compiled import Compute
-from .._keras._precision import float32
+from .._keras._precision import channels_last, float32
 from ..exceptions import WeightsError
 from ._engines import ENGINES
 
@@ -64,7 +64,7 @@ class FeatureNetwork:
     @functools.cached_property
     def model(self) -> keras.Model:
         """From uint8 images to features, as one Keras model."""
-        with float32():  # whatever networks are trained in
+        with float32(), channels_last():  # whatever networks are trained in
             return self._build()
 
     def _build(self) -> keras.Model:
@@ -174,7 +174,10 @@ def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
         return functools.partial(keras.ops.flip, axis=-1)
     if recipe.preprocess and isinstance(recipe.backbone, str):
         # As a layer: an exported graph would take its constants for further inputs.
-        return layers.Lambda(BACKBONES[recipe.backbone].preprocess)
+        return layers.Lambda(
+            BACKBONES[recipe.backbone].preprocess,
+            arguments={"data_format": "channels_last"},
+        )
     return None
 
 

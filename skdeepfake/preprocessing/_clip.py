@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._video._checks import check_video_file, file_identity
+from .._video._checks import absolute_path, check_video_file, file_identity
 from .._video._opencv import Sampling
 from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
 from ..exceptions import VideoReadError
@@ -48,7 +48,7 @@ class Clip:
     Attributes
     ----------
     path : str
-        The video.
+        The absolute path of the video.
     size : int
         Size of the file in bytes when the clip was made.
     mtime_ns : int
@@ -115,7 +115,7 @@ class Clip:
             raise ValueError(
                 f"burst={burst} needs spacing='even': the paper samples single frames"
             )
-        self.path = os.fspath(path)
+        self.path = absolute_path(path)
         self.n_frames = n_frames
         self.burst = burst
         self.spacing = spacing

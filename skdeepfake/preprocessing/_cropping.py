@@ -120,6 +120,11 @@ class _FaceCropper(StatelessTransformer):
                 "region='frame' gives one image per frame"
             )
 
+    @property
+    def n_people(self) -> int:
+        """Number of slots per frame: `max_faces`, or 10 where that is None."""
+        return MAX_PEOPLE if self.max_faces is None else int(self.max_faces)
+
     def _finder(self) -> tuple[Any, ...]:
         """Return the name of the finder in `FINDERS`, and its arguments."""
         raise NotImplementedError
@@ -167,7 +172,7 @@ class _FaceCropper(StatelessTransformer):
         search = _Search(
             self._finder(),
             float(self.margin),
-            MAX_PEOPLE if self.max_faces is None else int(self.max_faces),
+            self.n_people,
             str(self.region),
             self._landmarks_identity(),
             str(self.box),

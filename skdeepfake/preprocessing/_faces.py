@@ -49,10 +49,11 @@ _CLOSE_REGION = 1.8
 _CLOSE_FACE = 160
 
 # The longest side of the first deep search; the second one is at the scale that the
-# smallest face asks for, and costs as much as 20 others. It is done if the frames since
-# the last one have saved as many pixels as it takes, of which each saves so many.
+# smallest face asks for, and costs as much as 20 others. It is done in the first frame
+# in which a person is missing, and if the frames since the last one have saved as many
+# pixels as it takes, of which each saves so many.
 _DEEP_SIDE = 1920
-_SAVED_PIXELS = 600_000
+_SAVED_PIXELS = 350_000
 
 # Pixels of the last search: a 1080p frame as the paper searches it, about a second.
 _MAX_PIXELS = 3840 * 2160
@@ -100,6 +101,7 @@ class DlibFinder:
         self.score_threshold = score_threshold
         self.sure = score_threshold + SURE
         self._saved = float(_MAX_PIXELS)  # pixels that a deep search may take
+        self._sought: set[Face] = set()  # last faces of people it has not found
 
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
@@ -130,8 +132,9 @@ class DlibFinder:
             yield self._search(frame, region, scale, color=True)
         deep_pixels = min(largest**2 * height * width, _MAX_PIXELS)
         self._saved = min(self._saved, deep_pixels)
-        if self._saved >= deep_pixels:
+        if self._saved >= deep_pixels or not self._sought.issuperset(missing()):
             self._saved = 0
+            self._sought = set(missing())
             scale = _pyramid_scale(_DEEP_SIDE / max(height, width), largest)
             if scale < largest:
                 yield self._search(frame, whole, scale)

@@ -15,15 +15,16 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._atomic import atomic_path
+from .._ffmpeg_executable import ffmpeg_executable
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer, as_objects
 from .._video._checks import (
+    absolute_path,
     check_no_picture,
     check_paths,
     check_regular_file,
@@ -159,7 +160,8 @@ class VideoTranscoder(StatelessTransformer):
             If a file is missing, not a video within the limits, or cannot be decoded,
             and ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
-            If `cache_dir` cannot be written, or its disk is full.
+            If `cache_dir` cannot be written, or its disk is full; a
+            :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
         ValueError, TypeError
             If `X` is not one-dimensional, or holds anything but paths.
 
@@ -171,7 +173,10 @@ class VideoTranscoder(StatelessTransformer):
             For each video that raises an error with ``on_error="raise"``.
         """
         self._validate_params()
-        paths = check_paths(X, caller=type(self).__name__)
+        # Absolute here: a worker process may have another working folder.
+        paths = [
+            absolute_path(path) for path in check_paths(X, caller=type(self).__name__)
+        ]
         folder = os.path.abspath(os.fspath(self.cache_dir))
         encoding = Encoding(
             None if self.duration is None else f"{max(self.duration, 1e-6):.6f}",
@@ -206,7 +211,7 @@ class VideoTranscoder(StatelessTransformer):
         make_copy = partial(
             _make_copy,
             encoding=encoding,
-            executable=imageio_ffmpeg.get_ffmpeg_exe(),
+            executable=ffmpeg_executable("libx264"),
             threads=max(1, cpu_count() // n_jobs),
             processes=processes,
             transcoder=self,

@@ -20,7 +20,6 @@ from skdeepfake import (
     load_detector,
     persistence,
 )
-from skdeepfake.detectors import PerPerson
 from skdeepfake.exceptions import VideoReadError
 
 
@@ -167,9 +166,7 @@ def test_people_are_told_apart(clip, write_clip, analysis) -> None:
         frame = capture.read()[1][:, :, ::-1]
         frames.append(np.hstack([frame, frame[:, ::-1]]))
     path = write_clip(frames, "two.mp4", "-c:v", "libx264", "-crf", "10")
-    detector = load_detector()
-    detector.set_params(sampler__n_frames=3, cropper__max_faces=2)
-    detector.set_params(detector__aggregation=PerPerson(2, aggregation="logit_mean"))
+    detector = load_detector(max_faces=2).set_params(sampler__n_frames=3)
     found = analyze_video(path, detector, heatmaps=False)
     table, people = found.frames, found.people
     assert table.person.tolist() == [1, 2] * 3

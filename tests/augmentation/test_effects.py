@@ -17,6 +17,7 @@ from skdeepfake.augmentation import (
     RandomNoise,
     RandomVideoCompression,
 )
+from skdeepfake.exceptions import FFmpegError
 
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -348,7 +349,7 @@ def test_video_compression_takes_any_size(images, size):
 
 def test_video_compression_names_an_encoder_that_fails(images, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "false")
-    with pytest.raises(RuntimeError, match="ffmpeg 'false' cannot compress 1 clips"):
+    with pytest.raises(FFmpegError, match="ffmpeg 'false' cannot be used"):
         changed(RandomVideoCompression, images[:1])
 
 

@@ -16,6 +16,7 @@ from skdeepfake.detectors import (
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
+    Generator,
     Head,
     TransferDetector,
 )
@@ -108,7 +109,13 @@ def test_completion_suggests_what_works_here() -> None:
         *(DEFAULTS.keys() | requests),
         *("fit", "partial_fit", "initialize", "build_network", "score"),
         *("predict", "predict_proba", "predict_frame_proba", "predict_frame_weights"),
-        *("aggregate_proba", "get_params", "set_params", "get_metadata_routing"),
+        *(
+            "aggregate_proba",
+            "predict_person_proba",
+            "get_params",
+            "set_params",
+            "get_metadata_routing",
+        ),
         *("current_epoch", "frame_ndim", "initialized_"),
     }
 
@@ -329,3 +336,43 @@ def test_values_at_the_edge_pass(
 ) -> None:
     tiny().set_params(**{name: value}).fit(videos.X, videos.y)
     assert len(trainings) == 1
+
+
+@pytest.fixture
+def channels_first():
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [
+        CNNDetector(filters=(4,), dense_units=4),
+        GANDetector(discriminator_filters=(4,), generator=Generator(filters=(4,))),
+        TransferDetector(backbone="efficientnet_lite0", weights=None),
+    ],
+    ids=lambda detector: type(detector).__name__,
+)
+def test_image_data_format_of_keras_does_not_matter(channels_first, detector):
+    X = np.full((2, 1, 32, 32, 3), 99, np.uint8)
+    detector = clone(detector).set_params(epochs=1, batch_size=2, random_state=0)
+    if "validation_fraction" in detector.get_params():
+        detector.set_params(validation_fraction=None)
+    assert detector.fit(X, [0, 1]).predict_proba(X).shape == (2, 2)
+    assert keras.config.image_data_format() == "channels_first"
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_group_is_named(videos, tiny, missing):
+    groups = np.array(["a", *[missing] * 9], dtype=object)
+    with pytest.raises(ValueError, match=r"contains NaN or None, for samples 1"):
+        tiny(validation_fraction=0.5).fit(videos.X, videos.y, groups=groups)
+
+
+def test_tensors_are_taken_as_arrays(videos, tiny):
+    X = keras.ops.convert_to_tensor(np.array(videos.X))
+    detector = tiny().fit(X, videos.y)
+    np.testing.assert_array_equal(
+        detector.predict_proba(X), detector.predict_proba(videos.X)
+    )

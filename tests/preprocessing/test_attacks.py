@@ -348,7 +348,7 @@ def test_name_of_no_file_is_an_error_and_nothing_else(
     for spelling in (path, os.path.join(tmp_path, path)):
         with quickly(), pytest.raises(VideoReadError, match="cannot be found") as error:
             iterate(spelling)
-        assert error.value.path == spelling
+        assert error.value.path == os.path.join(tmp_path, spelling)
     assert sorted(os.listdir(tmp_path)) == before
     assert not canary.was_asked_for()
 

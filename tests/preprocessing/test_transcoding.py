@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skdeepfake._video import _encoder, _ffmpeg
-from skdeepfake.exceptions import VideoReadError, VideoReadWarning
+from skdeepfake.exceptions import FFmpegError, VideoReadError, VideoReadWarning
 from skdeepfake.preprocessing import (
     VideoFrameSampler,
     VideoTranscoder,
@@ -114,7 +114,8 @@ def stand_in(monkeypatch, tmp_path):
             '#!/bin/sh\nfor out in "$@"; do :; done\nout="${out#file:}"\n' + script
         )
         path.chmod(0o755)
-        monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(path))
+        executable = lambda _: str(path)  # noqa: E731
+        monkeypatch.setattr(_transcoding, "ffmpeg_executable", executable)
 
     return install
 
@@ -273,6 +274,14 @@ def test_strange_names_are_plain_files(clip, tmp_path, monkeypatch, name):
     assert Path(copy).parent == tmp_path / "cache %d:x"
     assert Path(copy).name.replace("-", "").removesuffix(".mp4").isalnum()
     assert imageio_ffmpeg.count_frames_and_secs(copy)[0] == 3
+
+
+def test_ffmpeg_that_is_missing_is_named_and_no_video_blamed(
+    clip, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: "/no/such/ffmpeg")
+    with pytest.raises(FFmpegError, match=r"'/no/such/ffmpeg'.*does not run"):
+        fast(tmp_path, on_error="skip").transform([clip])
 
 
 def test_picture_is_no_video(tmp_path, started):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 
+import imageio_ffmpeg
 import pytest
 
 from skdeepfake._video import _ffmpeg
+from skdeepfake.exceptions import NoFaceWarning, VideoReadWarning
+from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler
 
 HEAD = b"#software: Lavf63.1.102\n#tb 0: 1/50\n#media_type 0: video\n"
 
@@ -78,3 +82,43 @@ def test_name_and_title_are_not_taken_for_the_stream(tmp_path):
 )
 def test_limit_of_pixels_leaves_room_for_edges(max_pixels, told):
     assert _ffmpeg.pixel_limit(max_pixels) == told
+
+
+OLD = """#!/bin/sh
+[ "$1" = -version ] && echo "ffmpeg version 4.2.2-static" && exit
+echo "Unrecognized option 'fps_mode'." >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (None, "does not run"),
+        (OLD, "version 4.2.2-static: Unrecognized option 'fps_mode'. Set IMAGEIO"),
+        ("#!/bin/sh\n", "decodes nothing"),
+    ],
+    ids=["missing", "old", "silent"],
+)
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in is a sh script")
+def test_ffmpeg_that_cannot_be_used_is_named_and_the_batch_goes_on(
+    write_clip, numbered_frames, tmp_path, monkeypatch, script, reason
+):
+    plain = write_clip(numbered_frames(3))
+    av1 = write_clip(numbered_frames(3), "av1.mp4", "-c:v", "libsvtav1", "-preset", 12)
+    executable = tmp_path / "ffmpeg"
+    if script:
+        executable.write_text(script)
+        executable.chmod(0o755)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(executable))
+    clips = VideoFrameSampler(3, on_error="skip").transform([av1, plain])
+    with (
+        pytest.warns(NoFaceWarning),
+        pytest.warns(VideoReadWarning, match=re.escape(reason)) as warned,
+    ):
+        DlibFaceCropper().transform(clips)
+    found = [w.message for w in warned if isinstance(w.message, VideoReadWarning)]
+    assert [(each.path, str(executable) in each.reason) for each in found] == [
+        (str(av1), True)
+    ]
+    assert clips[1].error is None

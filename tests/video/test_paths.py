@@ -7,6 +7,13 @@ import numpy as np
 import pytest
 
 from skdeepfake._video._checks import check_paths
+from skdeepfake.exceptions import VideoReadError
+from skdeepfake.preprocessing import (
+    VideoFrameSampler,
+    VideoTranscoder,
+    _sampling,
+    _transcoding,
+)
 
 
 class BytesPath(os.PathLike):
@@ -81,3 +88,53 @@ def test_element_that_is_no_path_is_named_by_position_and_type(element):
 def test_empty_string_is_not_the_working_directory():
     with pytest.raises(ValueError, match="position 1 is an empty string"):
         check_paths(["a.mp4", ""], caller="Step")
+
+
+@pytest.fixture
+def two_folders(write_clip, numbered_frames, tmp_path, monkeypatch):
+    """Go to a folder with a clip of five frames; there is one of three in `other`."""
+    for folder, n in (("here", 5), ("other", 3)):
+        (tmp_path / folder).mkdir()
+        write_clip(numbered_frames(n), f"{folder}/clip.mp4")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def n_frames(clip):
+    return sum(frame is not None for frame in clip)
+
+
+@pytest.mark.parametrize("step", ["sampler", "transcoder"])
+def test_path_means_the_file_of_the_folder_in_which_it_was_given(
+    two_folders, monkeypatch, step
+):
+    sampler = VideoFrameSampler(9)
+    transcoder = VideoTranscoder(two_folders / "cache", preset="ultrafast")
+    for module in (_sampling, _transcoding):
+        map_videos = module.map_videos
+
+        def elsewhere(*args, map_videos=map_videos, **options):  # as a worker may be
+            os.chdir(two_folders / "other")
+            return map_videos(*args, **options)
+
+        monkeypatch.setattr(module, "map_videos", elsewhere)
+    X = ["clip.mp4"]
+    if step == "transcoder":
+        X = transcoder.transform(X)
+    (clip,) = sampler.transform(X)
+    assert n_frames(clip) == 5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links of POSIX")
+def test_parent_of_a_link_is_that_of_its_folder(two_folders):
+    (two_folders / "here" / "link").symlink_to(two_folders / "other")
+    (two_folders / "other" / "clip.mp4").rename(two_folders / "clip.mp4")
+    (clip,) = VideoFrameSampler(9).transform(["link/../clip.mp4"])
+    assert n_frames(clip) == 3
+
+
+def test_message_names_a_file_of_the_working_folder_as_it_was_given(two_folders):
+    with pytest.raises(VideoReadError) as caught:
+        VideoFrameSampler().transform(["gone.mp4"])
+    assert str(caught.value).startswith("'gone.mp4': cannot be found")
+    assert caught.value.path == str(two_folders / "here" / "gone.mp4")

@@ -57,7 +57,7 @@ def pid(process):
 
 
 def ask(process, path, **request):
-    request = {"do": "count", "n_frames": 10, "duration": None, **request}
+    request = {"do": "count", "sampling": (10,), "duration": None, **request}
     request = {"max_duration": None, **request}
     return list(process.ask(None, path=path, **request))
 
@@ -217,6 +217,12 @@ def test_interpreter_that_does_not_start_is_named(alone, monkeypatch, path):
         monkeypatch.setattr(_process, "_PROGRAM", "raise SystemExit(3)")
         with pytest.raises(WorkerDiedError, match="set_executable"):
             list(Clip(path))
+
+
+@pytest.mark.parametrize("name", ["PRIORITY_FFMPEG", "PRIORITY_LIST"])
+def test_environment_does_not_take_the_decoder_away(alone, monkeypatch, path, name):
+    monkeypatch.setenv(f"OPENCV_VIDEOIO_{name}", "0")
+    assert len(list(Clip(path))) == 10
 
 
 @posix

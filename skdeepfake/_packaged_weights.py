@@ -1,0 +1,36 @@
+"""Files of weights that come with this package, checked before they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.resources import files
+
+from .exceptions import ModelFileError
+
+FOLDER = files(__package__) / "weights"
+
+# By the names of the files, without their extension.
+SHA256 = {
+    "efficientnet_lite0_imagenet": (
+        "06828c48d25112278fce7c108b10c096de0fd00bcdde2b29996f23727194f8eb"
+    ),
+    "reference": "a9439046376df3d0487563a3a1e8836c81a208fd2f13c49ca21a148cfd7e376e",
+}
+
+
+def read_packaged(name: str) -> bytes:
+    """Read a file of weights, and check that it is the one that was published."""
+    content = (FOLDER / f"{name}.npz").read_bytes()
+    check_sha256(content, SHA256[name], name)
+    return content
+
+
+def check_sha256(content: bytes, expected: str, name: str | os.PathLike[str]) -> None:
+    """Raise a ModelFileError for a content of another hash."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected.lower():
+        raise ModelFileError(
+            f"{os.fspath(name)!r} has the SHA-256 {found}, but {expected} was "
+            "expected: the file is damaged or another one"
+        )
