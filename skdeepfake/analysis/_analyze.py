@@ -429,15 +429,16 @@ def _maps(
     """Locate the evidence in some faces; None for detectors that see no faces."""
     if not slots or not hasattr(run.detector, "predict_frame_proba"):
         return None
-    frames = run.frames[:, slots]
+    frames = run.frames
     if frames.ndim != 5 or frames.shape[-1] != 3:
         return None
+    chosen = np.zeros_like(frames)  # slots without a face are left out
+    chosen[:, slots] = frames[:, slots]
     pretrained = type(run.detector).__name__ == "PretrainedDetector"
     label = run.detector.classes_[column]
     params: dict[str, Any] = {"weights": "position", "class_label": label}
     try:
-        return grad_cam(
-            run.detector, frames, layer="top_relu" if pretrained else -1, **params
-        )[0]
+        layer = "top_relu" if pretrained else -1
+        return grad_cam(run.detector, chosen, layer=layer, **params)[0, slots]
     except ValueError:  # a network without convolutions over single faces
         return None

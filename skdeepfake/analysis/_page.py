@@ -53,6 +53,8 @@ def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
     if content["probability"] is not None:
         if content["coverage"]["frames"] > 1:
             parts += ["<h2>Over time</h2>", _chart(content), _faces(content, pictures)]
+        elif len(content["people"]) > 1:
+            parts += ["<h2>Faces</h2>", _faces(content, pictures)]
         parts += [_suspicious(content, pictures), _people(content)]
     if content["record"] is not None:
         parts.append(_meaning(content))

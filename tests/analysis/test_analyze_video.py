@@ -167,7 +167,8 @@ def test_people_are_told_apart(clip, write_clip, analysis) -> None:
         frames.append(np.hstack([frame, frame[:, ::-1]]))
     path = write_clip(frames, "two.mp4", "-c:v", "libx264", "-crf", "10")
     detector = load_detector(max_faces=2).set_params(sampler__n_frames=3)
-    found = analyze_video(path, detector, heatmaps=False)
+    found = analyze_video(path, detector)
+    assert len(found.pictures.heatmaps) == 3
     table, people = found.frames, found.people
     assert table.person.tolist() == [1, 2] * 3
     halves = table.groupby("person").left.mean() < 320
