@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from . import persistence
+from .detectors import PretrainedDetector
 from .exceptions import SkdeepfakeError
 from .pretrained import DetectorInfo, list_detectors, load_detector
 
@@ -47,7 +49,7 @@ class Model:
             )
         return column
 
-    @property
+    @cached_property
     def weights_sha256(self) -> str | None:
         """SHA-256 of the arrays that its last step has learned, None if not known."""
         detector = self.pipeline[-1]
@@ -91,7 +93,7 @@ def load_model(source: Any = None, **params: Any) -> Model:
         )
     check_pipeline(source, "it")
     model = Model(source, type(source[-1]).__name__)
-    if type(source[-1]).__name__ == "PretrainedDetector":
+    if isinstance(source[-1], PretrainedDetector):
         digest = model.weights_sha256
         for name, info in known.items():
             if Model(load_detector(name), name).weights_sha256 == digest:

@@ -150,7 +150,10 @@ def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
 
 def still_format(path: str) -> str | None:
     """Return ffmpeg's demuxer for a file that holds one still picture, else None."""
-    head = _read_head(path)
+    try:
+        head = _read_head(path)
+    except VideoReadError:  # which is told when it is opened
+        return None
     found = None if _begins_like_a_container(head) else _STILL.match(head)
     return found.lastgroup if found else None
 

@@ -177,6 +177,7 @@ def test_people_are_told_apart(clip, write_clip, analysis) -> None:
     assert found.probability == max(p["probability"] for p in people)
     by_mean = detector.set_params(detector__aggregation="logit_mean")
     other = analyze_video(path, by_mean, heatmaps=False)
+    assert found.notes == []
     assert [p["probability"] for p in other.people] == pytest.approx(
         [p["probability"] for p in people]
     )
@@ -190,6 +191,16 @@ def test_what_was_not_analyzed_is_noted(clip, small, write_clip) -> None:
     detector.steps[-1] = small.steps[-1]
     found = analyze_video(write_clip(frames), detector)
     assert found.notes == ["Only the first 0.9 of 3.0 seconds were analyzed."]
+
+
+def test_people_who_are_left_out_are_noted(clip, small, write_clip) -> None:
+    frame = cv2.VideoCapture(clip).read()[1][:, :, ::-1]
+    path = write_clip([np.hstack([frame, frame[:, ::-1]])] * 2, "two.mp4")
+    found = analyze_video(path, small, heatmaps=False)
+    assert found.notes == [
+        "There are more people than those whose faces were analyzed: give more "
+        "max_faces."
+    ]
 
 
 @pytest.mark.parametrize("thresholds", [(0.6, 0.4), (-0.1, 0.5), 1.5, (0.1, 0.2, 0.3)])

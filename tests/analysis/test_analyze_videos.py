@@ -100,10 +100,20 @@ def test_finished_analyses_are_not_repeated(
     html = first[0].to_html().count("data:image/jpeg")
     assert again[0].to_html().count("data:image/jpeg") == html == 9
     # Another video, or other parameters, are analyzed.
+    n_first = len(asked)
     other = [rendered_videos.data[1], copied]
     found = analyze_videos(other, small, heatmaps=True, resume=folder, **FEW)
     assert {path for _, path in asked[n_asked:]} == {rendered_videos.data[1]}
     assert found[1].probability == first[0].probability
+    # Heatmaps that are there do no harm, and those that are missing are made.
+    n_asked = len(asked)
+    analyze_videos([other[0]], small, resume=tmp_path / "plain", **FEW)
+    analyze_videos([other[0]], small, resume=folder, **FEW)
+    assert len(asked) - n_asked == n_asked - n_first
+    (found_again,) = analyze_videos(
+        [other[0]], small, heatmaps=True, resume=tmp_path / "plain", **FEW
+    )
+    assert found_again.pictures.heatmaps
     n_asked = len(asked)
     found = analyze_videos([copied], small, thresholds=1.0, resume=folder, **FEW)
     assert len(asked) > n_asked

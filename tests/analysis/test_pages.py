@@ -146,6 +146,13 @@ def test_dots_lie_at_time_and_probability(analysis) -> None:
     np.testing.assert_allclose(found[:, 1], table.probability, atol=1e-3)
 
 
+def test_most_suspicious_faces_come_first(analysis) -> None:
+    scores = analysis.frames.probability
+    expected = scores.sort_values(ascending=False).index[:3].tolist()
+    assert list(analysis.pictures.suspicious) == expected
+    assert list(analysis.pictures.heatmaps) == expected
+
+
 def test_page_of_a_detector_of_ones_own_says_that_its_errors_are_unknown(
     clip, small
 ) -> None:
