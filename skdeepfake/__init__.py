@@ -5,6 +5,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.datasets`: labelled videos
 - :mod:`skdeepfake.preprocessing`: frames, faces, arrays
 - :mod:`skdeepfake.synthesis`: fakes made of real faces, to train from these alone
+- :mod:`skdeepfake.streams`: motion in bursts of faces
 - :mod:`skdeepfake.perturbations`: what happens to videos on their way
 - :mod:`skdeepfake.augmentation`: faces changed while a network trains
 - :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
@@ -50,6 +51,7 @@ _MODULES = (
     "plotting",
     "preprocessing",
     "pretrained",
+    "streams",
     "synthesis",
 )
 _NAMES = {

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from . import _efficientnet_lite
+from . import _efficientnet_lite, _meso, _resnext
 from .exceptions import ModelFileError, WeightsError
 
 
@@ -24,19 +24,26 @@ class Backbone(NamedTuple):
     builder: str
     size: int  # height and width that it was trained on, in pixels
     smallest: int = 32  # that it takes
+    has_imagenet: bool = True  # whether there are ImageNet weights
 
     @property
     def build(self) -> Callable[..., keras.Model]:
         """Get the function that builds it."""
-        own = self.module == "efficientnet_lite"
-        return getattr(_efficientnet_lite if own else keras.applications, self.builder)
+        return getattr(_OWN.get(self.module, keras.applications), self.builder)
 
     @property
     def preprocess(self) -> Callable[[Any], Any]:
         """Get its preprocessing, of pixels between 0 and 255."""
-        if self.module == "efficientnet_lite":
-            return _efficientnet_lite.preprocess_input
-        return getattr(keras.applications, self.module).preprocess_input
+        own = _OWN.get(self.module)
+        return (own or getattr(keras.applications, self.module)).preprocess_input
+
+
+# Networks that `keras.applications` lacks.
+_OWN: dict[str, Any] = {
+    "efficientnet_lite": _efficientnet_lite,
+    "meso": _meso,
+    "resnext": _resnext,
+}
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -74,6 +81,8 @@ BACKBONES: dict[str, Backbone] = {
     "convnext_tiny": Backbone("convnext", "ConvNeXtTiny", 224),
     "convnext_small": Backbone("convnext", "ConvNeXtSmall", 224),
     "convnext_base": Backbone("convnext", "ConvNeXtBase", 224),
+    "resnext50": Backbone("resnext", "ResNeXt50", 224, has_imagenet=False),
+    "meso4": Backbone("meso", "Meso4", 256, has_imagenet=False),
 }
 
 
@@ -81,7 +90,7 @@ def build_backbone(
     backbone: str | keras.Model | Callable[[], keras.Model],
     weights: str | None,
     random_state: int,
-    frame_shape: tuple[int, ...],
+    frame_shape: tuple[Any, ...],
 ) -> keras.Model:
     """Build a network with its weights, without its top and its preprocessing.
 
@@ -99,7 +108,7 @@ def build_backbone(
             )
         return network
     known = BACKBONES[backbone]
-    if min(frame_shape[:2]) < known.smallest:
+    if None not in frame_shape and min(frame_shape[:2]) < known.smallest:
         raise ValueError(
             f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
             f"backbone={backbone!r} needs at least {known.smallest} x "
@@ -110,6 +119,11 @@ def build_backbone(
         raise ValueError(
             "weights='reference' are those of the reference detector, whose backbone "
             f"is 'efficientnet_lite0', not {backbone!r}"
+        )
+    if weights == "imagenet" and not known.has_imagenet:
+        raise WeightsError(
+            f"there are no ImageNet weights of {backbone!r}: pass weights=None for "
+            "random ones, or the path of a weights file"
         )
     with warnings.catch_warnings():
         # MobileNet: that its weights are those of another size, as always here.
@@ -128,7 +142,7 @@ def build_backbone(
 
 
 def _build_with_imagenet_weights(
-    build: Callable[..., keras.Model], name: str, frame_shape: tuple[int, ...]
+    build: Callable[..., keras.Model], name: str, frame_shape: tuple[Any, ...]
 ) -> keras.Model:
     """Build a network of `keras.applications` with the weights that Keras fetches."""
     try:
@@ -225,3 +239,12 @@ def as_affine(preprocess: Callable[[Any], Any]) -> Affine:
     if not np.allclose(ordered, np.diag(scale)) or not scale.all() or not straight:
         raise ValueError(f"{preprocess!r} is no scaling of channels")
     return Affine(is_bgr, scale.tolist(), offset.tolist())
+
+
+def scale_pixels(inputs: Any, name: str, layer: str) -> Any:
+    """Scale pixels as a backbone wants them, by layers that any Keras can load."""
+    affine = as_affine(BACKBONES[name].preprocess)
+    x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
+    # Of three axes, or Keras takes it for channels first where that is its setting.
+    scale = [[affine.scale]]
+    return keras.layers.Rescaling(scale, affine.offset, dtype="float32", name=layer)(x)

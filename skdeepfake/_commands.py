@@ -175,16 +175,18 @@ def evaluate(args: argparse.Namespace) -> int:
         if isinstance(run, str):
             errors[path] = run
         else:
-            scores.append((run.proba[0], run.frame_proba[0]))
+            missing = run.clips[0].missing
+            scores.append((run.proba[0], run.frame_proba[0], missing))
             aggregation = run.aggregation
     kept = np.array([path not in errors for path in videos.data])
     if len(np.unique(videos.target[kept])) < 2:
         raise ValueError("videos of only one class could be read: there is no score")
-    proba, frame_proba = map(np.array, zip(*scores, strict=True))
+    proba, frame_proba, seconds_missing = map(np.array, zip(*scores, strict=True))
     report = EvaluationReport.from_predictions(
         videos.target[kept],
         proba,
         frame_proba=frame_proba,
+        seconds_missing=seconds_missing,
         aggregation=aggregation,
         groups=videos.groups[kept],
         names=videos.data[kept].tolist(),

@@ -1,4 +1,4 @@
-"""The ffmpeg executable, which is tried once."""
+"""The ffmpeg executable, tested before its first use."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ def ffmpeg_executable(encoder: str = "wrapped_avframe") -> str:
     if not is_bundled and (problem := _problem(executable, encoder)):
         raise FFmpegError(
             f"ffmpeg {executable!r} cannot be used: {problem}. Set IMAGEIO_FFMPEG_EXE "
-            "to ffmpeg 7 or later with libx264, or unset it for the one that "
-            "imageio-ffmpeg brings"
+            "to ffmpeg 7 or later with libx264, or unset it to use the one bundled "
+            "with imageio-ffmpeg"
         )
     return executable
 
 
 @functools.lru_cache
 def _problem(executable: str, encoder: str) -> str | None:
+    """Return why a small video cannot be encoded as `_video` does, if so."""
     command = [
         *(executable, "-nostdin", "-hide_banner", "-v", "error"),
         *("-f", "lavfi", "-i", "color=s=64x64:d=0.04"),

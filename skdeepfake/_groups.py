@@ -79,8 +79,8 @@ def encode_groups(groups: ArrayLike) -> NDArray[np.intp]:
     missing = [i for i, name in enumerate(names) if is_missing(name)]
     if missing:
         raise ValueError(
-            f"groups contains NaN or None, for samples {format_examples(missing)}: "
-            "give each video whose identity is not known a group of its own"
+            f"groups contains NaN or None for samples {format_examples(missing)}: "
+            "give each video of unknown identity a group of its own"
         )
     return encode(names)
 

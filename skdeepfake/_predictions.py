@@ -33,13 +33,8 @@ class VideoPredictions:
     has_face: Any = None  # by slot
     proba: Any = None  # of the requested class, by video
     frame_proba: Any = None  # the same by slot, NaN without a face
-
-    @property
-    def n_people(self) -> int:
-        """Number of slots per frame; 1 without clips."""
-        if self.clips is None or self.has_face is None:
-            return 1
-        return max(1, self.has_face.shape[1] // len(self.clips[0]))
+    n_people: int = 1  # slots per frame; 1 without clips
+    slots: Any = ...  # those of the cropper that are left; the ellipsis is all
 
     @property
     def timestamps(self) -> Any:
@@ -47,7 +42,14 @@ class VideoPredictions:
         # Read after decoding, which may correct the times of the container.
         if self.clips is None:
             return None
-        return [np.repeat(clip.timestamps, self.n_people) for clip in self.clips]
+        return [
+            np.repeat(clip.timestamps, self.n_people)[self.slots] for clip in self.clips
+        ]
+
+    @property
+    def seconds_missing(self) -> list[float] | None:
+        """Seconds of each video that are damaged or cut off; None without clips."""
+        return None if self.clips is None else [clip.missing for clip in self.clips]
 
     @property
     def aggregation(self) -> str | None:
@@ -83,9 +85,18 @@ def run_pipeline(
     if all(isinstance(path, (str, os.PathLike)) for path in X):
         paths = [os.fspath(path) for path in X]
     clips = crops = images = has_face = None
+    n_people = 1
+    chosen: Any = ...
     for _, step in [("input", "passthrough"), *steps[:end]]:
         if step is not None and step != "passthrough":
             X = step.transform(X)
+            if hasattr(step, "select_slots") and has_face is not None:
+                kept = step.select_slots(np.arange(has_face.shape[1]))
+                chosen = kept if chosen is ... else chosen[kept]
+                has_face = has_face[:, kept]
+                crops, images = (
+                    None if each is None else each[:, kept] for each in (crops, images)
+                )
         found = np.asarray(X)
         if found.dtype == object and found.ndim == 1:
             # Of the class: asked of a clip, it would decode the video.
@@ -94,13 +105,23 @@ def run_pipeline(
             crops = X if keep_faces else None
             if has_face is None:
                 has_face = np.array([[c is not None for c in row] for row in found])
+                if clips is not None:
+                    n_people = max(1, found.shape[1] // len(clips[0]))
         elif found.dtype == np.uint8 and found.ndim in (4, 5):
             slots = found if found.ndim == 5 else found[:, np.newaxis]  # single images
             if keep_faces and slots.shape[-1] == 3:
                 images = slots
             has_face = filled_slots(slots) if has_face is None else has_face
     return VideoPredictions(
-        steps[-1][1], X, paths, clips, crops, images, has_face=has_face
+        steps[-1][1],
+        X,
+        paths,
+        clips,
+        crops,
+        images,
+        has_face=has_face,
+        n_people=n_people,
+        slots=chosen,
     )
 
 

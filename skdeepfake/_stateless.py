@@ -17,10 +17,22 @@ from .exceptions import ModelVersionWarning
 _KEY = "_skdeepfake_versions"
 
 
-class Versioned:
-    """An estimator whose state says by which versions it was written.
+class Growing:
+    """An estimator whose parameters that an older state lacks have their defaults.
 
-    Parameters that those did not know have their defaults.
+    It stands left of the base whose ``__setstate__`` it extends.
+    """
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        state = dict(state)
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            if parameter.default is not parameter.empty:
+                state.setdefault(name, parameter.default)
+        super().__setstate__(state)  # type: ignore[misc]
+
+
+class Versioned(Growing):
+    """An estimator whose state says by which versions it was written.
 
     It stands left of the base whose ``__getstate__`` and ``__setstate__`` it extends.
     """
@@ -43,10 +55,7 @@ class Versioned:
                 ModelVersionWarning,
                 stacklevel=2,
             )
-        for name, parameter in inspect.signature(type(self)).parameters.items():
-            if parameter.default is not parameter.empty:
-                state.setdefault(name, parameter.default)
-        super().__setstate__(state)  # type: ignore[misc]
+        super().__setstate__(state)
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:

@@ -61,14 +61,13 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
 
     Examples
     --------
-    >>> import os
     >>> from skdeepfake.exceptions import VideoReadError
     >>> from skdeepfake.preprocessing import Clip
     >>> try:
     ...     Clip("gone.mp4")
     ... except VideoReadError as error:
-    ...     print(os.path.basename(error.path), "|", error.reason)
-    gone.mp4 | cannot be found: No such file or directory
+    ...     print(error)
+    'gone.mp4': cannot be found: No such file or directory
     """
 
 
@@ -133,7 +132,7 @@ class CrowdWarning(UserWarning):
 
 
 class VideoReadWarning(_AboutVideo, UserWarning):
-    """A video cannot be read, as a whole (it has no faces then) or at its end.
+    """A video cannot be read, as a whole (it has no faces then) or in part.
 
     Parameters
     ----------

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
+from ._systems import LAYOUT, SYSTEMS, Parts
+from ._validation import check_choice
 from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
-from .synthesis import SelfBlender
 
 __all__ = ["make_detector_pipeline"]
 
-# Named, not imported: building a pipeline is what first loads Keras.
+# The detectors that the command line trains. Named, not imported, as Keras is slow.
 DETECTORS = {
     "cnn": "CNNDetector",
     "cnn_rnn": "CNNRNNDetector",
@@ -26,8 +26,12 @@ DETECTORS = {
 def make_detector_pipeline(
     detector: Any = "cnn",
     *,
-    n_frames: int = 10,
+    n_frames: int | None = None,
     duration: float | None = 10.0,
+    burst: int | None = None,
+    region: str | None = None,
+    max_faces: int | None = None,
+    people: str | None = None,
     margin: float = 0.0,
     size: tuple[int, int] | None = None,
     featurizer: Any = None,
@@ -42,14 +46,25 @@ def make_detector_pipeline(
 
     Parameters
     ----------
-    detector : {"cnn", "cnn_rnn", "gan", "transfer"} or classifier, default="cnn"
-        The paper's model by its short name, a
-        :class:`~skdeepfake.detectors.TransferDetector`, or any classifier of arrays of
-        shape (n_videos, n_frames, height, width, 3), or of what `featurizer` gives.
-    n_frames : int, default=10
-        Frames sampled from each video.
+    detector : str or classifier, default="cnn"
+        Name of a system, as listed below, or any classifier of arrays of shape
+        (n_videos, n_slots, height, width, 3), or of what `featurizer` gives.
+    n_frames : int or None, default=None
+        Moments sampled from each video. None is 10, or what the system was published
+        with.
     duration : float or None, default=10.0
         Seconds of each video that are sampled; None for the whole video.
+    burst : int or None, default=None
+        Consecutive frames from each moment on. None is 1, or that of the system.
+    region : str or None, default=None
+        What is cropped, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`. None
+        is "face", or that of the system.
+    max_faces : int or None, default=None
+        People per frame. None is 1, or that of the system.
+    people : {"max", "mean"} or None, default=None
+        How several people are aggregated, by
+        :class:`~skdeepfake.detectors.PerPerson`. None is "max", but for
+        ``"face_weighting"``, which weighs the faces of all people together.
     margin : float, default=0.0
         What is added to the face on each side, as a share of its size.
     size : tuple of int or None, default=None
@@ -59,8 +74,9 @@ def make_detector_pipeline(
         Step between faces and detector. None is none, and for ``"cnn_rnn"`` a
         :class:`~skdeepfake.features.VGG16Featurizer` with `weights` and `memory`.
     weights : str, os.PathLike or None, default="imagenet"
-        Weights of that VGG16, or of the backbone of ``"transfer"``: ``"imagenet"``, the
-        path of a file, or None for random ones. Not used otherwise.
+        Weights of the backbone, if the system has one: ``"imagenet"``, the path of a
+        file, or None for random ones. Backbones without ImageNet weights have random
+        ones for ``"imagenet"``, too.
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a cache of face crops and features, so that videos are decoded once.
     on_error : {"raise", "skip"}, default="raise"
@@ -76,6 +92,7 @@ def make_detector_pipeline(
     -------
     :class:`~sklearn.pipeline.Pipeline`
         With the steps `sampler`, `cropper`, `resizer`, `featurizer` if any, `detector`.
+        The slots of a video are ordered by moment, then frame, then person.
 
     Raises
     ------
@@ -83,6 +100,24 @@ def make_detector_pipeline(
         If `detector` is not a known name or classifier, or a value is out of range.
     TypeError
         If the detector does not know one of `detector_params`, or is an object.
+
+    Notes
+    -----
+    Numbers in brackets are the references of the paper's review (its section 3), whose
+    figures stand in the guide to the systems.
+
+    - ``"cnn"``: the paper's first model, a CNN of frames as in [3].
+    - ``"cnn_rnn"``: its second model.
+    - ``"gan"``: its third model, after [12].
+    - ``"transfer"``: a backbone trained on faces; not in the paper.
+    - ``"multi_path"``: three backbones with attention [4].
+    - ``"inception_lstm"``: InceptionV3 and LSTM over 20 whole frames in a row [7].
+    - ``"resnext_lstm"``: ResNeXt-50 and LSTM over 100 frames in a row [8].
+    - ``"face_weighting"``: weighted faces and a bidirectional GRU [11].
+    - ``"discriminators"``: an ensemble of discriminators and Meso-4 [15].
+    - ``"frame_prediction"``: CNN and LSTM over what a frame predictor misses [2].
+    - ``"reconstruction"``: an encoder-decoder, as section 6 proposes.
+    - ``"body"``: as [7], of the upper body, as section 6 proposes.
 
     See Also
     --------
@@ -96,51 +131,88 @@ def make_detector_pipeline(
     ['sampler', 'cropper', 'resizer', 'detector']
     >>> pipeline.fit(paths, y).predict_proba(["interview.mp4"])  # doctest: +SKIP
     """
+    given = {
+        "n_frames": n_frames,
+        "burst": burst,
+        "max_faces": max_faces,
+        "region": region,
+        "people": people,
+    }
+    layout = dict(LAYOUT)
     if isinstance(detector, str):
-        if detector not in DETECTORS:
+        if detector not in SYSTEMS:
             raise ValueError(
                 f"detector={detector!r} is not known; the names are "
-                f"{', '.join(map(repr, DETECTORS))}, and any classifier will do"
+                f"{', '.join(map(repr, SYSTEMS))}, and any classifier will do"
             )
-        if detector == "cnn_rnn" and featurizer is None:
-            features = importlib.import_module(".features", __package__)
-            featurizer = features.VGG16Featurizer(
-                weights=weights, memory=memory, verbose=verbose
-            )
-        detectors = importlib.import_module(".detectors", __package__)
-        detector_params.setdefault("verbose", verbose)
-        if detector == "transfer":
-            detector_params["weights"] = weights
-        fakes = detector_params.get("fake_source")
-        if isinstance(fakes, detectors.BlendedFakes) and fakes.blender is None:
-            blender = SelfBlender(margin=margin)
-            detector_params["fake_source"] = clone(fakes).set_params(blender=blender)
-        detector = getattr(detectors, DETECTORS[detector])(**detector_params)
-    elif (
+        layout |= SYSTEMS[detector].layout
+    layout |= {name: value for name, value in given.items() if value is not None}
+    check_choice(layout["people"] or "max", ("max", "mean"), "people")
+    if isinstance(detector, str):
+        parts = Parts(
+            margin=margin,
+            burst=layout["burst"],
+            max_faces=layout["max_faces"],
+            people=layout["people"],
+            weights=weights,
+            memory=memory,
+            verbose=verbose,
+            detector_params=detector_params,
+        )
+        last = SYSTEMS[detector].steps(parts)
+    else:
+        _check_detector(detector, detector_params, layout["max_faces"])
+        last = [("detector", detector)]
+    if featurizer is not None:
+        last = [step for step in last if step[0] != "featurizer"]
+        last.insert(-1, ("featurizer", featurizer))
+    cropper = DlibFaceCropper(
+        margin=margin,
+        max_faces=layout["max_faces"],
+        region=layout["region"],
+        memory=memory,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    sizes = (getattr(step, "image_size", None) for _, step in last)
+    own_size = next(filter(None, sizes), None)
+    sampler = VideoFrameSampler(
+        layout["n_frames"],
+        duration,
+        burst=layout["burst"],
+        on_error=on_error,
+        n_jobs=n_jobs,
+    )
+    steps = [
+        ("sampler", sampler),
+        ("cropper", cropper),
+        ("resizer", Resizer(size or own_size or (224, 224), n_jobs=n_jobs)),
+        *last,
+    ]
+    for _, step in steps:  # now, and not when the first videos have been decoded
+        if step.__module__.startswith("skdeepfake."):
+            step._validate_params()
+    return Pipeline(steps)
+
+
+def _check_detector(
+    detector: Any, detector_params: dict[str, Any], max_faces: int
+) -> None:
+    """Check a detector that is passed as an object."""
+    if (
         isinstance(detector, type)
         or not hasattr(detector, "fit")
         or not is_classifier(detector)
     ):
         raise ValueError(f"detector={detector!r} is not a classifier object")
-    elif detector_params:
+    if detector_params:
         raise TypeError(
             f"{', '.join(detector_params)}: set the parameters of a detector that is "
             "passed as an object on the object itself"
         )
-    cropper = DlibFaceCropper(
-        margin=margin, memory=memory, n_jobs=n_jobs, verbose=verbose
-    )
-    own_size = getattr(featurizer or detector, "image_size", None)
-    sampler = VideoFrameSampler(n_frames, duration, on_error=on_error, n_jobs=n_jobs)
-    steps = [
-        ("sampler", sampler),
-        ("cropper", cropper),
-        ("resizer", Resizer(size or own_size or (224, 224), n_jobs=n_jobs)),
-        ("featurizer", featurizer),
-        ("detector", detector),
-    ]
-    steps = [(name, step) for name, step in steps if step is not None]
-    for _, step in steps:  # now, and not when the first videos have been decoded
-        if step.__module__.startswith("skdeepfake."):
-            step._validate_params()
-    return Pipeline(steps)
+    per_person = getattr(getattr(detector, "aggregation", None), "max_faces", max_faces)
+    if per_person != max_faces:
+        raise ValueError(
+            f"max_faces={max_faces}, but the detector has aggregation="
+            f"{detector.aggregation!r}: pass the same number to both"
+        )

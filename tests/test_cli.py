@@ -35,8 +35,10 @@ from skdeepfake._arguments import FAILED, OK, SOME_FAILED, make_parser
 from skdeepfake._atomic import atomic_path, temporary_folder
 from skdeepfake._inputs import find_videos
 from skdeepfake.detectors import Attention
+from skdeepfake.evaluation import evaluate
+from skdeepfake.exceptions import VideoReadWarning
 from skdeepfake.pipeline import DETECTORS, make_detector_pipeline
-from skdeepfake.preprocessing import VideoFrameSampler
+from skdeepfake.preprocessing import Clip, VideoFrameSampler
 
 
 @pytest.fixture(scope="session")
@@ -250,8 +252,9 @@ def test_threshold_moves_the_label(model, rendered_videos, capsys) -> None:
 
 
 def test_evaluation_counts_and_scores(
-    model, rendered_videos, rendered_root, tmp_path, capsys
+    model, rendered_videos, rendered_root, tmp_path, capsys, monkeypatch
 ) -> None:
+    monkeypatch.setattr(Clip, "missing", 0.5)
     shutil.copytree(rendered_root, tmp_path, dirs_exist_ok=True)
     (tmp_path / "fake" / "zzz.mp4").write_bytes(b"")
     page = tmp_path / "report.html"
@@ -265,14 +268,20 @@ def test_evaluation_counts_and_scores(
         "n_videos": 12,
         "videos_with_face": 1.0,
         "frames_with_face": 1.0,
+        "seconds_missing": 6.0,
     }
     assert report["settings"]["aggregation"] == "mean"
     assert list(report["failed"]) == [str(tmp_path / "fake" / "zzz.mp4")]
     figures = {(r["level"], r["measure"]): r for r in report["rows"]}
-    accuracy = pipeline.score(rendered_videos.data, rendered_videos.target)
+    with pytest.warns(VideoReadWarning):
+        accuracy = pipeline.score(rendered_videos.data, rendered_videos.target)
     assert figures["videos", "accuracy at 0.5"]["estimate"] == pytest.approx(accuracy)
     assert figures["frames", "AUC"]["n_fake"] == 18
     assert page.read_text().startswith("<!DOCTYPE html>")
+    X, y = rendered_videos.data, rendered_videos.target
+    with pytest.warns(VideoReadWarning, match=r"damaged or cut off: 0\.5 s"):
+        found = evaluate(pipeline, X, y, n_resamples=0)
+    assert found.coverage["fake"].seconds_missing == 3.0
 
 
 def test_evaluation_prints_a_table_with_intervals_by_group(

@@ -49,6 +49,7 @@ WITHOUT_EXAMPLE = {
     "skdeepfake.persistence.keep_optimizer": TRAINED,
     "skdeepfake.perturbations.VideoPerturber": FACE,
     "skdeepfake.preprocessing.DlibFaceCropper": FACE,
+    "skdeepfake.streams.BlinkFeaturizer": "takes a file that no package brings",
 }
 
 

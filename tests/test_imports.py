@@ -41,6 +41,7 @@ LIGHT_MODULES = [
     "skdeepfake._predictions",
     "skdeepfake._random",
     "skdeepfake._face_mask",
+    "skdeepfake._landmarks",
     "skdeepfake._parallel",
     "skdeepfake._scores",
     "skdeepfake._stateless",
@@ -64,6 +65,7 @@ LIGHT_MODULES = [
     "skdeepfake.perturbations",
     "skdeepfake.plotting",
     "skdeepfake.pipeline",
+    "skdeepfake.streams",
     "skdeepfake.synthesis",
     "skdeepfake.cli",
 ]
@@ -157,7 +159,7 @@ def test_unknown_attribute_is_an_attribute_error_that_names_it():
 # -- who imports whom ----------------------------------------------------------------
 
 PRIVATE_IMPORTS = {
-    ("datasets._recording", "synthesis._recipe"),
+    ("datasets._manipulations", "synthesis._recipe"),
     ("detectors._images", "augmentation._applying"),
 }
 ROOT = Path(skdeepfake.__file__).parent

@@ -442,6 +442,7 @@ def test_all_estimators_of_the_library_are_trusted(path: Path) -> None:
             skdeepfake,
             skdeepfake.augmentation,
             skdeepfake.detectors,
+            skdeepfake.streams,
             skdeepfake.synthesis,
         )
         for name in module.__all__

@@ -1,4 +1,4 @@
-"""Keras' global settings, as training and prediction follow them or not."""
+"""Global settings of Keras in training and prediction."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def float32() -> Iterator[None]:
 
 @contextmanager
 def channels_last() -> Iterator[None]:
-    """Build networks of images with their channels last, whatever Keras' setting is."""
+    """Build networks with channels last, whatever Keras' `image_data_format` is."""
     data_format = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_last")
     try:

@@ -70,7 +70,18 @@ OF_AUGMENTATION = frozenset(
     for name in ("Flip", "Rotation", "Translation", "Zoom", "Brightness", "Contrast")
 )
 
-COMPONENTS = OF_THE_PAPER | OF_BACKBONES | OF_AUGMENTATION
+# Layers of this package, and what is put around them in networks of whole videos.
+OF_VIDEOS = frozenset(
+    [
+        *_of("skdeepfake._keras._layers", "CBAM FramesOfVideos VideosOfFrames"),
+        *_of("keras.src.ops.numpy", "Absolute Cumsum Divide Subtract Sum TrueDivide"),
+        "keras.src.ops.nn.Sigmoid",
+        "keras.src.ops.numpy.Split",
+        "keras.layers.UpSampling2D",
+    ]
+)
+
+COMPONENTS = OF_THE_PAPER | OF_BACKBONES | OF_VIDEOS | OF_AUGMENTATION
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])

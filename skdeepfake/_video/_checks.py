@@ -52,6 +52,11 @@ def _check_path(path: Any, position: int, expected: str) -> str:
     return str(text)  # NumPy's str_ becomes a plain str
 
 
+def check_absolute_paths(X: Any, *, caller: str) -> list[str]:
+    """Return the paths in `X` made absolute: a worker may have another folder."""
+    return [absolute_path(path) for path in check_paths(X, caller=caller)]
+
+
 def absolute_path(path: str | os.PathLike[str]) -> str:
     """Return a path that means the same file in every process and working folder.
 

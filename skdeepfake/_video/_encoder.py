@@ -13,7 +13,6 @@ from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
 from .._python import python_executable
-from ._checks import absolute_path
 from ._ffmpeg import pixel_limit
 
 # Containers of video only. ffmpeg looks at the content and not at the name, so
@@ -138,7 +137,7 @@ def command_line(
     max_pixels: int | None,
 ) -> list[str]:
     # "file:" and an absolute path: no name is an option, an address or a pipe.
-    source = f"file:{absolute_path(path)}"
+    source = f"file:{path}"
     sink = f"file:{part}"
     trim = [] if encoding.duration is None else ["-t", encoding.duration]
     return [

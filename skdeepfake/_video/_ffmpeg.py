@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .._ffmpeg_executable import ffmpeg_executable
 from ..exceptions import FFmpegError, VideoReadError
-from ._checks import absolute_path, still_format
+from ._checks import still_format
 from ._process import FORMATS
 
 # Frames of two fields become whole ones, as many as before; others stay as they are.
@@ -74,8 +74,11 @@ def check(path: str) -> list[str]:
 
 
 def read_is_damaged(output: BinaryIO) -> bool:
-    """Read from what `check` writes whether the file is damaged or cut off."""
-    words = rb"(?i)corrupt|premature|partial|invalid|error"
+    """Read from what `check` writes whether the file is damaged or cut off.
+
+    "invalid, non monotonically increasing dts" are only equal times.
+    """
+    words = rb"(?i)corrupt|premature|partial|invalid(?!,)|error|exceeds|unknown-sized"
     return re.search(words, output.read()) is not None
 
 
@@ -103,7 +106,7 @@ def _source(path: str, max_pixels: int | None) -> list[str]:
         *("-protocol_whitelist", "file", "-format_whitelist", still or FORMATS),
         *(("-f", still) if still else ()),
         *pixel_limit(max_pixels),
-        *("-i", f"file:{absolute_path(path)}"),
+        *("-i", f"file:{path}"),
     ]
 
 
@@ -152,7 +155,7 @@ def read_streams(output: BinaryIO, path: str) -> list[bytes]:
 
     The path is in the output, too, whatever it may look like.
     """
-    text = output.read().replace(os.fsencode(absolute_path(path)), b"")
+    text = output.read().replace(os.fsencode(path), b"")
     lines = re.findall(rb"^  Stream #0:\d+\S*: Video: .*$", text, re.MULTILINE)
     return [line for line in lines if b"(attached pic)" not in line]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .._parallel import map_videos
 from ..exceptions import VideoReadError
-from ._checks import absolute_path, check_video_file
+from ._checks import check_video_file
 from ._encoder import Processes, last_words
 from ._ffmpeg import describe
 from ._reader import Limits
@@ -109,7 +109,7 @@ def read_description(told: str, path: str) -> ContainerMetadata | None:
 
 def _without_path(told: str, path: str) -> str:
     # As `Processes.run` has read it.
-    name = os.fsencode(absolute_path(path)).decode("utf-8", errors="replace")
+    name = os.fsencode(path).decode("utf-8", errors="replace")
     return told.replace(name, "")
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ._orientation import is_mirrored
 
@@ -23,6 +23,9 @@ _REORDER = 64
 # Two timestamps of one frame, from the container and from the decoder, agree to
 # much better than this; those of two frames differ by more, up to 1000 frames/s.
 SAME_FRAME = 5e-4
+
+# Seconds without a frame that may be missing.
+TOLERANCE = 0.5
 
 # FFmpeg advises against more threads, each of which holds a frame.
 _MAX_THREADS = 16
@@ -320,6 +323,15 @@ def decoded_frames(
             break
     finally:
         video.close()
+
+
+def seconds_in_gaps(times: ArrayLike) -> float:
+    """Return the seconds between frames in which others may be missing."""
+    steps = np.diff(np.asarray(times))
+    if not steps.size:
+        return 0.0
+    longer = steps - np.median(steps)
+    return float(longer[longer > TOLERANCE + SAME_FRAME].sum())
 
 
 def _check_differ(frames: list[NDArray[np.uint8]]) -> None:

@@ -49,9 +49,8 @@ class DecoderLostError(Exception):
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without what steers OpenCV's choice of a decoder."""
-    foreign = ("OPENCV_VIDEOIO_", "OPENCV_FFMPEG_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+    """Return the environment without the user's settings of OpenCV's decoders."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENCV_")}
     return {**kept, **_ENVIRONMENT}
 
 

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
-from ._checks import absolute_path, still_format
-from ._opencv import SAME_FRAME, Sampling, too_large, too_long
+from ._checks import still_format
+from ._opencv import (
+    SAME_FRAME,
+    TOLERANCE,
+    Sampling,
+    seconds_in_gaps,
+    too_large,
+    too_long,
+)
 from ._process import DecoderLostError, DecoderProcess, give_back, take_process
 
 
@@ -25,7 +32,7 @@ class Plan(NamedTuple):
     indices: NDArray[np.intp]  # in the order of the video, increasing
     timestamps: NDArray[np.float64]  # theirs, in seconds
     proven: bool  # whether decoding has shown that these frames exist
-    missing: float = 0.0  # seconds at the end that are damaged or cut off
+    missing: float = 0.0  # seconds that are damaged or cut off
 
 
 class Limits(NamedTuple):
@@ -39,10 +46,6 @@ class Limits(NamedTuple):
     max_bytes: int | None = 2**34
     # Seconds of work.
     timeout: float | None = 300.0
-
-
-# Seconds by which the last frame may precede what the container claims.
-_TOLERANCE = 0.5
 
 
 class PromiseBrokenError(VideoReadError):
@@ -68,7 +71,8 @@ _KINDS = {
 class VideoReader:
     """Reads one video: by OpenCV, and by ffmpeg where OpenCV cannot.
 
-    A context manager. When its time is up, which `paused` stops, it kills the process.
+    A context manager, of an absolute path. When its time is up, which `paused` stops,
+    it kills the process.
     """
 
     def __init__(
@@ -85,6 +89,10 @@ class VideoReader:
         self._times: Sequence[float] | None = None
         # Seconds of the last frame, as the container claims and as packets promise.
         self._claimed = self._promised = 0.0
+        # Seconds in gaps between frames, and as packets promise if they were asked.
+        self._gaps = 0.0
+        self._promised_gaps: float | None = None
+        self._damaged: bool | None = None
         # Time.
         self._left = None if limits.timeout is None else float(limits.timeout)
         self._started = 0.0
@@ -110,14 +118,16 @@ class VideoReader:
             return None
         plan = self._ask_for_plan(do="promise")
         if plan is None:
+            self._promised_gaps = np.inf
             return None
-        self._promised = plan.timestamps[-1]
+        self._promised, self._promised_gaps = plan.timestamps[-1], self._gaps
         return plan._replace(missing=self._missing(plan))
 
     def counted(self) -> Plan:
         """Decode the video to see which frames there are: at least one."""
         if self._needs_ffmpeg:
             times = np.array(self._counted_by_ffmpeg())
+            self._gaps = seconds_in_gaps(times)
             numbers = self._sampling.choose(times)
             found = Plan(numbers, times[numbers], proven=True)
             return found._replace(missing=self._missing(found))
@@ -131,18 +141,37 @@ class VideoReader:
         return plan._replace(proven=True, missing=self._missing(plan))
 
     def _missing(self, plan: Plan) -> float:
-        """Return the seconds at the end that the container claims but that are lost.
+        """Return the seconds of the container's claim that are lost."""
+        at_end = float(self._claimed - plan.timestamps[-1])
+        if at_end <= TOLERANCE or (
+            # Sound may be longer than the picture.
+            self._promised - plan.timestamps[-1] <= TOLERANCE and not self._is_damaged()
+        ):
+            at_end = 0.0
+        return at_end + self._missing_between()
 
-        Sound may be longer than the picture: then ffmpeg finds nothing wrong.
-        """
-        last = plan.timestamps[-1]
-        if self._claimed - last <= _TOLERANCE:
+    def _missing_between(self) -> float:
+        """Return the seconds between frames in which others are lost."""
+        gaps = self._gaps
+        if not gaps:
             return 0.0
-        if self._promised - last <= _TOLERANCE:
-            with self._ffmpeg(_ffmpeg.check(self._path)) as output:
-                if not _ffmpeg.read_is_damaged(output):
-                    return 0.0
-        return float(self._claimed - last)
+        if self._promised_gaps is None:
+            self.promised()
+        assert self._promised_gaps is not None
+        # The rate may vary: then the packets have the same gaps.
+        is_lost = gaps > self._promised_gaps + SAME_FRAME or self._is_damaged()
+        return gaps if is_lost else 0.0
+
+    def _is_damaged(self) -> bool:
+        """Return whether ffmpeg, if there is one, finds anything wrong."""
+        if self._damaged is None:
+            try:
+                command = _ffmpeg.check(self._path)
+            except VideoReadError:
+                return False
+            with self._ffmpeg(command) as output:
+                self._damaged = _ffmpeg.read_is_damaged(output)
+        return self._damaged
 
     def frames(
         self, numbers: list[int], times: list[float], n_threads: int | None
@@ -196,6 +225,8 @@ class VideoReader:
             claimed = float(answer.get("claimed"))
             if np.isfinite(claimed):
                 self._claimed = max(self._claimed, claimed)
+            gaps = float(answer.get("gaps"))
+            self._gaps = max(0.0, gaps) if np.isfinite(gaps) else 0.0
         if answer.get("result") is None:
             return None
         with contextlib.suppress(TypeError, ValueError, OverflowError):
@@ -222,7 +253,7 @@ class VideoReader:
         try:
             for answer in self._process.ask(
                 self._limits.max_pixels,
-                path=absolute_path(self._path),  # it may work elsewhere
+                path=self._path,
                 duration=self._duration,
                 max_duration=self._limits.max_duration,
                 **request,

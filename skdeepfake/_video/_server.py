@@ -61,10 +61,12 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
             case "promise":
                 times, claimed = _opencv.promised_times(**request)
                 result = None if times is None else _sampled(times, sampling)
-                yield {"result": result, "claimed": claimed}
+                gaps = _opencv.seconds_in_gaps(times or [])
+                yield {"result": result, "claimed": claimed, "gaps": gaps}
             case "count":
                 found, claimed = _opencv.decoded_times(**request)
-                yield {"result": _sampled(found, sampling), "claimed": claimed}
+                gaps, result = _opencv.seconds_in_gaps(found), _sampled(found, sampling)
+                yield {"result": result, "claimed": claimed, "gaps": gaps}
             case "decode":
                 numbers, times = request.pop("numbers"), request.pop("times")
                 wanted = dict(zip(numbers, times, strict=True))

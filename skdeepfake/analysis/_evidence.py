@@ -9,7 +9,7 @@ from typing import Any
 
 from .._json import plain
 from .._models import Model, file_sha256
-from .._video._checks import check_video_file
+from .._video._checks import absolute_path, check_video_file
 from .._video._metadata import container_metadata
 from .._video._reader import Limits
 from ..exceptions import VideoReadError
@@ -26,7 +26,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
     sampler = model.pipeline.named_steps["sampler"]
     limits = Limits(*(getattr(sampler, name) for name in Limits._fields))
     found = check_video_file(path, limits.max_bytes)
-    (about,) = container_metadata([path], limits)
+    (about,) = container_metadata([absolute_path(path)], limits)
     if isinstance(about, VideoReadError):
         raise about
     try:

@@ -167,8 +167,8 @@ def _notes(
         )
     if coverage["missing"]:
         notes.append(
-            f"The file is damaged or cut off: {coverage['missing']:.1f} seconds at its "
-            "end cannot be decoded."
+            f"The file is damaged or cut off: {coverage['missing']:.1f} seconds cannot "
+            "be decoded."
         )
     if 0 < coverage["share"] < 0.5:
         notes.append("Fewer than half of the frames show a face that was found.")

@@ -1,24 +1,26 @@
-"""Imagined recordings of one face, and manipulations of it, frame by frame."""
+"""Imagined recordings of one face, frame by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..synthesis._recipe import draw_recipe
-
 # Where dlib finds the face in `skimage.data.astronaut()`, in pixels.
-_FACE_CENTER = np.array([222.0, 127.0])
-_FACE_WIDTH = 87.0
+FACE_CENTER = np.array([222.0, 127.0])
+FACE_WIDTH = 87.0
 # The square around the face that expressions and manipulations deform.
-_REACH = 80
-_ROI = (
-    slice(int(_FACE_CENTER[1]) - _REACH, int(_FACE_CENTER[1]) + _REACH),
-    slice(int(_FACE_CENTER[0]) - _REACH, int(_FACE_CENTER[0]) + _REACH),
+REACH = 80
+ROI = (
+    slice(int(FACE_CENTER[1]) - REACH, int(FACE_CENTER[1]) + REACH),
+    slice(int(FACE_CENTER[0]) - REACH, int(FACE_CENTER[0]) + REACH),
 )
+# The middles of her eyes, and half of their width and height.
+EYES, EYE_SIZE = ((203.5, 101.0), (247.0, 103.5)), (11.0, 5.0)
+# Seconds of a blink.
+_BLINK = 0.4
 # The outline of the woman, clockwise from the left of her neck.
 # fmt: off
 _OUTLINE = [
@@ -35,7 +37,7 @@ _OUTLINE = [
 Image = NDArray[np.float32]
 
 # Blur of faces, real ones and others alike, in pixels of the portrait.
-_SOFTNESS = 0.4, 1.6
+SOFTNESS = 0.4, 1.6
 
 
 def load_portrait() -> NDArray[np.uint8]:
@@ -56,40 +58,93 @@ def load_portrait() -> NDArray[np.uint8]:
 
 def _bump(center: tuple[float, float], spread: tuple[float, float]) -> Image:
     """Return a Gaussian hill over the region of the face, 1 at its top."""
-    y, x = np.mgrid[_ROI].astype(np.float32)
+    y, x = np.mgrid[ROI].astype(np.float32)
     square = ((x - center[0]) / spread[0]) ** 2 + ((y - center[1]) / spread[1]) ** 2
     return np.exp(-square / 2).astype(np.float32)
 
 
-def _deform(picture: NDArray, shift: Image) -> NDArray:
+def deform(picture: NDArray, shift: Image) -> NDArray:
     """Move what is in the region of the face by `shift`, (h, w, 2) in pixels."""
-    y, x = np.mgrid[: 2 * _REACH, : 2 * _REACH].astype(np.float32)
+    y, x = np.mgrid[: 2 * REACH, : 2 * REACH].astype(np.float32)
     region = cv2.remap(
-        picture[_ROI],
+        picture[ROI],
         x - shift[..., 0],
         y - shift[..., 1],
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
     deformed = picture.copy()
-    deformed[_ROI] = region
+    deformed[ROI] = region
     return deformed
 
 
-def _soften(picture: NDArray, sigma: float) -> NDArray:
+def soften(picture: NDArray, sigma: float) -> NDArray:
     """Blur the region of the face."""
     softened = picture.copy()
-    softened[_ROI] = cv2.GaussianBlur(picture[_ROI], (0, 0), sigma)
+    softened[ROI] = cv2.GaussianBlur(picture[ROI], (0, 0), sigma)
     return softened
 
 
-def _smooth_noise(
+def close_eyes(picture: NDArray[np.uint8], closed: float) -> NDArray[np.uint8]:
+    """Paint lids over the eyes of the portrait; `closed` is the share they cover."""
+    if closed <= 0:
+        return picture
+    region = picture[ROI][..., :3].astype(np.float32)
+    y, x = np.mgrid[ROI].astype(np.float32)
+    for center_x, center_y in EYES:
+        arc = EYE_SIZE[1] * (1 - ((x - center_x) / EYE_SIZE[0]) ** 2)
+        edge = center_y + (2 * closed - 1) * arc
+        lid = np.clip(edge - y + 0.5, 0, 1) * np.clip(y - center_y + arc + 1.5, 0, 1)
+        lashes = 0.5 * np.exp(-((y - edge) ** 2))
+        above = (np.abs(x - center_x) < 6) & (np.abs(y - center_y + 8) < 2)
+        skin = region[above].mean(axis=0)
+        painted = region + lid[..., None] * (skin - region)
+        region = np.where(
+            (arc > 0)[..., None], painted * (1 - lashes)[..., None], region
+        )
+    covered = picture.copy()
+    covered[ROI][..., :3] = np.rint(region)
+    return covered
+
+
+def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], cells: int, channels: int
 ) -> Image:
     """Return noise of unit variance or less, with about `cells` waves across."""
     coarse = rng.standard_normal((cells + 1, cells + 1, channels)).astype(np.float32)
     fine = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return fine.reshape(*shape, channels).astype(np.float32)
+
+
+class Manipulation:
+    """What makes a fake of a recording; each method is called for each frame."""
+
+    def order(self, n_frames: int) -> Sequence[int]:
+        """Return the frames of the recording that are shown, in order."""
+        return range(n_frames)
+
+    def on_portrait(
+        self, k: int, picture: NDArray[np.uint8], recording: Recording
+    ) -> NDArray[np.uint8]:
+        """Change the portrait with its expression, before it is posed."""
+        return picture
+
+    def on_frame(
+        self,
+        k: int,
+        frame: Image,
+        grain: Image,
+        picture: NDArray[np.uint8],
+        pose: NDArray[np.float64],
+    ) -> tuple[Image, Image]:
+        """Change frame `k` and its noise, before light and noise are added."""
+        return frame, grain
+
+    def on_recorded(
+        self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """Change a frame as it was recorded."""
+        return frame
 
 
 class Recording:
@@ -102,6 +157,7 @@ class Recording:
         n_frames: int,
         fps: float,
         size: tuple[int, int],
+        blinks: bool = False,
     ) -> None:
         rng = np.random.default_rng(seed)
         self.size = size
@@ -110,7 +166,7 @@ class Recording:
         unit = min(size)
 
         # The head: `pose` maps the portrait to the frame.
-        scale = unit * rng.uniform(0.46, 0.56) / _FACE_WIDTH
+        scale = unit * rng.uniform(0.46, 0.56) / FACE_WIDTH
         aspect = rng.uniform(0.96, 1.04)
         mirror = rng.choice([-1, 1])
         self.stretch = scale * np.array([mirror * aspect, 1 / aspect])
@@ -131,6 +187,15 @@ class Recording:
             (brow, _bump((222, 90), (34, 9)), 1),
         ]
 
+        self.closed = np.zeros(n_frames)  # share of the eyes that lids cover
+        if blinks:
+            draw = np.random.default_rng([seed, 1])
+            second = draw.uniform(0.2, 0.8) * min(2.0, n_frames / fps)
+            while second < n_frames / fps:
+                near = 1 - np.abs(self.seconds - second) / (_BLINK / 2)
+                self.closed = np.maximum(self.closed, np.clip(2 * near, 0, 1))
+                second += draw.uniform(1, 3)
+
         # Light and colors; the suit changes its hue, and skin its tone.
         hsv = cv2.cvtColor(portrait[..., :3], cv2.COLOR_RGB2HSV)
         hsv[..., 0] = (hsv[..., 0].astype(int) + rng.integers(180)) % 180
@@ -141,7 +206,7 @@ class Recording:
         self.picture = np.dstack(
             [np.clip(picture, 0, 255).astype(np.uint8), portrait[..., 3]]
         )
-        gradient = _smooth_noise(rng, size, 1, 1)
+        gradient = smooth_noise(rng, size, 1, 1)
         cast = rng.uniform(0.92, 1.08, size=3)
         light = rng.uniform(0.85, 1.1) * cast * (1 + 0.06 * gradient)
         self.light = light.astype(np.float32)
@@ -150,9 +215,9 @@ class Recording:
         self.margin = max(4, unit // 20)
         room = (height + 2 * self.margin, width + 2 * self.margin)
         color = rng.uniform(40, 200) + rng.uniform(-25, 25, size=3)
-        background = color + rng.uniform(8, 25) * _smooth_noise(rng, room, 2, 3)
+        background = color + rng.uniform(8, 25) * smooth_noise(rng, room, 2, 3)
         cells = int(rng.integers(8, 30))
-        background += rng.uniform(2, 16) * _smooth_noise(rng, room, cells, 1)
+        background += rng.uniform(2, 16) * smooth_noise(rng, room, cells, 1)
         self.background = np.clip(background, 0, 255).astype(np.float32)
         sway = rng.uniform(0, self.margin / 3, size=2)
         self.camera = np.stack([self._wave(rng, s) for s in sway], axis=1)
@@ -163,7 +228,7 @@ class Recording:
         self.grain_place = rng.integers(32, size=(n_frames, 2))
 
         # Some recordings are softer than others, as the faces of fakes are.
-        self.softness = rng.uniform(*_SOFTNESS)
+        self.softness = rng.uniform(*SOFTNESS)
 
     def _wave(
         self, rng: np.random.Generator, amplitude: float, fastest: float = 0.6
@@ -178,7 +243,7 @@ class Recording:
         """Return the affine map (2, 3) from the portrait to frame `k`."""
         cos, sin = np.cos(self.roll[k]), np.sin(self.roll[k])
         linear = np.array([[cos, -sin], [sin, cos]]) * self.stretch * self.breath[k]
-        return np.column_stack([linear, self.path[k] - linear @ _FACE_CENTER])
+        return np.column_stack([linear, self.path[k] - linear @ FACE_CENTER])
 
     def project(self, picture: NDArray, pose: NDArray[np.float64]) -> Image:
         """Return `picture`, in the frame of the portrait, as the camera sees it."""
@@ -187,96 +252,32 @@ class Recording:
         )
         return seen.astype(np.float32)
 
+    def portrait(self, k: int) -> NDArray[np.uint8]:
+        """Return the portrait with its expression in frame `k`."""
+        shift = np.zeros((2 * REACH, 2 * REACH, 2), np.float32)
+        for strength, field, axis in self.expressions:
+            shift[..., axis] += strength[k] * field
+        return deform(close_eyes(self.picture, self.closed[k]), shift)
+
     def render(
-        self, manipulation: Swap | SelfBlend | None = None
+        self, manipulation: Manipulation | None = None
     ) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames, RGB uint8; with a manipulation, those of the fake."""
+        fake = Manipulation() if manipulation is None else manipulation
         height, width = self.size
-        for k in range(len(self.seconds)):
+        for k in fake.order(len(self.seconds)):
             offset = -self.margin + self.camera[k]
             pan = np.column_stack([np.eye(2), offset])
             frame: Image = cv2.warpAffine(self.background, pan, (width, height)).astype(
                 np.float32
             )
-            shift = np.zeros((2 * _REACH, 2 * _REACH, 2), np.float32)
-            for strength, field, axis in self.expressions:
-                shift[..., axis] += strength[k] * field
-            picture = _deform(self.picture, shift)
+            picture = fake.on_portrait(k, self.portrait(k), self)
             pose = self.pose(k)
-            head = self.project(_soften(picture, self.softness), pose)
+            head = self.project(soften(picture, self.softness), pose)
             frame += head[..., 3:] / 255 * (head[..., :3] - frame)
             y, x = self.grain_place[k]
             grain = self.grain[y : y + height, x : x + width]
-            if isinstance(manipulation, Swap):
-                frame, grain = manipulation.apply(k, frame, grain, picture, pose)
+            frame, grain = fake.on_frame(k, frame, grain, picture, pose)
             frame = frame * self.light + grain
             recorded = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
-            if isinstance(manipulation, SelfBlend):
-                recorded = manipulation.apply(recorded, pose)
-            yield recorded
-
-
-class Swap:
-    """One manipulation of the face of a recording, drawn from a seed."""
-
-    def __init__(self, seed: int, recording: Recording) -> None:
-        rng = np.random.default_rng(seed)
-        self.recording = recording
-        n_frames = len(recording.seconds)
-
-        # Another shape of the face: a smooth deformation and a small affine map.
-        side = 2 * _REACH
-        self.shift = 1.8 * _smooth_noise(rng, (side, side), 4, 2)
-        angle, self.scale = rng.uniform(-3, 3), rng.uniform(0.87, 0.93)
-        # The copy trembles a little, being made frame by frame.
-        self.angle = angle + rng.normal(0, 0.3, size=n_frames)
-        self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
-
-        # Another skin, and the softness of another recording: sharpness tells nothing.
-        self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
-        self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
-        self.softness = rng.uniform(*_SOFTNESS)
-        self.grain = rng.uniform(0.5, 1.0)
-
-        axes = rng.integers([39, 49], [45, 55], endpoint=True)
-        mask = np.zeros(recording.picture.shape[:2], np.float32)
-        center = _FACE_CENTER.astype(int).tolist()
-        cv2.ellipse(mask, center, axes.tolist(), 0, 0, 360, 1.0, -1)
-        # Not past the outline, where the portrait's own background would show.
-        inside = recording.picture[..., 3] / np.float32(255)
-        self.mask = cv2.GaussianBlur(mask, (0, 0), 4) * inside
-
-    def apply(
-        self,
-        k: int,
-        frame: Image,
-        grain: Image,
-        picture: NDArray[np.uint8],
-        pose: NDArray[np.float64],
-    ) -> tuple[Image, Image]:
-        """Return frame `k` and its noise with the face swapped."""
-        face = _deform(picture[..., :3], self.shift)
-        face = _soften(face, self.softness)
-        center = _FACE_CENTER.tolist()
-        tremble = cv2.getRotationMatrix2D(center, self.angle[k], self.scale)
-        tremble[:, 2] += self.move[k]
-        moved = pose @ np.vstack([tremble, [0, 0, 1]])
-        face = self.recording.project(face, moved) * self.gain[k].astype(np.float32)
-        mask = self.recording.project(self.mask, pose)[..., None]
-        # A generated face brings less of the camera's noise along.
-        return frame + mask * (face - frame), grain * (1 - (1 - self.grain) * mask)
-
-
-class SelfBlend:
-    """One self-blending of the face of a recording, drawn from a seed."""
-
-    def __init__(self, seed: int) -> None:
-        self.recipe = draw_recipe(np.random.default_rng(seed))
-
-    def apply(
-        self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
-        """Return a frame, as it was recorded, with the face blended into itself."""
-        corner = np.append(_FACE_CENTER - _FACE_WIDTH / 2, 1)
-        to_frame = np.column_stack([pose[:, :2] * _FACE_WIDTH, pose @ corner])
-        return self.recipe.apply(frame, to_frame).fake
+            yield fake.on_recorded(recorded, pose)

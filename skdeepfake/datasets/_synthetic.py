@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from numbers import Integral, Real
 from pathlib import Path
@@ -17,9 +18,11 @@ from sklearn.utils.validation import check_scalar
 from tqdm.auto import tqdm
 
 from .._atomic import atomic_path
+from .._ffmpeg_executable import ffmpeg_executable
 from .._validation import check_choice
 from ..exceptions import DatasetError
-from ._recording import Recording, SelfBlend, Swap, load_portrait
+from ._manipulations import MANIPULATIONS
+from ._recording import Recording, load_portrait
 from ._records import with_loader_docs
 
 __all__ = ["make_videos"]
@@ -29,7 +32,6 @@ _ENCODER = ("-preset", "fast", "-crf", "23", "-threads", "1", "-f", "mp4")
 # Names start with three digits, by which a fake is paired with its real clip.
 _MAX_REAL = 1000
 _MIN_SIDE = 96
-_MANIPULATIONS = ("swap", "self_blended")
 
 
 @with_loader_docs
@@ -41,7 +43,7 @@ def make_videos(
     duration: float = 2.0,
     fps: float = 15,
     size: tuple[int, int] = (240, 320),
-    manipulation: str = "swap",
+    manipulation: str | Sequence[str] = "swap",
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> Bunch:
@@ -51,12 +53,12 @@ def make_videos(
     clips are for demos and tests; a detector trained on them is useless elsewhere.
 
     1. Each real clip draws its own background, light, noise, movements and expressions.
-    2. Each fake repeats one real clip, with a deformed, recolored and softened copy of
-       the face blended into each frame, or the face blended into itself.
+    2. Each fake repeats one real clip, with a manipulation.
     3. All are encoded alike: H.264, yuv420p, CRF 23, no sound.
 
     The clips are written to ``root/real/007.mp4`` and ``root/fake/007_fake.mp4``
-    (``007_0.mp4``, ``007_1.mp4`` and so on if one real clip has several fakes).
+    (``007_0.mp4``, ``007_1.mp4`` and so on if one real clip has several fakes), or to
+    ``007_flicker.mp4`` and the like with several manipulations.
 
     Parameters
     ----------
@@ -73,9 +75,18 @@ def make_videos(
     size : tuple of (int, int), default=(240, 320)
         Height and width of the frames in pixels; even, and at least 96. The face is
         about half as wide as the shorter side. dlib needs about 200 pixels.
-    manipulation : {"swap", "self_blended"}, default="swap"
-        The manipulation described above, or the defaults of
-        :class:`~skdeepfake.synthesis.SelfBlender`, drawn once per fake.
+    manipulation : str or sequence of str, default="swap"
+        What makes the fakes; several take turns, on each real clip.
+
+        - ``"swap"``: a deformed, recolored and softened copy of the face, blended into
+          each frame.
+        - ``"self_blended"``: the face blended into itself, with the defaults of
+          :class:`~skdeepfake.synthesis.SelfBlender`, drawn once per fake.
+        - ``"flicker"``: a face whose brightness and color change from frame to frame.
+        - ``"frozen_eyes"``: eyes that neither blink nor move in the face. With it, the
+          faces in all clips blink.
+        - ``"lip_sync"``: a mouth that moves 0.2 to 0.4 seconds too late.
+        - ``"splice"``: a third of the frames, replaced by others of the same clip.
     random_state : int, RandomState instance or None, default=None
         Controls the clips. Pass an int for the same clips at every call.
     verbose : int, default=0
@@ -86,6 +97,8 @@ def make_videos(
     {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
             Number of the real clip, as ``load_videos(root, group=r"\d{3}")`` has it.
+        manipulations : ndarray of str, shape (n_videos,)
+            Manipulation of each video, ``"none"`` for real ones.
 
     Raises
     ------
@@ -94,7 +107,8 @@ def make_videos(
     ImportError
         If scikit-image is not installed.
     OSError
-        If a clip cannot be encoded or written. All clips of the call are removed.
+        If a clip cannot be encoded or written. All clips of the call are removed. A
+        :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
     TypeError, ValueError
         If a parameter has the wrong type or value.
 
@@ -121,9 +135,12 @@ def make_videos(
         check_scalar(value, name, Real, min_val=0, include_boundaries="neither")
         if not math.isfinite(value):
             raise ValueError(f"{name} must be finite, got {value}.")
-    check_choice(manipulation, _MANIPULATIONS, "manipulation")
+    kinds = [manipulation] if isinstance(manipulation, str) else list(manipulation)
+    for kind in kinds or [""]:
+        check_choice(kind, list(MANIPULATIONS), "manipulation")
     size = _check_size(size)
     portrait = load_portrait()
+    ffmpeg_executable("libx264")  # or an error before anything is made
     folders = _make_folders(Path(root))
 
     rng = check_random_state(random_state)
@@ -133,28 +150,30 @@ def make_videos(
     fake_seeds = rng.randint(np.iinfo(np.int32).max, size=n_fake)
     n_frames = max(1, round(duration * fps))
 
-    jobs: list[tuple[Path, int, int | None]] = [
-        (folders["real"] / f"{group:03d}.mp4", group, None) for group in range(n_real)
+    fakes = []
+    for j, (group, seed) in enumerate(zip(sources, fake_seeds, strict=True)):
+        # Each real clip meets each manipulation before it meets one again.
+        kind = kinds[(j % n_real + j // n_real) % len(kinds)]
+        fakes.append((int(group), kind, int(seed)))
+    jobs = [
+        (folders["real"] / f"{group:03d}.mp4", group, "none", 0)
+        for group in range(n_real)
     ]
-    used = np.zeros(n_real, dtype=int)
-    n_uses = np.bincount(sources, minlength=n_real)
-    for group, seed in zip(sources, fake_seeds, strict=True):
-        suffix = "fake" if n_uses[group] == 1 else str(used[group])
-        used[group] += 1
-        path = folders["fake"] / f"{group:03d}_{suffix}.mp4"
-        jobs.append((path, int(group), int(seed)))
-    jobs[n_real:] = sorted(jobs[n_real:])
+    names = _fake_names(fakes, isinstance(manipulation, str))
+    jobs += sorted(
+        (folders["fake"] / name, *fake) for name, fake in zip(names, fakes, strict=True)
+    )
 
     written: list[Path] = []
     try:
-        for path, group, fake_seed in tqdm(
+        for path, group, kind, fake_seed in tqdm(
             jobs, desc="Rendering", unit="clip", disable=verbose < 1
         ):
-            recording = Recording(int(seeds[group]), portrait, n_frames, fps, size)
-            fake: Swap | SelfBlend | None = None
-            if fake_seed is not None:
-                swaps = manipulation == "swap"
-                fake = Swap(fake_seed, recording) if swaps else SelfBlend(fake_seed)
+            recording = Recording(
+                int(seeds[group]), portrait, n_frames, fps, size, "frozen_eyes" in kinds
+            )
+            make = MANIPULATIONS.get(kind)
+            fake = None if make is None else make(fake_seed, recording)
             _write_clip(path, recording.render(fake), n_frames, fps, size)
             written.append(path)
     except BaseException:
@@ -164,11 +183,26 @@ def make_videos(
         raise
 
     return Bunch(
-        data=np.array([str(path) for path, _, _ in jobs]),
+        data=np.array([str(path) for path, *_ in jobs]),
         target=np.repeat([0, 1], [n_real, n_fake]),
         target_names=["real", "fake"],
-        groups=np.array([group for _, group, _ in jobs]),
+        groups=np.array([group for _, group, *_ in jobs]),
+        manipulations=np.array([kind for *_, kind, _ in jobs]),
     )
+
+
+def _fake_names(fakes: list[tuple[int, str, int]], one_kind: bool) -> list[str]:
+    """Return the name of each fake's file: its real clip, and what tells it apart."""
+    names = []
+    seen: Counter[tuple[int, str]] = Counter()
+    n_uses = Counter((group, kind) for group, kind, _ in fakes)
+    for group, kind, _ in fakes:
+        number = seen[group, kind]
+        seen[group, kind] += 1
+        parts = [] if one_kind else [kind]
+        parts += [str(number)] if n_uses[group, kind] > 1 else []
+        names.append(f"{group:03d}_{'_'.join(parts) or 'fake'}.mp4")
+    return names
 
 
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -21,7 +21,8 @@ class AdversarialModel(keras.Model):
     To Keras it is the classifier: called, evaluated and stopped by that. A training
     step updates both networks from the same weights, as in the paper: the discriminator
     by ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``, the generator by
-    ``BCE(1 - generated_label, D(G(noise)))``.
+    ``BCE(1 - generated_label, D(G(noise)))``. With `clip`, the losses are the logits
+    with the signs of the labels, and the discriminator's weights are clipped.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class AdversarialModel(keras.Model):
         *,
         generated_label: int = 0,
         label_smoothing: float = 0.0,
+        clip: float | None = None,
         seed: int | None = None,
     ) -> None:
         super().__init__(classifier.input, classifier.output, name="adversarial")
@@ -39,6 +41,7 @@ class AdversarialModel(keras.Model):
         self.generator_optimizer = generator_optimizer
         self.generated_label = generated_label
         self.label_smoothing = label_smoothing
+        self.clip = clip
         self.noise_seed = keras.random.SeedGenerator(seed)
         self.discriminator_tracker = keras.metrics.Mean("discriminator_loss")
         self.generator_tracker = keras.metrics.Mean("generator_loss")
@@ -83,6 +86,7 @@ class AdversarialModel(keras.Model):
             **{name: serialize(part) for name, part in made_of.items()},
             "generated_label": self.generated_label,
             "label_smoothing": self.label_smoothing,
+            "clip": self.clip,
         }
 
     @classmethod
@@ -131,7 +135,9 @@ class AdversarialModel(keras.Model):
 
         def deceive() -> tuple[Any, Any]:
             generated = self.generator(noise, training=True)
-            loss = ops.mean(_entropy(aim, self.discriminator(generated, training=True)))
+            loss = ops.mean(
+                self._loss(aim, self.discriminator(generated, training=True))
+            )
             return self.generator_optimizer.scale_loss(loss), (generated, loss)
 
         of_generator, (generated, deceiving) = self._gradients(
@@ -144,14 +150,17 @@ class AdversarialModel(keras.Model):
             on_generated = self.discriminator(
                 ops.stop_gradient(generated), training=True
             )
-            loss = ops.mean(weight * _entropy(self._smoothed(labels), labelled))
-            whole = loss + ops.mean(_entropy(self._smoothed(own), on_generated))
+            loss = ops.mean(weight * self._loss(self._smoothed(labels), labelled))
+            whole = loss + ops.mean(self._loss(self._smoothed(own), on_generated))
             return self.optimizer.scale_loss(whole), (labelled, loss, whole)
 
         of_discriminator, (labelled, loss, whole) = self._gradients(
             discriminate, self.trainable_variables
         )
         _apply(self.optimizer, of_discriminator, self.trainable_variables)
+        if self.clip is not None:
+            for variable in self.trainable_variables:
+                variable.assign(ops.clip(variable, -self.clip, self.clip))
         _apply(
             self.generator_optimizer, of_generator, self.generator.trainable_variables
         )
@@ -171,6 +180,11 @@ class AdversarialModel(keras.Model):
         results = super().get_metrics_result()
         trackers = {self.discriminator_tracker.name, self.generator_tracker.name}
         return {name: v for name, v in results.items() if name not in trackers}
+
+    def _loss(self, targets: Any, logits: Any) -> Any:
+        if self.clip is None:
+            return _entropy(targets, logits)
+        return (1.0 - 2.0 * targets) * logits
 
     def _smoothed(self, targets: Any) -> Any:
         return targets * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing

@@ -1,43 +1,18 @@
-"""Networks as bytes: a `.keras` archive without the optimizer, for pickling."""
+"""Estimators whose networks are pickled as archives."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
-from .._atomic import temporary_folder
 from .._keras._optimizers import make_variables
-from .._keras._trust import check_description, check_network, keeps_optimizer
+from .._keras._packing import pack, unpack
+from .._keras._trust import check_description, keeps_optimizer
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
-
-
-def pack(model: keras.Model) -> bytes:
-    """Pack a network as a `.keras` archive."""
-    bare = keras.Model(model.input, model.output, name=model.name)
-    # Keras writes to paths only.
-    with temporary_folder() as folder:
-        path = os.path.join(folder, "model.keras")
-        bare.save(path)
-        with open(path, "rb") as file:
-            archive = file.read()
-    check_network(archive)  # rather now than when it is loaded
-    return archive
-
-
-def unpack(archive: bytes) -> keras.Model:
-    """Unpack what `pack` made, in Keras' safe mode."""
-    archive = check_network(archive)
-    with temporary_folder() as folder:
-        path = os.path.join(folder, "model.keras")
-        with open(path, "wb") as file:
-            file.write(archive)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-
 
 # Where the state of the optimizers is, in a state that is pickled with it.
 _TRAINING = "_training"

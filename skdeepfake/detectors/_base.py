@@ -11,12 +11,15 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
-from ._aggregation import RULES, PerPerson
+from .._keras._compiled import Compute, compiled
+from ._aggregation import RULES, Attention, PerPerson
 from ._callbacks import PlateauCallbacks
 from ._docs import with_shared_docs
 from ._input import check_labels
+from ._recurrent import WEIGHTS
 from ._scikeras import KerasEstimator
 from ._training import VideoTrainer
+from ._video_network import TwoAnswersNetwork, VideoNetwork
 
 
 @with_shared_docs
@@ -86,7 +89,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
         "callbacks": [PlateauCallbacks, list, None],
-        "aggregation": [*RULES, PerPerson],
+        "aggregation": [*RULES, Attention, PerPerson],
         "no_face": [StrOptions({"prior", "raise"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "warm_start": ["boolean"],
@@ -130,6 +133,53 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         for value in self._callbacks_to_make:
             if isinstance(value, PlateauCallbacks):
                 value._validate_params()
+
+    # -- networks ------------------------------------------------------------
+
+    # The operation above which the network is trained; None trains all of it.
+    _cut_at: str | None = None
+
+    # The network that is trained, and what it was made of.
+    _trained: tuple[tuple[Any, ...], keras.Model] | None = None
+
+    def _build_networks(self) -> keras.Model:
+        network = super()._build_networks()
+        return self._frame_rule.extend(network) if self._weighs_frames else network
+
+    @property
+    def _has_attention(self) -> bool:
+        return isinstance(self._frame_rule, Attention)
+
+    @property
+    def _trained_network(self) -> keras.Model:
+        made_of = self.model_, self._has_attention
+        if self._trained is None or self._trained[0] != made_of:
+            self._trained = made_of, self._network_above(self._cut_at)
+        return self._trained[1]
+
+    def _network_above(self, cut: str | None, **settings: Any) -> keras.Model:
+        """Make the network that follows an operation, compiled like `model_`."""
+        if self._has_attention != (self.model_.output_shape[-1] == 2):
+            raise ValueError(
+                f"aggregation={self.aggregation!r} needs another network than this "
+                f"{type(self).__name__} was fitted with: fit it without warm_start"
+            )
+        network = self.model_
+        if cut is not None:
+            network = keras.Model(self._output_of(cut), network.output)
+        if self._has_attention:
+            of_videos = TwoAnswersNetwork if self._sees_sequences else VideoNetwork
+            network = of_videos(network)
+        if network is not self.model_:
+            settings = {"optimizer": self.model_.optimizer, **settings}
+            network.compile(**{**self._compile_settings(), **settings})
+        return network
+
+    def _output_of(self, name: str | None) -> Any:
+        return next(op for op in self.model_.operations if op.name == name).output
+
+    def _weights_of_sequences(self) -> Compute:
+        return compiled(keras.Model(self.model_.input, self._output_of(WEIGHTS)))
 
     # -- training ------------------------------------------------------------
 

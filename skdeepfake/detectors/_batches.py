@@ -24,6 +24,14 @@ class Batch(NamedTuple):
 Change = Callable[[Batch, np.random.Generator], Batch]
 
 
+def without_missing(batch: Batch, rng: np.random.Generator) -> Batch:
+    """Replace what stands in for missing frames by zeros."""
+    assert batch.present is not None
+    there = batch.present.reshape(*batch.present.shape, *[1] * (batch.frames.ndim - 2))
+    frames = batch.frames * there.astype(batch.frames.dtype)
+    return batch._replace(frames=frames, present=None)
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of the parts of `X` that `index` names."""
 

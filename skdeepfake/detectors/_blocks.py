@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 # Where the side of a map falls to this share, another block begins: poolings and
 # strides halve it, and what is not padded takes a little off.
@@ -59,6 +62,34 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
         if isinstance(original, keras.Layer):
             copy.set_weights(original.get_weights())
     return x, [copy for _, copy in copies.values()]
+
+
+def paths_of(operations: list[Any]) -> list[list[Any]]:
+    """Divide a backbone into networks side by side, which are concatenated at its end.
+
+    Most backbones are one.
+    """
+    *others, last = operations
+    if not isinstance(last, keras.layers.Concatenate):
+        return [operations]
+    number = {id(operation): i for i, operation in enumerate(others)}
+    edges = [
+        (number[id(tensor._keras_history.operation)], i)
+        for i, operation in enumerate(others)
+        for node in operation._inbound_nodes
+        for tensor in node.input_tensors
+        if id(tensor._keras_history.operation) in number
+    ]
+    n = len(others)
+    rows, columns = zip(*edges, strict=True) if edges else ((), ())
+    graph = coo_array((np.ones(len(edges)), (rows, columns)), shape=(n, n))
+    n_paths, labels = connected_components(graph, directed=False)
+    if n_paths == 1:
+        return [operations]
+    return [
+        [op for op, label in zip(others, labels, strict=True) if label == path]
+        for path in range(n_paths)
+    ]
 
 
 def blocks_of(network: keras.Model, operations: list[Any]) -> list[Block]:

@@ -8,15 +8,13 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from keras import layers
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseDetector
 from ._docs import with_shared_docs
 from ._input import check_positive_integers
-
-CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
+from ._recurrent import CELLS, probability, recurrent, sequence_network
 
 
 @with_shared_docs
@@ -49,6 +47,10 @@ class CNNRNNDetector(BaseDetector):
         units each.
     dropout : float, default=0.0
         Share of the outputs of each recurrent layer dropped while training.
+    dense_units : sequence of int, default=()
+        Units of each dense layer between the recurrent layers and the probability.
+    head_dropout : float, default=0.0
+        Share of the outputs of each dense layer dropped while training.
     learning_rate : float, default=1e-3
         Learning rate of the optimizer.
     {{optimizer}}
@@ -70,7 +72,11 @@ class CNNRNNDetector(BaseDetector):
 
     Notes
     -----
-    With ``sequence="temporal"`` a video has one answer and `aggregation` is not used.
+    With ``sequence="temporal"`` a video has one answer and `aggregation` is not used,
+    but for :class:`PerPerson` and :class:`Attention`. With the latter the recurrent
+    layers are given, besides the features of a frame, its logit, its weight and the
+    probability of the video so far by weighted log-odds, as in automatic face
+    weighting. That of the whole video has a loss of its own, which is added.
     An array of three axes is then taken for one vector a frame, (n_videos, n_frames,
     n_channels), as ``pooling="avg"`` gives it.
 
@@ -81,6 +87,9 @@ class CNNRNNDetector(BaseDetector):
 
     Güera and Delp, "Deepfake video detection using recurrent neural networks", AVSS
     2018.
+
+    Montserrat et al., "Deepfakes detection with automatic face weighting", CVPR
+    workshops 2020.
 
     Examples
     --------
@@ -108,6 +117,8 @@ class CNNRNNDetector(BaseDetector):
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dense_units": ["array-like"],
+        "head_dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -118,6 +129,8 @@ class CNNRNNDetector(BaseDetector):
         cell: str = "lstm",
         bidirectional: bool = False,
         dropout: float = 0.0,
+        dense_units: Sequence[int] = (),
+        head_dropout: float = 0.0,
         learning_rate: float = 1e-3,
         **params: Any,
     ) -> None:
@@ -127,6 +140,8 @@ class CNNRNNDetector(BaseDetector):
         self.cell = cell
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.dense_units = dense_units
+        self.head_dropout = head_dropout
 
     @property
     def _sees_sequences(self) -> bool:
@@ -135,6 +150,7 @@ class CNNRNNDetector(BaseDetector):
     def _validate_params(self) -> None:
         super()._validate_params()
         check_positive_integers(self, "units", at_least=1)
+        check_positive_integers(self, "dense_units")
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
         if self._sees_sequences and np.ndim(X) == 3:  # one vector a frame
@@ -146,14 +162,19 @@ class CNNRNNDetector(BaseDetector):
         if self._sees_sequences:
             inputs = keras.Input((None, *shape), dtype=dtype)
             x = keras.ops.mean(keras.ops.cast(inputs, "float32"), axis=2)
-            x = layers.Masking()(x)
         else:
             x = inputs = keras.Input(shape, dtype=dtype)
-        for i, units in enumerate(self.units, start=1):
-            layer = CELLS[self.cell](units, return_sequences=i < len(self.units))
-            x = (layers.Bidirectional(layer) if self.bidirectional else layer)(x)
-            if self.dropout:
-                x = layers.Dropout(self.dropout)(x)
-        return keras.Model(
-            inputs, layers.Dense(1, activation="sigmoid", dtype="float32")(x)
-        )
+
+        def finish(x: Any) -> Any:
+            x = recurrent(
+                x,
+                self.units,
+                cell=self.cell,
+                bidirectional=self.bidirectional,
+                dropout=self.dropout,
+            )
+            return probability(x, self.dense_units, dropout=self.head_dropout)
+
+        if self._sees_sequences:
+            return sequence_network(inputs, x, self._has_attention, finish)
+        return keras.Model(inputs, finish(x))

@@ -96,19 +96,14 @@ def _aggregation(choices: str, default: str = "mean") -> str:
     return _AGGREGATION.replace("{choices}", choices).replace("{default}", default)
 
 
-_OF_FRAMES = _aggregation(_CHOICES)
-_OF_IMAGES = _aggregation(f"{_CHOICES}, Attention") + _ATTENTION
+_OF_FRAMES = _aggregation(f"{_CHOICES}, Attention") + _ATTENTION
 
 _FRAMES = {
     **_SHARED,
     "image_parameters": "",
     "aggregation": _OF_FRAMES,
 }
-_IMAGES = {
-    **_FRAMES,
-    "image_parameters": _SHARED["image_parameters"],
-    "aggregation": _OF_IMAGES,
-}
+_IMAGES = {**_FRAMES, "image_parameters": _SHARED["image_parameters"]}
 
 
 def _with_callbacks(texts: dict[str, str], callbacks: str) -> dict[str, str]:
@@ -118,7 +113,7 @@ def _with_callbacks(texts: dict[str, str], callbacks: str) -> dict[str, str]:
 
 with_shared_docs = shared_docs(_with_callbacks(_FRAMES, "PlateauCallbacks()"))
 with_image_docs = shared_docs(_with_callbacks(_IMAGES, "PlateauCallbacks()"))
-_GAN = {**_IMAGES, "aggregation": _OF_FRAMES.replace(" or callable", "")}
+_GAN = {**_IMAGES, "aggregation": _aggregation(_CHOICES).replace(" or callable", "")}
 with_gan_docs = shared_docs(_with_callbacks(_GAN, "PlateauCallbacks()"))
 with_pretrained_docs = shared_docs(
     {**_SHARED, "aggregation": _aggregation(_CHOICES, "logit_mean")}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import layers
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_scalar
@@ -21,65 +20,13 @@ from ..exceptions import AdversarialImbalanceWarning
 from ._adversarial import AdversarialModel, GeneratorFollows
 from ._aggregation import AGGREGATIONS, PerPerson, TopK
 from ._docs import with_gan_docs
+from ._fakes import real_and_fake
+from ._gan_networks import Generator, build_discriminator, build_generator
 from ._images import ImageDetector
 from ._input import check_positive_integers
 
 # Mean cross-entropy of a network that gives what it wants less than 1 %.
 _LOST = -math.log(0.01)
-
-# Slope of the leaky rectifiers for negative inputs, as in the paper.
-_SLOPE = 0.3
-
-
-class Generator(BaseEstimator):
-    """Parameters of the generator of a :class:`GANDetector`.
-
-    Parameters
-    ----------
-    filters : sequence of int, default=(256, 128, 64, 64, 32)
-        Channels after the dense layer, then filters of the transposed convolutions.
-        Each entry stands for one doubling of the image, the last for that by the
-        transposed convolution to the image itself: height and width must be multiples
-        of two to the power of the number of entries, of 32 by default.
-    noise_dim : int, default=100
-        Numbers, drawn from a normal distribution, that an image is generated from.
-    momentum : float, default=0.99
-        Share of the running mean and variance of batch normalization that a training
-        step keeps. `generate` uses them; lower it for short trainings.
-    learning_rate : float, default=1e-4
-        Learning rate of the generator's optimizer. It is reduced in the same
-        proportion as the discriminator's.
-
-    See Also
-    --------
-    GANDetector : Takes it as `generator`.
-
-    Examples
-    --------
-    >>> from skdeepfake.detectors import GANDetector, Generator
-    >>> GANDetector(generator=Generator(noise_dim=50))
-    GANDetector(generator=Generator(noise_dim=50))
-    """
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "filters": ["array-like"],
-        "noise_dim": [Interval(Integral, 1, None, closed="left")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    }
-
-    def __init__(
-        self,
-        *,
-        filters: Sequence[int] = (256, 128, 64, 64, 32),
-        noise_dim: int = 100,
-        momentum: float = 0.99,
-        learning_rate: float = 1e-4,
-    ) -> None:
-        self.filters = filters
-        self.noise_dim = noise_dim
-        self.momentum = momentum
-        self.learning_rate = learning_rate
 
 
 @with_gan_docs
@@ -104,8 +51,9 @@ class GANDetector(ImageDetector):
 
     Parameters
     ----------
-    generator : Generator or None, default=None
-        Parameters of the generator; None is ``Generator()``.
+    generator : "paper", Generator or None, default="paper"
+        Parameters of the generator; "paper" is ``Generator()``. None trains the
+        discriminator alone, on labels.
     discriminator_filters : sequence of int, default=(64, 128, 256)
         Filters of the discriminator's convolutions, each of which halves the image.
     kernel_size : int, default=5
@@ -114,11 +62,13 @@ class GANDetector(ImageDetector):
         Share of activations dropped after each convolution of the discriminator
         while training.
     generated_label : {0, 1}, default=0
-        What the discriminator shall call generated images: the first class, real,
-        as in the paper, or the second, fake. The generator aims at the other. On
-        real deepfake faces of 56 pixels the paper's 0 served a little better (AUC
-        0.86 against 0.84), and the discriminator alone better than both (0.885):
-        there is more to be expected of the game's pictures than of its scores.
+        Index in `classes_` of the class of generated images: the first one, real, as
+        in the paper, or the second one, fake. The generator aims at the other class. If
+        it is fake, `y` may be all real (0, False or "real"): generated images are then
+        the only fakes, and there is no validation set, on which a network that calls
+        everything real would score best. On real deepfake faces of 56 pixels the
+        paper's 0 has an AUC of 0.86, 1 has 0.84, and the discriminator alone
+        (``generator=None``) 0.885.
     label_smoothing : float, default=0.0
         How far the discriminator's targets are drawn towards one half in training,
         those for generated images too: 0.2 makes them 0.1 and 0.9. It keeps the
@@ -145,7 +95,8 @@ class GANDetector(ImageDetector):
     ----------
     {{fit_attributes}}
     generator_ : keras.Model
-        The trained generator, from noise to images in the range -1 to 1.
+        The trained generator, from noise to images in the range -1 to 1. Only with a
+        generator.
 
     Warns
     -----
@@ -161,6 +112,9 @@ class GANDetector(ImageDetector):
 
     Notes
     -----
+    Ensembles of discriminators, as of Aduwala et al., are scikit-learn's
+    ``VotingClassifier([...], voting="soft")``.
+
     `history_` has two more entries: `discriminator_loss` and `generator_loss`, as
     above. `loss` is the first summand of the discriminator's, with the sample
     weights, so that ``discriminator_loss - loss`` is its loss on generated images.
@@ -172,6 +126,8 @@ class GANDetector(ImageDetector):
     ----------
     Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.5 and
     appendix 7.4.
+
+    Aduwala et al., "Deepfake detection using GAN discriminators", BigDataService 2021.
 
     Examples
     --------
@@ -204,7 +160,7 @@ class GANDetector(ImageDetector):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ImageDetector._parameter_constraints,
         "aggregation": [StrOptions(set(AGGREGATIONS)), TopK, PerPerson],
-        "generator": [Generator, None],
+        "generator": [Generator, StrOptions({"paper"}), None],
         "discriminator_filters": ["array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -217,7 +173,7 @@ class GANDetector(ImageDetector):
     def __init__(
         self,
         *,
-        generator: Generator | None = None,
+        generator: Generator | str | None = "paper",
         discriminator_filters: Sequence[int] = (64, 128, 256),
         kernel_size: int = 5,
         dropout: float = 0.3,
@@ -259,8 +215,15 @@ class GANDetector(ImageDetector):
             If `n` is less than 1.
         sklearn.exceptions.NotFittedError
             If the detector is not fitted.
+        AttributeError
+            If it was fitted without a generator.
         """
         check_is_fitted(self)
+        if not hasattr(self, "generator_"):
+            raise AttributeError(
+                "this GANDetector was fitted with generator=None, so it has nothing to "
+                "generate with: pass a Generator, or 'paper'"
+            )
         check_scalar(n, "n", Integral, min_val=1)
         noise = check_random_state(random_state).normal(
             size=(n, self.generator_.input_shape[1])
@@ -273,128 +236,133 @@ class GANDetector(ImageDetector):
         images = self.generator_(noise.astype(np.float32), training=False)
         return keras.ops.convert_to_numpy(keras.ops.cast(images, "float32"))
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        state = dict(state)
+        if state.get("generator") is None and "generator_" in state:
+            state["generator"] = "paper"  # which was None in the first version
+        super().__setstate__(state)
+
     # -- networks ------------------------------------------------------------
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        self._generator._validate_params()
-        check_positive_integers(self._generator, "filters", at_least=1)
+        if self._generator is not None:
+            self._generator._validate_params()
+            check_positive_integers(self._generator, "filters", at_least=1)
         check_positive_integers(self, "discriminator_filters")
 
     def build_network(self) -> keras.Model:
-        generator = self._build_generator()
+        settings = self._generator
+        generator = None
+        if settings is not None:
+            generator = build_generator(
+                settings, self.frame_shape_, kernel_size=self.kernel_size
+            )
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         scaled = layers.Rescaling(self.rescale, self.offset, name="scaling")(inputs)
-        logits = self._build_discriminator()(scaled)
-        outputs = layers.Activation("sigmoid", dtype="float32")(logits)
-        return self._build_adversarial(keras.Model(inputs, outputs), generator)
-
-    def _build_discriminator(self) -> keras.Model:
-        inputs = x = keras.Input(self.frame_shape_)
-        for number, filters in enumerate(self.discriminator_filters):
-            x = layers.Conv2D(filters, self.kernel_size, strides=2, padding="same")(x)
-            x = layers.LeakyReLU(_SLOPE)(x)
-            # Without a seed of its own, PyTorch's would not heed `random_state`.
-            x = layers.Dropout(self.dropout, seed=self._seed(number))(x)
-        logits = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
-        return keras.Model(inputs, logits, name="discriminator")
-
-    def _build_generator(self) -> keras.Model:
-        height, width = self._size_to_start_from()
-        first, *others = self._generator.filters
-
-        def activate(x: Any) -> Any:
-            x = layers.BatchNormalization(momentum=self._generator.momentum)(x)
-            return layers.LeakyReLU(_SLOPE)(x)
-
-        def double(x: Any, filters: int, activation: str | None = None) -> Any:
-            return layers.Conv2DTranspose(
-                filters,
-                self.kernel_size,
-                strides=2,
-                padding="same",
-                use_bias=False,
-                activation=activation,
-            )(x)
-
-        inputs = keras.Input((self._generator.noise_dim,))
-        x = activate(layers.Dense(height * width * first, use_bias=False)(inputs))
-        x = layers.Reshape((height, width, first))(x)
-        for filters in others:
-            x = activate(double(x, filters))
-        images = double(x, self.frame_shape_[2], activation="tanh")
-        return keras.Model(inputs, images, name="generator")
+        discriminator = build_discriminator(
+            self.frame_shape_,
+            self.discriminator_filters,
+            kernel_size=self.kernel_size,
+            dropout=self.dropout,
+            seed=self._seed,
+        )
+        outputs = layers.Activation("sigmoid", dtype="float32")(discriminator(scaled))
+        network = keras.Model(inputs, outputs)
+        if generator is None:
+            return network
+        return self._build_adversarial(network, generator)
 
     @property
-    def _generator(self) -> Generator:
-        return Generator() if self.generator is None else self.generator
-
-    def _size_to_start_from(self) -> tuple[int, int]:
-        """Divide the size of the images by all doublings."""
-        height, width = self.frame_shape_[:2]
-        doublings = len(self._generator.filters)
-        step = 2**doublings
-        if height % step == 0 and width % step == 0:
-            return height // step, width // step
-        sizes = {  # the next below and above, each side by itself
-            tuple(max(step, round_(side / step) * step) for side in (height, width))
-            for round_ in (math.floor, math.ceil)
-        }
-        nearest = " or ".join(f"{h} x {w}" for h, w in sorted(sizes))
-        common = math.gcd(height, width)
-        possible = (common & -common).bit_length() - 1  # how often two divides it
-        shorten = f", or give it {possible} entries" if possible else ""
-        raise ValueError(
-            f"X has images of {height} x {width} pixels, but the {doublings} entries "
-            f"of the generator's `filters` reach multiples of {step} only: resize the "
-            f"images to {nearest}{shorten}"
-        )
+    def _generator(self) -> Generator | None:
+        generator = self.generator
+        return Generator() if isinstance(generator, str) else generator
 
     def _build_adversarial(
         self, classifier: keras.Model, generator: keras.Model, epoch: int = 0
     ) -> AdversarialModel:
         """Set the networks against each other, with other noise in a later epoch."""
+        settings = self._generator or Generator()
         return AdversarialModel(
             classifier,
             generator,
-            self._make_optimizer(self._generator.learning_rate),
+            self._make_optimizer(settings.learning_rate),
+            clip=float(settings.clip) if settings.loss == "wasserstein" else None,
             generated_label=int(self.generated_label),
             label_smoothing=float(self.label_smoothing),
             seed=self._seed(epoch),
         )
 
+    # -- one class -------------------------------------------------------------
+
+    def _infer_classes(self, y: ArrayLike) -> NDArray | None:
+        classes = super()._infer_classes(y)
+        labels = np.ravel(y)
+        if classes is not None or self.generator is None:
+            return classes
+        if len(np.unique(labels)) != 1 or labels[0] not in (0, "real"):
+            return None
+        both = real_and_fake(labels)
+        generated = both[int(self.generated_label)]
+        return None if generated == labels[0] else both
+
+    def _count(self, y: NDArray) -> NDArray:
+        count = super()._count(y)
+        # Where there are no others, as many fakes are generated.
+        return count if count.all() else np.full(2, count.max())
+
+    def _can_validate(self, y: NDArray) -> bool:
+        return len(np.unique(y)) == 2
+
     # -- training ------------------------------------------------------------
 
     def _build_networks(self) -> keras.Model:
+        self.__dict__.pop("generator_", None)
         network = super()._build_networks()
-        self.generator_ = network.generator
+        if isinstance(network, AdversarialModel):
+            self.generator_ = network.generator
         return network
+
+    def _compile_settings(self) -> dict[str, Any]:
+        smoothed = keras.losses.BinaryCrossentropy(label_smoothing=self.label_smoothing)
+        # An adversarial model smooths labels itself, in training alone.
+        loss = self.loss if hasattr(self, "generator_") else smoothed
+        return {**super()._compile_settings(), "loss": loss}
 
     def _prepare_loaded(self) -> None:
         super()._prepare_loaded()
+        if not hasattr(self, "generator_"):
+            return
         # What was loaded is the classifier alone.
         seen = len(getattr(self, "history_", {}).get("loss", ()))
         self.model_ = self._build_adversarial(self.model_, self.generator_, epoch=seen)
 
     def _training_variables(self) -> dict[str, list[Any]]:
         variables = super()._training_variables()
-        return {
-            **variables,
-            "generator_optimizer": self.model_.generator_optimizer.variables,
-        }
+        if hasattr(self, "generator_"):
+            of_generator = self.model_.generator_optimizer.variables
+            variables["generator_optimizer"] = of_generator
+        return variables
 
     def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
-        return [*super()._make_callbacks(validated=validated), GeneratorFollows()]
+        own = [GeneratorFollows()] if hasattr(self, "generator_") else []
+        return [*super()._make_callbacks(validated=validated), *own]
 
     def _gives_finite_numbers(self, frames: NDArray) -> bool:
+        finite = super()._gives_finite_numbers(frames)
+        if not hasattr(self, "generator_"):
+            return finite
         noise = np.random.RandomState(0).normal(
             size=(1, self.generator_.input_shape[1])
         )
         images = self._generate(noise)
-        return super()._gives_finite_numbers(frames) and bool(np.isfinite(images).all())
+        return finite and bool(np.isfinite(images).all())
 
     def _check_training(self, frames: NDArray) -> None:
         super()._check_training(frames)
+        settings = self._generator
+        if settings is None or settings.loss != "bce":
+            return
         last = {name: values[-1] for name, values in self.history_.items()}
         if last["generator_loss"] > _LOST:
             winner, loss = (

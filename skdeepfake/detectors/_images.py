@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
 from ..augmentation._applying import Augmenter, resolve
-from ._aggregation import RULES, Attention, PerPerson
 from ._base import BaseDetector
 from ._batches import Batch, Change
 from ._docs import with_image_docs
 from ._fakes import BlendedFakes, real_label
-from ._indexing import frames_and_fillers
 from ._training import Videos, Work
-from ._video_network import VideoNetwork
 
 
 @with_image_docs
@@ -63,15 +59,8 @@ class ImageDetector(BaseDetector):
     [1, 0, 1, 0]
     """
 
-    # The operation above which the network is trained; None trains all of it.
-    _cut_at: str | None = None
-
-    # The network that is trained, and what it was made of.
-    _trained: tuple[tuple[Any, ...], keras.Model] | None = None
-
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseDetector._parameter_constraints,
-        "aggregation": [*RULES, Attention, PerPerson],
         "augment": "no_validation",  # see `resolve`
         "fake_source": [StrOptions({"labels"}), BlendedFakes],
     }
@@ -154,18 +143,9 @@ class ImageDetector(BaseDetector):
 
     # -- batches -------------------------------------------------------------
 
-    def _sample_index(
-        self, filled: NDArray[np.bool_], numbers: NDArray
-    ) -> tuple[tuple[NDArray, ...], NDArray | None]:
-        if isinstance(self._frame_rule, Attention):
-            return frames_and_fillers(filled, numbers)
-        return super()._sample_index(filled, numbers)
-
     def _samples_per_step(self, index: tuple[NDArray, ...]) -> int:
-        frames_per_sample = index[-1].shape[1] if index[-1].ndim == 2 else 1
-        if self._makes_all_fakes:
-            frames_per_sample *= 2
-        return max(1, self.batch_size // frames_per_sample)
+        times = 2 if self._makes_all_fakes else 1
+        return max(1, super()._samples_per_step(index) // times)
 
     def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
         changes: list[Change] = []
@@ -203,42 +183,6 @@ class ImageDetector(BaseDetector):
         index = tuple(axis[real] for axis in index)
         present = None if present is None else present[real]
         return fakes.step(fake, times, videos.X, index, present)
-
-    # -- networks ------------------------------------------------------------
-
-    def _build_networks(self) -> keras.Model:
-        network = super()._build_networks()
-        if isinstance(self._frame_rule, Attention):
-            network = self._frame_rule.extend(network)
-        return network
-
-    @property
-    def _trained_network(self) -> keras.Model:
-        made_of = self.model_, isinstance(self._frame_rule, Attention)
-        if self._trained is None or self._trained[0] != made_of:
-            self._trained = made_of, self._network_above(self._cut_at)
-        return self._trained[1]
-
-    def _network_above(self, cut: str | None, **settings: Any) -> keras.Model:
-        """Make the network that follows an operation, compiled like `model_`."""
-        attention = isinstance(self._frame_rule, Attention)
-        if attention != (self.model_.output_shape[-1] == 2):
-            raise ValueError(
-                f"aggregation={self.aggregation!r} needs another network than this "
-                f"{type(self).__name__} was fitted with: fit it without warm_start"
-            )
-        network = self.model_
-        if cut is not None:
-            network = keras.Model(self._output_of(cut), network.output)
-        if attention:
-            network = VideoNetwork(network)
-        if network is not self.model_:
-            settings = {"optimizer": self.model_.optimizer, **settings}
-            network.compile(**{**self._compile_settings(), **settings})
-        return network
-
-    def _output_of(self, name: str | None) -> Any:
-        return next(op for op in self.model_.operations if op.name == name).output
 
 
 def by_image(change: Any, frames: NDArray) -> NDArray:

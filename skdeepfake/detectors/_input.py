@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array
 def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
     """Check X and give it the form (n_videos, n_frames, ...)."""
     name = type(estimator).__name__
-    dtype = getattr(X, "dtype", None)  # that of a tensor may have no kind
+    dtype = getattr(X, "dtype", None)  # a tensor's may have no kind
     if getattr(dtype, "kind", "f") not in "biuf":
         raise ValueError(
             f"X has dtype {dtype}, but {name} takes numeric arrays: put a Resizer "

@@ -102,9 +102,14 @@ class VideoPredictor:
         return False
 
     @property
+    def _weighs_frames(self) -> bool:
+        """Whether the network takes single frames, and gives their weights too."""
+        return isinstance(self._frame_rule, Attention) and not self._sees_sequences
+
+    @property
     def _is_cumulative(self) -> bool:
         """Whether frame scores are those of the video up to the frame."""
-        return self._sees_sequences or isinstance(self._frame_rule, Attention)
+        return self._sees_sequences or self._weighs_frames
 
     def predict_frame_proba(self, X: ArrayLike) -> NDArray:
         """Predict class probabilities for each frame.
@@ -243,8 +248,9 @@ class VideoPredictor:
                 "aggregation=Attention()"
             )
         check_is_fitted(self)
-        X = self._validate_frames(X, reset=False)
-        weight = by_person(self._predict_outputs(X)[..., 1], self._n_people)
+        found = self._frame_weights(self._validate_frames(X, reset=False))
+        assert found is not None
+        weight = by_person(found, self._n_people)
         total = np.nansum(weight, axis=1, keepdims=True)
         return by_video(weight / total, self._n_people)
 
@@ -273,7 +279,23 @@ class VideoPredictor:
         """Return the attention weights of the slots, if any."""
         if not isinstance(self._frame_rule, Attention):
             return None
-        return self._predict_outputs(X)[..., 1]
+        if not self._sees_sequences:
+            return self._predict_outputs(X)[..., 1]
+        rows, filled = self._rows(X)
+        people = np.flatnonzero(filled.any(axis=1))
+        index = sequence_index(filled, people)
+        compute = self._weights_of_sequences()
+        parts = self._parts_per_step(index)
+        weights = np.full((*filled.shape, 1), np.nan)
+        for start in range(0, len(people), parts):
+            at = tuple(axis[start : start + parts] for axis in index)
+            weights[at] = compute(rows[at].astype(self.frame_dtype_, copy=False))
+        weights[~filled] = np.nan
+        return by_video(weights[..., 0], self._n_people)
+
+    def _weights_of_sequences(self) -> Compute:
+        """Compile the part of the network that weighs the frames of videos."""
+        raise NotImplementedError
 
     def _combine(self, positive: NDArray, weight: NDArray | None = None) -> NDArray:
         """Aggregate the probabilities of single frames, by weights if there are any."""
@@ -362,7 +384,7 @@ class VideoPredictor:
     def _predict_slots(self, X: NDArray) -> NDArray:
         """Predict the score of each slot; NaN where it is empty."""
         outputs = self._predict_outputs(X)
-        if isinstance(self._frame_rule, Attention):
+        if self._weighs_frames:
             return self._running(outputs[..., 0], outputs[..., 1])
         return outputs[..., 0]
 
@@ -391,16 +413,23 @@ class VideoPredictor:
                 "aggregation: fit it again"
             )
         found = np.empty((n_parts, n_outputs))
-        starts = range(0, n_parts, self.batch_size)
+        step = self._parts_per_step(index)
+        starts = range(0, n_parts, step)
         for start in tqdm(
             starts, desc="detecting", unit="batch", disable=self.verbose < 1
         ):
-            part = slice(start, start + self.batch_size)
+            part = slice(start, start + step)
             frames = X[tuple(axis[part] for axis in index)]
             if seen is not None:
                 frames[np.arange(frames.shape[1]) >= seen[part, np.newaxis]] = 0
             found[part] = self._predict_batch(frames)
         return found
+
+    def _parts_per_step(self, index: tuple[NDArray, ...]) -> int:
+        """Return how many frames or videos make a batch: of images, so many frames."""
+        if index[-1].ndim == 1 or (self._sees_sequences and self.frame_ndim < 3):
+            return self.batch_size
+        return max(1, self.batch_size // max(1, index[-1].shape[1]))
 
     @property
     def _n_outputs(self) -> int:

@@ -174,8 +174,12 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         """
         routed = {k: v for k, v in params.items() if self._is_routed(k)}
         for name, separator, _ in (key.partition("__") for key in params):
-            if separator and name in self._objects and getattr(self, name) is None:
-                setattr(self, name, params.get(name) or self._objects[name]())
+            if separator and name in self._objects:
+                value = params.get(name, getattr(self, name))
+                default = inspect.signature(type(self)).parameters[name].default
+                if value == default:
+                    value = self._objects[name]()
+                setattr(self, name, value)
         BaseEstimator.set_params(
             self, **{k: v for k, v in params.items() if k not in routed}
         )

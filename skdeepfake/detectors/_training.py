@@ -20,9 +20,9 @@ from .._face_mask import filled_slots
 from .._groups import encode_groups
 from .._keras._precision import replicas
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
-from ._batches import Batches, Change, FollowEpochs
+from ._batches import Batches, Change, FollowEpochs, without_missing
 from ._callbacks import PlateauCallbacks, own_callbacks
-from ._indexing import frame_index, sequence_index
+from ._indexing import frame_index, frames_and_fillers, sequence_index
 from ._prediction import VideoPredictor, listing
 from ._validation_split import stratified_group_split
 
@@ -92,7 +92,7 @@ class VideoTrainer(VideoPredictor):
         filled = filled_slots(X)
         training = self._trainable(filled, weight)
         validation = None
-        if validation_fraction is not None:
+        if validation_fraction is not None and self._can_validate(y):
             if groups is not None:
                 encode_groups(groups)  # no group may be missing
                 groups = column_or_1d(groups)
@@ -117,7 +117,12 @@ class VideoTrainer(VideoPredictor):
         videos = Videos(rows, filled, y, weight, training, validation)
         self._train_on(videos, warm_start, epochs, initial_epoch)
         index = self._index(filled, training)
-        self._check_training(rows[tuple(axis[: self.batch_size] for axis in index)])
+        few = slice(self._parts_per_step(index))
+        self._check_training(rows[tuple(axis[few] for axis in index)])
+
+    def _can_validate(self, y: NDArray) -> bool:
+        """Return whether the labels allow a validation set."""
+        return True
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
         """Give the weights of the videos, and those in the loss."""
@@ -187,6 +192,8 @@ class VideoTrainer(VideoPredictor):
         """Give batches of the parts of some of the videos."""
         videos = work.videos
         index, present = self._sample_index(videos.filled, numbers)
+        if self._sees_sequences and present is not None:
+            how["changes"] = [*how["changes"], without_missing]
         return Batches(
             work.X,
             index,
@@ -202,7 +209,14 @@ class VideoTrainer(VideoPredictor):
         self, filled: NDArray[np.bool_], numbers: NDArray
     ) -> tuple[tuple[NDArray, ...], NDArray | None]:
         """Find the samples of some videos in X, and the faces that they have."""
+        if self._fills_gaps:
+            return frames_and_fillers(filled, numbers)
         return self._index(filled, numbers), None
+
+    @property
+    def _fills_gaps(self) -> bool:
+        """Whether faces stand in for missing ones in batches of whole videos."""
+        return self._weighs_frames or (self._sees_sequences and self.frame_ndim == 3)
 
     def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
         """Find the frames, or the sequences, that the network takes."""
@@ -210,7 +224,7 @@ class VideoTrainer(VideoPredictor):
         return index(filled, videos)
 
     def _samples_per_step(self, index: tuple[NDArray, ...]) -> int:
-        return self.batch_size
+        return self._parts_per_step(index)
 
     def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
         """Give what is done to batches before the network sees them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -17,22 +17,27 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._backbones import BACKBONES, as_affine, build_backbone
+from .._backbones import BACKBONES, build_backbone, scale_pixels
 from .._efficientnet_lite import HEAD
-from .._keras._compiled import compiled
+from .._keras._compiled import Compute, compiled
+from .._keras._layers import FramesOfVideos, VideosOfFrames
+from .._stateless import Growing
 from ._batches import Batch
-from ._blocks import blocks_of, graft
+from ._blocks import blocks_of, graft, paths_of
 from ._callbacks import PlateauCallbacks, own_callbacks
 from ._docs import with_transfer_docs
 from ._frozen import computed_once
 from ._images import ImageDetector, by_image
+from ._input import check_positive_integers
+from ._recurrent import CELLS, probability, recurrent, sequence_network
 from ._training import Videos, Work
 
-# What the features of a face are called in the network.
+# What the features and the scaling of a face are called in the network.
 _FEATURES = "face_features"
+_SCALING = "face_scaling"
 
 
-class Head(BaseEstimator):
+class Head(Growing, BaseEstimator):
     """Parameters of the layers that a :class:`TransferDetector` puts on its backbone.
 
     Parameters
@@ -41,6 +46,19 @@ class Head(BaseEstimator):
         How maps of features become one vector.
     dropout : float, default=0.0
         Share of the features dropped while training.
+    cell : {"lstm", "gru"} or None, default=None
+        Recurrent layers along the frames of a video. The network is then trained on
+        whole videos, from pixels on, and answers once per video. None has none: each
+        frame has an answer, and `aggregation` makes them that of the video.
+    units : sequence of int, default=(128,)
+        Units of each recurrent layer.
+    bidirectional : bool, default=False
+        Whether each recurrent layer goes along the frames in both directions, with so
+        many units each.
+    dense_units : sequence of int, default=()
+        Units of each dense layer before the probability.
+    dense_dropout : float, default=0.0
+        Share of the outputs of each recurrent and dense layer dropped while training.
     epochs : int, default=3
         Epochs in which the new layer is trained alone, before the backbone: what comes
         out of a layer of random weights would undo what the backbone knows. They do not
@@ -58,11 +76,21 @@ class Head(BaseEstimator):
     >>> from skdeepfake.detectors import Head, TransferDetector
     >>> TransferDetector(head=Head(dropout=0.5))
     TransferDetector(head=Head(dropout=0.5))
+
+    A network that sees videos, with a layer of 64 units along the frames:
+
+    >>> TransferDetector(head=Head(cell="gru", units=(64,)))
+    TransferDetector(head=Head(cell='gru', units=(64,)))
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "pooling": [StrOptions({"avg", "max"})],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "cell": [StrOptions(set(CELLS)), None],
+        "units": ["array-like"],
+        "bidirectional": ["boolean"],
+        "dense_units": ["array-like"],
+        "dense_dropout": [Interval(Real, 0, 1, closed="left")],
         "epochs": [Interval(Integral, 0, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
@@ -72,11 +100,21 @@ class Head(BaseEstimator):
         *,
         pooling: str = "avg",
         dropout: float = 0.0,
+        cell: str | None = None,
+        units: Sequence[int] = (128,),
+        bidirectional: bool = False,
+        dense_units: Sequence[int] = (),
+        dense_dropout: float = 0.0,
         epochs: int = 3,
         learning_rate: float = 1e-3,
     ) -> None:
         self.pooling = pooling
         self.dropout = dropout
+        self.cell = cell
+        self.units = units
+        self.bidirectional = bidirectional
+        self.dense_units = dense_units
+        self.dense_dropout = dense_dropout
         self.epochs = epochs
         self.learning_rate = learning_rate
 
@@ -108,9 +146,11 @@ class TransferDetector(ImageDetector):
     trainable : {"all", "top"} or int, default="all"
         How much of the network learns: all of it, only the new layer, or so many of the
         last blocks of the backbone too. A block begins where the maps have become
-        smaller, so VGG16 has five, of which 1 is `block5`. What is below never changes:
+        smaller, so VGG16 has five, of which 1 is `block5`; networks side by side have
+        blocks of their own. What is below never changes:
         its batch normalization keeps its statistics. It is computed once a `fit`, not
-        in every epoch, unless `augment` or `fake_source` change the faces; the results
+        in every epoch, unless `augment` or `fake_source` change the faces, or blocks
+        of several networks, or of one below recurrent layers, learn; the results
         lie in a temporary file, for the last block of VGG16 and faces of 224 x 224
         pixels 400 kB per face.
     head : Head or None, default=None
@@ -131,7 +171,7 @@ class TransferDetector(ImageDetector):
     head_history_ : dict of str to list of float
         Loss and accuracy in the epochs of the head. Only where there are some.
     n_blocks_ : int
-        Blocks of the backbone.
+        Blocks of the backbone; of several side by side, those of the one that has most.
 
     See Also
     --------
@@ -205,24 +245,33 @@ class TransferDetector(ImageDetector):
     def _validate_params(self) -> None:
         super()._validate_params()
         self._head._validate_params()
+        check_positive_integers(self._head, "units", at_least=1)
+        check_positive_integers(self._head, "dense_units")
 
     @property
     def _head(self) -> Head:
         return Head() if self.head is None else self.head
 
     @property
+    def _sees_sequences(self) -> bool:
+        return self._head.cell is not None
+
+    @property
     def image_size(self) -> tuple[int, int] | None:
         """Height and width that the backbone was trained on; None if not known."""
         if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
-            return None
+            return getattr(self.backbone, "image_size", None)
         return (BACKBONES[self.backbone].size,) * 2
 
     # -- network ---------------------------------------------------------------
 
     def build_network(self) -> keras.Model:
-        inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
+        sees_videos = self._sees_sequences
+        shape = (None, *self.frame_shape_) if sees_videos else self.frame_shape_
+        inputs = keras.Input(shape, dtype=str(self.frame_dtype_))
+        frames = FramesOfVideos()(inputs) if sees_videos else inputs
         backbone = self._build_backbone()
-        x, operations = graft(backbone, self._preprocess(inputs))
+        x, operations = graft(backbone, self._preprocess(frames))
         if isinstance(x, (list, tuple, dict)):
             raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
         if len(x.shape) == 4:
@@ -236,16 +285,34 @@ class TransferDetector(ImageDetector):
                 f"backbone gives an output of shape {tuple(x.shape)}, but must give "
                 "maps (images, height, width, channels) or features (images, channels)"
             )
+        if sees_videos:
+            x = VideosOfFrames()(x, inputs)
         # Names that no backbone has.
-        x = features = layers.Activation("linear", name=_FEATURES)(x)
-        # Without a seed of its own, PyTorch's would not heed `random_state`.
-        x = layers.Dropout(self._head.dropout, seed=self._seed(0), name="face_dropout")(
-            x
-        )
-        x = layers.Dense(1, activation="sigmoid", dtype="float32", name=HEAD)(x)
-        network = keras.Model(inputs, x)
+        features = layers.Activation("linear", name=_FEATURES)(x)
+        if sees_videos:
+            network = sequence_network(
+                inputs, features, self._has_attention, self._finish
+            )
+        else:
+            network = keras.Model(inputs, self._finish(features))
         self._freeze(keras.Model(inputs, features), operations)
         return network
+
+    def _finish(self, x: Any) -> Any:
+        """Add the layers of the head to features."""
+        head = self._head
+        # Without a seed of its own, PyTorch's would not heed `random_state`.
+        x = layers.Dropout(head.dropout, seed=self._seed(0), name="face_dropout")(x)
+        dropout = head.dense_dropout
+        if head.cell is not None:
+            x = recurrent(
+                x,
+                head.units,
+                cell=head.cell,
+                bidirectional=head.bidirectional,
+                dropout=dropout,
+            )
+        return probability(x, head.dense_units, dropout=dropout, name=HEAD)
 
     def _build_backbone(self) -> keras.Model:
         weights = self.weights
@@ -258,36 +325,38 @@ class TransferDetector(ImageDetector):
 
     def _preprocess(self, inputs: Any) -> Any:
         """Scale pixels as the backbone wants them, by what any Keras can load."""
-        scaling = {"dtype": "float32", "name": "face_scaling"}
         if not isinstance(self.backbone, str):
-            return layers.Rescaling(1.0, **scaling)(inputs)
-        affine = as_affine(BACKBONES[self.backbone].preprocess)
-        x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
-        # Of three axes, or Keras takes it for channels first where that is its setting.
-        scale = [[affine.scale]]
-        return layers.Rescaling(scale, affine.offset, **scaling)(x)
+            return layers.Rescaling(1.0, dtype="float32", name=_SCALING)(inputs)
+        return scale_pixels(inputs, self.backbone, _SCALING)
 
     def _freeze(self, network: keras.Model, operations: list[Any]) -> None:
         """Keep what is not to learn from it, and note where it ends."""
-        blocks = blocks_of(network, operations)
-        self.n_blocks_ = len(blocks)
+        paths = [blocks_of(network, path) for path in paths_of(operations)]
+        self.n_blocks_ = max(map(len, paths))
         self._cut_at = None
         if self.trainable == "all":
             return
-        if self.trainable == "top":
-            n_frozen, self._cut_at = len(blocks), _FEATURES
-        else:
-            n_frozen = len(blocks) - int(self.trainable)
-            if n_frozen < 0:
-                raise ValueError(
-                    f"trainable={self.trainable} is more than the {len(blocks)} blocks "
-                    "of the backbone: pass less, or 'all'"
-                )
-            self._cut_at = blocks[n_frozen].before if n_frozen else None
-        for block in blocks[:n_frozen]:
-            for operation in block.layers:
-                if isinstance(operation, keras.Layer):
-                    operation.trainable = False
+        n_trained = 0 if self.trainable == "top" else int(self.trainable)
+        if n_trained > self.n_blocks_:
+            raise ValueError(
+                f"trainable={self.trainable} is more than the {self.n_blocks_} blocks "
+                "of the backbone: pass less, or 'all'"
+            )
+        if n_trained == 0:
+            self._cut_at = _FEATURES
+        # Networks of videos need the videos below their features, and a cut through
+        # networks side by side would be several.
+        elif len(paths) == 1 and not self._sees_sequences:
+            self._cut_at = paths[0][-n_trained].before
+        frozen = [
+            layer
+            for blocks in paths
+            for block in blocks[: max(0, len(blocks) - n_trained)]
+            for layer in block.layers
+        ]
+        for layer in frozen:
+            if isinstance(layer, keras.Layer):
+                layer.trainable = False
 
     def _build_networks(self) -> keras.Model:
         self.__dict__.pop("head_history_", None)
@@ -327,6 +396,8 @@ class TransferDetector(ImageDetector):
         computed = work.X is not videos.X
         start = self._output_of(self._cut_at) if computed else self.model_.input
         compute = compiled(keras.Model(start, self._output_of(cut)))
+        if self._sees_sequences:
+            compute = _of_single_frames(compute)
         if once:
             with computed_once(
                 compute,
@@ -370,3 +441,8 @@ class TransferDetector(ImageDetector):
         del self.history_
         if before is not None:
             self.history_ = before
+
+
+def _of_single_frames(compute: Callable[[NDArray], NDArray]) -> Compute:
+    """Give what a network of videos computes of frames, as videos of one frame."""
+    return lambda frames: compute(frames[:, np.newaxis])[:, 0]

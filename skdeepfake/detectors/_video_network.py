@@ -1,4 +1,4 @@
-"""The network of whole videos that a detector with attention is trained as."""
+"""The networks of whole videos that detectors with attention are trained as."""
 
 from __future__ import annotations
 
@@ -28,3 +28,41 @@ class VideoNetwork(keras.Model):
         weight = ops.reshape(weight, shape[:2]) * present
         total = ops.sum(weight, axis=1, keepdims=True) + EPSILON
         return ops.sigmoid(ops.sum(weight * odds, axis=1, keepdims=True) / total)
+
+
+class TwoAnswersNetwork(keras.Model):
+    """A network of two probabilities of a video, each of which has a loss.
+
+    The second one is that of the weighted frames; metrics are the first one's.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__()
+        self.network = network
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Compute both probabilities."""
+        return self.network(inputs, training=training)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Add the losses of both."""
+        answers = ops.split(y_pred, 2, axis=1)
+        return sum(
+            super(TwoAnswersNetwork, self).compute_loss(
+                x, y, answer, sample_weight, training
+            )
+            for answer in answers
+        )
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> Any:
+        """Compute the metrics of the first."""
+        return super().compute_metrics(x, y, y_pred[:, :1], sample_weight)

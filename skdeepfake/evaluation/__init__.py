@@ -1,5 +1,7 @@
-"""Reports on fitted pipelines, and their robustness to distortions."""
+"""Reports on fitted pipelines, their robustness to distortions, and drift."""
 
+from ._drift import DriftMeasure, DriftReport, drift
+from ._drift_display import DriftDisplay
 from ._evaluate import evaluate
 from ._reliability_display import ReliabilityDisplay
 from ._rendering import EvaluationDisplay
@@ -8,11 +10,15 @@ from ._robustness import RobustnessCurve, robustness_curve
 from ._robustness_display import RobustnessDisplay
 
 __all__ = [
+    "DriftDisplay",
+    "DriftMeasure",
+    "DriftReport",
     "EvaluationDisplay",
     "EvaluationReport",
     "ReliabilityDisplay",
     "RobustnessCurve",
     "RobustnessDisplay",
+    "drift",
     "evaluate",
     "robustness_curve",
 ]

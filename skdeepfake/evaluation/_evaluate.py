@@ -83,6 +83,7 @@ def evaluate(
         run.proba,
         frame_proba=run.frame_proba,
         has_face=run.has_face,
+        seconds_missing=run.seconds_missing,
         pos_label=pos_label,
         **params,
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc
+from sklearn.utils import column_or_1d
 
 from .._groups import MIN_GROUPS, count_groups, is_missing
 from .._scores import ROUNDING, Scored, error_where_equal, roc, tpr_up_to
@@ -37,11 +38,12 @@ class Scores(NamedTuple):
 
 
 class Covered(NamedTuple):
-    """Number of videos, and the shares with a face; None if they are not known."""
+    """Number of videos, shares with a face and damaged seconds; None if not known."""
 
     n_videos: int
     videos_with_face: float | None
     frames_with_face: float | None
+    seconds_missing: float | None
 
 
 def check_faces(
@@ -66,6 +68,16 @@ def check_faces(
             "have no face"
         )
     return faces, np.flatnonzero(faces.any(axis=1))
+
+
+def check_seconds(seconds: ArrayLike | None) -> NDArray[np.float64] | None:
+    """Return the damaged seconds of each video, if they are known."""
+    if seconds is None:
+        return None
+    found = column_or_1d(seconds, dtype=np.float64)
+    if not (found >= 0).all():
+        raise ValueError("seconds_missing is negative or NaN for some videos")
+    return found
 
 
 def make_levels(
@@ -108,13 +120,16 @@ def add_other_class(
 
 
 def measure_coverage(
-    faces: NDArray[np.bool_] | None, videos: NDArray[np.bool_]
+    faces: NDArray[np.bool_] | None,
+    missing: NDArray[np.float64] | None,
+    videos: NDArray[np.bool_],
 ) -> Covered:
-    """Return how many of some videos, and of their frames, have a face."""
-    n_videos = int(videos.sum())
-    if faces is None:
-        return Covered(n_videos, None, None)
-    return Covered(n_videos, *coverage(np.where(faces[videos], 0.0, np.nan)))
+    """Return how many of some videos and frames have a face, and what is damaged."""
+    shares: tuple[float | None, float | None] = None, None
+    if faces is not None:
+        shares = coverage(np.where(faces[videos], 0.0, np.nan))
+    seconds = None if missing is None else float(missing[videos].sum())
+    return Covered(int(videos.sum()), *shares, seconds)
 
 
 def with_interval(row: Mapping[str, Any], note: str = " *") -> str:

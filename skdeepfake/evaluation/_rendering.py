@@ -226,7 +226,7 @@ def summarize(report: EvaluationReport) -> list[str]:
         f"{counts[ALL]} videos ({counts['real']} real, {counts['fake']} fake) of "
         f"{n_groups} groups"
     ]
-    for name, (_, videos, frames) in report.coverage.items():
+    for name, (_, videos, frames, _) in report.coverage.items():
         if videos is None or frames is None:
             lines.append("how many have a face is not known")
             break
@@ -240,6 +240,11 @@ def summarize(report: EvaluationReport) -> list[str]:
             "leave_out": "videos without a face are left out",
         }
         lines.append(policy[report.settings["no_face"]])
+    lines.extend(
+        f"{covered.seconds_missing:.1f} s of the videos are damaged or cut off ({name})"
+        for name, covered in report.coverage.items()
+        if covered.seconds_missing
+    )
     if rule := report.settings.get("aggregation"):
         lines.append(f"a video's score is the {rule} of its frames'")
     if len(report.subsets) > 1:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -56,8 +57,8 @@ class EvaluationReport:
         Confusion matrix at the threshold, by subset and level. Rows are the true
         classes and columns the predicted ones, real before fake.
     coverage : dict of str to Covered
-        Number of videos, and shares with a face: all, real, fake, and each value of
-        `by`.
+        Number of videos, shares with a face, and seconds that are damaged or cut off:
+        all, real, fake, and each value of `by`.
     scores : dict of str to Scores
         `y_true`, `y_score`, `group`, `video` of "videos" and, if several, "frames".
     settings : dict
@@ -101,6 +102,7 @@ class EvaluationReport:
         *,
         frame_proba: ArrayLike | None = None,
         has_face: ArrayLike | None = None,
+        seconds_missing: ArrayLike | None = None,
         aggregation: str | None = None,
         groups: ArrayLike | None = None,
         by: ArrayLike | None = None,
@@ -127,6 +129,9 @@ class EvaluationReport:
             The same for each frame; NaN without a face.
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
             Frames with a face; None takes it from `frame_proba`.
+        seconds_missing : array-like of shape (n_videos,), default=None
+            Seconds of each video that are damaged or cut off, as `missing` of a
+            :class:`~skdeepfake.preprocessing.Clip`.
         aggregation : str, default=None
             How frame scores become that of a video, for the record: "mean".
         groups : array-like of shape (n_videos,), default=None
@@ -185,22 +190,24 @@ class EvaluationReport:
             random_state = check_random_state(random_state).randint(2**31)
         settings["random_state"] = int(random_state)  # type: ignore[arg-type]
         check_consistent_length(
-            y_true, y_score, frame_proba, has_face, groups, by, names
+            y_true, y_score, frame_proba, has_face, seconds_missing, groups, by, names
         )
         scored = check_scored(y_true, y_score, pos_label, None, is_probability=True)
         n_videos, is_fake = len(scored.score), scored.is_positive
         frames = None if frame_proba is None else np.asarray(frame_proba, dtype=float)
         faces, kept = _measures.check_faces(frames, has_face, n_videos, no_face)
+        missing = _measures.check_seconds(seconds_missing)
         group = np.arange(n_videos) if groups is None else column_or_1d(groups)
         levels = _measures.make_levels(scored.score, is_fake, group, frames, kept)
         everything = np.ones(n_videos, dtype=bool)
         subsets = _measures.find_subsets(by)
         parts = {ALL: everything, "real": ~is_fake, "fake": is_fake, **subsets}
-        rows, matrices, measure = [], {}, _measures.measure_coverage
+        measure = partial(_measures.measure_coverage, faces, missing)
+        rows, matrices = [], {}
         for subset, members in {ALL: everything, **subsets}.items():
             videos = _measures.add_other_class(members, is_fake)
-            _, *shares = measure(faces, videos)
-            with_face = dict(zip(Covered._fields[1:], shares, strict=True))
+            shares = measure(videos)._asdict()
+            with_face = {k: shares[k] for k in ("videos_with_face", "frames_with_face")}
             for level, all_samples in levels.items():
                 samples = all_samples.select(videos)
                 if len(set(samples.y_true.tolist())) < 2:
@@ -219,7 +226,7 @@ class EvaluationReport:
         return cls(
             rows=rows,
             confusion_matrices=matrices,
-            coverage={k: measure(faces, part) for k, part in parts.items()},
+            coverage={k: measure(part) for k, part in parts.items()},
             scores=levels,
             settings=settings,
             names=[str(i) for i in range(n_videos)] if names is None else [*names],

@@ -146,7 +146,8 @@ class KerasFeaturizer(StatelessTransformer):
     def image_size(self) -> tuple[int, int] | None:
         """Height and width that the backbone was trained on; None if not by name."""
         if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
-            return None  # an unknown name is refused when it is used
+            # An unknown name is refused when it is used.
+            return getattr(self.backbone, "image_size", None)
         return (BACKBONES[self.backbone].size,) * 2
 
     def transform(self, X: ArrayLike) -> NDArray:

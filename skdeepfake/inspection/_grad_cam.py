@@ -141,6 +141,8 @@ def grad_cam(
     for start in range(0, len(videos), step):
         part = videos[start : start + step], slots[start : start + step]
         images = frames[part].astype(detector.frame_dtype_, copy=False)
+        if detector._sees_sequences:  # each frame as a video of its own
+            images = images[:, np.newaxis]
         activations, slopes = pull_back(images)
         if weights == "channel":
             slopes = slopes.mean(axis=(1, 2), keepdims=True)

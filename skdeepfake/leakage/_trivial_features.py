@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods
 
 from .._validation import select_names, validated
-from .._video._checks import absolute_path, check_paths
+from .._video._checks import check_absolute_paths
 from .._video._metadata import ContainerMetadata, container_metadata
 from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
@@ -121,8 +121,7 @@ def trivial_features(
     >>> folder.cleanup()
     """
     names = select_names(features, TRIVIAL_FEATURES, "features", allow_none=True)
-    listed = check_paths(paths, caller="trivial_features")
-    listed = [absolute_path(path) for path in listed]
+    listed = check_absolute_paths(paths, caller="trivial_features")
     if sampler is None:
         sampler = VideoFrameSampler(_N_FRAMES, on_error="skip", n_jobs=n_jobs)
     elif not isinstance(sampler, VideoFrameSampler):

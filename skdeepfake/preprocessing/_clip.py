@@ -173,7 +173,7 @@ class Clip:
 
     @property
     def missing(self) -> float:
-        """Seconds at the end that are damaged or cut off, as far as known."""
+        """Seconds that are damaged or cut off, as far as known."""
         return 0.0 if self._plan is None else self._plan.missing
 
     def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -32,7 +32,7 @@ from ._cache import Boxes, CropCache, StoredCrop
 from ._clip import Clip, Plan, check_clips
 from ._faces import ALGORITHM_VERSION, FINDERS, Face
 from ._following import FaceFollower
-from ._regions import REGIONS, check_landmarks, region_of
+from ._regions import PARTS, check_landmarks, check_regions, region_of
 
 # The crop of each slot, None where there is no face.
 Crops = list["NDArray[np.uint8] | StoredCrop | None"]
@@ -54,12 +54,15 @@ _SHARED = {
         people in each frame. Each person keeps one place, which is empty while the
         person is not seen. Only if all places are taken, somebody new gets that of a
         person who has been away for two frames.
-    region : {"face", "frame", "eyes", "mouth", "body"}, default="face"
-        What is cut out: the box of the face; the whole frame, in which no face is
-        searched; a part of the face; or the upper part of the torso below it.
+    region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
+default="face"
+        What is cut out: the box of the face; the whole frame, for which no face is
+        searched; a part of the face; or the upper part of the torso below it. Several
+        regions are cut out after one search, and become slots: each frame has one slot
+        per region, in the order given, and per person in each region.
     landmarks : str, os.PathLike or None, default=None
-        File of a shape predictor of dlib, of 5 or 68 landmarks, by which eyes and mouth
-        are cut out. None takes where they lie in the boxes of most faces.
+        File of a shape predictor of dlib, of 5 or 68 landmarks, by which eyes, nose and
+        mouth are cut out. None takes where they lie in the boxes of most faces.
     box : {"frame", "burst"}, default="frame"
         Whether faces are searched in each frame, or in the first frame of each burst,
         whose boxes then hold for the burst: small moves of the box cannot be taken for
@@ -88,7 +91,7 @@ class _FaceCropper(StatelessTransformer):
     _: KW_ONLY
     margin: float = 0.0
     max_faces: int | None = 1
-    region: str = "face"
+    region: str | Sequence[str] = "face"
     landmarks: str | os.PathLike[str] | None = None
     box: str = "frame"
     jpeg_quality: int | None = None
@@ -101,7 +104,7 @@ class _FaceCropper(StatelessTransformer):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "margin": [Interval(Real, 0, None, closed="left")],
         "max_faces": [Interval(Integral, 1, None, closed="left"), None],
-        "region": [StrOptions(set(REGIONS))],
+        "region": [str, tuple, list],
         "landmarks": [str, os.PathLike, None],
         "box": [StrOptions({"frame", "burst"})],
         "min_size": [Interval(Integral, 1, None, closed="left")],
@@ -114,15 +117,15 @@ class _FaceCropper(StatelessTransformer):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        if self.region == "frame" and self.max_faces != 1:
+        if "frame" in check_regions(self.region) and self.max_faces != 1:
             raise ValueError(
-                f"max_faces={self.max_faces} needs a region of people: "
+                f"max_faces={self.max_faces} needs regions of people: "
                 "region='frame' gives one image per frame"
             )
 
     @property
     def n_people(self) -> int:
-        """Number of slots per frame: `max_faces`, or 10 where that is None."""
+        """Number of people that are followed: `max_faces`, or 10 where that is None."""
         return MAX_PEOPLE if self.max_faces is None else int(self.max_faces)
 
     def _finder(self) -> tuple[Any, ...]:
@@ -139,7 +142,7 @@ class _FaceCropper(StatelessTransformer):
 
         Returns
         -------
-        ndarray of object, shape (n_videos, n_frames * burst * max_faces)
+        ndarray of object, shape (n_videos, n_frames * burst * n_regions * max_faces)
             RGB crops, each of shape (height, width, 3) and dtype uint8, or None
             where there is no frame or no face in it. With `memory`, each crop is a
             :class:`StoredCrop`, read from the cache when it is used as an array.
@@ -158,7 +161,7 @@ class _FaceCropper(StatelessTransformer):
         NoFaceWarning
             For each video in which no face was found at all.
         VideoReadWarning
-            For each video that ends before its container says so, and with
+            For each video of which a part is damaged or cut off, and with
             ``on_error="skip"`` for each that cannot be decoded.
         CrowdWarning
             For each video that shows more than 10 people, with ``max_faces=None``.
@@ -173,7 +176,7 @@ class _FaceCropper(StatelessTransformer):
             self._finder(),
             float(self.margin),
             self.n_people,
-            str(self.region),
+            check_regions(self.region),
             self._landmarks_identity(),
             str(self.box),
             None if self.jpeg_quality is None else int(self.jpeg_quality),
@@ -188,7 +191,7 @@ class _FaceCropper(StatelessTransformer):
         results = map_videos(
             crop, clips, n_jobs=self.n_jobs, verbose=self.verbose, desc="cropping faces"
         )
-        crops = np.empty((len(clips), len(clips[0]) * search.max_faces), dtype=object)
+        crops = np.empty((len(clips), len(clips[0]) * search.n_crops), dtype=object)
         for i, (clip, (found, outcome, left_out, boxes)) in enumerate(
             zip(clips, results, strict=True)
         ):
@@ -207,8 +210,8 @@ class _FaceCropper(StatelessTransformer):
                 clip.plan = outcome
                 if clip.missing:
                     reason = (
-                        f"is damaged or cut off: {clip.missing:.1f} s at its end "
-                        "cannot be decoded, and the frames were taken from before it"
+                        f"is damaged or cut off: {clip.missing:.1f} s cannot be "
+                        "decoded, and the frames were taken from the rest"
                     )
                     warnings.warn(VideoReadWarning(clip.path, reason), stacklevel=3)
                 if all(cell is None for cell in found):
@@ -225,7 +228,7 @@ class _FaceCropper(StatelessTransformer):
 
     def _landmarks_identity(self) -> tuple[str, int, int] | None:
         """Return what tells the file of landmarks from others, if it is of use."""
-        if self.landmarks is None or self.region not in ("eyes", "mouth"):
+        if self.landmarks is None or PARTS.isdisjoint(check_regions(self.region)):
             return None
         path = check_landmarks(self.landmarks)
         found = os.stat(path)
@@ -251,8 +254,9 @@ class DlibFaceCropper(_FaceCropper):
         paper's code does, which takes some 50 times as long.
     {{region_parameters}}
     min_size : int, default=40
-        Smallest face that is found, as the side of its box in pixels; the default is
-        that of the paper's setting. In frames above 1080p it grows with the frame.
+        Size in pixels to which dlib's window, and with it the search, is scaled; the
+        boxes of the smallest faces are a tenth smaller. The default is the paper's
+        setting. In frames above 1080p it grows with the frame.
     score_threshold : float, default=0.0
         Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
     {{running_parameters}}
@@ -353,11 +357,16 @@ class _Search(NamedTuple):
     finder: tuple[Any, ...]
     margin: float
     max_faces: int
-    region: str
+    regions: tuple[str, ...]
     landmarks: tuple[str, int, int] | None
     box: str
     jpeg_quality: int | None
     version: int
+
+    @property
+    def n_crops(self) -> int:
+        """Number of crops of a frame."""
+        return len(self.regions) * self.max_faces
 
 
 class _Found(NamedTuple):
@@ -381,7 +390,7 @@ def _crop_clip(
             if clip.on_error == "raise":
                 raise
             error = caught
-    nobody: Crops = [None] * (len(clip) * search.max_faces)
+    nobody: Crops = [None] * (len(clip) * search.n_crops)
     return _Found(nobody, error)
 
 
@@ -420,7 +429,7 @@ def _decode_and_crop(clip: Clip, search: _Search, n_threads: int | None) -> _Fou
         return _FrameCropper(follower, search, clip.burst)
 
     cells = clip._map_faces(start, n_threads=n_threads)
-    nobody: list[_Cell] = [(None, None)] * search.max_faces
+    nobody: list[_Cell] = [(None, None)] * search.n_crops
     slots = [cell for found in cells for cell in found or nobody]
     assert clip.plan is not None  # proven by the decoding
     assert follower is not None
@@ -443,22 +452,24 @@ class _FrameCropper:
     ) -> list[_Cell]:
         search = self._search
         frame = _as_jpeg(frame, search.jpeg_quality)
-        if search.region == "frame":
-            return [(_as_jpeg(frame.copy(), search.jpeg_quality), None)]
-        if next(self._numbers) % self._frames_per_search == 0:
+        is_next = next(self._numbers) % self._frames_per_search == 0
+        if is_next and set(search.regions) != {"frame"}:
             self._faces = self._follower.find(
                 frame if search_in is None else _as_jpeg(search_in, search.jpeg_quality)
             )
         landmarks = None if search.landmarks is None else search.landmarks[0]
-        crops = [
-            face and region_of(frame, face, search.region, search.margin, landmarks)
-            for face in self._faces
-        ]
+        cells: list[_Cell] = []
+        for region in search.regions:
+            if region == "frame":
+                cells.append((frame.copy(), None))
+                continue
+            for face in self._faces:
+                crop = face and region_of(frame, face, region, search.margin, landmarks)
+                box = face[:4] if face and crop is not None else None
+                cells.append((crop, box))
         return [
-            (None, None)
-            if crop is None or face is None
-            else (_as_jpeg(crop, search.jpeg_quality), face[:4])
-            for crop, face in zip(crops, self._faces, strict=True)
+            (None if crop is None else _as_jpeg(crop, search.jpeg_quality), box)
+            for crop, box in cells
         ]
 
 

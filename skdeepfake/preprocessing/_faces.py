@@ -82,7 +82,8 @@ class Finder(Protocol):
     ) -> Iterator[list[Face]]:
         """Search with more and more effort; the caller stops when it is content.
 
-        `missing` returns the last faces of the people who were not found so far.
+        `missing` returns the last faces of the people who were not found so far in this
+        frame, also of those who have left.
         """
 
 
@@ -175,7 +176,6 @@ class DlibFinder:
                 score=score,
             )
             for box, score in zip(boxes, scores, strict=True)
-            if box.width() * zoom_x >= self.min_size
         ]
 
 

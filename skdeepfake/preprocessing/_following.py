@@ -50,7 +50,9 @@ class FaceFollower:
         others: list[Face] = []
 
         def missing() -> Sequence[Face]:
-            return [person.last for i, person in here.items() if i not in found]
+            # Those who have left, too: they mostly come back where they were.
+            people = enumerate(self._people)
+            return [p.last for i, p in people if p is not None and i not in found]
 
         for faces in self.finder.searches(frame, missing):
             others += _assign(faces, here, found)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from typing import Any
+from collections.abc import Sequence
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
+from .._landmarks import Box, find_landmarks, load_predictor
 from ._faces import Face
 
 # Where regions lie in a face's box: left, top, right and bottom as shares of its width
@@ -18,6 +17,7 @@ from ._faces import Face
 BOXES = {
     "face": (0.0, 0.0, 1.0, 1.0),
     "eyes": (0.05, 0.1, 0.95, 0.5),
+    "nose": (0.25, 0.25, 0.75, 0.7),
     "mouth": (0.15, 0.52, 0.85, 0.97),
     "body": (-1.0, 1.1, 2.0, 3.6),
 }
@@ -26,12 +26,13 @@ REGIONS = ("face", "frame", *list(BOXES)[1:])
 # The landmarks of each region, by how many a model gives, and how much wider and higher
 # than these the region is on each side, as shares of their width.
 _LANDMARKS = {
-    68: {"eyes": range(36, 48), "mouth": range(48, 68)},
+    68: {"eyes": range(36, 48), "nose": range(27, 36), "mouth": range(48, 68)},
     5: {"eyes": range(4)},
 }
-_WIDENED = {"eyes": (0.2, 0.25), "mouth": (0.2, 0.2)}
+_WIDENED = {"eyes": (0.2, 0.25), "nose": (0.4, 0.1), "mouth": (0.2, 0.2)}
 
-Box = tuple[int, int, int, int]
+#: Parts of the face, which landmarks place.
+PARTS = frozenset(_WIDENED)
 
 
 def region_of(
@@ -67,43 +68,29 @@ def _box_by_landmarks(
     frame: NDArray[np.uint8], face: Face, region: str, path: str
 ) -> Box | None:
     """Return the box around the landmarks of a region, None if the model has none."""
-    box = dlib.rectangle(face.left, face.top, face.right - 1, face.bottom - 1)
-    found = _predictor(path)(frame, box)
-    wanted = _LANDMARKS.get(found.num_parts, {}).get(region)
+    found = find_landmarks(frame, face[:4], path, _LANDMARKS)
+    wanted = _LANDMARKS[len(found)].get(region)
     if wanted is None:
         return None
-    points = np.array([(found.part(i).x, found.part(i).y) for i in wanted])
+    points = found[list(wanted)]
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     x, y = (round((right - left) * share) for share in _WIDENED[region])
     return int(left) - x, int(top) - y, int(right) + x, int(bottom) + y
 
 
+def check_regions(region: str | Sequence[str]) -> tuple[str, ...]:
+    """Check the name of a region or several; return them."""
+    regions = (region,) if isinstance(region, str) else tuple(region)
+    if not regions or not set(regions).issubset(REGIONS):
+        raise ValueError(
+            f"region={region!r} must be one of {', '.join(map(repr, REGIONS))}, or a "
+            "sequence of these"
+        )
+    return regions
+
+
 def check_landmarks(path: str | os.PathLike[str]) -> str:
     """Check that a file holds a model of 5 or 68 landmarks; return its path."""
     name = os.path.abspath(os.fspath(path))
-    if not os.path.isfile(name):
-        raise ValueError(f"landmarks={os.fspath(path)!r} is not a file")
-    try:
-        n_parts = _predictor(name)(
-            np.zeros((10, 10), np.uint8), dlib.rectangle(0, 0, 9, 9)
-        ).num_parts
-    except RuntimeError as error:
-        raise ValueError(
-            f"landmarks={os.fspath(path)!r} is not a shape predictor of dlib: {error}"
-        ) from error
-    if n_parts not in _LANDMARKS:
-        raise ValueError(
-            f"landmarks={os.fspath(path)!r} gives {n_parts} landmarks, and must give "
-            "5 or 68"
-        )
+    load_predictor(name, _LANDMARKS)
     return name
-
-
-@functools.lru_cache(maxsize=2)
-def _load(path: str, mtime_ns: int) -> Any:
-    return dlib.shape_predictor(path)
-
-
-def _predictor(path: str) -> Any:
-    """Give the model in a file; threads may share it, as predicting changes nothing."""
-    return _load(path, os.stat(path).st_mtime_ns)

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer, as_objects
-from .._video._checks import absolute_path, check_paths
+from .._video._checks import check_absolute_paths
 from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip
@@ -144,10 +144,7 @@ class VideoFrameSampler(StatelessTransformer):
             For each path that does not lead to a video, if ``on_error="skip"``.
         """
         self._validate_params()
-        # Absolute here: a worker process may have another working folder.
-        paths = [
-            absolute_path(path) for path in check_paths(X, caller=type(self).__name__)
-        ]
+        paths = check_absolute_paths(X, caller=type(self).__name__)
         made = map_videos(
             functools.partial(
                 Clip, **{name: getattr(self, name) for name in _OF_CLIPS}

@@ -24,9 +24,8 @@ from .._ffmpeg_executable import ffmpeg_executable
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer, as_objects
 from .._video._checks import (
-    absolute_path,
+    check_absolute_paths,
     check_no_picture,
-    check_paths,
     check_regular_file,
     file_identity,
 )
@@ -173,10 +172,7 @@ class VideoTranscoder(StatelessTransformer):
             For each video that raises an error with ``on_error="raise"``.
         """
         self._validate_params()
-        # Absolute here: a worker process may have another working folder.
-        paths = [
-            absolute_path(path) for path in check_paths(X, caller=type(self).__name__)
-        ]
+        paths = check_absolute_paths(X, caller=type(self).__name__)
         folder = os.path.abspath(os.fspath(self.cache_dir))
         encoding = Encoding(
             None if self.duration is None else f"{max(self.duration, 1e-6):.6f}",

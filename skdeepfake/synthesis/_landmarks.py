@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .._landmarks import find_landmarks
 
 # (n_points, 2), x and y. The first 68 in dlib's order, then the forehead.
 Points = NDArray[np.float32]
@@ -77,49 +78,6 @@ def with_forehead(points: Points) -> Points:
 
 def find_points(image: NDArray[np.uint8], box: Box, path: str) -> Points:
     """Find the points of a face by a model of dlib's, in pixels."""
-    predictor = _predictor(path)
-    import dlib
-
-    left, top, right, bottom = (
-        round(edge)
-        for edge in (box.left, box.top, box.left + box.width, box.top + box.height)
-    )
-    area = dlib.rectangle(left, top, right - 1, bottom - 1)
-    found = predictor(np.ascontiguousarray(image), area)
-    points = np.array([(p.x, p.y) for p in found.parts()], np.float32)
-    return with_forehead(points)
-
-
-def _predictor(path: str) -> Any:
-    try:
-        facts = os.stat(path)
-    except OSError as error:
-        raise ValueError(
-            f"landmarks={path!r} cannot be read: {error.strerror}. Give the path of a "
-            "shape predictor of dlib's, such as shape_predictor_68_face_landmarks.dat, "
-            "or None"
-        ) from error
-    return _load(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-
-
-# Some 100 MB and a second each. It is read-only, and threads may share it.
-@functools.lru_cache(maxsize=1)
-def _load(path: str, size: int, mtime_ns: int, ctime_ns: int) -> Any:
-    # Only here, since it takes its time to import.
-    import dlib
-
-    try:
-        predictor = dlib.shape_predictor(path)
-    except RuntimeError as error:
-        raise ValueError(
-            f"landmarks={path!r} is no shape predictor of dlib's, or only a part of "
-            f"one ({error}). Those that can be downloaded are to be unpacked first"
-        ) from error
-    black = np.zeros((32, 32, 3), np.uint8)
-    n_points = predictor(black, dlib.rectangle(0, 0, 31, 31)).num_parts
-    if n_points not in _N_POINTS:
-        raise ValueError(
-            f"landmarks={path!r} is a model of {n_points} points, but one of 68 or 81 "
-            "is needed"
-        )
-    return predictor
+    right, bottom = round(box.left + box.width), round(box.top + box.height)
+    edges = (round(box.left), round(box.top), right, bottom)
+    return with_forehead(find_landmarks(image, edges, path, _N_POINTS))

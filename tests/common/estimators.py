@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from landmark_models import write_model
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -25,10 +26,15 @@ from skdeepfake.detectors import (
     PerPerson,
     PlateauCallbacks,
     PretrainedDetector,
+    ReconstructionDetector,
     TopK,
     TransferDetector,
 )
-from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
+from skdeepfake.features import (
+    FramePredictor,
+    KerasFeaturizer,
+    VGG16Featurizer,
+)
 from skdeepfake.perturbations import VideoPerturber
 from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import (
@@ -38,6 +44,7 @@ from skdeepfake.preprocessing import (
     VideoTranscoder,
     YuNetFaceCropper,
 )
+from skdeepfake.streams import BlinkFeaturizer, MotionMagnifier, OpticalFlow
 from skdeepfake.synthesis import FaceSwapper, RandomBlender, SelfBlender
 
 
@@ -91,14 +98,19 @@ TRANSFORMERS = [
     VideoPerturber("GNC", 1, random_state=0),
     DlibFaceCropper(),
     Resizer((24, 32)),
+    OpticalFlow(),
+    MotionMagnifier(frame_rate=10.0),
+    BlinkFeaturizer("68.dat"),  # trained for the test
     KerasFeaturizer(MeanColor()),
     VGG16Featurizer(weights=None),
+    FramePredictor(filters=(2,), epochs=1),
 ]
 DETECTORS = [
     CNNDetector(**CNN, **QUICK),
     CNNRNNDetector(units=(4,), **QUICK),
     GANDetector(**GAN, **QUICK),
     TransferDetector(**TRANSFER, **QUICK),
+    ReconstructionDetector(filters=(4,), reconstruction_epochs=1, **QUICK),
 ]
 # What has parameters and is cloned with the estimators that hold it, but learns nothing
 # and transforms nothing.
@@ -220,17 +232,25 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
         "VideoPerturber": clips,
         "DlibFaceCropper": clips,
         "Resizer": crops,
+        "OpticalFlow": faces,
+        "MotionMagnifier": faces,
+        "BlinkFeaturizer": faces,
         "KerasFeaturizer": faces,
         "VGG16Featurizer": faces,
         "CNNDetector": faces,
         "CNNRNNDetector": features.astype(np.float32),
         "GANDetector": faces,
         "TransferDetector": faces,
+        "ReconstructionDetector": faces,
+        "FramePredictor": np.repeat(faces, 2, axis=1),
         "Pipeline": paths,
     }
     cases = {}
     for estimator in [*TRANSFORMERS, *DETECTORS, pipeline(memory)]:
         name = type(estimator).__name__
+        if name == "BlinkFeaturizer":
+            model = write_model(memory / "68.dat")
+            estimator = clone(estimator).set_params(landmarks=str(model))
         # Encoding and face search take the longest, and learn nothing.
         n = 3 if name in ("VideoTranscoder", "DlibFaceCropper") else len(labels)
         X = inputs[name][:n]

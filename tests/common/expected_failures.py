@@ -13,6 +13,7 @@ from typing import Any
 
 from common.estimators import OnTables
 from sklearn.base import is_classifier
+from sklearn.utils import get_tags
 
 # Steps take paths, clips, crops or faces.
 OF_TRANSFORMERS = {
@@ -34,6 +35,38 @@ OF_TRANSFORMERS = {
     "`dtype` that is asked for",
     "check_transformers_unfitted_stateless": "check_transformer_learns_nothing",
 }
+
+# Checks that pass tables to `fit` too, which steps that learn refuse.
+_REFUSED = "check_samples_of_another_kind_are_refused"
+OF_LEARNING_TRANSFORMERS = {
+    **OF_TRANSFORMERS,
+    **dict.fromkeys(
+        [
+            "check_complex_data",
+            "check_dont_overwrite_parameters",
+            "check_dtype_object",
+            "check_estimator_sparse_array",
+            "check_estimator_sparse_matrix",
+            "check_estimator_sparse_tag",
+            "check_estimators_empty_data_messages",
+            "check_estimators_fit_returns_self",
+            "check_estimators_nan_inf",
+            "check_estimators_overwrite_params",
+            "check_fit2d_1feature",
+            "check_fit2d_1sample",
+            "check_fit2d_predict1d",
+            "check_fit_check_is_fitted",
+            "check_n_features_in",
+            "check_n_features_in_after_fitting",
+            "check_positive_only_tag_during_fit",
+            "check_readonly_memmap_input",
+            "check_transformer_data_not_an_array",
+            "check_transformer_general",
+        ],
+        _REFUSED,
+    ),
+}
+del OF_LEARNING_TRANSFORMERS["check_transformers_unfitted_stateless"]
 
 # The base class that detectors have of scikeras, which is no longer maintained.
 OF_SCIKERAS = {
@@ -105,4 +138,7 @@ def expected_failures(estimator: Any) -> dict[str, str]:
     """Name the checks of scikit-learn that fail for an estimator, with the reason."""
     if isinstance(estimator, OnTables):
         return OF_DETECTORS_ON_TABLES
-    return OF_DETECTORS if is_classifier(estimator) else OF_TRANSFORMERS
+    if is_classifier(estimator):
+        return OF_DETECTORS
+    learns = get_tags(estimator).requires_fit
+    return OF_LEARNING_TRANSFORMERS if learns else OF_TRANSFORMERS

@@ -4,14 +4,23 @@ import sys
 
 import cv2
 import dlib
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from skdeepfake.datasets import _synthetic, load_videos
-from skdeepfake.datasets._recording import Recording, SelfBlend, load_portrait
+from skdeepfake.datasets._manipulations import (
+    MANIPULATIONS,
+    Flicker,
+    FrozenEyes,
+    LipSync,
+    SelfBlend,
+    Splice,
+)
+from skdeepfake.datasets._recording import Recording, load_portrait
 from skdeepfake.datasets._synthetic import make_videos
-from skdeepfake.exceptions import DatasetError
+from skdeepfake.exceptions import DatasetError, FFmpegError
 
 TINY = {"n_real": 1, "n_fake": 1, "duration": 0.2, "fps": 10, "size": (96, 128)}
 
@@ -153,7 +162,7 @@ def test_a_face_is_blended_into_itself_where_it_goes():
     # It crosses the frame, and turns a little.
     recording.path[:, 0] += np.linspace(-30, 30, 12)
     real = np.stack(list(recording.render())).astype(int)
-    fake = np.stack(list(recording.render(SelfBlend(1))))
+    fake = np.stack(list(recording.render(SelfBlend(1, recording))))
     changed = np.abs(fake - real).max(axis=3)
     places = []
     for k in (0, 6, 11):
@@ -206,6 +215,8 @@ def test_self_blended_fakes_are_of_the_same_recordings(tmp_path):
             ValueError,
             "must be one of 'swap', 'self_blended'",
         ),
+        ({"manipulation": ["swap", "blend"]}, ValueError, "'blend' must be one of"),
+        ({"manipulation": []}, ValueError, "manipulation='' must be one of"),
         ({"size": (96.0, 128)}, TypeError, "the height must be an instance of int"),
     ],
 )
@@ -232,6 +243,13 @@ def test_a_file_in_the_place_of_a_folder_is_refused(name, tmp_path):
     (tmp_path / name).write_text("a file")
     with pytest.raises(DatasetError, match=r"is a file, and a folder is needed"):
         make_videos(tmp_path / "root", **TINY)
+
+
+def test_ffmpeg_that_is_missing_is_named_before_anything_is_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: "/no/such/ffmpeg")
+    with pytest.raises(FFmpegError, match="'/no/such/ffmpeg' cannot be used"):
+        make_videos(tmp_path / "videos")
+    assert not (tmp_path / "videos").exists()
 
 
 def test_no_clip_is_left_when_the_writer_fails(monkeypatch, tmp_path):
@@ -281,3 +299,117 @@ def test_without_scikit_image_the_error_says_what_to_install(monkeypatch, tmp_pa
 def test_progress_is_shown_on_request(verbose, tmp_path, capsys):
     make_videos(tmp_path, **TINY, verbose=verbose)
     assert ("Rendering: 100%" in capsys.readouterr().err) == bool(verbose)
+
+
+# -- cues in time --------------------------------------------------------------------
+
+EYE, MOUTH, NOSE = (203, 101), (222, 147), (222, 125)
+
+
+@pytest.fixture(scope="module")
+def recording():
+    """Two seconds of a face that blinks."""
+    return Recording(1, load_portrait(), 30, 15, (160, 200), blinks=True)
+
+
+@pytest.fixture(scope="module")
+def real(recording):
+    return list(recording.render())
+
+
+def patches(recording, frames, place, half=(14, 8)):
+    """Cut what surrounds a place of the portrait out of each frame, as it was there."""
+    found = []
+    for k, frame in enumerate(frames):
+        upright = cv2.warpAffine(
+            frame, recording.pose(k), (512, 512), flags=cv2.WARP_INVERSE_MAP
+        )
+        (x, y), (w, h) = place, half
+        found.append(upright[y - h : y + h, x - w : x + w].astype(float))
+    return np.array(found)
+
+
+def test_flicker_changes_the_light_of_the_face_alone(recording, real):
+    fake = list(recording.render(Flicker(0, recording)))
+    jumps = []
+    for frames in (real, fake):
+        light = patches(recording, frames, NOSE).mean(axis=(1, 2, 3))
+        jumps.append(np.abs(np.diff(light)).mean() / light.mean())
+    assert jumps[0] < 0.01
+    assert jumps[1] > 0.03
+    corner = [np.array(frames)[:, :40, :40].astype(int) for frames in (real, fake)]
+    assert np.abs(corner[0] - corner[1]).max() == 0
+
+
+def test_faces_blink_and_frozen_eyes_do_not(recording, real):
+    fake = list(recording.render(FrozenEyes(0, recording)))
+    closed = recording.closed == 1
+    assert 2 <= closed.sum() <= 12
+    for frames, is_frozen in ((real, False), (fake, True)):
+        eyes = patches(recording, frames, EYE, (10, 5))
+        # The contrast of iris and white is gone behind a lid.
+        contrast = eyes.std(axis=(1, 2)).mean(axis=1)
+        loss = contrast[closed].max() / contrast[recording.closed == 0].min()
+        assert (loss > 0.8) == is_frozen
+    mouths = [patches(recording, frames, MOUTH) for frames in (real, fake)]
+    assert np.abs(mouths[0] - mouths[1]).mean() < 0.1
+
+
+def test_nobody_blinks_without_frozen_eyes():
+    assert not Recording(1, load_portrait(), 30, 15, (96, 96)).closed.any()
+
+
+def test_a_late_mouth_shows_an_earlier_frame(recording, real):
+    manipulation = LipSync(0, recording)
+    assert 3 <= manipulation.lag <= 6
+    fake = patches(recording, recording.render(manipulation), MOUTH, (20, 10))
+    mouth = patches(recording, real, MOUTH, (20, 10))
+    # Which frames of the recording have the mouth of the fake.
+    lags = range(10)
+    distance = [np.abs(fake[10:] - mouth[10 - lag : 30 - lag]).mean() for lag in lags]
+    assert np.argmin(distance) == manipulation.lag
+    assert distance[manipulation.lag] < 0.9 * distance[0]
+    eyes = [patches(recording, f, EYE) for f in (real, recording.render(manipulation))]
+    np.testing.assert_array_equal(*eyes)
+
+
+def test_a_splice_jumps_into_and_out_of_another_time(recording, real):
+    fake = list(recording.render(Splice(3, recording)))
+    shown = [
+        int(np.argmin([np.abs(frame - other.astype(int)).sum() for other in real]))
+        for frame in fake
+    ]
+    jumps = np.flatnonzero(np.diff(shown) != 1)
+    assert len(jumps) == 2
+    assert jumps[1] - jumps[0] == 10
+    assert all(np.abs(np.diff(shown)[jumps]) >= 14)
+
+
+def test_manipulations_take_turns_on_each_recording(tmp_path):
+    kinds = ["flicker", "splice", "lip_sync"]
+    params = {**TINY, "n_real": 2, "n_fake": 7}
+    videos = make_videos(tmp_path, **params, manipulation=kinds, random_state=0)
+    found = sorted(zip(videos.groups[2:], videos.manipulations[2:], strict=True))
+    each = sorted((group, kind) for group in (0, 1) for kind in kinds)
+    twice = [pair for pair in each if found.count(pair) == 2]
+    assert len(twice) == 1
+    assert found == sorted(each + twice)
+    assert videos.manipulations[:2].tolist() == ["none", "none"]
+    assert videos.target.tolist() == [0, 0] + [1] * 7
+    (group, kind), *_ = twice
+    names = files_under(tmp_path / "fake")
+    expected = [f"{g:03d}_{k}.mp4" for g, k in each if (g, k) != (group, kind)]
+    expected += [f"{group:03d}_{kind}_{k}.mp4" for k in (0, 1)]
+    assert names == sorted(expected)
+    assert [
+        path[-len(name) :] for path, name in zip(videos.data[2:], names, strict=True)
+    ] == names
+
+
+@pytest.mark.parametrize("manipulation", MANIPULATIONS)
+def test_every_manipulation_works_on_a_single_frame(manipulation, tmp_path):
+    params = {**TINY, "duration": 0.1, "manipulation": manipulation}
+    videos = make_videos(tmp_path, **params, random_state=0)
+    assert decode(videos.data[1]).shape == (1, 96, 128, 3)
+    assert videos.manipulations.tolist() == ["none", manipulation]
+    assert videos.data[1].endswith("000_fake.mp4")

@@ -701,7 +701,7 @@ def test_defaults_are_the_papers_where_it_has_any() -> None:
         del shared[name]
     assert GANDetector().get_params() == {
         **shared,
-        "generator": None,
+        "generator": "paper",
         "discriminator_filters": (64, 128, 256),
         "kernel_size": 5,
         "dropout": 0.3,
@@ -716,6 +716,8 @@ def test_defaults_are_the_papers_where_it_has_any() -> None:
         "noise_dim": 100,
         "momentum": 0.99,
         "learning_rate": 1e-4,
+        "loss": "bce",
+        "clip": 0.01,
     }
 
 

@@ -366,7 +366,7 @@ def test_image_data_format_of_keras_does_not_matter(channels_first, detector):
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_missing_group_is_named(videos, tiny, missing):
     groups = np.array(["a", *[missing] * 9], dtype=object)
-    with pytest.raises(ValueError, match=r"contains NaN or None, for samples 1"):
+    with pytest.raises(ValueError, match=r"contains NaN or None for samples 1"):
         tiny(validation_fraction=0.5).fit(videos.X, videos.y, groups=groups)
 
 

@@ -40,7 +40,7 @@ def videos(tmp_path_factory):
 # These train and search for longer than the others.
 NIGHTLY = {
     *("caching", "clusters", "datasets", "detectors", "evaluation", "searching"),
-    *("faces", "inspection", "persistence", "serving", "strangers"),
+    *("faces", "inspection", "motion", "persistence", "serving", "strangers"),
 }
 RUN = [
     pytest.param(page, marks=[pytest.mark.nightly] if page.stem in NIGHTLY else [])

@@ -60,7 +60,7 @@ def test_detector_is_scored_by_its_own_answers(videos: Bunch) -> None:
     expected = detector.predict_proba(videos.X)[:, 1]
     assert report.scores["videos"].y_score.tolist() == expected.tolist()
     assert report["AUC"] == roc_auc_score(videos.y, expected)
-    assert report.coverage["all"] == (12, 1.0, 34 / 36)
+    assert report.coverage["all"] == (12, 1.0, 34 / 36, None)
     assert report.row("AUC", level="frames")["n_real"] == 16
     assert "a video's score is the max of its frames'" in str(report)
     detector._sees_sequences = True
@@ -80,14 +80,14 @@ class Picky(Brightness):
 def test_frames_without_an_answer_count_as_frames_without_a_face(videos: Bunch) -> None:
     X, y = videos.X[:4], videos.y[:4]
     report = evaluate(Picky().fit(X, y), X, y, n_resamples=0)
-    assert report.coverage["all"] == (4, 1.0, 2 / 3)
+    assert report.coverage["all"] == (4, 1.0, 2 / 3, None)
 
 
 def test_images_are_not_scored_twice(videos: Bunch) -> None:
     images = videos.X[:, :1]
     report = evaluate(Brightness().fit(images, videos.y), images, videos.y)
     assert {row["level"] for row in report.rows} == {"videos"}
-    assert report.coverage["all"] == (12, 1.0, 1.0)
+    assert report.coverage["all"] == (12, 1.0, 1.0, None)
 
 
 def test_classes_in_another_order_are_looked_up(videos: Bunch) -> None:
@@ -111,7 +111,7 @@ def test_classifier_that_is_silent_on_frames_has_figures_of_videos_and_coverage(
     expected = pipeline.predict_proba(videos.X)[:, 1]
     assert list(report.scores) == ["videos"]
     assert report.scores["videos"].y_score.tolist() == expected.tolist()
-    assert report.coverage["all"] == (12, 1.0, 34 / 36)
+    assert report.coverage["all"] == (12, 1.0, 34 / 36, None)
 
 
 def test_pipeline_decodes_each_video_once_and_names_it(

@@ -183,15 +183,32 @@ def test_interval_is_that_of_the_bootstrap_over_groups(
 
 
 def test_coverage_stands_beside_every_figure(report: EvaluationReport) -> None:
-    assert report.coverage["all"] == (60, 59 / 60, 233 / 240)
+    assert report.coverage["all"] == (60, 59 / 60, 233 / 240, None)
     # Fake are video 4, which has no face, and 7, which lacks one in one frame.
-    assert report.coverage["real"] == (40, 1.0, 158 / 160)
-    assert report.coverage["fake"] == (20, 19 / 20, 75 / 80)
-    assert report.coverage["reenact"] == (5, 1.0, 19 / 20)
+    assert report.coverage["real"] == (40, 1.0, 158 / 160, None)
+    assert report.coverage["fake"] == (20, 19 / 20, 75 / 80, None)
+    assert report.coverage["reenact"] == (5, 1.0, 19 / 20, None)
     for row in report.rows:
         if row["subset"] == "all":
             assert row["videos_with_face"] == 59 / 60
             assert row["frames_with_face"] == 233 / 240
+
+
+def test_coverage_counts_seconds_that_are_damaged(predictions: Bunch) -> None:
+    missing = np.zeros(60)
+    missing[np.flatnonzero(predictions.y == 1)[:2]] = 1.5, 0.75
+    report = EvaluationReport.from_predictions(
+        predictions.y, predictions.proba, seconds_missing=missing, n_resamples=0
+    )
+    seconds = {name: each.seconds_missing for name, each in report.coverage.items()}
+    assert seconds == {"all": 2.25, "real": 0.0, "fake": 2.25}
+    assert "2.2 s of the videos are damaged or cut off (fake)" in str(report)
+    assert "damaged or cut off (real)" not in str(report)
+    assert report.to_dict()["coverage"]["fake"]["seconds_missing"] == 2.25
+    with pytest.raises(ValueError, match="seconds_missing is negative"):
+        EvaluationReport.from_predictions(
+            predictions.y, predictions.proba, seconds_missing=missing - 1
+        )
 
 
 def test_videos_without_a_face_can_be_left_out(predictions: Bunch) -> None:

@@ -79,16 +79,19 @@ def test_other_features_need_another_network(built, noise):
     assert len(built) == 2
 
 
-def test_features_are_of_full_precision_whatever_networks_are_trained_in(noise):
+def test_features_do_not_depend_on_global_settings_of_keras(noise):
     images = noise(2, 32, 32)
     expected = KerasFeaturizer("vgg16", weights=None, random_state=1).transform(images)
     _network._shared.clear()
     keras.config.set_dtype_policy("mixed_float16")
+    keras.config.set_image_data_format("channels_first")
     try:
         again = KerasFeaturizer("vgg16", weights=None, random_state=1).transform(images)
         assert keras.config.dtype_policy().name == "mixed_float16"
+        assert keras.config.image_data_format() == "channels_first"
     finally:
         keras.config.set_dtype_policy("float32")
+        keras.config.set_image_data_format("channels_last")
     np.testing.assert_array_equal(again, expected)
 
 

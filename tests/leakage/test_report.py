@@ -332,7 +332,7 @@ def test_bunch_must_be_that_of_a_loader(bunch: Bunch) -> None:
     with pytest.raises(ValueError, match=r"features\['x'\] has the shape \(3,\), but"):
         report(bunch, x=[1, 2, 3])
     groups = [None, *range(1, N)]
-    with pytest.raises(ValueError, match="groups contains NaN or None, for samples 0"):
+    with pytest.raises(ValueError, match="groups contains NaN or None for samples 0"):
         report(Bunch(**{**bunch, "groups": groups}))
     with pytest.raises(ValueError, match="'n_splits' parameter of leakage_report must"):
         leakage_report(bunch, n_splits=1)

@@ -83,7 +83,7 @@ def test_groups_of_several_kinds_are_compared() -> None:
 def test_group_that_is_missing_is_refused(missing: Any) -> None:
     groups = np.array(["a", missing, "b", missing], dtype=object)
     with pytest.raises(
-        ValueError, match="contains NaN or None, for samples 1, 3: give each video"
+        ValueError, match="contains NaN or None for samples 1, 3: give each video"
     ):
         check_no_leakage([0], [1], groups)
 

@@ -79,7 +79,7 @@ def test_groups_are_needed(cv: Any) -> None:
     with pytest.raises(ValueError, match=r"LeaveOneManipulationOut needs groups, or"):
         next(cv.split(X, Y))
     groups = np.array([*PEOPLE[:-1], np.nan])
-    with pytest.raises(ValueError, match="groups contains NaN or None, for samples"):
+    with pytest.raises(ValueError, match="groups contains NaN or None for samples"):
         next(cv.split(X, Y, groups))
 
 

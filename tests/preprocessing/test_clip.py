@@ -599,6 +599,54 @@ def test_seconds_that_are_cut_off_are_said(write_clip, numbered_frames, suffix):
     assert warned[0].message.path == str(source)
 
 
+@pytest.mark.parametrize("use", ["map", "indices"])
+@pytest.mark.parametrize(
+    ("name", "codec", "filling"),
+    [
+        ("h264.mp4", (*H264, *NOISE, "-g", 10), b"\xff"),  # packets are left out
+        ("mjpeg.mov", MJPEG, b"\0"),  # packets are there, but not decoded
+        ("h264.mkv", (*H264, *NOISE, "-g", 10), b"\xff"),
+        ("h264.mkv", (*H264, *NOISE, "-g", 10), b""),
+        ("h264.ts", (*H264, *NOISE, "-g", 10), b"\0"),
+        ("av1.webm", ("-c:v", "libsvtav1", "-preset", 12, "-g", 10, *NOISE), b"\0"),
+    ],
+    ids=["mp4", "mov", "mkv", "mkv cut", "ts", "AV1"],
+)
+def test_seconds_that_are_lost_in_the_middle_are_said(
+    write_clip, numbered_frames, name, codec, filling, use
+):
+    path = write_clip(numbered_frames(60), name, *codec)
+    content = bytearray(path.read_bytes())
+    part = slice(len(content) * 2 // 5, len(content) * 3 // 5)
+    content[part] = filling * (part.stop - part.start)
+    path.write_bytes(content)
+    clip = Clip(path, n_frames=60)
+    if use == "map":
+        with (
+            pytest.warns(NoFaceWarning),
+            pytest.warns(VideoReadWarning, match=r"damaged or cut off: [12]\.\d s"),
+        ):
+            DlibFaceCropper().transform([clip])
+    assert clip.indices[0] == 0
+    gap = np.nanmax(np.diff(clip.timestamps))
+    assert gap > 1
+    assert clip.missing == pytest.approx(gap - 0.1)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("fps", [10, 1500])  # in mkv, two frames of 1500 have one time
+def test_frames_that_lie_apart_are_no_damage(write_clip, numbered_frames, suffix, fps):
+    apart = ("-vf", "setpts='PTS+gte(N,20)*2/TB'", "-fps_mode", "vfr")
+    path = write_clip(numbered_frames(60), f"a.{suffix}", *H264, *apart, fps=fps)
+    is_known = promised_times(str(path), None)[0] is not None
+    assert is_known == ((suffix, fps) != ("mkv", 1500))
+    for use in (lambda clip: clip.map(lambda: np.copy), lambda clip: clip.indices):
+        clip = Clip(path, n_frames=9)
+        use(clip)
+        assert np.diff(clip.timestamps).max() > 1
+        assert clip.missing == 0
+
+
 def test_sound_that_is_longer_than_the_picture_is_no_damage(ffmpeg, tmp_path):
     path = tmp_path / "sound.mkv"
     ffmpeg(

@@ -161,7 +161,7 @@ def test_search_starts_anew_where_a_container_broke_its_promise(
     started = find((0, 0, 9, 9), (9, 9, 18, 18), (18, 18, 27, 27))
 
     clips = sample([cut], n_frames=3)
-    with pytest.warns(VideoReadWarning, match=r"cut\.mp4'.* at its end"):
+    with pytest.warns(VideoReadWarning, match=r"cut\.mp4'.* cut off"):
         crops = DlibFaceCropper().transform(clips)
     assert len(started) == 2
     for k, (crop, frame) in enumerate(zip(crops[0], clips[0], strict=True)):

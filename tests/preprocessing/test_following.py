@@ -58,6 +58,21 @@ def test_person_who_leaves_leaves_an_empty_place() -> None:
     ]  # fmt: skip
 
 
+def test_person_who_has_left_is_still_searched_where_they_were() -> None:
+    asked = []
+
+    class Asking(Scripted):
+        def searches(self, frame, missing):  # type: ignore[no-untyped-def]
+            asked.append(missing())
+            return super().searches(frame, missing)
+
+    a, b = at(100), at(300, score=0.5)
+    follower = FaceFollower(Asking([a, b], [b], [b], [b], [a, b], [b]), 2)
+    for _ in range(6):
+        follower.find(FRAME)
+    assert asked == [[], [a, b], [a, b], [a, b], [a, b], [a, b]]
+
+
 def test_new_person_gets_a_place_nobody_has_had() -> None:
     a, b = at(100), at(900, size=80)
     assert follow(2, [a], [], [], [b]) == [[a, None], [None] * 2, [None] * 2, [None, b]]

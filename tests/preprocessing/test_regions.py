@@ -39,6 +39,7 @@ FACE = Face(100, 50, 200, 150, 1.0)
         ("face", 0.0, [100, 50, 200, 150]),
         ("face", 0.1, [90, 40, 210, 160]),
         ("eyes", 0.0, [105, 60, 195, 100]),
+        ("nose", 0.0, [125, 75, 175, 120]),
         ("mouth", 0.0, [115, 102, 185, 147]),
         ("mouth", 0.2, [101, 93, 199, 156]),
         ("body", 0.0, [0, 160, 250, 200]),
@@ -58,18 +59,15 @@ def test_region_outside_of_the_frame_is_none() -> None:
     assert region_of(position_frame(), low, "body", 0.0) is None
 
 
-class Predictor:
-    """Puts landmark i at (2 * i, 100 + i)."""
+def find_stand_in(n_parts: int) -> Any:
+    """Make a finder that puts landmark i at (2 * i, 100 + i)."""
 
-    def __init__(self, n_parts: int) -> None:
-        self.num_parts = n_parts
+    def find(frame: np.ndarray, box: Any, path: str, n_points: Any) -> np.ndarray:
+        assert box == (100, 50, 200, 150)
+        assert n_parts in n_points
+        return np.float32([(2 * i, 100 + i) for i in range(n_parts)])
 
-    def __call__(self, frame: np.ndarray, box: Any) -> Predictor:
-        assert (box.right(), box.bottom()) == (199, 149)
-        return self
-
-    def part(self, i: int) -> dlib.point:
-        return dlib.point(2 * i, 100 + i)
+    return find
 
 
 @pytest.mark.parametrize(
@@ -77,6 +75,8 @@ class Predictor:
     [
         # Landmarks 36 to 47: x 72 to 94, y 136 to 147; widened by 0.2 and 0.25 of 22.
         (68, "eyes", [72 - 4, 136 - 6, 94 + 4, 147 + 6]),
+        # 27 to 35: x 54 to 70, y 127 to 135; widened by 0.4 and 0.1 of 16.
+        (68, "nose", [54 - 6, 127 - 2, 70 + 6, 135 + 2]),
         # 48 to 67: x 96 to 134, y 148 to 167.
         (68, "mouth", [96 - 8, 148 - 8, 134 + 8, 167 + 8]),
         (5, "eyes", [0, 100 - 2, 6 + 1, 103 + 2]),
@@ -87,7 +87,7 @@ class Predictor:
 def test_eyes_and_mouth_lie_around_their_landmarks(
     monkeypatch: pytest.MonkeyPatch, n_parts: int, region: str, expected: list[int]
 ) -> None:
-    monkeypatch.setattr(_regions, "_predictor", lambda path: Predictor(n_parts))
+    monkeypatch.setattr(_regions, "find_landmarks", find_stand_in(n_parts))
     crop = region_of(position_frame(), FACE, region, 0.0, "model.dat")
     assert crop is not None
     assert box_of(crop) == expected
@@ -120,7 +120,8 @@ def test_bad_landmarks_name_the_file(
     if content is not None:
         path.write_bytes(content)
     clips = VideoFrameSampler(1).transform([write_clip(numbered_frames(1))])
-    with pytest.raises(ValueError, match=r"landmarks='.*model\.dat' is not a"):
+    expected = "cannot be read: No such" if content is None else "is not a shape"
+    with pytest.raises(ValueError, match=rf"landmarks='.*model\.dat' {expected}"):
         DlibFaceCropper(region="eyes", landmarks=path).transform(clips)
 
 
@@ -136,6 +137,44 @@ def test_whole_frames_are_handed_on_without_a_search(
     clips = VideoFrameSampler(3).transform([write_clip(numbered_frames(5))])
     crops = DlibFaceCropper(region="frame").transform(clips)
     assert [number_of(crop) for crop in crops[0]] == [0, 2, 4]
+
+
+def test_several_regions_are_slots_of_one_search(
+    write_clip: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = Face(100, 50, 200, 150, 1.0)
+    searches = []
+
+    def find(self: Any, frame: np.ndarray) -> list[Face | None]:
+        searches.append(frame.shape)
+        return [face, face._replace(left=0) if len(searches) == 2 else None]
+
+    monkeypatch.setattr("skdeepfake.preprocessing._following.FaceFollower.find", find)
+    clips = VideoFrameSampler(2).transform([write_clip([position_frame()] * 2)])
+    cropper = DlibFaceCropper(region=("mouth", "eyes", "face"), max_faces=2)
+    crops = cropper.transform(clips)
+    assert len(searches) == 2
+    # Frames, then regions, then people.
+    shapes = [crop if crop is None else crop.shape[:2] for crop in crops[0]]
+    assert shapes == [
+        *[(45, 70), None, (40, 90), None, (100, 100), None],
+        *[(45, 70), (45, 140), (40, 90), (40, 180), (100, 100), (100, 200)],
+    ]
+
+
+def test_frame_is_there_without_a_face_beside_regions(
+    write_clip: Any, numbered_frames: Any, number_of: Any
+) -> None:
+    clips = VideoFrameSampler(2).transform([write_clip(numbered_frames(2))])
+    crops = DlibFaceCropper(region=["eyes", "frame"]).transform(clips)
+    assert crops[0, ::2].tolist() == [None, None]
+    assert [number_of(crop) for crop in crops[0, 1::2]] == [0, 1]
+
+
+@pytest.mark.parametrize("region", [(), ("eyes", "ear"), "ear"])
+def test_unknown_regions_are_refused(region: Any) -> None:
+    with pytest.raises(ValueError, match=r"region=.* must be one of 'face', 'frame'"):
+        DlibFaceCropper(region=region)._validate_params()
 
 
 @pytest.mark.parametrize("max_faces", [2, None])

@@ -114,8 +114,7 @@ def stand_in(monkeypatch, tmp_path):
             '#!/bin/sh\nfor out in "$@"; do :; done\nout="${out#file:}"\n' + script
         )
         path.chmod(0o755)
-        executable = lambda _: str(path)  # noqa: E731
-        monkeypatch.setattr(_transcoding, "ffmpeg_executable", executable)
+        monkeypatch.setattr(_transcoding, "ffmpeg_executable", lambda _: str(path))
 
     return install
 

@@ -440,8 +440,8 @@ def _recorded_moves(monkeypatch, moves):
     ("name", "message"),
     [
         ("away.dat", r"away\.dat' cannot be read: No such file or directory\. Give"),
-        ("text.dat", r"text\.dat' is no shape predictor of dlib's"),
-        ("5.dat", r"5\.dat' is a model of 5 points, but one of 68 or 81 is needed"),
+        ("text.dat", r"text\.dat' is not a shape predictor of dlib"),
+        ("5.dat", r"5\.dat' is a model of 5 landmarks, but one of 68 or 81 is needed"),
     ],
 )
 def test_a_model_that_is_none_is_named(face, models, name, message):

@@ -9,9 +9,15 @@ import re
 import imageio_ffmpeg
 import pytest
 
+from skdeepfake._ffmpeg_executable import ffmpeg_executable
 from skdeepfake._video import _ffmpeg
-from skdeepfake.exceptions import NoFaceWarning, VideoReadWarning
-from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler
+from skdeepfake.exceptions import (
+    FFmpegError,
+    NoFaceWarning,
+    VideoReadError,
+    VideoReadWarning,
+)
+from skdeepfake.preprocessing import Clip, DlibFaceCropper, VideoFrameSampler
 
 HEAD = b"#software: Lavf63.1.102\n#tb 0: 1/50\n#media_type 0: video\n"
 
@@ -104,7 +110,8 @@ exit 1
 def test_ffmpeg_that_cannot_be_used_is_named_and_the_batch_goes_on(
     write_clip, numbered_frames, tmp_path, monkeypatch, script, reason
 ):
-    plain = write_clip(numbered_frames(3))
+    apart = ("-vf", "select='not(between(n,5,24))'", "-fps_mode", "vfr")
+    plain = write_clip(numbered_frames(30), "plain.mp4", "-c:v", "libx264", *apart)
     av1 = write_clip(numbered_frames(3), "av1.mp4", "-c:v", "libsvtav1", "-preset", 12)
     executable = tmp_path / "ffmpeg"
     if script:
@@ -122,3 +129,21 @@ def test_ffmpeg_that_cannot_be_used_is_named_and_the_batch_goes_on(
         (str(av1), True)
     ]
     assert clips[1].error is None
+
+
+def test_ffmpeg_that_is_not_found_is_an_error_that_says_so(monkeypatch):
+    def not_found():
+        raise RuntimeError("No ffmpeg exe could be found")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
+    with pytest.raises(FFmpegError, match="no ffmpeg was found: No ffmpeg exe could"):
+        ffmpeg_executable()
+
+
+def test_ffmpeg_that_does_not_start_is_an_error_of_the_video(
+    write_clip, numbered_frames, monkeypatch
+):
+    path = write_clip(numbered_frames(3), "av1.mp4", "-c:v", "libsvtav1")
+    monkeypatch.setattr(_ffmpeg, "ffmpeg_executable", lambda: "/no/such/ffmpeg")
+    with pytest.raises(VideoReadError, match=r"av1.mp4.*ffmpeg could not be started"):
+        list(Clip(path))

@@ -8,7 +8,9 @@ import pytest
 
 from skdeepfake._video._checks import check_paths
 from skdeepfake.exceptions import VideoReadError
+from skdeepfake.leakage import _trivial_features
 from skdeepfake.preprocessing import (
+    Clip,
     VideoFrameSampler,
     VideoTranscoder,
     _sampling,
@@ -104,13 +106,13 @@ def n_frames(clip):
     return sum(frame is not None for frame in clip)
 
 
-@pytest.mark.parametrize("step", ["sampler", "transcoder"])
+@pytest.mark.parametrize("step", ["sampler", "transcoder", "leakage"])
 def test_path_means_the_file_of_the_folder_in_which_it_was_given(
     two_folders, monkeypatch, step
 ):
     sampler = VideoFrameSampler(9)
     transcoder = VideoTranscoder(two_folders / "cache", preset="ultrafast")
-    for module in (_sampling, _transcoding):
+    for module in (_sampling, _transcoding, _trivial_features):
         map_videos = module.map_videos
 
         def elsewhere(*args, map_videos=map_videos, **options):  # as a worker may be
@@ -119,9 +121,19 @@ def test_path_means_the_file_of_the_folder_in_which_it_was_given(
 
         monkeypatch.setattr(module, "map_videos", elsewhere)
     X = ["clip.mp4"]
+    if step == "leakage":
+        found = _trivial_features.trivial_features(X, features=["duration"])
+        assert found.duration == [0.5]  # at 10 frames per second
+        return
     if step == "transcoder":
         X = transcoder.transform(X)
     (clip,) = sampler.transform(X)
+    assert n_frames(clip) == 5
+
+
+def test_clip_means_the_file_of_the_folder_in_which_it_was_made(two_folders):
+    clip = Clip("clip.mp4", n_frames=9)
+    os.chdir(two_folders / "other")
     assert n_frames(clip) == 5
 
 
@@ -138,3 +150,11 @@ def test_message_names_a_file_of_the_working_folder_as_it_was_given(two_folders)
         VideoFrameSampler().transform(["gone.mp4"])
     assert str(caught.value).startswith("'gone.mp4': cannot be found")
     assert caught.value.path == str(two_folders / "here" / "gone.mp4")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder in use can be removed")
+def test_message_is_given_where_the_working_folder_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert str(VideoReadError("/a.mp4", "is damaged")) == "'/a.mp4': is damaged"

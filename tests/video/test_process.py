@@ -219,9 +219,12 @@ def test_interpreter_that_does_not_start_is_named(alone, monkeypatch, path):
             list(Clip(path))
 
 
-@pytest.mark.parametrize("name", ["PRIORITY_FFMPEG", "PRIORITY_LIST"])
+@pytest.mark.parametrize(
+    "name",
+    ["VIDEOIO_PRIORITY_FFMPEG", "VIDEOIO_PRIORITY_LIST", "FFMPEG_READ_ATTEMPTS"],
+)
 def test_environment_does_not_take_the_decoder_away(alone, monkeypatch, path, name):
-    monkeypatch.setenv(f"OPENCV_VIDEOIO_{name}", "0")
+    monkeypatch.setenv(f"OPENCV_{name}", "0")
     assert len(list(Clip(path))) == 10
 
 

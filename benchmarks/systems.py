@@ -1,0 +1,265 @@
+"""Measure which system finds which cue in rendered clips.
+
+    python benchmarks/systems.py [--landmarks FILE] [--systems flow blinks ...]
+
+Fakes of several kinds are made of each rendered recording, and each system is trained
+on real clips and fakes of one kind, in folds by recording. A system must find the cue
+that is planted for it, and guess where there is nothing that it could see. The figures
+say nothing about fakes that others made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import _report
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import Bunch
+
+from skdeepfake.datasets import make_videos
+from skdeepfake.metrics import group_bootstrap
+from skdeepfake.preprocessing import (
+    DlibFaceCropper,
+    Resizer,
+    StatelessTransformer,
+    VideoFrameSampler,
+)
+from skdeepfake.streams import BlinkFeaturizer, MotionMagnifier, OpticalFlow
+
+KINDS = ["flicker", "frozen_eyes", "lip_sync", "splice"]
+FPS = 25
+MARGIN = 0.2
+
+
+# -- systems -------------------------------------------------------------------------
+
+
+def frames(args: argparse.Namespace, size: int, **cropper: Any) -> list[Any]:
+    """Make the steps from a path to all faces of a clip."""
+    n_frames = round(args.duration * FPS)
+    return [
+        VideoFrameSampler(n_frames=1, burst=n_frames, duration=None),
+        DlibFaceCropper(**{"box": "burst", "memory": args.memory, **cropper}),
+        Resizer((size, size)),
+    ]
+
+
+def classifier(*steps: Any) -> Pipeline:
+    return make_pipeline(*steps, StandardScaler(), LogisticRegression(C=10))
+
+
+def flow_statistics(flow: NDArray) -> NDArray[np.float64]:
+    """Summarize flow, (n_videos, n_slots, height, width, 2), per video.
+
+    The mean length of the motion over time: its median, and over this its largest value
+    and its largest jump from one frame to the next.
+    """
+    length = np.linalg.norm(flow.astype(np.float32), axis=-1).mean(axis=(2, 3))
+    median = np.median(length, axis=1)
+    jumps = np.abs(np.diff(length, axis=1))
+    ratios = [length.max(axis=1) / median, jumps.max(axis=1) / median]
+    return np.column_stack([np.log(median), np.log(ratios[0]), np.log(ratios[1])])
+
+
+def region_agreement(flow: NDArray) -> NDArray[np.float64]:
+    """Correlate the flow of lips and chin over time, per video."""
+    height, width = flow.shape[2:4]
+    middle = slice(width // 4, 3 * width // 4)
+    down = flow[..., middle, 1].astype(np.float32)
+    lips = down[:, :, round(0.35 * height) : round(0.65 * height)].mean(axis=(2, 3))
+    chin = down[:, :, round(0.9 * height) :].mean(axis=(2, 3))
+    pairs = zip(lips, chin, strict=True)
+    return np.array([[np.corrcoef(a, b)[0, 1], np.std(a - b)] for a, b in pairs])
+
+
+def light_statistics(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Measure how the light changes, per video: from frame to frame, and in all."""
+    light = faces.mean(axis=(2, 3, 4))
+    jumps = np.abs(np.diff(light, axis=1))
+    return np.log(np.column_stack([np.median(jumps, axis=1), light.std(axis=1)]))
+
+
+def flow(args: argparse.Namespace) -> Pipeline:
+    steps = frames(args, 96, margin=MARGIN)
+    return classifier(*steps, OpticalFlow(), FunctionTransformer(flow_statistics))
+
+
+def blinks(args: argparse.Namespace) -> Pipeline | None:
+    if not args.landmarks:
+        return None
+    return classifier(
+        *frames(args, 192, margin=MARGIN, box="frame"),
+        BlinkFeaturizer(
+            args.landmarks, margin=MARGIN, frame_rate=FPS, output="summary"
+        ),
+    )
+
+
+def regions(args: argparse.Namespace) -> Pipeline:
+    steps = frames(args, 96, region="mouth")
+    return classifier(*steps, OpticalFlow(), FunctionTransformer(region_agreement))
+
+
+def magnified(args: argparse.Namespace) -> Pipeline:
+    steps = frames(args, 64, region="nose")  # it does not blink
+    magnifier = MotionMagnifier(frame_rate=FPS, band=(0.5, 10.0))
+    return classifier(*steps, magnifier, FunctionTransformer(light_statistics))
+
+
+# By name: a function of the arguments that gives a pipeline from paths to a classifier,
+# or None if a file is missing that it needs.
+SYSTEMS: dict[str, Callable[[argparse.Namespace], Pipeline | None]] = {
+    "flow": flow,
+    "blinks": blinks,
+    "regions": regions,
+    "magnified": magnified,
+}
+# The kinds of fakes whose cue a system must find, and those in which it sees nothing. A
+# splice cuts out blinks and repeats them, so that it is neither for "blinks"; and the
+# box of the nose reaches the upper lip, so that "lip_sync" is neither for "magnified".
+PLANTED = {
+    "flow": ["splice"],
+    "blinks": ["frozen_eyes"],
+    "regions": ["lip_sync"],
+    "magnified": ["flicker"],
+}
+ABSENT: dict[str, list[str]] = {
+    "flow": ["flicker", "frozen_eyes", "lip_sync"],
+    "blinks": ["flicker", "lip_sync"],
+    "regions": ["frozen_eyes"],
+    "magnified": ["frozen_eyes"],
+}
+
+
+# -- measurement ---------------------------------------------------------------------
+
+
+def out_of_fold_scores(
+    pipeline: Pipeline, X: NDArray, kinds: NDArray, groups: NDArray, wanted: list[str]
+) -> dict[str, tuple[NDArray, NDArray, NDArray]]:
+    """Score real clips and fakes of each kind; what learns nothing runs once."""
+    steps = list(pipeline.steps)
+    while isinstance(steps[0][1], (StatelessTransformer, FunctionTransformer)):
+        X = steps.pop(0)[1].transform(X)
+    scores = {}
+    for kind in wanted:
+        chosen = np.isin(kinds, ["none", kind])
+        y, g = (kinds[chosen] == kind).astype(int), groups[chosen]
+        proba = cross_val_predict(
+            Pipeline(steps),
+            X[chosen],
+            y,
+            groups=g,
+            cv=GroupKFold(min(6, len(set(g)))),
+            method="predict_proba",
+        )
+        scores[kind] = y, proba[:, 1], g
+    return scores
+
+
+def measure(name: str, videos: Bunch, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure the AUC of a system by kind, with its interval by recording."""
+    pipeline = SYSTEMS[name](args)
+    if pipeline is None:
+        print(f"{name} is left out: it needs --landmarks", flush=True)
+        return []
+    began = time.perf_counter()
+    scores = out_of_fold_scores(
+        pipeline, videos.data, videos.manipulations, videos.groups, args.kinds
+    )
+    seconds = time.perf_counter() - began
+    rows = []
+    for kind, (y, score, groups) in scores.items():
+        interval = group_bootstrap(roc_auc_score, y, score, groups=groups)
+        is_planted = kind in PLANTED.get(name, [])
+        is_absent = kind in ABSENT.get(name, [])
+        auc = float(interval.estimate)
+        rows.append(
+            {
+                "system": name,
+                "kind": kind,
+                "AUC": auc,
+                "low": float(interval.low),
+                "high": float(interval.high),
+                "cue": "planted" if is_planted else "absent" if is_absent else "",
+                "as expected": auc >= 0.9
+                if is_planted
+                else 0.4 <= auc <= 0.6
+                if is_absent
+                else None,
+                "seconds": round(seconds / len(videos.data), 2),
+            }
+        )
+        print(
+            f"{name:<12}{kind:<13}{auc:.2f} ({interval.low:.2f} to "
+            f"{interval.high:.2f})  {rows[-1]['cue']}",
+            flush=True,
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--work", type=Path, help="folder that keeps clips and crops")
+    parser.add_argument("--recordings", type=int, default=24)
+    parser.add_argument("--duration", type=float, default=2.4, help="seconds")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument(
+        "--landmarks",
+        default=os.environ.get("SKDEEPFAKE_LANDMARKS"),
+        help="file of 68 landmarks for dlib (default: SKDEEPFAKE_LANDMARKS)",
+    )
+    args = parser.parse_args()
+    print("environment:", _report.environment(), flush=True)
+    with contextlib.ExitStack() as stack:
+        work = args.work
+        if work is None:
+            work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        args.memory = str(work / "cache")
+        videos = rendered(work / "clips", args)
+        rows = [row for name in args.systems for row in measure(name, videos, args)]
+    if args.json:
+        _report.write(rows, args.json)
+
+
+def rendered(root: Path, args: argparse.Namespace) -> Bunch:
+    """Render the clips, or take those of the last run."""
+    if not root.exists():
+        return make_videos(
+            root,
+            n_real=args.recordings,
+            n_fake=args.recordings * len(KINDS),
+            duration=args.duration,
+            fps=FPS,
+            manipulation=KINDS,
+            random_state=0,
+            verbose=1,
+        )
+    paths = sorted(root.glob("*/*.mp4"))
+    names = [path.stem.partition("_")[2] or "none" for path in paths]
+    return Bunch(
+        data=np.array([str(path) for path in paths]),
+        manipulations=np.array(names),
+        groups=np.array([int(path.stem[:3]) for path in paths]),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Layers that Keras lacks, registered for files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+_register = keras.saving.register_keras_serializable(package="skdeepfake")
+
+
+@_register
+class FramesOfVideos(keras.Layer):
+    """Turn videos into a batch of their frames: the first one where a frame is missing.
+
+    What normalizes batches would count empty frames in. Takes videos of shape
+    (n_videos, n_frames, ...), whose missing frames are all zeros.
+    """
+
+    def call(self, videos: Any) -> Any:
+        """Reshape."""
+        filled = ops.where(present(videos), videos, videos[:, :1])
+        return ops.reshape(filled, (-1, *videos.shape[2:]))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of a batch of frames."""
+        return (None, *input_shape[2:])
+
+
+@_register
+class VideosOfFrames(keras.Layer):
+    """Turn features of frames into those of videos: zeros where a frame is missing.
+
+    Takes features of shape (n_videos * n_frames, n_features), and the videos.
+    """
+
+    def call(self, features: Any, videos: Any) -> Any:
+        """Reshape."""
+        shape = ops.shape(videos)
+        rows = ops.reshape(features, (shape[0], shape[1], features.shape[-1]))
+        there = present(videos)
+        return rows * ops.cast(ops.reshape(there, (*shape[:2], 1)), rows.dtype)
+
+    def compute_output_shape(self, features_shape: Any, videos_shape: Any) -> Any:
+        """Return the shape of features of videos."""
+        return (*videos_shape[:2], features_shape[-1])
+
+
+@_register
+class CBAM(keras.Layer):
+    """Convolutional block attention: weights of channels, and then of positions.
+
+    Channels are weighted by ``sigmoid(MLP(avg) + MLP(max))``, of averages and maxima
+    over all positions, and positions by ``sigmoid(conv([mean, max]))``, of the mean and
+    maximum over all channels.
+
+    Parameters
+    ----------
+    reduction : int
+        Channels per unit of the hidden layer.
+    kernel_size : int
+        Height and width of the convolution, in positions.
+    seed : int or None
+        Seed of its weights.
+
+    References
+    ----------
+    Woo et al., "CBAM: Convolutional block attention module", ECCV 2018.
+    """
+
+    def __init__(
+        self,
+        reduction: int = 16,
+        kernel_size: int = 7,
+        seed: int | None = None,
+        **params: Any,
+    ) -> None:
+        super().__init__(**params)
+        self.reduction = reduction
+        self.kernel_size = kernel_size
+        self.seed = seed
+
+    def build(self, input_shape: Any) -> None:
+        """Make the layers."""
+        n_channels = input_shape[-1]
+        drawn = keras.initializers.GlorotUniform(self.seed)
+        how = {"dtype": self.dtype_policy, "kernel_initializer": drawn}
+        hidden = max(1, n_channels // self.reduction)
+        self.hidden = layers.Dense(hidden, activation="relu", **how)
+        self.gains = layers.Dense(n_channels, **how)
+        self.conv = layers.Conv2D(
+            1, self.kernel_size, padding="same", use_bias=False, **how
+        )
+        self.hidden.build((None, n_channels))
+        self.gains.build((None, hidden))
+        self.conv.build((None, None, None, 2))
+
+    def call(self, maps: Any) -> Any:
+        """Weigh maps."""
+        pooled = ops.mean(maps, axis=(1, 2)), ops.max(maps, axis=(1, 2))
+        gains = sum(self.gains(self.hidden(each)) for each in pooled)
+        maps = maps * ops.sigmoid(gains)[:, None, None]
+        over = [f(maps, axis=-1, keepdims=True) for f in (ops.mean, ops.max)]
+        return maps * ops.sigmoid(self.conv(ops.concatenate(over, axis=-1)))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the maps."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        own = ("reduction", "kernel_size", "seed")
+        return super().get_config() | {name: getattr(self, name) for name in own}
+
+
+def present(videos: Any) -> Any:
+    """Tell which frames are not all zeros, with axes of length 1 for theirs."""
+    axes = tuple(range(2, len(videos.shape)))
+    return ops.any(ops.not_equal(videos, 0), axis=axes, keepdims=True)

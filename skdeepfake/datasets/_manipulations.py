@@ -1,0 +1,194 @@
+"""Manipulations of recordings: what makes a fake of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..synthesis._recipe import draw_recipe
+from ._recording import (
+    EYES,
+    FACE_CENTER,
+    FACE_WIDTH,
+    REACH,
+    SOFTNESS,
+    Image,
+    Manipulation,
+    Recording,
+    deform,
+    smooth_noise,
+    soften,
+)
+
+
+def _ellipse(
+    recording: Recording,
+    center: Sequence[float] | NDArray,
+    axes: Sequence[float] | NDArray,
+    softness: float,
+) -> NDArray[np.float32]:
+    """Return a mask of the portrait, 1 in an ellipse and 0 around it."""
+    mask = np.zeros(recording.picture.shape[:2], np.float32)
+    middle, half = ([int(n) for n in each] for each in (center, axes))
+    cv2.ellipse(mask, middle, half, 0, 0, 360, 1.0, -1)
+    return cv2.GaussianBlur(mask, (0, 0), softness).astype(np.float32)
+
+
+def _blend(
+    picture: NDArray[np.uint8], other: NDArray[np.uint8], mask: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Put another portrait over one where the mask is 1."""
+    return np.rint(picture + mask * (other.astype(np.float32) - picture)).astype(
+        np.uint8
+    )
+
+
+class Swap(Manipulation):
+    """Another face, blended into each frame."""
+
+    def __init__(self, seed: int, recording: Recording) -> None:
+        rng = np.random.default_rng(seed)
+        self.recording = recording
+        n_frames = len(recording.seconds)
+
+        # Another shape of the face: a smooth deformation and a small affine map.
+        side = 2 * REACH
+        self.shift = 1.8 * smooth_noise(rng, (side, side), 4, 2)
+        angle, self.scale = rng.uniform(-3, 3), rng.uniform(0.87, 0.93)
+        # The copy trembles a little, being made frame by frame.
+        self.angle = angle + rng.normal(0, 0.3, size=n_frames)
+        self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
+
+        # Another skin, and the softness of another recording: sharpness tells nothing.
+        self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
+        self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
+        self.softness = rng.uniform(*SOFTNESS)
+        self.grain = rng.uniform(0.5, 1.0)
+
+        axes = rng.integers([39, 49], [45, 55], endpoint=True)
+        # Not past the outline, where the portrait's own background would show.
+        inside = recording.picture[..., 3] / np.float32(255)
+        self.mask = _ellipse(recording, FACE_CENTER, axes, 4) * inside
+
+    def on_frame(
+        self,
+        k: int,
+        frame: Image,
+        grain: Image,
+        picture: NDArray[np.uint8],
+        pose: NDArray[np.float64],
+    ) -> tuple[Image, Image]:
+        """Return frame `k` and its noise with the face swapped."""
+        face = deform(picture[..., :3], self.shift)
+        face = soften(face, self.softness)
+        center = FACE_CENTER.tolist()
+        tremble = cv2.getRotationMatrix2D(center, self.angle[k], self.scale)
+        tremble[:, 2] += self.move[k]
+        moved = pose @ np.vstack([tremble, [0, 0, 1]])
+        face = self.recording.project(face, moved) * self.gain[k].astype(np.float32)
+        mask = self.recording.project(self.mask, pose)[..., None]
+        # A generated face brings less of the camera's noise along.
+        return frame + mask * (face - frame), grain * (1 - (1 - self.grain) * mask)
+
+
+class Flicker(Manipulation):
+    """The face changes its brightness and color from frame to frame."""
+
+    def __init__(self, seed: int, recording: Recording) -> None:
+        rng = np.random.default_rng(seed)
+        self.recording = recording
+        n_frames = len(recording.seconds)
+        self.gain = rng.normal(1, 0.05, (n_frames, 1)) * rng.normal(
+            1, 0.01, (n_frames, 3)
+        )
+        self.mask = _ellipse(recording, FACE_CENTER, (38, 48), 6)
+
+    def on_frame(
+        self,
+        k: int,
+        frame: Image,
+        grain: Image,
+        picture: NDArray[np.uint8],
+        pose: NDArray[np.float64],
+    ) -> tuple[Image, Image]:
+        """Return frame `k` with another gain of the face."""
+        mask = self.recording.project(self.mask, pose)[..., None]
+        gain = 1 + mask * (self.gain[k] - 1)
+        return (frame * gain).astype(np.float32), grain
+
+
+class FrozenEyes(Manipulation):
+    """Eyes that neither blink nor move in the face."""
+
+    def __init__(self, seed: int, recording: Recording) -> None:
+        # None of the recordings closes its eyes in `picture`.
+        eyes = [_ellipse(recording, eye, (15, 9), 2) for eye in EYES]
+        self.mask = np.maximum(*eyes)[..., None]
+
+    def on_portrait(
+        self, k: int, picture: NDArray[np.uint8], recording: Recording
+    ) -> NDArray[np.uint8]:
+        """Put the open eyes over those of frame `k`."""
+        return _blend(picture, recording.picture, self.mask)
+
+
+class LipSync(Manipulation):
+    """A mouth that moves too late."""
+
+    def __init__(self, seed: int, recording: Recording) -> None:
+        rng = np.random.default_rng(seed)
+        fps = 1 / max(recording.seconds[1:2].sum(), 1e-3)
+        self.lag = max(1, round(fps * rng.uniform(0.2, 0.4)))
+        self.mask = _ellipse(recording, (222, 147), (26, 13), 2)[..., None]
+
+    def on_portrait(
+        self, k: int, picture: NDArray[np.uint8], recording: Recording
+    ) -> NDArray[np.uint8]:
+        """Put an earlier mouth over that of frame `k`."""
+        earlier = min(abs(k - self.lag), len(recording.seconds) - 1)
+        return _blend(picture, recording.portrait(earlier), self.mask)
+
+
+class Splice(Manipulation):
+    """A third of the frames, replaced by others of the same recording."""
+
+    def __init__(self, seed: int, recording: Recording) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def order(self, n_frames: int) -> Sequence[int]:
+        """Return the frames of the recording that are shown, in order."""
+        order = np.arange(n_frames)
+        length = max(1, n_frames // 3)
+        start = self.rng.integers(0, n_frames - length + 1)
+        segment = slice(start, start + length)
+        order[segment] = (order[segment] + n_frames // 2) % n_frames
+        return order.tolist()
+
+
+class SelfBlend(Manipulation):
+    """The face, changed and blended into itself."""
+
+    def __init__(self, seed: int, recording: Recording) -> None:
+        self.recipe = draw_recipe(np.random.default_rng(seed))
+
+    def on_recorded(
+        self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """Return a frame, as it was recorded, with the face blended into itself."""
+        corner = np.append(FACE_CENTER - FACE_WIDTH / 2, 1)
+        to_frame = np.column_stack([pose[:, :2] * FACE_WIDTH, pose @ corner])
+        return self.recipe.apply(frame, to_frame).fake
+
+
+#: Manipulations by the names that `make_videos` knows.
+MANIPULATIONS = {
+    "swap": Swap,
+    "self_blended": SelfBlend,
+    "flicker": Flicker,
+    "frozen_eyes": FrozenEyes,
+    "lip_sync": LipSync,
+    "splice": Splice,
+}

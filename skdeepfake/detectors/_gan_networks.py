@@ -1,0 +1,158 @@
+"""The networks of a GAN: the paper's discriminator and generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import keras
+from keras import layers
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._stateless import Growing
+
+# Slope of the leaky rectifiers for negative inputs, as in the paper.
+_SLOPE = 0.3
+
+
+class Generator(Growing, BaseEstimator):
+    """Parameters of the generator of a :class:`GANDetector`.
+
+    Parameters
+    ----------
+    filters : sequence of int, default=(256, 128, 64, 64, 32)
+        Channels after the dense layer, then filters of the transposed convolutions.
+        Each entry stands for one doubling of the image, the last for that by the
+        transposed convolution to the image itself: height and width must be multiples
+        of two to the power of the number of entries, of 32 by default.
+    noise_dim : int, default=100
+        Numbers, drawn from a normal distribution, that an image is generated from.
+    momentum : float, default=0.99
+        Share of the running mean and variance of batch normalization that a training
+        step keeps. `generate` uses them; lower it for short trainings.
+    learning_rate : float, default=1e-4
+        Learning rate of the generator's optimizer. It is reduced in the same
+        proportion as the discriminator's.
+    loss : {"bce", "wasserstein"}, default="bce"
+        Loss of both networks in training. ``"wasserstein"`` replaces the
+        cross-entropies by mean logits, with the sign of the label, and clips the
+        weights of the discriminator after each step. Its probabilities then rank
+        videos, and are no more than that.
+    clip : float, default=0.01
+        Largest weight of the discriminator for ``loss="wasserstein"``.
+
+    See Also
+    --------
+    GANDetector : Takes it as `generator`.
+
+    References
+    ----------
+    Arjovsky, Chintala and Bottou, "Wasserstein GAN", ICML 2017.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import GANDetector, Generator
+    >>> GANDetector(generator=Generator(noise_dim=50))
+    GANDetector(generator=Generator(noise_dim=50))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "filters": ["array-like"],
+        "noise_dim": [Interval(Integral, 1, None, closed="left")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "loss": [StrOptions({"bce", "wasserstein"})],
+        "clip": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        filters: Sequence[int] = (256, 128, 64, 64, 32),
+        noise_dim: int = 100,
+        momentum: float = 0.99,
+        learning_rate: float = 1e-4,
+        loss: str = "bce",
+        clip: float = 0.01,
+    ) -> None:
+        self.filters = filters
+        self.noise_dim = noise_dim
+        self.momentum = momentum
+        self.learning_rate = learning_rate
+        self.loss = loss
+        self.clip = clip
+
+
+def build_discriminator(
+    frame_shape: tuple[int, ...],
+    filters: Sequence[int],
+    *,
+    kernel_size: int,
+    dropout: float,
+    seed: Callable[[int], int | None],
+) -> keras.Model:
+    """Build the network from scaled images to logits."""
+    inputs = x = keras.Input(frame_shape)
+    for number, n_filters in enumerate(filters):
+        x = layers.Conv2D(n_filters, kernel_size, strides=2, padding="same")(x)
+        x = layers.LeakyReLU(_SLOPE)(x)
+        # Without a seed of its own, PyTorch's would not heed `random_state`.
+        x = layers.Dropout(dropout, seed=seed(number))(x)
+    logits = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
+    return keras.Model(inputs, logits, name="discriminator")
+
+
+def build_generator(
+    generator: Generator, frame_shape: tuple[int, ...], *, kernel_size: int
+) -> keras.Model:
+    """Build the network from noise to images in the range -1 to 1."""
+    height, width = _size_to_start_from(frame_shape, len(generator.filters))
+    first, *others = generator.filters
+
+    def activate(x: Any) -> Any:
+        x = layers.BatchNormalization(momentum=generator.momentum)(x)
+        return layers.LeakyReLU(_SLOPE)(x)
+
+    def double(x: Any, filters: int, activation: str | None = None) -> Any:
+        return layers.Conv2DTranspose(
+            filters,
+            kernel_size,
+            strides=2,
+            padding="same",
+            use_bias=False,
+            activation=activation,
+        )(x)
+
+    inputs = keras.Input((generator.noise_dim,))
+    x = activate(layers.Dense(height * width * first, use_bias=False)(inputs))
+    x = layers.Reshape((height, width, first))(x)
+    for filters in others:
+        x = activate(double(x, filters))
+    images = double(x, frame_shape[2], activation="tanh")
+    return keras.Model(inputs, images, name="generator")
+
+
+def _size_to_start_from(
+    frame_shape: tuple[int, ...], doublings: int
+) -> tuple[int, int]:
+    """Divide the size of the images by all doublings."""
+    height, width = frame_shape[:2]
+    step = 2**doublings
+    if height % step == 0 and width % step == 0:
+        return height // step, width // step
+    sizes = {  # the next below and above, each side by itself
+        tuple(max(step, round_(side / step) * step) for side in (height, width))
+        for round_ in (math.floor, math.ceil)
+    }
+    nearest = " or ".join(f"{h} x {w}" for h, w in sorted(sizes))
+    common = math.gcd(height, width)
+    possible = (common & -common).bit_length() - 1  # how often two divides it
+    shorten = f", or give it {possible} entries" if possible else ""
+    raise ValueError(
+        f"X has images of {height} x {width} pixels, but the {doublings} entries "
+        f"of the generator's `filters` reach multiples of {step} only: resize the "
+        f"images to {nearest}{shorten}"
+    )

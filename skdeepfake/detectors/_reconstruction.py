@@ -1,0 +1,312 @@
+"""A detector that reconstructs faces, as it learnt to from real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._face_mask import filled_slots
+from .._keras._compiled import compiled
+from ._batches import Batches
+from ._callbacks import own_callbacks
+from ._docs import with_image_docs
+from ._fakes import real_and_fake
+from ._images import ImageDetector
+from ._input import check_positive_integers
+from ._training import Videos, Work
+
+# Names of outputs within the network.
+_RECONSTRUCTION, _ERROR, _SCORE = "reconstruction", "error", "score"
+
+
+@with_image_docs
+class ReconstructionDetector(ImageDetector):
+    """Detect deepfakes by what an encoder-decoder of real faces cannot reconstruct.
+
+    First an encoder and a decoder learn to reconstruct the real faces of the training
+    set. Then they stay as they are, and a head learns the labels from the code of a
+    face and from the absolute difference to its reconstruction. Without a head, the
+    score is the mean difference, and real faces are all that is needed.
+
+    Real is the class 0, False or "real".
+
+    Parameters
+    ----------
+    filters : sequence of int, default=(32, 64, 128)
+        Filters of the encoder's convolutions, each of which halves the image. Height
+        and width must be multiples of two to the power of their number.
+    code_channels : int, default=16
+        Channels of the smallest map, from which the decoder starts.
+    head : {"dense"} or None, default="dense"
+        Layers that learn the labels. None scores a face by its mean difference r, as
+        ``sigmoid((r - m) / s - 2)`` with mean m and standard deviation s over the real
+        faces of the training set; `y` may then be all real. So it may with "dense"
+        and ``fake_source=BlendedFakes()``.
+    reconstruction_epochs : int, default=20
+        Epochs in which encoder and decoder are trained, without augmentation or
+        validation. They do not count as `epochs`.
+    reconstruction_rate : float, default=1e-3
+        Learning rate of the optimizer in these epochs.
+    rescale : float, default=1/255
+        What pixels are multiplied with to lie between 0 and 1.
+    {{image_parameters}}
+    learning_rate : float, default=1e-4
+        Learning rate of the optimizer of the head; without a head, of further training.
+    {{optimizer}}
+    batch_size : int, default=32
+        Frames per training step and per step of prediction.
+    epochs : int, default=50
+        Maximum number of passes over the training frames by the head; without a head,
+        passes of each further `partial_fit` or warm start.
+    {{fit_parameters}}
+
+    Attributes
+    ----------
+    {{fit_attributes}}
+    reconstruction_history_ : dict of str to list of float
+        Mean squared error of the reconstruction by epoch.
+
+    See Also
+    --------
+    CNNDetector : The paper's first detector.
+
+    References
+    ----------
+    Cao et al., "End-to-end reconstruction-classification learning for face forgery
+    detection", CVPR 2022, trains both at once; here one follows the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import ReconstructionDetector
+    >>> rng = np.random.RandomState(0)
+    >>> real = np.full((8, 2, 16, 16, 3), 100, np.uint8)
+    >>> real += rng.randint(0, 20, size=(8, 2, 1, 1, 3)).astype(np.uint8)
+    >>> detector = ReconstructionDetector(
+    ...     filters=(8,), head=None, reconstruction_epochs=40, reconstruction_rate=0.01,
+    ...     random_state=0,
+    ... ).fit(real, np.zeros(8, int))
+    >>> striped = real.copy()
+    >>> striped[:, :, ::2] += 60
+    >>> detector.predict(striped).tolist()
+    [1, 1, 1, 1, 1, 1, 1, 1]
+    """
+
+    reconstruction_history_: dict[str, list[float]]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ImageDetector._parameter_constraints,
+        "filters": ["array-like"],
+        "code_channels": [Interval(Integral, 1, None, closed="left")],
+        "head": [StrOptions({"dense"}), None],
+        "reconstruction_epochs": [Interval(Integral, 1, None, closed="left")],
+        "reconstruction_rate": [Interval(Real, 0, None, closed="neither")],
+        "rescale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        filters: Sequence[int] = (32, 64, 128),
+        code_channels: int = 16,
+        head: str | None = "dense",
+        reconstruction_epochs: int = 20,
+        reconstruction_rate: float = 1e-3,
+        rescale: float = 1 / 255,
+        **params: Any,
+    ) -> None:
+        super().__init__(**params)
+        self.filters = filters
+        self.code_channels = code_channels
+        self.head = head
+        self.reconstruction_epochs = reconstruction_epochs
+        self.reconstruction_rate = reconstruction_rate
+        self.rescale = rescale
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_positive_integers(self, "filters", at_least=1)
+
+    def reconstruct(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Reconstruct faces.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_videos, n_frames, height, width, 3) or of single images
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_videos, n_frames, height, width, 3)
+            Faces as the decoder knows them, between 0 and 1; zeros for empty slots.
+
+        Raises
+        ------
+        ValueError
+            If X is not of the form seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
+        """
+        check_is_fitted(self)
+        X = self._validate_frames(X, reset=False)
+        output = self._output_of(_RECONSTRUCTION)
+        compute = compiled(keras.Model(self.model_.input, output))
+        videos, slots = np.nonzero(filled_slots(X))
+        faces = np.zeros(X.shape, np.float32)
+        for i in range(0, len(videos), self.batch_size):
+            at = videos[i : i + self.batch_size], slots[i : i + self.batch_size]
+            faces[at] = compute(X[at].astype(self.frame_dtype_, copy=False))
+        return faces
+
+    # -- network -------------------------------------------------------------
+
+    def build_network(self) -> keras.Model:
+        height, width, n_channels = self.frame_shape_
+        step = 2 ** len(self.filters)
+        if height % step or width % step:
+            raise ValueError(
+                f"X has images of {height} x {width} pixels, but {len(self.filters)} "
+                f"filters need multiples of {step}: resize them, or shorten `filters`"
+            )
+        inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
+        x = scaled = layers.Rescaling(self.rescale)(inputs)
+        how = {"padding": "same", "trainable": False}  # but in `_prepare`
+        for filters in self.filters:
+            x = layers.Conv2D(filters, 3, strides=2, activation="relu", **how)(x)
+        x = code = layers.Conv2D(self.code_channels, 1, activation="relu", **how)(x)
+        for filters in reversed(self.filters):
+            x = layers.Conv2DTranspose(filters, 3, strides=2, activation="relu", **how)(
+                x
+            )
+        x = layers.Conv2D(
+            n_channels, 3, activation="sigmoid", name=_RECONSTRUCTION, **how
+        )(x)
+        difference = ops.absolute(scaled - x)
+        average = layers.GlobalAveragePooling2D
+        last = {"activation": "sigmoid", "dtype": "float32", "name": _SCORE}
+        if self.head is None:
+            error = ops.mean(difference, axis=(1, 2, 3))
+            error = layers.Reshape((1,), name=_ERROR)(error)
+            return keras.Model(inputs, layers.Dense(1, trainable=False, **last)(error))
+        x = difference
+        for filters in (16, 32):
+            x = layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu")(
+                x
+            )
+        x = layers.Concatenate()([average()(code), average()(x)])
+        x = layers.Dense(32, activation="relu")(x)
+        return keras.Model(inputs, layers.Dense(1, **last)(x))
+
+    def _build_networks(self) -> keras.Model:
+        self.__dict__.pop("reconstruction_history_", None)
+        return super()._build_networks()
+
+    # -- classes ---------------------------------------------------------------
+
+    def _infer_classes(self, y: ArrayLike) -> NDArray | None:
+        classes = super()._infer_classes(y)
+        only_one = len(np.unique(np.ravel(y))) == 1
+        if classes is None and self.head is None and only_one:
+            return real_and_fake(np.ravel(y))
+        return classes
+
+    def _count(self, y: NDArray) -> NDArray:
+        count = super()._count(y)
+        return count if count.all() else np.full(2, count.max())
+
+    def _can_validate(self, y: NDArray) -> bool:
+        return self.head is not None
+
+    # -- training --------------------------------------------------------------
+
+    def _train_on(
+        self, videos: Videos, warm_start: bool, epochs: int, initial_epoch: int
+    ) -> None:
+        if self.head is not None:
+            super()._train_on(videos, warm_start, epochs, initial_epoch)
+            return
+        work = Work(self._trained_network, videos, videos.X)
+        self._learn_to_reconstruct(work, epochs if initial_epoch else None)
+        self.history_ = dict(self.reconstruction_history_)
+
+    def _prepare(self, work: Work) -> None:
+        if not hasattr(self, "reconstruction_history_"):
+            self._learn_to_reconstruct(work)
+
+    def _learn_to_reconstruct(self, work: Work, epochs: int | None = None) -> None:
+        """Train encoder and decoder on real faces."""
+        videos = work.videos
+        numbers = videos.training[videos.y[videos.training] == self._real]
+        if not len(numbers):
+            raise ValueError("y contains no real video, to learn to reconstruct")
+        network = keras.Model(self.model_.input, self._output_of(_RECONSTRUCTION))
+        learning = [layer for layer in network.layers if layer.weights]
+        for layer in learning:
+            layer.trainable = True
+        rate = self.reconstruction_rate if epochs is None else self.learning_rate
+        network.compile(self._make_optimizer(rate), "mse")
+        before = self.__dict__.pop("history_", None)
+        seed = self._seed(0)
+        batches = self._batches(
+            work, numbers, changes=[], rng=np.random.RandomState(seed), seed=seed
+        )
+        self._fit_network(
+            network,
+            _Pairs(batches, self.rescale),
+            callbacks=own_callbacks(self.verbose),
+            warm_start=False,
+            epochs=epochs or self.reconstruction_epochs,
+            initial_epoch=0,
+        )
+        for layer in learning:
+            layer.trainable = False
+        self.reconstruction_history_ = self.history_
+        del self.history_
+        if before is not None:
+            self.history_ = before
+        if self.head is None:
+            self._standardize(work.X, self._index(videos.filled, numbers))
+
+    def _standardize(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
+        """Set the last layer by the errors of real faces."""
+        compute = compiled(keras.Model(self.model_.input, self._output_of(_ERROR)))
+        step = self.batch_size
+        errors = np.concatenate(
+            [
+                compute(X[tuple(axis[i : i + step] for axis in index)])
+                for i in range(0, len(index[0]), step)
+            ]
+        )
+        scale = max(float(errors.std()), 1e-6)
+        weights = [np.array([[1 / scale]]), np.array([-errors.mean() / scale - 2])]
+        self.model_.get_layer(_SCORE).set_weights(weights)
+
+
+class _Pairs(keras.utils.PyDataset):
+    """Batches of faces whose targets are themselves."""
+
+    def __init__(self, batches: Batches, rescale: float) -> None:
+        super().__init__()
+        self.batches, self.rescale = batches, rescale
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches an epoch."""
+        return self.batches.num_batches
+
+    def __getitem__(self, number: int) -> tuple:
+        frames, _, weight = self.batches[number]
+        targets = frames.astype(np.float32) * np.float32(self.rescale)
+        return frames, targets, weight[:, np.newaxis, np.newaxis]
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        self.batches.on_epoch_end()

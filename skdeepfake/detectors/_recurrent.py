@@ -1,0 +1,89 @@
+"""Recurrent layers and the dense layers above them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
+
+#: The layer of the weights of frames.
+WEIGHTS = "frame_weight"
+
+_EPSILON = 1e-7
+
+# Returns the seed of the dropout of a number: without one, PyTorch's would not heed
+# `random_state`.
+Seed = Callable[[int], int | None]
+
+
+def recurrent(
+    x: Any, units: Sequence[int], *, cell: str, bidirectional: bool, dropout: float
+) -> Any:
+    """Go along sequences, with dropout after each layer, to one vector of each."""
+    for i, n_units in enumerate(units, start=1):
+        layer = CELLS[cell](n_units, return_sequences=i < len(units))
+        x = (layers.Bidirectional(layer) if bidirectional else layer)(x)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    return x
+
+
+def probability(
+    x: Any, units: Sequence[int], *, dropout: float, name: str | None = None
+) -> Any:
+    """Add dense layers, with dropout after each, and the probability."""
+    for n_units in units:
+        x = layers.Dense(n_units, activation="relu")(x)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    return layers.Dense(1, activation="sigmoid", dtype="float32", name=name)(x)
+
+
+def weighted_frames(features: Any) -> tuple[Any, Any]:
+    """Weigh the frames of videos, and add what came of it to their features.
+
+    Takes features of shape (n_videos, n_frames, n_features), zeros where there is no
+    face. Returns them with the logit of each frame, its weight and the probability of
+    the video up to it, and the probability of the video, of shape (n_videos, 1).
+    """
+    there = ops.any(ops.not_equal(features, 0), axis=-1, keepdims=True)
+    there = ops.cast(there, "float32")
+    logits = layers.Dense(1, dtype="float32", name="frame_logit")(features)
+    weights = layers.Dense(
+        1,
+        activation="softplus",
+        kernel_initializer="zeros",  # all weights are equal at first
+        dtype="float32",
+        name=WEIGHTS,
+    )(features)
+    weights = weights * there
+    weighted = weights * logits
+    total = ops.cumsum(weights, axis=1) + _EPSILON
+    running = ops.sigmoid(ops.cumsum(weighted, axis=1) / total)
+    total = ops.sum(weights, axis=1) + _EPSILON
+    whole = ops.sigmoid(ops.sum(weighted, axis=1) / total)
+    # What is missing stays zero in all channels, to be masked.
+    others = [logits * there, weights, running * there]
+    parts = [layers.Activation("linear", dtype="float32")(features), *others]
+    return layers.Concatenate(dtype="float32")(parts), whole
+
+
+def sequence_network(
+    inputs: Any, features: Any, weigh: bool, finish: Callable[[Any], Any]
+) -> keras.Model:
+    """Build a network from videos to their probability, and what `weigh` adds to it.
+
+    `finish` goes from features of sequences, with masked frames, to the probability.
+    """
+    weighted = None
+    if weigh:
+        features, weighted = weighted_frames(features)
+    outputs = finish(layers.Masking()(features))
+    if weighted is not None:
+        both = layers.Concatenate(dtype="float32", name="proba_and_weighted")
+        outputs = both([outputs, weighted])
+    return keras.Model(inputs, outputs)

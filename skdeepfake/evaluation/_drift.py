@@ -1,0 +1,358 @@
+"""Drift of new videos away from those that a pipeline was evaluated on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2, ks_2samp
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import Interval
+
+from .._json import plain
+from .._pandas import import_pandas
+from .._predictions import VideoPredictions, positive_column, predict_with_frames
+from .._scores import PosLabel
+from .._validation import validated
+
+# Chance of a population stability index above its bound if there is no drift.
+_PSI_LEVEL = 0.01
+
+
+class DriftMeasure(NamedTuple):
+    """How far the new values of a quantity are from those of the reference.
+
+    Attributes
+    ----------
+    ks : float
+        Statistic of the Kolmogorov-Smirnov test, from 0 to 1.
+    p_value : float
+        Its p-value.
+    psi : float
+        Population stability index, 0 for equal distributions.
+    psi_bound : float
+        Index from which the distributions count as different.
+    drifted : bool
+        Whether both the test and the index say so.
+
+    See Also
+    --------
+    drift : Computes them.
+    """
+
+    ks: float
+    p_value: float
+    psi: float
+    psi_bound: float
+    drifted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class DriftReport:
+    """Differences of new videos from reference videos, as a pipeline sees them.
+
+    Result of :func:`drift`. Print it for a table.
+
+    Attributes
+    ----------
+    measures : dict of str to DriftMeasure
+        By quantity: `"score"`, `"coverage"`, and `"feature 1"` and so on.
+    reference, new : dict of str to ndarray of shape (n_videos,)
+        Values of each quantity.
+    alpha : float
+        Level of the tests together.
+
+    See Also
+    --------
+    DriftDisplay : Plots it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.evaluation import DriftReport
+    >>> scores = np.linspace(0, 0.5, 100)
+    >>> report = DriftReport.from_values({"score": scores}, {"score": scores + 0.3})
+    >>> report.drifted
+    True
+    >>> print(report)
+    100 reference videos, 100 new videos: drift of score
+    <BLANKLINE>
+                     KS   p-value     PSI   bound
+    score          0.60    <0.001    2.71    0.43  drift
+    """
+
+    measures: Mapping[str, DriftMeasure]
+    reference: Mapping[str, NDArray[np.float64]]
+    new: Mapping[str, NDArray[np.float64]]
+    alpha: float = 0.01
+
+    @classmethod
+    def from_values(
+        cls,
+        reference: Mapping[str, ArrayLike],
+        new: Mapping[str, ArrayLike],
+        *,
+        alpha: float = 0.01,
+        max_psi: float = 0.25,
+        n_bins: int = 10,
+    ) -> DriftReport:
+        """Compare values that are there already.
+
+        Parameters
+        ----------
+        reference, new : dict of str to array-like of shape (n_videos,)
+            Values of the same quantities. NaN is left out.
+        alpha, max_psi, n_bins : float, float and int
+            As in :func:`drift`.
+
+        Returns
+        -------
+        DriftReport
+            The comparison.
+
+        Raises
+        ------
+        ValueError
+            If the quantities differ, or one has no values.
+        """
+        if set(reference) != set(new) or not reference:
+            raise ValueError(
+                f"reference has the quantities {sorted(reference)} and new has "
+                f"{sorted(new)}: both need the same, at least one"
+            )
+        measures, values = {}, []
+        for name in reference:
+            pair = [np.asarray(each[name], float) for each in (reference, new)]
+            values.append(pair)
+            known = [each[np.isfinite(each)] for each in pair]
+            if not all(map(len, known)):
+                raise ValueError(f"{name} has no value in reference or new")
+            level = alpha / len(reference)
+            measures[name] = _measure(known[0], known[1], level, max_psi, n_bins)
+        old, fresh = (
+            dict(zip(reference, side, strict=True))
+            for side in zip(*values, strict=True)
+        )
+        return cls(measures, old, fresh, alpha)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether any quantity has drifted."""
+        return any(measure.drifted for measure in self.measures.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return verdict and measures as plain values, for JSON.
+
+        Returns
+        -------
+        dict of str to value
+            `drifted`, `alpha`, `n_reference`, `n_new` and `measures`.
+        """
+        n_reference, n_new = self._n_videos()
+        return plain(
+            {
+                "drifted": self.drifted,
+                "alpha": self.alpha,
+                "n_reference": n_reference,
+                "n_new": n_new,
+                "measures": {k: m._asdict() for k, m in self.measures.items()},
+            }
+        )
+
+    def to_frame(self) -> Any:
+        """Return the measures as a table, which needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per quantity.
+        """
+        pandas = import_pandas("to_frame", "to_dict gives the same")
+        return pandas.DataFrame(list(self.measures.values()), list(self.measures))
+
+    def _n_videos(self) -> list[int]:
+        return [max(map(len, values.values())) for values in (self.reference, self.new)]
+
+    def __str__(self) -> str:
+        n_reference, n_new = self._n_videos()
+        names = [name for name, each in self.measures.items() if each.drifted]
+        verdict = f"drift of {', '.join(names)}" if names else "no drift"
+        lines = [
+            f"{n_reference} reference videos, {n_new} new videos: {verdict}",
+            "",
+            f"{'':12}{'KS':>7}{'p-value':>10}{'PSI':>8}{'bound':>8}",
+        ]
+        for name, m in self.measures.items():
+            p_value = "<0.001" if m.p_value < 0.001 else f"{m.p_value:.3f}"
+            lines.append(
+                f"{name:<12}{m.ks:7.2f}{p_value:>10}{m.psi:8.2f}{m.psi_bound:8.2f}"
+                + "  drift" * m.drifted
+            )
+        return "\n".join(lines)
+
+
+@validated(
+    n_components=[Interval(Integral, 0, None, closed="left")],
+    n_bins=[Interval(Integral, 2, None, closed="left")],
+    alpha=[Interval(Real, 0, 1, closed="neither")],
+    max_psi=[Interval(Real, 0, None, closed="left")],
+)
+def drift(
+    pipeline: Any,
+    X_reference: ArrayLike,
+    X_new: ArrayLike,
+    *,
+    n_components: int = 3,
+    n_bins: int = 10,
+    alpha: float = 0.01,
+    max_psi: float = 0.25,
+    pos_label: PosLabel = None,
+) -> DriftReport:
+    """Compare new videos with reference videos, as a fitted pipeline sees them.
+
+    No labels are needed. Each quantity has one value per video: the score is the
+    probability of fake, and the coverage the share of frames with a face. If the
+    pipeline has a featurizer, the features of each video are averaged, standardized and
+    projected on the first principal components of the reference.
+
+    A quantity has drifted if the Kolmogorov-Smirnov test rejects equal distributions
+    and the population stability index exceeds its bound. The test alone would reject
+    tiny differences between thousands of videos, and the index alone is high by chance
+    if videos are few.
+
+    Parameters
+    ----------
+    pipeline : classifier
+        Fitted pipeline or detector of two classes. Not changed.
+    X_reference : array-like of shape (n_videos, ...)
+        Its input, such as paths: videos like those that it was evaluated on, best of
+        other people than those that it was trained on.
+    X_new : array-like of shape (n_videos, ...)
+        The videos that came later.
+    n_components : int, default=3
+        Number of principal components of the features; 0 compares no features.
+    n_bins : int, default=10
+        Bins of the index, with equal shares of the reference.
+    alpha : float, default=0.01
+        Level of all tests together (Bonferroni).
+    max_psi : float, default=0.25
+        Smallest index that counts as drift, by convention. With few videos the bound is
+        higher: the 99 % quantile of the index without drift.
+    pos_label : int, float, bool or str, default=None
+        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+
+    Returns
+    -------
+    DriftReport
+        To be printed, or plotted by :class:`DriftDisplay`.
+
+    Raises
+    ------
+    ValueError
+        If `pipeline` is not a classifier of two classes, or a set has no face at all.
+
+    See Also
+    --------
+    DriftDisplay.from_estimator : Compare and plot.
+    robustness_curve : Scores under known distortions.
+
+    Notes
+    -----
+    Videos of one person resemble each other, and the test takes them for independent.
+    A drift of the scores may also mean that the share of fakes has changed.
+
+    References
+    ----------
+    Yurdakul, "Statistical properties of population stability index", Western Michigan
+    University, 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skdeepfake.evaluation import drift
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 2))
+    >>> model = LogisticRegression().fit(X, X[:, 0] > 0)
+    >>> drift(model, X[:150], X[150:]).drifted
+    False
+    >>> drift(model, X[:150], X[150:] + 1).drifted
+    True
+    """
+    column = positive_column(pipeline, pos_label)
+    runs = [
+        predict_with_frames(pipeline, X, column=column) for X in (X_reference, X_new)
+    ]
+    values: list[dict[str, NDArray]] = [{"score": run.proba} for run in runs]
+    if all(run.has_face is not None for run in runs):
+        for each, run in zip(values, runs, strict=True):
+            each["coverage"] = run.has_face.mean(axis=1)
+    old, fresh = (_summarize_features(run) for run in runs)
+    if n_components and old is not None and fresh is not None:
+        projected = _project(old, fresh, n_components)
+        for each, components in zip(values, projected, strict=True):
+            for k, component in enumerate(components.T, 1):
+                each[f"feature {k}"] = component
+    return DriftReport.from_values(*values, alpha=alpha, max_psi=max_psi, n_bins=n_bins)
+
+
+def _summarize_features(run: VideoPredictions) -> NDArray[np.float64] | None:
+    """Return the mean features of each video, NaN without a face; None for images."""
+    X = np.asarray(run.features)
+    if X.dtype.kind != "f":
+        return None
+    if X.ndim == 2:
+        return X.astype(float)
+    # Slots without a face, all zeros, do not count.
+    rows = X.reshape(*X.shape[:2], -1, X.shape[-1]).astype(float).mean(axis=2)
+    counts = X.any(axis=tuple(range(2, X.ndim))).sum(axis=1)[:, np.newaxis]
+    with np.errstate(invalid="ignore"):
+        return rows.sum(axis=1) / counts
+
+
+def _project(
+    reference: NDArray, new: NDArray, n_components: int
+) -> list[NDArray[np.float64]]:
+    """Project features on the principal components of the reference."""
+    known = [np.isfinite(X).all(axis=1) for X in (reference, new)]
+    fit_on = reference[known[0]]
+    if not len(fit_on) or not known[1].any():
+        raise ValueError("X_reference or X_new has no video with a face")
+    scaler = StandardScaler().fit(fit_on)
+    n_components = min(n_components, *fit_on.shape)
+    pca = PCA(n_components, svd_solver="full").fit(scaler.transform(fit_on))
+    projected = []
+    for X, mask in zip((reference, new), known, strict=True):
+        components = np.full((len(X), n_components), np.nan)
+        components[mask] = pca.transform(scaler.transform(X[mask]))
+        projected.append(components)
+    return projected
+
+
+def _measure(
+    reference: NDArray, new: NDArray, level: float, max_psi: float, n_bins: int
+) -> DriftMeasure:
+    test = ks_2samp(reference, new)
+    # Where many values are equal, such as a coverage of 1, they get a bin of their own.
+    edges, counts = np.unique(
+        np.quantile(reference, np.linspace(0, 1, n_bins + 1)[1:-1]), return_counts=True
+    )
+    edges = np.union1d(edges, np.nextafter(edges[counts > 1], np.inf))
+    shares = []
+    for values in (reference, new):
+        in_bin = np.bincount(
+            np.searchsorted(edges, values, "right"), minlength=len(edges) + 1
+        )
+        shares.append((in_bin + 0.5) / (in_bin + 0.5).sum())  # an empty bin is not 0
+    psi = float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
+    by_chance = chi2.ppf(1 - _PSI_LEVEL, len(edges)) * (
+        1 / len(reference) + 1 / len(new)
+    )
+    bound = max(max_psi, float(by_chance))
+    drifted = bool(test.pvalue < level and psi > bound)
+    return DriftMeasure(float(test.statistic), float(test.pvalue), psi, bound, drifted)

@@ -1,0 +1,116 @@
+"""Distributions of reference and new videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
+from ._drift import DriftReport, drift
+
+
+@with_display_docs
+@dataclass(repr=False, eq=False)
+class DriftDisplay:
+    """Distributions of scores, coverage and features of reference and new videos.
+
+    Each panel has the cumulative distributions of one quantity; their largest vertical
+    distance is the statistic of the Kolmogorov-Smirnov test.
+
+    Parameters
+    ----------
+    report : DriftReport
+        Result of :func:`drift`.
+
+    Attributes
+    ----------
+    {{figure}}
+    axes_ : ndarray of matplotlib.axes.Axes, shape (n_quantities,)
+        Its axes, after ``plot``.
+
+    See Also
+    --------
+    DriftDisplay.from_estimator : Compare and plot.
+    drift : Computes the report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.evaluation import DriftDisplay, DriftReport
+    >>> scores = np.linspace(0, 0.5, 100)
+    >>> report = DriftReport.from_values({"score": scores}, {"score": scores + 0.3})
+    >>> DriftDisplay(report).plot().axes_[0].get_title()
+    'score: drift'
+    """
+
+    report: DriftReport
+
+    @classmethod
+    def from_estimator(
+        cls, pipeline: Any, X_reference: ArrayLike, X_new: ArrayLike, **params: Any
+    ) -> DriftDisplay:
+        """Compare videos by a fitted pipeline, and plot.
+
+        Parameters
+        ----------
+        pipeline : classifier
+            Fitted pipeline or detector.
+        X_reference, X_new : array-like of shape (n_videos, ...)
+            Its input.
+        **params : dict
+            Passed to :func:`drift`.
+
+        Returns
+        -------
+        DriftDisplay
+            With its figure drawn.
+
+        Raises
+        ------
+        ValueError
+            As in :func:`drift`.
+        """
+        check_matplotlib("DriftDisplay.from_estimator")
+        return cls(drift(pipeline, X_reference, X_new, **params)).plot()
+
+    def plot(self, *, axes: Any = None) -> DriftDisplay:
+        """Plot the distributions.
+
+        Parameters
+        ----------
+        axes : array of matplotlib.axes.Axes or None, default=None
+            One per quantity. By default a new figure is made.
+
+        {{returns_itself_or_raises}}
+        """
+        check_matplotlib("DriftDisplay.plot")
+        from matplotlib import pyplot as plt
+
+        names = list(self.report.measures)
+        if axes is None:
+            figsize = (2.8 * len(names), 2.9)
+            _, axes = plt.subplots(
+                1, len(names), figsize=figsize, squeeze=False, layout="constrained"
+            )
+        self.axes_ = axes = np.ravel(np.asarray(axes, dtype=object))
+        if len(axes) != len(names):
+            raise ValueError(
+                f"axes must be one per quantity, {len(names)}, got {len(axes)}."
+            )
+        self.figure_ = axes[0].figure
+        sides = [("reference", self.report.reference, BLUE, "-")]
+        sides.append(("new", self.report.new, ORANGE, "--"))
+        for ax, (name, measure) in zip(axes, self.report.measures.items(), strict=True):
+            for label, values, color, style in sides:
+                known = values[name][np.isfinite(values[name])]
+                ax.ecdf(known, color=color, ls=style, label=f"{label} ({len(known)})")
+            verdict = "drift" if measure.drifted else "no drift"
+            ax.set_title(f"{name}: {verdict}", fontsize="medium")
+            ax.set_xlabel(f"KS {measure.ks:.2f}, PSI {measure.psi:.2f}")
+            ax.grid(alpha=0.3)
+        axes[0].set_ylabel("share of videos up to here")
+        axes[0].legend(fontsize="small", loc="best")
+        return self

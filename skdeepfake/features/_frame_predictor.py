@@ -1,0 +1,315 @@
+"""What the next frame of a burst has that a predictor of real faces did not expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from .._face_mask import filled_slots
+from .._keras._compiled import compiled
+from .._keras._packing import pack, unpack
+from .._stateless import Versioned
+from ..exceptions import NoFaceError
+
+# Frames that a prediction takes.
+_SEEN = 2
+
+
+@dataclass(repr=False, eq=False)
+class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
+    """Predict each frame of a burst from the two before, and give what was missed.
+
+    A U-Net learns the next frame from two consecutive ones, from bursts of real faces
+    alone: the predictor P of Recycle-GAN, which minimizes
+    ``|x[t + 1] - P(x[t], x[t - 1])|²``. Its other parts, which turn one person into
+    another, have no use here. Fakes that are made frame by frame move otherwise.
+
+    Parameters
+    ----------
+    burst : int or None, default=None
+        Consecutive frames, as `burst` of
+        :class:`~skdeepfake.preprocessing.VideoFrameSampler`; None takes all frames of a
+        video for one burst. At least 3.
+    max_faces : int, default=1
+        Slots per frame, as `max_faces` of the cropper.
+    filters : sequence of int, default=(16, 32, 64)
+        Filters of each level of the U-Net, each of half the height and width. These
+        must be multiples of two to the power of the number of levels but one.
+    learning_rate : float, default=1e-3
+        Learning rate of Adam.
+    batch_size : int, default=32
+        Frames per training step and per step of prediction.
+    epochs : int, default=10
+        Passes over the frames of the real bursts.
+    random_state : int, default=0
+        Seed of the weights and the order of frames.
+    verbose : int, default=0
+        2 shows Keras' progress bar.
+
+    Attributes
+    ----------
+    history_ : dict of str to list of float
+        Mean squared error by epoch, of pixels from 0 to 1.
+    model_ : keras.Model
+        The network, from two frames side by side in the channels to the next.
+
+    See Also
+    --------
+    skdeepfake.detectors.TransferDetector : Takes the result as faces.
+
+    Notes
+    -----
+    The paper's review does not say how its reference [2] uses Recycle-GAN.
+
+    References
+    ----------
+    Bansal et al., "Recycle-GAN: Unsupervised video retargeting", ECCV 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.features import FramePredictor
+    >>> bursts = np.full((4, 5, 16, 16, 3), 100, np.uint8)
+    >>> predictor = FramePredictor(burst=5, filters=(4, 8), epochs=1)
+    >>> predictor.fit(bursts, [0, 0, 1, 1]).transform(bursts).shape
+    (4, 3, 16, 16, 3)
+    """
+
+    _: KW_ONLY
+    burst: int | None = None
+    max_faces: int = 1
+    filters: Sequence[int] = (16, 32, 64)
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    epochs: int = 10
+    random_state: int = 0
+    verbose: int = 0
+
+    _written_by = ("skdeepfake", "keras")
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "burst": [Interval(Integral, _SEEN + 1, None, closed="left"), None],
+        "max_faces": [Interval(Integral, 1, None, closed="left")],
+        "filters": ["array-like"],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "random_state": [Interval(Integral, 0, 2**31 - 1, closed="both")],
+        "verbose": ["verbose"],
+    }
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> FramePredictor:
+        """Train the network on bursts of real faces.
+
+        Parameters
+        ----------
+        X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
+            RGB faces; all zeros where there is none.
+        y : array-like of shape (n_videos,), default=None
+            Labels; 0, False and "real" are trained on. None takes all videos as real.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If X is no such array of bursts, or a parameter is out of its range.
+        NoFaceError
+            If no real video has three faces in a row.
+        """
+        bursts = self._bursts(X)
+        index = _triples(bursts)
+        if y is not None:
+            labels = column_or_1d(y).tolist()
+            if len(labels) != len(bursts):
+                raise ValueError(f"y has {len(labels)} labels, and X {len(bursts)}")
+            real = np.array([label in (0, "real") for label in labels])
+            index = index[real[index[:, 0]]]
+        if not len(index):
+            raise NoFaceError(
+                f"no real video has {_SEEN + 1} faces in a row to learn motion from"
+            )
+        self.frame_shape_ = bursts.shape[4:]
+        network = self._build_network()
+        network.compile(keras.optimizers.Adam(self.learning_rate), "mse")
+        batches = _Triples(bursts, index, self.batch_size, self.random_state)
+        history = network.fit(
+            batches,
+            epochs=self.epochs,
+            shuffle=False,
+            verbose=1 if self.verbose >= 2 else 0,
+        )
+        self.history_ = {name: list(losses) for name, losses in history.history.items()}
+        self.model_ = network
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Compute what the predictions have missed.
+
+        Parameters
+        ----------
+        X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n_videos, n_slots', height, width, 3)
+            Absolute differences to the predicted frames, at least 1, so that no face is
+            taken for an empty slot. Bursts of k frames become k - 2; zeros where one of
+            the three frames is empty.
+
+        Raises
+        ------
+        ValueError
+            If X is no such array of bursts, or its faces have another size.
+        sklearn.exceptions.NotFittedError
+            If the predictor is not fitted.
+        """
+        check_is_fitted(self)
+        bursts = self._bursts(X)
+        if bursts.shape[4:] != self.frame_shape_:
+            raise ValueError(
+                f"X has faces of shape {bursts.shape[4:]}, but this predictor was "
+                f"fitted on {self.frame_shape_}"
+            )
+        n_videos, n_bursts, length, n_people = bursts.shape[:4]
+        shape = (n_videos, n_bursts, length - _SEEN, n_people, *self.frame_shape_)
+        missed = np.zeros(shape, np.uint8)
+        compute = compiled(self.model_)
+        index = _triples(bursts)
+        for start in range(0, len(index), self.batch_size):
+            part = index[start : start + self.batch_size]
+            seen, following = _frames(bursts, part)
+            difference = np.abs(following.astype(np.float32) - 255 * compute(seen))
+            missed[tuple(part.T)] = np.rint(difference).clip(1, 255)
+        return missed.reshape(n_videos, -1, *self.frame_shape_)
+
+    # -- input ---------------------------------------------------------------
+
+    def _bursts(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Check X; return it as (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
+        self._validate_params()
+        faces = np.asarray(X)
+        if faces.ndim != 5 or faces.dtype != np.uint8 or faces.shape[-1] != 3:
+            raise ValueError(
+                f"X has dtype {faces.dtype} and shape {faces.shape}, but "
+                "FramePredictor takes RGB faces of uint8 and shape (n_videos, n_slots, "
+                "height, width, 3), as a Resizer gives them"
+            )
+        if 0 in faces.shape:
+            raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")
+        n_slots = faces.shape[1]
+        burst = n_slots // self.max_faces if self.burst is None else self.burst
+        if burst <= _SEEN or n_slots % (burst * self.max_faces):
+            raise ValueError(
+                f"X has {n_slots} slots, which are not bursts of {burst} frames, 3 at "
+                f"least, of {self.max_faces} faces: set burst and max_faces as in the "
+                "sampler and the cropper"
+            )
+        return faces.reshape(len(faces), -1, burst, self.max_faces, *faces.shape[2:])
+
+    # -- network -------------------------------------------------------------
+
+    def _build_network(self) -> keras.Model:
+        height, width, n_channels = self.frame_shape_
+        step = 2 ** (len(self.filters) - 1)
+        if not len(self.filters) or height % step or width % step:
+            raise ValueError(
+                f"X has faces of {height} x {width} pixels, but filters="
+                f"{self.filters!r} needs multiples of {step}"
+            )
+        seeds = iter(range(int(self.random_state), 2**32))
+
+        def convolve(x: Any, filters: int, **how: Any) -> Any:
+            drawn = keras.initializers.GlorotUniform(seed=next(seeds))
+            how = {"activation": "relu", "kernel_initializer": drawn, **how}
+            return layers.Conv2D(filters, 3, padding="same", **how)(x)
+
+        inputs = keras.Input((height, width, _SEEN * n_channels), dtype="uint8")
+        x = scaled = layers.Rescaling(1 / 255)(inputs)
+        shortcuts = []
+        for level, filters in enumerate(self.filters):
+            if level:
+                shortcuts.append(x)
+                x = layers.AveragePooling2D(2)(x)
+            x = convolve(x, filters)
+        for filters, shortcut in zip(
+            reversed(self.filters[:-1]), reversed(shortcuts), strict=True
+        ):
+            x = layers.UpSampling2D(2)(x)
+            x = convolve(layers.Concatenate()([x, shortcut]), filters)
+        # What changes, so that nothing moves at first.
+        change = convolve(x, n_channels, activation=None)
+        return keras.Model(
+            inputs, ops.add(ops.split(scaled, _SEEN, axis=-1)[-1], change)
+        )
+
+    # -- files ---------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "model_" in state:
+            state["model_"] = pack(state["model_"])
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(state)
+        if isinstance(vars(self).get("model_"), bytes):
+            self.model_ = unpack(self.model_)
+
+
+def _triples(bursts: NDArray) -> NDArray[np.int64]:
+    """Find three faces in a row: video, burst, number of the first frame, person."""
+    shape = bursts.shape[:4]
+    flat = bursts.reshape(len(bursts), -1, *bursts.shape[4:])
+    filled = filled_slots(flat).reshape(shape)
+    n = shape[2] - _SEEN
+    together = np.all([filled[:, :, i : i + n] for i in range(_SEEN + 1)], axis=0)
+    return np.argwhere(together)
+
+
+def _frames(bursts: NDArray, index: NDArray) -> tuple[NDArray, NDArray]:
+    """Get the frames that are seen, side by side in the channels, and the next."""
+    video, burst, frame, person = index.T
+    several = [bursts[video, burst, frame + i, person] for i in range(_SEEN + 1)]
+    return np.concatenate(several[:-1], axis=-1), several[-1]
+
+
+class _Triples(keras.utils.PyDataset):
+    """Batches of frames and the next one, in an order that each epoch draws."""
+
+    def __init__(
+        self, bursts: NDArray, index: NDArray, batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.bursts, self.index, self.batch_size = bursts, index, batch_size
+        self.rng = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches an epoch."""
+        return -(-len(self.index) // self.batch_size)
+
+    def __getitem__(self, number: int) -> tuple[NDArray, NDArray]:
+        start = number * self.batch_size
+        part = self.index[start : start + self.batch_size]
+        seen, following = _frames(self.bursts, part)
+        return seen, following.astype(np.float32) / 255
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        self.index = self.rng.permutation(self.index)

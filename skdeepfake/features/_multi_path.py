@@ -1,0 +1,129 @@
+"""Several backbones side by side, as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral
+from typing import Any, ClassVar
+
+import keras
+from keras import layers
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._backbones import BACKBONES, build_backbone, scale_pixels
+from .._keras._layers import CBAM
+from .._validation import select_names
+
+
+@dataclass(repr=False, eq=False)
+class MultiPathBackbone(BaseEstimator):
+    """Several networks side by side, each with attention to channels and positions.
+
+    The maps of each network, with the preprocessing that it was trained with, are
+    weighted by a convolutional block attention module and averaged over positions. The
+    averages are concatenated. An estimator that takes a backbone takes it as such.
+
+    Parameters
+    ----------
+    backbones : sequence of str, default=("resnet50", "densenet121", \
+            "inception_resnet_v2")
+        Names of networks, as :class:`KerasFeaturizer` knows them; each of them once.
+    attention : {"cbam"} or None, default="cbam"
+        Attention upon the last maps of each network.
+    weights : str, os.PathLike, sequence of these, or None, default="imagenet"
+        Weights of all networks, or of each, as in :class:`KerasFeaturizer`. The weights
+        of the attention are random: they have to be trained.
+    random_state : int, default=0
+        Seed of random weights.
+
+    See Also
+    --------
+    skdeepfake.detectors.TransferDetector : Trains it. Its `trainable` counts the blocks
+        of each network by itself.
+    FrameFeatureUnion : Concatenates the features of several featurizers.
+
+    References
+    ----------
+    R. B. P. and Nair, "Deepfake detection using multi-path CNN and convolutional
+    attention mechanism", MysuruCon 2022: the default is these three kinds of networks.
+
+    Woo et al., "CBAM: Convolutional block attention module", ECCV 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.features import KerasFeaturizer, MultiPathBackbone
+    >>> two = MultiPathBackbone(("mobilenet", "mobilenet_v2"), weights=None)
+    >>> faces = np.full((1, 2, 32, 32, 3), 100, dtype=np.uint8)
+    >>> KerasFeaturizer(two).fit_transform(faces).shape  # 1024 and 1280 channels
+    (1, 2, 2304)
+    """
+
+    backbones: Sequence[str] = ("resnet50", "densenet121", "inception_resnet_v2")
+    _: KW_ONLY
+    attention: str | None = "cbam"
+    weights: Any = "imagenet"
+    random_state: int = 0
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "backbones": ["array-like"],
+        "attention": [StrOptions({"cbam"}), None],
+        "weights": [str, os.PathLike, list, tuple, None],
+        "random_state": [Interval(Integral, 0, 2**31 - 1, closed="both")],
+    }
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Largest height and width that one of the networks was trained on."""
+        return (max(BACKBONES[name].size for name in self.backbones),) * 2
+
+    def __call__(self) -> keras.Model:
+        """Build the network.
+
+        Returns
+        -------
+        keras.Model
+            From RGB images of any size, with pixels of 0 to 255, to features.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        WeightsError
+            If weights cannot be had.
+        """
+        self._validate_params()
+        names = list(self.backbones)
+        select_names(names, list(BACKBONES), "backbones")
+        weights = self.weights
+        if not isinstance(weights, (list, tuple)):
+            weights = [weights] * len(names)
+        if len(weights) != len(names):
+            raise ValueError(
+                f"weights={weights!r} must be one, or one for each of {names}"
+            )
+        inputs = keras.Input((None, None, 3))
+        paths = []
+        for number, (name, file) in enumerate(zip(names, weights, strict=True)):
+            network = build_backbone(
+                name,
+                file if file is None else os.fspath(file),
+                int(self.random_state) + number,
+                (None, None, 3),
+            )
+            x = network(scale_pixels(inputs, name, f"scaling_{name}"))
+            if len(x.shape) != 4:
+                raise ValueError(
+                    f"backbones holds {name!r}, which has no maps for attention"
+                )
+            if self.attention is not None:
+                seed = int(self.random_state) + number
+                x = CBAM(name=f"cbam_{name}", seed=seed)(x)
+            paths.append(layers.GlobalAveragePooling2D(name=f"average_{name}")(x))
+        outputs = paths[0]
+        if len(paths) > 1:
+            outputs = layers.Concatenate(name="paths")(paths)
+        return keras.Model(inputs, outputs, name="multi_path")

@@ -1,0 +1,151 @@
+"""Eulerian magnification of small motions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.signal import butter, lfilter
+from sklearn.utils._param_validation import Interval
+
+from ._bursts import BurstTransformer, with_burst_docs
+
+
+@with_burst_docs
+@dataclass(repr=False, eq=False)
+class MotionMagnifier(BurstTransformer):
+    """Magnify small motions in bursts of faces.
+
+    Linear Eulerian magnification: the changes of each pixel over time, in a band of
+    frequencies and at each level of a Laplacian pyramid, are multiplied and added.
+    This takes bursts of two seconds or more, to see changes of 0.5 Hz, and a cropper
+    with ``box="burst"``.
+
+    Parameters
+    ----------
+    {{burst_parameters}}
+    {{frame_rate}}
+    alpha : float, default=10.0
+        Factor by which changes are multiplied before they are added.
+    band : tuple of float, default=(0.5, 3.0)
+        Lowest and highest frequency that is magnified, in Hz; below half the frame
+        rate. Butterworth filter of first order.
+    cutoff : float, default=16.0
+        Spatial wavelength in pixels below which the factor decreases.
+    levels : int, default=4
+        Number of levels of the pyramid. The first and the last are not magnified.
+
+    See Also
+    --------
+    OpticalFlow : Measures motion.
+
+    References
+    ----------
+    Wu et al., "Eulerian video magnification for revealing subtle changes in the world",
+    ACM Transactions on Graphics 31 (4), 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepfake.streams import MotionMagnifier
+    >>> seconds = np.arange(50) / 25
+    >>> x = np.arange(64) - 0.1 * np.sin(2 * np.pi * 2 * seconds[:, None])
+    >>> faces = np.broadcast_to(128 + 100 * np.sin(x / 4), (3, 64, 50, 64))
+    >>> faces = faces.transpose(2, 1, 3, 0)[np.newaxis].round().astype(np.uint8)
+    >>> magnified = MotionMagnifier(alpha=10).fit_transform(faces)
+    >>> change = [np.ptp(X[0, 25:, 32, 30, 0].astype(int)) for X in (faces, magnified)]
+    >>> bool(change[1] > 3 * change[0])
+    True
+    """
+
+    _: KW_ONLY
+    frame_rate: float = 25.0
+    alpha: float = 10.0
+    band: tuple[float, float] = (0.5, 3.0)
+    cutoff: float = 16.0
+    levels: int = 4
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BurstTransformer._parameter_constraints,
+        "frame_rate": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "band": [tuple, list],
+        "cutoff": [Interval(Real, 0, None, closed="neither")],
+        "levels": [Interval(Integral, 3, None, closed="left")],
+    }
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        edges = [0, *self.band, self.frame_rate / 2]
+        if len(edges) != 4 or not np.all(np.diff(edges) > 0):
+            raise ValueError(
+                f"band={self.band!r} must be two increasing frequencies above 0 and "
+                f"below {self.frame_rate / 2:g} Hz, half of frame_rate"
+            )
+
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Magnify the motions.
+
+        Parameters
+        ----------
+        {{faces}}
+
+        Returns
+        -------
+        ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
+            The faces with magnified motions, zeros where there was none.
+
+        Raises
+        ------
+        {{raises_for_faces}}
+        """
+        bursts = self._bursts(X)
+        magnified = np.zeros_like(bursts)
+        for video, moment, face in np.ndindex(*bursts.shape[:2], bursts.shape[3]):
+            images = bursts[video, moment, :, face]
+            filled = np.flatnonzero(images.any(axis=(1, 2, 3)))
+            if filled.size:
+                # A frame without a face shows the last one before, or else the first.
+                before = np.searchsorted(filled, np.arange(len(images)), "right") - 1
+                held = images[filled[np.maximum(before, 0)]]
+                magnified[video, moment, filled, face] = self._magnify(held)[filled]
+        return magnified.reshape(np.shape(X))
+
+    def _magnify(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Magnify the motions of consecutive images, (n, height, width, 3)."""
+        pyramids = [_laplacian(image, self.levels) for image in images]
+        numerator, denominator = butter(1, self.band, "bandpass", fs=self.frame_rate)
+        delta = self.cutoff / 8 / (1 + self.alpha)
+        wavelength = math.hypot(*images.shape[1:3]) / 3
+        added: Any = None
+        for number, level in reversed(list(enumerate(zip(*pyramids, strict=True)))):
+            factor = min(self.alpha, wavelength / 8 / delta - 1)
+            wavelength /= 2
+            change: Any = np.stack(level)
+            if number in (0, self.levels - 1) or factor <= 0:
+                change[:] = 0
+            else:
+                # From rest: what came before the first frame looked like it.
+                change -= change[0].copy()
+                change = factor * lfilter(numerator, denominator, change, axis=0)
+            if added is not None:
+                size = change.shape[2:0:-1]
+                change += np.stack([cv2.pyrUp(each, dstsize=size) for each in added])
+            added = change
+        return np.rint(np.clip(images + added, 0, 255)).astype(np.uint8)
+
+
+def _laplacian(image: NDArray[np.uint8], levels: int) -> list[NDArray[np.float32]]:
+    """Return the Laplacian pyramid of an image, the finest level first."""
+    pyramid = []
+    rest: Any = image.astype(np.float32)
+    for _ in range(levels - 1):
+        smaller = cv2.pyrDown(rest)
+        pyramid.append(rest - cv2.pyrUp(smaller, dstsize=rest.shape[1::-1]))
+        rest = smaller
+    return [*pyramid, rest]

@@ -1,0 +1,229 @@
+"""Each system of the paper's review is built by its name, and learns and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import VotingClassifier
+from sklearn.utils import Bunch
+
+from skdeepfake._systems import SYSTEMS
+from skdeepfake.detectors import (
+    Attention,
+    CNNDetector,
+    CNNRNNDetector,
+    GANDetector,
+    Generator,
+    Head,
+    PerPerson,
+    TopK,
+    TransferDetector,
+)
+from skdeepfake.features import KerasFeaturizer, MultiPathBackbone
+from skdeepfake.pipeline import make_detector_pipeline
+
+QUICK = {"epochs": 1, "validation_fraction": None, "random_state": 0}
+
+
+def tiny() -> keras.Model:
+    """Build the smallest of backbones."""
+    kernel = keras.initializers.GlorotUniform(seed=0)
+    layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255)]
+    layers += [keras.layers.Conv2D(4, 3, kernel_initializer=kernel)]
+    return keras.Sequential(layers)
+
+
+FEATURES = KerasFeaturizer(tiny, pooling="avg")
+RECURRENT = {"units": (4,), "dense_units": (4,)}
+HEAD = Head(epochs=0)
+# What makes each system small enough for a test.
+SMALL: dict[str, dict[str, Any]] = {
+    "cnn": {"filters": (2,), "dense_units": 2},
+    "cnn_rnn": {"featurizer": KerasFeaturizer(tiny), "units": (4,)},
+    "gan": {"generator": Generator(filters=(4,)), "discriminator_filters": (4,)},
+    "transfer": {"backbone": tiny, "head": HEAD},
+    "multi_path": {"backbone": tiny, "head": HEAD},
+    "inception_lstm": {"featurizer": FEATURES, **RECURRENT},
+    "resnext_lstm": {"backbone": tiny, "head": Head(cell="lstm", units=(4,), epochs=0)},
+    "face_weighting": {
+        "backbone": tiny,
+        "head": Head(cell="gru", units=(4,), bidirectional=True, epochs=0),
+    },
+    "discriminators": {},
+    "frame_prediction": {
+        "backbone": tiny,
+        "head": Head(cell="lstm", units=(4,), epochs=0),
+        "n_frames": 1,
+        "burst": 4,
+    },
+    "reconstruction": {"filters": (4,), "reconstruction_epochs": 1},
+    "body": {"featurizer": FEATURES, **RECURRENT},
+}
+
+
+def steps_of(name: str, **params: Any) -> dict[str, Any]:
+    return dict(make_detector_pipeline(name, **params).steps)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_system_learns_and_answers(name: str) -> None:
+    rng = np.random.RandomState(0)
+    y = np.array([0, 1] * 3)
+    X = rng.randint(1, 100, size=(6, 4, 32, 32, 3)).astype(np.uint8)
+    X[y == 1] += 100
+    pipeline = make_detector_pipeline(name, weights=None, **SMALL[name], **QUICK)
+    system = clone(pipeline[3:])
+    if name == "discriminators":
+        system.set_params(
+            detector__deep__discriminator_filters=(4, 4),
+            detector__alone__discriminator_filters=(4,),
+            detector__adversarial__discriminator_filters=(4,),
+            detector__adversarial__generator__filters=(4,),
+        )
+    if name == "frame_prediction":
+        system.set_params(stream__filters=(4,), stream__epochs=1)
+    proba = system.fit(X, y).predict_proba(X)
+    assert proba.shape == (6, 2)
+    assert ((proba > 0) & (proba < 1)).all()
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+
+
+def test_every_system_is_documented_with_its_reference() -> None:
+    text = make_detector_pipeline.__doc__ or ""
+    for name, system in SYSTEMS.items():
+        (line,) = (line for line in text.split("- ``") if line.startswith(f'"{name}"'))
+        if system.reference.startswith("["):
+            assert system.reference in line
+
+
+# -- what each is made of ----------------------------------------------------------
+
+
+def test_inception_and_lstm_over_frames_in_a_row() -> None:
+    steps = steps_of("inception_lstm")
+    assert steps["sampler"].n_frames == 1
+    assert steps["sampler"].burst == 20
+    assert steps["cropper"].region == "frame"
+    assert steps["resizer"].size == (299, 299)
+    assert steps["featurizer"].backbone == "inception_v3"
+    detector = steps["detector"]
+    assert type(detector) is CNNRNNDetector
+    found = detector.get_params()
+    assert (found["units"], found["dropout"]) == ((2048,), 0.5)
+    assert (found["dense_units"], found["head_dropout"]) == ((512,), 0.5)
+
+
+@pytest.mark.nightly
+def test_inception_and_lstm_have_the_weights_of_a_network_built_by_hand() -> None:
+    X = np.ones((2, 3, 1, 2048), np.float32)
+    detector = steps_of("inception_lstm")["detector"].initialize(X, [0, 1])
+    by_hand = keras.Sequential(
+        [
+            keras.Input((3, 2048)),
+            keras.layers.LSTM(2048),
+            keras.layers.Dense(512),
+            keras.layers.Dense(1),
+        ]
+    )
+    assert detector.model_.count_params() == by_hand.count_params() == 34_612_225
+
+
+def test_resnext_and_lstm_are_trained_together() -> None:
+    steps = steps_of("resnext_lstm")
+    assert (steps["sampler"].n_frames, steps["sampler"].burst) == (1, 100)
+    detector = steps["detector"]
+    assert type(detector) is TransferDetector
+    assert (detector.backbone, detector.weights) == ("resnext50", None)
+    head = detector.head
+    assert (head.cell, head.units, head.dense_dropout) == ("lstm", (2048,), 0.4)
+    assert steps_of("resnext_lstm", weights="own.h5")["detector"].weights == "own.h5"
+
+
+def test_paths_are_those_of_the_paper() -> None:
+    steps = steps_of("multi_path", weights=None)
+    backbone = steps["detector"].backbone
+    assert type(backbone) is MultiPathBackbone
+    assert list(backbone.backbones) == [
+        *("resnet50", "densenet121", "inception_resnet_v2")
+    ]
+    assert (backbone.attention, backbone.weights) == ("cbam", None)
+
+
+def test_faces_are_weighted_all_together_unless_people_are_told() -> None:
+    steps = steps_of("face_weighting")
+    assert steps["cropper"].max_faces == 2
+    assert type(steps["detector"].aggregation) is Attention
+    assert steps["detector"].head.cell == "gru"
+    rule = steps_of("face_weighting", people="mean")["detector"].aggregation
+    assert type(rule) is PerPerson
+    assert (rule.max_faces, rule.people) == (2, "mean")
+    assert type(rule.aggregation) is Attention
+
+
+def test_discriminators_vote_with_meso4() -> None:
+    ensemble = steps_of("discriminators", epochs=3)["detector"]
+    assert type(ensemble) is VotingClassifier
+    assert ensemble.voting == "soft"
+    members = dict(ensemble.estimators)
+    assert members["meso4"].backbone == "meso4"
+    assert members["alone"].generator is None
+    assert all(member.epochs == 3 for member in members.values())
+    assert [type(m) for m in members.values()].count(GANDetector) == 3
+
+
+# -- the layout of slots ---------------------------------------------------------
+
+
+def test_layout_reaches_all_steps() -> None:
+    steps = steps_of(
+        "cnn", n_frames=3, burst=2, region="eyes", max_faces=4, people="mean"
+    )
+    assert (steps["sampler"].n_frames, steps["sampler"].burst) == (3, 2)
+    assert (steps["cropper"].region, steps["cropper"].max_faces) == ("eyes", 4)
+    rule = steps["detector"].aggregation
+    assert rule.get_params(deep=False) == {
+        "max_faces": 4,
+        "aggregation": "mean",
+        "people": "mean",
+    }
+
+
+def test_aggregation_is_that_of_each_person() -> None:
+    rule = steps_of("cnn", max_faces=2, aggregation=TopK(2))["detector"].aggregation
+    assert (rule.aggregation.k, rule.people) == (2, "max")
+    own = PerPerson(2, people="mean")
+    assert steps_of("cnn", max_faces=2, aggregation=own)["detector"].aggregation is own
+    assert steps_of("cnn", aggregation="max")["detector"].aggregation == "max"
+
+
+def test_layout_that_does_not_fit_to_a_detector_is_refused() -> None:
+    detector = CNNDetector(aggregation=PerPerson(3))
+    with pytest.raises(ValueError, match="max_faces=2"):
+        make_detector_pipeline(detector, max_faces=2)
+    make_detector_pipeline(detector, max_faces=3)
+    with pytest.raises(ValueError, match="people='min'"):
+        make_detector_pipeline("cnn", people="min")
+
+
+def test_people_and_bursts_of_videos_are_answered(rendered_videos: Bunch) -> None:
+    pipeline = make_detector_pipeline(
+        "face_weighting",
+        n_frames=1,
+        burst=3,
+        size=(32, 32),
+        people="max",
+        **SMALL["face_weighting"],
+        **QUICK,
+    )
+    paths, y = rendered_videos.data[[0, 6]], rendered_videos.target[[0, 6]]
+    pipeline.fit(paths, y)
+    faces = pipeline[:3].transform(paths)
+    assert faces.shape == (2, 6, 32, 32, 3)
+    people = pipeline[-1].predict_person_proba(faces)
+    assert people.shape == (2, 2, 2)
+    assert np.isnan(people[:, 1]).all()  # there is one person
+    np.testing.assert_allclose(pipeline.predict_proba(paths), people[:, 0], atol=1e-6)
