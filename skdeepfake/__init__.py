@@ -13,6 +13,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
 - :mod:`skdeepfake.pretrained`: trained detectors that come with the package
 - :mod:`skdeepfake.analysis`: one video, one verdict, and a page that shows both
+- :mod:`skdeepfake.serving`: a web page and a REST interface for analyses
 - :mod:`skdeepfake.inspection`: where in a face and when in a video the evidence lies
 - :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
 - :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
@@ -51,6 +52,7 @@ _MODULES = (
     "plotting",
     "preprocessing",
     "pretrained",
+    "serving",
     "streams",
     "synthesis",
 )

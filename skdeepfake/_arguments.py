@@ -42,6 +42,11 @@ examples:
   skdeepfake evaluate held_out --html report.html
   skdeepfake evaluate held_out --model model.joblib --json
 """
+_SERVE_EXAMPLES = """\
+examples:
+  skdeepfake serve
+  skdeepfake serve --model model.skops --port 8080
+"""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -166,6 +171,53 @@ def make_parser() -> argparse.ArgumentParser:
     _add_seed(train, "makes the training reproducible", None)
     train.add_argument("--quiet", action="store_true", help="show no progress")
 
+    serve = add_command(
+        "serve", "analyze videos in the browser, on this machine", _SERVE_EXAMPLES
+    )
+    _add_model(serve)
+    _add_threshold(serve)
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1, which only this machine "
+        "reaches); there are no passwords",
+    )
+    serve.add_argument(
+        "--port",
+        type=int,
+        default=8000,
+        metavar="N",
+        help="port to listen at, 0 for any that is free (default: 8000)",
+    )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name by which browsers may reach the server, besides localhost",
+    )
+    serve.add_argument(
+        "--max-megabytes",
+        type=int,
+        default=1024,
+        metavar="N",
+        help="largest upload (default: 1024)",
+    )
+    serve.add_argument(
+        "--timeout",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="seconds that an upload and its decoding may each take (default: 300)",
+    )
+    serve.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="videos analyzed at once (default: 1)",
+    )
+
     demo = add_command(
         "demo", "try detectors on rendered clips, without any data of yours"
     )
@@ -207,6 +259,10 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_threshold(parser)
+
+
+def _add_threshold(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=float,

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import json
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,37 @@ def demo(args: argparse.Namespace) -> int:
     from ._demo import run_demo
 
     return run_demo(args.output, seed=args.seed)
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serve the web page and the REST interface until an interrupt."""
+    from .serving import make_app
+
+    if args.max_megabytes < 1:
+        raise ValueError("--max-megabytes must be at least 1")
+    loopback = ("127.0.0.1", "localhost", "::1")
+    app = make_app(
+        args.model,
+        thresholds=args.threshold,
+        max_bytes=args.max_megabytes * 2**20,
+        timeout=args.timeout,
+        n_jobs=args.jobs,
+        allowed_hosts=[*loopback, args.host, *args.allow_host],
+    )
+    import uvicorn
+
+    family = socket.AF_INET6 if ":" in args.host else socket.AF_INET
+    with socket.create_server((args.host, args.port), family=family) as listener:
+        host = f"[{args.host}]" if ":" in args.host else args.host
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        if args.host not in loopback:
+            _say("warning: other machines may reach this server, which has no password")
+        _say(f"skdeepfake listens at {address} (Ctrl-C ends it)")
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        config.timeout_graceful_shutdown = 3  # seconds
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+    return OK
 
 
 def train(args: argparse.Namespace) -> int:

@@ -69,8 +69,10 @@ class Model:
 def load_model(source: Any = None, **params: Any) -> Model:
     """Load a model: None for the reference detector, a pipeline, a name or a file.
 
-    `params` are those of `load_detector`.
+    A Model is returned as it is. `params` are those of `load_detector`.
     """
+    if isinstance(source, Model):
+        return source
     known = {info.name: info for info in list_detectors()}
     if source is None:
         source = "reference"

@@ -1,4 +1,4 @@
-"""The command line: predict, evaluate, train and demo.
+"""The command line: predict, evaluate, train, serve and demo.
 
 Exit codes: 0 on success, 1 if some videos failed, 2 if nothing could be done, 130
 after an interrupt.

@@ -27,7 +27,7 @@ from ._findings import analyze, make_content
 from ._resume import Folder
 
 _CONSTRAINTS: dict[str, list[Any]] = {
-    "detector": [Pipeline, str, os.PathLike, None],
+    "detector": [Pipeline, str, os.PathLike, Model, None],
     "thresholds": ["array-like", Real, None],
     "heatmaps": ["boolean"],
 }

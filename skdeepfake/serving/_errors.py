@@ -1,0 +1,32 @@
+"""Errors of the service, which become JSON."""
+
+from __future__ import annotations
+
+#: What can go wrong, and the HTTP status of each.
+STATUS = {
+    "invalid": 400,
+    "forbidden": 403,
+    "not found": 404,
+    "timeout": 408,
+    "too large": 413,
+    "unreadable": 422,
+    "failed": 500,
+    "busy": 503,
+}
+
+
+class ServiceError(Exception):
+    """An error that is told to the client."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind, self.message = kind, message
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return STATUS[self.kind]
+
+    def content(self) -> dict[str, str]:
+        """Return the body of the answer."""
+        return {"error": self.kind, "message": self.message}

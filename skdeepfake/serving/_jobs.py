@@ -1,0 +1,155 @@
+"""The analyses of uploads: those that wait, run and are finished."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .._atomic import temporary_folder
+from .._models import Model
+from ..analysis import VideoAnalysis, analyze_video
+from ..exceptions import VideoReadError
+from ._errors import ServiceError
+
+
+@dataclass(eq=False)
+class Job:
+    """The analysis of one upload."""
+
+    name: str  # of the file, as its sender calls it
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    state: Literal["waiting", "analyzing", "done", "failed"] = "waiting"
+    analysis: VideoAnalysis | None = None
+    error: ServiceError | None = None
+    finished: Future[None] = field(default_factory=Future)
+
+
+class Jobs:
+    """Runs analyses in threads, and keeps the last results.
+
+    `params` are those of `analyze_video`. The threads and the folder of uploads exist
+    while the context of `running` does.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        params: dict[str, Any],
+        *,
+        n_jobs: int,
+        max_waiting: int,
+        max_kept: int,
+    ) -> None:
+        self._model, self._params = model, params
+        self._n_jobs, self._max_waiting, self._max_kept = n_jobs, max_waiting, max_kept
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}  # in the order of their arrival
+        self._n_arriving = 0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Start the threads, and wait for them at the end."""
+        with temporary_folder() as self._folder:
+            self._pool = ThreadPoolExecutor(self._n_jobs, "skdeepfake-analysis")
+            try:
+                yield
+            finally:
+                self._pool.shutdown(cancel_futures=True)
+
+    @contextlib.contextmanager
+    def upload(self) -> Iterator[str]:
+        """Give the path of a file for an upload, or raise if too many are there.
+
+        The file is deleted at the end unless `submit` got it.
+        """
+        with self._lock:
+            active = sum(not job.finished.done() for job in self._jobs.values())
+            if active + self._n_arriving >= self._max_waiting:
+                text = f"{active} videos are waiting; try again in a moment"
+                raise ServiceError("busy", text)
+            self._n_arriving += 1
+        path = os.path.join(self._folder, secrets.token_hex(16))
+        try:
+            yield path
+        except BaseException:
+            _delete(path)
+            raise
+        finally:
+            with self._lock:
+                self._n_arriving -= 1
+
+    def submit(self, path: str, name: str) -> Job:
+        """Analyze a file, and delete it."""
+        job = Job(name)
+        with self._lock:
+            self._jobs[job.id] = job
+        self._pool.submit(self._run, job, path)
+        return job
+
+    def get(self, id: str) -> Job:
+        """Return a job that is still known."""
+        with self._lock:
+            if id not in self._jobs:
+                text = "there is no such analysis; the oldest ones are forgotten"
+                raise ServiceError("not found", text)
+            return self._jobs[id]
+
+    def n_before(self, job: Job) -> int:
+        """Count the jobs that are to be finished before one that waits."""
+        with self._lock:
+            earlier = list(self._jobs.values())
+        if job not in earlier:
+            return 0
+        earlier = earlier[: earlier.index(job)]
+        return sum(not each.finished.done() for each in earlier)
+
+    def forget(self, id: str) -> None:
+        """Remove a job; an analysis that has begun is not interrupted."""
+        self.get(id)
+        with self._lock:
+            self._jobs.pop(id, None)
+
+    def _run(self, job: Job, path: str) -> None:
+        try:
+            self.get(job.id)  # raises if it was deleted while it waited
+            job.state = "analyzing"
+            found = analyze_video(path, self._model, **self._params)
+            job.analysis, job.state = _renamed(found, job.name), "done"
+        except ServiceError as error:
+            job.error = error
+        except VideoReadError as error:
+            job.error = ServiceError("unreadable", f"This file {error.reason}.")
+        except Exception as error:  # a server goes on
+            text = f"The analysis failed: {type(error).__name__}."
+            job.error = ServiceError("failed", text)
+        finally:
+            if job.error is not None:
+                job.state = "failed"
+            _delete(path)
+            job.finished.set_result(None)
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        with self._lock:
+            done = [id for id, job in self._jobs.items() if job.finished.done()]
+            for id in done[: max(len(done) - self._max_kept, 0)]:
+                del self._jobs[id]
+
+
+def _renamed(analysis: VideoAnalysis, name: str) -> VideoAnalysis:
+    """Name the file as its sender does, instead of its temporary path."""
+    content = copy.deepcopy(dict(analysis.content))
+    content["path"] = content["record"]["file"]["name"] = name
+    return VideoAnalysis(content, analysis.pictures)
+
+
+def _delete(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

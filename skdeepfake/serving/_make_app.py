@@ -1,0 +1,158 @@
+"""The application, with its parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import Interval
+
+from .._models import Model, load_model
+from .._validation import validated
+from .._video._reader import Limits
+from ..analysis import analyze_video
+from ..exceptions import VideoReadError
+
+#: Names by which a browser on the same machine reaches the server.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+_POSITIVE = [Interval(Integral, 1, None, closed="left")]
+_POSITIVE_OR_NONE = [Interval(Real, 0, None, closed="neither"), None]
+
+
+@validated(
+    detector=[Pipeline, str, os.PathLike, Model, None],
+    thresholds=["array-like", Real, None],
+    heatmaps=["boolean"],
+    max_bytes=_POSITIVE,
+    max_pixels=[*_POSITIVE, None],
+    max_duration=_POSITIVE_OR_NONE,
+    timeout=_POSITIVE_OR_NONE,
+    allowed_hosts=["array-like"],
+    n_jobs=_POSITIVE,
+    max_waiting=_POSITIVE,
+    max_kept=_POSITIVE,
+)
+def make_app(
+    detector: Any = None,
+    *,
+    thresholds: float | tuple[float, float] | None = None,
+    heatmaps: bool = True,
+    max_bytes: int = 2**30,
+    max_pixels: int | None = Limits().max_pixels,
+    max_duration: float | None = Limits().max_duration,
+    timeout: float | None = Limits().timeout,
+    allowed_hosts: Sequence[str] = LOOPBACK,
+    n_jobs: int = 1,
+    max_waiting: int = 16,
+    max_kept: int = 50,
+) -> Any:
+    """Make a web application that analyzes uploaded videos.
+
+    It has a page to drop videos on at ``/``, and a REST interface that ``/docs``
+    describes (a page of FastAPI, which loads its scripts from elsewhere; everything
+    else comes from this application). ``skdeepfake serve`` runs it.
+
+    Needs the extra ``serve``. There are no accounts: whoever reaches the application
+    can upload to it. Results are found by their random ids alone.
+
+    Parameters
+    ----------
+    detector : Pipeline, str, os.PathLike or None, default=None
+        As for :func:`~skdeepfake.analyze_video`. It is loaded once.
+    thresholds : float, tuple of (float, float) or None, default=None
+        As for :func:`~skdeepfake.analyze_video`.
+    heatmaps : bool, default=True
+        Whether to locate the evidence in the most suspicious faces.
+    max_bytes : int, default=2**30
+        Largest upload, in bytes. A larger one is refused by the length that it states,
+        or as soon as more has arrived.
+    max_pixels : int or None, default=35389440
+        Largest frame, as for :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
+    max_duration : float or None, default=86400.0
+        Longest video, in seconds.
+    timeout : float or None, default=300.0
+        Seconds that the decoding of a video may take, and its upload before.
+    allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "::1")
+        Names in the Host header that are answered, without port. Others are refused,
+        so that no page from elsewhere reaches the application by a name of its own.
+    n_jobs : int, default=1
+        Videos analyzed at once, as threads.
+    max_waiting : int, default=16
+        Largest number of videos that arrive, wait or are analyzed. More are refused.
+    max_kept : int, default=50
+        Finished analyses that are kept, in memory. The oldest are forgotten.
+
+    Returns
+    -------
+    fastapi.FastAPI
+        The application, for an ASGI server such as uvicorn.
+
+    Raises
+    ------
+    ImportError
+        If the extra ``serve`` is not installed.
+    ValueError
+        As for :func:`~skdeepfake.analyze_video`.
+
+    See Also
+    --------
+    skdeepfake.analyze_video : The analysis of each upload.
+
+    Notes
+    -----
+    Uploads are the bodies of POST requests, and written to temporary files as they
+    arrive. Each is deleted when its analysis ends. Errors are JSON: `error` is one of
+    "too large", "unreadable", "busy", "forbidden", "not found", "timeout", "invalid"
+    and "failed", and `message` says more.
+
+    Examples
+    --------
+    >>> from skdeepfake.serving import make_app
+    >>> app = make_app(max_bytes=50 * 2**20)
+    >>> app.title
+    'skdeepfake'
+    """
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "the service needs FastAPI and uvicorn: pip install 'skdeepfake[serve]'"
+        ) from error
+    from ._app import build
+    from ._jobs import Jobs
+
+    model = load_model(detector, on_error="skip")
+    limits = {
+        "max_bytes": max_bytes,
+        "max_pixels": max_pixels,
+        "max_duration": max_duration,
+        "timeout": timeout,
+    }
+    model = _limited(model, limits)
+    with contextlib.suppress(VideoReadError):  # checks the thresholds
+        analyze_video(os.devnull, model, thresholds=thresholds)
+    jobs = Jobs(
+        model,
+        {"thresholds": thresholds, "heatmaps": heatmaps},
+        n_jobs=n_jobs,
+        max_waiting=max_waiting,
+        max_kept=max_kept,
+    )
+    return build(jobs, max_bytes, timeout, [host.lower() for host in allowed_hosts])
+
+
+def _limited(model: Model, limits: dict[str, Any]) -> Model:
+    """Return a model with other limits, and leave the user's pipeline as it is."""
+    pipeline = copy.copy(model.pipeline)
+    sampler = copy.copy(pipeline.named_steps["sampler"]).set_params(**limits)
+    pipeline.steps = [
+        (name, sampler if name == "sampler" else step) for name, step in pipeline.steps
+    ]
+    return Model(pipeline, model.name, model.file_sha256, model.info)
