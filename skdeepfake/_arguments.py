@@ -179,6 +179,7 @@ def make_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host",
         default="127.0.0.1",
+        metavar="ADDRESS",
         help="address to listen at (default: 127.0.0.1, which only this machine "
         "reaches); there are no passwords",
     )

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ import cv2
 import joblib
 import numpy as np
 import pytest
+import uvicorn
+from fastapi.testclient import TestClient
 from sklearn.utils import Bunch
 
 from skdeepfake import (
@@ -553,7 +556,7 @@ def test_parameter_that_is_not_known_is_a_plain_error(
     assert not path.exists()
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "demo"])
+@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "serve", "demo"])
 def test_every_argument_is_described(command, capsys) -> None:
     with pytest.raises(SystemExit):
         cli.main([command, "--help"])
@@ -617,3 +620,29 @@ def test_termination_leaves_nothing_behind(
     assert raised.value.code == 143
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_service_gets_its_arguments_and_a_socket(monkeypatch, capsys) -> None:
+    apps, addresses = [], []
+
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        apps.append(server.config.app)
+        addresses.append(sockets[0].getsockname())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    command = ["serve", "--port", "0", "--max-megabytes", "2", "--allow-host", "Lab"]
+    assert cli.main(command) == OK
+    assert addresses[0][0] == "127.0.0.1"
+    assert f"http://127.0.0.1:{addresses[0][1]}" in capsys.readouterr().err
+    for host, status in (("lab:1", 200), ("127.0.0.1", 200), ("other", 403)):
+        answer = TestClient(apps[0], f"http://{host}").get("/")
+        assert answer.status_code == status
+        assert ('data-max-bytes="2097152"' in answer.text) == (status == 200)
+
+    assert cli.main([*command, "--host", "0.0.0.0"]) == OK
+    assert "no password" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command[2] = str(taken.getsockname()[1])
+        assert cli.main(command) == FAILED
+    assert "in use" in capsys.readouterr().err
