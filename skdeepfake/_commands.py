@@ -65,8 +65,9 @@ def serve(args: argparse.Namespace) -> int:
         if args.host not in loopback:
             _say("warning: other machines may reach this server, which has no password")
         _say(f"skdeepfake listens at {address} (Ctrl-C ends it)")
-        config = uvicorn.Config(app, log_level="warning", access_log=False)
-        config.timeout_graceful_shutdown = 3  # seconds
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=3
+        )
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
     return OK

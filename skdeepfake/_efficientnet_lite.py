@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._onnx import Graph
+from ._onnx import FLOAT, UINT8, Graph
 from ._packaged_weights import read_packaged
 
 if TYPE_CHECKING:
@@ -152,17 +152,31 @@ def detector_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def detector_to_onnx(
-    arrays: Mapping[str, NDArray], size: tuple[int, int], *, include_top: bool = True
+    arrays: Mapping[str, NDArray],
+    size: tuple[int, int],
+    *,
+    include_top: bool = True,
+    of_pixels: bool = False,
 ) -> bytes:
     """Write a detector with this backbone as ONNX.
 
     It takes preprocessed images of shape (n, 3, height, width) and gives logits of
     shape (n, 1) or, without the top, the maps that are averaged before them, of shape
     (n, channels, rows, columns). Batch normalization is folded into the convolutions.
+    With `of_pixels` it takes uint8 images of shape (n, height, width, 3) instead, and
+    gives probabilities.
     """
-    graph = Graph(("n", 3, *size))
+    x = "input"
+    if of_pixels:
+        graph = Graph(("n", *size, 3), UINT8)
+        x = graph.node("Cast", x, to=FLOAT)
+        x = graph.node("Sub", x, graph.tensor(np.float32(MEAN)))
+        x = graph.node("Div", x, graph.tensor(np.float32(SCALE)))
+        x = graph.node("Transpose", x, perm=[0, 3, 1, 2])
+    else:
+        graph = Graph(("n", 3, *size))
     zero, six = graph.tensor(np.float32(0)), graph.tensor(np.float32(6))
-    x, sides = "input", size
+    sides = size
     for step in _convolutions():
         if step.begins:
             shortcut = x
@@ -199,4 +213,6 @@ def detector_to_onnx(
     x = graph.node("Flatten", x, axis=1)
     head = [graph.tensor(arrays[f"{HEAD}/{part}"]) for part in ("kernel", "bias")]
     x = graph.node("Gemm", x, *head)
+    if of_pixels:
+        x = graph.node("Sigmoid", x)
     return graph.to_bytes(x, ("n", 1))

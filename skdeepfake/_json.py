@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+
+def step_parameters(steps: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the parameters of each step, without those that change no result."""
+    return {
+        name: plain(
+            {
+                key: value
+                for key, value in step.get_params(deep=False).items()
+                if key not in ("n_jobs", "verbose", "memory")
+            }
+        )
+        for name, step in steps
+        if hasattr(step, "get_params")
+    }
 
 
 def plain(value: Any) -> Any:

@@ -11,17 +11,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_OPSET, _IR_VERSION, _FLOAT = 13, 8, 1
+_OPSET, _IR_VERSION = 13, 8
 
-# Types of attributes.
+# Types of elements, and of attributes.
+FLOAT, UINT8 = 1, 2
 _AN_INT, _INTS = 2, 7
 
 
 class Graph:
     """A graph that grows node by node; each method returns the name of its output."""
 
-    def __init__(self, input_shape: Sequence[int | str]) -> None:
-        self.input_shape = input_shape
+    def __init__(self, input_shape: Sequence[int | str], dtype: int = FLOAT) -> None:
+        self.input_shape, self.dtype = input_shape, dtype
         self._nodes: list[bytes] = []
         self._tensors: list[bytes] = []
 
@@ -40,25 +41,30 @@ class Graph:
         name = f"tensor_{len(self._tensors)}"
         values = np.ascontiguousarray(values, dtype="<f4")
         message = b"".join(_number(1, side) for side in values.shape)
-        message += _number(2, _FLOAT) + _text(8, name) + _field(9, values.tobytes())
+        message += _number(2, FLOAT) + _text(8, name) + _field(9, values.tobytes())
         self._tensors.append(_field(5, message))
         return name
 
     def to_bytes(self, output: str, output_shape: Sequence[int | str]) -> bytes:
         """Write the model, whose input is called "input"."""
         graph = b"".join(self._nodes) + _text(2, "network") + b"".join(self._tensors)
-        graph += _field(11, _described("input", self.input_shape))
-        graph += _field(12, _described(output, output_shape))
+        graph += _field(11, _described("input", self.input_shape, self.dtype))
+        graph += _field(12, _described(output, output_shape, FLOAT))
         opset = _field(8, _text(1, "") + _number(2, _OPSET))
         return _number(1, _IR_VERSION) + opset + _field(7, graph)
 
 
-def _described(name: str, shape: Sequence[int | str]) -> bytes:
+def metadata(key: str, value: str) -> bytes:
+    """Write an entry of a model's metadata, to be appended to the model."""
+    return _field(14, _text(1, key) + _text(2, value))
+
+
+def _described(name: str, shape: Sequence[int | str], dtype: int) -> bytes:
     sides = b"".join(
         _field(1, _text(2, side) if isinstance(side, str) else _number(1, side))
         for side in shape
     )
-    kind = _number(1, _FLOAT) + _field(2, sides)
+    kind = _number(1, dtype) + _field(2, sides)
     return _text(1, name) + _field(2, _field(1, kind))
 
 

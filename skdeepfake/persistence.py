@@ -20,13 +20,14 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from ._atomic import write_atomically
+from ._export import export_onnx
 from ._keras._trust import keeps_optimizer, trusted_components
 from ._skops_schema import ESTIMATORS, check_schema
 from ._zip_members import read_members, write_members
 from .augmentation import KerasAugmentation
 from .exceptions import ModelFileError, SkdeepfakeError, UntrustedModelError
 
-__all__ = ["keep_optimizer", "load", "save"]
+__all__ = ["export_onnx", "keep_optimizer", "load", "save"]
 
 # What a model may hold besides what skops trusts: arrays and Python's own containers.
 _TRUSTED = frozenset(

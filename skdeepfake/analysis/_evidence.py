@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .._json import plain
+from .._json import plain, step_parameters
 from .._models import Model, file_sha256
 from .._video._checks import absolute_path, check_video_file
 from .._video._metadata import container_metadata
@@ -43,7 +43,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
         },
         "container": plain({name: getattr(about, name) for name in _CONTAINER}),
         "detector": describe_detector(model),
-        "parameters": parameters(model),
+        "parameters": step_parameters(model.pipeline.steps),
         "versions": {name: _version(name) for name in _PACKAGES},
         "analyzed_at": _written(datetime.now(timezone.utc)),
     }
@@ -64,21 +64,6 @@ def describe_detector(model: Model) -> dict[str, Any]:
         "class": type(model.pipeline[-1]).__name__,
         "file_sha256": model.file_sha256,
         "weights_sha256": model.weights_sha256,
-    }
-
-
-def parameters(model: Model) -> dict[str, Any]:
-    """Return the parameters of each step, without those that change no result."""
-    return {
-        name: plain(
-            {
-                key: value
-                for key, value in step.get_params(deep=False).items()
-                if key not in ("n_jobs", "verbose", "memory")
-            }
-        )
-        for name, step in model.pipeline.steps
-        if hasattr(step, "get_params")
     }
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .._atomic import written
+from .._json import step_parameters
 from .._models import Model, file_sha256
 from .._video._checks import check_video_file
 from ._analysis import VideoAnalysis
-from ._evidence import describe_detector, parameters
+from ._evidence import describe_detector
 from ._pictures import Pictures
 
 # Raise it when the same video would get another analysis.
@@ -31,7 +32,11 @@ class Folder:
     ) -> None:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        about = (describe_detector(model), parameters(model), thresholds)
+        about = (
+            describe_detector(model),
+            step_parameters(model.pipeline.steps),
+            thresholds,
+        )
         self._key = repr((_VERSION, *about))
         self._heatmaps = heatmaps
 

@@ -1,0 +1,163 @@
+"""Detectors as ONNX files, for programs without Python or Keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from . import __version__
+from ._atomic import write_atomically
+from ._efficientnet_lite import detector_to_onnx
+from ._engines import run_by_onnxruntime
+from ._json import plain, step_parameters
+from ._onnx import metadata
+from ._validation import validated
+
+# Name of the metadata, and the largest difference of probabilities that is accepted.
+_KEY, _TOLERANCE = "skdeepfake", 1e-4
+
+
+@validated(pipeline=[BaseEstimator], path=[str, os.PathLike])
+def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Export the network of a detector as ONNX: from faces to scores of frames.
+
+    The file takes a batch of faces as the step before the detector returns them, and
+    says in its metadata how they are made, so that other programs can. Sampling,
+    cropping and resizing are not in it, nor the aggregation of frames.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or detector
+        A fitted pipeline from paths to probabilities, or its detector alone. Detectors
+        of sequences and of features are not supported.
+    path : str or os.PathLike
+        File to write, ``*.onnx``.
+
+    Returns
+    -------
+    dict
+        The metadata, which the file has as JSON under the key "skdeepfake":
+
+        - `input` and `output`: shape, data type and meaning. The output has a
+          probability of the second class per face and, after training with
+          :class:`~skdeepfake.detectors.Attention`, a weight.
+        - `classes`: both classes.
+        - `aggregation`: how the probabilities of frames become that of a video.
+        - `preprocessing`: the parameters of each step before the detector.
+        - `max_difference`: the largest difference from the detector on random faces;
+          None if onnxruntime is not installed.
+        - `version`: that of skdeepfake.
+
+    Raises
+    ------
+    ValueError
+        If this is no such detector, or if Keras does not run on TensorFlow.
+    ImportError
+        If the detector needs the extra ``onnx`` for its export. The reference detector
+        does not.
+    RuntimeError
+        If the probabilities differ from those of the detector by more than 1e-4.
+    sklearn.exceptions.NotFittedError
+        If the detector is not fitted.
+
+    See Also
+    --------
+    save : Saves the whole pipeline, for Python.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skdeepfake import load_detector
+    >>> from skdeepfake.persistence import export_onnx
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> about = export_onnx(load_detector(), os.path.join(folder.name, "a.onnx"))
+    >>> about["input"]["shape"], about["input"]["dtype"]
+    (['n', 160, 160, 3], 'uint8')
+    >>> about["preprocessing"]["cropper"]["margin"]
+    0.3
+    >>> folder.cleanup()
+    """
+    steps = pipeline.steps if isinstance(pipeline, Pipeline) else [("", pipeline)]
+    detector = steps[-1][1]
+    _check(detector)
+    network = _write(detector)
+    output = ["probability", "weight"][: detector._n_outputs]
+    about = {
+        "input": {
+            "shape": ["n", *detector.frame_shape_],
+            "dtype": str(detector.frame_dtype_),
+            "meaning": "RGB faces, pixels from 0 to 255",
+        },
+        "output": {"shape": ["n", len(output)], "meaning": output},
+        "classes": detector.classes_.tolist(),
+        "aggregation": detector.aggregation,
+        "preprocessing": step_parameters(steps[:-1]),
+        "max_difference": _difference(detector, network),
+        "version": __version__,
+    }
+    about = plain(about)
+    network += metadata(_KEY, json.dumps(about, allow_nan=False))
+    write_atomically(path, lambda file: file.write(network))
+    return about
+
+
+def _check(detector: Any) -> None:
+    name = type(detector).__name__
+    if not hasattr(detector, "predict_frame_proba"):
+        raise ValueError(
+            f"{name} is no detector of skdeepfake.detectors, nor a pipeline that ends "
+            "in one"
+        )
+    check_is_fitted(detector)
+    if detector._sees_sequences:
+        raise ValueError(
+            f"this {name} takes sequences of frames, and only networks of single faces "
+            "are exported"
+        )
+    if len(detector.frame_shape_) != 3 or detector.frame_shape_[2] != 3:
+        raise ValueError(
+            f"this {name} takes frames of shape {detector.frame_shape_}, not faces of "
+            "shape (height, width, 3), and only networks of faces are exported"
+        )
+
+
+def _write(detector: Any) -> bytes:
+    # Needs no Keras.
+    if type(detector).__name__ == "PretrainedDetector":
+        size = detector.frame_shape_[:2]
+        return detector_to_onnx(detector.weights_, size, of_pixels=True)
+    from ._keras._onnx import to_onnx
+
+    return to_onnx(
+        detector.model_,
+        detector.frame_dtype_,
+        needed_by="export_onnx",
+        instead="set KERAS_BACKEND=tensorflow in the process that exports",
+    )
+
+
+def _difference(detector: Any, network: bytes) -> float | None:
+    """Compare the exported network with the detector, on random faces."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    noise = np.random.RandomState(0).randint(1, 256, (4, *detector.frame_shape_))
+    faces: NDArray = noise.astype(detector.frame_dtype_)
+    found = run_by_onnxruntime(network)(faces)[:, 0]
+    # The same face for each person.
+    slots = faces[:, np.newaxis].repeat(detector._n_people, axis=1)
+    expected = detector.predict_frame_proba(slots)[:, 0, 1]
+    difference = float(np.abs(found - expected).max())
+    if not difference <= _TOLERANCE:
+        raise RuntimeError(
+            f"the exported network differs from this {type(detector).__name__} by "
+            f"{difference:.2g}, more than {_TOLERANCE}: it was not written"
+        )
+    return difference

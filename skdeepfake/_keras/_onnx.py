@@ -1,0 +1,38 @@
+"""Networks of Keras exported as ONNX."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import keras
+
+from .._atomic import temporary_folder
+
+
+def to_onnx(model: keras.Model, dtype: Any, *, needed_by: str, instead: str) -> bytes:
+    """Export a network for inputs of a type; the messages name who needs it.
+
+    Raises a ValueError if Keras does not run on TensorFlow, and an ImportError without
+    the extra.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"{needed_by} exports the network by way of TensorFlow, but Keras runs on "
+            f"{keras.backend.backend()}: {instead}"
+        )
+    try:
+        import onnxruntime  # noqa: F401
+        import tf2onnx  # noqa: F401 -- what Keras exports with
+    except ImportError as error:
+        raise ImportError(
+            f"{needed_by} needs onnxruntime and tf2onnx: pip install 'skdeepfake[onnx]'"
+        ) from error
+    with temporary_folder() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what tf2onnx uses of NumPy
+        path = os.path.join(folder, "network.onnx")
+        inputs = keras.InputSpec(shape=(None, *model.input_shape[1:]), dtype=str(dtype))
+        model.export(path, format="onnx", verbose=False, input_signature=[inputs])
+        with open(path, "rb") as file:
+            return file.read()
