@@ -109,7 +109,7 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
     index = own.to_html(folder / "pages")
     titles = [f"{Path(p).name}: {name}" for p, name in zip(clips, names, strict=True)]
     pictures: dict[str, Any] = {
-        "faces.png": FacesDisplay.from_pipeline(
+        "faces.png": FacesDisplay.from_estimator(
             pipeline, clips[:4], titles=titles[:4], max_frames=_N_FRAMES
         ),
         "history.png": HistoryDisplay.from_estimator(pipeline),

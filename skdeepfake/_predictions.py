@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._face_mask import filled_slots
 from ._scores import PosLabel, check_classes
+from ._video._checks import as_column
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,7 @@ def run_pipeline(
     """
     if isinstance(X, (str, os.PathLike)):
         raise ValueError(f"X must be a sequence of paths, got {X!r}: put it in a list.")
+    X = as_column(X)
     steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
     end = len(steps) - 1 if until is None else list(dict(steps)).index(until) + 1
     paths = None

@@ -146,8 +146,8 @@ def test_faces_are_drawn_on_given_axes():
         display.plot(axes=axes)
 
 
-def test_faces_from_pipeline_spread_the_slots_and_shrink_the_frames(pipeline):
-    display = FacesDisplay.from_pipeline(
+def test_faces_from_estimator_spread_the_slots_and_shrink_the_frames(pipeline):
+    display = FacesDisplay.from_estimator(
         pipeline, ["folder/one.mp4", "two.mp4"], max_frames=3
     )
     axes = display.axes_
@@ -188,13 +188,13 @@ def test_faces_of_other_lengths_are_refused(params, message):
         FacesDisplay(**params).plot()
 
 
-def test_faces_from_pipeline_say_what_is_wrong(pipeline):
+def test_faces_from_estimator_say_what_is_wrong(pipeline):
     with pytest.raises(ValueError, match="put it in a list"):
-        FacesDisplay.from_pipeline(pipeline, "one.mp4")
+        FacesDisplay.from_estimator(pipeline, "one.mp4")
     with pytest.raises(ValueError, match="max_frames must be 1 or more, got 0"):
-        FacesDisplay.from_pipeline(pipeline, ["one.mp4"], max_frames=0)
+        FacesDisplay.from_estimator(pipeline, ["one.mp4"], max_frames=0)
     with pytest.raises(ValueError, match=r"'sampler' and 'cropper'.*\['resizer'"):
-        FacesDisplay.from_pipeline(pipeline[2:], ["one.mp4"])
+        FacesDisplay.from_estimator(pipeline[2:], ["one.mp4"])
 
 
 def test_history_marks_the_epoch_of_the_lowest_validation_loss():
@@ -314,12 +314,12 @@ def test_timeline_from_a_pipeline_that_follows_two_people(pipeline):
 
     steps = [*pipeline.steps[:1], ("cropper", TwoPeople()), *pipeline.steps[2:3]]
     two = Pipeline([*steps, ("detector", Doubled())])
-    display = TimelineDisplay.from_estimator(two, "clip.mp4")
+    display = TimelineDisplay.from_estimator(two, ["clip.mp4"])
     assert display.n_people == 2
     np.testing.assert_array_equal(
         lines(display.ax_)["person 2"].get_xdata(), [0.0, 0.5, 1.0, 1.5]
     )
-    faces = FacesDisplay.from_pipeline(two, ["clip.mp4"], max_frames=10)
+    faces = FacesDisplay.from_estimator(two, ["clip.mp4"], max_frames=10)
     assert [value[0, 0, 0] for value in faces.frames[0][:4]] == [0, 0, 10, 10]
     assert faces.timestamps[0][:4].tolist() == [0, 0, 0.5, 0.5]
 
@@ -386,6 +386,8 @@ def test_timeline_of_a_number_of_slots_that_is_no_multiple_is_refused():
 def test_timeline_errors(pipeline):
     with pytest.raises(ValueError, match="a step named 'sampler'"):
         TimelineDisplay.from_estimator(pipeline[1:], "v.mp4")
+    with pytest.raises(ValueError, match="shows one video, got 2"):
+        TimelineDisplay.from_estimator(pipeline, ["v.mp4", "w.mp4"])
     with pytest.raises(ValueError, match="Resizer has none"):
         TimelineDisplay.from_estimator(pipeline[:-1], "v.mp4")
     with pytest.raises(
@@ -401,7 +403,7 @@ def test_timeline_errors(pipeline):
 @pytest.mark.parametrize(
     ("draw", "name"),
     [
-        (lambda: FacesDisplay.from_pipeline(None, []), "FacesDisplay.from_pipeline"),
+        (lambda: FacesDisplay.from_estimator(None, []), "FacesDisplay.from_estimator"),
         (lambda: FacesDisplay([[None]], [[None]]).plot(), "FacesDisplay.plot"),
         (
             lambda: HistoryDisplay.from_estimator(SimpleNamespace()),

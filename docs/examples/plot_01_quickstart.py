@@ -58,7 +58,7 @@ pipeline
 from skdeepfake.plotting import FacesDisplay
 
 pair = [videos.data[0], videos.data[12]]
-FacesDisplay.from_pipeline(pipeline, pair, titles=["real", "its fake"], max_frames=4)
+FacesDisplay.from_estimator(pipeline, pair, titles=["real", "its fake"], max_frames=4)
 
 # %%
 # Train and ask

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..exceptions import VideoReadError
 
 
@@ -24,6 +26,7 @@ def check_paths(X: Any, *, caller: str) -> list[str]:
         raise ValueError(
             f"{expected}, got the single path {X!r}. Put it in a list: [{X!r}]."
         )
+    X = as_column(X)
     shape = getattr(X, "shape", None)
     if shape is not None and len(shape) != 1:
         raise ValueError(f"{expected}, got an array of shape {tuple(shape)}.")
@@ -36,6 +39,17 @@ def check_paths(X: Any, *, caller: str) -> list[str]:
             f"required by {caller}."
         )
     return [_check_path(path, i, expected) for i, path in enumerate(X)]
+
+
+def as_column(X: Any) -> Any:
+    """Return the column of a table of one column of text, and other X as they are.
+
+    A ColumnTransformer hands over such tables.
+    """
+    if np.shape(getattr(X, "shape", ())) == (2,) and X.shape[1] == 1:
+        table = np.asarray(X)
+        return table[:, 0] if table.dtype.kind in "OUT" else X
+    return X
 
 
 def _check_path(path: Any, position: int, expected: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from .._groups import connected_groups, contained_names, encode
+from .._pandas import import_pandas
 from .._validation import validated
 from .._video._checks import check_paths
 from ..exceptions import DatasetError, DatasetWarning
@@ -39,7 +40,9 @@ Group = str | re.Pattern[str] | Callable[[str], Hashable] | None
 
 
 @with_loader_docs
-def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
+def load_videos(
+    root: str | os.PathLike[str], *, group: Group = None, as_frame: bool = False
+) -> Bunch:
     r"""List the videos of a folder with one sub-folder a class.
 
     ``root/real/*`` are real, ``root/fake/*`` fake. Other files are ignored.
@@ -54,12 +57,17 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
         ``group=r"\d{3}"`` puts 183_253.mp4 with 183.mp4 and 253.mp4
         (:func:`group_by_name`). A callable maps the path to any hashable. None makes
         each video its own group.
+    as_frame : bool, default=False
+        Give `data` as a DataFrame with the column "path", `target` as a Series, and
+        add `frame`, which needs pandas. Pipelines take such `data`.
 
     Returns
     -------
     {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
             Number of each video's group.
+        frame : pandas.DataFrame
+            The columns path, target and group. Only with ``as_frame=True``.
 
     Raises
     ------
@@ -110,12 +118,18 @@ def load_videos(root: str | os.PathLike[str], *, group: Group = None) -> Bunch:
             DatasetWarning,
             stacklevel=2,
         )
-    return Bunch(
+    videos = Bunch(
         data=np.array(paths),
         target=np.array(target),
         target_names=list(TARGET_NAMES),
         groups=groups,
     )
+    if as_frame:
+        pandas = import_pandas("as_frame=True", "data and target are arrays")
+        columns = {"path": videos.data, "target": videos.target, "group": groups}
+        videos.frame = pandas.DataFrame(columns)
+        videos.data, videos.target = videos.frame[["path"]], videos.frame["target"]
+    return videos
 
 
 @validated(paths=["array-like"], pattern=[str, re.Pattern])

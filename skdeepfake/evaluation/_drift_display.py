@@ -50,13 +50,13 @@ class DriftDisplay:
 
     @classmethod
     def from_estimator(
-        cls, pipeline: Any, X_reference: ArrayLike, X_new: ArrayLike, **params: Any
+        cls, estimator: Any, X_reference: ArrayLike, X_new: ArrayLike, **params: Any
     ) -> DriftDisplay:
         """Compare videos by a fitted pipeline, and plot.
 
         Parameters
         ----------
-        pipeline : classifier
+        estimator : classifier
             Fitted pipeline or detector.
         X_reference, X_new : array-like of shape (n_videos, ...)
             Its input.
@@ -74,7 +74,7 @@ class DriftDisplay:
             As in :func:`drift`.
         """
         check_matplotlib("DriftDisplay.from_estimator")
-        return cls(drift(pipeline, X_reference, X_new, **params)).plot()
+        return cls(drift(estimator, X_reference, X_new, **params)).plot()
 
     def plot(self, *, axes: Any = None) -> DriftDisplay:
         """Plot the distributions.

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
 
 from .. import _html
@@ -58,6 +59,68 @@ class EvaluationDisplay:
     """
 
     report: EvaluationReport
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any
+    ) -> EvaluationDisplay:
+        """Score a fitted pipeline, and plot.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted pipeline or detector.
+        X : array-like of shape (n_videos, ...)
+            Its input.
+        y : array-like of shape (n_videos,)
+            Label of each video.
+        **params : dict
+            Passed to :func:`~skdeepfake.evaluation.evaluate`.
+
+        Returns
+        -------
+        EvaluationDisplay
+            With its figure drawn.
+
+        Raises
+        ------
+        ValueError
+            As in :func:`~skdeepfake.evaluation.evaluate`.
+        """
+        from ._evaluate import evaluate
+
+        check_matplotlib("EvaluationDisplay.from_estimator")
+        return cls(evaluate(estimator, X, y, **params)).plot()
+
+    @classmethod
+    def from_predictions(
+        cls, y_true: ArrayLike, y_score: ArrayLike, **params: Any
+    ) -> EvaluationDisplay:
+        """Score predictions, and plot.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_videos,)
+            Labels.
+        y_score : array-like of shape (n_videos,)
+            Probabilities of fake.
+        **params : dict
+            Passed to :meth:`EvaluationReport.from_predictions`.
+
+        Returns
+        -------
+        EvaluationDisplay
+            With its figure drawn.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`EvaluationReport.from_predictions`.
+        """
+        from ._report import EvaluationReport
+
+        check_matplotlib("EvaluationDisplay.from_predictions")
+        return cls(EvaluationReport.from_predictions(y_true, y_score, **params)).plot()
 
     def plot(self, *, figure: Any = None) -> EvaluationDisplay:
         """Draw the report.

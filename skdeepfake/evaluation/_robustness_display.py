@@ -68,13 +68,19 @@ class RobustnessDisplay:
 
     @classmethod
     def from_estimator(
-        cls, pipeline: Any, X: ArrayLike, y: ArrayLike, *, ax: Any = None, **params: Any
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        ax: Any = None,
+        **params: Any,
     ) -> RobustnessDisplay:
         """Score a fitted pipeline on distorted videos, and plot the scores.
 
         Parameters
         ----------
-        pipeline : sklearn.pipeline.Pipeline
+        estimator : sklearn.pipeline.Pipeline
             Fitted, with a step named ``"sampler"`` and a classifier at its end.
         X : array-like of shape (n_videos,)
             Paths of videos.
@@ -96,7 +102,7 @@ class RobustnessDisplay:
             As in :func:`~skdeepfake.evaluation.robustness_curve`.
         """
         _drawing.check_matplotlib("RobustnessDisplay.from_estimator")
-        return cls(robustness_curve(pipeline, X, y, **params)).plot(ax=ax)
+        return cls(robustness_curve(estimator, X, y, **params)).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> RobustnessDisplay:
         """Draw the scores, and the shares of frames below them.

@@ -43,7 +43,7 @@ class FacesDisplay:
 
     See Also
     --------
-    FacesDisplay.from_pipeline : The same from the paths of videos.
+    FacesDisplay.from_estimator : The same from the paths of videos.
 
     Examples
     --------
@@ -64,10 +64,10 @@ class FacesDisplay:
     timestamps: Sequence[ArrayLike] | None = None
 
     @classmethod
-    def from_pipeline(
+    def from_estimator(
         cls,
-        pipeline: Pipeline,
-        paths: Sequence[str | os.PathLike[str]],
+        estimator: Pipeline,
+        X: ArrayLike,
         *,
         titles: Sequence[str] | None = None,
         max_frames: int = 6,
@@ -77,9 +77,9 @@ class FacesDisplay:
 
         Parameters
         ----------
-        pipeline : sklearn.pipeline.Pipeline
+        estimator : sklearn.pipeline.Pipeline
             With steps named ``"sampler"`` and ``"cropper"``; it need not be fitted.
-        paths : sequence of str or os.PathLike
+        X : array-like of shape (n_videos,) of str or os.PathLike
             The videos.
         titles : sequence of str or None, default=None
             A name for each video; the names of the files by default.
@@ -90,12 +90,12 @@ class FacesDisplay:
         Raises
         ------
         ValueError
-            If the pipeline lacks a step, `paths` is one path, or `max_frames` below 1.
+            If the pipeline lacks a step, `X` is one path, or `max_frames` below 1.
         """
-        check_matplotlib("FacesDisplay.from_pipeline")
-        check_steps(pipeline, ["sampler", "cropper"], "FacesDisplay")
+        check_matplotlib("FacesDisplay.from_estimator")
+        check_steps(estimator, ["sampler", "cropper"], "FacesDisplay")
         _drawing.check_max_frames(max_frames)
-        run = run_pipeline(pipeline, paths, until="cropper")
+        run = run_pipeline(estimator, X, until="cropper")
         frames, faces, timestamps = [], [], []
         for clip, found, times in zip(
             run.clips, run.crops, run.timestamps, strict=True

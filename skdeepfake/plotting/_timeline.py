@@ -72,8 +72,8 @@ class TimelineDisplay:
     @classmethod
     def from_estimator(
         cls,
-        pipeline: Pipeline,
-        path: str | os.PathLike[str],
+        estimator: Pipeline,
+        X: ArrayLike | os.PathLike[str],
         *,
         threshold: float = 0.5,
         title: str | None = None,
@@ -83,9 +83,9 @@ class TimelineDisplay:
 
         Parameters
         ----------
-        pipeline : sklearn.pipeline.Pipeline
+        estimator : sklearn.pipeline.Pipeline
             Fitted, with a step ``"sampler"`` and a detector at its end.
-        path : str or os.PathLike
+        X : str, os.PathLike or array-like of shape (1,) of these
             The video.
         threshold : float, default=0.5
             Probability from which on a video counts as fake.
@@ -96,16 +96,20 @@ class TimelineDisplay:
         Raises
         ------
         ValueError
-            If the pipeline has no step ``"sampler"`` or does not end in a detector.
+            If the pipeline has no step ``"sampler"`` or does not end in a detector, or
+            if there are several videos.
         """
         check_matplotlib("TimelineDisplay.from_estimator")
-        check_steps(pipeline, ["sampler"], "TimelineDisplay")
-        if not hasattr(pipeline[-1], "predict_frame_proba"):
+        check_steps(estimator, ["sampler"], "TimelineDisplay")
+        if not hasattr(estimator[-1], "predict_frame_proba"):
             raise ValueError(
                 "TimelineDisplay needs a pipeline that ends in a detector with "
-                f"predict_frame_proba, and {type(pipeline[-1]).__name__} has none."
+                f"predict_frame_proba, and {type(estimator[-1]).__name__} has none."
             )
-        run = predict_with_frames(pipeline, [path], keep_faces=True)
+        paths = [X] if isinstance(X, (str, os.PathLike)) else list(np.ravel(X))
+        if len(paths) != 1:
+            raise ValueError(f"TimelineDisplay shows one video, got {len(paths)}.")
+        run = predict_with_frames(estimator, paths, keep_faces=True)
         faces = None
         if run.crops is not None:
             faces = [None if f is None else np.asarray(f) for f in run.crops[0]]
@@ -115,7 +119,7 @@ class TimelineDisplay:
             faces=faces,
             score=float(run.proba[0]),
             threshold=threshold,
-            title=os.path.basename(os.fspath(path)) if title is None else title,
+            title=os.path.basename(os.fspath(paths[0])) if title is None else title,
             n_people=run.n_people,
         )
         return display.plot(**plot_params)

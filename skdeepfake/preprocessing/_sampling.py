@@ -122,8 +122,8 @@ class VideoFrameSampler(StatelessTransformer):
 
         Parameters
         ----------
-        X : array-like of shape (n_videos,)
-            Paths of videos, str or os.PathLike.
+        X : array-like of shape (n_videos,) or (n_videos, 1)
+            Paths of videos, str or os.PathLike; also a DataFrame of one column.
 
         Returns
         -------
@@ -136,7 +136,7 @@ class VideoFrameSampler(StatelessTransformer):
             If a path does not lead to a video, and ``on_error="raise"``. A video that
             begins well but cannot be decoded raises it when its clip is iterated.
         ValueError
-            If X is not a one-dimensional collection of paths.
+            If X is not a collection of paths in one dimension or column.
 
         Warns
         -----

@@ -145,8 +145,8 @@ class VideoTranscoder(StatelessTransformer):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples,) of str or os.PathLike
-            The videos.
+        X : array-like of shape (n_samples,) or (n_samples, 1)
+            The videos, str or os.PathLike; also a DataFrame of one column.
 
         Returns
         -------

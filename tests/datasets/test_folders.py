@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,22 @@ def test_real_videos_come_first_each_class_sorted_by_name(tree: Path) -> None:
     assert videos.target_names == ["real", "fake"]
     assert videos.data.dtype.kind == "U"
     assert all(os.path.exists(path) for path in videos.data)
+
+
+def test_frames_have_the_same_content(tree: Path, monkeypatch) -> None:
+    arrays = load_videos(tree, group=r"\d+")
+    tables = load_videos(tree, group=r"\d+", as_frame=True)
+    assert list(tables.data.columns) == ["path"]
+    assert tables.data["path"].tolist() == arrays.data.tolist()
+    assert tables.target.tolist() == arrays.target.tolist()
+    assert tables.target.name == "target"
+    assert list(tables.frame.columns) == ["path", "target", "group"]
+    assert tables.frame["group"].tolist() == arrays.groups.tolist()
+    np.testing.assert_array_equal(tables.groups, arrays.groups)
+    assert "frame" not in arrays
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="as_frame=True needs pandas"):
+        load_videos(tree, group=r"\d+", as_frame=True)
 
 
 def test_each_video_is_its_own_group_by_default(tree: Path) -> None:

@@ -188,7 +188,7 @@ def test_link_to_a_video_is_sampled(video, number_of):
         ("a.mp4", ValueError, r"single path 'a\.mp4'.*\['a\.mp4'\]"),
         (Path("a.mp4"), ValueError, r"single path .*a\.mp4"),
         ([], ValueError, r"0 sample\(s\).*VideoFrameSampler"),
-        (np.array([["a.mp4"], ["b.mp4"]]), ValueError, r"shape \(2, 1\)"),
+        (np.array([["a.mp4", "b.mp4"]]), ValueError, r"shape \(1, 2\)"),
         ([["a.mp4"]], TypeError, r"position 0 is \['a\.mp4'\]"),
         (["a.mp4", 3], TypeError, r"position 1 is 3"),
         (["a.mp4", None], TypeError, r"position 1 is None"),

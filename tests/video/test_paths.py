@@ -56,7 +56,7 @@ def test_single_path_is_refused_with_the_hint_to_put_it_in_a_list(X):
 @pytest.mark.parametrize(
     ("X", "shape"),
     [
-        (np.array([["a.mp4"], ["b.mp4"]]), r"\(2, 1\)"),
+        (np.array([["a.mp4", "b.mp4"]]), r"\(1, 2\)"),
         (np.array("a.mp4"), r"\(\)"),
     ],
 )
