@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import platform
 from html import escape
 
+import cv2
+import numpy as np
 import sklearn
+from numpy.typing import NDArray
 
 STYLE = """\
 .skdeepfake { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
@@ -37,6 +41,23 @@ def part(content: str, style: str = "") -> str:
         f"<style>\n{STYLE}{style}</style>\n"
         f'<main class="skdeepfake">\n{content}\n</main>'
     )
+
+
+def thumbnail(image: NDArray[np.uint8], caption: str, side: int = 160) -> str:
+    """Show an RGB image in an element, with at most so many pixels on a side."""
+    scale = min(1.0, side / max(image.shape[:2]))
+    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+    return (
+        f'<figure style="margin:0"><img src="{data_uri(jpeg.tobytes())}" alt="">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def data_uri(jpeg: bytes) -> str:
+    """Put a JPEG file into the address of an image."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def page(title: str, body: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _clean_termination():
             # The reference detector does without, in a fraction of the time.
             if args.command in ("train", "demo") or args.model is not None:
-                _load_networks()
+                importlib.import_module("skdeepfake.detectors").CNNDetector  # noqa: B018
             commands = importlib.import_module("skdeepfake._commands")
             return getattr(commands, args.command)(args)
     except (SkdeepfakeError, ValueError, OSError, ImportError) as error:
@@ -83,18 +82,3 @@ def _clean_termination() -> Iterator[None]:
 
 def _exit(*_: object) -> NoReturn:
     raise SystemExit(128 + signal.SIGTERM)
-
-
-def _load_networks() -> None:
-    """Load Keras and its backend, without their messages at the start."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    # TensorFlow writes to the descriptor before it has a logger. Errors are raised.
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        importlib.import_module("skdeepfake.detectors").CNNDetector  # noqa: B018
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -11,7 +11,7 @@ import joblib
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
-from skdeepfake._keras._threads import share_cores
+from skdeepfake._keras._threads import quietly, share_cores
 
 VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -61,3 +61,32 @@ def test_process_of_the_user_is_left_alone() -> None:
     )
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", script], check=True, env=environ)
+
+
+@pytest.mark.parametrize(
+    ("level", "loaded", "shown"),
+    [(None, False, False), ("3", False, False), ("2", False, True), (None, True, True)],
+)
+def test_messages_of_the_start_are_hidden_unless_asked_for(
+    level: str | None, loaded: bool, shown: bool, capfd: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    if level is not None:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    modules = {"tensorflow": None} if loaded else {}
+    monkeypatch.setattr(sys, "modules", modules)
+    with quietly():
+        os.write(2, b"no GPU")
+    os.write(2, b"later")
+    monkeypatch.undo()
+    assert capfd.readouterr().err == ("no GPU" if shown else "") + "later"
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"  # set by the tests
+
+
+def test_a_process_without_stderr_imports_too(monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys, "modules", {})
+    monkeypatch.setattr(sys, "stderr", None)
+    with quietly():
+        done = True
+    monkeypatch.undo()
+    assert done

@@ -10,10 +10,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from .._html import part, versions
+from .._html import data_uri, part, versions
 from ..pretrained import list_detectors
 from ._card import sections, to_html
-from ._pictures import Pictures, data_uri
+from ._pictures import Pictures
 
 # Faces below the curve: those of every frame, every second one, ...
 _MAX_FACES = 16

@@ -59,8 +59,3 @@ class Pictures:
                 for kind in _SIDES
             }
         )
-
-
-def data_uri(jpeg: bytes) -> str:
-    """Put a JPEG file into the address of an image."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -363,7 +363,7 @@ class EvaluationReport:
 
     def to_html(
         self, path: str | os.PathLike[str] | None = None, *, title: str = "Evaluation"
-    ) -> str:
+    ) -> str | None:
         """Return a self-contained page, with figures if matplotlib is installed.
 
         Parameters
@@ -375,10 +375,11 @@ class EvaluationReport:
 
         Returns
         -------
-        str
-            HTML.
+        str or None
+            HTML; None if it was written to a file.
         """
-        return written(render_page(self, title), path)
+        page = render_page(self, title)
+        return page if path is None else written(page, path) and None
 
     def _repr_html_(self) -> str:
         return render_page(self, "Evaluation", whole=False)

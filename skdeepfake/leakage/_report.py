@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from numbers import Integral
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from .._atomic import written
 from .._groups import (
     MIN_GROUPS,
     check_two_classes,
@@ -21,6 +23,7 @@ from .._groups import (
     encode_groups,
     format_examples,
 )
+from .._html import page
 from .._json import plain
 from .._pandas import import_pandas
 from .._validation import validated
@@ -33,6 +36,7 @@ from ._overlap import (
     leakage_of_splits,
     same_contents,
 )
+from ._page import render
 from ._trivial_features import trivial_features
 
 _TRANSCODE = "the encoder gives the answer away; send both through VideoTranscoder"
@@ -57,7 +61,7 @@ _WHAT_TO_DO = {
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What a data set, or a split of it, gives away. Print it to read it.
+    """What a data set, or a split of it, gives away. Print it, or write a page.
 
     :func:`leakage_report` makes it.
 
@@ -184,6 +188,25 @@ class LeakageReport:
         told = self.findings + self.notes
         lines += ["", *(f"- {text}" for text in told or ["nothing was found"])]
         return "\n".join(lines)
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str | None:
+        """Return or write a self-contained page.
+
+        Parameters
+        ----------
+        path : str or os.PathLike, default=None
+            File to write.
+
+        Returns
+        -------
+        str or None
+            HTML; None if it was written to a file.
+        """
+        html = page("Leakage report", render(self))
+        return html if path is None else written(html, path) and None
+
+    def _repr_html_(self) -> str:
+        return render(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Give all but the values in plain types, as for JSON.

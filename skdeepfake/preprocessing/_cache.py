@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Hashable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .._cache import DAMAGE, ArchiveCache
+from .._html import thumbnail
 from .._video._reader import Plan
 from ..exceptions import CacheError
 
@@ -55,6 +57,13 @@ class StoredCrop:
 
     def __repr__(self) -> str:
         return f"StoredCrop({self.entry!r}, {self.slot})"
+
+    def _repr_html_(self) -> str:
+        """Show the crop in a notebook."""
+        try:
+            return thumbnail(np.asarray(self), f"{self.entry}, slot {self.slot}")
+        except CacheError as error:
+            return f"<p>{escape(str(error))}</p>"
 
     def __array__(
         self, dtype: DTypeLike | None = None, copy: bool | None = None

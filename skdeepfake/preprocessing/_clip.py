@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._html import thumbnail
 from .._video._checks import absolute_path, check_video_file, file_identity
 from .._video._opencv import Sampling
 from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
@@ -137,6 +139,19 @@ class Clip:
     def __repr__(self) -> str:
         burst = "" if self.burst == 1 else f", burst={self.burst}"
         return f"Clip({self.path!r}, n_frames={self.n_frames}{burst})"
+
+    def _repr_html_(self) -> str:
+        """Show the first frame in a notebook."""
+        try:
+            if self.error is not None:
+                raise self.error
+            self._check_unchanged()
+            with self._reader() as reader:
+                plan = self._plan or reader.promised() or reader.counted()
+                frame, _ = next(self._decoded(reader, plan))
+        except (VideoReadError, PromiseBrokenError, StopIteration) as error:
+            return f"<p>{escape(repr(self))}: {escape(str(error))}</p>"
+        return thumbnail(frame, repr(self))
 
     def __len__(self) -> int:
         return self.sampling.n_slots

@@ -409,7 +409,8 @@ def test_page_stands_for_itself_and_escapes_what_it_shows(
         n_resamples=10,
         random_state=0,
     )
-    page = report.to_html(tmp_path / "report.html", title="A & B")
+    assert report.to_html(tmp_path / "report.html", title="A & B") is None
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert (tmp_path / "report.html").read_text() == page
     assert "<title>A &amp; B</title>" in page
     assert "<b>swap" not in page

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -439,3 +440,18 @@ def test_report_and_check_agree(bunch: Bunch) -> None:
     for train, test in GroupKFold(3).split(bunch.data, groups=bunch.groups):
         check_no_leakage(train, test, bunch.groups)
         assert report(bunch, (train, test)).findings == []
+
+
+def test_page_has_what_the_report_has(bunch: Bunch, tmp_path: Path) -> None:
+    found = report(bunch, file_size=np.arange(len(bunch.target)))
+    html = found.to_html()
+    assert html is not None
+    for sentence in found.findings + found.notes:
+        assert escape(sentence) in html
+    for each in found.features:
+        assert f"<td>{each.name.replace('_', ' ')}</td>" in html
+    assert found._repr_html_() in html
+    assert "http" not in html
+    path = tmp_path / "report.html"
+    assert found.to_html(path) is None
+    assert path.read_text(encoding="utf-8") == html

@@ -696,3 +696,11 @@ def test_grid_search_decodes_each_video_once(rendered_videos, folder, cached, as
     # Three folds and two candidates use each video six times, the refit once more.
     expected = 1 if cached else 7
     assert [n_decodes(asked, path) for path in paths] == [expected] * len(paths)
+
+
+def test_stored_crop_shows_a_thumbnail(stored) -> None:
+    crop, _ = stored
+    assert "data:image/jpeg;base64," in crop._repr_html_()
+    gone = StoredCrop("<gone>.zip", 0)._repr_html_()
+    assert "&lt;gone&gt;" in gone
+    assert "img" not in gone
