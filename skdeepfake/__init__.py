@@ -12,6 +12,7 @@ The way of the data, from paths of videos to one probability a video:
 - :mod:`skdeepfake.detectors`: networks that tell real from fake
 - :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
 - :mod:`skdeepfake.pretrained`: trained detectors that come with the package
+- :mod:`skdeepfake.analysis`: one video, one verdict, and a page that shows both
 - :mod:`skdeepfake.inspection`: where in a face and when in a video the evidence lies
 - :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
 - :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 # Resolved on first use: importing skdeepfake costs nothing, and its preprocessing
 # never loads Keras or TensorFlow.
 _MODULES = (
+    "analysis",
     "augmentation",
     "cli",
     "datasets",
@@ -65,10 +67,13 @@ _NAMES = {
     "SelfBlender": "synthesis",
     "TransferDetector": "detectors",
     "VGG16Featurizer": "features",
+    "VideoAnalysis": "analysis",
     "VideoFrameSampler": "preprocessing",
     "VideoPerturber": "perturbations",
     "VideoTranscoder": "preprocessing",
     "YuNetFaceCropper": "preprocessing",
+    "analyze_video": "analysis",
+    "analyze_videos": "analysis",
     "list_detectors": "pretrained",
     "load_detector": "pretrained",
     "load_videos": "datasets",

@@ -48,6 +48,13 @@ def write_atomically(
         write(file)
 
 
+def written(text: str, path: str | os.PathLike[str] | None) -> str:
+    """Return a text, and write it to `path` if there is one."""
+    if path is not None:
+        write_atomically(path, lambda file: file.write(text.encode()))
+    return text
+
+
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[str]:
     """Yield a folder that is deleted at the end.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import importlib
-import inspect
 import json
 import os
 import sys
@@ -23,24 +23,14 @@ from tqdm import tqdm
 from . import persistence, pipeline
 from ._arguments import FAILED, OK, SOME_FAILED
 from ._atomic import write_atomically
-from ._json import plain
+from ._inputs import find_videos
+from ._models import Model, is_safe, load_model
 from ._predictions import VideoPredictions, predict_with_frames
+from .analysis import VideoAnalysis, analyze_videos
 from .datasets import load_videos
 from .evaluation import EvaluationReport
-from .exceptions import (
-    NoFaceWarning,
-    SkdeepfakeError,
-    VideoReadError,
-    VideoReadWarning,
-)
-from .pretrained import list_detectors, load_detector, verdict
-
-# The line for a video that failed, and for one that was scored.
-_LINES = (
-    "  -    unreadable  {path}",
-    "{probability:.3f}  {label}  {frames_with_face}/{frames} frames with a face"
-    "  {path}",
-)
+from .exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
+from .pretrained import load_detector
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -56,27 +46,20 @@ def train(args: argparse.Namespace) -> int:
     _check_writable(args.output)
     n_fake = int(videos.target.sum())
     _say(f"{len(videos.data) - n_fake} real and {n_fake} fake videos in {args.root}")
-    own = ("command", "detector", "root", "group", "output", "cv")
-    params = {name: value for name, value in vars(args).items() if name not in own}
-    params["size"] = (args.size, args.size)
-    if args.weights != "imagenet":  # the model may be used from other folders
-        params["weights"] = os.path.abspath(args.weights)
-    detectors = importlib.import_module("skdeepfake.detectors")
-    detector = getattr(detectors, pipeline.DETECTORS[args.detector])
-    known = inspect.signature(pipeline.make_detector_pipeline).parameters
-    for name in params.keys() - known.keys() - detector().get_params().keys():
-        raise ValueError(
-            f"--{name.replace('_', '-')} is not supported by --detector {args.detector}"
-        )
-    objects = {
-        "top_k": detectors.TopK(),
-        "attention": detectors.Attention(),
-        "self_blended": detectors.BlendedFakes(),
-        "mixed": detectors.BlendedFakes(share=0.25),
+    given, nested = parse_params(args.params)
+    params = {
+        "memory": args.cache,
+        "on_error": "skip" if args.skip else "raise",
+        "n_jobs": args.jobs,
+        "random_state": args.seed,
+        "verbose": 0 if args.quiet else 1,
+        **given,
     }
-    for name in {"aggregation", "fake_source"} & params.keys():
-        params[name] = objects.get(params[name], params[name])
-    model = pipeline.make_detector_pipeline(args.detector, **params)
+    try:
+        model = pipeline.make_detector_pipeline(args.detector, **params)
+        model.set_params(**nested)
+    except TypeError as error:  # a name that the detector does not know
+        raise ValueError(f"--set: {error}") from error
     if args.cv:
         _say(f"cross-validating in {args.cv} folds by group")
         scores = cross_val_score(
@@ -104,40 +87,89 @@ def train(args: argparse.Namespace) -> int:
     return OK
 
 
+def parse_params(texts: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read NAME=VALUE: parameters of the pipeline's builder, and of its steps."""
+    detectors = importlib.import_module("skdeepfake.detectors")
+    objects = {
+        ("aggregation", "top_k"): detectors.TopK,
+        ("aggregation", "attention"): detectors.Attention,
+        ("fake_source", "self_blended"): detectors.BlendedFakes,
+        ("fake_source", "mixed"): lambda: detectors.BlendedFakes(share=0.25),
+    }
+    params: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name.isidentifier() and equals):
+            raise ValueError(f"--set {text}: must be NAME=VALUE, such as n_frames=16")
+        try:
+            params[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):  # a word
+            params[name] = value
+        if (name, value) in objects:
+            params[name] = objects[name, value]()
+    if isinstance(params.get("size"), int):
+        params["size"] = (params["size"], params["size"])
+    if os.path.isfile(str(params.get("weights"))):
+        # The model may be used from other folders.
+        params["weights"] = os.path.abspath(params["weights"])
+    nested = {name: params.pop(name) for name in list(params) if "__" in name}
+    return params, nested
+
+
 def predict(args: argparse.Namespace) -> int:
-    """Print the predictions for videos."""
-    for path in args.videos:
-        if Path(path).suffix in (".joblib", ".skops"):
-            raise ValueError(f"{path} is a model, not a video: use --model {path}")
-    model, thresholds = _load(args.model)
-    if args.threshold is not None:
-        thresholds = (args.threshold, args.threshold)
-    rows = [
-        {"path": path, "error": run}
-        if isinstance(run, str)
-        else _describe(path, run, thresholds)
-        for path, run in _predict_each(model, args.videos)
-    ]
-    if args.json:
-        print(json.dumps(rows, indent=2, allow_nan=False))
-    else:
-        for row in rows:
-            print(_LINES[row["error"] is None].format(**row))
-            if row.get("seconds_missing"):
-                _say(
-                    f"warning: {row['path']} is damaged or cut off: "
-                    f"{row['seconds_missing']:.1f} s cannot be decoded"
-                )
-    n_errors = sum(row["error"] is not None for row in rows)
-    return _exit_code(len(rows) - n_errors, n_errors)
+    """Print the verdicts on videos, and write pages on them."""
+    paths = find_videos(args.videos)
+    if args.json and args.csv:
+        raise ValueError("--json and --csv exclude each other")
+    detector = args.model
+    if args.max_faces is not None:
+        if detector is not None:
+            raise ValueError(
+                "--max-faces is for the reference detector, not for --model"
+            )
+        detector = load_detector(max_faces=args.max_faces, on_error="skip")
+    found = analyze_videos(
+        paths,
+        detector,
+        thresholds=args.threshold,
+        heatmaps=args.html is not None,
+        on_error="skip",
+        resume=args.resume,
+        n_jobs=args.jobs,
+        verbose=int(len(paths) > 1),
+    )
+    if args.json or args.csv:
+        print(found.to_json() if args.json else found.to_csv().rstrip())
+    for analysis in found:
+        if analysis.error is not None:
+            _say(f"skdeepfake: error: {analysis.path!r}: {analysis.error}")
+        for note in analysis.notes:
+            _say(f"{analysis.path}: {note}")
+        if not (args.json or args.csv):
+            print(_line(analysis))
+    if args.html is not None:
+        index = found.to_html(args.html)
+        _say(f"wrote {index} and a page per video")
+    n_errors = sum(analysis.error is not None for analysis in found)
+    return _exit_code(len(found) - n_errors, n_errors)
+
+
+def _line(analysis: VideoAnalysis) -> str:
+    if analysis.error is not None:
+        return f"  -    unreadable  {analysis.path}"
+    proba, seen = analysis.probability, analysis.to_dict()["coverage"]
+    score = "  -  " if np.isnan(proba) else f"{proba:.3f}"
+    faces = f"{seen['frames_with_face']}/{seen['frames']} frames with a face"
+    return f"{score}  {analysis.verdict:<10}  {faces}  {analysis.path}"
 
 
 def evaluate(args: argparse.Namespace) -> int:
     """Print or write a report on labelled videos."""
-    model, (_, threshold) = _load(args.model)
+    model = load_model(args.model, on_error="skip")
+    threshold = model.thresholds[1] if args.threshold is None else args.threshold
     videos = load_videos(args.root, group=args.group)
-    if args.report:
-        _check_writable(args.report)
+    if args.html:
+        _check_writable(args.html)
     scores, errors, aggregation = [], {}, None
     for path, run in _predict_each(model, videos.data.tolist()):
         if isinstance(run, str):
@@ -158,14 +190,13 @@ def evaluate(args: argparse.Namespace) -> int:
         aggregation=aggregation,
         groups=videos.groups[kept],
         names=videos.data[kept].tolist(),
-        threshold=threshold if args.threshold is None else args.threshold,
+        threshold=threshold,
         n_resamples=args.resamples,
         random_state=args.seed,
     )
-    if args.report:
-        write = report.to_json if args.report.suffix == ".json" else report.to_html
-        write(args.report)
-        _say(f"wrote {args.report}")
+    if args.html:
+        report.to_html(args.html)
+        _say(f"wrote {args.html}")
     if args.json:
         print(json.dumps({**report.to_dict(), "failed": errors}, indent=2))
     else:
@@ -176,20 +207,17 @@ def evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict_each(
-    model: Any, paths: Sequence[str]
+    model: Model, paths: Sequence[str]
 ) -> Iterator[tuple[str, VideoPredictions | str]]:
     """Predict each video separately; give the reason for a video that is unreadable."""
-    classes = model.classes_.tolist()
-    column = next((i for i, c in enumerate(classes) if c in (1, "fake")), None)
-    if column is None:
-        raise ValueError(f"the model's classes are {classes}; one must be 1 or 'fake'")
+    column = model.column
     for path in tqdm(paths, unit="video", disable=len(paths) < 2, leave=False):
         try:
             with warnings.catch_warnings():
                 # Both are part of the result.
                 warnings.simplefilter("ignore", NoFaceWarning)
                 warnings.simplefilter("ignore", VideoReadWarning)
-                run = predict_with_frames(model, [path], column=column)
+                run = predict_with_frames(model.pipeline, [path], column=column)
             if run.clips[0].error is not None:  # a sampler that skips such videos
                 raise run.clips[0].error
         except VideoReadError as error:
@@ -199,66 +227,18 @@ def _predict_each(
             yield path, run
 
 
-def _describe(
-    path: str, run: VideoPredictions, thresholds: tuple[float, float]
-) -> dict[str, Any]:
-    """Return the predictions for one video as plain values."""
-    score, frames, seconds = float(run.proba[0]), run.frame_proba[0], run.timestamps[0]
-    has_face, is_filled = ~np.isnan(frames), ~np.isnan(seconds)
-    return {
-        "path": path,
-        "probability": score,
-        # Without a face, the probability is the share of fakes in the training set.
-        "label": verdict(score if has_face.any() else np.nan, *thresholds),
-        "frames": int(is_filled.sum()),
-        "frames_with_face": int(has_face.sum()),
-        # Damaged or cut off.
-        "seconds_missing": round(run.clips[0].missing, 3),
-        "timeline": plain(
-            [
-                {"seconds": round(seconds[k], 4), "probability": frames[k]}
-                for k in np.flatnonzero(is_filled)
-            ]
-        ),
-        "error": None,
-    }
-
-
 def _exit_code(n_scores: int, n_errors: int) -> int:
     if not n_errors:
         return OK
     return SOME_FAILED if n_scores else FAILED
 
 
-def _load(path: Path | None) -> tuple[Any, tuple[float, float]]:
-    """Load a model, and the probabilities below and above which a verdict is sure."""
-    if path is None:
-        info = list_detectors()[0]
-        model = load_detector(info.name, on_error="skip")
-        return model, (info.real_below, info.fake_above)
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file; train a model first")
-    try:
-        model = persistence.load(path) if _is_safe(path) else joblib.load(path)
-    except SkdeepfakeError:
-        raise  # has a message of its own
-    except Exception as error:  # a pickle of others can raise anything
-        raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
-    if "sampler" not in getattr(model, "named_steps", {}):
-        raise ValueError(f"{path} does not hold a pipeline that skdeepfake trained")
-    return model, (0.5, 0.5)
-
-
 def dump(model: Any, path: Path) -> None:
     """Write a model completely or not at all."""
-    if _is_safe(path):
+    if is_safe(path):
         persistence.save(model, path)
     else:
         write_atomically(path, lambda file: joblib.dump(model, file))
-
-
-def _is_safe(path: Path) -> bool:
-    return path.suffix == ".skops"
 
 
 def _check_writable(path: Path) -> None:
@@ -268,7 +248,7 @@ def _check_writable(path: Path) -> None:
         raise ValueError(f"{path} cannot be written: it is or is in no such folder")
     if not os.access(folder, os.W_OK):
         raise ValueError(f"{folder} is not writable")
-    if _is_safe(path):
+    if is_safe(path):
         persistence.import_skops()
 
 

@@ -151,11 +151,14 @@ def detector_shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def detector_to_onnx(arrays: Mapping[str, NDArray], size: tuple[int, int]) -> bytes:
+def detector_to_onnx(
+    arrays: Mapping[str, NDArray], size: tuple[int, int], *, include_top: bool = True
+) -> bytes:
     """Write a detector with this backbone as ONNX.
 
     It takes preprocessed images of shape (n, 3, height, width) and gives logits of
-    shape (n, 1). Batch normalization is folded into the convolutions.
+    shape (n, 1) or, without the top, the maps that are averaged before them, of shape
+    (n, channels, rows, columns). Batch normalization is folded into the convolutions.
     """
     graph = Graph(("n", 3, *size))
     zero, six = graph.tensor(np.float32(0)), graph.tensor(np.float32(6))
@@ -190,6 +193,8 @@ def detector_to_onnx(arrays: Mapping[str, NDArray], size: tuple[int, int]) -> by
             x = graph.node("Clip", x, zero, six)
         if step.adds:
             x = graph.node("Add", shortcut, x)
+    if not include_top:
+        return graph.to_bytes(x, ("n", _TOP, *sides))
     x = graph.node("GlobalAveragePool", x)
     x = graph.node("Flatten", x, axis=1)
     head = [graph.tensor(arrays[f"{HEAD}/{part}"]) for part in ("kernel", "bias")]

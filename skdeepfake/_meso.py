@@ -11,7 +11,7 @@ from keras import layers
 _BLOCKS = ((8, 3, 2), (8, 5, 2), (16, 5, 2), (16, 5, 4))
 
 
-def preprocess_input(x: Any) -> Any:
+def preprocess_input(x: Any, data_format: str | None = "channels_last") -> Any:
     """Scale pixels from 0 to 255 to the range 0 to 1."""
     return x / 255
 

@@ -99,7 +99,8 @@ def run_pipeline(
                 )
         found = np.asarray(X)
         if found.dtype == object and found.ndim == 1:
-            clips = X if len(X) and hasattr(X[0], "timestamps") else clips
+            # Of the class: asked of a clip, it would decode the video.
+            clips = X if len(X) and hasattr(type(X[0]), "timestamps") else clips
         elif found.dtype == object and found.ndim == 2:
             crops = X if keep_faces else None
             if has_face is None:

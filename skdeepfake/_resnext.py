@@ -12,9 +12,9 @@ _STAGES = ((3, 128), (4, 256), (6, 512), (3, 1024))
 _GROUPS, _EPSILON = 32, 1e-5
 
 
-def preprocess_input(x: Any) -> Any:
+def preprocess_input(x: Any, data_format: str | None = "channels_last") -> Any:
     """Scale pixels from 0 to 255 by mean and deviation of ImageNet, like DenseNet."""
-    return keras.applications.densenet.preprocess_input(x)
+    return keras.applications.densenet.preprocess_input(x, data_format)
 
 
 def ResNeXt50(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import argparse
+import csv
 import functools
+import io
 import json
 import os
 import re
@@ -12,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import joblib
 import numpy as np
 import pytest
@@ -20,14 +24,16 @@ from sklearn.utils import Bunch
 from skdeepfake import (
     FeatureCache,
     _commands,
+    analyze_video,
     cli,
     list_detectors,
     load_detector,
     persistence,
 )
 from skdeepfake import pipeline as pipeline_module
-from skdeepfake._arguments import FAILED, OK, SOME_FAILED
+from skdeepfake._arguments import FAILED, OK, SOME_FAILED, make_parser
 from skdeepfake._atomic import atomic_path, temporary_folder
+from skdeepfake._inputs import find_videos
 from skdeepfake.detectors import Attention
 from skdeepfake.evaluation import evaluate
 from skdeepfake.exceptions import VideoReadWarning
@@ -44,8 +50,8 @@ NOWHERE = "--model", "nowhere.joblib"
 GROUPED = "--group", r"\d{3}"
 TRAINING = [
     *GROUPED,
-    *("--frames", "3", "--size", "32", "--epochs", "2", "--batch-size", "64"),
-    *("--learning-rate", "0.001", "--seed", "0"),
+    *("--set", "n_frames=3", "size=32", "epochs=2", "batch_size=64"),
+    *("--set", "learning_rate=0.001", "--seed", "0"),
 ]
 
 
@@ -53,7 +59,7 @@ TRAINING = [
 def model(rendered_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.joblib"
     arguments = ["train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING]
-    assert cli.main([*arguments, "--validation-fraction", "0"]) == OK
+    assert cli.main([*arguments, "--set", "validation_fraction=None"]) == OK
     return path
 
 
@@ -69,7 +75,7 @@ def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -
     code = cli.main(
         [
             *("train", str(rendered_root), "-o", str(path), *TRAINING),
-            *("--cv", "2", "--margin", "0.2", "--balanced"),
+            *("--cv", "2", "--set", "margin=0.2", "class_weight=balanced"),
         ]
     )
     printed = capsys.readouterr()
@@ -104,34 +110,70 @@ def test_prediction_prints_a_line_a_video(model, rendered_videos, capsys) -> Non
         assert line.endswith(f"3/3 frames with a face  {path}")
 
 
-def test_json_holds_the_timeline_of_frames(model, rendered_videos, capsys) -> None:
+def test_json_is_that_of_the_analysis(model, rendered_videos, capsys) -> None:
     video = rendered_videos.data[0]
     assert cli.main(["predict", "--model", str(model), video, "--json"]) == OK
     (answer,) = json.loads(capsys.readouterr().out)
-    pipeline = joblib.load(model)
-    frames = pipeline[-1].predict_frame_proba(pipeline[:-1].transform([video]))[0]
-    clip = VideoFrameSampler(n_frames=3).transform([video])[0]
-    assert answer["path"] == video
-    assert answer["probability"] == pipeline.predict_proba([video])[0, 1]
-    assert answer["label"] == ("fake" if answer["probability"] > 0.5 else "real")
-    assert (answer["frames"], answer["frames_with_face"]) == (3, 3)
-    assert answer["seconds_missing"] == 0
-    assert [point["probability"] for point in answer["timeline"]] == frames[
-        :, 1
-    ].tolist()
-    seconds = [point["seconds"] for point in answer["timeline"]]
-    assert seconds == pytest.approx(clip.timestamps.tolist(), abs=1e-4)
-    assert answer["error"] is None
+    expected = analyze_video(video, model).to_dict()
+    for found in (answer, expected):
+        del found["record"]["analyzed_at"]
+    assert answer == expected
+    assert answer["verdict"] == ("fake" if answer["probability"] > 0.5 else "real")
+    assert len(answer["frames"]) == 3
 
 
-def test_frame_without_a_face_is_null_in_json(model, write_clip, capsys) -> None:
-    clip = write_clip([np.full((120, 160, 3), 90, np.uint8)] * 5)
-    assert cli.main(["predict", "--model", str(model), str(clip), "--json"]) == OK
-    (answer,) = json.loads(capsys.readouterr().out)
-    assert (answer["frames"], answer["frames_with_face"]) == (3, 0)
-    assert [point["probability"] for point in answer["timeline"]] == [None] * 3
-    assert answer["probability"] == 0.5  # the prior of a balanced training set
-    assert answer["label"] == "no face"
+def test_video_without_a_face_has_no_probability(model, write_clip, capsys) -> None:
+    clip = write_clip([np.full((120, 160, 3), 90 + k, np.uint8) for k in range(5)])
+    assert cli.main(["predict", "--model", str(model), str(clip)]) == OK
+    expected = f"  -    no face     0/3 frames with a face  {clip}\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_csv_has_a_line_per_video(model, rendered_videos, broken, capsys) -> None:
+    videos = [rendered_videos.data[0], str(broken)]
+    arguments = ["predict", "--model", str(model), *videos, "--csv"]
+    assert cli.main(arguments) == SOME_FAILED
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["path"] for row in rows] == videos
+    assert [row["verdict"] for row in rows][1] == "unreadable"
+    assert cli.main([*arguments, "--json"]) == FAILED
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_folders_and_patterns_are_expanded_once(rendered_root, monkeypatch) -> None:
+    monkeypatch.chdir(rendered_root)
+    real = sorted(f"real/{name}" for name in os.listdir("real"))
+    assert find_videos(["real"]) == real
+    assert find_videos(["re*/*.mp4", "real", "gone.mp4"]) == [*real, "gone.mp4"]
+    assert len(find_videos(["."])) == 12
+
+
+def test_pages_are_written_and_finished_answers_kept(
+    model, rendered_videos, tmp_path, asked, capsys
+) -> None:
+    video, folder = rendered_videos.data[0], tmp_path / "pages"
+    arguments = ["predict", "--model", str(model), video, "--html", str(folder)]
+    arguments += ["--resume", str(tmp_path / "done")]
+    assert cli.main(arguments) == OK
+    name = Path(video).name
+    assert {path.name for path in folder.iterdir()} == {"index.html", f"{name}.html"}
+    assert "index.html" in capsys.readouterr().err
+    n_asked = len(asked)
+    assert cli.main(arguments[:4]) == OK
+    assert len(asked) > n_asked  # without --resume
+    n_asked = len(asked)
+    assert cli.main([*arguments[:4], "--resume", str(tmp_path / "done")]) == OK
+    assert len(asked) == n_asked
+
+
+def test_picture_is_a_video_of_one_frame(model, rendered_videos, tmp_path, capsys):
+    frame = next(iter(VideoFrameSampler(1).transform(rendered_videos.data[:1])[0]))
+    path = tmp_path / "face.jpg"
+    cv2.imwrite(str(path), frame[:, :, ::-1])
+    assert cli.main(["predict", "--model", str(model), str(path)]) == OK
+    printed = capsys.readouterr()
+    assert "1/1 frames with a face" in printed.out
+    assert "Only one frame was analyzed" in printed.err
 
 
 def test_broken_video_does_not_stop_the_others(
@@ -179,7 +221,12 @@ def test_broken_videos_are_left_out_of_training_if_asked(
     (tmp_path / "videos/fake/broken.mp4").write_text("not a video")
     model = tmp_path / "model.joblib"
     train = ["train", str(tmp_path / "videos"), "-o", str(model), "--quiet", *TRAINING]
-    train += ["--validation-fraction", "0", "--group", "^..."]  # broken has no number
+    train += [
+        "--set",
+        "validation_fraction=None",
+        "--group",
+        "^...",
+    ]  # broken has no number
     assert cli.main(train) == FAILED
     assert "broken.mp4" in capsys.readouterr().err
     assert not model.exists()
@@ -212,7 +259,7 @@ def test_evaluation_counts_and_scores(
     (tmp_path / "fake" / "zzz.mp4").write_bytes(b"")
     page = tmp_path / "report.html"
     arguments = ["--group", "^...", "--json", "--resamples", "20"]
-    arguments += ["--report", str(page)]
+    arguments += ["--html", str(page)]
     code = cli.main(["evaluate", "--model", str(model), str(tmp_path), *arguments])
     report = json.loads(capsys.readouterr().out)
     assert code == SOME_FAILED
@@ -257,6 +304,12 @@ def test_evaluation_prints_a_table_with_intervals_by_group(
         (["train", "nowhere", "-o", "m.joblib"], "'nowhere' does not exist"),
         (["predict", "x.mp4", *NOWHERE], "nowhere.joblib is not a file"),
         (["predict", "m.skops", "x.mp4"], "not a video: use --model m.skops"),
+        (["predict", "https://a.b/c.mp4"], "is an address, and only files are"),
+        (["predict", "0"], "0 is a camera or another device"),
+        (["predict", "/dev/video0"], "/dev/video0 is a camera or another device"),
+        (["predict", "*.mp4"], "*.mp4 matches no file"),
+        (["predict", "."], ". has no videos or pictures"),
+        (["train", "root", "-o", "m.joblib", "--set", "epochs"], "does not exist"),
         (["evaluate", "root", *NOWHERE], "nowhere.joblib is not a file"),
     ],
 )
@@ -314,8 +367,8 @@ def test_recurrent_detector_is_trained_with_weights_from_a_file(
     code = cli.main(
         [
             *("train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING),
-            *("--detector", "cnn_rnn", "--weights", Path(vgg16_weights).name),
-            *("--validation-fraction", "0", "--cache", str(cache)),
+            *("--detector", "cnn_rnn", "--set", f"weights={Path(vgg16_weights).name}"),
+            *("--set", "validation_fraction=None", "--cache", str(cache)),
         ]
     )
     assert code == OK
@@ -336,7 +389,7 @@ def test_weights_that_are_missing_end_the_training(
     code = cli.main(
         [
             *("train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING),
-            *("--detector", "cnn_rnn", "--weights", "nowhere.h5"),
+            *("--detector", "cnn_rnn", "--set", "weights=nowhere.h5"),
         ]
     )
     assert code == FAILED
@@ -356,6 +409,9 @@ def test_model_in_a_safe_file_is_written_and_asked_like_another(
     for kept in (model, path):
         assert cli.main(["predict", "--model", str(kept), video, "--json"]) == OK
         printed.append(json.loads(capsys.readouterr().out))
+    for answers in printed:
+        for part in ("detector", "analyzed_at"):
+            answers[0]["record"].pop(part)
     assert printed[0] == printed[1]
     # By its name alone: a pickle is not unpickled because it is called so.
     path.write_bytes(model.read_bytes())
@@ -421,44 +477,43 @@ def built(monkeypatch) -> list[dict]:
     return params
 
 
-def test_options_reach_the_detector(rendered_root, tmp_path, built, capsys) -> None:
+def test_parameters_reach_the_detector_and_the_steps(
+    rendered_root, tmp_path, built, capsys
+) -> None:
+    (tmp_path / "vgg16.h5").touch()
     options = [
-        *("--detector", "transfer", "--trainable", "2", "--augment", "light"),
-        *("--fake-source", "mixed", "--aggregation", "attention", "--margin", "0.3"),
-        *("--epochs", "7", "--learning-rate", "0.5", "--batch-size", "9"),
-        *("--weights", "vgg16.h5", "--seed", "4", "--validation-fraction", "0"),
+        *("trainable=2", "augment=light", "fake_source=mixed", "margin=0.3"),
+        *("aggregation=attention", "epochs=7", "size=32", "validation_fraction=None"),
+        *(f"weights={tmp_path / 'vgg16.h5'}", "sampler__spacing=paper"),
     ]
     path = tmp_path / "model.joblib"
-    code = cli.main(["train", str(rendered_root), "-o", str(path), *GROUPED, *options])
-    assert code == FAILED
+    arguments = ["train", str(rendered_root), "-o", str(path), *GROUPED]
+    arguments += ["--detector", "transfer", "--seed", "4", "--set", *options]
+    assert cli.main(arguments) == FAILED
     assert capsys.readouterr().err.endswith("skdeepfake: error: enough\n")
     (params,) = built
-    found = {
-        name: params[f"detector__{name}"]
-        for name in (
-            *(
-                "trainable",
-                "augment",
-                "epochs",
-                "learning_rate",
-            ),
-            *("batch_size", "weights", "random_state", "validation_fraction"),
-        )
-    }
-    assert found == {
+    names = ("trainable", "augment", "epochs", "weights", "random_state")
+    assert {name: params[f"detector__{name}"] for name in names} == {
         "trainable": 2,
         "augment": "light",
         "epochs": 7,
-        "learning_rate": 0.5,
-        "batch_size": 9,
-        "weights": os.path.abspath("vgg16.h5"),
+        "weights": str(tmp_path / "vgg16.h5"),
         "random_state": 4,
-        "validation_fraction": None,
     }
+    assert params["detector__validation_fraction"] is None
     assert isinstance(params["detector__aggregation"], Attention)
     assert params["detector__fake_source__share"] == 0.25
     assert params["detector__fake_source__blender__margin"] == 0.3
     assert params["cropper__margin"] == 0.3
+    assert params["resizer__size"] == (32, 32)
+
+
+def test_parameters_of_steps_have_nested_names() -> None:
+    params, nested = _commands.parse_params(
+        ["n_frames=3", "size=(8, 9)", "sampler__spacing=paper", "cropper__max_faces=2"]
+    )
+    assert params == {"n_frames": 3, "size": (8, 9)}
+    assert nested == {"sampler__spacing": "paper", "cropper__max_faces": 2}
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
@@ -473,50 +528,44 @@ def test_what_is_not_asked_for_is_left_to_the_detector(
     own = make_detector_pipeline(detector)["detector"].get_params()
     own.update(verbose=1, random_state=None)
     assert {name: params[f"detector__{name}"] for name in own} == own
-    assert own["epochs"] == (20 if detector == "transfer" else 50)
-
-
-@pytest.mark.parametrize(("text", "value"), [("all", "all"), ("top", "top"), ("3", 3)])
-def test_blocks_that_learn_are_a_word_or_a_number(
-    text, value, rendered_root, tmp_path, built
-) -> None:
-    path = tmp_path / "model.joblib"
-    arguments = ["--detector", "transfer", "--trainable", text]
-    cli.main(["train", str(rendered_root), "-o", str(path), *GROUPED, *arguments])
-    assert built[0]["detector__trainable"] == value
 
 
 @pytest.mark.parametrize(
-    ("detector", "option", "value"),
+    ("param", "message"),
     [
-        ("cnn_rnn", "augment", "light"),
-        ("cnn_rnn", "fake-source", "mixed"),
-        ("cnn", "trainable", "2"),
-        ("transfer", "trainable", "most"),
+        ("epochs", "--set epochs: must be NAME=VALUE"),
+        ("=3", "must be NAME=VALUE"),
+        ("augment=weak", "weak"),
+        ("epoch=3", "epoch"),
+        ("trainable=most", "trainable"),
+        ("sampler__frames=3", "frames"),
     ],
 )
-def test_option_that_the_detector_does_not_know_is_a_plain_error(
-    detector, option, value, rendered_root, tmp_path, capsys
+def test_parameter_that_is_not_known_is_a_plain_error(
+    param, message, rendered_root, tmp_path, capsys
 ) -> None:
     path = tmp_path / "model.joblib"
-    code = cli.main(
-        [
-            *("train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING),
-            *("--detector", detector, f"--{option}", value),
-        ]
-    )
-    assert code == FAILED
+    train = ["train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING]
+    assert cli.main([*train, "--set", param]) == FAILED
     printed = capsys.readouterr().err
-    assert re.search(f"skdeepfake: error: .*{option}", printed)
+    assert re.search(f"skdeepfake: error: .*{message}", printed)
     assert "Traceback" not in printed
     assert not path.exists()
 
 
-@pytest.mark.parametrize("option", ["--augment", "--fake-source", "--aggregation"])
-def test_values_of_options_are_listed(option, capsys) -> None:
+@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "demo"])
+def test_every_argument_is_described(command, capsys) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["train", "root", "-o", "model.joblib", option, "weak"])
-    assert f"argument {option}: invalid choice: 'weak'" in capsys.readouterr().err
+        cli.main([command, "--help"])
+    assert "exit codes:" in capsys.readouterr().out
+    (commands,) = (
+        action.choices
+        for action in make_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    for action in commands[command]._actions:
+        assert action.help, action.dest
+        assert action.nargs == 0 or action.choices or action.metavar
 
 
 # -- the reference detector ------------------------------------------------------
@@ -531,11 +580,23 @@ def test_without_a_model_the_reference_detector_answers(
     pipeline = load_detector()
     expected = pipeline.predict_proba(videos[:1])[0, 1]
     assert row["probability"] == pytest.approx(expected)
-    assert row["label"] == list_detectors()[0].verdict(expected)
+    assert row["verdict"] == list_detectors()[0].verdict(expected)
+    assert row.keys() == failed.keys()
     assert failed["error"]
     limit = str(expected - 1e-6)
     assert cli.main(["predict", videos[0], "--threshold", limit]) == OK
     assert "  fake  " in capsys.readouterr().out
+
+
+def test_people_are_followed_by_the_reference_detector(rendered_videos, capsys) -> None:
+    arguments = ["predict", rendered_videos.data[0], "--max-faces", "2"]
+    assert cli.main([*arguments, "--json"]) == OK
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["record"]["parameters"]["cropper"]["max_faces"] == 2
+    assert row["record"]["detector"]["name"] == "reference"
+    assert [person["person"] for person in row["people"]] == [1]
+    assert cli.main([*arguments, *NOWHERE]) == FAILED
+    assert "not for --model" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows ends the process at once")

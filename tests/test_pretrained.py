@@ -101,6 +101,16 @@ def test_heatmaps_are_those_of_its_network(pipeline, faces):
     assert sum(of_each).std() > 0
 
 
+def test_heatmaps_need_no_keras(pipeline, faces, monkeypatch):
+    params = {"layer": "top_relu", "class_label": 0}
+    found = grad_cam(pipeline[-1], faces, **params)
+    assert np.nanmax(found) > 0
+    assert np.isnan(found[1, 2]).all()
+    monkeypatch.setattr("skdeepfake.inspection._grad_cam.LAST_MAPS", "")
+    by_keras = grad_cam(pipeline[-1], faces, **params)
+    np.testing.assert_allclose(found, by_keras, atol=1e-5)
+
+
 def test_it_can_be_cloned_pickled_and_saved(pipeline, faces, tmp_path):
     expected = pipeline[-1].predict_proba(faces)
     copied = pickle.loads(pickle.dumps(pipeline))

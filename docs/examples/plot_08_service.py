@@ -2,9 +2,9 @@
 A service that answers uploads
 ==============================
 
-A fitted pipeline is loaded by a small web application: a video is uploaded, the answer
-is JSON with the probability of the video and of each frame. The server here is a real
-one, on this machine for the time of the example.
+A small web application takes an upload, and answers with the analysis of the video as
+JSON: the verdict, the probability of each frame, and a record of what was analyzed. The
+server here is a real one, on this machine for the time of the example.
 
 The model knows rendered toys only. What matters is what stands around it: uploads come
 from strangers.
@@ -53,12 +53,12 @@ persistence.save(pipeline, model_path)
 # :class:`~skdeepfake.preprocessing.VideoFrameSampler` to what its users may send. A
 # video that costs more is refused, and one that crashes or hangs the decoder is that
 # video's error alone.
-import math
 import shutil
 
 from fastapi import FastAPI, HTTPException, Request, UploadFile
 from fastapi.responses import JSONResponse
 
+from skdeepfake import analyze_video
 from skdeepfake.exceptions import VideoReadError
 
 MAX_BYTES = 20 * 2**20
@@ -97,37 +97,15 @@ async def refuse_large_bodies(request: Request, call_next):
 
 @app.post("/predict")
 def predict(upload: UploadFile):
-    """Answer with the probability of fake of a video and of its frames."""
+    """Answer with the analysis of a video."""
     with tempfile.TemporaryDirectory() as own:
         path = Path(own, "upload")
         with path.open("wb") as file:
             shutil.copyfileobj(upload.file, file)
         try:
-            return answer(path)
+            return analyze_video(path, model, heatmaps=False).to_dict()
         except VideoReadError as error:
             raise HTTPException(422, f"This file {error.reason}") from error
-
-
-def answer(path):
-    """Ask the model step by step, since the times of the frames are wanted too."""
-    clips = model["sampler"].transform([path])
-    faces = model[1:-1].transform(clips)
-    frames = model[-1].predict_frame_proba(faces)
-    seen = [not math.isnan(p) for p in frames[0, :, 1]]
-    proba = float(model[-1].aggregate_proba(frames)[0, 1])
-    return {
-        "probability": proba if any(seen) else None,  # nothing seen, nothing said
-        "frames_with_face": sum(seen),
-        "frames": [
-            {
-                "time": None if math.isnan(time) else float(time),
-                "probability": float(p) if has_face else None,
-            }
-            for time, p, has_face in zip(
-                clips[0].timestamps, frames[0, :, 1], seen, strict=True
-            )
-        ],
-    }
 
 
 # %%
@@ -167,7 +145,8 @@ finally:
     listener.close()
 
 for response in responses:
-    print(response.status_code, response.text[:76])
+    content = response.json()
+    print(response.status_code, content.get("verdict", content.get("detail")))
 
 # %%
 # The answers are those of the pipeline itself, to the last digit.
@@ -179,23 +158,16 @@ for path, response in zip((real, fake), responses, strict=False):
 # What a client can do with it
 # ----------------------------
 #
-# A frame without a face is ``null`` in JSON, None in Python, and a gap in the picture.
-# Whether the answers are right is another matter: this model has seen nine pairs of
-# clips.
+# The answer makes a :class:`~skdeepfake.analysis.VideoAnalysis` again, which draws
+# itself, or writes a page. Whether the verdicts are right is another matter: this model
+# has seen nine pairs of clips.
 import matplotlib.pyplot as plt
-import numpy as np
 
-from skdeepfake.plotting import TimelineDisplay
+from skdeepfake.analysis import VideoAnalysis
 
 figure, axes = plt.subplots(2, 1, figsize=(7, 6), sharex=True, layout="constrained")
-for ax, title, response in zip(axes, ("real", "fake"), responses, strict=False):
-    content = response.json()
-    TimelineDisplay(
-        np.array([frame["time"] for frame in content["frames"]], dtype=float),
-        np.array([frame["probability"] for frame in content["frames"]], dtype=float),
-        score=content["probability"],
-        title=f"{title}, {content['frames_with_face']} frames with a face",
-    ).plot(ax=ax)
+for ax, response in zip(axes, responses, strict=False):
+    VideoAnalysis(response.json()).plot(ax=ax)
 plt.show()
 
 # %%

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Sequence
 from typing import Any
@@ -80,7 +81,14 @@ _HEAD = 2048
 # What is hashed of a file: so many blocks of so many bytes.
 _N_BLOCKS, _BLOCK = 8, 2**16
 
-_FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif or apng"
+_FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif or apng, or a JPEG, PNG or WebP"
+
+# How still pictures begin, and the demuxers of ffmpeg that read one of them.
+_STILL = re.compile(
+    rb"(?P<jpeg_pipe>\xff\xd8\xff)|(?P<png_pipe>\x89PNG\r\n\x1a\n)"
+    rb"|(?P<webp_pipe>RIFF....WEBP)",
+    re.DOTALL,
+)
 
 
 def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_result:
@@ -133,16 +141,26 @@ def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
 
 
 def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
-    """Check that a path leads to a regular file that looks like a video.
+    """Check that a path leads to a regular file that looks like a video or a picture.
 
     Only the first bytes are read. They keep out what a decoder would take for a
     playlist or a script that names other files, whatever its extension.
     """
     found = check_regular_file(path, max_bytes)
     head = _read_head(path)
-    if not _begins_like_a_container(head):
+    if not (_begins_like_a_container(head) or _STILL.match(head)):
         raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
     return found
+
+
+def still_format(path: str) -> str | None:
+    """Return ffmpeg's demuxer for a file that holds one still picture, else None."""
+    try:
+        head = _read_head(path)
+    except VideoReadError:  # which is told when it is opened
+        return None
+    found = None if _begins_like_a_container(head) else _STILL.match(head)
+    return found.lastgroup if found else None
 
 
 def check_no_picture(path: str) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._ffmpeg_executable import ffmpeg_executable
 from ..exceptions import FFmpegError, VideoReadError
+from ._checks import still_format
 from ._process import FORMATS
 
 # Frames of two fields become whole ones, as many as before; others stay as they are.
@@ -96,12 +97,14 @@ def _source(path: str, max_pixels: int | None) -> list[str]:
         executable = ffmpeg_executable()
     except FFmpegError as error:
         raise VideoReadError(path, f"needs ffmpeg to be decoded: {error}") from error
+    still = still_format(path)
     return [
         *(executable, "-nostdin", "-hide_banner"),
         *("-loglevel", "quiet"),
         # Nothing in a file can make it open another one, or an address; and with
         # "file:" and an absolute path no name is an option, an address or a pipe.
-        *("-protocol_whitelist", "file", "-format_whitelist", FORMATS),
+        *("-protocol_whitelist", "file", "-format_whitelist", still or FORMATS),
+        *(("-f", still) if still else ()),
         *pixel_limit(max_pixels),
         *("-i", f"file:{path}"),
     ]

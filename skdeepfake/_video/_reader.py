@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import VideoReadError
 from . import _ffmpeg
+from ._checks import still_format
 from ._opencv import (
     SAME_FRAME,
     TOLERANCE,
@@ -83,7 +84,7 @@ class VideoReader:
         self._limits = limits
         self._process: DecoderProcess | None = None
         # Found out on the way: what OpenCV cannot do, and the times by ffmpeg.
-        self._needs_ffmpeg = False
+        self._needs_ffmpeg = still_format(path) is not None
         self._trusted = False
         self._times: Sequence[float] | None = None
         # Seconds of the last frame, as the container claims and as packets promise.
@@ -113,6 +114,8 @@ class VideoReader:
 
     def promised(self) -> Plan | None:
         """Read from the container which frames there should be, if it says so."""
+        if self._needs_ffmpeg:
+            return None
         plan = self._ask_for_plan(do="promise")
         if plan is None:
             self._promised_gaps = np.inf
@@ -310,7 +313,11 @@ class VideoReader:
         with self._ffmpeg(command) as output:
             times = _ffmpeg.read_times(output)
         if not times:
-            raise VideoReadError(self._path, "holds no frame that can be decoded")
+            limit = f" and has at most max_pixels={self._limits.max_pixels}"
+            words = limit if still_format(self._path) else ""
+            raise VideoReadError(
+                self._path, f"holds no frame that can be decoded{words}"
+            )
         if reason := too_long(times[-1], longest):
             raise VideoReadError(self._path, reason)
         self._times = times

@@ -14,11 +14,13 @@ from ._recording import (
     FACE_CENTER,
     FACE_WIDTH,
     REACH,
+    SOFTNESS,
     Image,
     Manipulation,
     Recording,
     deform,
     smooth_noise,
+    soften,
 )
 
 
@@ -60,10 +62,11 @@ class Swap(Manipulation):
         self.angle = angle + rng.normal(0, 0.3, size=n_frames)
         self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
 
-        # Another skin, and the softness of a face generated at low resolution.
+        # Another skin, and the softness of another recording: sharpness tells nothing.
         self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
         self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
-        self.sigma = rng.uniform(1.2, 1.8)
+        self.softness = rng.uniform(*SOFTNESS)
+        self.grain = rng.uniform(0.5, 1.0)
 
         axes = rng.integers([39, 49], [45, 55], endpoint=True)
         # Not past the outline, where the portrait's own background would show.
@@ -80,15 +83,15 @@ class Swap(Manipulation):
     ) -> tuple[Image, Image]:
         """Return frame `k` and its noise with the face swapped."""
         face = deform(picture[..., :3], self.shift)
-        face = cv2.GaussianBlur(face, (0, 0), self.sigma)
+        face = soften(face, self.softness)
         center = FACE_CENTER.tolist()
         tremble = cv2.getRotationMatrix2D(center, self.angle[k], self.scale)
         tremble[:, 2] += self.move[k]
         moved = pose @ np.vstack([tremble, [0, 0, 1]])
         face = self.recording.project(face, moved) * self.gain[k].astype(np.float32)
         mask = self.recording.project(self.mask, pose)[..., None]
-        # A generated face brings none of the camera's noise along.
-        return frame + mask * (face - frame), grain * (1 - 0.7 * mask)
+        # A generated face brings less of the camera's noise along.
+        return frame + mask * (face - frame), grain * (1 - (1 - self.grain) * mask)
 
 
 class Flicker(Manipulation):

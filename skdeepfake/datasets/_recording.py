@@ -36,6 +36,9 @@ _OUTLINE = [
 
 Image = NDArray[np.float32]
 
+# Blur of faces, real ones and others alike, in pixels of the portrait.
+SOFTNESS = 0.4, 1.6
+
 
 def load_portrait() -> NDArray[np.uint8]:
     """Return the portrait as RGBA; alpha is 0 behind the woman."""
@@ -73,6 +76,13 @@ def deform(picture: NDArray, shift: Image) -> NDArray:
     deformed = picture.copy()
     deformed[ROI] = region
     return deformed
+
+
+def soften(picture: NDArray, sigma: float) -> NDArray:
+    """Blur the region of the face."""
+    softened = picture.copy()
+    softened[ROI] = cv2.GaussianBlur(picture[ROI], (0, 0), sigma)
+    return softened
 
 
 def close_eyes(picture: NDArray[np.uint8], closed: float) -> NDArray[np.uint8]:
@@ -217,6 +227,9 @@ class Recording:
         self.grain = rng.uniform(1.5, 4.5) * grain
         self.grain_place = rng.integers(32, size=(n_frames, 2))
 
+        # Some recordings are softer than others, as the faces of fakes are.
+        self.softness = rng.uniform(*SOFTNESS)
+
     def _wave(
         self, rng: np.random.Generator, amplitude: float, fastest: float = 0.6
     ) -> NDArray[np.float64]:
@@ -260,7 +273,7 @@ class Recording:
             )
             picture = fake.on_portrait(k, self.portrait(k), self)
             pose = self.pose(k)
-            head = self.project(picture, pose)
+            head = self.project(soften(picture, self.softness), pose)
             frame += head[..., 3:] / 255 * (head[..., :3] - frame)
             y, x = self.grain_place[k]
             grain = self.grain[y : y + height, x : x + width]

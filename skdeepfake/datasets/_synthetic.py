@@ -78,7 +78,7 @@ def make_videos(
     manipulation : str or sequence of str, default="swap"
         What makes the fakes; several take turns, on each real clip.
 
-        - ``"swap"``: a deformed, recolored and blurred copy of the face, blended into
+        - ``"swap"``: a deformed, recolored and softened copy of the face, blended into
           each frame.
         - ``"self_blended"``: the face blended into itself, with the defaults of
           :class:`~skdeepfake.synthesis.SelfBlender`, drawn once per fake.

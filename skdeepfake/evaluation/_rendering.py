@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import platform
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sklearn
 from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
 
+from .. import _html
 from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
 from ._measures import ALL, with_interval
 from ._reliability_display import ReliabilityDisplay
@@ -274,18 +273,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-_STYLE = """\
-.skdeepfake { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; color: #222; background: #fff; }
-.skdeepfake h1 { font-size: 1.5rem; } .skdeepfake h2 { font-size: 1.1rem; }
-.skdeepfake .wide { overflow-x: auto; }
-.skdeepfake table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.skdeepfake th, .skdeepfake td { text-align: left; padding: .25rem .9rem .25rem 0;
-  border-bottom: 1px solid #ddd; white-space: nowrap; }
-.skdeepfake .interval { color: #555; }
-.skdeepfake svg { max-width: 100%; height: auto; }
-.skdeepfake footer { color: #555; font-size: .85rem; margin-top: 2rem; }
-"""
+_STYLE = ".skdeepfake .interval { color: #555; }\n"
 _CAUTION = (
     "A score holds for fakes of the kind, and videos of the origin, that it was "
     "measured on. Videos whose people, originals or encoders were in the training set "
@@ -295,8 +283,7 @@ _CAUTION = (
 
 def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> str:
     """Write a report as HTML: a page or, if not `whole`, a part without figures."""
-    parts = [f"<style>\n{_STYLE}</style>", '<main class="skdeepfake">']
-    parts.append(f"<h1>{escape(title)}</h1>")
+    parts = [f"<h1>{escape(title)}</h1>"]
     parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in summarize(report))]
     parts.append("</ul>")
     for head, rows in make_tables(report).items():
@@ -305,15 +292,9 @@ def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> 
         parts += ["<ul>", *(f"<li>* {escape(note)}</li>" for note in notes), "</ul>"]
     if whole and (picture := _picture(report)):
         parts += ["<h2>Pictures</h2>", picture]
-    parts += [f"<p>{escape(_CAUTION)}</p>", _footer(report), "</main>"]
-    body = "\n".join(parts)
-    if not whole:
-        return body
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    parts += [f"<p>{escape(_CAUTION)}</p>", _footer(report)]
+    body = _html.part("\n".join(parts), _STYLE)
+    return _html.page(title, body) if whole else body
 
 
 def _table(title: str, levels: list[str], rows: dict[str, list[str]]) -> list[str]:
@@ -350,11 +331,5 @@ def _picture(report: EvaluationReport) -> str | None:
 
 
 def _footer(report: EvaluationReport) -> str:
-    from .. import __version__
-
     settings = ", ".join(f"{k}={v!r}" for k, v in report.settings.items())
-    versions = (
-        f"skdeepfake {__version__}, scikit-learn {sklearn.__version__}, "
-        f"Python {platform.python_version()}"
-    )
-    return f"<footer>{escape(settings)}<br>{escape(versions)}</footer>"
+    return f"<footer>{escape(settings)}<br>{escape(_html.versions())}</footer>"

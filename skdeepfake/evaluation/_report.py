@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from .._atomic import write_atomically
+from .._atomic import written
 from .._json import plain
 from .._pandas import import_pandas
 from .._scores import PosLabel, check_scored
@@ -360,7 +359,7 @@ class EvaluationReport:
             JSON, with null if a value is not known.
         """
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
-        return _written(text, path)
+        return written(text, path)
 
     def to_html(
         self, path: str | os.PathLike[str] | None = None, *, title: str = "Evaluation"
@@ -379,7 +378,7 @@ class EvaluationReport:
         str
             HTML.
         """
-        return _written(render_page(self, title), path)
+        return written(render_page(self, title), path)
 
     def _repr_html_(self) -> str:
         return render_page(self, "Evaluation", whole=False)
@@ -414,9 +413,3 @@ class EvaluationReport:
             if row["subset"] == subset:
                 table.setdefault(row["measure"], {})[row["level"]] = row
         return table
-
-
-def _written(text: str, path: str | os.PathLike[str] | None) -> str:
-    if path is not None:
-        write_atomically(Path(path), lambda file: file.write(text.encode()))
-    return text

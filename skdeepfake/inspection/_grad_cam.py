@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -10,9 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._efficientnet_lite import HEAD, detector_to_onnx, preprocess_input
+from .._engines import make_engine
 from .._face_mask import filled_slots
 from .._predictions import run_pipeline
 from .._validation import validated
+from ..detectors import PretrainedDetector
+
+#: The maps that a pretrained detector averages, for which Keras is not needed.
+LAST_MAPS = "top_relu"
+
+# From a batch of images to the outputs of a layer, and the gradients of the logits.
+PullBack = Callable[[NDArray], tuple[NDArray, NDArray]]
 
 
 @validated(
@@ -49,6 +59,7 @@ def grad_cam(
         Index of a convolution, where -1 is the last, or the name of any layer with an
         output of shape (images, height, width, channels), perhaps with its parents:
         ``"vgg16/block5_conv3"``. Keras' default names change from fit to fit.
+        ``"top_relu"`` of a `PretrainedDetector` needs no Keras.
     class_label : object, default=None
         The class to explain; None is the second of `classes_`, the fakes.
     weights : {"channel", "position"}, default="channel"
@@ -109,9 +120,6 @@ def grad_cam(
     >>> bool(np.isnan(maps[1, 1]).all()), bool(np.nanmin(maps) >= 0)
     (True, True)
     """
-    # Imported here, since it loads Keras, which `overlay` does not need.
-    from ._network import find_layer, pull_back, sign_of_class
-
     run = run_pipeline(estimator, X, keep_faces=False)
     detector, frames = run.detector, run.frames
 
@@ -121,8 +129,10 @@ def grad_cam(
             "skdeepfake.inspection.occlusion"
         )
     sign = sign_of_class(detector, class_label)
-    network = detector.model_
-    chosen = find_layer(network, layer)
+    if layer == LAST_MAPS and isinstance(detector, PretrainedDetector):
+        pull_back = _pull_back_without_keras(detector)
+    else:
+        pull_back = _pull_back_by_keras(detector, layer)
     videos, slots = np.nonzero(filled_slots(frames))
     height, width = frames.shape[2:4]
     size = width, height  # as OpenCV wants it
@@ -133,7 +143,7 @@ def grad_cam(
         images = frames[part].astype(detector.frame_dtype_, copy=False)
         if detector._sees_sequences:  # each frame as a video of its own
             images = images[:, np.newaxis]
-        activations, slopes = pull_back(network, images, chosen)
+        activations, slopes = pull_back(images)
         if weights == "channel":
             slopes = slopes.mean(axis=(1, 2), keepdims=True)
         evidence = sign * (activations * slopes).sum(axis=3)
@@ -143,3 +153,39 @@ def grad_cam(
         peak = maps.max(axis=(2, 3), keepdims=True)
         np.divide(maps, peak, out=maps, where=peak > 0)
     return maps
+
+
+def _pull_back_by_keras(detector: Any, layer: int | str) -> PullBack:
+    # Imported here, since it loads Keras, which `overlay` does not need.
+    from ._network import find_layer, pull_back
+
+    network = detector.model_
+    chosen = find_layer(network, layer)
+    return lambda images: pull_back(network, images, chosen)
+
+
+def _pull_back_without_keras(detector: PretrainedDetector) -> PullBack:
+    """Compute the maps that are averaged to logits, whose gradients are constant."""
+    weights, size = detector.weights_, detector.frame_shape_[:2]
+    network = detector_to_onnx(weights, size, include_top=False)
+    compute = make_engine(network, detector.engine)
+    kernel = weights[f"{HEAD}/kernel"][:, 0]
+
+    def pull_back(images: NDArray) -> tuple[NDArray, NDArray]:
+        batch = preprocess_input(images.astype(np.float32)).transpose(0, 3, 1, 2)
+        maps = compute(np.ascontiguousarray(batch)).transpose(0, 2, 3, 1)
+        return maps, np.broadcast_to(kernel / np.prod(maps.shape[1:3]), maps.shape)
+
+    return pull_back
+
+
+def sign_of_class(detector: Any, class_label: Any) -> int:
+    """Return 1 if the logit is that of the class (None: the second one), else -1."""
+    classes = np.asarray(detector.classes_).tolist()
+    if class_label is None:
+        return 1
+    if class_label not in classes:
+        raise ValueError(
+            f"class_label={class_label!r} is not one of the classes {classes}"
+        )
+    return (-1, 1)[classes.index(class_label)]

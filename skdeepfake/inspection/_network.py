@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
@@ -88,18 +87,6 @@ def logits(network: keras.Model) -> Compute:
         return ops.convert_to_numpy(found)[:, 0]
 
     return compute_logits
-
-
-def sign_of_class(detector: Any, class_label: Any) -> int:
-    """Return 1 if the logit is that of the class (None: the second one), else -1."""
-    classes = np.asarray(detector.classes_).tolist()
-    if class_label is None:
-        return 1
-    if class_label not in classes:
-        raise ValueError(
-            f"class_label={class_label!r} is not one of the classes {classes}"
-        )
-    return (-1, 1)[classes.index(class_label)]
 
 
 def _is_network(layer: Any) -> bool:

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from .._face_mask import filled_slots
 from .._predictions import run_pipeline
 from .._validation import validated
+from ._grad_cam import sign_of_class
 
 # Probabilities nearer to 0 or 1 than this have no log-odds in float64.
 _SMALLEST = np.finfo(np.float64).eps
@@ -108,7 +109,7 @@ def occlusion(
     (8, 3)
     """
     # Imported here, since it loads Keras, which `overlay` does not need.
-    from ._network import logits, sign_of_class
+    from ._network import logits
 
     run = run_pipeline(estimator, X, keep_faces=False)
     detector, frames = run.detector, run.frames

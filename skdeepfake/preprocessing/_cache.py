@@ -72,12 +72,17 @@ class StoredCrop:
         return crop if dtype is None else crop.astype(dtype)
 
 
+# Left, top, right and bottom of the face in each slot in pixels, None without one.
+Boxes = list["tuple[int, int, int, int] | None"]
+
+
 class Entry(NamedTuple):
     """What the cache holds of one clip."""
 
     crops: list[StoredCrop | None]
     plan: Plan  # of the frames sampled
     left_out: bool  # whether there were more people than places
+    boxes: Boxes  # of the faces, by slot
 
 
 class CropCache(ArchiveCache):
@@ -134,6 +139,7 @@ class CropCache(ArchiveCache):
                 missing=float(about["missing"]),
             ),
             bool(about["left_out"]),
+            [box and tuple(box) for box in about["boxes"]],
         )
 
     def _store(
@@ -142,6 +148,7 @@ class CropCache(ArchiveCache):
         crops: list[NDArray[np.uint8] | None],
         plan: Plan,
         left_out: bool = False,
+        boxes: Boxes | None = None,
     ) -> None:
         """Write the crop, or None, of each slot, and the frames they were cut from."""
         filled = [slot for slot, crop in enumerate(crops) if crop is not None]
@@ -153,6 +160,7 @@ class CropCache(ArchiveCache):
             "timestamps": plan.timestamps.tolist(),
             "missing": plan.missing,
             "left_out": left_out,
+            "boxes": boxes or [None] * len(crops),
         }
         pngs = {_member(slot): _encode(crops[slot]) for slot in filled}  # type: ignore[arg-type]
         self._write(key, {"clip.json": json.dumps(about).encode(), **pngs})

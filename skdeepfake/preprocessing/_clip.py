@@ -57,6 +57,11 @@ class Clip:
         Hash of the file at eight places when the clip was made.
     error : VideoReadError or None
         Why the video was given up, with ``on_error="skip"``. All its slots are empty.
+    boxes : list of tuple of int or None
+        Set by a cropper: left, top, right and bottom of the face of each of its slots
+        in pixels of the frame, without the margin; None without a face.
+    left_out : bool
+        Set by a cropper: whether it saw more people than it follows.
 
     Raises
     ------
@@ -81,6 +86,9 @@ class Clip:
     (array([ 0, 10, 20, 30]), array([0., 1., 2., 3.]))
     >>> folder.cleanup()
     """
+
+    boxes: list[tuple[int, int, int, int] | None] | None = None
+    left_out = False
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ from ..exceptions import (
     VideoReadError,
     VideoReadWarning,
 )
-from ._cache import CropCache, StoredCrop
+from ._cache import Boxes, CropCache, StoredCrop
 from ._clip import Clip, Plan, check_clips
 from ._faces import ALGORITHM_VERSION, FINDERS, Face
 from ._following import FaceFollower
@@ -36,6 +36,9 @@ from ._regions import PARTS, check_landmarks, check_regions, region_of
 
 # The crop of each slot, None where there is no face.
 Crops = list["NDArray[np.uint8] | StoredCrop | None"]
+
+# A crop, and the box of its face.
+_Cell = tuple["NDArray[np.uint8] | None", "tuple[int, int, int, int] | None"]
 
 #: People of a video with `max_faces=None`.
 MAX_PEOPLE = 10
@@ -189,7 +192,7 @@ class _FaceCropper(StatelessTransformer):
             crop, clips, n_jobs=self.n_jobs, verbose=self.verbose, desc="cropping faces"
         )
         crops = np.empty((len(clips), len(clips[0]) * search.n_crops), dtype=object)
-        for i, (clip, (found, outcome, left_out)) in enumerate(
+        for i, (clip, (found, outcome, left_out, boxes)) in enumerate(
             zip(clips, results, strict=True)
         ):
             for slot, cell in enumerate(found):
@@ -202,6 +205,7 @@ class _FaceCropper(StatelessTransformer):
                     stacklevel=3,
                 )
             # Known here too, where another process has decoded the clip.
+            clip.boxes, clip.left_out = boxes, left_out
             if isinstance(outcome, Plan):
                 clip.plan = outcome
                 if clip.missing:
@@ -371,6 +375,7 @@ class _Found(NamedTuple):
     crops: Crops
     outcome: Plan | VideoReadError
     left_out: bool = False  # whether there were more people than places
+    boxes: Boxes | None = None
 
 
 def _crop_clip(
@@ -405,30 +410,32 @@ def _cached_or_cropped(
     if entry is None:
         found = _decode_and_crop(clip, search, n_threads)
         try:
-            cache._store(key, found.crops, found.outcome, found.left_out)  # type: ignore[arg-type]
+            cache._store(key, *found)  # type: ignore[arg-type]
         except CacheError as error:
             raise CacheError(f"crops of {clip.path!r}: {error}") from error
         entry = cache._load(key)
         if entry is None:  # pruned in this very moment
             return found
-    return _Found(list(entry.crops), entry.plan, entry.left_out)
+    return _Found(list(entry.crops), *entry[1:])
 
 
 def _decode_and_crop(clip: Clip, search: _Search, n_threads: int | None) -> _Found:
     follower: FaceFollower | None = None
 
-    def start() -> Callable[..., list[NDArray[np.uint8] | None]]:
+    def start() -> Callable[..., list[_Cell]]:
         nonlocal follower
         finder, *arguments = search.finder
         follower = FaceFollower(FINDERS[finder](*arguments), search.max_faces)
         return _FrameCropper(follower, search, clip.burst)
 
     cells = clip._map_faces(start, n_threads=n_threads)
-    nobody = [None] * search.n_crops
-    crops: Crops = [crop for cell in cells for crop in cell or nobody]
+    nobody: list[_Cell] = [(None, None)] * search.n_crops
+    slots = [cell for found in cells for cell in found or nobody]
     assert clip.plan is not None  # proven by the decoding
     assert follower is not None
-    return _Found(crops, clip.plan, follower.left_out)
+    crops: Crops = [crop for crop, _ in slots]
+    boxes = [box for _, box in slots]
+    return _Found(crops, clip.plan, follower.left_out, boxes)
 
 
 class _FrameCropper:
@@ -442,7 +449,7 @@ class _FrameCropper:
 
     def __call__(
         self, frame: NDArray[np.uint8], search_in: NDArray[np.uint8] | None = None
-    ) -> list[NDArray[np.uint8] | None]:
+    ) -> list[_Cell]:
         search = self._search
         frame = _as_jpeg(frame, search.jpeg_quality)
         is_next = next(self._numbers) % self._frames_per_search == 0
@@ -451,19 +458,18 @@ class _FrameCropper:
                 frame if search_in is None else _as_jpeg(search_in, search.jpeg_quality)
             )
         landmarks = None if search.landmarks is None else search.landmarks[0]
-        crops: list[NDArray[np.uint8] | None] = []
+        cells: list[_Cell] = []
         for region in search.regions:
-            crops += (
-                [frame.copy()]
-                if region == "frame"
-                else [
-                    face and region_of(frame, face, region, search.margin, landmarks)
-                    for face in self._faces
-                ]
-            )
+            if region == "frame":
+                cells.append((frame.copy(), None))
+                continue
+            for face in self._faces:
+                crop = face and region_of(frame, face, region, search.margin, landmarks)
+                box = face[:4] if face and crop is not None else None
+                cells.append((crop, box))
         return [
-            None if crop is None else _as_jpeg(crop, search.jpeg_quality)
-            for crop in crops
+            (None if crop is None else _as_jpeg(crop, search.jpeg_quality), box)
+            for crop, box in cells
         ]
 
 

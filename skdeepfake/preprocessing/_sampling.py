@@ -29,10 +29,11 @@ class VideoFrameSampler(StatelessTransformer):
     Each video becomes a lazy :class:`Clip`, which decodes its frames when iterated, in
     one pass. The frames are upright, of square pixels, and deinterlaced.
 
-    Files that do not begin like mp4/mov, Matroska/WebM, AVI, MPEG-TS or an animated GIF
-    or PNG are refused before they are decoded, and none can make the decoder open
-    another file or address. If the decoding process crashes or exceeds `timeout`, only
-    that video fails. It is no sandbox: the process has the rights of its parent.
+    A still picture (JPEG, PNG, WebP) is a video of one frame. Files that do not begin
+    like one, or like mp4/mov, Matroska/WebM, AVI, MPEG-TS or an animated GIF or PNG,
+    are refused before they are decoded, and none can make the decoder open another file
+    or address. If the decoding process crashes or exceeds `timeout`, only that video
+    fails. It is no sandbox: the process has the rights of its parent.
 
     Parameters
     ----------

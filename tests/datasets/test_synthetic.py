@@ -7,6 +7,7 @@ import dlib
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from skdeepfake.datasets import _synthetic, load_videos
 from skdeepfake.datasets._manipulations import (
@@ -144,13 +145,16 @@ def test_a_fake_differs_from_its_recording_in_the_face_alone(clips):
             assert outside < min(2.5, inside / 4)
 
 
-def test_a_fake_is_smoother_than_its_recording(clips):
-    for real, fake in zip(clips[:3], clips[3:], strict=True):
-        detail = [
-            cv2.Laplacian(clip[0, 90:150, 130:190].mean(axis=2), cv2.CV_64F).std()
-            for clip in (real, fake)
-        ]
-        assert detail[1] < 0.8 * detail[0]
+def test_sharpness_does_not_tell_fakes(tmp_path):
+    options = {"duration": 0.1, "fps": 10, "size": (160, 200), "random_state": 0}
+    videos = make_videos(tmp_path, n_real=16, n_fake=16, **options)
+    detail = []
+    for path in videos.data:
+        frame = cv2.VideoCapture(path).read()[1][50:110, 70:130]
+        gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        detail.append(cv2.Laplacian(gray, cv2.CV_64F).var())
+    assert 0.3 < roc_auc_score(videos.target, detail) < 0.7
+    assert max(detail) > 2 * min(detail)
 
 
 def test_a_face_is_blended_into_itself_where_it_goes():
@@ -364,7 +368,7 @@ def test_a_late_mouth_shows_an_earlier_frame(recording, real):
     lags = range(10)
     distance = [np.abs(fake[10:] - mouth[10 - lag : 30 - lag]).mean() for lag in lags]
     assert np.argmin(distance) == manipulation.lag
-    assert distance[manipulation.lag] < 0.8 * distance[0]
+    assert distance[manipulation.lag] < 0.9 * distance[0]
     eyes = [patches(recording, f, EYE) for f in (real, recording.render(manipulation))]
     np.testing.assert_array_equal(*eyes)
 

@@ -141,7 +141,7 @@ def script(path):
 
 
 def picture(path):
-    path.write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    path.write_bytes(cv2.imencode(".bmp", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
 
 
 def broken_link(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import zlib
 
 import numpy as np
 import pytest
@@ -15,19 +14,6 @@ from skdeepfake.exceptions import VideoReadError
 needs_fifo = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
 
 PLAYLIST = "ffconcat version 1.0\nfile canary.mp4\n"
-
-
-def png():
-    def chunk(name, data):
-        return (
-            len(data).to_bytes(4, "big")
-            + name
-            + data
-            + zlib.crc32(name + data).to_bytes(4, "big")
-        )
-
-    header = bytes([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0])
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
@@ -64,13 +50,11 @@ def test_every_container_is_let_in_whatever_its_extension(
         PLAYLIST.encode(),
         b"#EXTM3U\n#EXTINF:1,\ncanary.mp4\n",
         b"<?xml version='1.0'?><MPD></MPD>",
-        png(),
-        b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
         b"RIFF\x24\x00\x00\x00WAVEfmt ",
         b"G" * 100,
         b"\x00",
     ],
-    ids=["text", "ffconcat", "m3u8", "dash", "png", "jpeg", "wav", "Gs", "one byte"],
+    ids=["text", "ffconcat", "m3u8", "dash", "wav", "Gs", "one byte"],
 )
 def test_other_content_is_refused_under_the_name_of_a_video(tmp_path, content):
     path = tmp_path / "x.mp4"

@@ -13,13 +13,13 @@ import pytest
 
 from skdeepfake._video._encoder import Processes
 from skdeepfake._video._ffmpeg import pixel_limit
-from skdeepfake._video._reader import Limits
-from skdeepfake.exceptions import VideoReadError
-from skdeepfake.leakage._trivial_features import (
+from skdeepfake._video._metadata import (
     ContainerMetadata,
     container_metadata,
     read_description,
 )
+from skdeepfake._video._reader import Limits
+from skdeepfake.exceptions import VideoReadError
 
 HEAD = "Input #0, mov,mp4, from 'file:/x.mp4':\n  Metadata:\n    title : x\n"
 DURATION = "  Duration: 01:02:03.45, start: 0.000000, bitrate: 28 kb/s\n"
@@ -32,12 +32,13 @@ STREAM = (
 def read(told: str, path: str = "/x.mp4") -> tuple:
     facts = read_description(told, path)
     assert facts is not None
-    return tuple(facts[1:])
+    return tuple(facts[1:6])
 
 
 def test_stream_and_duration_are_read() -> None:
     told = HEAD + DURATION + STREAM.format("0[0x1](und)")
     assert read(told) == (3723.45, 29.97, 640, 480, "h264")
+    assert read_description(told, "/x.mp4").container == "mov,mp4"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_one_file_after_the_other_is_asked(
     paths = [str(playlist), str(clip), str(broken), str(tmp_path / "no.mp4")]
     refused, facts, undescribed, missing = container_metadata(paths, Limits())
     size = float(clip.stat().st_size)
-    assert facts == ContainerMetadata(size, 1.0, 5.0, 64.0, 48.0, "mpeg4")
+    assert facts == ContainerMetadata(size, 1.0, 5.0, 64.0, 48.0, "mpeg4", "avi")
     for error, path, reason in (
         (refused, playlist, "is not a video: it does not begin like"),
         (undescribed, broken, "holds no stream of video that ffmpeg can describe: "),

@@ -1,0 +1,134 @@
+"""Trained models: by name, from files or fitted, with what is known of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+
+from . import persistence
+from .detectors import PretrainedDetector
+from .exceptions import SkdeepfakeError
+from .pretrained import DetectorInfo, list_detectors, load_detector
+
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted pipeline from paths to probabilities."""
+
+    pipeline: Any
+    name: str
+    file_sha256: str | None = None  # of the file that it was loaded from
+    info: DetectorInfo | None = None  # of a detector that comes with this package
+
+    @property
+    def thresholds(self) -> tuple[float, float]:
+        """Below the first a video is called real, above the second fake."""
+        if self.info is None:
+            return 0.5, 0.5
+        return self.info.real_below, self.info.fake_above
+
+    @property
+    def column(self) -> int:
+        """Index of the fakes in the classes of the pipeline."""
+        classes = np.asarray(self.pipeline.classes_).tolist()
+        column = next((i for i, c in enumerate(classes) if c in (1, "fake")), None)
+        if column is None:
+            raise ValueError(
+                f"the model's classes are {classes}; one must be 1 or 'fake'"
+            )
+        return column
+
+    @cached_property
+    def weights_sha256(self) -> str | None:
+        """SHA-256 of the arrays that its last step has learned, None if not known."""
+        detector = self.pipeline[-1]
+        weights = getattr(detector, "weights_", None)
+        if weights is None and hasattr(detector, "model_"):
+            weights = dict(enumerate(detector.model_.get_weights()))
+        if not isinstance(weights, dict):
+            return None
+        digest = hashlib.sha256()
+        for name in sorted(weights):
+            array = np.ascontiguousarray(weights[name])
+            digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def load_model(source: Any = None, **params: Any) -> Model:
+    """Load a model: None for the reference detector, a pipeline, a name or a file.
+
+    `params` are those of `load_detector`.
+    """
+    known = {info.name: info for info in list_detectors()}
+    if source is None:
+        source = "reference"
+    if isinstance(source, (str, os.PathLike)):
+        name = os.fspath(source)
+        if name in known:
+            info = known[name]
+            return Model(load_detector(name, **params), name, info.sha256, info)
+        path = Path(name)
+        if not path.is_file():
+            raise ValueError(
+                f"{path} is not a file; train a model first, or leave it out for the "
+                "reference detector"
+            )
+        return Model(_load_file(path, params), path.name, file_sha256(path))
+    if not isinstance(source, Pipeline) or not is_classifier(source):
+        raise ValueError(
+            f"{type(source).__name__} is not a pipeline from paths to probabilities, "
+            "as load_detector and make_detector_pipeline return it"
+        )
+    check_pipeline(source, "it")
+    model = Model(source, type(source[-1]).__name__)
+    if isinstance(source[-1], PretrainedDetector):
+        digest = model.weights_sha256
+        for name, info in known.items():
+            if Model(load_detector(name), name).weights_sha256 == digest:
+                return Model(source, name, info.sha256, info)
+    return model
+
+
+def _load_file(path: Path, params: dict[str, Any]) -> Any:
+    if path.suffix == ".npz":
+        return load_detector(path, **params)
+    try:
+        found = persistence.load(path) if is_safe(path) else joblib.load(path)
+    except SkdeepfakeError:
+        raise  # has a message of its own
+    except Exception as error:  # a pickle of others can raise anything
+        raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
+    check_pipeline(found, str(path))
+    return found
+
+
+def check_pipeline(found: Any, name: str) -> None:
+    """Check that this is a pipeline with a sampler, as skdeepfake trains it."""
+    if "sampler" not in getattr(found, "named_steps", {}):
+        raise ValueError(f"{name} does not hold a pipeline that skdeepfake trained")
+
+
+def is_safe(path: Path) -> bool:
+    """Whether a model is in a file that runs nothing when it is loaded."""
+    return path.suffix == ".skops"
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of the content of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,13 @@
+"""Analyses of single videos: a verdict, what it rests on, and a page to show."""
+
+from ._analysis import VideoAnalysis, json_schema
+from ._analyze import analyze_video, analyze_videos
+from ._collection import VideoAnalyses
+
+__all__ = [
+    "VideoAnalyses",
+    "VideoAnalysis",
+    "analyze_video",
+    "analyze_videos",
+    "json_schema",
+]

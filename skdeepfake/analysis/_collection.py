@@ -1,0 +1,190 @@
+"""The analyses of many videos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from .._atomic import written
+from .._html import page, part
+from .._pandas import import_pandas
+from ._analysis import VideoAnalysis
+
+#: Columns of the table.
+COLUMNS = (
+    *("path", "verdict", "probability", "frames", "frames_with_face", "coverage"),
+    *("people", "duration", "codec", "sha256", "error"),
+)
+
+
+class VideoAnalyses(Sequence[VideoAnalysis]):
+    """The analyses of some videos, in their order.
+
+    :func:`analyze_videos` makes it.
+
+    Parameters
+    ----------
+    analyses : sequence of VideoAnalysis
+        The analyses.
+
+    See Also
+    --------
+    analyze_videos : Analyzes videos.
+
+    Examples
+    --------
+    >>> from skdeepfake import analyze_videos
+    >>> analyze_videos(["gone.mp4"], on_error="skip", verbose=0)
+    <VideoAnalyses of 1 video: 1 unreadable>
+    """
+
+    def __init__(self, analyses: Sequence[VideoAnalysis]) -> None:
+        self._analyses = list(analyses)
+
+    def __len__(self) -> int:
+        return len(self._analyses)
+
+    def __iter__(self) -> Iterator[VideoAnalysis]:
+        return iter(self._analyses)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return VideoAnalyses(self._analyses[index])
+        return self._analyses[index]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The table as a list of a dict per video, all with the same keys."""
+        return [_row(analysis) for analysis in self]
+
+    def to_frame(self) -> Any:
+        """Return the table, which needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per video: path, verdict, probability of fake, frames sampled and
+            those with a face, number of people, duration in seconds, codec, SHA-256
+            of the file, and the error of an unreadable video.
+        """
+        pandas = import_pandas("to_frame", "rows has the same as dicts")
+        return pandas.DataFrame(self.rows, columns=list(COLUMNS))
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the table as comma-separated values.
+
+        Parameters
+        ----------
+        path : str or os.PathLike, default=None
+            File to write.
+
+        Returns
+        -------
+        str
+            A line with the names of the columns, and one per video.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return written(text.getvalue(), path)
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return all analyses as a JSON array.
+
+        Parameters
+        ----------
+        path : str or os.PathLike, default=None
+            File to write.
+
+        Returns
+        -------
+        str
+            JSON; each element is described by :func:`json_schema`.
+        """
+        found = [analysis.to_dict() for analysis in self]
+        return written(json.dumps(found, indent=2, allow_nan=False), path)
+
+    def to_html(self, folder: str | os.PathLike[str]) -> str:
+        """Write a page per video, and ``index.html`` with the table.
+
+        Parameters
+        ----------
+        folder : str or os.PathLike
+            Where to write them; made if missing.
+
+        Returns
+        -------
+        str
+            Path of the index.
+        """
+        root = Path(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        names: dict[str, int] = Counter()
+        links = []
+        for analysis in self:
+            name = os.path.basename(analysis.path)
+            names[name.lower()] += 1
+            number = names[name.lower()]
+            links.append(f"{name}{f'-{number}' if number > 1 else ''}.html")
+            analysis.to_html(root / links[-1])
+        index = root / "index.html"
+        body = part(f"<h1>{escape(self._summary)}</h1>\n{self._table(links)}")
+        written(page(self._summary, body), index)
+        return str(index)
+
+    @property
+    def _summary(self) -> str:
+        counts = Counter(analysis.verdict for analysis in self)
+        found = ", ".join(f"{n} {name}" for name, n in counts.most_common())
+        return f"{len(self)} video{'s' * (len(self) != 1)}: {found}"
+
+    def _table(self, links: Sequence[str | None]) -> str:
+        head = ("video", "verdict", "probability", "faces")
+        lines = ["".join(f'<th scope="col">{name}</th>' for name in head)]
+        for row, link in zip(self.rows, links, strict=True):
+            name = escape(os.path.basename(row["path"]))
+            if link is not None:
+                name = f'<a href="{escape(quote(link))}">{name}</a>'
+            proba = row["probability"]
+            cells = (
+                name,
+                escape(row["verdict"]),
+                "" if proba is None else f"{proba:.3f}",
+                escape(row["error"] or f"{row['frames_with_face']} of {row['frames']}"),
+            )
+            lines.append("".join(f"<td>{cell}</td>" for cell in cells))
+        rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
+        return f'<div class="wide"><table>\n{rows}\n</table></div>'
+
+    def _repr_html_(self) -> str:
+        return part(self._table([None] * len(self)))
+
+    def __repr__(self) -> str:
+        return f"<VideoAnalyses of {self._summary}>"
+
+
+def _row(analysis: VideoAnalysis) -> dict[str, Any]:
+    content = analysis.content
+    record = content["record"]
+    return {
+        "path": content["path"],
+        "verdict": content["verdict"],
+        "probability": content["probability"],
+        "frames": content["coverage"]["frames"],
+        "frames_with_face": content["coverage"]["frames_with_face"],
+        "coverage": content["coverage"]["share"],
+        "people": len(content["people"]),
+        "duration": record and record["container"]["duration"],
+        "codec": record and record["container"]["codec"],
+        "sha256": record and record["file"]["sha256"],
+        "error": content["error"],
+    }

@@ -1,0 +1,230 @@
+"""What a pipeline finds in a video, as the content of an analysis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._models import Model
+from .._predictions import VideoPredictions, predict_with_frames
+from ..detectors import PretrainedDetector
+from ..inspection import grad_cam, overlay
+from ..pretrained import verdict
+from ._analysis import VideoAnalysis
+from ._evidence import begin_record, finish_record
+from ._pictures import Pictures
+
+# How many of the most suspicious faces a page shows.
+_N_SUSPICIOUS = 3
+
+
+def make_content(
+    path: str, thresholds: tuple[float, float], **known: Any
+) -> dict[str, Any]:
+    """Make the content of an analysis, which has the same keys for all videos."""
+    content = {
+        "schema": 1,
+        "path": path,
+        "verdict": "unreadable",
+        "probability": None,
+        "thresholds": dict(zip(("real_below", "fake_above"), thresholds, strict=True)),
+        "coverage": {
+            "frames": 0,
+            "frames_with_face": 0,
+            "share": None,
+            "first": None,
+            "last": None,
+            "missing": 0.0,
+        },
+        "frames": [],
+        "people": [],
+        "notes": [],
+        "record": None,
+        "error": None,
+    }
+    return {**content, **known}
+
+
+def analyze(
+    path: str, model: Model, thresholds: tuple[float, float], heatmaps: bool
+) -> VideoAnalysis:
+    """Analyze a video by a model, and check that the file stays what it is."""
+    pipeline = model.pipeline
+    record = begin_record(path, model)
+    run = predict_with_frames(pipeline, [path], column=model.column, keep_faces=True)
+    clip = run.clips[0]
+    if clip.error is not None:  # a sampler that skips such videos
+        raise clip.error
+    finish_record(record, clip)
+    rows, slots = _rows(run)
+    has_face = np.asarray(run.has_face[0])
+    proba = float(run.proba[0]) if has_face.any() else None
+    coverage = _coverage(rows, clip.missing)
+    content = make_content(
+        path,
+        thresholds,
+        verdict=verdict(np.nan if proba is None else proba, *thresholds),
+        probability=proba,
+        coverage=coverage,
+        frames=rows,
+        people=_people(run, rows, model.column),
+        notes=_notes(coverage, record, rows, clip.left_out),
+        record=record,
+    )
+    return VideoAnalysis(content, _pictures(run, rows, slots, heatmaps, model.column))
+
+
+def _rows(run: VideoPredictions) -> tuple[list[dict[str, Any]], list[int]]:
+    """List the faces, and the frames without any, with the slot of each."""
+    clip = run.clips[0]
+    filled = np.asarray(run.has_face[0])
+    n_people = run.n_people
+    proba = np.full(len(filled), np.nan)
+    if run.frame_proba is not None:
+        proba = run.frame_proba[0]
+    boxes = clip.boxes or [None] * len(filled)
+    rows, slots = [], []
+    for k, (frame, time) in enumerate(zip(clip.indices, clip.timestamps, strict=True)):
+        if frame < 0:
+            continue
+        own = [s for s in range(k * n_people, (k + 1) * n_people) if filled[s]]
+        for slot in own or [k * n_people]:
+            face, box, score = bool(filled[slot]), boxes[slot], proba[slot]
+            rows.append(
+                {
+                    "time": round(float(time), 4),
+                    "frame": int(frame),
+                    "person": slot % n_people + 1 if face else None,
+                    "box": list(box) if face and box else None,
+                    "probability": None if np.isnan(score) else float(score),
+                }
+            )
+            slots.append(slot)
+    return rows, slots
+
+
+def _people(
+    run: VideoPredictions, rows: list[dict[str, Any]], column: int
+) -> list[dict[str, Any]]:
+    seen = sorted({row["person"] for row in rows if row["person"]})
+    n_people = run.n_people
+    if n_people == 1 or run.frame_proba is None:
+        proba = [run.proba[0]] * n_people
+    else:
+        proba = run.detector.predict_person_proba(run.features)[0, :, column]
+        if len(proba) != n_people:  # a detector that does not tell them apart
+            slots = run.detector.predict_frame_proba(run.features)
+            own = [slots[:, person::n_people] for person in range(n_people)]
+            proba = [run.detector.aggregate_proba(each)[0, column] for each in own]
+    return [
+        {
+            "person": person,
+            "frames": sum(row["person"] == person for row in rows),
+            "probability": float(proba[person - 1]),
+        }
+        for person in seen
+    ]
+
+
+def _coverage(rows: list[dict[str, Any]], missing: float) -> dict[str, Any]:
+    frames = {row["frame"] for row in rows}
+    with_face = {row["frame"] for row in rows if row["person"]}
+    return {
+        "frames": len(frames),
+        "frames_with_face": len(with_face),
+        "share": len(with_face) / len(frames) if frames else 0.0,
+        "first": rows[0]["time"] if rows else None,
+        "last": rows[-1]["time"] if rows else None,
+        "missing": round(missing, 3),
+    }
+
+
+# Faces that are smaller than this, in pixels, lose what detectors look for.
+_SMALL = 80
+
+
+def _notes(
+    coverage: dict[str, Any],
+    record: dict[str, Any],
+    rows: list[dict[str, Any]],
+    left_out: bool,
+) -> list[str]:
+    notes = []
+    if left_out:
+        notes.append(
+            "There are more people than those whose faces were analyzed: give more "
+            "max_faces."
+        )
+    length = record["container"]["duration"]
+    if coverage["frames"] == 1:
+        notes.append("Only one frame was analyzed.")
+    elif length is not None and length - coverage["last"] > 1 + coverage["missing"]:
+        notes.append(
+            f"Only the first {coverage['last']:.1f} of {length:.1f} seconds were "
+            "analyzed."
+        )
+    if coverage["missing"]:
+        notes.append(
+            f"The file is damaged or cut off: {coverage['missing']:.1f} seconds cannot "
+            "be decoded."
+        )
+    if 0 < coverage["share"] < 0.5:
+        notes.append("Fewer than half of the frames show a face that was found.")
+    sides = [row["box"][2] - row["box"][0] for row in rows if row["box"]]
+    if sides and np.median(sides) < _SMALL:
+        notes.append(
+            f"The faces are small, {np.median(sides):.0f} pixels wide, where "
+            "detectors err more often."
+        )
+    return notes
+
+
+def _pictures(
+    run: VideoPredictions,
+    rows: list[dict[str, Any]],
+    slots: list[int],
+    heatmaps: bool,
+    column: int,
+) -> Pictures:
+    pictures = Pictures()
+    if run.crops is None:
+        return pictures
+    with_face = [k for k, row in enumerate(rows) if row["person"]]
+    crops = {k: np.asarray(run.crops[0][slots[k]]) for k in with_face}
+    for k in with_face:
+        pictures.add("faces", k, crops[k])
+    scored = [k for k in with_face if rows[k]["probability"] is not None]
+    scored.sort(key=lambda k: -rows[k]["probability"])
+    chosen = scored[:_N_SUSPICIOUS]
+    for k in chosen:
+        pictures.add("suspicious", k, crops[k])
+    maps = _maps(run, [slots[k] for k in chosen], column) if heatmaps else None
+    if maps is not None:
+        strongest = float(max(maps.max(), 0.0))
+        for k, found in zip(chosen, maps, strict=True):
+            drawn = overlay(crops[k], found, vmax=strongest, alpha=0.6)
+            pictures.add("heatmaps", k, drawn)
+    return pictures
+
+
+def _maps(
+    run: VideoPredictions, slots: list[int], column: int
+) -> NDArray[np.float32] | None:
+    """Locate the evidence in some faces; None for detectors that see no faces."""
+    if not slots or not hasattr(run.detector, "predict_frame_proba"):
+        return None
+    frames = run.frames
+    if frames.ndim != 5 or frames.shape[-1] != 3:
+        return None
+    chosen = np.zeros_like(frames)  # slots without a face are left out
+    chosen[:, slots] = frames[:, slots]
+    pretrained = isinstance(run.detector, PretrainedDetector)
+    label = run.detector.classes_[column]
+    params: dict[str, Any] = {"weights": "position", "class_label": label}
+    try:
+        layer = "top_relu" if pretrained else -1
+        return grad_cam(run.detector, chosen, layer=layer, **params)[0, slots]
+    except ValueError:  # a network without convolutions over single faces
+        return None

@@ -1,0 +1,298 @@
+"""An analysis as HTML."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from .._html import part, versions
+from ..pretrained import list_detectors
+from ._card import sections, to_html
+from ._pictures import Pictures, data_uri
+
+# Faces below the curve: those of every frame, every second one, ...
+_MAX_FACES = 16
+
+_VERDICTS = {
+    "real": "No sign of manipulation was found in the faces. This is no proof that the "
+    "video is real.",
+    "fake": "The detector takes the faces for manipulated. This is no proof that the "
+    "video is fake.",
+    "uncertain": "The detector cannot tell: the probability of fake lies between "
+    "{real_below:.3g} and {fake_above:.3g}.",
+    "no face": "No face was found in the frames, and the detector looks at faces only. "
+    "Nothing can be said about this video.",
+    "unreadable": "This file {error}.",
+}
+_MEANING_UNKNOWN = (
+    "The probability is that of the detector {name}. How often it errs is not known "
+    "here: `skdeepfake evaluate` measures it on labeled videos. Below {real_below:.3g} "
+    "the verdict is real, above {fake_above:.3g} it is fake."
+)
+_LIMITS_UNKNOWN = """\
+- **It finds the kinds of fakes that it was trained on.** On others it may be guessing.
+- **It looks at faces only.** Voices, bodies and backgrounds are not examined.
+- **A verdict is no proof.** It must not decide about people by itself.
+"""
+
+
+def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
+    """Write an analysis as the body of a page."""
+    pictures = pictures or Pictures()
+    limits = content["thresholds"]
+    parts = [_head(content)]
+    if content["probability"] is not None:
+        parts.append(_scale(content["probability"], limits))
+    if content["error"] is None:
+        parts.append(_coverage(content))
+    if content["probability"] is not None:
+        if content["coverage"]["frames"] > 1:
+            parts += ["<h2>Over time</h2>", _chart(content), _faces(content, pictures)]
+        elif len(content["people"]) > 1:
+            parts += ["<h2>Faces</h2>", _faces(content, pictures)]
+        parts += [_suspicious(content, pictures), _people(content)]
+    if content["record"] is not None:
+        parts.append(_meaning(content))
+    parts.append(_record(content))
+    parts.append(f"<footer>{escape(versions())}</footer>")
+    style = (files(__package__) / "page.css").read_text(encoding="utf-8")
+    return part("\n".join(filter(None, parts)), style)
+
+
+def _head(content: Mapping[str, Any]) -> str:
+    name, verdict = os.path.basename(content["path"]), content["verdict"]
+    sentence = _VERDICTS[verdict].format(
+        error=content["error"], **content["thresholds"]
+    )
+    return (
+        f'<div class="verdict {verdict.replace(" ", "-")}">\n<p>{escape(name)}</p>\n'
+        f"<h1>{verdict}</h1>\n<p>{escape(sentence)}</p>\n</div>"
+    )
+
+
+def _zone(value: float | None, limits: Mapping[str, float]) -> str:
+    """Name the verdict of a single score, as a class of CSS."""
+    if value is None:
+        return "no-face"
+    if value > limits["fake_above"]:
+        return "fake"
+    return "uncertain" if value >= limits["real_below"] else "real"
+
+
+def _zones(limits: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    ends = 0.0, limits["real_below"], limits["fake_above"], 1.0
+    names = "real", "uncertain", "fake"
+    found = zip(names, ends[:-1], ends[1:], strict=True)
+    return [(name, low, high) for name, low, high in found if high > low]
+
+
+def _scale(proba: float, limits: Mapping[str, float]) -> str:
+    zones = "".join(
+        f'<i class="{name}" style="width:{100 * (high - low):.3g}%">{name}</i>'
+        for name, low, high in _zones(limits)
+    )
+    ends = {0.0, *limits.values(), 1.0}
+    marks = "".join(f'<span style="left:{100 * x:g}%">{x:.3g}</span>' for x in ends)
+    # The text stays within the scale; the mark below it is where it belongs.
+    place = f"left:{100 * proba:.3g}%"
+    text = f"<b style={place!r}>{proba:.3f}</b>"
+    label = f"Probability of fake: {proba:.3f}"
+    return (
+        f'<p>Probability of fake</p>\n<div class="scale" role="img" '
+        f'aria-label="{label}">{zones}{text}{marks}</div>'
+    )
+
+
+def _coverage(content: Mapping[str, Any]) -> str:
+    found = content["coverage"]
+    when = ""
+    if found["frames"] > 1:
+        when = f", sampled between {found['first']:.1f} and {found['last']:.1f} seconds"
+    lines = [
+        f"A face was found in {found['frames_with_face']} of {found['frames']} "
+        f"frame{'s' * (found['frames'] != 1)}{when}.",
+        *content["notes"],
+    ]
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def _chart(content: Mapping[str, Any]) -> str:
+    """Draw the probability of each frame over time, as wide as the page is."""
+    rows, limits = content["frames"], content["thresholds"]
+    times = [row["time"] for row in rows]
+    if len(set(times)) < 2:
+        return ""
+    start, length = times[0], times[-1] - times[0]
+
+    def x(row: Mapping[str, Any]) -> float:
+        return 100 * (row["time"] - start) / length
+
+    zones = "".join(
+        f'<u class="{name}" style="bottom:{100 * low:g}%;'
+        f'height:{100 * (high - low):g}%"></u>'
+        for name, low, high in _zones(limits)
+    )
+    lines, dots = "", ""
+    for person in {row["person"] for row in rows if row["person"]}:
+        own = {row["time"]: row for row in rows if row["person"] == person}
+        run: list[str] = []
+        for time in [*sorted(set(times)), None]:
+            row = own.get(time)
+            if row is None or row["probability"] is None:
+                if len(run) > 1:
+                    lines += f'<polyline points="{" ".join(run)}"/>'
+                run = []
+                continue
+            run.append(f"{x(row):.4g},{100 - 100 * row['probability']:.4g}")
+            dots += (
+                f'<b class="{_zone(row["probability"], limits)}" style="left:'
+                f'{x(row):.4g}%;bottom:{100 * row["probability"]:.4g}%" title="'
+                f'{row["time"]:.2f} s: {row["probability"]:.3f}"></b>'
+            )
+    labels = "".join(
+        f'<em style="bottom:{100 * y:g}%">{y:g}</em>' for y in (0, 0.25, 0.5, 0.75, 1)
+    )
+    labels += "".join(
+        f'<s style="left:{100 * k / 4:g}%">{start + length * k / 4:.1f} s</s>'
+        for k in range(5)
+    )
+    return (
+        '<div class="chart" role="img" aria-label="Probability of fake over time">'
+        f'{zones}<svg viewBox="0 0 100 100" preserveAspectRatio="none" fill="none" '
+        'stroke="#555" stroke-width="1.5"><g vector-effect="non-scaling-stroke">'
+        f"{lines}</g></svg>{dots}{labels}</div>"
+    ).replace("<polyline ", '<polyline vector-effect="non-scaling-stroke" ')
+
+
+def _caption(row: Mapping[str, Any], several: bool) -> str:
+    who = f"person {row['person']}, " if several and row["person"] else ""
+    score = "" if row["probability"] is None else f"<b>{row['probability']:.2f}</b> "
+    return f"<figcaption>{score}{who}{row['time']:.1f} s</figcaption>"
+
+
+def _faces(content: Mapping[str, Any], pictures: Pictures) -> str:
+    rows, several = content["frames"], len(content["people"]) > 1
+    cells = []
+    for k in _spread(len(rows)):
+        row = rows[k]
+        zone = _zone(row["probability"], content["thresholds"])
+        if k in pictures.faces:
+            face = f'<img src="{data_uri(pictures.faces[k])}" alt="">'
+        else:
+            face = f'<div class="none">{"" if row["person"] else "no<br>face"}</div>'
+        cells.append(f'<figure class="{zone}">{face}{_caption(row, several)}</figure>')
+    return f'<div class="faces">{"".join(cells)}</div>'
+
+
+def _spread(n: int) -> Iterable[int]:
+    step = -(-n // _MAX_FACES)
+    return range(0, n, max(step, 1))
+
+
+def _suspicious(content: Mapping[str, Any], pictures: Pictures) -> str:
+    if not pictures.suspicious:
+        return ""
+    several, cells = len(content["people"]) > 1, []
+    for k, face in pictures.suspicious.items():
+        row = content["frames"][k]
+        images = f'<img src="{data_uri(face)}" alt="face">'
+        if k in pictures.heatmaps:
+            heat = data_uri(pictures.heatmaps[k])
+            images += f'<img src="{heat}" alt="heatmap over the face">'
+        zone = _zone(row["probability"], content["thresholds"])
+        text = _caption(row, several)
+        cells.append(f'<figure class="{zone}"><div>{images}</div>{text}</figure>')
+    text = "The faces with the highest probability of fake."
+    if pictures.heatmaps:
+        text += (
+            " On the right, where the evidence for fake lies, the strongest in yellow. "
+            "Some spot is always the strongest, in real faces too."
+        )
+    return (
+        f"<h2>Most suspicious faces</h2>\n<p>{text}</p>\n"
+        f'<div class="pairs">{"".join(cells)}</div>'
+    )
+
+
+def _people(content: Mapping[str, Any]) -> str:
+    if len(content["people"]) < 2:
+        return ""
+    rows = "".join(
+        f"<tr><td>{p['person']}</td><td>{p['frames']}</td>"
+        f"<td>{p['probability']:.3f}</td></tr>"
+        for p in content["people"]
+    )
+    head = "<tr><th>person</th><th>frames</th><th>probability of fake</th></tr>"
+    return f'<h2>People</h2><div class="wide"><table>{head}{rows}</table></div>'
+
+
+def _meaning(content: Mapping[str, Any]) -> str:
+    detector = content["record"]["detector"]
+    info = next((i for i in list_detectors() if i.name == detector["name"]), None)
+    if info is None or info.sha256 != detector["file_sha256"]:
+        text = _MEANING_UNKNOWN.format(**detector, **content["thresholds"])
+        meaning = to_html(text)
+        limits, more = to_html(_LIMITS_UNKNOWN), ""
+    else:
+        card = sections(info.card)
+        meaning, limits = to_html(card["The answer"]), to_html(card["Where it fails"])
+        shown = ("Intended use", "What it was measured on", "Training", "License")
+        more = "".join(
+            f"<details><summary>{name}</summary>{to_html(card[name])}</details>"
+            for name in shown
+            if name in card
+        )
+    title = "<h2>What the probability means</h2>"
+    if content["probability"] is None:
+        title = meaning = ""
+    return f"{title}\n{meaning}\n<h2>Where the detector fails</h2>\n{limits}\n{more}"
+
+
+def _record(content: Mapping[str, Any]) -> str:
+    record = content["record"]
+    text = json.dumps(content, indent=2)
+    link = base64.b64encode(text.encode()).decode()
+    name = f"{os.path.splitext(os.path.basename(content['path']))[0]}.json"
+    download = (
+        f'<p><a download="{escape(name)}" href="data:application/json;base64,{link}">'
+        "Download this analysis as JSON</a></p>"
+    )
+    if record is None:
+        return download
+    file, video, detector = (record[k] for k in ("file", "container", "detector"))
+    size = "unknown size"
+    if video["width"]:
+        size = f"{video['width']:g} x {video['height']:g} pixels"
+    facts = [size]
+    if video["frame_rate"]:
+        facts.append(f"{video['frame_rate']:g} frames per second")
+    if video["duration"]:
+        facts.append(f"{video['duration']:g} seconds")
+    rows = {
+        "File": file["name"],
+        "SHA-256": file["sha256"],
+        "Size": f"{file['size']:,} bytes, modified {file['modified_at']}",
+        "Container": f"{video['container']}, codec {video['codec'] or 'unknown'}",
+        "Video": ", ".join(facts),
+        "Detector": f"{detector['name']} ({detector['class']})",
+        "Its file, SHA-256": detector["file_sha256"],
+        "Its weights, SHA-256": detector["weights_sha256"],
+        "Analyzed at": record["analyzed_at"],
+        "Versions": ", ".join(f"{k} {v}" for k, v in record["versions"].items() if v),
+    }
+    lines = "\n".join(
+        f'<tr><th scope="row">{name}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows.items()
+        if value is not None
+    )
+    params = escape(json.dumps(record["parameters"], indent=1))
+    return (
+        f'<h2>Record</h2>\n<div class="wide"><table class="record">\n{lines}\n'
+        f"</table></div>\n<details><summary>Parameters</summary><pre>{params}</pre>"
+        f"</details>\n{download}"
+    )

@@ -1,0 +1,66 @@
+"""The faces and heatmaps of an analysis, kept small."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Longest side in pixels, and the quality as JPEG, which these are for display only.
+_SIDES = {"faces": 128, "suspicious": 288, "heatmaps": 288}
+_QUALITY = 88
+
+
+@dataclass(eq=False)
+class Pictures:
+    """JPEG files by the index of the row of `frames` that they belong to."""
+
+    faces: dict[int, bytes] = field(default_factory=dict)  # of all rows with a face
+    suspicious: dict[int, bytes] = field(default_factory=dict)  # most suspicious first
+    heatmaps: dict[int, bytes] = field(default_factory=dict)  # over the same faces
+
+    def add(self, kind: str, row: int, image: NDArray[np.uint8]) -> None:
+        """Keep an RGB image."""
+        longest = max(image.shape[:2])
+        scale = min(1.0, _SIDES[kind] / longest)
+        size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), options)
+        getattr(self, kind)[row] = jpeg.tobytes()
+
+    def face(self, row: int | None) -> NDArray[np.uint8] | None:
+        """Return the face of a row in RGB, None without one."""
+        jpeg = self.faces.get(-1 if row is None else row)
+        if jpeg is None:
+            return None
+        found = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert found is not None
+        return cv2.cvtColor(found, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the files as text, for JSON."""
+        return {
+            kind: [[row, base64.b64encode(jpeg).decode()] for row, jpeg in kept]
+            for kind, kept in ((k, getattr(self, k).items()) for k in _SIDES)
+        }
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Pictures:
+        """Make them of what `to_dict` returned."""
+        return cls(
+            **{
+                kind: {row: base64.b64decode(text) for row, text in found[kind]}
+                for kind in _SIDES
+            }
+        )
+
+
+def data_uri(jpeg: bytes) -> str:
+    """Put a JPEG file into the address of an image."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

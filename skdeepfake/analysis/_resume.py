@@ -1,0 +1,58 @@
+"""A folder of finished analyses, by the content that was analyzed and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from .._atomic import written
+from .._models import Model, file_sha256
+from .._video._checks import check_video_file
+from ._analysis import VideoAnalysis
+from ._evidence import describe_detector, parameters
+from ._pictures import Pictures
+
+# Raise it when the same video would get another analysis.
+_VERSION = 1
+
+
+class Folder:
+    """Keeps analyses by one detector, with one choice of parameters."""
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        model: Model,
+        thresholds: tuple[float, float],
+        heatmaps: bool,
+    ) -> None:
+        self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        about = (describe_detector(model), parameters(model), thresholds)
+        self._key = repr((_VERSION, *about))
+        self._heatmaps = heatmaps
+
+    def recall_or(
+        self, path: str, analyze: Callable[[str], VideoAnalysis]
+    ) -> VideoAnalysis:
+        """Return the analysis that is kept, or make and keep it."""
+        check_video_file(path)
+        key = f"{self._key} {file_sha256(path)}".encode()
+        file = self._folder / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if kept is not None and kept["heatmaps"] >= self._heatmaps:
+            content = {**kept["analysis"], "path": path}
+            content["record"]["file"]["name"] = os.path.basename(path)
+            return VideoAnalysis(content, Pictures.from_dict(kept["pictures"]))
+        found = analyze(path)
+        pictures = (found.pictures or Pictures()).to_dict()
+        kept = {
+            "heatmaps": self._heatmaps,
+            "analysis": found.to_dict(),
+            "pictures": pictures,
+        }
+        written(json.dumps(kept, allow_nan=False), file)
+        return found
