@@ -13,8 +13,8 @@ def as_bursts(
     faces = np.asarray(X)
     if faces.ndim != 5 or faces.dtype != np.uint8 or faces.shape[-1] != 3:
         raise ValueError(
-            f"X has dtype {faces.dtype} and shape {faces.shape}, but {name} takes faces "
-            "of dtype uint8 and shape (n_videos, n_slots, height, width, 3), as a "
+            f"X has dtype {faces.dtype} and shape {faces.shape}, but {name} takes "
+            "faces of dtype uint8 and shape (n_videos, n_slots, height, width, 3), as a "
             "Resizer returns them"
         )
     if 0 in faces.shape:
@@ -24,8 +24,8 @@ def as_bursts(
     if length < at_least or n_slots % (length * max_faces):
         more = f", {at_least} at least," if at_least > 1 else ""
         raise ValueError(
-            f"X has {n_slots} slots, which are not bursts of {length or 1} frames{more} "
-            f"of {max_faces} faces: set burst and max_faces of {name} as in the sampler "
-            "and the cropper"
+            f"X has {n_slots} slots, which are not bursts of {length or 1} "
+            f"frames{more} of {max_faces} faces: set burst and max_faces of {name} as "
+            "in the sampler and the cropper"
         )
     return faces.reshape(len(faces), -1, length, max_faces, *faces.shape[2:])
