@@ -14,8 +14,8 @@ def as_bursts(
     if faces.ndim != 5 or faces.dtype != np.uint8 or faces.shape[-1] != 3:
         raise ValueError(
             f"X has dtype {faces.dtype} and shape {faces.shape}, but {name} takes "
-            "faces of dtype uint8 and shape (n_videos, n_slots, height, width, 3), as a "
-            "Resizer returns them"
+            "faces of dtype uint8 and shape (n_videos, n_slots, height, width, 3), as "
+            "a Resizer returns them"
         )
     if 0 in faces.shape:
         raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")
