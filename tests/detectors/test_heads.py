@@ -120,7 +120,12 @@ def test_head_along_frames_has_the_weights_of_a_network_built_by_hand(
 
 @pytest.mark.parametrize(
     ("trainable", "aggregation"),
-    [("all", "mean"), (1, Attention()), ("top", "mean"), ("top", Attention())],
+    [
+        ("all", "mean"),
+        pytest.param(1, Attention(), marks=pytest.mark.nightly),
+        pytest.param("top", "mean", marks=pytest.mark.nightly),
+        ("top", Attention()),
+    ],
 )
 def test_order_of_frames_is_learnt_from_pixels(
     ordered: Bunch, trainable: Any, aggregation: Any
@@ -227,7 +232,10 @@ def noisy() -> Bunch:
     return Bunch(X=X, y=y, noise=noise)
 
 
-@pytest.mark.parametrize(("sequence", "limit"), [("spatial", 0.18), ("temporal", 0.03)])
+@pytest.mark.parametrize(
+    ("sequence", "limit"),
+    [pytest.param("spatial", 0.18, marks=pytest.mark.nightly), ("temporal", 0.03)],
+)
 def test_frame_of_noise_gets_a_weight_near_zero(
     noisy: Bunch, sequence: str, limit: float
 ) -> None:
