@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from collections.abc import Callable
 
 import cv2
@@ -30,9 +31,12 @@ def make_engine(network: bytes, engine: str = "auto") -> Compute:
     if engine == "opencv" or not has_onnxruntime:
         net = cv2.dnn.readNetFromONNX(np.frombuffer(network, np.uint8))
 
+        lock = threading.Lock()  # a network has one input, whichever thread sets it
+
         def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            net.setInput(batch)
-            return net.forward()  # type: ignore[return-value]
+            with lock:
+                net.setInput(batch)
+                return net.forward()  # type: ignore[return-value]
 
         return compute
     return run_by_onnxruntime(network)

@@ -34,7 +34,8 @@ class VideoPredictions:
     has_face: Any = None  # by slot
     proba: Any = None  # of the requested class, by video
     frame_proba: Any = None  # the same by slot, NaN without a face
-    n_people: int = 1  # slots per frame; 1 without clips
+    per_frame: int = 1  # slots per frame: regions times people; 1 without clips
+    n_people: int = 1  # people per frame
     slots: Any = ...  # those of the cropper that are left; the ellipsis is all
 
     @property
@@ -44,8 +45,15 @@ class VideoPredictions:
         if self.clips is None:
             return None
         return [
-            np.repeat(clip.timestamps, self.n_people)[self.slots] for clip in self.clips
+            np.repeat(clip.timestamps, self.per_frame)[self.slots]
+            for clip in self.clips
         ]
+
+    @property
+    def positions(self) -> tuple[NDArray, NDArray, NDArray]:
+        """Numbers of each slot: in the crops of its clip, its frame and its person."""
+        slots = np.arange(self.per_frame * len(self.clips[0]))[self.slots]
+        return slots, slots // self.per_frame, slots % self.n_people
 
     @property
     def seconds_missing(self) -> list[float] | None:
@@ -87,7 +95,7 @@ def run_pipeline(
     if all(isinstance(path, (str, os.PathLike)) for path in X):
         paths = [os.fspath(path) for path in X]
     clips = crops = images = has_face = None
-    n_people = 1
+    per_frame = n_people = 1
     chosen: Any = ...
     for _, step in [("input", "passthrough"), *steps[:end]]:
         if step is not None and step != "passthrough":
@@ -108,7 +116,8 @@ def run_pipeline(
             if has_face is None:
                 has_face = np.array([[c is not None for c in row] for row in found])
                 if clips is not None:
-                    n_people = max(1, found.shape[1] // len(clips[0]))
+                    per_frame = max(1, found.shape[1] // len(clips[0]))
+                    n_people = getattr(step, "n_people", per_frame)
         elif found.dtype == np.uint8 and found.ndim in (4, 5):
             slots = found if found.ndim == 5 else found[:, np.newaxis]  # single images
             if keep_faces and slots.shape[-1] == 3:
@@ -122,6 +131,7 @@ def run_pipeline(
         crops,
         images,
         has_face=has_face,
+        per_frame=per_frame,
         n_people=n_people,
         slots=chosen,
     )

@@ -17,7 +17,10 @@ def tiny(monkeypatch) -> None:
         monkeypatch.setattr(_demo, name, value)
 
 
-@pytest.mark.parametrize(("auc", "code"), [(0.9, OK), (0.89, SOME_FAILED)])
+@pytest.mark.parametrize(
+    ("auc", "code"),
+    [pytest.param(0.9, OK, marks=pytest.mark.nightly), (0.89, SOME_FAILED)],
+)
 def test_exit_code_depends_on_the_pairs_held_out(
     auc, code, tiny, tmp_path, monkeypatch, capsys
 ) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import copy
 import copyreg
+import functools
 import importlib
 import json
 import pickle
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -165,8 +165,10 @@ PRIVATE_IMPORTS = {
 ROOT = Path(skdeepfake.__file__).parent
 
 
-def imports() -> Iterator[tuple[str, str]]:
-    """Give the modules of skdeepfake, and those that each of them imports."""
+@functools.cache
+def imports() -> list[tuple[str, str]]:
+    """Return the modules of skdeepfake, with those that each of them imports."""
+    found = []
     for path in ROOT.rglob("*.py"):
         module = path.relative_to(ROOT).with_suffix("").parts
         for node in ast.walk(ast.parse(path.read_text())):
@@ -175,7 +177,8 @@ def imports() -> Iterator[tuple[str, str]]:
                 named = (node.module or "").split(".") if node.module else []
                 for alias in node.names:
                     target = [*base, *named] if named else [*base, alias.name]
-                    yield ".".join(module), ".".join(target)
+                    found.append((".".join(module), ".".join(target)))
+    return found
 
 
 def test_packages_import_no_private_module_of_another():

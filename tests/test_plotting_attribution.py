@@ -58,6 +58,8 @@ class Clips(Step):
 
 
 class Clip:
+    timestamps = None
+
     def __init__(self, faces):
         self.faces = faces
         self.timestamps = [9.0] * 5  # until it is decoded

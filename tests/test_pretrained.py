@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 
 import numpy as np
@@ -206,6 +207,17 @@ def test_a_file_of_ones_own(tmp_path, arrays, faces, pipeline):
     np.testing.assert_array_equal(loaded[-1].predict_proba(faces), expected)
     with pytest.raises(ModelFileError, match=f"has the SHA-256 {sha256}, but 00"):
         load_detector(path, sha256="00")
+
+
+def test_threads_share_a_detector_without_onnxruntime(faces):
+    detector = load_detector()[-1].set_params(engine="opencv")
+    expected = detector.predict_frame_proba(faces)[..., 1]
+    parts = [faces[:, : n % faces.shape[1] + 1] for n in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(detector.predict_frame_proba, parts))
+    for each in found:
+        scores = expected[:, : each.shape[1]]
+        np.testing.assert_allclose(each[..., 1], scores, atol=1e-5)
 
 
 def test_several_people_get_answers_of_their_own(pipeline, rendered_videos):

@@ -162,7 +162,7 @@ def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
     """
     found = check_regular_file(path, max_bytes)
     head = _read_head(path)
-    if not (_begins_like_a_container(head) or _STILL.match(head)):
+    if not (_begins_like_a_container(head) or _still_format(head)):
         raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
     return found
 
@@ -173,8 +173,14 @@ def still_format(path: str) -> str | None:
         head = _read_head(path)
     except VideoReadError:  # which is told when it is opened
         return None
-    found = None if _begins_like_a_container(head) else _STILL.match(head)
-    return found.lastgroup if found else None
+    return None if _begins_like_a_container(head) else _still_format(head)
+
+
+def _still_format(head: bytes) -> str | None:
+    found = _STILL.match(head)
+    if not found or (head[12:16] == b"VP8X" and head[20] & 2):  # an animated WebP
+        return None
+    return found.lastgroup
 
 
 def check_no_picture(path: str) -> None:

@@ -84,7 +84,7 @@ class VideoReader:
         self._limits = limits
         self._process: DecoderProcess | None = None
         # Found out on the way: what OpenCV cannot do, and the times by ffmpeg.
-        self._needs_ffmpeg = still_format(path) is not None
+        self._is_still = self._needs_ffmpeg = still_format(path) is not None
         self._trusted = False
         self._times: Sequence[float] | None = None
         # Seconds of the last frame, as the container claims and as packets promise.
@@ -114,7 +114,7 @@ class VideoReader:
 
     def promised(self) -> Plan | None:
         """Read from the container which frames there should be, if it says so."""
-        if self._needs_ffmpeg:
+        if self._is_still:
             return None
         plan = self._ask_for_plan(do="promise")
         if plan is None:
@@ -314,7 +314,7 @@ class VideoReader:
             times = _ffmpeg.read_times(output)
         if not times:
             limit = f" and has at most max_pixels={self._limits.max_pixels}"
-            words = limit if still_format(self._path) else ""
+            words = limit if self._is_still else ""
             raise VideoReadError(
                 self._path, f"holds no frame that can be decoded{words}"
             )

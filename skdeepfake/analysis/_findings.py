@@ -80,23 +80,23 @@ def _rows(run: VideoPredictions) -> tuple[list[dict[str, Any]], list[int]]:
     """List the faces, and the frames without any, with the slot of each."""
     clip = run.clips[0]
     filled = np.asarray(run.has_face[0])
-    n_people = run.n_people
+    stored, frame_of, person_of = run.positions
     proba = np.full(len(filled), np.nan)
     if run.frame_proba is not None:
         proba = run.frame_proba[0]
-    boxes = clip.boxes or [None] * len(filled)
+    boxes = clip.boxes or [None] * (len(clip) * run.per_frame)
     rows, slots = [], []
     for k, (frame, time) in enumerate(zip(clip.indices, clip.timestamps, strict=True)):
         if frame < 0:
             continue
-        own = [s for s in range(k * n_people, (k + 1) * n_people) if filled[s]]
-        for slot in own or [k * n_people]:
-            face, box, score = bool(filled[slot]), boxes[slot], proba[slot]
+        here = np.flatnonzero(frame_of == k).tolist()  # none, if a stream left it out
+        for slot in [slot for slot in here if filled[slot]] or here[:1]:
+            face, box, score = bool(filled[slot]), boxes[stored[slot]], proba[slot]
             rows.append(
                 {
                     "time": round(float(time), 4),
                     "frame": int(frame),
-                    "person": slot % n_people + 1 if face else None,
+                    "person": int(person_of[slot]) + 1 if face else None,
                     "box": list(box) if face and box else None,
                     "probability": None if np.isnan(score) else float(score),
                 }
@@ -116,12 +116,12 @@ def _people(
         proba = run.detector.predict_person_proba(run.features)[0, :, column]
         if len(proba) != n_people:  # a detector that does not tell them apart
             slots = run.detector.predict_frame_proba(run.features)
-            own = [slots[:, person::n_people] for person in range(n_people)]
+            own = [slots[:, run.positions[2] == person] for person in range(n_people)]
             proba = [run.detector.aggregate_proba(each)[0, column] for each in own]
     return [
         {
             "person": person,
-            "frames": sum(row["person"] == person for row in rows),
+            "frames": len({row["frame"] for row in rows if row["person"] == person}),
             "probability": float(proba[person - 1]),
         }
         for person in seen

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from .._bursts import as_bursts
 from .._face_mask import filled_slots
 from .._keras._compiled import compiled
 from .._keras._packing import pack, unpack
@@ -202,24 +203,9 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
     def _bursts(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Check X; return it as (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
         self._validate_params()
-        faces = np.asarray(X)
-        if faces.ndim != 5 or faces.dtype != np.uint8 or faces.shape[-1] != 3:
-            raise ValueError(
-                f"X has dtype {faces.dtype} and shape {faces.shape}, but "
-                "FramePredictor takes RGB faces of uint8 and shape (n_videos, n_slots, "
-                "height, width, 3), as a Resizer gives them"
-            )
-        if 0 in faces.shape:
-            raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")
-        n_slots = faces.shape[1]
-        burst = n_slots // self.max_faces if self.burst is None else self.burst
-        if burst <= _SEEN or n_slots % (burst * self.max_faces):
-            raise ValueError(
-                f"X has {n_slots} slots, which are not bursts of {burst} frames, 3 at "
-                f"least, of {self.max_faces} faces: set burst and max_faces as in the "
-                "sampler and the cropper"
-            )
-        return faces.reshape(len(faces), -1, burst, self.max_faces, *faces.shape[2:])
+        return as_bursts(
+            X, self.burst, self.max_faces, "FramePredictor", at_least=_SEEN + 1
+        )
 
     # -- network -------------------------------------------------------------
 

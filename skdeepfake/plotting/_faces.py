@@ -101,7 +101,7 @@ class FacesDisplay:
             run.clips, run.crops, run.timestamps, strict=True
         ):
             slots = _drawing.spread(len(found), max_frames).tolist()
-            wanted = [slot // run.n_people for slot in slots]
+            wanted = [slot // run.per_frame for slot in slots]
             # Shrunk one at a time, so that a clip is never in memory as a whole.
             shrunk = {
                 k: _drawing.shrink(frame) for k, frame in enumerate(clip) if k in wanted

@@ -120,7 +120,7 @@ class TimelineDisplay:
             score=float(run.proba[0]),
             threshold=threshold,
             title=os.path.basename(os.fspath(paths[0])) if title is None else title,
-            n_people=run.n_people,
+            n_people=run.per_frame,
         )
         return display.plot(**plot_params)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
+from .._bursts import as_bursts
 from .._docs import shared_docs
 from .._stateless import StatelessTransformer
 
@@ -58,22 +59,4 @@ class BurstTransformer(StatelessTransformer):
     def _bursts(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Check X; return it as (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
         self._validate_params()
-        name = type(self).__name__
-        faces = np.asarray(X)
-        if faces.ndim != 5 or faces.dtype != np.uint8 or faces.shape[-1] != 3:
-            raise ValueError(
-                f"X is an array of {faces.dtype} and shape {faces.shape}, but {name} "
-                "takes faces of dtype uint8 and shape (n_videos, n_slots, height, "
-                "width, 3), as Resizer gives them"
-            )
-        if 0 in faces.shape:
-            raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")
-        n_slots = faces.shape[1]
-        burst = n_slots // self.max_faces if self.burst is None else self.burst
-        if burst == 0 or n_slots % (burst * self.max_faces):
-            raise ValueError(
-                f"X has {n_slots} slots, which are not bursts of {burst or 1} frames "
-                f"of {self.max_faces} faces: set burst and max_faces of {name} as in "
-                "the sampler and the cropper"
-            )
-        return faces.reshape(len(faces), -1, burst, self.max_faces, *faces.shape[2:])
+        return as_bursts(X, self.burst, self.max_faces, type(self).__name__)

@@ -21,6 +21,7 @@ from skdeepfake import (
     persistence,
 )
 from skdeepfake.exceptions import VideoReadError
+from skdeepfake.streams import OpticalFlow
 
 
 def test_values_are_those_of_the_pipeline(analysis, clip) -> None:
@@ -242,3 +243,27 @@ def test_file_that_changes_meanwhile_is_an_error(
     monkeypatch.setattr(type(small["sampler"]), "transform", change_first)
     with pytest.raises(VideoReadError, match="has changed while it was analyzed"):
         analyze_video(path, small)
+
+
+def test_regions_of_a_face_are_one_person(clip, small) -> None:
+    regions = clone(small).set_params(
+        cropper__region=("eyes", "mouth"), sampler__n_frames=2
+    )
+    analysis = analyze_video(clip, regions.fit([clip, clip], [0, 1]))
+    assert [row["person"] for row in analysis.to_dict()["frames"]] == [1] * 4
+    (person,) = analysis.people
+    assert (person["person"], person["frames"]) == (1, 2)
+
+
+def test_motion_lies_in_the_frame_in_which_it_begins(clip, small) -> None:
+    flow = clone(small)
+    flow.steps.insert(3, ("flow", OpticalFlow(burst=3, channels="rgb")))
+    flow.set_params(sampler__n_frames=2, sampler__burst=3)
+    analysis = analyze_video(clip, flow.fit([clip, clip], [0, 1]))
+    rows = analysis.to_dict()["frames"]
+    numbers = [row["frame"] for row in rows]
+    # The last frame of each burst has none after it.
+    assert np.diff(numbers).tolist()[::2] == [1, 1]
+    seconds = [row["time"] for row in rows]
+    np.testing.assert_allclose(np.diff(seconds)[::2], 1 / 15, atol=1e-3)
+    assert all(row["box"] for row in rows)

@@ -227,6 +227,7 @@ def test_every_public_estimator_is_checked() -> None:
             skdeepfake,
             skdeepfake.detectors,
             skdeepfake.features,
+            skdeepfake.streams,
             skdeepfake.synthesis,
         )
         for name in module.__all__

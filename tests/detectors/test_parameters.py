@@ -350,7 +350,9 @@ def channels_first():
     [
         CNNDetector(filters=(4,), dense_units=4),
         GANDetector(discriminator_filters=(4,), generator=Generator(filters=(4,))),
-        TransferDetector(backbone="efficientnet_lite0", weights=None),
+        TransferDetector(
+            backbone="mobilenet_v2", weights=None, head=Head(epochs=0), trainable="top"
+        ),
     ],
     ids=lambda detector: type(detector).__name__,
 )

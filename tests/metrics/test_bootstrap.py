@@ -250,7 +250,7 @@ def test_interval_survives_pickling(scored):
 @pytest.mark.parametrize("missing", [None, np.nan], ids=["none", "nan"])
 def test_group_that_is_missing_is_named(missing):
     groups = np.array(["a", "b", missing], dtype=object)
-    with pytest.raises(ValueError, match=r"no value for samples 2"):
+    with pytest.raises(ValueError, match=r"contains NaN or None for samples 2"):
         group_bootstrap(auc, [0, 1, 1], np.array([0, 1, 1]), groups=groups)
 
 

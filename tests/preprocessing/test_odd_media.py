@@ -118,6 +118,19 @@ def fast(make):
     yield make("fast.mov", *HEVC, fps=240)._replace(fps=240)
 
 
+def still(*options):
+    return ("-frames:v", 1, "-update", 1, *options)
+
+
+def stills(make):
+    for name, *codec in (
+        ("still.png",),
+        ("still.jpg", "-q:v", 2),
+        ("still.webp", "-c:v", "libwebp", "-quality", 95),
+    ):
+        yield make(name, *still(*codec), n=1)._replace(shown=[0])
+
+
 def one_frame(make):
     for name, codec in {
         "one.mp4": H264,
@@ -443,6 +456,7 @@ SUPPORTED = {
     "ProRes": each(("prores.mov", "-c:v", "prores_ks")),
     "Animated GIF": animated_gif,
     "Animated PNG": animated_png,
+    "Still picture": stills,
     "Variable frame rate": variable_rate,
     "Edit list": edit_list,
     "1 frame per second": one_fps,
@@ -525,10 +539,6 @@ def refused(*files) -> Callable:
     return write
 
 
-def still(*options):
-    return ("-frames:v", 1, "-update", 1, *options)
-
-
 def sound(make):
     for name, codec, reason in (
         ("sound.mp4", "aac", "cannot be opened as a video"),
@@ -570,7 +580,6 @@ def without_its_index(make):
 
 UNSUPPORTED = {
     "Animated WebP": refused(("a.webp", "-c:v", "libwebp_anim")),
-    "Still picture": refused(("a.png", *still()), ("a.jpg", *still())),
     "HEIC and AVIF": pictures,
     "FLV": refused(("a.flv", "-c:v", "flv")),
     "MPEG program stream": refused(("a.mpg", "-c:v", "mpeg2video")),

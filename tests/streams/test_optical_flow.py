@@ -123,7 +123,5 @@ def test_what_cannot_be_a_burst_is_refused(
 
 
 def test_floats_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"an array of float64 .* takes faces of dtype"
-    ):
+    with pytest.raises(ValueError, match=r"dtype float64 .* takes faces of dtype"):
         OpticalFlow().transform(np.ones((1, 2, 16, 16, 3)))

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skdeepfake._video import _metadata
 from skdeepfake._video._checks import check_paths
 from skdeepfake.exceptions import VideoReadError
-from skdeepfake.leakage import _trivial_features
+from skdeepfake.leakage import trivial_features
 from skdeepfake.preprocessing import (
     Clip,
     VideoFrameSampler,
@@ -112,7 +113,7 @@ def test_path_means_the_file_of_the_folder_in_which_it_was_given(
 ):
     sampler = VideoFrameSampler(9)
     transcoder = VideoTranscoder(two_folders / "cache", preset="ultrafast")
-    for module in (_sampling, _transcoding, _trivial_features):
+    for module in (_sampling, _transcoding, _metadata):
         map_videos = module.map_videos
 
         def elsewhere(*args, map_videos=map_videos, **options):  # as a worker may be
@@ -122,7 +123,7 @@ def test_path_means_the_file_of_the_folder_in_which_it_was_given(
         monkeypatch.setattr(module, "map_videos", elsewhere)
     X = ["clip.mp4"]
     if step == "leakage":
-        found = _trivial_features.trivial_features(X, features=["duration"])
+        found = trivial_features(X, features=["duration"])
         assert found.duration == [0.5]  # at 10 frames per second
         return
     if step == "transcoder":
