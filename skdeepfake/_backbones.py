@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from sklearn.utils._param_validation import StrOptions
 
-from . import _efficientnet_lite, _meso, _resnext
+from . import _efficientnet_lite, _keras_hub, _meso, _resnext
 from .exceptions import ModelFileError, WeightsError
 
 
@@ -86,6 +87,30 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
+class BackboneName(StrOptions):
+    """Constraint of scikit-learn: a name of `BACKBONES`, or a preset of KerasHub."""
+
+    def __init__(self) -> None:
+        super().__init__(set(BACKBONES))
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether a value is such a name."""
+        return _keras_hub.is_preset(val) or super().is_satisfied_by(val)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} or '{_keras_hub.PREFIX}PRESET'"
+
+
+def trained_size(backbone: Any) -> tuple[int, int] | None:
+    """Return the height and width that a backbone was trained on; None if not known."""
+    if _keras_hub.is_preset(backbone):
+        return _keras_hub.image_size(backbone)
+    if isinstance(backbone, str) and backbone in BACKBONES:
+        return (BACKBONES[backbone].size,) * 2
+    # An unknown name is refused when it is used.
+    return getattr(backbone, "image_size", None)
+
+
 def build_backbone(
     backbone: str | keras.Model | Callable[[], keras.Model],
     weights: str | None,
@@ -94,9 +119,9 @@ def build_backbone(
 ) -> keras.Model:
     """Build a network with its weights, without its top and its preprocessing.
 
-    `weights` is "imagenet", "reference" for those of the reference detector, a path, or
-    None for random ones, for a backbone that is given by name. A model is returned as
-    it is.
+    `weights` is "imagenet", which of a preset of KerasHub are its own, "reference" for
+    those of the reference detector, a path, or None for random ones, for a backbone
+    that is given by name. A model is returned as it is.
     """
     if isinstance(backbone, keras.Model):
         return backbone
@@ -107,6 +132,8 @@ def build_backbone(
                 f"backbone() gave {type(network).__name__}, not a Keras model"
             )
         return network
+    if _keras_hub.is_preset(backbone):
+        return _build_preset(backbone, weights, random_state, frame_shape)
     known = BACKBONES[backbone]
     if None not in frame_shape and min(frame_shape[:2]) < known.smallest:
         raise ValueError(
@@ -134,11 +161,29 @@ def build_backbone(
     if weights == "reference":
         arrays = _efficientnet_lite.packaged_arrays("reference")
         _efficientnet_lite.set_arrays(network, arrays)
-    elif weights is None:
+    else:
+        _set_weights(network, weights, random_state, backbone)
+    return network
+
+
+def _build_preset(
+    name: str, weights: str | None, random_state: int, frame_shape: tuple[Any, ...]
+) -> keras.Model:
+    pretrained = weights == "imagenet"
+    network = _keras_hub.build_preset(name, frame_shape, pretrained=pretrained)
+    if not pretrained:
+        _set_weights(network, weights, random_state, name)
+    return network
+
+
+def _set_weights(
+    network: keras.Model, weights: str | None, random_state: int, name: str
+) -> None:
+    """Load weights, or draw them where they are None."""
+    if weights is None:
         _randomize(network, random_state)
     else:
-        load_weights(network, weights, backbone)
-    return network
+        load_weights(network, weights, name)
 
 
 def _build_with_imagenet_weights(
@@ -241,8 +286,15 @@ def as_affine(preprocess: Callable[[Any], Any]) -> Affine:
     return Affine(is_bgr, scale.tolist(), offset.tolist())
 
 
-def scale_pixels(inputs: Any, name: str, layer: str) -> Any:
-    """Scale pixels as a backbone wants them, by layers that any Keras can load."""
+def scale_pixels(
+    inputs: Any, name: str, layer: str, backbone: keras.Model | None = None
+) -> Any:
+    """Scale pixels as a backbone wants them, by layers that any Keras can load.
+
+    Images are also resized for a preset of KerasHub, if its `backbone` needs that.
+    """
+    if backbone is not None and _keras_hub.is_preset(name):
+        return _keras_hub.convert(inputs, name, backbone, layer)
     affine = as_affine(BACKBONES[name].preprocess)
     x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
     # Of three axes, or Keras takes it for channels first where that is its setting.

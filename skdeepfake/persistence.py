@@ -53,12 +53,14 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._cnn.CNNDetector",
         "skdeepfake.detectors._cnn_rnn.CNNRNNDetector",
         "skdeepfake.detectors._fakes.BlendedFakes",
+        "skdeepfake.detectors._fine_tuning.LoRA",
         "skdeepfake.detectors._gan.GANDetector",
         "skdeepfake.detectors._gan.Generator",  # where it was in 0.1.0
         "skdeepfake.detectors._gan_networks.Generator",
+        "skdeepfake.detectors._head.Head",
         "skdeepfake.detectors._pretrained.PretrainedDetector",
         "skdeepfake.detectors._reconstruction.ReconstructionDetector",
-        "skdeepfake.detectors._transfer.Head",
+        "skdeepfake.detectors._transfer.Head",  # where it was in 0.1.0
         "skdeepfake.detectors._transfer.TransferDetector",
         "skdeepfake.features._frame_predictor.FramePredictor",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import functools
 import json
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ from _data import MARGIN, SIZE, Faces, load_faces, make_parser
 from _measures import Measures
 from numpy.typing import NDArray
 
-from skdeepfake._efficientnet_lite import MEAN, SCALE, EfficientNetLite0, to_arrays
+from skdeepfake._efficientnet_lite import EfficientNetLite0, to_arrays
 from skdeepfake.augmentation import (
     BaseAugmentation,
     RandomAffine,
@@ -126,11 +125,11 @@ def make_detector(
         warmup_steps=30,
     )
     backbone: Any = "efficientnet_lite0"
-    variant = {name: settings[name] for name in ("residual", "norm_only")}
-    if any(variant.values()):
-        backbone = functools.partial(make_backbone, **variant)
+    if settings["residual"]:
+        backbone = make_residual_backbone
     return TransferDetector(
         backbone=backbone,
+        trainable="norm" if settings["norm_only"] else "all",
         head=Head(dropout=settings["dropout"], epochs=0),
         fake_source=make_fakes(args.landmarks, settings),
         augment=make_augmentations(settings),
@@ -149,28 +148,17 @@ def make_detector(
     )
 
 
-def make_backbone(*, residual: bool, norm_only: bool) -> keras.Model:
-    """Make a variant of the backbone, which does its own scaling.
-
-    It sees the difference of an image from its blurred copy, or learns no more than its
-    batch normalization.
-    """
+def make_residual_backbone() -> keras.Model:
+    """Make the backbone that sees the difference of an image from its blurred copy."""
     inputs = keras.Input((None, None, 3))
-    if residual:
-        kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[..., None, None] / 256
-        blur = keras.layers.DepthwiseConv2D(
-            5, padding="same", use_bias=False, trainable=False
-        )
-        x = keras.layers.Subtract()([inputs, blur(inputs)])
-        blur.set_weights([np.broadcast_to(kernel, blur.kernel.shape)])
-        x = keras.layers.Rescaling(1 / 16)(x)
-    else:
-        x = keras.layers.Rescaling(1 / SCALE, -MEAN / SCALE)(inputs)
-    network = EfficientNetLite0()
-    for layer in network.layers:
-        is_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = is_norm or not norm_only
-    return keras.Model(inputs, network(x))
+    kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[..., None, None] / 256
+    blur = keras.layers.DepthwiseConv2D(
+        5, padding="same", use_bias=False, trainable=False
+    )
+    x = keras.layers.Subtract()([inputs, blur(inputs)])
+    blur.set_weights([np.broadcast_to(kernel, blur.kernel.shape)])
+    x = keras.layers.Rescaling(1 / 16)(x)
+    return keras.Model(inputs, EfficientNetLite0()(x))
 
 
 class Evaluation(keras.callbacks.Callback):

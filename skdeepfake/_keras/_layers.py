@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from ._tokens import pool_tokens
+
 _register = keras.saving.register_keras_serializable(package="skdeepfake")
 
 
@@ -112,6 +114,39 @@ class CBAM(keras.Layer):
         """Return the arguments of the constructor."""
         own = ("reduction", "kernel_size", "seed")
         return super().get_config() | {name: getattr(self, name) for name in own}
+
+
+@_register
+class TokenPooling(keras.Layer):
+    """Pool the tokens of a vision transformer, of shape (n_images, n_tokens, channels).
+
+    Parameters
+    ----------
+    pooling : {"avg", "mean", "max", "cls", "cls_mean"}
+        The class token, the mean or maximum over the patches, or the class token and
+        the mean, one after the other.
+    n_prefix : int
+        Tokens before those of the patches: the class token, and then registers.
+    """
+
+    def __init__(self, pooling: str, n_prefix: int, **params: Any) -> None:
+        super().__init__(**params)
+        self.pooling = pooling
+        self.n_prefix = n_prefix
+
+    def call(self, tokens: Any) -> Any:
+        """Pool."""
+        return pool_tokens(tokens, self.pooling, self.n_prefix, ops)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the vectors."""
+        times = 2 if self.pooling == "cls_mean" else 1
+        return input_shape[0], times * input_shape[-1]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        own = {"pooling": self.pooling, "n_prefix": self.n_prefix}
+        return super().get_config() | own
 
 
 def present(videos: Any) -> Any:

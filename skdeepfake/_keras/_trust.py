@@ -56,12 +56,25 @@ OF_BACKBONES = frozenset(
         *_of("keras.layers", "ReLU LayerNormalization Normalization ZeroPadding2D"),
         *_of("keras.layers", "DepthwiseConv2D SeparableConv2D AveragePooling2D"),
         *_of("keras.layers", "GlobalAveragePooling2D GlobalMaxPooling2D"),
-        *_of("keras.layers", "Add Multiply Concatenate"),
+        *_of("keras.layers", "Add Multiply Concatenate Resizing UnitNormalization"),
         *_of("keras.initializers", "VarianceScaling TruncatedNormal"),
         *_of("keras.src.ops.numpy", "Add Flip Multiply"),
         "keras.src.applications.convnext.LayerScale",
         "keras.src.applications.inception_resnet_v2.CustomScaleLayer",
     ]
+)
+
+# Layers of the vision transformers of KerasHub, which are built of Keras' own.
+OF_KERAS_HUB = frozenset(
+    f"keras_hub.src.models.{name}.{name}_layers.{layer}"
+    for name, names in {
+        "clip": "CLIPVisionEmbedding CLIPEncoderLayer",
+        "dinov2": "DINOV2Embedding DINOV2Encoder",
+        "dinov3": "DINOV3Embedding DINOV3Encoder DINOV3RopePositionEmbedding",
+        "siglip": "SigLIPVisionEmbedding SigLIPEncoderLayer "
+        "SigLIPMultiHeadAttentionPooling",
+    }.items()
+    for layer in names.split()
 )
 
 # Keras' own layers that users may pass to `KerasAugmentation`.
@@ -74,6 +87,7 @@ OF_AUGMENTATION = frozenset(
 OF_VIDEOS = frozenset(
     [
         *_of("skdeepfake._keras._layers", "CBAM FramesOfVideos VideosOfFrames"),
+        "skdeepfake._keras._layers.TokenPooling",
         *_of("keras.src.ops.numpy", "Absolute Cumsum Divide Subtract Sum TrueDivide"),
         "keras.src.ops.nn.Sigmoid",
         "keras.src.ops.numpy.Split",
@@ -81,7 +95,7 @@ OF_VIDEOS = frozenset(
     ]
 )
 
-COMPONENTS = OF_THE_PAPER | OF_BACKBONES | OF_VIDEOS | OF_AUGMENTATION
+COMPONENTS = OF_THE_PAPER | OF_BACKBONES | OF_VIDEOS | OF_AUGMENTATION | OF_KERAS_HUB
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])

@@ -45,7 +45,14 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
                 config["dtype"] = "float32"  # the values of pixels are beyond float16
             if config.get("name") in names:  # of two models
                 config["name"] = f"{config['name']}_{len(copies)}"
-            copy = type(operation).from_config(config)
+            try:
+                copy = type(operation).from_config(config)
+            except TypeError as error:  # as of the ViT of KerasHub 0.32
+                raise ValueError(
+                    f"backbone has a {type(operation).__name__} {operation.name!r} "
+                    "that cannot be made anew of its get_config(), so that it cannot "
+                    "be trained: use a KerasFeaturizer, or another backbone"
+                ) from error
             names.add(copy.name)
             copies[id(operation)] = operation, copy
         return copies[id(operation)][1]

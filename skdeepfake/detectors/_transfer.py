@@ -3,120 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._backbones import BACKBONES, build_backbone, scale_pixels
+from .._backbones import BackboneName, build_backbone, scale_pixels, trained_size
 from .._efficientnet_lite import HEAD
 from .._keras._compiled import Compute, compiled
 from .._keras._layers import FramesOfVideos, VideosOfFrames
-from .._stateless import Growing
 from ._batches import Batch
 from ._blocks import blocks_of, graft, paths_of
 from ._callbacks import PlateauCallbacks, own_callbacks
 from ._docs import with_transfer_docs
+from ._fine_tuning import SELECTIONS, LoRA, select_weights
 from ._frozen import computed_once
+from ._head import Head
 from ._images import ImageDetector, by_image
 from ._input import check_positive_integers
-from ._recurrent import CELLS, probability, recurrent, sequence_network
+from ._recurrent import probability, recurrent, sequence_network
 from ._training import Videos, Work
 
 # What the features and the scaling of a face are called in the network.
 _FEATURES = "face_features"
 _SCALING = "face_scaling"
-
-
-class Head(Growing, BaseEstimator):
-    """Parameters of the layers that a :class:`TransferDetector` puts on its backbone.
-
-    Parameters
-    ----------
-    pooling : {"avg", "max"}, default="avg"
-        How maps of features become one vector.
-    dropout : float, default=0.0
-        Share of the features dropped while training.
-    cell : {"lstm", "gru"} or None, default=None
-        Recurrent layers along the frames of a video. The network is then trained on
-        whole videos, from pixels on, and answers once per video. None has none: each
-        frame has an answer, and `aggregation` makes them that of the video.
-    units : sequence of int, default=(128,)
-        Units of each recurrent layer.
-    bidirectional : bool, default=False
-        Whether each recurrent layer goes along the frames in both directions, with so
-        many units each.
-    dense_units : sequence of int, default=()
-        Units of each dense layer before the probability.
-    dense_dropout : float, default=0.0
-        Share of the outputs of each recurrent and dense layer dropped while training.
-    epochs : int, default=3
-        Epochs in which the new layer is trained alone, before the backbone: what comes
-        out of a layer of random weights would undo what the backbone knows. They do not
-        count as `epochs` of the detector, and see no augmentation. 0 for none; not used
-        with ``trainable="top"``.
-    learning_rate : float, default=1e-3
-        Learning rate of the optimizer in these epochs, and of ``trainable="top"``.
-
-    See Also
-    --------
-    TransferDetector : Takes it as `head`.
-
-    Examples
-    --------
-    >>> from skdeepfake.detectors import Head, TransferDetector
-    >>> TransferDetector(head=Head(dropout=0.5))
-    TransferDetector(head=Head(dropout=0.5))
-
-    A network that sees videos, with a layer of 64 units along the frames:
-
-    >>> TransferDetector(head=Head(cell="gru", units=(64,)))
-    TransferDetector(head=Head(cell='gru', units=(64,)))
-    """
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "pooling": [StrOptions({"avg", "max"})],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "cell": [StrOptions(set(CELLS)), None],
-        "units": ["array-like"],
-        "bidirectional": ["boolean"],
-        "dense_units": ["array-like"],
-        "dense_dropout": [Interval(Real, 0, 1, closed="left")],
-        "epochs": [Interval(Integral, 0, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    }
-
-    def __init__(
-        self,
-        *,
-        pooling: str = "avg",
-        dropout: float = 0.0,
-        cell: str | None = None,
-        units: Sequence[int] = (128,),
-        bidirectional: bool = False,
-        dense_units: Sequence[int] = (),
-        dense_dropout: float = 0.0,
-        epochs: int = 3,
-        learning_rate: float = 1e-3,
-    ) -> None:
-        self.pooling = pooling
-        self.dropout = dropout
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dense_units = dense_units
-        self.dense_dropout = dense_dropout
-        self.epochs = epochs
-        self.learning_rate = learning_rate
 
 
 @with_transfer_docs
@@ -139,11 +58,14 @@ class TransferDetector(ImageDetector):
         Name of a network of `keras.applications`, as the
         :class:`~skdeepfake.features.KerasFeaturizer` knows them; or a Keras model, or a
         callable without arguments that builds one. These are given RGB of 0 to 255, do
-        their own scaling, and give maps or features. A model is copied.
+        their own scaling, and give maps, tokens or features. A model is copied.
+        ``"keras_hub:dinov3_vit_small_lvd1689m"`` is that preset of KerasHub, with its
+        own resizing and scaling (extra ``hub``).
     weights : str, os.PathLike or None, default="imagenet"
-        Weights of a backbone given by name: ``"imagenet"``, which Keras downloads, the
-        path of a file, or None for random ones.
-    trainable : {"all", "top"} or int, default="all"
+        Weights of a backbone given by name: ``"imagenet"``, which Keras downloads, and
+        which of a preset of KerasHub are its own; the path of a file; or None for
+        random ones.
+    trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
         How much of the network learns: all of it, only the new layer, or so many of the
         last blocks of the backbone too. A block begins where the maps have become
         smaller, so VGG16 has five, of which 1 is `block5`; networks side by side have
@@ -152,7 +74,9 @@ class TransferDetector(ImageDetector):
         in every epoch, unless `augment` or `fake_source` change the faces, or blocks
         of several networks, or of one below recurrent layers, learn; the results
         lie in a temporary file, for the last block of VGG16 and faces of 224 x 224
-        pixels 400 kB per face.
+        pixels 400 kB per face. ``"norm"`` trains the scale and shift of all
+        normalizations, ``"bias"`` all biases and shifts, and :class:`LoRA` low-rank
+        updates of kernels, each with the new layer; all other weights stay the same.
     head : Head or None, default=None
         Parameters of the new layers and of their own training; None is ``Head()``.
     {{image_parameters}}
@@ -170,6 +94,10 @@ class TransferDetector(ImageDetector):
     {{fit_attributes}}
     head_history_ : dict of str to list of float
         Loss and accuracy in the epochs of the head. Only where there are some.
+    n_weights_ : int
+        Number of weights of the network.
+    n_trained_weights_ : int
+        Number of those that are trained. `verbose` prints both.
     n_blocks_ : int
         Blocks of the backbone; of several side by side, those of the one that has most.
 
@@ -216,11 +144,12 @@ class TransferDetector(ImageDetector):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ImageDetector._parameter_constraints,
-        "backbone": [StrOptions(set(BACKBONES)), keras.Model, callable],
+        "backbone": [BackboneName(), keras.Model, callable],
         "weights": [str, os.PathLike, None],
         "trainable": [
-            StrOptions({"all", "top"}),
+            StrOptions({"all", "top", *SELECTIONS}),
             Interval(Integral, 1, None, closed="left"),
+            LoRA,
         ],
         "head": [Head, None],
     }
@@ -230,7 +159,7 @@ class TransferDetector(ImageDetector):
         *,
         backbone: Any = "vgg16",
         weights: str | os.PathLike[str] | None = "imagenet",
-        trainable: str | int = "all",
+        trainable: str | int | LoRA = "all",
         head: Head | None = None,
         learning_rate: float = 1e-5,
         epochs: int = 20,
@@ -245,6 +174,8 @@ class TransferDetector(ImageDetector):
     def _validate_params(self) -> None:
         super()._validate_params()
         self._head._validate_params()
+        if isinstance(self.trainable, LoRA):
+            self.trainable._validate_params()
         check_positive_integers(self._head, "units", at_least=1)
         check_positive_integers(self._head, "dense_units")
 
@@ -259,9 +190,7 @@ class TransferDetector(ImageDetector):
     @property
     def image_size(self) -> tuple[int, int] | None:
         """Height and width that the backbone was trained on; None if not known."""
-        if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
-            return getattr(self.backbone, "image_size", None)
-        return (BACKBONES[self.backbone].size,) * 2
+        return trained_size(self.backbone)
 
     # -- network ---------------------------------------------------------------
 
@@ -271,20 +200,8 @@ class TransferDetector(ImageDetector):
         inputs = keras.Input(shape, dtype=str(self.frame_dtype_))
         frames = FramesOfVideos()(inputs) if sees_videos else inputs
         backbone = self._build_backbone()
-        x, operations = graft(backbone, self._preprocess(frames))
-        if isinstance(x, (list, tuple, dict)):
-            raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
-        if len(x.shape) == 4:
-            pool = {
-                "avg": layers.GlobalAveragePooling2D,
-                "max": layers.GlobalMaxPooling2D,
-            }
-            x = pool[self._head.pooling](name="face_pooling")(x)
-        if len(x.shape) != 2 or x.shape[1] is None:
-            raise ValueError(
-                f"backbone gives an output of shape {tuple(x.shape)}, but must give "
-                "maps (images, height, width, channels) or features (images, channels)"
-            )
+        x, operations = graft(backbone, self._preprocess(frames, backbone))
+        x = self._head._pool(x, backbone, self.frame_shape_)
         if sees_videos:
             x = VideosOfFrames()(x, inputs)
         # Names that no backbone has.
@@ -323,11 +240,11 @@ class TransferDetector(ImageDetector):
             self.frame_shape_,
         )
 
-    def _preprocess(self, inputs: Any) -> Any:
+    def _preprocess(self, inputs: Any, backbone: keras.Model) -> Any:
         """Scale pixels as the backbone wants them, by what any Keras can load."""
         if not isinstance(self.backbone, str):
             return layers.Rescaling(1.0, dtype="float32", name=_SCALING)(inputs)
-        return scale_pixels(inputs, self.backbone, _SCALING)
+        return scale_pixels(inputs, self.backbone, _SCALING, backbone)
 
     def _freeze(self, network: keras.Model, operations: list[Any]) -> None:
         """Keep what is not to learn from it, and note where it ends."""
@@ -335,6 +252,9 @@ class TransferDetector(ImageDetector):
         self.n_blocks_ = max(map(len, paths))
         self._cut_at = None
         if self.trainable == "all":
+            return
+        if self._selects_weights:
+            select_weights(network, self.trainable, self._seed(0))
             return
         n_trained = 0 if self.trainable == "top" else int(self.trainable)
         if n_trained > self.n_blocks_:
@@ -358,9 +278,34 @@ class TransferDetector(ImageDetector):
             if isinstance(layer, keras.Layer):
                 layer.trainable = False
 
+    @property
+    def _selects_weights(self) -> bool:
+        return isinstance(self.trainable, LoRA) or self.trainable in SELECTIONS
+
     def _build_networks(self) -> keras.Model:
         self.__dict__.pop("head_history_", None)
-        return super()._build_networks()
+        network = super()._build_networks()
+        self.n_weights_ = network.count_params()
+        self.n_trained_weights_ = sum(
+            math.prod(weight.shape) for weight in network.trainable_weights
+        )
+        if self.verbose:
+            share = self.n_trained_weights_ / self.n_weights_
+            print(
+                f"training {self.n_trained_weights_:,} of {self.n_weights_:,} weights "
+                f"({share:.3g} of all)"
+            )
+        return network
+
+    def _prepare_loaded(self) -> None:
+        super()._prepare_loaded()
+        # A file tells of layers whether they are frozen, not of those within them.
+        for layer in self.model_.layers:
+            if not layer.trainable:
+                layer.trainable = False
+        if self._selects_weights:
+            backbone = keras.Model(self.model_.input, self._output_of(_FEATURES))
+            select_weights(backbone, self.trainable, self._seed(0))
 
     @property
     def _rate_of_training(self) -> float:

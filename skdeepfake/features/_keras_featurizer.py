@@ -18,9 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
-from .._backbones import BACKBONES
+from .._backbones import BackboneName, trained_size
 from .._docs import shared_docs
 from .._face_mask import filled_slots
+from .._keras._tokens import POOLINGS, pool_tokens
 from .._stateless import StatelessTransformer
 from ..exceptions import CacheError, CacheWarning
 from ._cache import FeatureCache
@@ -34,8 +35,11 @@ _ALGORITHM_VERSION = 1
 with_shared_docs = shared_docs(
     {
         "pooling_parameters": """\
-    pooling : {"avg", "max"} or None, default=None
-        None keeps one vector a position; the others make one vector a frame.
+    pooling : {"avg", "mean", "max", "cls", "cls_mean"} or None, default=None
+        None keeps one vector per position; the others make one vector per frame.
+        ``"avg"``, also called ``"mean"``, and ``"max"`` pool over the positions, which
+        of a vision transformer are its patches; ``"cls"`` takes its class token, and
+        ``"cls_mean"`` both. Register tokens are left out.
     frame_pooling : {"avg"} or None, default=None
         None keeps the frames of a video, ``"avg"`` averages over those with a face.
         With `pooling`, that is one vector per video, as any classifier takes it.
@@ -77,9 +81,14 @@ class KerasFeaturizer(StatelessTransformer):
         A network of `keras.applications` by its name in small letters, such as
         ``"efficientnet_v2_b0"`` or ``"xception"``; a model from images to features; or
         a function without arguments that builds one, which cloning does not copy.
+        ``"keras_hub:dinov3_vit_small_lvd1689m"`` is that preset of KerasHub, with the
+        resizing and scaling of its image converter: DINOv2, DINOv3, ViT, or the vision
+        encoder of CLIP or SigLIP. It needs the extra ``hub``. A vision transformer
+        gives tokens: that of the class, registers, and those of the patches.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name: ``"imagenet"``, which Keras downloads
-        once; the path of a weights file, without the top; or None for random ones. A
+        once, and which of a preset of KerasHub are its own; the path of a weights file,
+        without the top; or None for random ones. A
         model or a function brings its own. Of EfficientNet B0 to B4, put Keras' file
         into Keras' folder: Keras scales their input for ``"imagenet"`` alone.
     {{pooling_parameters}}
@@ -129,9 +138,9 @@ class KerasFeaturizer(StatelessTransformer):
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "backbone": [StrOptions(set(BACKBONES)), keras.Model, callable],
+        "backbone": [BackboneName(), keras.Model, callable],
         "weights": [str, os.PathLike, None],
-        "pooling": [StrOptions({"avg", "max"}), None],
+        "pooling": [StrOptions(set(POOLINGS)), None],
         "frame_pooling": [StrOptions({"avg"}), None],
         "preprocess": ["boolean", StrOptions({"bgr"}), callable],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -145,10 +154,7 @@ class KerasFeaturizer(StatelessTransformer):
     @property
     def image_size(self) -> tuple[int, int] | None:
         """Height and width that the backbone was trained on; None if not by name."""
-        if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
-            # An unknown name is refused when it is used.
-            return getattr(self.backbone, "image_size", None)
-        return (BACKBONES[self.backbone].size,) * 2
+        return trained_size(self.backbone)
 
     def transform(self, X: ArrayLike) -> NDArray:
         """Compute the features of each face.
@@ -229,17 +235,18 @@ class KerasFeaturizer(StatelessTransformer):
                     known[i] = found
         one = next(iter(known.values()), None)
         shape = network.feature_shape if one is None else one.shape[1:]
-        if self.pooling is not None:
-            shape = shape[-1:]
+        pool = self._pooling(network, shape)
+        if pool is not None:
+            shape = pool(np.zeros((1, *shape), np.float32)).shape[1:]
         features = np.zeros((*filled.shape, *shape), dtype=self.dtype)
         for i, found in known.items():
-            features[i, filled[i]] = self._pool(found)
+            features[i, filled[i]] = found if pool is None else pool(found)
         to_do = filled.copy()
         to_do[list(known)] = False
         for i, computed in self._compute(videos, to_do, network):
             if cache is not None:
                 cache._store(keys[i], computed)
-            features[i, filled[i]] = self._pool(computed)
+            features[i, filled[i]] = computed if pool is None else pool(computed)
         return features
 
     def _compute(
@@ -264,13 +271,18 @@ class KerasFeaturizer(StatelessTransformer):
                     if len(done[i]) == left[i]:
                         yield i, np.stack(done.pop(i))
 
-    def _pool(self, features: NDArray) -> NDArray:
-        """Make one vector of the positions of each face, if that is asked for."""
-        if self.pooling is None or features.ndim == 2:
-            return features
-        if self.pooling == "max":
-            return features.max(axis=1)
-        return features.mean(axis=1, dtype=np.float32)
+    def _pooling(
+        self, network: FeatureNetwork, shape: tuple[int, ...]
+    ) -> Callable[[NDArray], NDArray] | None:
+        """Give what makes one vector of the positions of each face, if wanted."""
+        if self.pooling is None or len(shape) == 1:
+            return None
+        pooling, n_prefix = self.pooling, network.n_prefix(self.pooling)
+
+        def pool(features: NDArray) -> NDArray:
+            return pool_tokens(features.astype(np.float32), pooling, n_prefix, np)
+
+        return pool
 
     def _check_finite(self, features: NDArray) -> None:
         if not np.isfinite(features).all():

@@ -18,9 +18,11 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from .._backbones import BACKBONES, build_backbone
+from .. import _keras_hub
+from .._backbones import BACKBONES, build_backbone, scale_pixels
 from .._keras._compiled import Compute
 from .._keras._precision import channels_last, float32
+from .._keras._tokens import call_with, count_prefix_tokens
 from ..exceptions import WeightsError
 from ._engines import ENGINES
 
@@ -71,10 +73,10 @@ class FeatureNetwork:
         inputs = keras.Input(self.frame_shape, dtype="uint8")
         x = keras.ops.cast(inputs, "float32")
         backbone = build_backbone(*self.recipe[:3], self.frame_shape)
-        preprocess = _preprocessing(self.recipe)
+        preprocess = _preprocessing(self.recipe, backbone)
         if preprocess is not None:
             x = preprocess(x)
-        x = backbone(x, training=False)
+        x = call_with(backbone, x, training=False)
         if isinstance(x, (list, tuple, dict)):
             raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
         if len(x.shape) == 4:
@@ -85,7 +87,24 @@ class FeatureNetwork:
                 "of shape (images, channels), (images, positions, channels) or "
                 "(images, height, width, channels)"
             )
+        elif len(x.shape) == 3 and x.shape[1] is not None:
+            self._tokens_of = backbone
         return keras.Model(inputs, x)
+
+    # A backbone that gives tokens, or anything else that is not a map.
+    _tokens_of: keras.Model | None = None
+
+    def n_prefix(self, pooling: str) -> int:
+        """Count the positions before those of the image: class token and registers."""
+        if isinstance(self.recipe.backbone, str) and self.recipe.backbone in BACKBONES:
+            return 0  # they give maps, and need not be built to know it
+        with self._lock:
+            n_positions = self.model.output_shape[1]
+            if self._tokens_of is None:
+                return 0
+            return count_prefix_tokens(
+                self._tokens_of, n_positions, self.frame_shape, pooling
+            )
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -166,12 +185,18 @@ def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any
     return part
 
 
-def _preprocessing(recipe: Recipe) -> Callable[[Any], Any] | None:
+def _preprocessing(
+    recipe: Recipe, backbone: keras.Model
+) -> Callable[[Any], Any] | None:
     """Get the preprocessing of a recipe's images, if there is any."""
     if callable(recipe.preprocess):
         return recipe.preprocess
     if recipe.preprocess == "bgr":
         return functools.partial(keras.ops.flip, axis=-1)
+    if recipe.preprocess and _keras_hub.is_preset(recipe.backbone):
+        return functools.partial(
+            scale_pixels, name=recipe.backbone, layer="scaling", backbone=backbone
+        )
     if recipe.preprocess and isinstance(recipe.backbone, str):
         # As a layer: an exported graph would take its constants for further inputs.
         return layers.Lambda(

@@ -424,15 +424,18 @@ def several(inputs: Any) -> Any:
     return [layers.Conv2D(2, 3)(inputs), layers.Conv2D(2, 3)(inputs)]
 
 
-def sequence(inputs: Any) -> Any:
-    return layers.Reshape((-1, 3))(inputs)
+def volumes(inputs: Any) -> Any:
+    return layers.Reshape((4, 4, 16, 3))(inputs)
 
 
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [
         (several, "backbone gives 2 outputs, but features are one"),
-        (sequence, r"gives an output of shape \(None, 256, 3\), but must give maps"),
+        (
+            volumes,
+            r"gives an output of shape \(None, 4, 4, 16, 3\), but must give maps",
+        ),
     ],
 )
 def test_backbone_of_other_outputs_is_refused(

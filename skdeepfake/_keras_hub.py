@@ -1,0 +1,120 @@
+"""Backbones that are presets of KerasHub, with their preprocessing."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import Any
+
+import keras
+
+from ._keras._tokens import input_size, patch_size
+from .exceptions import WeightsError
+
+PREFIX = "keras_hub:"
+
+
+def is_preset(name: Any) -> bool:
+    """Return whether a backbone is a preset of KerasHub, given by its name."""
+    return isinstance(name, str) and name.startswith(PREFIX)
+
+
+def import_keras_hub() -> Any:
+    """Import KerasHub, or name the extra that installs it."""
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ImportError(
+            "backbones of KerasHub need keras-hub: pip install 'skdeepfake[hub]'"
+        ) from error
+    return keras_hub
+
+
+def build_preset(
+    name: str, frame_shape: tuple[Any, ...], *, pretrained: bool
+) -> keras.Model:
+    """Load a preset, for images of this size if the network takes any size."""
+    models = import_keras_hub().models
+    network = _load(name, models.Backbone, load_weights=pretrained)
+    # Of CLIP, SigLIP and their like, without the part that reads texts.
+    network = getattr(network, "vision_encoder", network)
+    patch = patch_size(network)
+    if patch is None:
+        return network
+    size = frame_shape[:2]
+    if None in size or any(map(int.__mod__, size, patch)):
+        size = image_size(name) or input_size(network)
+    return _remade(network, tuple(size))
+
+
+def _remade(network: keras.Model, size: tuple[int, int]) -> keras.Model:
+    """Make a network for images of another size, and for the global dtype policy."""
+    policy = keras.config.dtype_policy().name
+    own = input_size(network), network.dtype_policy.name
+    # Unless its positions were learned for one size, or its sides must be equal.
+    for wanted in ((size, policy), (own[0], policy)):
+        if wanted == own:
+            break
+        settings = {"image_shape": (*wanted[0], 3), "dtype": policy}
+        with contextlib.suppress(ValueError):
+            remade = type(network).from_config({**network.get_config(), **settings})
+            pairs = zip(
+                network._flatten_layers(), remade._flatten_layers(), strict=True
+            )
+            for layer, other in pairs:  # as from a file: DINOv2 interpolates positions
+                kept: dict[str, Any] = {}
+                layer.save_own_variables(kept)
+                other.load_own_variables(kept)
+            return remade
+    return network
+
+
+def image_size(name: str) -> tuple[int, int] | None:
+    """Return the height and width that a preset was trained on, if it tells them."""
+    return _converter(name).image_size
+
+
+def convert(x: Any, name: str, network: keras.Model, layer: str) -> Any:
+    """Resize and scale pixels of 0 to 255 as the converter of a preset does.
+
+    By layers that any Keras can load. The size is that of the network.
+    """
+    converter = _converter(name)
+    size = input_size(network)
+    if None not in size and size != tuple(x.shape[1:3]):
+        x = keras.layers.Resizing(
+            *size,
+            interpolation=converter.interpolation,
+            antialias=converter.antialias,
+            crop_to_aspect_ratio=converter.crop_to_aspect_ratio,
+            pad_to_aspect_ratio=converter.pad_to_aspect_ratio,
+            data_format="channels_last",
+            dtype="float32",
+            name=f"{layer}_size",
+        )(x)
+    scale, offset = (
+        default if value is None else value
+        for value, default in ((converter.scale, 1.0), (converter.offset, 0.0))
+    )
+    # Of three axes, or Keras takes it for channels first where that is its setting.
+    scale = [[list(scale)]] if isinstance(scale, (list, tuple)) else scale
+    offset = list(offset) if isinstance(offset, (list, tuple)) else offset
+    return keras.layers.Rescaling(scale, offset, dtype="float32", name=layer)(x)
+
+
+@functools.lru_cache(maxsize=16)
+def _converter(name: str) -> Any:
+    return _load(name, import_keras_hub().layers.ImageConverter)
+
+
+def _load(name: str, what: Any, **options: Any) -> Any:
+    preset = name.removeprefix(PREFIX)
+    try:
+        return what.from_preset(preset, **options)
+    except Exception as error:  # as many kinds as there are places of presets
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(
+            f"the preset {preset!r} of KerasHub cannot be loaded ({reason}). Without a "
+            "network, save it on another machine with its save_to_preset, for the "
+            f"backbone and the image converter, and pass '{PREFIX}FOLDER'"
+        ) from error

@@ -1,0 +1,97 @@
+"""Parameter-efficient fine-tuning: few weights of a backbone, or low-rank updates."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import keras
+from keras import layers
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+# What is trained of a backbone besides whole layers.
+SELECTIONS = ("norm", "bias")
+
+_NORMALIZATIONS = (
+    layers.BatchNormalization,
+    layers.GroupNormalization,
+    layers.LayerNormalization,
+)
+
+# Names of biases in Keras' layers, and of the shift of a normalization.
+_BIASES = ("bias", "beta")
+
+
+class LoRA(BaseEstimator):
+    """Train low-rank updates of a backbone instead of its own weights.
+
+    Each dense or convolutional kernel W becomes ``W + A B``, where A and B have `rank`
+    columns and rows, by Keras' own `enable_lora`. The updates are merged into the
+    kernels where the detector is saved, and further training begins new ones.
+
+    Parameters
+    ----------
+    rank : int, default=8
+        Rank of the updates.
+
+    See Also
+    --------
+    TransferDetector : Takes it as `trainable`.
+
+    References
+    ----------
+    Hu et al., "LoRA: Low-rank adaptation of large language models", ICLR 2022.
+
+    Examples
+    --------
+    >>> from skdeepfake.detectors import LoRA, TransferDetector
+    >>> TransferDetector(trainable=LoRA(rank=4))
+    TransferDetector(trainable=LoRA(rank=4))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "rank": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, rank: int = 8) -> None:
+        self.rank = rank
+
+
+def select_weights(backbone: keras.Model, trainable: Any, seed: int | None) -> None:
+    """Let only some weights of a backbone learn."""
+    found = False
+    for layer in list(backbone._flatten_layers(include_self=False)):
+        if isinstance(layer, keras.Model) or not layer.weights:
+            continue
+        if isinstance(trainable, LoRA) and hasattr(layer, "enable_lora"):
+            _adapt(layer, trainable.rank, seed)
+        learning = [_learns(layer, w, trainable) for w in layer._trainable_variables]
+        if not layer._layers:  # batch normalization then keeps its statistics
+            layer.trainable = any(learning)
+        for weight, learns in zip(layer._trainable_variables, learning, strict=True):
+            weight.trainable = learns
+        found |= any(learning)
+    if not found:
+        what = "kernels" if isinstance(trainable, LoRA) else f"{trainable} weights"
+        raise ValueError(
+            f"trainable={trainable!r}, but the backbone has no such {what}: pass "
+            "'top', 'all' or a number of blocks"
+        )
+
+
+def _learns(layer: keras.Layer, weight: Any, trainable: Any) -> bool:
+    if isinstance(trainable, LoRA):
+        return weight.name.startswith("lora_")
+    if trainable == "norm":
+        return isinstance(layer, _NORMALIZATIONS)
+    return weight.name in _BIASES
+
+
+def _adapt(layer: Any, rank: int, seed: int | None) -> None:
+    """Add low-rank weights to a layer, or begin anew where they were merged."""
+    draw = keras.initializers.HeUniform(seed)
+    if not layer.lora_enabled:
+        layer.enable_lora(rank, a_initializer=draw)
+    elif not keras.ops.convert_to_numpy(layer.lora_kernel_a).any():
+        layer.lora_kernel_a.assign(draw(layer.lora_kernel_a.shape))
