@@ -302,6 +302,7 @@ class TransferDetector(ImageDetector):
         # A file tells of layers whether they are frozen, not of those within them.
         for layer in self.model_.layers:
             if not layer.trainable:
+                layer.trainable = True  # or Keras takes no notice on TensorFlow
                 layer.trainable = False
         if self._selects_weights:
             backbone = keras.Model(self.model_.input, self._output_of(_FEATURES))

@@ -171,6 +171,8 @@ def test_frozen_weights_of_a_loaded_detector_stay(trainable: Any) -> None:
     if trainable == "top":
         assert changed <= of_head(set(before))
     assert not changed & (frozen - of(frozen, "moving_mean", "moving_variance"))
+    # Layers within layers, too.
+    assert {w.path for w in loaded.model_.non_trainable_weights} == frozen
 
 
 def test_registers_do_not_matter() -> None:
