@@ -219,6 +219,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder that keeps clips and crops")
     parser.add_argument("--recordings", type=int, default=24)
     parser.add_argument("--duration", type=float, default=2.4, help="seconds")
+    parser.add_argument("--seed", type=int, default=0, help="of the clips")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument(
@@ -249,7 +250,7 @@ def rendered(root: Path, args: argparse.Namespace) -> Bunch:
             duration=args.duration,
             fps=FPS,
             manipulation=KINDS,
-            random_state=0,
+            random_state=args.seed,
             verbose=1,
         )
     paths = sorted(root.glob("*/*.mp4"))
