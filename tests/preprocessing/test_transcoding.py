@@ -679,8 +679,8 @@ def test_parameters_are_checked(tmp_path, clip, parameters, method):
 def test_single_path_and_two_dimensions_are_refused(clip, tmp_path):
     with pytest.raises(ValueError, match=r"VideoTranscoder expects.*in a list"):
         fast(tmp_path).transform(str(clip))
-    with pytest.raises(ValueError, match=r"VideoTranscoder expects.*shape \(1, 1\)"):
-        fast(tmp_path).transform(np.array([[str(clip)]]))
+    with pytest.raises(ValueError, match=r"VideoTranscoder expects.*shape \(1, 2\)"):
+        fast(tmp_path).transform(np.array([[str(clip), str(clip)]]))
 
 
 def test_defaults_are_those_of_the_paper(tmp_path):
