@@ -130,7 +130,7 @@ def test_gan_learns_in_float16(policy: str, videos: Bunch) -> None:
         label_smoothing=0.2,
         learning_rate=0.01,
         batch_size=8,
-        epochs=8,
+        epochs=16,
         validation_fraction=None,
         random_state=0,
     ).fit(videos.X, videos.y)
@@ -142,7 +142,7 @@ def test_gan_learns_in_float16(policy: str, videos: Bunch) -> None:
     ):
         assert type(optimizer) is keras.optimizers.LossScaleOptimizer
         # Hardly a step was left out since its gradients were too large.
-        assert 35 <= int(optimizer.inner_optimizer.iterations) <= 40
+        assert 75 <= int(optimizer.inner_optimizer.iterations) <= 80
         assert float(optimizer.learning_rate) == pytest.approx(rate)
     # Each weight of the generator has moved, and some of them far.
     untrained = clone(detector).initialize(videos.X, videos.y).generator_
