@@ -1,4 +1,4 @@
-"""Number of weights of each system of the review, and seconds to score a video.
+"""Count the weights of each system of the review, and time it on one video.
 
     python benchmarks/system_costs.py [NAME ...]
 

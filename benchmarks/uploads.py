@@ -1,4 +1,4 @@
-"""Whether the service stays the same under load: memory, processes, open files.
+"""Measure memory, processes and open files of the service under load.
 
 `skdeepfake serve` runs in a process of its own. Good and bad uploads are sent by some
 clients at once, mixed: rendered clips, one that is cut off, a text, an empty body, and
@@ -56,7 +56,7 @@ def processes(pid: int) -> list[int]:
 
 
 def megabytes(pid: int) -> float:
-    """Give the resident memory of a process."""
+    """Return the resident memory of a process."""
     text = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
 

@@ -123,7 +123,7 @@ def check_pipeline(found: Any, name: str) -> None:
 
 
 def is_safe(path: Path) -> bool:
-    """Whether a model is in a file that runs nothing when it is loaded."""
+    """Return whether a model is in a file that runs nothing when it is loaded."""
     return path.suffix == ".skops"
 
 

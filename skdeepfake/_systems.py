@@ -18,7 +18,7 @@ Steps = list[tuple[str, Any]]
 
 @dataclass
 class Parts:
-    """What systems are made of: parts with the settings of a pipeline."""
+    """Factory of the parts of a system, with the settings of a pipeline."""
 
     margin: float
     slots: dict[str, Any]  # what streams have to know of them

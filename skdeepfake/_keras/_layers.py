@@ -150,6 +150,6 @@ class TokenPooling(keras.Layer):
 
 
 def present(videos: Any) -> Any:
-    """Tell which frames are not all zeros, with axes of length 1 for theirs."""
+    """Return which frames are not all zeros, with axes of length 1 for theirs."""
     axes = tuple(range(2, len(videos.shape)))
     return ops.any(ops.not_equal(videos, 0), axis=axes, keepdims=True)

@@ -374,7 +374,7 @@ class Sampling(NamedTuple):
         return self.n_frames * self.burst
 
     def reaches_end(self, n_chosen: int) -> bool:
-        """Whether the last of the frames that `choose` returns is the last one."""
+        """Return whether the frames that `choose` returns include the last one."""
         return self.spacing == "even" and n_chosen != self.burst
 
     def choose(self, timestamps: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -25,7 +25,7 @@ COLUMNS = ("time", "frame", "person", "left", "top", "right", "bottom", "probabi
 
 @dataclass(repr=False, eq=False)
 class VideoAnalysis:
-    """What a detector found in one video, and what that rests on.
+    """Findings of a detector in one video, with the evidence for them.
 
     :func:`analyze_video` makes it.
 
@@ -112,7 +112,7 @@ class VideoAnalysis:
 
     @property
     def notes(self) -> list[str]:
-        """What limits this analysis, such as frames that could not be decoded."""
+        """Limits of this analysis, such as frames that could not be decoded."""
         return list(self.content["notes"])
 
     @property
