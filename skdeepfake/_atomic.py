@@ -55,6 +55,14 @@ def written(text: str, path: str | os.PathLike[str] | None) -> str:
     return text
 
 
+def returned_or_written(text: str, path: str | os.PathLike[str] | None) -> str | None:
+    """Return a long text if `path` is None, else write it and return None."""
+    if path is None:
+        return text
+    written(text, path)
+    return None
+
+
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[str]:
     """Yield a folder that is deleted at the end.

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._atomic import written
+from .._atomic import returned_or_written, written
 from .._html import page
 from .._pandas import import_pandas
 from ._page import render
@@ -188,7 +188,7 @@ class VideoAnalysis:
         """
         title = f"{os.path.basename(self.path)}: {self.verdict}"
         html = page(title, render(self.content, self.pictures))
-        return html if path is None else written(html, path) and None
+        return returned_or_written(html, path)
 
     def plot(self, *, ax: Any = None, max_faces: int = 12) -> Any:
         """Draw the probability over time with the faces, which needs matplotlib.

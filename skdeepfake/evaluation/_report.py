@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from .._atomic import written
+from .._atomic import returned_or_written, written
 from .._json import plain
 from .._pandas import import_pandas
 from .._scores import PosLabel, check_scored
@@ -379,7 +379,7 @@ class EvaluationReport:
             HTML; None if it was written to a file.
         """
         page = render_page(self, title)
-        return page if path is None else written(page, path) and None
+        return returned_or_written(page, path)
 
     def _repr_html_(self) -> str:
         return render_page(self, "Evaluation", whole=False)

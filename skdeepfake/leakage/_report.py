@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from .._atomic import written
+from .._atomic import returned_or_written
 from .._groups import (
     MIN_GROUPS,
     check_two_classes,
@@ -203,7 +203,7 @@ class LeakageReport:
             HTML; None if it was written to a file.
         """
         html = page("Leakage report", render(self))
-        return html if path is None else written(html, path) and None
+        return returned_or_written(html, path)
 
     def _repr_html_(self) -> str:
         return render(self)
