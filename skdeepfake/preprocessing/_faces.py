@@ -44,14 +44,14 @@ _WHOLE_SIDES = (480, 960)
 # How far below the threshold a face may score in these to be looked at more closely,
 # how many of them, in which region and at which size in pixels.
 _DOUBT = 0.6
-_MAX_PROPOSALS = 3
+_MAX_PROPOSALS = 1
 _CLOSE_REGION = 1.8
 _CLOSE_FACE = 160
 
 # The longest side of the first deep search; the second one is at the scale that the
-# smallest face asks for, and costs as much as 20 others. It is done in the first frame
-# in which a person is missing, and if the frames since the last one have saved as many
-# pixels as it takes, of which each saves so many.
+# smallest face asks for, and costs as much as 20 others. Both run in the first frame
+# in which a sure face is missing, and after that when the frames since the last deep
+# search have saved as many pixels as one takes. Each frame saves _SAVED_PIXELS.
 _DEEP_SIDE = 1920
 _SAVED_PIXELS = 350_000
 
@@ -102,7 +102,7 @@ class DlibFinder:
         self.score_threshold = score_threshold
         self.sure = score_threshold + SURE
         self._saved = float(_MAX_PIXELS)  # pixels that a deep search may take
-        self._sought: set[Face] = set()  # last faces of people it has not found
+        self._sought: set[Face] = set()  # missing faces searched for in full
 
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
@@ -133,9 +133,10 @@ class DlibFinder:
             yield self._search(frame, region, scale, color=True)
         deep_pixels = min(largest**2 * height * width, _MAX_PIXELS)
         self._saved = min(self._saved, deep_pixels)
-        if self._saved >= deep_pixels or not self._sought.issuperset(missing()):
+        sought = {face for face in missing() if face.score >= self.sure}
+        if self._saved >= deep_pixels or not self._sought.issuperset(sought):
             self._saved = 0
-            self._sought = set(missing())
+            self._sought |= sought
             scale = _pyramid_scale(_DEEP_SIDE / max(height, width), largest)
             if scale < largest:
                 yield self._search(frame, whole, scale)
