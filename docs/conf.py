@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+from numpydoc.xref import DEFAULT_LINKS
 from sphinx.errors import ExtensionError
 from sphinx_gallery.sorting import FileNameSortKey
 
+import external_links
 import skdeepfake
 
 project = "skdeepfake"
@@ -22,6 +27,7 @@ copyright = "the skdeepfake developers"
 version = release = skdeepfake.__version__
 
 extensions = [
+    "external_links",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -41,7 +47,7 @@ myst_heading_anchors = 3
 
 # -- the API -----------------------------------------------------------------
 
-# A page a room, and a page a name of each room's __all__.
+# One page per module, and one page per name in its __all__.
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
@@ -49,8 +55,14 @@ autosummary_imported_members = True
 autosummary_filename_map = {
     "skdeepfake.metrics.coverage": "skdeepfake.metrics.coverage_"
 }
-autodoc_typehints = "none"  # numpydoc's sections say them in words
+autodoc_typehints = "none"  # types are in the numpydoc sections
+python_maximum_signature_line_length = 72  # else one parameter per line
+python_trailing_comma_in_multi_line_signatures = False
 numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"  # only the aliases below become links
+numpydoc_xref_aliases = {name: name for name in external_links.TYPES}
+DEFAULT_LINKS.clear()  # they need intersphinx
 add_module_names = False
 
 # -- the gallery -------------------------------------------------------------
@@ -115,14 +127,28 @@ def check_reference(app: Any, error: Exception | None) -> None:
     if error is not None:
         return
     written = app.env.get_domain("py").objects
-    rooms = [f"skdeepfake.{name}" for name in skdeepfake._MODULES]
-    public = [f"{room}.{n}" for room in rooms for n in import_module(room).__all__]
-    missing = [name for name in [*rooms, *public] if name not in written]
+    modules = [f"skdeepfake.{name}" for name in skdeepfake._MODULES]
+    public = [f"{name}.{n}" for name in modules for n in import_module(name).__all__]
+    missing = [name for name in [*modules, *public] if name not in written]
     if missing:
         raise ExtensionError(f"the API reference lacks {', '.join(missing)}")
 
 
+def list_names(app: Any, docname: str, source: list[str]) -> None:
+    """Append the public names of all modules to the index of the API reference."""
+    if docname != "reference/index":
+        return
+    for module in re.findall(r"^   (\w+)$", source[0], re.M):
+        names = import_module(f"skdeepfake.{module}").__all__
+        rows = "".join(f"   {module}.{name}\n" for name in names)
+        source[0] += (
+            f"\n## {module}\n\n```{{eval-rst}}\n.. currentmodule:: skdeepfake\n\n"
+            f".. autosummary::\n   :nosignatures:\n\n{rows}```\n"
+        )
+
+
 def setup(app: Any) -> None:
     """Register the hooks."""
+    app.connect("source-read", list_names)
     app.connect("autodoc-skip-member", is_foreign)
     app.connect("build-finished", check_reference)

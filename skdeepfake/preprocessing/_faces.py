@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Part of every cache key: raise it whenever some frame may get another box.
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 
 # How far a person may go from one frame to the next (typically one second apart), in
 # sizes of the last box. People side by side sit further apart than this.
