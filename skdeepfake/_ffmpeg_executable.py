@@ -24,7 +24,7 @@ def ffmpeg_executable(encoder: str = "wrapped_avframe") -> str:
         raise FFmpegError(
             f"ffmpeg {executable!r} cannot be used: {problem}. Set IMAGEIO_FFMPEG_EXE "
             "to ffmpeg 7 or later with libx264, or unset it to use the ffmpeg bundled "
-            "with imageio-ffmpeg."
+            "with imageio-ffmpeg"
         )
     return executable
 

@@ -111,7 +111,7 @@ def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_resul
         raise VideoReadError(path, f"cannot be found: {reason}") from error
     if stat.S_ISDIR(found.st_mode):
         raise VideoReadError(
-            path, "is a folder. Pass the paths of its videos, or use load_videos."
+            path, "is a folder. Pass the paths of its videos, or use load_videos"
         )
     if not stat.S_ISREG(found.st_mode):
         raise VideoReadError(path, "is not a regular file")
@@ -121,7 +121,7 @@ def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_resul
         raise VideoReadError(
             path,
             f"has {found.st_size} bytes, more than max_bytes={max_bytes}. Increase "
-            "max_bytes if you trust the file.",
+            "max_bytes if you trust the file",
         )
     return found
 
@@ -160,7 +160,7 @@ def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
     found = check_regular_file(path, max_bytes)
     head = _read_head(path)
     if not (_begins_like_a_container(head) or _still_format(head)):
-        raise VideoReadError(path, f"is not a video. Supported formats: {_FORMATS}.")
+        raise VideoReadError(path, f"is not a video. Supported formats: {_FORMATS}")
     return found
 
 

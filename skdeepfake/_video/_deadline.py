@@ -60,7 +60,7 @@ class Deadline:
             raise VideoReadError(
                 self._path,
                 f"takes longer than timeout={self._timeout:g} seconds. Increase "
-                "timeout or reduce duration of the VideoFrameSampler.",
+                "timeout or reduce duration of the VideoFrameSampler",
             )
 
     def _expire(self) -> None:

@@ -75,8 +75,8 @@ def _ask(
     except subprocess.TimeoutExpired:
         return VideoReadError(
             path,
-            f"reading its metadata takes longer than timeout={limits.timeout:g} "
-            "seconds. Increase timeout of the VideoFrameSampler.",
+            f"takes longer than timeout={limits.timeout:g} seconds to read its "
+            "metadata. Increase timeout of the VideoFrameSampler",
         )
     facts = read_description(output, path)
     if facts is None:

@@ -88,7 +88,7 @@ class Video:
     def _check_claims(self) -> None:
         if not self._capture.isOpened():
             raise ReadingError(
-                "cannot be opened as a video. It is damaged, or its codec is unknown."
+                "cannot be opened as a video. It is damaged, or its codec is unknown"
             )
         get = self._capture.get
         self._check_size(
@@ -184,7 +184,7 @@ def too_large(width: int, height: int, max_pixels: int | None) -> str | None:
         return None
     return (
         f"has frames of {width} x {height} pixels, more than max_pixels={max_pixels}. "
-        "Increase max_pixels of the VideoFrameSampler if you trust the file."
+        "Increase max_pixels of the VideoFrameSampler if you trust the file"
     )
 
 
@@ -194,7 +194,7 @@ def too_long(seconds: float, max_duration: float | None) -> str | None:
         return None
     return (
         f"lasts {seconds:g} seconds, more than max_duration={max_duration:g}. Increase "
-        "max_duration of the VideoFrameSampler if you trust the file."
+        "max_duration of the VideoFrameSampler if you trust the file"
     )
 
 

@@ -270,7 +270,7 @@ class VideoReader:
             raise VideoReadError(
                 self._path,
                 f"was not read: the decoder process {error} twice while starting. "
-                "Provide more memory or reduce n_jobs.",
+                "Provide more memory or reduce n_jobs",
             ) from error
 
     def _nonsense(self) -> VideoReadError:
@@ -282,7 +282,7 @@ class VideoReader:
         return VideoReadError(
             self._path,
             f"cannot be decoded: the decoder process {how}. The file is damaged or "
-            "malicious.",
+            "malicious",
         )
 
     # -- ffmpeg --------------------------------------------------------------

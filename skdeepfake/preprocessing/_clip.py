@@ -313,7 +313,7 @@ class Clip:
     def _check_unchanged(self) -> None:
         if self._file_identity() != (self.size, self.mtime_ns, self.digest):
             raise VideoReadError(
-                self.path, "has changed since it was sampled. Sample it again."
+                self.path, "has changed since it was sampled. Sample it again"
             )
 
 

@@ -198,7 +198,7 @@ class _FaceCropper(StatelessTransformer):
                 if clip.missing:
                     reason = (
                         f"is damaged or cut off: {clip.missing:.1f} s cannot be "
-                        "decoded. Frames were sampled from the rest."
+                        "decoded. Frames were sampled from the rest"
                     )
                     warnings.warn(VideoReadWarning(clip.path, reason), stacklevel=3)
                 if all(cell is None for cell in found):

@@ -276,8 +276,8 @@ def _make_copy(
         except subprocess.TimeoutExpired:
             problem = VideoReadError(
                 path,
-                f"transcoding takes longer than timeout={timeout:g} seconds. Increase "
-                "timeout or reduce duration of the VideoTranscoder.",
+                f"takes longer than timeout={timeout:g} seconds to transcode. Increase "
+                "timeout or reduce duration of the VideoTranscoder",
             )
         except VideoReadError as error:
             problem = error
@@ -329,14 +329,14 @@ def _error(
         if text in stderr:
             return _cache_error(folder, number)
     if "matches no streams" in stderr:
-        reason = "contains no video stream."
+        reason = "contains no video stream"
     elif "exceeds specified max pixel count" in stderr:
         reason = (
-            f"frames have more than max_pixels={max_pixels} pixels. Increase "
-            "max_pixels of the VideoTranscoder if you trust the file."
+            f"has frames with more than max_pixels={max_pixels} pixels. Increase "
+            "max_pixels of the VideoTranscoder if you trust the file"
         )
     elif "Format not on whitelist" in stderr:
-        reason = f"is not a video in one of the containers {CONTAINERS}."
+        reason = f"is not a video in one of the containers {CONTAINERS}"
     else:
         words = last_words(stderr) or "nothing"
         reason = f"cannot be read by ffmpeg (exit status {status}): {words}"

@@ -111,7 +111,7 @@ def test_limits_hold(
     clip = str(write_clip(numbered_frames(2)))
     for limits, expected in (
         (Limits(max_bytes=10), "more than max_bytes=10"),
-        (Limits(timeout=1e-3), "takes longer than timeout=0.001 seconds"),
+        (Limits(timeout=1e-3), "takes longer than timeout=0.001 seconds to read"),
     ):
         (error,) = container_metadata([clip], limits)
         assert isinstance(error, VideoReadError)
