@@ -1,4 +1,4 @@
-"""Backbones by their short names, with their weights."""
+"""Backbones by name, with their weights and preprocessing."""
 
 from __future__ import annotations
 
@@ -17,35 +17,32 @@ from .exceptions import ModelFileError, WeightsError
 
 
 class Backbone(NamedTuple):
-    """A network, and what it wants."""
+    """Backbone of `keras.applications` or this package."""
 
-    # Where the preprocessing that it was trained with is, in `keras.applications` or
-    # in this package.
-    module: str
+    module: str  # with the preprocessing
     builder: str
-    size: int  # height and width that it was trained on, in pixels
-    smallest: int = 32  # that it takes
-    has_imagenet: bool = True  # whether there are ImageNet weights
+    size: int  # height and width of the training images in pixels
+    smallest: int = 32  # minimum height and width
+    has_imagenet: bool = True  # True if ImageNet weights are available
 
     @property
     def build(self) -> Callable[..., keras.Model]:
-        """Get the function that builds it."""
+        """Function that builds the network."""
         return getattr(_OWN.get(self.module, keras.applications), self.builder)
 
     @property
     def preprocess(self) -> Callable[[Any], Any]:
-        """Get its preprocessing, of pixels between 0 and 255."""
+        """Preprocessing of pixels from 0 to 255."""
         own = _OWN.get(self.module)
         return (own or getattr(keras.applications, self.module)).preprocess_input
 
 
-# Networks that `keras.applications` lacks.
+# Networks that are not in `keras.applications`.
 _OWN: dict[str, Any] = {
     "efficientnet_lite": _efficientnet_lite,
     "meso": _meso,
     "resnext": _resnext,
 }
-
 
 BACKBONES: dict[str, Backbone] = {
     "vgg16": Backbone("vgg16", "VGG16", 224),
@@ -88,13 +85,13 @@ BACKBONES: dict[str, Backbone] = {
 
 
 class BackboneName(StrOptions):
-    """Constraint of scikit-learn: a name of `BACKBONES`, or a preset of KerasHub."""
+    """Parameter constraint: a name in `BACKBONES` or a KerasHub preset."""
 
     def __init__(self) -> None:
         super().__init__(set(BACKBONES))
 
     def is_satisfied_by(self, val: Any) -> bool:
-        """Return whether a value is such a name."""
+        """Return whether a value is a valid name."""
         return _keras_hub.is_preset(val) or super().is_satisfied_by(val)
 
     def __str__(self) -> str:
@@ -102,12 +99,12 @@ class BackboneName(StrOptions):
 
 
 def trained_size(backbone: Any) -> tuple[int, int] | None:
-    """Return the height and width that a backbone was trained on; None if not known."""
+    """Return the height and width of the training images, or None if unknown."""
     if _keras_hub.is_preset(backbone):
         return _keras_hub.image_size(backbone)
     if isinstance(backbone, str) and backbone in BACKBONES:
         return (BACKBONES[backbone].size,) * 2
-    # An unknown name is refused when it is used.
+    # Unknown names raise an error later.
     return getattr(backbone, "image_size", None)
 
 
@@ -117,11 +114,11 @@ def build_backbone(
     random_state: int,
     frame_shape: tuple[Any, ...],
 ) -> keras.Model:
-    """Build a network with its weights, without its top and its preprocessing.
+    """Build a backbone with its weights, without top and preprocessing.
 
-    `weights` is "imagenet", which of a preset of KerasHub are its own, "reference" for
-    those of the reference detector, a path, or None for random ones, for a backbone
-    that is given by name. A model is returned as it is.
+    For a backbone given by name, `weights` is "imagenet" (pretrained weights, also for
+    KerasHub presets), "reference" (weights of the reference detector), a path, or None
+    for random weights. A Keras model is returned unchanged.
     """
     if isinstance(backbone, keras.Model):
         return backbone
@@ -129,7 +126,7 @@ def build_backbone(
         network = backbone()
         if not isinstance(network, keras.Model):
             raise ValueError(
-                f"backbone() gave {type(network).__name__}, not a Keras model"
+                f"backbone() must return a Keras model; got {type(network).__name__}."
             )
         return network
     if _keras_hub.is_preset(backbone):
@@ -139,21 +136,21 @@ def build_backbone(
         raise ValueError(
             f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
             f"backbone={backbone!r} needs at least {known.smallest} x "
-            f"{known.smallest} (it was trained on {known.size} x {known.size}): set "
-            "the size of the Resizer"
+            f"{known.smallest}. Increase the size of the Resizer; {backbone!r} was "
+            f"trained on {known.size} x {known.size} pixels."
         )
     if weights == "reference" and backbone != "efficientnet_lite0":
         raise ValueError(
-            "weights='reference' are those of the reference detector, whose backbone "
-            f"is 'efficientnet_lite0', not {backbone!r}"
+            "weights='reference' needs backbone='efficientnet_lite0', as in the "
+            f"reference detector; got backbone={backbone!r}."
         )
     if weights == "imagenet" and not known.has_imagenet:
         raise WeightsError(
-            f"there are no ImageNet weights of {backbone!r}: pass weights=None for "
-            "random ones, or the path of a weights file"
+            f"No ImageNet weights are available for {backbone!r}. Pass weights=None "
+            "for random weights, or the path of a weights file."
         )
     with warnings.catch_warnings():
-        # MobileNet: that its weights are those of another size, as always here.
+        # MobileNet warns that its weights are for another image size.
         warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
         if weights == "imagenet":
             return _build_with_imagenet_weights(known.build, backbone, frame_shape)
@@ -179,7 +176,7 @@ def _build_preset(
 def _set_weights(
     network: keras.Model, weights: str | None, random_state: int, name: str
 ) -> None:
-    """Load weights, or draw them where they are None."""
+    """Load weights, or draw random weights if `weights` is None."""
     if weights is None:
         _randomize(network, random_state)
     else:
@@ -189,40 +186,39 @@ def _set_weights(
 def _build_with_imagenet_weights(
     build: Callable[..., keras.Model], name: str, frame_shape: tuple[Any, ...]
 ) -> keras.Model:
-    """Build a network of `keras.applications` with the weights that Keras fetches."""
+    """Build a network of `keras.applications` with weights downloaded by Keras."""
     try:
         return build(weights="imagenet", include_top=False, input_shape=frame_shape)
-    except ModelFileError:  # a file of this package
+    except ModelFileError:  # weights in this package
         raise
-    except Exception as error:  # Keras raises a bare one where a download fails
+    except Exception as error:  # raised by Keras if a download fails
         home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
         folder = os.path.join(home, "models")
         found = re.search(r"/([^/\s]+\.h5)\b", str(error))
-        file = repr(found.group(1)) if found else "the file of that network's weights"
+        file = repr(found.group(1)) if found else "the weights file"
         reason = str(error).rpartition(" -- ")[2]  # after the address
         raise WeightsError(
-            f"the ImageNet weights of {name!r} cannot be had ({reason}). Without a "
-            f"network, get the file on another machine: Keras expects {file} in the "
-            f"folder {folder!r} (the environment variable KERAS_HOME moves it); or "
-            "pass the path of a weights file as `weights`. weights=None would give "
-            "random ones"
+            f"The ImageNet weights of {name!r} cannot be downloaded ({reason}). On a "
+            f"machine without internet access, copy {file} to the folder {folder!r} "
+            "(set by the environment variable KERAS_HOME), or pass the path of a "
+            "weights file as `weights`. weights=None uses random weights."
         ) from error
 
 
 def load_weights(network: keras.Model, path: str, name: str) -> None:
-    """Load a weights file; one that does not hold all weights is an error."""
-    # Keras leaves what a file does not hold as it was, with a warning at the most.
+    """Load a weights file; raise a WeightsError if it lacks any weights."""
+    # Keras does not change weights missing in the file. Detect them by NaN.
     for variable in network.weights:
         variable.assign(np.full(variable.shape, np.nan, dtype="float32"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network.load_weights(path)
-    except Exception as error:  # as many kinds as there are wrong files
+    except Exception as error:  # depends on the file
         reason = str(error).partition("\n")[0].partition(". Example")[0]
         raise WeightsError(
-            f"weights={path!r} does not hold the weights of {name!r} without its top "
-            f"(include_top=False): {reason}"
+            f"weights={path!r} does not contain the weights of {name!r} without its "
+            f"top (include_top=False): {reason}"
         ) from error
     missing = [
         variable.path
@@ -231,13 +227,13 @@ def load_weights(network: keras.Model, path: str, name: str) -> None:
     ]
     if missing:
         raise WeightsError(
-            f"weights={path!r} holds no finite numbers for {len(missing)} of the "
-            f"{len(network.weights)} weights of {name!r}, among them {missing[0]!r}"
+            f"weights={path!r} does not contain finite values for {len(missing)} of "
+            f"the {len(network.weights)} weights of {name!r}, such as {missing[0]!r}."
         )
 
 
 def _randomize(network: keras.Model, random_state: int) -> None:
-    """Draw random kernels (He et al., 2015), the same on every Keras backend."""
+    """Draw random kernels (He et al., 2015), identical on all Keras backends."""
     rng = np.random.RandomState(random_state)
     by_channel = _depthwise_kernels(network)
     for variable in network.weights:
@@ -249,7 +245,7 @@ def _randomize(network: keras.Model, random_state: int) -> None:
 
 
 def _depthwise_kernels(network: keras.Model) -> set[str]:
-    """Return the paths of depthwise kernels, which do not sum over channels."""
+    """Return the paths of depthwise kernels."""
     kernels = set()
     for layer in network.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):
@@ -260,7 +256,7 @@ def _depthwise_kernels(network: keras.Model) -> set[str]:
 
 
 class Affine(NamedTuple):
-    """Channels reordered or not, then each multiplied by a number and moved."""
+    """Affine transformation of each channel, possibly in BGR order."""
 
     is_bgr: bool
     scale: list[float]
@@ -268,10 +264,10 @@ class Affine(NamedTuple):
 
 
 def as_affine(preprocess: Callable[[Any], Any]) -> Affine:
-    """Find the scaling of RGB pixels that a `preprocess_input` of Keras consists of."""
+    """Convert a `preprocess_input` function of Keras to an affine transformation."""
     black = np.zeros((1, 1, 1, 3), np.float32)
     offset = np.array(preprocess(black.copy()), np.float64).ravel()
-    slopes = np.empty((3, 3))  # of the channels that come out by those that go in
+    slopes = np.empty((3, 3))  # (output channel, input channel)
     for channel in range(3):
         image = black.copy()
         image[..., channel] = 255
@@ -282,21 +278,21 @@ def as_affine(preprocess: Callable[[Any], Any]) -> Affine:
     gray = np.ravel(preprocess(np.full_like(black, 100)))
     straight = np.allclose(gray, 100 * scale + offset, atol=1e-3)
     if not np.allclose(ordered, np.diag(scale)) or not scale.all() or not straight:
-        raise ValueError(f"{preprocess!r} is no scaling of channels")
+        raise ValueError(f"{preprocess!r} is not a scaling of channels.")
     return Affine(is_bgr, scale.tolist(), offset.tolist())
 
 
 def scale_pixels(
     inputs: Any, name: str, layer: str, backbone: keras.Model | None = None
 ) -> Any:
-    """Scale pixels as a backbone wants them, by layers that any Keras can load.
+    """Apply the preprocessing of a backbone with standard Keras layers.
 
-    Images are also resized for a preset of KerasHub, if its `backbone` needs that.
+    For a KerasHub preset, also resize images if its `backbone` needs it.
     """
     if backbone is not None and _keras_hub.is_preset(name):
         return _keras_hub.convert(inputs, name, backbone, layer)
     affine = as_affine(BACKBONES[name].preprocess)
     x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
-    # Of three axes, or Keras takes it for channels first where that is its setting.
+    # Three axes, for the Keras setting "channels_first".
     scale = [[affine.scale]]
     return keras.layers.Rescaling(scale, affine.offset, dtype="float32", name=layer)(x)

@@ -1,4 +1,4 @@
-"""Slots of faces as bursts of consecutive frames."""
+"""Conversion of slots to bursts of consecutive frames."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from numpy.typing import ArrayLike, NDArray
 def as_bursts(
     X: ArrayLike, burst: int | None, max_faces: int, name: str, *, at_least: int = 1
 ) -> NDArray[np.uint8]:
-    """Check X; return it as (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
+    """Check X and reshape it to (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
     faces = np.asarray(X)
     if faces.ndim != 5 or faces.dtype != np.uint8 or faces.shape[-1] != 3:
         raise ValueError(
-            f"X has dtype {faces.dtype} and shape {faces.shape}, but {name} takes "
-            "faces of dtype uint8 and shape (n_videos, n_slots, height, width, 3), as "
-            "a Resizer returns them"
+            f"{name} expects faces of dtype uint8 and shape (n_videos, n_slots, "
+            "height, width, 3), as returned by a Resizer; X has dtype "
+            f"{faces.dtype} and shape {faces.shape}."
         )
     if 0 in faces.shape:
         raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")
     n_slots = faces.shape[1]
     length = n_slots // max_faces if burst is None else burst
     if length < at_least or n_slots % (length * max_faces):
-        more = f", {at_least} at least," if at_least > 1 else ""
+        more = f" (at least {at_least})" if at_least > 1 else ""
         raise ValueError(
-            f"X has {n_slots} slots, which are not bursts of {length or 1} "
-            f"frames{more} of {max_faces} faces: set burst and max_faces of {name} as "
-            "in the sampler and the cropper"
+            f"X has {n_slots} slots and cannot be split into bursts of {length or 1} "
+            f"frames{more} of {max_faces} faces. Set burst and max_faces of {name} to "
+            "the values of the sampler and the cropper."
         )
     return faces.reshape(len(faces), -1, length, max_faces, *faces.shape[2:])

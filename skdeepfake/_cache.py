@@ -1,4 +1,4 @@
-"""Caches on disk: one zip archive an entry, found by what its content depends on."""
+"""On-disk caches with one zip archive per entry, keyed by content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .exceptions import CacheError
 
 Cache = TypeVar("Cache", bound="ArchiveCache")
 
-# Raised for damaged archives: a flipped bit looks like a password or a later format.
+# Errors of damaged archives. A flipped bit may look like encryption or a newer format.
 DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
@@ -27,42 +27,38 @@ DAMAGE = (
 
 
 class ArchiveCache:
-    """A folder of entries, each there as a whole or not at all.
+    """Base class of caches whose entries are written atomically.
 
-    Subclasses name their folder and the version of its files, and read an entry.
+    Subclasses define the folder, the version of the file format, and `_parse`.
     """
 
-    # Name of the folder, and the version of the layout of its files.
     _folder: ClassVar[str]
     _format: ClassVar[int]
 
     def __init__(self, memory: str | os.PathLike[str] | joblib.Memory) -> None:
         location = memory.location if isinstance(memory, joblib.Memory) else memory
         if location is None:
-            raise ValueError("memory is a joblib.Memory without a location")
+            raise ValueError("memory is a joblib.Memory without a location.")
         self.folder = Path(os.path.abspath(location)) / self._folder
 
     @classmethod
     def of(
         cls: type[Cache], memory: str | os.PathLike[str] | joblib.Memory | None
     ) -> Cache | None:
-        """Make the cache that a parameter `memory` asks for.
+        """Return the cache for a parameter `memory`.
 
         Parameters
         ----------
         memory : str, os.PathLike, joblib.Memory or None
-            As users pass it.
+            Parameter of an estimator.
 
         Returns
         -------
         ArchiveCache or None
-            None where nothing shall be kept.
+            None if caching is disabled.
         """
-        if memory is None:
-            return None
-        if isinstance(memory, joblib.Memory) and memory.location is None:
-            return None  # joblib's way to say: no cache
-        return cls(memory)
+        location = memory.location if isinstance(memory, joblib.Memory) else memory
+        return None if location is None else cls(memory)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder.parent)!r})"
@@ -72,21 +68,21 @@ class ArchiveCache:
 
     @property
     def nbytes(self) -> int:
-        """Size of all entries on disk, in bytes."""
+        """Size of all entries on disk in bytes."""
         return sum(found.st_size for _, found in self._entries())
 
     def prune(self, max_bytes: int = 0) -> int:
-        """Delete the entries that were not used for longest.
+        """Delete the least recently used entries.
 
         Parameters
         ----------
         max_bytes : int, default=0
-            What may stay, in bytes. 0 deletes everything.
+            Maximum size of the remaining entries in bytes. 0 deletes all entries.
 
         Returns
         -------
         int
-            Number of entries deleted.
+            Number of deleted entries.
         """
         entries = sorted(self._entries(), key=lambda e: e[1].st_mtime_ns, reverse=True)
         kept = deleted = 0
@@ -108,11 +104,11 @@ class ArchiveCache:
 
     @staticmethod
     def _parse(archive: zipfile.ZipFile, path: Path) -> Any:
-        """Read the content of an entry; ValueError if it is not whole."""
+        """Read an entry; raise a ValueError if it is damaged."""
         raise NotImplementedError
 
     def _load(self, key: Hashable) -> Any:
-        """Get an entry, or None where there is none; a damaged one is a CacheError."""
+        """Return an entry, or None if missing; raise a CacheError if damaged."""
         path = self._path(key)
         try:
             with zipfile.ZipFile(path) as archive:
@@ -121,12 +117,12 @@ class ArchiveCache:
             return None
         except DAMAGE as error:
             raise CacheError(f"{str(path)!r} is damaged: {error}") from error
-        with contextlib.suppress(OSError):  # a cache that may only be read
-            os.utime(path)  # `prune` goes by the last use
+        with contextlib.suppress(OSError):  # read-only cache
+            os.utime(path)  # last use, for `prune`
         return content
 
     def _write(self, key: Hashable, members: Mapping[str, bytes]) -> None:
-        """Write an entry, whole or not at all."""
+        """Write an entry atomically."""
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             for name, member in members.items():
@@ -137,10 +133,9 @@ class ArchiveCache:
             write_atomically(path, lambda file: file.write(content.getbuffer()))
         except OSError as error:
             raise CacheError(
-                f"the cache in {str(self.folder)!r} cannot be written: "
-                f"{error.strerror or error}. Entries written before are whole and "
-                f"stay; free space, call {type(self).__name__}.prune, or pass "
-                "another memory"
+                f"The cache in {str(self.folder)!r} cannot be written: "
+                f"{error.strerror or error}. Existing entries are kept. Free disk "
+                f"space, call {type(self).__name__}.prune, or pass another memory."
             ) from error
 
     def _path(self, key: Hashable) -> Path:

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0, which `keras.applications` lacks, in Keras and in ONNX."""
+"""EfficientNet-lite0 in Keras and ONNX. It is not in `keras.applications`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._packaged_weights import read_packaged
 if TYPE_CHECKING:
     import keras
 
-# Of each stage: repetitions, kernel size, stride, expansion and channels.
+# Repetitions, kernel size, stride, expansion and channels of each stage.
 _STAGES = (
     *((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)),
     *((3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
@@ -23,18 +23,18 @@ _STAGES = (
 
 _STEM, _TOP, _EPSILON = 32, 1280, 1e-3
 
-#: The last layer of a detector.
+#: Name of the last layer of a detector.
 HEAD = "probability_of_fake"
 
-#: Of the preprocessing: pixels less the first, divided by the second.
+#: Preprocessing: (pixels - MEAN) / SCALE.
 MEAN, SCALE = 127.0, 128.0
 
-#: File of the ImageNet weights.
+#: Name of the ImageNet weights in this package.
 IMAGENET = "efficientnet_lite0_imagenet"
 
 
 class _Convolution(NamedTuple):
-    """A convolution, followed by batch normalization and perhaps by ReLU6."""
+    """Convolution, followed by batch normalization and optionally by ReLU6."""
 
     name: str
     kernel: int
@@ -43,11 +43,11 @@ class _Convolution(NamedTuple):
     stride: int = 1
     depthwise: bool = False
     relu: bool = True
-    begins: bool = False  # a residual block
-    adds: bool = False  # the input of that block
+    begins: bool = False  # first convolution of a residual block
+    adds: bool = False  # last convolution, followed by the addition
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of its weights in Keras."""
+        """Return the shapes of the weights in Keras."""
         last = 1 if self.depthwise else self.outputs
         kernel = (self.kernel, self.kernel, self.inputs, last)
         parts = "gamma", "beta", "moving_mean", "moving_variance"
@@ -79,7 +79,7 @@ def _convolutions() -> Iterator[_Convolution]:
 
 
 def preprocess_input(x: Any, data_format: str | None = "channels_last") -> Any:
-    """Scale pixels from 0 to 255 as in the training of the ImageNet weights."""
+    """Scale pixels from 0 to 255 as in the training on ImageNet."""
     return (x - MEAN) / SCALE
 
 
@@ -89,16 +89,16 @@ def EfficientNetLite0(
     include_top: bool = False,
     input_shape: tuple[int | None, ...] | None = None,
 ) -> keras.Model:
-    """Build EfficientNet-lite0, without its classifier.
+    """Build EfficientNet-lite0 without its classifier.
 
-    An EfficientNet-B0 with ReLU6 and without squeeze-and-excitation. "imagenet" takes
-    the weights that come with this package.
+    It is EfficientNet-B0 with ReLU6 and without squeeze-and-excitation. The "imagenet"
+    weights are included in this package.
     """
     import keras
     from keras import layers
 
     if include_top:
-        raise ValueError("include_top=True is not possible: there is no classifier")
+        raise ValueError("include_top=True is not supported.")
     x = inputs = keras.Input(input_shape or (None, None, 3))
     for step in _convolutions():
         if step.begins:
@@ -123,12 +123,12 @@ def EfficientNetLite0(
 
 
 def packaged_arrays(name: str) -> dict[str, NDArray]:
-    """Read the arrays of a file of weights in this package."""
+    """Read the arrays of a weights file in this package."""
     return dict(np.load(io.BytesIO(read_packaged(name)), allow_pickle=False))
 
 
 def set_arrays(network: keras.Model, arrays: Mapping[str, NDArray]) -> None:
-    """Set the weights of a network by their names."""
+    """Set the weights of a network by name."""
     network.set_weights([arrays[_key(w)].astype("float32") for w in network.weights])
 
 
@@ -158,13 +158,13 @@ def detector_to_onnx(
     include_top: bool = True,
     of_pixels: bool = False,
 ) -> bytes:
-    """Write a detector with this backbone as ONNX.
+    """Convert a detector with this backbone to ONNX.
 
-    It takes preprocessed images of shape (n, 3, height, width) and gives logits of
-    shape (n, 1) or, without the top, the maps that are averaged before them, of shape
-    (n, channels, rows, columns). Batch normalization is folded into the convolutions.
-    With `of_pixels` it takes uint8 images of shape (n, height, width, 3) instead, and
-    gives probabilities.
+    The input is preprocessed images of shape (n, 3, height, width). The output is
+    logits of shape (n, 1) or, without the top, the last feature maps, of shape (n,
+    channels, rows, columns). With `of_pixels`, the input is uint8 images of shape (n,
+    height, width, 3), and the output is probabilities. Batch normalization is folded
+    into the convolutions.
     """
     x = "input"
     if of_pixels:
@@ -190,7 +190,7 @@ def detector_to_onnx(
             max((-(-side // step.stride) - 1) * step.stride + step.kernel - side, 0)
             for side in sides
         ]
-        before = [amount // 2 for amount in padding]  # as TensorFlow's "same"
+        before = [amount // 2 for amount in padding]  # like padding="same"
         after = [amount - first for amount, first in zip(padding, before, strict=True)]
         x = graph.node(
             "Conv",

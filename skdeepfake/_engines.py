@@ -1,4 +1,4 @@
-"""Engines that run a network written as ONNX, without Keras."""
+"""Engines that run ONNX networks without Keras."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Names of the engines, and "auto" for the fastest that is installed.
+#: Names of the engines. "auto" is the fastest one that is installed.
 ENGINES = ("auto", "onnxruntime", "opencv")
 
 Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def make_engine(network: bytes, engine: str = "auto") -> Compute:
-    """Make a function from batches to the output of a network.
+    """Return a function that computes the output of a network for a batch.
 
-    Raises an ImportError if onnxruntime is asked for and not installed.
+    Raise an ImportError if `engine` is "onnxruntime" and it is not installed.
     """
     has_onnxruntime = importlib.util.find_spec("onnxruntime") is not None
     if engine == "onnxruntime" and not has_onnxruntime:
         raise ImportError(
             "engine='onnxruntime' needs the package onnxruntime, which is not "
-            "installed: pip install onnxruntime, or use engine='opencv'"
+            "installed. Run pip install onnxruntime, or use engine='opencv'."
         )
     if engine == "opencv" or not has_onnxruntime:
         net = cv2.dnn.readNetFromONNX(np.frombuffer(network, np.uint8))
-
-        lock = threading.Lock()  # a network has one input, whichever thread sets it
+        lock = threading.Lock()  # threads share the input of a network
 
         def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
             with lock:
@@ -43,11 +42,11 @@ def make_engine(network: bytes, engine: str = "auto") -> Compute:
 
 
 def run_by_onnxruntime(network: bytes | str) -> Compute:
-    """Load a network of one input and one output, or the file of one."""
+    """Load a network with one input and one output from bytes or a file."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # joblib tells its workers so how many threads each may take; 0 is all.
+    # Set by joblib in its workers. 0 uses all cores.
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
     session = onnxruntime.InferenceSession(
         network, options, providers=["CPUExecutionProvider"]

@@ -1,4 +1,4 @@
-"""Slots: the places of frames in an array, all zeros where there is no face."""
+"""Mask of the slots with a face. Other slots are all zeros."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def filled_slots(X: NDArray) -> NDArray[np.bool_]:
-    """Return a mask of the slots that hold a face, which are not all zeros."""
+    """Return a mask of shape (n_videos, n_slots) of the slots with a face."""
     filled = np.empty(X.shape[:2], dtype=bool)
     for video, slots in enumerate(X):
         filled[video] = slots.reshape(len(slots), -1).any(axis=1)

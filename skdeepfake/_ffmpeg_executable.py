@@ -14,16 +14,16 @@ _BUNDLED = os.path.join(os.path.dirname(imageio_ffmpeg.__file__), "binaries")
 
 
 def ffmpeg_executable(encoder: str = "wrapped_avframe") -> str:
-    """Return the path of an ffmpeg that has the options and filters used here."""
+    """Return the path of ffmpeg, and check that it has all required features."""
     try:
         executable = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
-        raise FFmpegError(f"no ffmpeg was found: {error}") from error
+        raise FFmpegError(f"ffmpeg was not found: {error}") from error
     is_bundled = os.path.dirname(executable) == _BUNDLED
     if not is_bundled and (problem := _problem(executable, encoder)):
         raise FFmpegError(
             f"ffmpeg {executable!r} cannot be used: {problem}. Set IMAGEIO_FFMPEG_EXE "
-            "to ffmpeg 7 or later with libx264, or unset it to use the one bundled "
+            "to ffmpeg 7 or later with libx264, or unset it to use the ffmpeg bundled "
             "with imageio-ffmpeg"
         )
     return executable
@@ -31,7 +31,7 @@ def ffmpeg_executable(encoder: str = "wrapped_avframe") -> str:
 
 @functools.lru_cache
 def _problem(executable: str, encoder: str) -> str | None:
-    """Return why a small video cannot be encoded as `_video` does, if so."""
+    """Return the reason why a small test video cannot be encoded, or None."""
     command = [
         *(executable, "-nostdin", "-hide_banner", "-v", "error"),
         *("-f", "lavfi", "-i", "color=s=64x64:d=0.04"),
@@ -46,8 +46,8 @@ def _problem(executable: str, encoder: str) -> str | None:
         return f"it does not run ({error})"
     if done.returncode == 0 and "\n0," in done.stdout:
         return None
-    reason = (done.stderr.strip() or "it decodes nothing").splitlines()[0].rstrip(".")
-    return f"{version[:60] or 'it names no version'}: {reason}"
+    reason = (done.stderr.strip() or "it decodes no frame").splitlines()[0].rstrip(".")
+    return f"{version[:60] or 'unknown version'}: {reason}"
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

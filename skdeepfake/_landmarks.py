@@ -1,4 +1,4 @@
-"""Landmarks of faces, found by a shape predictor of dlib that the user has."""
+"""Facial landmarks from a dlib shape predictor provided by the user."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Box = tuple[int, int, int, int]
 def find_landmarks(
     image: NDArray[np.uint8], box: Box, path: str, n_points: Collection[int]
 ) -> NDArray[np.float32]:
-    """Find the landmarks of a face, x and y in pixels, shape (n_landmarks, 2).
+    """Return the landmarks of a face, x and y in pixels, of shape (n_landmarks, 2).
 
-    `box` is left, top, right and bottom of the face as dlib's detector frames it;
-    `n_points` are the numbers of landmarks that a model may have.
+    `box` is left, top, right and bottom of the face as found by dlib's detector.
+    `n_points` contains the accepted numbers of landmarks.
     """
     predictor = load_predictor(path, n_points)
     import dlib
@@ -31,38 +31,37 @@ def find_landmarks(
 
 
 def load_predictor(path: str | os.PathLike[str], n_points: Collection[int]) -> Any:
-    """Load the shape predictor in a file; raise a ValueError if it is of no use."""
+    """Load a shape predictor; raise a ValueError if the file is not suitable."""
     path = os.fspath(path)
     try:
         facts = os.stat(path)
         if not os.path.isfile(path):
-            raise OSError(None, "it is not a file")
+            raise OSError(None, "not a file")
     except OSError as error:
         raise ValueError(
-            f"landmarks={path!r} cannot be read: {error.strerror}. Give the path of a "
-            "shape predictor of dlib, such as shape_predictor_68_face_landmarks.dat"
+            f"landmarks={path!r} cannot be read: {error.strerror}. Pass the path of a "
+            "dlib shape predictor, such as shape_predictor_68_face_landmarks.dat."
         ) from error
     predictor, found = _load(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
     if found not in n_points:
         raise ValueError(
-            f"landmarks={path!r} is a model of {found} landmarks, but one of "
-            f"{' or '.join(map(str, n_points))} is needed"
+            f"landmarks={path!r} is a model with {found} landmarks; expected "
+            f"{' or '.join(map(str, n_points))}."
         )
     return predictor
 
 
-# Some 100 MB and a second each. It is read-only, and threads may share it.
+# A predictor takes about 100 MB and one second to load. Threads can share it.
 @functools.lru_cache(maxsize=2)
 def _load(path: str, size: int, mtime_ns: int, ctime_ns: int) -> tuple[Any, int]:
-    # Only here, since it takes its time to import.
-    import dlib
+    import dlib  # slow to import
 
     try:
         predictor = dlib.shape_predictor(path)
     except RuntimeError as error:
         raise ValueError(
-            f"landmarks={path!r} is not a shape predictor of dlib, or only a part of "
-            f"one ({error}). Those that can be downloaded are to be unpacked first"
+            f"landmarks={path!r} is not a dlib shape predictor or is incomplete "
+            f"({error}). Unpack downloaded .bz2 files first."
         ) from error
     black = np.zeros((32, 32, 3), np.uint8)
     return predictor, predictor(black, dlib.rectangle(0, 0, 31, 31)).num_parts

@@ -1,4 +1,4 @@
-"""Command lines of new Python processes that import what this one imports."""
+"""Command lines of Python processes with the module path of this process."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .exceptions import WorkerDiedError
 _ROOT = str(Path(__file__).parents[1])
 _EXTENSIONS = ("lib-dynload", "DLLs")  # of the standard library
 
-# `python -c` looks for modules in the working folder first, which may hold downloads.
-# `sys` is built in. Options against it, -P and -I, are too new or ignore PYTHONPATH.
+# `python -c` would first search the working folder, which may contain untrusted files.
+# The options -P and -I are too new or ignore PYTHONPATH. `sys` is built in.
 _PRELUDE = "import sys; sys.path[:] = sys.argv.pop(1).split('\\n'); "
 
 
 def python_executable() -> str:
-    """Return the path of the interpreter."""
-    # As for `multiprocessing`, whose users set it where Python is embedded.
+    """Return the path of the Python interpreter."""
+    # As in `multiprocessing`, so that it can be set if Python is embedded.
     executable = multiprocessing.spawn.get_executable()
     if not executable:
         raise WorkerDiedError(
-            "Python does not know its own interpreter (sys.executable is empty); set "
-            "it by multiprocessing.set_executable"
+            "The path of the Python interpreter is unknown (sys.executable is empty). "
+            "Set it with multiprocessing.set_executable."
         )
     return os.fsdecode(executable)
 
@@ -32,8 +32,8 @@ def python_executable() -> str:
 def python_command(program: str, *arguments: str) -> list[str]:
     """Return the command that runs a program with the module path of this process.
 
-    The standard library comes first, and the working folder is not searched: a file
-    there, like ``json.py``, is never run.
+    The standard library comes first. The working folder is not searched, so that files
+    such as ``json.py`` in it are not run.
     """
     library = os.path.dirname(os.__file__)
     entries = [

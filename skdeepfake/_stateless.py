@@ -1,4 +1,4 @@
-"""Bases of estimators: one that knows its versions, one that learns nothing."""
+"""Base classes of estimators that store versions or are stateless."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _KEY = "_skdeepfake_versions"
 
 
 class Growing:
-    """An estimator whose parameters that an older state lacks have their defaults.
+    """Mixin that sets parameters missing in older pickles to their defaults.
 
-    It stands left of the base whose ``__setstate__`` it extends.
+    List it before the base class with ``__setstate__``.
     """
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -32,12 +32,12 @@ class Growing:
 
 
 class Versioned(Growing):
-    """An estimator whose state says by which versions it was written.
+    """Mixin that stores versions of packages in pickles and warns of other versions.
 
-    It stands left of the base whose ``__getstate__`` and ``__setstate__`` it extends.
+    List it before the base class with ``__getstate__`` and ``__setstate__``.
     """
 
-    # The packages that what it has learned depends on; they are imported with it.
+    # Packages that the fitted state depends on. They are imported with the estimator.
     _written_by: ClassVar[tuple[str, ...]] = ("skdeepfake",)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -49,9 +49,9 @@ class Versioned(Growing):
         written, now = state.pop(_KEY, None), _versions(self._written_by)
         if written != now:
             warnings.warn(
-                f"{type(self).__name__} was written by {_listing(written)} and is "
-                f"loaded by {_listing(now)}: it may fail, or answer otherwise than it "
-                "did. Load it with the versions that wrote it, or train it anew",
+                f"{type(self).__name__} was saved with {_listing(written)} and is "
+                f"loaded with {_listing(now)}. It may fail or return other results. "
+                "Load it with the original versions or train it again.",
                 ModelVersionWarning,
                 stacklevel=2,
             )
@@ -69,14 +69,14 @@ def _listing(versions: Any) -> str:
 
 
 class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
-    """A transformer whose `fit` only checks its parameters.
+    """Base class of transformers that learn nothing from data.
 
-    A subclass writes ``transform``, which works without ``fit``. If it declares
+    Subclasses implement ``transform``, which works without ``fit``. If they define
     ``_parameter_constraints``, ``transform`` calls ``self._validate_params()`` first.
 
     See Also
     --------
-    Resizer : One of them.
+    Resizer : Example of a stateless transformer.
 
     Examples
     --------
@@ -95,14 +95,14 @@ class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     def fit(self, X: Any, y: Any = None) -> Any:
-        """Check the parameters; nothing is learned from the data.
+        """Check the parameters.
 
         Parameters
         ----------
         X : array-like of shape (n_samples,)
-            Not used.
+            Ignored.
         y : None
-            Not used, present for the API's sake.
+            Ignored, present for API consistency.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of its range.
+            If a parameter is invalid.
         """
         self._validate_params()
         return self
@@ -128,7 +128,7 @@ class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
 
 
 def as_objects(items: Sequence[Any]) -> NDArray[np.object_]:
-    """Make an array of objects, which NumPy would stack if they had one shape."""
+    """Return a one-dimensional array of objects, even if they are arrays."""
     array = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
         array[i] = item

@@ -167,16 +167,16 @@ def test_work_of_a_killed_worker_is_done_by_another(paths, faces, client, tmp_pa
     marker = tmp_path / "killed"
 
     def arm(marker):
-        from skdeepfake.preprocessing import _cropping
+        from skdeepfake.preprocessing import _crops
 
-        work = _cropping._decode_and_crop
+        work = _crops._decode_and_crop
 
         def die_once(clip, search, n_threads):
             with contextlib.suppress(FileExistsError), open(marker, "x"):
                 os._exit(9)
             return work(clip, search, n_threads)
 
-        _cropping._decode_and_crop = die_once
+        _crops._decode_and_crop = die_once
 
     before = client.run(os.getpid)
     client.run(functools.partial(arm, str(marker)))

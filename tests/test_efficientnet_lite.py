@@ -68,7 +68,7 @@ def test_onnx_gives_the_logits_of_keras(original, size, engine):
 
 
 def test_there_is_no_classifier():
-    with pytest.raises(ValueError, match="include_top=True is not possible"):
+    with pytest.raises(ValueError, match="include_top=True is not supported"):
         EfficientNetLite0(weights=None, include_top=True)
 
 

@@ -266,8 +266,8 @@ def test_other_version_warns_and_names_both(
         loaded = load(content)
     assert [w.category for w in caught] == [ModelVersionWarning]
     message = str(caught[0].message)
-    assert message.startswith(f"{name} was written by skdeepfake 0.1.0")
-    assert "is loaded by skdeepfake 9.8.7" in message
+    assert message.startswith(f"{name} was saved with skdeepfake 0.1.0")
+    assert "is loaded with skdeepfake 9.8.7" in message
     assert (f"keras {keras.__version__}" in message) == (name == "CNNDetector")
     # It is no part of the estimator.
     assert set(vars(loaded)) == set(vars(estimator))
@@ -277,7 +277,7 @@ def test_other_version_warns_and_names_both(
 def test_state_without_versions_is_of_an_unknown_one() -> None:
     state = {k: v for k, v in Resizer().__getstate__().items() if k in vars(Resizer())}
     resizer = object.__new__(Resizer)
-    with pytest.warns(ModelVersionWarning, match="Resizer was written by an unknown"):
+    with pytest.warns(ModelVersionWarning, match="Resizer was saved with an unknown"):
         resizer.__setstate__(state)
     assert vars(resizer) == vars(Resizer())
 
@@ -287,7 +287,7 @@ def test_warning_that_is_an_error_is_not_taken_for_damage(
 ) -> None:
     path.write_bytes(content)
     monkeypatch.setattr(keras, "__version__", "9.8.7")
-    with pytest.raises(ModelVersionWarning, match=r"is loaded by .* keras 9\.8\.7"):
+    with pytest.raises(ModelVersionWarning, match=r"is loaded with .* keras 9\.8\.7"):
         persistence.load(path)
 
 

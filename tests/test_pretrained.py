@@ -156,7 +156,9 @@ def test_the_trainer_starts_from_the_reference_detector(arrays):
     network = detector.initialize(X, [0, 1]).model_
     kernel = network.get_layer("block3_expand_conv").kernel
     np.testing.assert_array_equal(kernel, arrays["block3_expand_conv/kernel"])
-    with pytest.raises(ValueError, match=r"weights='reference' .* not 'vgg16'"):
+    with pytest.raises(
+        ValueError, match=r"weights='reference' .* got backbone='vgg16'"
+    ):
         TransferDetector(weights="reference").initialize(X, [0, 1])
 
 

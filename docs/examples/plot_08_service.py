@@ -1,22 +1,20 @@
 """
-A service that answers uploads
-==============================
+Analyzing uploads with a web service
+====================================
 
-The application of ``skdeepfake serve`` takes an upload, and answers with the analysis
-of the video as JSON: the verdict, the probability of each frame, and a record of what
-was analyzed. The server here is a real one, on this machine for the time of the
-example.
+The web application of ``skdeepfake serve`` accepts uploaded videos and returns the
+analysis as JSON, with the verdict, the probability of each frame, and a record of the
+analyzed file. This example runs the application on a local server.
 
-The model knows rendered toys only. What matters is what stands around it: uploads come
-from strangers.
+The model is trained on a few rendered clips and only demonstrates the service.
 """
 
 # %%
-# A model in a file
-# -----------------
+# Save a model
+# ------------
 #
-# Trained in one place and kept in a file that runs nothing when it is loaded (extra
-# ``safe``). The last pair of clips is what will be uploaded.
+# We train a small detector and save it in a file that cannot run code when it is loaded
+# (extra ``safe``). The last pair of clips is not used for training. We upload it later.
 import tempfile
 from pathlib import Path
 
@@ -47,12 +45,11 @@ model_path = Path(folder.name, "model.skops")
 persistence.save(pipeline, model_path)
 
 # %%
-# The application
-# ---------------
+# Create the application
+# ----------------------
 #
-# It loads the model once. The limits are what its users may send: a video that costs
-# more is refused, and one that crashes or hangs the decoder is that video's error
-# alone.
+# The application loads the model once. Videos that exceed the limits are rejected. A
+# video that crashes or blocks the decoder does not affect other uploads.
 from skdeepfake.serving import make_app
 
 app = make_app(
@@ -65,11 +62,11 @@ app = make_app(
 )
 
 # %%
-# A server for the time of this example
-# -------------------------------------
+# Start a local server
+# --------------------
 #
-# In production this is ``skdeepfake serve``, in a container without rights. Here it
-# runs in a thread, on a port that the system chooses.
+# In production, use ``skdeepfake serve`` in a container without privileges. Here, the
+# server runs in a thread, on a free port chosen by the system.
 import socket
 import threading
 
@@ -78,18 +75,18 @@ import uvicorn
 
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
-listener.listen()  # who asks before the server has started waits for it
+listener.listen()  # early requests wait until the server has started
 url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
 thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
 thread.start()
 
 # %%
-# Three uploads: a real clip, its fake, and a text that calls itself a video. With
-# ``wait``, the answer comes when the analysis is finished.
+# We upload a real clip, its fake, and a text file named like a video. With ``wait``,
+# the server responds when the analysis is finished.
 real, fake = videos.data[~train]
 bad = Path(folder.name, "bad.mp4")
-bad.write_text("This is no video.")
+bad.write_text("This is not a video.")
 responses = []
 try:
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
@@ -114,18 +111,18 @@ for response in responses:
         print(response.status_code, found["error"], "-", found["message"])
 
 # %%
-# The answers are those of the pipeline itself, to the last digit.
+# The probabilities are exactly those of the pipeline.
 assert [response.status_code for response in responses] == [200, 200, 422]
 for path, analysis in zip((real, fake), analyses, strict=True):
     assert analysis["probability"] == pipeline.predict_proba([path])[0, 1]
 
 # %%
-# What a client can do with it
-# ----------------------------
+# Plot the results
+# ----------------
 #
-# The answer makes a :class:`~skdeepfake.analysis.VideoAnalysis` again, which draws
-# itself, or writes a page. Whether the verdicts are right is another matter: this model
-# has seen nine pairs of clips.
+# The response can be converted to a :class:`~skdeepfake.analysis.VideoAnalysis`, which
+# plots the probabilities or writes an HTML page. The verdicts are not reliable here,
+# since the model was trained on nine pairs of clips.
 import matplotlib.pyplot as plt
 
 from skdeepfake.analysis import VideoAnalysis

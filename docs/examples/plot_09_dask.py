@@ -2,17 +2,17 @@
 Preprocessing on a cluster
 ==========================
 
-Decoding and the search for faces take most of the time before training, and each video
-is a task of its own. All of it goes through joblib, so Dask can do it, on one machine
-or on many. The result is the same to the last bit.
+Decoding and face detection take most of the time before training, and each video is an
+independent task. Preprocessing is parallelized with joblib, so it can run on a Dask
+cluster. The results are identical to those on a single machine.
 """
 
 # %%
-# Without a cluster
-# -----------------
+# Preprocessing without a cluster
+# -------------------------------
 #
-# Rendered clips, and the steps from paths to arrays of faces. TensorFlow is not loaded
-# for these.
+# We render a few clips and build a pipeline that turns their paths into an array of
+# faces. These steps do not import TensorFlow.
 import tempfile
 
 import numpy as np
@@ -33,14 +33,14 @@ faces = steps.fit_transform(videos.data)
 print(faces.shape)
 
 # %%
-# With one
-# --------
+# Preprocessing on a cluster
+# --------------------------
 #
-# Two workers on this machine, as threads: they start at once. With ``processes=True``,
-# Dask's default, each starts Python afresh, which takes seconds; and in a script all
-# that follows must then stand below ``if __name__ == "__main__":``, since the new
-# processes read the script. For a cluster that runs elsewhere, pass the address of its
-# scheduler: ``Client("tcp://scheduler:8786")``.
+# We start two local workers as threads. With ``processes=True``, Dask's default, each
+# worker is a new Python process, which takes seconds to start. In a script, the
+# following code must then be below ``if __name__ == "__main__":``, since new processes
+# import the script. To use an existing cluster, pass the address of its scheduler:
+# ``Client("tcp://scheduler:8786")``.
 import joblib
 from distributed import Client, LocalCluster, get_task_stream
 
@@ -55,15 +55,14 @@ with (
     on_cluster = steps.fit_transform(videos.data)
 
 assert np.array_equal(on_cluster, faces)
-print("the same faces, to the last bit:", len(on_cluster), "videos")
+print("identical faces:", len(on_cluster), "videos")
 
 # %%
-# Who did what
-# ------------
+# Plot the tasks of each worker
+# -----------------------------
 #
-# Dask keeps a record of the tasks. Each bar is one of them, on the worker that did it:
-# first sampling, which decodes nothing yet, then decoding and the search for faces, and
-# resizing at the end.
+# Dask records all tasks. Each bar is a task of one of the workers: first sampling,
+# which does not decode yet, then decoding and face detection, and finally resizing.
 import matplotlib.pyplot as plt
 
 runs = [
@@ -89,7 +88,7 @@ ax.set(xlabel="seconds", title=f"{len(runs)} tasks on {len(workers)} workers")
 plt.show()
 
 # %%
-# So little work is done no faster by a cluster than without. It is worth its while from
-# some hundred videos on, or where one machine does not suffice. A grid search within
-# the same block runs its folds there, too.
+# A cluster is not faster for such a small dataset. It helps with hundreds of videos, or
+# if one machine is too slow. A grid search in the same ``with`` block also runs its
+# folds on the cluster.
 folder.cleanup()

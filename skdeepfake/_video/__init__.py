@@ -1,13 +1,15 @@
-"""Reading and writing of untrusted videos, in processes of their own.
+"""Reading and writing of untrusted videos, in separate processes.
 
-- :mod:`._opencv`: what OpenCV is asked, in the decoder's process; which frames to take
-- :mod:`._orientation`: mirrored video, which OpenCV only rotates
-- :mod:`._server`: the decoder's process: answers requests until its parent is gone
-- :mod:`._process`: the parent's side of it
-- :mod:`._ffmpeg`: the bundled ffmpeg, for what OpenCV cannot decode
-- :mod:`._reader`: a video, read by one or the other within a time
-- :mod:`._encoder`: the bundled ffmpeg as an encoder
+- :mod:`._sampling`: choice of frames
+- :mod:`._opencv`: decoding with OpenCV, in the decoder process
+- :mod:`._orientation`: detection of mirrored videos, which OpenCV does not support
+- :mod:`._server`: main loop of the decoder process
+- :mod:`._process`: parent side of the decoder process
+- :mod:`._ffmpeg`: decoding with ffmpeg, for videos that OpenCV cannot decode
+- :mod:`._reader`: reading of a video with either decoder, with a timeout
+- :mod:`._metadata`: metadata of videos, read without decoding
+- :mod:`._encoder`: encoding with ffmpeg
 - :mod:`._checks`: checks before a video is opened
 
-The first three load nothing but NumPy and OpenCV, so that a process starts quickly.
+The first four import only NumPy and OpenCV, so that the decoder process starts quickly.
 """

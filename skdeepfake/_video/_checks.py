@@ -1,4 +1,4 @@
-"""Checks of paths and files, before a video is opened."""
+"""Checks of paths and files before a video is opened."""
 
 from __future__ import annotations
 
@@ -15,25 +15,22 @@ from ..exceptions import VideoReadError
 
 
 def check_paths(X: Any, *, caller: str) -> list[str]:
-    """Return the paths in `X` as a list of str, in their order.
-
-    Whether the files exist is not looked at.
-    """
+    """Return the paths in `X` as a list of str, without checking that files exist."""
     expected = (
         f"{caller} expects a one-dimensional array-like of paths (str or os.PathLike)"
     )
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(
-            f"{expected}, got the single path {X!r}. Put it in a list: [{X!r}]."
+            f"{expected}; got the single path {X!r}. Put it in a list: [{X!r}]."
         )
     X = as_column(X)
     shape = getattr(X, "shape", None)
     if shape is not None and len(shape) != 1:
-        raise ValueError(f"{expected}, got an array of shape {tuple(shape)}.")
+        raise ValueError(f"{expected}; got an array of shape {tuple(shape)}.")
     if shape is None and not isinstance(X, Sequence):
-        raise TypeError(f"{expected}, got {type(X).__name__}.")
+        raise TypeError(f"{expected}; got {type(X).__name__}.")
     if len(X) == 0:
-        # The words of scikit-learn's own check.
+        # Same message as in scikit-learn.
         raise ValueError(
             "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
             f"required by {caller}."
@@ -42,9 +39,9 @@ def check_paths(X: Any, *, caller: str) -> list[str]:
 
 
 def as_column(X: Any) -> Any:
-    """Return the column of a table of one column of text, and other X as they are.
+    """Return the column of a table with one column of text, and any other X unchanged.
 
-    A ColumnTransformer hands over such tables.
+    A ColumnTransformer passes paths as a table with one column.
     """
     if np.shape(getattr(X, "shape", ())) == (2,) and X.shape[1] == 1:
         table = np.asarray(X)
@@ -56,25 +53,25 @@ def _check_path(path: Any, position: int, expected: str) -> str:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
     if not isinstance(text, str):
         raise TypeError(
-            f"{expected}, but the element at position {position} is "
-            f"{path!r}, of type {type(path).__name__}."
+            f"{expected}; the element at position {position} is {path!r} of type "
+            f"{type(path).__name__}."
         )
     if not text:
         raise ValueError(
-            f"{expected}, but the element at position {position} is an empty string."
+            f"{expected}; the element at position {position} is an empty string."
         )
     return str(text)  # NumPy's str_ becomes a plain str
 
 
 def check_absolute_paths(X: Any, *, caller: str) -> list[str]:
-    """Return the paths in `X` made absolute: a worker may have another folder."""
+    """Return the paths in `X` as absolute paths, which are valid in any worker."""
     return [absolute_path(path) for path in check_paths(X, caller=caller)]
 
 
 def absolute_path(path: str | os.PathLike[str]) -> str:
-    """Return a path that means the same file in every process and working folder.
+    """Return the absolute path, independent of the working folder.
 
-    Unlike `os.path.abspath` it keeps "..", which may follow a link to a folder.
+    Unlike `os.path.abspath`, keep "..", which may follow a symbolic link.
     """
     path = os.fspath(path)
     return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
@@ -83,21 +80,21 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
 # The first box of an ISO base media file (mp4, mov, m4v), at offset 4.
 _ISO_BOXES = b"ftyp styp moov mdat free skip wide pnot uuid sidx".split()
 
-# The brands of those that hold pictures.
+# Brands of ISO files that contain pictures.
 _PICTURES = {
     *b"mif1 mif2 msf1 miaf heic heix heim heis hevc hevx hevm hevs avif avis".split()
 }
 _TS_SYNC, _TS_PACKET = 0x47, 188
 
-# Bytes that FFmpeg looks at first.
+# Number of bytes that FFmpeg uses to detect the format.
 _HEAD = 2048
 
-# What is hashed of a file: so many blocks of so many bytes.
+# Number and size in bytes of the blocks of a file that are hashed.
 _N_BLOCKS, _BLOCK = 8, 2**16
 
-_FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif or apng, or a JPEG, PNG or WebP"
+_FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif, apng, and JPEG, PNG or WebP"
 
-# How still pictures begin, and the demuxers of ffmpeg that read one of them.
+# First bytes of still pictures, by the name of ffmpeg's demuxer.
 _STILL = re.compile(
     rb"(?P<jpeg_pipe>\xff\xd8\xff)|(?P<png_pipe>\x89PNG\r\n\x1a\n)"
     rb"|(?P<webp_pipe>RIFF....WEBP)",
@@ -106,7 +103,7 @@ _STILL = re.compile(
 
 
 def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_result:
-    """Check that a path leads to a regular file that is neither empty nor too large."""
+    """Check that a path is a regular file that is neither empty nor too large."""
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a null character
@@ -114,7 +111,7 @@ def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_resul
         raise VideoReadError(path, f"cannot be found: {reason}") from error
     if stat.S_ISDIR(found.st_mode):
         raise VideoReadError(
-            path, "is a folder; pass the paths of the videos in it, or load_videos"
+            path, "is a folder. Pass the paths of its videos, or use load_videos"
         )
     if not stat.S_ISREG(found.st_mode):
         raise VideoReadError(path, "is not a regular file")
@@ -123,23 +120,23 @@ def check_regular_file(path: str, max_bytes: int | None = None) -> os.stat_resul
     if max_bytes is not None and found.st_size > max_bytes:
         raise VideoReadError(
             path,
-            f"has {found.st_size} bytes, more than max_bytes={max_bytes}; give more "
-            "if you trust it",
+            f"has {found.st_size} bytes, more than max_bytes={max_bytes}. Increase "
+            "max_bytes if you trust the file",
         )
     return found
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    # What has become a pipe since it was checked would wait for a writer.
+    # Do not block if the file has been replaced by a pipe since it was checked.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
-    """Return size, time of change and a hash of the content at eight places.
+    """Return size, modification time and a hash of the content at eight places.
 
-    They lie evenly from the first byte to the last; a file of half a MiB is hashed as a
-    whole. Unlike inode and time of status change, it is the same for a copy that keeps
-    its time, on whatever machine.
+    The places are evenly spaced. Files up to 512 KiB are hashed completely. Unlike the
+    inode, these values are the same for a copy on another machine that keeps the
+    modification time.
     """
     digest = hashlib.blake2b(digest_size=16)
     try:
@@ -155,23 +152,23 @@ def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
 
 
 def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
-    """Check that a path leads to a regular file that looks like a video or a picture.
+    """Check that a path is a regular file that looks like a video or a picture.
 
-    Only the first bytes are read. They keep out what a decoder would take for a
-    playlist or a script that names other files, whatever its extension.
+    The first bytes are checked, whatever the extension, to reject playlists and scripts
+    that could make the decoder open other files.
     """
     found = check_regular_file(path, max_bytes)
     head = _read_head(path)
     if not (_begins_like_a_container(head) or _still_format(head)):
-        raise VideoReadError(path, f"is not a video: it does not begin like {_FORMATS}")
+        raise VideoReadError(path, f"is not a video. Supported formats: {_FORMATS}")
     return found
 
 
 def still_format(path: str) -> str | None:
-    """Return ffmpeg's demuxer for a file that holds one still picture, else None."""
+    """Return the name of ffmpeg's demuxer for a still picture, otherwise None."""
     try:
         head = _read_head(path)
-    except VideoReadError:  # which is told when it is opened
+    except VideoReadError:  # raised again when the file is opened
         return None
     return None if _begins_like_a_container(head) else _still_format(head)
 
@@ -184,7 +181,7 @@ def _still_format(head: bytes) -> str | None:
 
 
 def check_no_picture(path: str) -> None:
-    """Check that a file is no picture in a container of video (HEIC, AVIF)."""
+    """Check that a file is not a picture in a video container (HEIC, AVIF)."""
     _read_head(path)
 
 
@@ -195,7 +192,7 @@ def _read_head(path: str) -> bytes:
     except OSError as error:
         raise VideoReadError(path, f"cannot be opened: {error.strerror}") from error
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURES:
-        raise VideoReadError(path, "is a picture or several (HEIF, AVIF), not a video")
+        raise VideoReadError(path, "is a HEIF or AVIF picture, not a video")
     return head
 
 
@@ -205,8 +202,8 @@ def _begins_like_a_container(head: bytes) -> bool:
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return True
     if head[:6] == b"GIF89a" or (head[:8] == b"\x89PNG\r\n\x1a\n" and b"acTL" in head):
-        return True  # an animated picture: a still PNG has no such chunk
-    # Packets of 188 bytes, or of 192 with a time code before each (m2ts).
+        return True  # animated; a still PNG has no acTL chunk
+    # Packets of 188 bytes, or 192 with time codes (m2ts).
     return any(
         len(head) > offset + _TS_PACKET + offset
         and head[offset] == head[_TS_PACKET + 2 * offset] == _TS_SYNC

@@ -1,4 +1,4 @@
-"""The bundled ffmpeg: what it is told, how it runs, what it complains of."""
+"""Encoding with ffmpeg: command line, processes and error messages."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from typing import Any, NamedTuple
 from .._python import python_executable
 from ._ffmpeg import pixel_limit
 
-# Containers of video only. ffmpeg looks at the content and not at the name, so
-# that a playlist or a concat script called x.mp4 would make it open other files.
+# Only containers of video. ffmpeg detects the format from the content, so a playlist or
+# concat script named x.mp4 could make it open other files.
 CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 
-# x264 gives other pixels with another number of threads. A fixed number gives the
-# same copy whatever the machine and `n_jobs`, and is small enough to share cores.
+# The output of x264 depends on the number of threads. A fixed number makes copies
+# independent of the machine and of `n_jobs`.
 ENCODER_THREADS = 4
 
 FILTERS = ",".join(
     [
-        # Frames of two fields, which OpenCV cannot read; it leaves the others alone.
+        # Deinterlace, since OpenCV cannot read interlaced frames.
         "bwdif=mode=send_frame:deint=interlaced",
-        # The first frame at zero, also where sound starts before the picture.
+        # Start at zero, also if the audio starts before the video.
         "setpts=PTS-STARTPTS",
-        # 4:2:0 needs even sizes. Cropping a line neither adds an edge nor resamples.
+        # 4:2:0 needs even sizes. Cropping avoids padding and resampling.
         "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0",
         "scale=out_range=tv",
         "format=yuv420p",
     ]
 )
 
-# Lines in which ffmpeg only passes on that something failed before.
+# Lines that only report the consequence of an earlier error.
 _CONSEQUENCES = re.compile(
     r"Error opening (input|output)|Error parsing options|Failed to set value"
     r"|To ignore this|Conversion failed|Task finished with error|Terminating thread"
     r"|Last message repeated|Nothing was written|Could not open encoder"
 )
 
-# Becomes the command, which Linux kills when its parent has ended (PR_SET_PDEATHSIG,
-# SIGKILL). The parent is the thread that starts it: `Processes.run` waits in it.
+# Execute the command so that Linux kills it when its parent ends (PR_SET_PDEATHSIG,
+# SIGKILL). The parent is the thread that starts it and waits in `Processes.run`.
 _ENDS_WITH_PARENT = """\
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)
@@ -54,7 +54,7 @@ if os.getppid() == int(sys.argv[1]):
 
 
 class Encoding(NamedTuple):
-    """What ffmpeg is told of the encoding, as words of its command line."""
+    """Encoding parameters, as arguments of ffmpeg."""
 
     duration: str | None
     crf: str
@@ -62,9 +62,9 @@ class Encoding(NamedTuple):
 
 
 class Processes:
-    """The ffmpeg processes of one call of ``transform``, to end them together.
+    """Group of ffmpeg processes that can be stopped together.
 
-    An interrupt reaches the main thread only; ffmpeg would go on under the others.
+    An interrupt only reaches the main thread; ffmpeg would continue in other threads.
     """
 
     def __init__(self) -> None:
@@ -74,12 +74,12 @@ class Processes:
         self._stopped = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A worker process counts its own; joblib ends it with all its children.
+        # Each worker process has its own group; joblib kills workers with children.
         return type(self), ()
 
     @contextlib.contextmanager
     def job(self) -> Iterator[None]:
-        """Hold `stop` back until the files of this job are cleared away."""
+        """Make `stop` wait until this block has removed its files."""
         with self._changed:
             self._n_jobs += 1
         try:
@@ -90,7 +90,7 @@ class Processes:
                 self._changed.notify_all()
 
     def run(self, command: list[str], timeout: float | None) -> tuple[int, str]:
-        """Run a command to its end: its exit status, and its standard error."""
+        """Run a command and return its exit status and standard error."""
         with self._changed:
             if self._stopped:
                 raise CancelledError
@@ -106,15 +106,15 @@ class Processes:
                 try:
                     _, stderr = process.communicate(timeout=timeout)
                 finally:
-                    process.kill()  # nothing, where it has ended by itself
-                    process.wait()  # which `with` leaves out after an interrupt
+                    process.kill()
+                    process.wait()  # `with` does not wait after an interrupt
         finally:
             with self._changed:
                 self._running.discard(process)
         return process.returncode, stderr.decode("utf-8", errors="replace")
 
     def stop(self) -> None:
-        """Kill what runs, start nothing more, wait until the jobs have cleared up."""
+        """Kill all processes, start no others, and wait for the jobs to end."""
         with self._changed:
             self._stopped = True
             for process in self._running:
@@ -136,30 +136,30 @@ def command_line(
     threads: int,
     max_pixels: int | None,
 ) -> list[str]:
-    # "file:" and an absolute path: no name is an option, an address or a pipe.
-    source = f"file:{path}"
-    sink = f"file:{part}"
+    """Return the ffmpeg command that encodes a video.
+
+    With "file:" and absolute paths, a name cannot be an option, an address or a pipe.
+    """
     trim = [] if encoding.duration is None else ["-t", encoding.duration]
     return [
         *(executable, "-nostdin", "-hide_banner", "-loglevel", "error", "-y"),
         *("-abort_on", "empty_output", "-filter_threads", str(threads)),
-        # The source.
         *("-protocol_whitelist", "file", "-format_whitelist", CONTAINERS),
         *pixel_limit(max_pixels),
-        *("-threads", str(threads), "-i", source),
-        # What is kept of it: the first stream of video that is not a cover picture.
+        *("-threads", str(threads), "-i", f"file:{path}"),
+        # The first video stream that is not a cover picture.
         *("-map", "0:V:0", "-an", "-sn", "-dn"),
         *("-map_metadata", "-1", "-map_chapters", "-1"),
-        # The clock of the source: that of a constant rate would round its times.
+        # Use the time base of the source; a constant frame rate would round times.
         *("-vf", FILTERS, *trim, "-fps_mode", "vfr", "-enc_time_base", "filter"),
         *("-c:v", "libx264", "-preset", encoding.preset, "-crf", encoding.crf),
         *("-threads", str(ENCODER_THREADS), "-movflags", "+faststart"),
-        *("-f", "mp4", sink),
+        *("-f", "mp4", f"file:{part}"),
     ]
 
 
 def last_words(stderr: str) -> str:
-    """Give the last line in which ffmpeg names a cause, without its "[mov @ 0x5..]"."""
+    """Return the last line that names a cause, without "[mov @ 0x5..]"."""
     lines = [re.sub(r"^(\[[^]]*\] *)+", "", line) for line in stderr.splitlines()]
     lines = [line.strip() for line in lines if line.strip()]
     causes = [line for line in lines if not _CONSEQUENCES.match(line)]

@@ -1,7 +1,7 @@
-"""The bundled ffmpeg, for what OpenCV cannot decode: interlaced video, and AV1.
+"""Commands of ffmpeg and parsers of their output, for videos OpenCV cannot decode.
 
-It decodes twice, to count the frames and to fetch some of them, and starts anew each
-time; OpenCV's process is quicker. This module has its commands and reads their output.
+These are interlaced videos and AV1. Reading a video needs two passes, one to find the
+frame times and one to decode frames. OpenCV's process is faster.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from ..exceptions import FFmpegError, VideoReadError
 from ._checks import still_format
 from ._process import FORMATS
 
-# Frames of two fields become whole ones, as many as before; others stay as they are.
+# Deinterlace to one frame per two fields. Other frames are not changed.
 _WHOLE = "bwdif=mode=send_frame:deint=interlaced"
 
-# Pixels become square as in `_opencv`, which loses none.
+# Stretch frames to square pixels, as in `_opencv`.
 _ASPECT = r"if(between(sar\,1/4\,4)\,sar\,1)"
 _SQUARE = rf"scale='trunc(iw*max(1\,{_ASPECT})+0.5)':'trunc(ih/min(1\,{_ASPECT})+0.5)'"
 
-# Seconds between two frames, at the least.
+# Minimum time between two frames in seconds.
 _SHORTEST = 1e-3
 
-# Seconds. ffmpeg takes no number that is much larger.
+# Longest duration in seconds that is passed to ffmpeg.
 _FOR_EVER = 1e9
 
 
 def count(path: str, duration: float | None, max_pixels: int | None) -> list[str]:
-    """Give the command that writes the times of the frames of some seconds, or all."""
+    """Return the command that writes the frame times, up to a duration if any."""
     trim = []
     if duration is not None and duration < _FOR_EVER:
         trim = ["-t", f"{max(duration, 1e-6):.6f}"]
@@ -48,7 +48,7 @@ def count(path: str, duration: float | None, max_pixels: int | None) -> list[str
 
 
 def decode(path: str, numbers: Sequence[int], max_pixels: int | None) -> list[str]:
-    """Give the command that writes some frames; their numbers increase."""
+    """Return the command that writes the frames with these increasing indices."""
     wanted = "+".join(rf"between(n\,{a}\,{b})" for a, b in _runs(numbers))
     return [
         *_source(path, max_pixels),
@@ -60,32 +60,32 @@ def decode(path: str, numbers: Sequence[int], max_pixels: int | None) -> list[st
 
 
 def describe(path: str, max_pixels: int | None = None) -> list[str]:
-    """Give the command that describes streams; it fails, for want of an output."""
+    """Return the command that describes the streams. Its exit status is an error."""
     command = _source(path, max_pixels)
     command[command.index("-loglevel") + 1] = "info"
     return command
 
 
 def check(path: str) -> list[str]:
-    """Return the command that reads a video without decoding it, for its errors."""
+    """Return the command that reports errors of a video without decoding it."""
     command = _source(path, None)
     command[command.index("-loglevel") + 1] = "warning"
     return [*command, "-map", "0:V:0", "-c", "copy", "-f", "null", "-"]
 
 
 def read_is_damaged(output: BinaryIO) -> bool:
-    """Read from what `check` writes whether the file is damaged or cut off.
+    """Return whether the output of `check` reports a damaged or truncated file.
 
-    "invalid, non monotonically increasing dts" are only equal times.
+    "invalid, non monotonically increasing dts" only means equal times.
     """
     words = rb"(?i)corrupt|premature|partial|invalid(?!,)|error|exceeds|unknown-sized"
     return re.search(words, output.read()) is not None
 
 
 def pixel_limit(max_pixels: int | None) -> list[str]:
-    """Give the options that limit the frames of an input.
+    """Return the options that limit the frame size of an input.
 
-    The limit is a little larger, since ffmpeg counts the edges that a decoder adds.
+    The limit is slightly larger, since ffmpeg includes padding of the decoder.
     """
     if max_pixels is None:
         return []
@@ -96,13 +96,13 @@ def _source(path: str, max_pixels: int | None) -> list[str]:
     try:
         executable = ffmpeg_executable()
     except FFmpegError as error:
-        raise VideoReadError(path, f"needs ffmpeg to be decoded: {error}") from error
+        raise VideoReadError(path, f"needs ffmpeg to be decoded. {error}") from error
     still = still_format(path)
     return [
         *(executable, "-nostdin", "-hide_banner"),
         *("-loglevel", "quiet"),
-        # Nothing in a file can make it open another one, or an address; and with
-        # "file:" and an absolute path no name is an option, an address or a pipe.
+        # A file cannot make ffmpeg open other files or network addresses. With "file:"
+        # and an absolute path, a name cannot be an option, an address or a pipe.
         *("-protocol_whitelist", "file", "-format_whitelist", still or FORMATS),
         *(("-f", still) if still else ()),
         *pixel_limit(max_pixels),
@@ -111,7 +111,7 @@ def _source(path: str, max_pixels: int | None) -> list[str]:
 
 
 def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    """Join neighbors to runs, first and last, which makes for a short command."""
+    """Return the first and last index of each run, for a short command."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -122,38 +122,38 @@ def _runs(numbers: Sequence[int]) -> list[list[int]]:
 
 
 def read_times(output: BinaryIO) -> Sequence[float]:
-    """Read what `count` writes: seconds from the first frame on, increasing."""
+    """Read the output of `count`: increasing times in seconds, from 0."""
     time_base = first = 0.0
-    times = array.array("d")  # there may be many
+    times = array.array("d")  # compact
     for line in output:
         if found := re.match(rb"#tb 0: (\d+)/(\d+)$", line):
             time_base = int(found[1]) / int(found[2])
         elif found := re.match(rb"0, *-?\d+, *(-?\d+),", line):
             seconds = int(found[1]) * time_base
             first = first if times else seconds
-            # A damaged file may give two frames one time.
+            # In damaged files, two frames may have the same time.
             earliest = times[-1] + _SHORTEST if times else 0.0
             times.append(max(seconds - first, earliest))
     return times
 
 
 def read_frames(output: BinaryIO) -> Iterator[NDArray[np.uint8]]:
-    """Read what `decode` writes: RGB frames, up to the first that is not whole."""
+    """Read the output of `decode`: RGB frames, up to the first incomplete one."""
     while output.readline() == b"P6\n":
         size = re.match(rb"(\d+) (\d+)\n$", output.readline())
         if size is None or output.readline() != b"255\n":
             return
         frame = np.empty((int(size[2]), int(size[1]), 3), np.uint8)
-        # A buffered reader: it fills the whole, unless the other side is gone.
+        # A buffered reader fills the array unless ffmpeg has ended.
         if output.readinto(frame.data.cast("B")) < frame.nbytes:  # type: ignore[attr-defined]
             return
         yield frame
 
 
 def read_streams(output: BinaryIO, path: str) -> list[bytes]:
-    """Read from what `describe` writes the lines on streams of video but for covers.
+    """Read the lines on video streams, without cover pictures, from `describe`.
 
-    The path is in the output, too, whatever it may look like.
+    The path is removed from the output, since it may look like such a line.
     """
     text = output.read().replace(os.fsencode(path), b"")
     lines = re.findall(rb"^  Stream #0:\d+\S*: Video: .*$", text, re.MULTILINE)
@@ -161,5 +161,5 @@ def read_streams(output: BinaryIO, path: str) -> list[bytes]:
 
 
 def is_interlaced(stream: bytes) -> bool:
-    """Tell whether frames of a stream consist of two fields each."""
+    """Return whether a stream is interlaced."""
     return re.search(rb"\b(top|bottom) (first|coded first)", stream) is not None

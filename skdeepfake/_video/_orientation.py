@@ -1,4 +1,4 @@
-"""Mirrored display matrices, which OpenCV takes for rotations."""
+"""Detection of mirrored videos, which OpenCV handles like rotated ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-# Bytes before the matrix in a box, in its versions 0 and 1.
+# Offset of the matrix in a box, for versions 0 and 1.
 _OFFSETS = {b"mvhd": (36, 48), b"tkhd": (40, 52)}
 
-# Matroska has a yaw of 180 degrees, among the tracks at the beginning.
+# In Matroska, mirrored tracks have a yaw of 180 degrees.
 _YAW = re.compile(rb"\x76\x73(?:\x84(.{4})|\x88(.{8}))", re.DOTALL)
 _HEAD = 2**18
 
@@ -38,7 +38,7 @@ def is_mirrored(path: str) -> bool:
 
 
 def _headers(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Find the headers of a movie and of its tracks."""
+    """Yield the headers of a movie and its tracks."""
     for name, first, last in _boxes(file, start, end):
         if name == b"trak":
             yield from _headers(file, first, last)
@@ -47,7 +47,7 @@ def _headers(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int,
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name of each box, and the start and end of its content."""
+    """Yield the name of each box, with the start and end of its content."""
     while start + 8 <= end:
         file.seek(start)
         size, name = struct.unpack(">I4s", file.read(8))

@@ -1,4 +1,4 @@
-"""The parent's side of the decoder's process: start it, ask it, lose it."""
+"""Parent side of the decoder process."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ from numpy.typing import NDArray
 from .._python import python_command
 from ..exceptions import WorkerDiedError
 
-# The containers that FFmpeg may take a file for, by the names of its demuxers, and the
-# one way to open it: nothing in a file can make it open another file or an address.
+# Demuxers that FFmpeg may use. With these and the only protocol allowed, a file cannot
+# make it open other files or network addresses.
 FORMATS = "mov,matroska,avi,mpegts,gif,apng"
 _ENVIRONMENT = {
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": (
         f"format_whitelist;{FORMATS}|protocol_whitelist;file"
     ),
-    # No pool of threads for linear algebra, which there is none of, and no address
-    # space for each thread of the decoder: the process has a limit of memory.
+    # The memory of the process is limited: start no threads for linear algebra, and
+    # allocate no arena per decoder thread.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
 
 _EXECUTABLE = (
-    "Where Python is embedded, set its interpreter by multiprocessing.set_executable"
+    "If Python is embedded, set its interpreter with multiprocessing.set_executable."
 )
 
 _PROGRAM = "from skdeepfake._video._server import serve; serve()"
 
-# Too little memory, or too many processes, for one more at this moment.
+# Temporary lack of memory, processes or files.
 _SHORTAGE = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 
 class DecoderLostError(Exception):
-    """The process has ended in the middle of its work: how, in words."""
+    """The decoder process ended during a request. The message is a predicate."""
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the user's settings of OpenCV's decoders."""
+    """Return the environment without the user's OpenCV settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENCV_")}
     return {**kept, **_ENVIRONMENT}
 
 
 class DecoderProcess:
-    """A process that reads videos by OpenCV, one after the other.
+    """Process that reads videos with OpenCV, one at a time.
 
-    It is no sandbox: it runs with the rights of its parent.
+    It is not a sandbox: it has the same permissions as its parent.
     """
 
     def __init__(self) -> None:
@@ -73,8 +73,8 @@ class DecoderProcess:
             if error.errno in _SHORTAGE:
                 raise DecoderLostError(f"could not be started ({error})") from error
             raise WorkerDiedError(
-                f"the process that decodes videos could not be started by "
-                f"{command[0]!r} ({error}). {_EXECUTABLE}"
+                f"The decoder process could not be started with {command[0]!r} "
+                f"({error}). {_EXECUTABLE}"
             ) from error
         self._between_requests = True
         self.has_waited = False
@@ -85,23 +85,22 @@ class DecoderProcess:
             if self._process.returncode < 0:  # a signal, as when memory runs out
                 raise
             raise WorkerDiedError(
-                f"the process that decodes videos, started by {command[0]!r}, {error} "
-                "before it was ready; see what it wrote to the standard error. "
-                f"{_EXECUTABLE}"
+                f"The decoder process, started with {command[0]!r}, {error} before it "
+                f"was ready. See its messages on standard error. {_EXECUTABLE}"
             ) from error
 
     @property
     def is_usable(self) -> bool:
-        """Whether it lives, and nothing is left of an earlier answer."""
+        """True if the process is alive and idle."""
         return self._between_requests and self._process.poll() is None
 
     def ask(
         self, max_pixels: int | None, **request: Any
     ) -> Iterator[NDArray[np.uint8] | dict[str, Any]]:
-        """Ask for something."""
+        """Send a request and yield the answers."""
         self._between_requests = False
         request["max_pixels"] = max_pixels
-        # Of the numbers, some may be NumPy's.
+        # Convert NumPy numbers.
         line = json.dumps(request, default=operator.methodcaller("item")).encode()
         assert self._process.stdin is not None
         try:
@@ -123,19 +122,19 @@ class DecoderProcess:
             answer = json.loads(line)
             if isinstance(answer, dict):
                 return answer
-        raise DecoderLostError("answers with nonsense")
+        raise DecoderLostError("returned invalid data")
 
     def _frame(self, shape: Any, max_pixels: int | None) -> NDArray[np.uint8]:
         match shape:
             case [int(height), int(width), 3] if height > 0 and width > 0:
                 pass
             case _:
-                raise DecoderLostError("answers with nonsense")
+                raise DecoderLostError("returned invalid data")
         if max_pixels is not None and height * width > max_pixels:
-            raise DecoderLostError("answers with more than it was asked for")
+            raise DecoderLostError("returned a frame larger than max_pixels")
         frame = np.empty((height, width, 3), np.uint8)
         assert self._process.stdout is not None
-        # A buffered reader: it fills the whole, unless the other side is gone.
+        # A buffered reader fills the array unless the process has ended.
         if self._process.stdout.readinto(frame.data.cast("B")) < frame.nbytes:  # type: ignore[attr-defined]
             raise self._lost()
         return frame
@@ -145,38 +144,38 @@ class DecoderProcess:
         if code >= 0:
             return DecoderLostError(f"ended with exit status {code}")
         if -code == getattr(signal, "SIGKILL", None):
-            return DecoderLostError("was killed, perhaps for want of memory")
+            return DecoderLostError("was killed, possibly due to lack of memory")
         with contextlib.suppress(ValueError):
             return DecoderLostError(f"crashed ({signal.Signals(-code).name})")
         return DecoderLostError(f"crashed (signal {-code})")
 
     def kill(self) -> None:
-        """End the process, whatever it does. Any thread may call it."""
+        """Kill the process. Any thread may call it."""
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and forget it."""
+        """Kill the process and close its pipes."""
         self.kill()
         with self._process, contextlib.suppress(OSError):
             assert self._process.stdin is not None
-            self._process.stdin.close()  # a request that was not read is lost
+            self._process.stdin.close()  # may flush an unread request
 
     def forget(self) -> None:
-        """Let go of a process that belongs to another one, which was forked."""
+        """Close the pipes of a process that belongs to the parent, after a fork."""
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
-        self._process.returncode = 0  # it is not ours to wait for
+        self._process.returncode = 0  # do not wait for it
 
 
-# Those that wait for work. Appending and popping are atomic.
+# Idle processes. Append and pop are atomic.
 _idle: collections.deque[DecoderProcess] = collections.deque()
 
 
 def take_process() -> DecoderProcess:
-    """Get a process for this thread alone: one that waits, or a new one."""
+    """Return a process for exclusive use: an idle one or a new one."""
     while _idle:
-        with contextlib.suppress(IndexError):  # another thread was quicker
+        with contextlib.suppress(IndexError):  # another thread took it
             process = _idle.pop()
             if process.is_usable:
                 return process
@@ -185,7 +184,7 @@ def take_process() -> DecoderProcess:
 
 
 def give_back(process: DecoderProcess) -> None:
-    """Keep a process for others, or end it where its work was broken off."""
+    """Keep a process for later use, or kill it if its request is unfinished."""
     if process.is_usable:
         process.has_waited = True
         _idle.append(process)

@@ -1,7 +1,8 @@
-"""The decoder's process: it reads requests and writes answers until told to end.
+"""Main loop of the decoder process, which reads requests and writes answers.
 
-Requests and answers are lines of JSON; the pixels of a frame follow its line. Nothing
-is pickled, so that a video that takes over this process has no say in the parent.
+Requests and answers are lines of JSON, followed by the pixels of a frame. Nothing is
+pickled, so that a malicious video in control of this process cannot run code in its
+parent.
 """
 
 from __future__ import annotations
@@ -19,30 +20,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _opencv
+from ._sampling import Sampling
 
-# Beside the pixels: Python, NumPy, OpenCV, and the stacks of threads.
+# Memory of Python, NumPy, OpenCV and the stacks of threads, in bytes.
 _BASE_MEMORY = 2**31
 
-# What a pixel may need: a decoder keeps up to 17 frames, and one more for each of up
-# to 16 threads, of up to three times two bytes a pixel; and what is made of one.
-_MEMORY_OF_PIXEL = 220
+# Memory per pixel in bytes: decoders store up to 17 frames and one per thread, of up to
+# 16 threads, with up to six bytes per pixel. Conversions need more.
+_MEMORY_PER_PIXEL = 220
 
 
 def serve() -> None:
-    """Answer requests on the standard input, on the standard output, until its end."""
+    """Answer requests from standard input on standard output until the input ends."""
     requests = sys.stdin.buffer
-    # What a library may print goes nowhere.
+    # Discard anything that libraries print.
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
+    # Ctrl-C interrupts all processes of a terminal. The parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _be_the_first_to_go()
+    _prepare_for_crashes()
     try:
         _send(answers, {"ready": True})
-    except BrokenPipeError:  # the parent has died in the meantime
+    except BrokenPipeError:  # the parent has ended
         os._exit(1)
-    os.dup2(nowhere, 2)  # from here on it is FFmpeg that complains
+    os.dup2(nowhere, 2)  # discard messages of FFmpeg
     for line in requests:
         request = json.loads(line)
         _limit_memory(request["max_pixels"])
@@ -54,8 +56,8 @@ def serve() -> None:
 
 
 def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.uint8]]:
-    """Do what a request asks for."""
-    sampling = _opencv.Sampling(*request.pop("sampling", ()))
+    """Yield the answers to a request."""
+    sampling = Sampling(*request.pop("sampling", ()))
     try:
         match request.pop("do"):
             case "promise":
@@ -78,15 +80,13 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
     except _opencv.ReadingError as error:
         yield {"error": error.reason, "kind": error.kind}
     except MemoryError:
-        yield {"error": "needs more memory than its size explains", "kind": "refused"}
+        yield {"error": "needs more memory than its size allows", "kind": "refused"}
     except cv2.error as error:
         yield {"error": f"cannot be decoded: {error.err}", "kind": "refused"}
 
 
-def _sampled(
-    times: list[float], sampling: _opencv.Sampling
-) -> tuple[list[int], list[float]]:
-    """Choose here: a file can claim more frames than its parent has memory for."""
+def _sampled(times: list[float], sampling: Sampling) -> tuple[list[int], list[float]]:
+    """Sample in this process, since the list of all frames may be too large to send."""
     found = np.array(times)
     numbers = sampling.choose(found)
     return numbers.tolist(), found[numbers].tolist()
@@ -102,18 +102,18 @@ def _send(
 
 
 def _limit_memory(max_pixels: int | None) -> None:
-    """Keep to what frames of that size explain, where the system can limit it."""
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not on all systems
+    """Limit memory according to the frame size, if the system supports it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        needed = _BASE_MEMORY + _MEMORY_OF_PIXEL * (max_pixels or 2**28)
+        needed = _BASE_MEMORY + _MEMORY_PER_PIXEL * (max_pixels or 2**28)
         soft = min(needed, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def _be_the_first_to_go() -> None:
-    """Leave no core file, and be killed before the parent where memory runs out."""
+def _prepare_for_crashes() -> None:
+    """Disable core files, and let Linux kill this process first without memory."""
     with contextlib.suppress(ImportError):
         import resource
 

@@ -1,4 +1,4 @@
-"""Features of faces from networks that were trained on other pictures."""
+"""Features of faces from pretrained networks."""
 
 from .._keras._threads import quietly  # before Keras is loaded
 

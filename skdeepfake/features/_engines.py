@@ -1,4 +1,4 @@
-"""What runs a network on a batch of images: Keras, or onnxruntime."""
+"""Engines that run a Keras network: Keras or onnxruntime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._keras._onnx import to_onnx
 
 
 def export_to_onnxruntime(model: keras.Model) -> Compute:
-    """Export a network and load it into onnxruntime."""
+    """Export a network to ONNX and load it into onnxruntime."""
     needed_by, instead = "engine='onnxruntime'", "use engine='keras'"
     network = to_onnx(model, "uint8", needed_by=needed_by, instead=instead)
     return run_by_onnxruntime(network)

@@ -1,4 +1,4 @@
-"""Featurizing: from faces to what a network trained on other pictures sees in them."""
+"""Features of faces from a pretrained Keras network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ._cache import FeatureCache
 from ._engines import ENGINES
 from ._network import FeatureNetwork, Recipe, shared_network
 
-# Raise it when the same recipe gives other features.
+# Increase it when features of the same recipe change.
 _ALGORITHM_VERSION = 1
 
 
@@ -36,28 +36,32 @@ with_shared_docs = shared_docs(
     {
         "pooling_parameters": """\
     pooling : {"avg", "mean", "max", "cls", "cls_mean"} or None, default=None
-        None keeps one vector per position; the others make one vector per frame.
-        ``"avg"``, also called ``"mean"``, and ``"max"`` pool over the positions, which
-        of a vision transformer are its patches; ``"cls"`` takes its class token, and
-        ``"cls_mean"`` both. Register tokens are left out.
+        Pooling of the positions of a feature map, or of the patches of a vision
+        transformer, to one vector per frame. "mean" is the same as "avg". "cls" uses
+        the class token of a vision transformer, and "cls_mean" concatenates both.
+        Register tokens are ignored. None keeps one vector per position.
     frame_pooling : {"avg"} or None, default=None
-        None keeps the frames of a video, ``"avg"`` averages over those with a face.
-        With `pooling`, that is one vector per video, as any classifier takes it.
+        Pooling of the frames of a video. "avg" averages over the frames with a face.
+        Together with `pooling`, this results in one vector per video, for use with any
+        classifier.
 """,
         "running_parameters": """\
     batch_size : int, default=8
-        Images that go through the network at once.
+        Number of images per batch.
     dtype : {"float32", "float16"}, default="float32"
-        Of the result. ``"float16"`` halves the memory; the network computes in float32.
+        Data type of the result. "float16" halves its memory. The network always
+        computes in float32.
     engine : {"keras", "onnxruntime"}, default="keras"
-        What runs the network. onnxruntime is faster on many CPUs; features differ by up
-        to 1e-4 of the largest. It needs the extra ``onnx`` and Keras on TensorFlow.
+        Engine that runs the network. "onnxruntime" is faster on many CPUs. Its features
+        differ by up to 1e-4 of the largest feature. It needs the extra ``onnx`` and
+        Keras with TensorFlow.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`FeatureCache`, whatever the pooling. None keeps nothing.
+        Folder of a :class:`FeatureCache`, which is independent of `pooling`. None does
+        not cache.
     random_state : int, default=0
         Seed of random weights (``weights=None``).
     verbose : int, default=0
-        1 shows a progress bar.
+        If positive, show a progress bar.
 """,
     }
 )
@@ -66,43 +70,43 @@ with_shared_docs = shared_docs(
 @with_shared_docs
 @dataclass(repr=False, eq=False)
 class KerasFeaturizer(StatelessTransformer):
-    """Compute features of faces by a network that was trained on other pictures.
+    """Compute features of faces with a pretrained network.
 
-    1. Each face goes through the network's preprocessing and all layers but the top.
-    2. The positions of the last feature map, row by row, are a sequence, or pooled.
-    3. A slot without a face does not go through the network: it is all zeros again.
+    1. Apply the preprocessing of the network and all of its layers except the top.
+    2. Return the positions of the last feature map as a sequence, in row-major order,
+       or pool them.
+    3. Return zeros for slots without a face.
 
-    Nothing is learned from the faces. The network is built at the first use and
-    belongs to the process: equal featurizers share it, and a pickle leaves it out.
+    Nothing is learned from the faces. The network is built on first use and shared by
+    equal featurizers of the same process. Pickles do not include it.
 
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="resnet50"
-        A network of `keras.applications` by its name in small letters, such as
-        ``"efficientnet_v2_b0"`` or ``"xception"``; a model from images to features; or
-        a function without arguments that builds one, which cloning does not copy.
-        ``"keras_hub:dinov3_vit_small_lvd1689m"`` is that preset of KerasHub, with the
-        resizing and scaling of its image converter: DINOv2, DINOv3, ViT, or the vision
-        encoder of CLIP or SigLIP. It needs the extra ``hub``. A vision transformer
-        gives tokens: that of the class, registers, and those of the patches.
+        Name of a network of `keras.applications` in snake case, such as
+        "efficientnet_v2_b0" or "xception", a model from images to features, or a
+        function without arguments that builds one. Models are copied by cloning,
+        functions are not. A name such as "keras_hub:dinov3_vit_small_lvd1689m" is a
+        KerasHub preset (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP),
+        with the resizing and scaling of its image converter. It needs the extra
+        ``hub``. Vision transformers return class, register and patch tokens.
     weights : str, os.PathLike or None, default="imagenet"
-        Weights of a backbone given by name: ``"imagenet"``, which Keras downloads
-        once, and which of a preset of KerasHub are its own; the path of a weights file,
-        without the top; or None for random ones. A
-        model or a function brings its own. Of EfficientNet B0 to B4, put Keras' file
-        into Keras' folder: Keras scales their input for ``"imagenet"`` alone.
+        Weights of a backbone given by name. "imagenet" uses pretrained weights, which
+        Keras downloads once. A path is a weights file without the top. None uses random
+        weights. For EfficientNet B0 to B4, copy the file to the folder of Keras instead
+        of passing its path, since Keras scales the input only for "imagenet".
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
-        Whether to apply the preprocessing that a backbone given by name was trained
-        with. ``"bgr"`` reverses the channels and does nothing else. A callable maps the
-        pixels, 0 to 255, as a float tensor by `keras.ops`.
+        If True, apply the preprocessing of a backbone given by name. "bgr" only
+        reverses the channels. A callable receives float tensors with values from 0 to
+        255 and should use `keras.ops`.
     {{running_parameters}}
 
     See Also
     --------
-    VGG16Featurizer : The paper's features.
-    skdeepfake.preprocessing.Resizer : The step before.
-    skdeepfake.detectors.CNNRNNDetector : The next step.
+    VGG16Featurizer : Compute the features of the paper.
+    skdeepfake.preprocessing.Resizer : Previous step of a pipeline.
+    skdeepfake.detectors.CNNRNNDetector : Detector of sequences of features.
 
     References
     ----------
@@ -153,7 +157,7 @@ class KerasFeaturizer(StatelessTransformer):
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width that the backbone was trained on; None if not by name."""
+        """Height and width of the training images, or None if unknown."""
         return trained_size(self.backbone)
 
     def transform(self, X: ArrayLike) -> NDArray:
@@ -162,30 +166,31 @@ class KerasFeaturizer(StatelessTransformer):
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_frames, H, W, 3) or (n_images, H, W, 3)
-            RGB faces, all zeros where there is none, perhaps memory-mapped.
+            RGB faces, all zeros in slots without a face. Can be memory-mapped.
 
         Returns
         -------
         ndarray of shape (n_videos, n_frames, n_positions, n_channels)
-            Zeros where there is no face. Without the second axis for single images
-            and for ``frame_pooling="avg"``, without the third where `pooling` or the
-            backbone itself leaves one vector a frame. Of type `dtype`.
+            Features of type `dtype`, all zeros in slots without a face. The second axis
+            is missing for images and with ``frame_pooling="avg"``. The third axis is
+            missing if `pooling` or the backbone returns one vector per frame.
 
         Raises
         ------
         WeightsError
-            If the weights cannot be had, or are another network's.
+            If the weights cannot be loaded or do not match the network.
         CacheError
-            If the cache cannot be written. What it holds by then is kept.
+            If the cache cannot be written. Existing entries are kept.
         ValueError
-            If X is no such array, its images are too small, or a feature is not finite.
+            If `X` has a wrong shape or type, its images are too small, or a feature is
+            not finite.
         ImportError
             If `engine` is not installed.
 
         Warns
         -----
         CacheWarning
-            For each damaged entry of the cache, which is computed again.
+            For each damaged cache entry. Its features are computed again.
         """
         self._validate_params()
         videos = _check_faces(X, type(self).__name__)
@@ -200,10 +205,10 @@ class KerasFeaturizer(StatelessTransformer):
         weights = None if self.weights is None else os.fspath(self.weights)
         if not isinstance(self.backbone, str) and weights != "imagenet":
             raise ValueError(
-                f"weights={weights!r} goes with a backbone that is given by name; a "
-                "model, or a function that builds one, brings its own weights"
+                f"weights={weights!r} needs a backbone given by name. A model or a "
+                "function that builds one has its own weights; use weights='imagenet'."
             )
-        # In Python's own types, for the keys of the cache: a grid may hold NumPy's.
+        # Convert NumPy types, for the keys of the cache.
         return Recipe(
             str(self.backbone) if isinstance(self.backbone, str) else self.backbone,
             None if weights is None else str(weights),
@@ -217,7 +222,7 @@ class KerasFeaturizer(StatelessTransformer):
     def _featurize(
         self, videos: NDArray, filled: NDArray[np.bool_], network: FeatureNetwork
     ) -> NDArray:
-        """Get the features of all slots, from the cache and from the network."""
+        """Return the features of all slots, from the cache or the network."""
         cache = FeatureCache.of(self.memory)
         keys: dict[int, Hashable] = {}
         known: dict[int, NDArray] = {}
@@ -228,7 +233,7 @@ class KerasFeaturizer(StatelessTransformer):
                 try:
                     found = cache._load(keys[i])
                 except CacheError as error:
-                    message = f"{error}; the features are computed again"
+                    message = f"{error}. The features are computed again."
                     warnings.warn(message, CacheWarning, stacklevel=4)
                     continue
                 if found is not None:
@@ -252,7 +257,7 @@ class KerasFeaturizer(StatelessTransformer):
     def _compute(
         self, videos: NDArray, to_do: NDArray[np.bool_], network: FeatureNetwork
     ) -> Iterator[tuple[int, NDArray]]:
-        """Yield each video with slots to do, and their features, when it is done."""
+        """Yield the index of each video with new features, and these features."""
         index = np.argwhere(to_do)
         left = to_do.sum(axis=1)
         done: defaultdict[int, list[NDArray]] = defaultdict(list)
@@ -262,7 +267,7 @@ class KerasFeaturizer(StatelessTransformer):
         with bar:
             for start in range(0, len(index), self.batch_size):
                 part = tuple(index[start : start + self.batch_size].T)
-                with np.errstate(over="ignore"):  # told below
+                with np.errstate(over="ignore"):  # checked below
                     batch = network(videos[part]).astype(self.dtype, copy=False)
                 self._check_finite(batch)
                 bar.update(len(batch))
@@ -274,7 +279,7 @@ class KerasFeaturizer(StatelessTransformer):
     def _pooling(
         self, network: FeatureNetwork, shape: tuple[int, ...]
     ) -> Callable[[NDArray], NDArray] | None:
-        """Give what makes one vector of the positions of each face, if wanted."""
+        """Return the pooling function, or None."""
         if self.pooling is None or len(shape) == 1:
             return None
         pooling, n_prefix = self.pooling, network.n_prefix(self.pooling)
@@ -286,28 +291,27 @@ class KerasFeaturizer(StatelessTransformer):
 
     def _check_finite(self, features: NDArray) -> None:
         if not np.isfinite(features).all():
-            hint = (
-                "use dtype='float32'" if self.dtype == "float16" else "are its weights?"
-            )
+            is_half = self.dtype == "float16"
+            hint = "Use dtype='float32'." if is_half else "Check its weights."
             raise ValueError(
-                f"the features of {self.backbone!r} are not finite in {self.dtype}: "
+                f"The features of {self.backbone!r} are not finite in {self.dtype}. "
                 f"{hint}"
             )
 
 
 def _check_faces(X: ArrayLike, name: str) -> NDArray[np.uint8]:
-    """Check X and give it the form (n_videos, n_frames, height, width, 3)."""
+    """Check X and reshape it to (n_videos, n_frames, height, width, 3)."""
     faces = X if isinstance(X, np.ndarray) else np.asarray(X)
     if faces.ndim not in (4, 5) or faces.shape[-1] != 3:
         raise ValueError(
-            f"X has shape {faces.shape}, but {name} takes RGB faces of shape (videos, "
-            "frames, height, width, 3) or (images, height, width, 3): put a Resizer "
-            "before it"
+            f"{name} expects RGB faces of shape (videos, frames, height, width, 3) or "
+            f"(images, height, width, 3); X has shape {faces.shape}. Put a Resizer "
+            "before it."
         )
     if faces.dtype != np.uint8:
         raise ValueError(
-            f"X has dtype {faces.dtype}, but {name} takes pixels of 0 to 255 as uint8, "
-            "as a Resizer gives them"
+            f"{name} expects uint8 pixels from 0 to 255, as returned by a Resizer; X "
+            f"has dtype {faces.dtype}."
         )
     if 0 in faces.shape:
         raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")

@@ -1,4 +1,4 @@
-"""Networks that turn images into features: built once a process, and shared."""
+"""Networks that compute features of images, shared within a process."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from .._keras._tokens import call_with, count_prefix_tokens
 from ..exceptions import WeightsError
 from ._engines import ENGINES
 
-# Networks kept for the next featurizer that is equal: one is 50 to 400 MB.
+# Number of networks to keep for equal featurizers. Each takes 50 to 400 MB.
 _N_SHARED = 4
 _shared: OrderedDict[Hashable, FeatureNetwork] = OrderedDict()
 _lock = threading.Lock()
 
-# Where Keras' description of a model says the name of a layer.
+# Keys of layer names in the JSON description of a Keras model.
 _NAMED = {"name", "keras_history", "input_layers", "output_layers"}
 
 
 class Recipe(NamedTuple):
-    """What features depend on, besides the images."""
+    """Everything that features depend on, except the images."""
 
     backbone: Any  # a name, a Keras model or a callable that builds one
     weights: str | None
@@ -46,16 +46,16 @@ class Recipe(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether names and numbers say it all, so that nothing need be built."""
+        """True if the cache key can be computed without building the network."""
         return isinstance(self.backbone, str) and isinstance(
             self.preprocess, bool | str
         )
 
 
 class FeatureNetwork:
-    """A backbone with its preprocessing, for images of one size.
+    """Backbone with its preprocessing, for images of one size.
 
-    The Keras model is built when needed, not where all features come from a cache.
+    The Keras model is only built if features are not in the cache.
     """
 
     def __init__(self, recipe: Recipe, frame_shape: tuple[int, ...]) -> None:
@@ -65,8 +65,8 @@ class FeatureNetwork:
 
     @functools.cached_property
     def model(self) -> keras.Model:
-        """From uint8 images to features, as one Keras model."""
-        with float32(), channels_last():  # whatever networks are trained in
+        """Keras model from uint8 images to features."""
+        with float32(), channels_last():
             return self._build()
 
     def _build(self) -> keras.Model:
@@ -78,26 +78,26 @@ class FeatureNetwork:
             x = preprocess(x)
         x = call_with(backbone, x, training=False)
         if isinstance(x, (list, tuple, dict)):
-            raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
+            raise ValueError(f"backbone must have one output; got {len(x)}.")
         if len(x.shape) == 4:
             x = layers.Reshape((-1, x.shape[-1]))(x)
         if len(x.shape) not in (2, 3) or None in x.shape[1:]:
             raise ValueError(
-                f"backbone gives an output of shape {tuple(x.shape)}, but features are "
-                "of shape (images, channels), (images, positions, channels) or "
-                "(images, height, width, channels)"
+                "backbone must have an output of shape (images, channels), (images, "
+                "positions, channels) or (images, height, width, channels); got "
+                f"{tuple(x.shape)}."
             )
         elif len(x.shape) == 3 and x.shape[1] is not None:
             self._tokens_of = backbone
         return keras.Model(inputs, x)
 
-    # A backbone that gives tokens, or anything else that is not a map.
+    # The backbone if it returns tokens instead of feature maps.
     _tokens_of: keras.Model | None = None
 
     def n_prefix(self, pooling: str) -> int:
-        """Count the positions before those of the image: class token and registers."""
+        """Return the number of class and register tokens before the patch tokens."""
         if isinstance(self.recipe.backbone, str) and self.recipe.backbone in BACKBONES:
-            return 0  # they give maps, and need not be built to know it
+            return 0  # feature maps
         with self._lock:
             n_positions = self.model.output_shape[1]
             if self._tokens_of is None:
@@ -108,13 +108,13 @@ class FeatureNetwork:
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
-        """Shape of an image's features: (positions, channels) or (channels,)."""
+        """Shape of the features of an image: (positions, channels) or (channels,)."""
         with self._lock:
             return tuple(self.model.output_shape[1:])
 
     @property
     def identity(self) -> Hashable:
-        """What distinguishes its features from those of any other network."""
+        """Cache key of the features."""
         recipe = self.recipe
         if not recipe.is_plain:
             with self._lock:
@@ -129,7 +129,7 @@ class FeatureNetwork:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the features of a batch of images."""
-        # One batch at a time: it keeps all cores busy, and the first one compiles.
+        # A single batch uses all cores.
         with self._lock:
             return self._compute(images)
 
@@ -139,10 +139,10 @@ class FeatureNetwork:
 
 
 def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwork:
-    """Get the network of a recipe: the same one for equal recipes."""
+    """Return the network for a recipe. Equal recipes share a network."""
     key: Hashable = recipe, frame_shape
     if isinstance(recipe.backbone, keras.Model):
-        # By content: scikit-learn's `clone` copies it, and its owner may train it.
+        # By content, since `clone` copies models and users may train them.
         key = recipe._replace(backbone=digest(recipe.backbone)), frame_shape
     elif isinstance(recipe.weights, str) and recipe.weights != "imagenet":
         key = recipe, frame_shape, _version(recipe.weights)
@@ -158,7 +158,7 @@ def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwo
 
 
 def digest(model: keras.Model) -> str:
-    """Hash a model's architecture and weights, whatever its layers are called."""
+    """Hash the architecture and weights of a model, ignoring names of layers."""
     architecture = _numbered(json.loads(model.to_json()), {})
     content = hashlib.sha256(json.dumps(architecture).encode())
     for weight in model.get_weights():
@@ -167,15 +167,15 @@ def digest(model: keras.Model) -> str:
 
 
 def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any:
-    """Put numbers for the names of layers, but not for a word that is alike: "relu"."""
+    """Replace names of layers by numbers, but not equal strings such as "relu"."""
     if isinstance(part, dict):
         return {
-            # A policy of dtypes has a name as well, and it matters.
+            # Keep the names of dtype policies.
             key: value
             if key == "dtype"
             else _numbered(value, numbers, named=key in _NAMED)
             for key, value in part.items()
-            # An address in memory, which parts may share by chance.
+            # Skip memory addresses.
             if key != "shared_object_id"
         }
     if isinstance(part, list):
@@ -188,7 +188,7 @@ def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any
 def _preprocessing(
     recipe: Recipe, backbone: keras.Model
 ) -> Callable[[Any], Any] | None:
-    """Get the preprocessing of a recipe's images, if there is any."""
+    """Return the preprocessing of a recipe, or None."""
     if callable(recipe.preprocess):
         return recipe.preprocess
     if recipe.preprocess == "bgr":
@@ -198,7 +198,7 @@ def _preprocessing(
             scale_pixels, name=recipe.backbone, layer="scaling", backbone=backbone
         )
     if recipe.preprocess and isinstance(recipe.backbone, str):
-        # As a layer: an exported graph would take its constants for further inputs.
+        # As a layer, since constants would become inputs of an exported graph.
         return layers.Lambda(
             BACKBONES[recipe.backbone].preprocess,
             arguments={"data_format": "channels_last"},
@@ -207,14 +207,14 @@ def _preprocessing(
 
 
 def _version(path: str) -> tuple[str, int, int, int]:
-    """Tell which file lies there now."""
+    """Return path, size and times of a weights file."""
     try:
         with open(path, "rb") as file:
             found = os.stat(file.fileno())
     except OSError as error:
         raise WeightsError(
-            f"weights={path!r} cannot be read: {error.strerror}; pass the path of a "
-            "weights file, 'imagenet', or None for random weights"
+            f"weights={path!r} cannot be read: {error.strerror}. Pass the path of a "
+            "weights file, 'imagenet', or None for random weights."
         ) from error
     return path, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

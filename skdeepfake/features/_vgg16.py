@@ -1,4 +1,4 @@
-"""The paper's features: VGG16 without its top."""
+"""Features of VGG16, as in the paper."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from ._keras_featurizer import KerasFeaturizer, with_shared_docs
 @with_shared_docs
 @dataclass(repr=False, eq=False)
 class VGG16Featurizer(KerasFeaturizer):
-    """Compute the features that the paper's second model learns from: VGG16's.
+    """Compute the VGG16 features used by the paper's second model.
 
-    A face of 224 x 224 pixels becomes 49 vectors of 512 numbers, the 7 x 7 positions of
-    the last feature map. It is a :class:`KerasFeaturizer` with ``backbone="vgg16"``.
+    For a face of 224 x 224 pixels, the features are 49 vectors of 512 values, for the
+    7 x 7 positions of the last feature map. This class is a :class:`KerasFeaturizer`
+    with ``backbone="vgg16"``.
 
     Parameters
     ----------
     weights : str, os.PathLike or None, default="imagenet"
-        ``"imagenet"``, which Keras downloads; the path of a file; or None for random.
+        Weights of the network. "imagenet" uses pretrained weights, which Keras
+        downloads once. A path is a weights file without the top. None uses random
+        weights.
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
-        Whether to apply ImageNet's own preprocessing: BGR, less the mean color. False
-        gives the network raw RGB pixels, 0 to 255, and ``"bgr"`` raw BGR pixels, as the
-        paper's code does. A callable maps float tensors by `keras.ops`.
+        If True, apply the preprocessing for ImageNet: conversion to BGR and subtraction
+        of the mean color. False passes RGB pixels from 0 to 255 to the network, and
+        "bgr" passes BGR pixels, like the paper's code. A callable receives float
+        tensors and should use `keras.ops`.
     {{running_parameters}}
 
     See Also
     --------
-    KerasFeaturizer : Other networks.
+    KerasFeaturizer : Compute features with other networks.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""From paths of videos to faces: sampling, cropping and resizing."""
+"""Frame sampling, face cropping and resizing, from video paths to face arrays."""
 
 from .._stateless import StatelessTransformer
 from ._cache import CropCache, StoredCrop

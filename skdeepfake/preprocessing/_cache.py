@@ -1,4 +1,4 @@
-"""A cache of face crops on disk, keyed by what they were cut from and how."""
+"""On-disk cache of face crops, keyed by video, sampling and cropper."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from ..exceptions import CacheError
 
 @dataclass(repr=False, eq=False)
 class StoredCrop:
-    """A face crop in the cache, read from disk whenever it is used as an array.
+    """A face crop in the cache.
 
-    ``np.asarray(crop)`` reads it.
+    ``np.asarray(crop)`` reads it from disk.
 
     Parameters
     ----------
     entry : str
-        The file of the cache that holds the video's crops.
+        Cache file with the crops of the video.
     slot : int
-        Which of them.
+        Position of the crop among the slots of the video.
 
     Raises
     ------
     CacheError
-        When read, if the entry has been pruned or damaged since.
+        On reading, if the entry has been pruned or damaged.
 
     See Also
     --------
-    DlibFaceCropper : Gives such crops with `memory`.
+    DlibFaceCropper : Returns stored crops if `memory` is set.
 
     Examples
     --------
@@ -69,48 +69,48 @@ class StoredCrop:
         self, dtype: DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
         if copy is False:
-            raise ValueError("a StoredCrop is read from disk, which makes a copy")
+            raise ValueError("A StoredCrop is read from disk; use copy=None.")
         try:
             with zipfile.ZipFile(self.entry) as archive:
                 crop = _decode(archive.read(_member(self.slot)))
         except DAMAGE as error:
             raise CacheError(
                 f"{self.entry!r} was pruned or damaged after the crops were made "
-                f"({error}); run the cropper again"
+                f"({error}). Run the cropper again."
             ) from error
         return crop if dtype is None else crop.astype(dtype)
 
 
-# Left, top, right and bottom of the face in each slot in pixels, None without one.
+# Left, top, right and bottom of the face in each slot, in pixels, or None.
 Boxes = list["tuple[int, int, int, int] | None"]
 
 
 class Entry(NamedTuple):
-    """What the cache holds of one clip."""
+    """Cached crops of one clip."""
 
     crops: list[StoredCrop | None]
-    plan: Plan  # of the frames sampled
-    left_out: bool  # whether there were more people than places
-    boxes: Boxes  # of the faces, by slot
+    plan: Plan
+    left_out: bool  # True if some people were not followed
+    boxes: Boxes
 
 
 class CropCache(ArchiveCache):
-    """The cache that ``DlibFaceCropper(memory=...)`` keeps.
+    """Cache of face crops, as written by ``DlibFaceCropper(memory=...)``.
 
-    Each video has one zip archive with one PNG, which is lossless, per face. An entry
-    is found by path, size, time of change and content (a hash at eight places) of the
-    video, by its sampling and by the cropper. Several processes and machines may share
-    a cache.
+    Each video has one zip archive with one lossless PNG per face. The key of an entry
+    consists of the path, size, modification time and content (a hash at eight places)
+    of the video, the sampling, and the parameters of the cropper. Several processes
+    and machines can share a cache.
 
     Parameters
     ----------
     memory : str, os.PathLike or joblib.Memory
-        Where the cache lives, in a folder `skdeepfake-crops` of its own.
+        Folder of the cache. Entries are in its subfolder `skdeepfake-crops`.
 
     See Also
     --------
-    DlibFaceCropper : Keeps it.
-    skdeepfake.features.FeatureCache : The same for features.
+    DlibFaceCropper : Writes and reads the cache.
+    skdeepfake.features.FeatureCache : Cache of features.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class CropCache(ArchiveCache):
             raise ValueError(f"bad checksum of {damaged!r}")
         filled = set(about["filled"])
         if missing := {_member(slot) for slot in filled} - set(archive.namelist()):
-            raise ValueError(f"{sorted(missing)} are missing")
+            raise ValueError(f"{sorted(missing)} not found")
         return Entry(
             [
                 StoredCrop(str(path), slot) if slot in filled else None
@@ -159,7 +159,7 @@ class CropCache(ArchiveCache):
         left_out: bool = False,
         boxes: Boxes | None = None,
     ) -> None:
-        """Write the crop, or None, of each slot, and the frames they were cut from."""
+        """Write the crop of each slot, or None, and the frames they were cut from."""
         filled = [slot for slot, crop in enumerate(crops) if crop is not None]
         about = {
             "key": repr(key),
@@ -180,7 +180,7 @@ def _member(slot: int) -> str:
 
 
 def _encode(crop: NDArray[np.uint8]) -> bytes:
-    # The quickest to read, and no larger on faces from compressed video.
+    # Fastest to read, and not larger for faces from compressed video.
     _, png = cv2.imencode(
         ".png",
         cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),

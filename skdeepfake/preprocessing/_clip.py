@@ -1,4 +1,4 @@
-"""A clip: some frames of one video, decoded when they are asked for."""
+"""Clips: frames of one video, decoded on demand."""
 
 from __future__ import annotations
 
@@ -12,67 +12,69 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._html import thumbnail
 from .._video._checks import absolute_path, check_video_file, file_identity
-from .._video._opencv import Sampling
 from .._video._reader import Limits, Plan, PromiseBrokenError, VideoReader
+from .._video._sampling import Sampling
 from ..exceptions import VideoReadError
 
 T = TypeVar("T")
 
-# Raise it when the same video would give other frames than before.
+# Increase it when the frames sampled from a video change.
 PLAN_VERSION = 2
 
 
 class Clip:
     """Evenly spaced frames of one video, decoded only when iterated.
 
-    The frames lie evenly in time between the first frame and the last one within
-    `duration`, both included, and can be decoded, whatever the container promises. With
-    `burst`, so many consecutive frames begin at each of these moments. A video with too
-    few frames leaves slots empty, the last ones.
+    The frames are evenly spaced in time from the first frame to the last frame within
+    `duration`, both included. Only frames that can be decoded are sampled, even if the
+    container lists more. With `burst`, consecutive frames are taken from each of these
+    moments. If a video has too few frames, its last slots are empty.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The video.
+        Path of the video.
     n_frames : int, default=10
         Number of moments.
     burst : int, default=1
-        Number of consecutive frames from each moment on.
+        Number of consecutive frames per moment.
     spacing : {"even", "paper"}, default="even"
-        How the moments are chosen, as :class:`VideoFrameSampler` describes it.
+        Spacing of the moments; see :class:`VideoFrameSampler`.
     duration : float or None, default=10.0
-        Seconds from the first frame on that are sampled; None for all of them.
+        Number of seconds to sample, from the first frame. None samples all.
     on_error : {"raise", "skip"}, default="raise"
-        Whether a video that cannot be read is an error, or becomes an empty clip.
+        If "skip", a video that cannot be read becomes an empty clip.
     max_pixels, max_duration, max_bytes, timeout : number or None
-        What reading the video may cost, as :class:`VideoFrameSampler` describes it.
+        Limits on reading the video; see :class:`VideoFrameSampler`.
 
     Attributes
     ----------
     path : str
-        The absolute path of the video.
+        Absolute path of the video.
     size : int
         Size of the file in bytes when the clip was made.
     mtime_ns : int
-        Time of its last change, in nanoseconds, when the clip was made.
+        Modification time of the file in nanoseconds when the clip was made.
     digest : str
         Hash of the file at eight places when the clip was made.
     error : VideoReadError or None
-        Why the video was given up, with ``on_error="skip"``. All its slots are empty.
+        Reason why the video was skipped, with ``on_error="skip"``. All slots of a
+        skipped video are empty.
     boxes : list of tuple of int or None
-        Set by a cropper: left, top, right and bottom of the face of each of its slots
-        in pixels of the frame, without the margin; None without a face.
+        Left, top, right and bottom of the face in each slot, in pixels of the frame and
+        without the margin. None without a face. Set by a cropper.
     left_out : bool
-        Set by a cropper: whether it saw more people than it follows.
+        True if the video shows more people than were followed. Set by a cropper.
 
     Raises
     ------
     VideoReadError
-        If the path is not a video within the limits, or later fails to decode.
+        If the file is not a video within the limits. Decoding raises it if the video is
+        damaged or has changed.
 
     See Also
     --------
-    VideoFrameSampler : Makes one of each video.
+    VideoFrameSampler : Make a clip of each video.
 
     Examples
     --------
@@ -108,14 +110,15 @@ class Clip:
     ) -> None:
         if n_frames < 1 or burst < 1 or (duration is not None and not duration > 0):
             raise ValueError(
-                f"n_frames={n_frames} and burst={burst} must be at least 1, and "
-                f"duration={duration} positive or None"
+                "n_frames and burst must be at least 1, and duration must be positive "
+                f"or None; got n_frames={n_frames}, burst={burst}, duration={duration}."
             )
         if spacing not in ("even", "paper"):
-            raise ValueError(f"spacing={spacing!r} must be 'even' or 'paper'")
+            raise ValueError(f"spacing must be 'even' or 'paper'; got {spacing!r}.")
         if spacing == "paper" and burst > 1:
             raise ValueError(
-                f"burst={burst} needs spacing='even': the paper samples single frames"
+                f"spacing='paper' samples single frames; got burst={burst}. "
+                "Use spacing='even' for bursts."
             )
         self.path = absolute_path(path)
         self.n_frames = n_frames
@@ -128,13 +131,11 @@ class Clip:
         self._plan: Plan | None = None
         self.size, self.mtime_ns, self.digest = 0, 0, ""
         try:
-            found = self._file_identity()
+            self.size, self.mtime_ns, self.digest = self._file_identity()
         except VideoReadError as error:
             if on_error == "raise":
                 raise
             self.give_up(error)
-        else:
-            self.size, self.mtime_ns, self.digest = found
 
     def __repr__(self) -> str:
         burst = "" if self.burst == 1 else f", burst={self.burst}"
@@ -158,41 +159,35 @@ class Clip:
 
     @property
     def sampling(self) -> Sampling:
-        """Which frames are sampled, in Python's own numbers."""
+        """Parameters of the sampling, as plain Python numbers."""
         return Sampling(int(self.n_frames), int(self.burst), str(self.spacing))
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """What the frames depend on: the file and its content, and the sampling."""
+        """Cache key of the frames: path, content and sampling."""
         path = os.path.abspath(self.path)
-        # Plain numbers: 10, 10.0 and NumPy's 10 are one.
+        # Plain numbers, so that 10, 10.0 and np.int64(10) are equal.
         duration = None if self.duration is None else float(self.duration)
         sampling = (*self.sampling, duration, PLAN_VERSION)
         return (path, self.size, self.mtime_ns, self.digest, *sampling)
 
     @property
     def indices(self) -> NDArray[np.intp]:
-        """Number of each frame in the order of the video; -1 in empty slots."""
-        slots = np.full(len(self), -1, dtype=np.intp)
-        found = self._proven().indices
-        slots[: len(found)] = found
-        return slots
+        """Index of each frame in the video, -1 in empty slots."""
+        return self._padded(self._proven().indices, -1)
 
     @property
     def timestamps(self) -> NDArray[np.float64]:
-        """Seconds of each frame; NaN in empty slots."""
-        slots = np.full(len(self), np.nan)
-        found = self._proven().timestamps
-        slots[: len(found)] = found
-        return slots
+        """Time of each frame in seconds, NaN in empty slots."""
+        return self._padded(self._proven().timestamps, np.nan)
 
     @property
     def missing(self) -> float:
-        """Seconds that are damaged or cut off, as far as known."""
+        """Duration of damaged or missing parts found so far, in seconds."""
         return 0.0 if self._plan is None else self._plan.missing
 
     def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
-        """Decode the frames in order: RGB of shape (H, W, 3), None in empty slots."""
+        """Decode the frames in order; yield RGB of shape (H, W, 3) or None."""
         plan = self._proven()
         if len(plan.indices):
             with self._reader() as reader:
@@ -209,19 +204,19 @@ class Clip:
     ) -> list[T | None]:
         """Apply a function to each frame in order, in one decoding pass if possible.
 
-        If the container promised other frames, the work is repeated on existing ones.
+        If frames listed by the container do not exist, a second pass uses other frames.
 
         Parameters
         ----------
         make_function : callable
-            Called at the start of each pass; gives the function of one frame.
+            Called at the start of each pass. Returns a function of one frame.
         n_threads : int or None, default=None
-            Threads of the decoder; None for all cores.
+            Number of decoder threads. None uses all cores.
 
         Returns
         -------
         list with one entry per slot
-            The function's results, None in empty slots.
+            Results of the function, None in empty slots.
         """
 
         def results(reader: VideoReader, plan: Plan) -> list[T]:
@@ -236,19 +231,19 @@ class Clip:
         *,
         n_threads: int | None = None,
     ) -> list[T | None]:
-        """Apply a function that finds a face in each frame and cuts it out, as `map`.
+        """Apply a function that crops faces, like `map`.
 
-        It gets the frame to cut from and, if another one, the frame to search in.
+        Its arguments are the frame to crop and, if different, the frame to search.
         """
         return self.map(make_function, n_threads=n_threads)
 
     def give_up(self, error: VideoReadError) -> None:
-        """Make an empty clip of one that cannot be read.
+        """Mark the video as unreadable and leave all slots empty.
 
         Parameters
         ----------
         error : VideoReadError
-            Why; kept as the attribute `error`.
+            Reason, stored in the attribute `error`.
         """
         self.error = error
         self._plan = Plan(np.empty(0, np.intp), np.empty(0), proven=True)
@@ -258,7 +253,7 @@ class Clip:
     def _in_one_pass(
         self, results: Callable[[VideoReader, Plan], list[T]]
     ) -> list[T | None]:
-        """Get what comes out of decoding, which is begun anew on a broken promise."""
+        """Decode the frames; start again if listed frames do not exist."""
         if self.error is not None:
             return [None] * len(self)
         self._check_unchanged()
@@ -280,7 +275,7 @@ class Clip:
         *,
         clean: bool = False,
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Decode frames; beside each, with `clean`, what it is before perturbations."""
+        """Yield each frame, and if `clean`, its state before perturbations."""
         times = plan.timestamps.tolist()
         for frame in reader.frames(plan.indices.tolist(), times, n_threads):
             yield frame, frame
@@ -289,13 +284,16 @@ class Clip:
 
     @property
     def plan(self) -> Plan | None:
-        """The frames as far as known: proven by decoding, promised, or None."""
+        """Frames known so far: proven by decoding, listed by the container, or None."""
         return self._plan
 
     @plan.setter
     def plan(self, plan: Plan) -> None:
-        # What a cache or another process has found out.
+        # Known from a cache or another process.
         self._plan = plan
+
+    def _padded(self, found: NDArray[Any], fill: float) -> NDArray[Any]:
+        return np.pad(found, (0, len(self) - len(found)), constant_values=fill)
 
     def _proven(self) -> Plan:
         if self.error is None:
@@ -315,33 +313,33 @@ class Clip:
     def _check_unchanged(self) -> None:
         if self._file_identity() != (self.size, self.mtime_ns, self.digest):
             raise VideoReadError(
-                self.path, "has changed since it was sampled; sample it again"
+                self.path, "has changed since it was sampled. Sample it again"
             )
 
 
 def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
-    """Give the clips in `X` as a list, in their order.
+    """Return the clips in `X` as a list.
 
     Parameters
     ----------
     X : array-like of object, shape (n_videos,)
-        Clips of one length.
+        Clips, all with the same number of frames.
     caller : str
-        The estimator that asks; the messages of the errors name it.
+        Name of the estimator, for error messages.
 
     Returns
     -------
     list of Clip
-        The clips.
+        Clips in the order of `X`.
 
     Raises
     ------
     ValueError
-        If X is not a one-dimensional array of clips of one length.
+        If `X` is not a one-dimensional array of clips with the same number of frames.
 
     See Also
     --------
-    VideoFrameSampler : Makes clips.
+    VideoFrameSampler : Make clips from video paths.
 
     Examples
     --------
@@ -349,28 +347,27 @@ def check_clips(X: ArrayLike, *, caller: str) -> list[Clip]:
     >>> check_clips(["a.mp4"], caller="MyStep")
     Traceback (most recent call last):
         ...
-    ValueError: X[0] is str, but MyStep takes clips: put a VideoFrameSampler before it
+    ValueError: MyStep expects clips; X[0] is str. Put a VideoFrameSampler before it.
     """
     clips = np.asarray(X, dtype=object)
     if clips.ndim != 1:
         raise ValueError(
-            f"X has shape {clips.shape}, but {caller} takes a one-dimensional "
-            "array of clips, as VideoFrameSampler gives it"
+            f"{caller} expects a one-dimensional array of clips, as returned by "
+            f"VideoFrameSampler; X has shape {clips.shape}."
         )
     if not len(clips):
         raise ValueError("Found array with 0 sample(s) (shape=(0,))")
     for i, clip in enumerate(clips):
         if not isinstance(clip, Clip):
             raise ValueError(
-                f"X[{i}] is {type(clip).__name__}, but {caller} takes clips: "
-                "put a VideoFrameSampler before it"
+                f"{caller} expects clips; X[{i}] is {type(clip).__name__}. "
+                "Put a VideoFrameSampler before it."
             )
-        if clip.n_frames != clips[0].n_frames:
-            raise ValueError(
-                f"X[{i}] has {clip.n_frames} frames, but X[0] has {clips[0].n_frames}"
-            )
-        if clip.burst != clips[0].burst:
-            raise ValueError(
-                f"X[{i}] has burst={clip.burst}, but X[0] has burst={clips[0].burst}"
-            )
+        for name in ("n_frames", "burst"):
+            value, first = getattr(clip, name), getattr(clips[0], name)
+            if value != first:
+                raise ValueError(
+                    f"All clips must have the same {name}; X[{i}] has {name}={value}, "
+                    f"but X[0] has {name}={first}."
+                )
     return clips.tolist()

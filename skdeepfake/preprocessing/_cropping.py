@@ -1,17 +1,15 @@
-"""Cropping of faces: from clips to the faces in each frame."""
+"""Face cropping, from clips to the faces in each frame."""
 
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import cv2
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,65 +18,52 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._docs import shared_docs
 from .._parallel import map_videos
 from .._stateless import StatelessTransformer
-from ..exceptions import (
-    CacheError,
-    CacheWarning,
-    CrowdWarning,
-    NoFaceWarning,
-    VideoReadError,
-    VideoReadWarning,
-)
-from ._cache import Boxes, CropCache, StoredCrop
-from ._clip import Clip, Plan, check_clips
-from ._faces import ALGORITHM_VERSION, FINDERS, Face
-from ._following import FaceFollower
-from ._regions import PARTS, check_landmarks, check_regions, region_of
+from ..exceptions import CrowdWarning, NoFaceWarning, VideoReadWarning
+from ._cache import CropCache
+from ._clip import Plan, check_clips
+from ._crops import Search, crop_clip
+from ._faces import ALGORITHM_VERSION
+from ._regions import PARTS, check_landmarks, check_regions
 
-# The crop of each slot, None where there is no face.
-Crops = list["NDArray[np.uint8] | StoredCrop | None"]
-
-# A crop, and the box of its face.
-_Cell = tuple["NDArray[np.uint8] | None", "tuple[int, int, int, int] | None"]
-
-#: People of a video with `max_faces=None`.
+#: Number of people followed with `max_faces=None`.
 MAX_PEOPLE = 10
 
 _SHARED = {
     "region_parameters": """\
     margin : float, default=0.0
-        What is added to the region on each side, as a share of its width or height.
-        The default is the paper's; 0.15 gives the box times 1.3 of FaceForensics++.
+        Margin added on each side of the region, as a fraction of its width or height.
+        The default is from the paper; 0.15 matches the 1.3x boxes of FaceForensics++.
     max_faces : int or None, default=1
-        Number of people that are followed. None follows up to 10, and warns of videos
-        that show more. The slots of a video are in the order of its frames, and of the
-        people in each frame. Each person keeps one place, which is empty while the
-        person is not seen. Only if all places are taken, somebody new gets that of a
-        person who has been away for two frames.
+        Number of people to follow. None follows up to 10, and warns of videos that show
+        more. Slots are ordered by frame, then by person. Each person keeps the same
+        position in all frames; it is empty while the person is not visible. A new
+        person takes the position of another one only if no position is free and the
+        other person has been absent for two frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
-        What is cut out: the box of the face; the whole frame, for which no face is
-        searched; a part of the face; or the upper part of the torso below it. Several
-        regions are cut out after one search, and become slots: each frame has one slot
-        per region, in the order given, and per person in each region.
+        Region to crop: the box of the face, the whole frame (without a face search), a
+        part of the face, or the upper torso below it. With several regions, each frame
+        has one slot per region and person, ordered by region, then by person.
     landmarks : str, os.PathLike or None, default=None
-        File of a shape predictor of dlib, of 5 or 68 landmarks, by which eyes, nose and
-        mouth are cut out. None takes where they lie in the boxes of most faces.
+        File of a dlib shape predictor with 5 or 68 landmarks, to locate eyes, nose and
+        mouth. None uses their average positions in the box of the face.
     box : {"frame", "burst"}, default="frame"
-        Whether faces are searched in each frame, or in the first frame of each burst,
-        whose boxes then hold for the burst: small moves of the box cannot be taken for
-        motion, and the search costs less.
+        Frames to search for faces. "burst" searches only the first frame of each burst
+        and uses its boxes for the whole burst. This is faster, and small shifts of the
+        box are not mistaken for motion.
     jpeg_quality : int or None, default=None
-        Quality, from 0 to 100, at which each frame is written as JPEG and read again
-        before the search, and each crop thereafter, as in the paper's code, which has
-        95. None leaves the pixels as they are.
+        Quality, from 0 to 100, of the JPEG compression applied to each frame before the
+        search and to each crop. The paper's code uses 95. None does not compress.
 """,
     "running_parameters": """\
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`CropCache`, which saves decoding. None keeps nothing.
+        Folder of a :class:`CropCache`, to avoid decoding the same videos again. None
+        does not cache.
     n_jobs : int or None, default=None
-        Videos worked on at once, by default as threads. None is 1, -1 all cores.
+        Number of videos cropped in parallel, by default in threads. None means 1, and
+        -1 uses all cores.
     verbose : int, default=0
-        1 shows a progress bar.
+        If positive, show a progress bar.
 """,
 }
 _with_shared_docs = shared_docs(_SHARED)
@@ -86,7 +71,7 @@ _with_shared_docs = shared_docs(_SHARED)
 
 @dataclass(repr=False, eq=False)
 class _FaceCropper(StatelessTransformer):
-    """What the croppers share: all but the finder."""
+    """Base class of the croppers, which differ in their face detector."""
 
     _: KW_ONLY
     margin: float = 0.0
@@ -119,60 +104,62 @@ class _FaceCropper(StatelessTransformer):
         super()._validate_params()
         if "frame" in check_regions(self.region) and self.max_faces != 1:
             raise ValueError(
-                f"max_faces={self.max_faces} needs regions of people: "
-                "region='frame' gives one image per frame"
+                "region='frame' returns one image per frame and needs max_faces=1; "
+                f"got max_faces={self.max_faces}."
             )
 
     @property
     def n_people(self) -> int:
-        """Number of people that are followed: `max_faces`, or 10 where that is None."""
+        """Number of people to follow: `max_faces`, or 10 if it is None."""
         return MAX_PEOPLE if self.max_faces is None else int(self.max_faces)
 
     def _finder(self) -> tuple[Any, ...]:
-        """Return the name of the finder in `FINDERS`, and its arguments."""
+        """Return the name of the face detector in `FINDERS`, and its arguments."""
         raise NotImplementedError
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
-        """Decode the clips and cut out the faces.
+        """Decode the clips and crop the faces.
 
         Parameters
         ----------
         X : ndarray of object, shape (n_videos,)
-            Clips, as :class:`VideoFrameSampler` gives them, of one length.
+            Clips with the same number of frames, as returned by
+            :class:`VideoFrameSampler`.
 
         Returns
         -------
         ndarray of object, shape (n_videos, n_frames * burst * n_regions * max_faces)
-            RGB crops, each of shape (height, width, 3) and dtype uint8, or None
-            where there is no frame or no face in it. With `memory`, each crop is a
-            :class:`StoredCrop`, read from the cache when it is used as an array.
+            RGB crops, each of shape (height, width, 3) and dtype uint8. None in slots
+            without a frame or a face. With `memory`, each crop is a
+            :class:`StoredCrop`, which is read from the cache when used as an array.
 
         Raises
         ------
         VideoReadError
-            If a video cannot be decoded that was not sampled with ``on_error="skip"``.
+            If a video cannot be decoded and was sampled with ``on_error="raise"``.
         CacheError
-            If the cache cannot be written. What it holds by then is kept.
+            If the cache cannot be written. Existing entries are kept.
         ValueError
-            If X is not a one-dimensional array of clips of one length.
+            If `X` is not a one-dimensional array of clips with the same number of
+            frames.
 
         Warns
         -----
         NoFaceWarning
-            For each video in which no face was found at all.
+            For each video without any face.
         VideoReadWarning
-            For each video of which a part is damaged or cut off, and with
-            ``on_error="skip"`` for each that cannot be decoded.
+            For each damaged or truncated video, and with ``on_error="skip"`` for each
+            video that cannot be decoded.
         CrowdWarning
             For each video that shows more than 10 people, with ``max_faces=None``.
         CacheWarning
-            For each damaged entry of the cache; its video is cropped again.
+            For each damaged cache entry. Its video is cropped again.
         """
         self._validate_params()
         clips = check_clips(X, caller=type(self).__name__)
-        # The decoders of all jobs together take the cores once.
+        # Divide the cores among the decoders of all jobs.
         n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(clips))
-        search = _Search(
+        search = Search(
             self._finder(),
             float(self.margin),
             self.n_people,
@@ -183,7 +170,7 @@ class _FaceCropper(StatelessTransformer):
             ALGORITHM_VERSION,
         )
         crop = functools.partial(
-            _crop_clip,
+            crop_clip,
             search=search,
             cache=CropCache.of(self.memory),
             n_threads=max(1, joblib.cpu_count() // n_jobs),
@@ -199,35 +186,35 @@ class _FaceCropper(StatelessTransformer):
                 crops[i, slot] = cell
             if left_out and self.max_faces is None:
                 warnings.warn(
-                    f"{clip.path!r} shows more than {MAX_PEOPLE} people at once; the "
-                    "others are left out. Give max_faces to say how many are followed",
+                    f"{clip.path!r} shows more than {MAX_PEOPLE} people at once; only "
+                    f"{MAX_PEOPLE} are followed. Set max_faces to follow more.",
                     CrowdWarning,
                     stacklevel=3,
                 )
-            # Known here too, where another process has decoded the clip.
+            # Copied, since another process may have decoded the clip.
             clip.boxes, clip.left_out = boxes, left_out
             if isinstance(outcome, Plan):
                 clip.plan = outcome
                 if clip.missing:
                     reason = (
                         f"is damaged or cut off: {clip.missing:.1f} s cannot be "
-                        "decoded, and the frames were taken from the rest"
+                        "decoded. Frames were sampled from the rest"
                     )
                     warnings.warn(VideoReadWarning(clip.path, reason), stacklevel=3)
                 if all(cell is None for cell in found):
                     warnings.warn(
                         f"No face was found in any of the {len(clip)} frames "
-                        f"sampled from {clip.path!r}",
+                        f"sampled from {clip.path!r}.",
                         NoFaceWarning,
                         stacklevel=3,  # past scikit-learn's wrapper of `transform`
                     )
-            elif clip.error is None:  # or else the sampler has warned of it
+            elif clip.error is None:  # otherwise the sampler has warned
                 clip.give_up(outcome)
                 warnings.warn(VideoReadWarning(*outcome.args), stacklevel=3)
         return crops
 
     def _landmarks_identity(self) -> tuple[str, int, int] | None:
-        """Return what tells the file of landmarks from others, if it is of use."""
+        """Return path, size and modification time of the landmark file, if used."""
         if self.landmarks is None or PARTS.isdisjoint(check_regions(self.region)):
             return None
         path = check_landmarks(self.landmarks)
@@ -238,34 +225,36 @@ class _FaceCropper(StatelessTransformer):
 @_with_shared_docs
 @dataclass(repr=False, eq=False)
 class DlibFaceCropper(_FaceCropper):
-    """Cut faces out of each frame, found by dlib's HOG detector.
+    """Crop faces found by dlib's HOG detector.
 
-    1. A face is searched near the previous one, then in the whole frame, small first.
-    2. Of several faces, that of the person followed so far is taken, at first the best;
-       with `max_faces`, those of several people.
-    3. The box is widened by `margin` and clamped to the frame.
+    1. Search for faces near their previous positions, then in the whole frame, starting
+       at a small size.
+    2. Follow one person, starting with the face that has the highest score, or up to
+       `max_faces` people.
+    3. Enlarge each box by `margin` and clip it to the frame.
 
-    A frame without the person gives None. Faces in profile are not found.
+    The crop is None in frames without the person. Faces in profile are not found.
 
     Parameters
     ----------
     search : {"fast", "exhaustive"}, default="fast"
-        ``"exhaustive"`` searches each whole frame in color at twice its size, as the
-        paper's code does, which takes some 50 times as long.
+        Search method. "exhaustive" searches each whole frame in color at twice its
+        size, like the paper's code. It is about 50 times slower.
     {{region_parameters}}
     min_size : int, default=40
-        Size in pixels to which dlib's window, and with it the search, is scaled; the
-        boxes of the smallest faces are a tenth smaller. The default is the paper's
-        setting. In frames above 1080p it grows with the frame.
+        Smallest face to search for, as the side of dlib's detection window in pixels.
+        Boxes of the smallest faces are 10 % smaller. The default is from the paper. In
+        frames larger than 1080p, it grows with the frame.
     score_threshold : float, default=0.0
-        Smallest score of a face. 0 is dlib's own; higher finds fewer, surer faces.
+        Smallest score of a face. The default is dlib's. Higher values find fewer faces
+        with fewer false positives.
     {{running_parameters}}
 
     See Also
     --------
-    YuNetFaceCropper : Finds turned and small faces, with a model of yours.
-    VideoFrameSampler : The step before.
-    Resizer : The next step.
+    YuNetFaceCropper : Find turned and small faces with a model file.
+    VideoFrameSampler : Previous step of a pipeline.
+    Resizer : Next step of a pipeline.
 
     References
     ----------
@@ -297,26 +286,26 @@ class DlibFaceCropper(_FaceCropper):
 @_with_shared_docs
 @dataclass(repr=False, eq=False)
 class YuNetFaceCropper(_FaceCropper):
-    """Cut faces out of each frame, found by the network YuNet.
+    """Crop faces found by the YuNet network.
 
-    It finds turned and small faces that dlib's detector misses, and runs on OpenCV. Its
-    file, such as ``face_detection_yunet_2023mar.onnx``, comes from OpenCV's model zoo.
-    All else is as in :class:`DlibFaceCropper`.
+    YuNet finds turned and small faces that dlib's detector misses, and runs in OpenCV.
+    Its file, such as ``face_detection_yunet_2023mar.onnx``, is available from OpenCV's
+    model zoo. Otherwise, this class works like :class:`DlibFaceCropper`.
 
     Parameters
     ----------
     model : str or os.PathLike
-        File of the network.
+        File of the network, in ONNX format.
     {{region_parameters}}
     min_size : int, default=20
-        Smallest face that is kept, as the longer side of its box in pixels.
+        Smallest face to keep, as the longer side of its box in pixels.
     score_threshold : float, default=0.6
         Smallest score of a face, from 0 to 1.
     {{running_parameters}}
 
     See Also
     --------
-    DlibFaceCropper : Needs no file.
+    DlibFaceCropper : Crop faces without a model file.
 
     References
     ----------
@@ -344,141 +333,8 @@ class YuNetFaceCropper(_FaceCropper):
         path = os.path.abspath(os.fspath(self.model))
         if not os.path.isfile(path):
             raise ValueError(
-                f"model={os.fspath(self.model)!r} is not a file: it is the network "
-                "face_detection_yunet of OpenCV's model zoo"
+                f"model={os.fspath(self.model)!r} is not a file. Download "
+                "face_detection_yunet from OpenCV's model zoo and pass its path."
             )
         changed = os.stat(path).st_mtime_ns
         return "yunet", int(self.min_size), float(self.score_threshold), path, changed
-
-
-class _Search(NamedTuple):
-    """What the crops of a clip depend on, besides the clip."""
-
-    finder: tuple[Any, ...]
-    margin: float
-    max_faces: int
-    regions: tuple[str, ...]
-    landmarks: tuple[str, int, int] | None
-    box: str
-    jpeg_quality: int | None
-    version: int
-
-    @property
-    def n_crops(self) -> int:
-        """Number of crops of a frame."""
-        return len(self.regions) * self.max_faces
-
-
-class _Found(NamedTuple):
-    """What cropping a clip gave."""
-
-    crops: Crops
-    outcome: Plan | VideoReadError
-    left_out: bool = False  # whether there were more people than places
-    boxes: Boxes | None = None
-
-
-def _crop_clip(
-    clip: Clip, *, search: _Search, cache: CropCache | None, n_threads: int | None
-) -> _Found:
-    """Get the crops of one clip, and the frames they were cut from, or why none."""
-    error = clip.error
-    if error is None:
-        try:
-            return _cached_or_cropped(clip, search, cache, n_threads)
-        except VideoReadError as caught:
-            if clip.on_error == "raise":
-                raise
-            error = caught
-    nobody: Crops = [None] * (len(clip) * search.n_crops)
-    return _Found(nobody, error)
-
-
-def _cached_or_cropped(
-    clip: Clip, search: _Search, cache: CropCache | None, n_threads: int | None
-) -> _Found:
-    if cache is None:
-        return _decode_and_crop(clip, search, n_threads)
-    key = (clip.identity, tuple(search))
-    try:
-        entry = cache._load(key)
-    except CacheError as error:
-        warnings.warn(
-            f"{error}; {clip.path!r} is cropped again", CacheWarning, stacklevel=2
-        )
-        entry = None
-    if entry is None:
-        found = _decode_and_crop(clip, search, n_threads)
-        try:
-            cache._store(key, *found)  # type: ignore[arg-type]
-        except CacheError as error:
-            raise CacheError(f"crops of {clip.path!r}: {error}") from error
-        entry = cache._load(key)
-        if entry is None:  # pruned in this very moment
-            return found
-    return _Found(list(entry.crops), *entry[1:])
-
-
-def _decode_and_crop(clip: Clip, search: _Search, n_threads: int | None) -> _Found:
-    follower: FaceFollower | None = None
-
-    def start() -> Callable[..., list[_Cell]]:
-        nonlocal follower
-        finder, *arguments = search.finder
-        follower = FaceFollower(FINDERS[finder](*arguments), search.max_faces)
-        return _FrameCropper(follower, search, clip.burst)
-
-    cells = clip._map_faces(start, n_threads=n_threads)
-    nobody: list[_Cell] = [(None, None)] * search.n_crops
-    slots = [cell for found in cells for cell in found or nobody]
-    assert clip.plan is not None  # proven by the decoding
-    assert follower is not None
-    crops: Crops = [crop for crop, _ in slots]
-    boxes = [box for _, box in slots]
-    return _Found(crops, clip.plan, follower.left_out, boxes)
-
-
-class _FrameCropper:
-    """Cuts out the faces of the frames of one clip, given in order."""
-
-    def __init__(self, follower: FaceFollower, search: _Search, burst: int) -> None:
-        self._follower, self._search = follower, search
-        self._frames_per_search = burst if search.box == "burst" else 1
-        self._numbers = itertools.count()
-        self._faces: list[Face | None] = []
-
-    def __call__(
-        self, frame: NDArray[np.uint8], search_in: NDArray[np.uint8] | None = None
-    ) -> list[_Cell]:
-        search = self._search
-        frame = _as_jpeg(frame, search.jpeg_quality)
-        is_next = next(self._numbers) % self._frames_per_search == 0
-        if is_next and set(search.regions) != {"frame"}:
-            self._faces = self._follower.find(
-                frame if search_in is None else _as_jpeg(search_in, search.jpeg_quality)
-            )
-        landmarks = None if search.landmarks is None else search.landmarks[0]
-        cells: list[_Cell] = []
-        for region in search.regions:
-            if region == "frame":
-                cells.append((frame.copy(), None))
-                continue
-            for face in self._faces:
-                crop = face and region_of(frame, face, region, search.margin, landmarks)
-                box = face[:4] if face and crop is not None else None
-                cells.append((crop, box))
-        return [
-            (None if crop is None else _as_jpeg(crop, search.jpeg_quality), box)
-            for crop, box in cells
-        ]
-
-
-def _as_jpeg(image: NDArray[np.uint8], quality: int | None) -> NDArray[np.uint8]:
-    """Write an image as JPEG and read it again."""
-    if quality is None:
-        return image
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    _, written = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    read = cv2.imdecode(written, cv2.IMREAD_COLOR)
-    assert read is not None
-    return cv2.cvtColor(read, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Following people through the frames of a clip."""
+"""Tracking of people through the frames of a clip."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from ._faces import Face, Finder, step
 
-# Frames without a person, who has left, after which the place is free for another.
+# Number of frames without a person after which the position is free for another one.
 _PATIENCE = 2
 
-# Share of two boxes that both cover, from which they are the same face.
+# Intersection over union from which two boxes are the same face.
 _SAME_FACE = 0.3
 
 
 class _Person(NamedTuple):
     last: Face
-    missed: int = 0  # frames since
+    missed: int = 0  # number of frames since
 
     @property
     def is_here(self) -> bool:
@@ -28,40 +28,40 @@ class _Person(NamedTuple):
 
 
 class FaceFollower:
-    """Find the faces of up to `max_faces` people in the frames of one clip, in order.
+    """Track the faces of up to `max_faces` people through the frames of one clip.
 
-    Each person keeps one index. A face belongs to the person whose last face is nearest
-    and from which one could have got there. Others are new people, the best-scoring
-    first; they get an index that nobody has had, or else that of somebody who has been
-    away for two frames. An object serves one clip and one thread at a time.
+    Each person keeps one index. A face is assigned to the person with the nearest last
+    face, if the person can have moved that far. Other faces are new people, in order of
+    their scores. They get an unused index or, if there is none, the index of a person
+    who has been absent for two frames. Use one object per clip and thread.
     """
 
     def __init__(self, finder: Finder, max_faces: int = 1) -> None:
         self.finder = finder
         self.max_faces = max_faces
-        self.left_out = False  # whether there were more people in some frame
+        self.left_out = False  # True if a frame had more people
         self._people: list[_Person | None] = [None] * max_faces
 
     def find(self, frame: NDArray[np.uint8]) -> list[Face | None]:
-        """Find the face of each person in the next frame, None where it is not."""
+        """Return the face of each person in the next frame, or None."""
         here = {i: p for i, p in enumerate(self._people) if p is not None and p.is_here}
-        room = self.max_faces - len(here)
+        n_free = self.max_faces - len(here)
         found: dict[int, Face] = {}
         others: list[Face] = []
 
         def missing() -> Sequence[Face]:
-            # Those who have left, too: they mostly come back where they were.
+            # Including absent people, who often return to the same position.
             people = enumerate(self._people)
             return [p.last for i, p in people if p is not None and i not in found]
 
         for faces in self.finder.searches(frame, missing):
             others += _assign(faces, here, found)
             sure = sum(face.score >= self.finder.sure for face in _distinct(others, []))
-            if len(found) == len(here) and sure >= room:
+            if len(found) == len(here) and sure >= n_free:
                 break
         newcomers = _distinct(others, list(found.values()))
-        self.left_out |= len(newcomers) > room and len(found) == len(here)
-        for face in newcomers[:room]:
+        self.left_out |= len(newcomers) > n_free and len(found) == len(here)
+        for face in newcomers[:n_free]:
             found[self._index_for(face, found)] = face
         for i, person in enumerate(self._people):
             if i in found:
@@ -71,7 +71,7 @@ class FaceFollower:
         return [found.get(i) for i in range(self.max_faces)]
 
     def _index_for(self, face: Face, found: dict[int, Face]) -> int:
-        """Choose the index of a new face: that of who is back, a fresh one, or any."""
+        """Return the index of a returning person, or an unused or freed index."""
         away = {
             i: person
             for i, person in enumerate(self._people)
@@ -81,17 +81,16 @@ class FaceFollower:
             i = min(away, key=lambda i: step(away[i].last, face))
             if step(away[i].last, face) <= 1:
                 return i
-        if None in self._people:
-            fresh = [i for i, p in enumerate(self._people) if p is None]
-            if free := [i for i in fresh if i not in found]:
-                return free[0]
+        for i, person in enumerate(self._people):
+            if person is None and i not in found:
+                return i
         return max(away, key=lambda i: away[i].missed)
 
 
 def _assign(
     faces: list[Face], here: dict[int, _Person], found: dict[int, Face]
 ) -> list[Face]:
-    """Add to `found` the faces of people who are here; return the other faces."""
+    """Add the faces of people who are present to `found`; return the other faces."""
     pairs = sorted(
         (step(person.last, face), i, number)
         for i, person in here.items()
@@ -108,7 +107,7 @@ def _assign(
 
 
 def _distinct(faces: list[Face], known: list[Face]) -> list[Face]:
-    """Return the faces that are not known, best first, each once."""
+    """Return the distinct unknown faces, highest score first."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(_overlap(face, other) < _SAME_FACE for other in (*known, *kept)):

@@ -1,4 +1,4 @@
-"""Regions of a frame that are cut out, by a face's box and landmarks."""
+"""Regions to crop from a frame, located by the box or landmarks of a face."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from .._landmarks import Box, find_landmarks, load_predictor
 from ._faces import Face
 
-# Where regions lie in a face's box: left, top, right and bottom as shares of its width
-# and height. They hold the landmarks of eyes and mouth in 98 of 100 real faces. The
-# body is the upper part of the torso, below the chin.
+# Left, top, right and bottom of regions, as fractions of the width and height of the
+# box of a face. They contain the landmarks of eyes and mouth in 98 % of real faces.
 BOXES = {
     "face": (0.0, 0.0, 1.0, 1.0),
     "eyes": (0.05, 0.1, 0.95, 0.5),
@@ -23,15 +22,15 @@ BOXES = {
 }
 REGIONS = ("face", "frame", *list(BOXES)[1:])
 
-# The landmarks of each region, by how many a model gives, and how much wider and higher
-# than these the region is on each side, as shares of their width.
+# Landmarks of each region, by the number of landmarks of the model, and the margin
+# around them, as fractions of their width.
 _LANDMARKS = {
     68: {"eyes": range(36, 48), "nose": range(27, 36), "mouth": range(48, 68)},
     5: {"eyes": range(4)},
 }
 _WIDENED = {"eyes": (0.2, 0.25), "nose": (0.4, 0.1), "mouth": (0.2, 0.2)}
 
-#: Parts of the face, which landmarks place.
+#: Parts of the face that landmarks locate.
 PARTS = frozenset(_WIDENED)
 
 
@@ -42,7 +41,7 @@ def region_of(
     margin: float,
     landmarks: str | None = None,
 ) -> NDArray[np.uint8] | None:
-    """Cut the region of a face out of a frame; None if it lies outside of it."""
+    """Return the region of a face, or None if it is outside the frame."""
     box = None
     if landmarks is not None and region in _WIDENED:
         box = _box_by_landmarks(frame, face, region, landmarks)
@@ -57,7 +56,7 @@ def region_of(
         )
     left, top, right, bottom = box
     x, y = round((right - left) * margin), round((bottom - top) * margin)
-    # A copy, since a view would keep the whole frame in memory.
+    # A view would keep the whole frame in memory.
     crop = frame[
         max(0, top - y) : max(0, bottom + y), max(0, left - x) : max(0, right + x)
     ].copy()
@@ -67,7 +66,7 @@ def region_of(
 def _box_by_landmarks(
     frame: NDArray[np.uint8], face: Face, region: str, path: str
 ) -> Box | None:
-    """Return the box around the landmarks of a region, None if the model has none."""
+    """Return the box around the landmarks of a region, or None without landmarks."""
     found = find_landmarks(frame, face[:4], path, _LANDMARKS)
     wanted = _LANDMARKS[len(found)].get(region)
     if wanted is None:
@@ -79,18 +78,18 @@ def _box_by_landmarks(
 
 
 def check_regions(region: str | Sequence[str]) -> tuple[str, ...]:
-    """Check the name of a region or several; return them."""
+    """Check one or several names of regions and return them as a tuple."""
     regions = (region,) if isinstance(region, str) else tuple(region)
     if not regions or not set(regions).issubset(REGIONS):
         raise ValueError(
-            f"region={region!r} must be one of {', '.join(map(repr, REGIONS))}, or a "
-            "sequence of these"
+            f"region must be one of {', '.join(map(repr, REGIONS))}, or a sequence of "
+            f"these; got {region!r}."
         )
     return regions
 
 
 def check_landmarks(path: str | os.PathLike[str]) -> str:
-    """Check that a file holds a model of 5 or 68 landmarks; return its path."""
+    """Check that a file contains a model of 5 or 68 landmarks; return its path."""
     name = os.path.abspath(os.fspath(path))
     load_predictor(name, _LANDMARKS)
     return name

@@ -1,4 +1,4 @@
-"""Resizing of face crops into one dense array."""
+"""Resizing of face crops to one dense array."""
 
 from __future__ import annotations
 
@@ -34,25 +34,26 @@ _METHODS = {
 class Resizer(StatelessTransformer):
     """Resize face crops to one size and stack them.
 
-    Crops do not keep their aspect ratio. A slot without a face becomes zeros.
+    The aspect ratio is not preserved. Slots without a face are all zeros.
 
     Parameters
     ----------
     size : tuple of int, default=(224, 224)
-        Height and width of the result, in pixels. The default is the paper's.
+        Height and width of the result in pixels. The default is from the paper.
     interpolation : {"auto", "linear", "cubic", "area", "nearest"}, default="auto"
-        ``"auto"`` averages crops larger than the target over areas, and interpolates
-        smaller ones by cubic splines. ``"linear"`` is the default of `cv2.resize`, and
-        the paper's.
+        Interpolation method. "auto" uses "area" to shrink crops and "cubic" to enlarge
+        them. "linear" is the default of `cv2.resize` and the paper's method.
     memmap_dir : str, os.PathLike or None, default=None
-        Folder in which the result lives as a memory-mapped file, which is deleted with
-        the array: 2000 videos of ten faces are 3 GB. None keeps it in memory.
+        Folder for a memory-mapped result, for datasets larger than memory. For example,
+        2000 videos with ten faces each take 3 GB. The file is deleted together with the
+        array. None keeps the result in memory.
     n_jobs : int or None, default=None
-        Videos resized at once, by default as threads. None is 1, -1 all cores.
+        Number of videos resized in parallel, by default in threads. None means 1, and
+        -1 uses all cores.
 
     See Also
     --------
-    DlibFaceCropper : The step before.
+    DlibFaceCropper : Previous step of a pipeline.
 
     References
     ----------
@@ -90,7 +91,8 @@ class Resizer(StatelessTransformer):
             isinstance(n, Integral) and n > 0 for n in self.size
         ):
             raise ValueError(
-                f"size={self.size!r} must be (height, width), two positive integers"
+                "size must be (height, width), two positive integers; got "
+                f"{self.size!r}."
             )
 
     def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
@@ -99,19 +101,19 @@ class Resizer(StatelessTransformer):
         Parameters
         ----------
         X : ndarray of object, shape (n_videos, n_frames) or (n_images,)
-            RGB crops, each of shape (height, width, 3) and dtype uint8, or None
-            where there is no face. A list of images or of such rows works too, and
-            so does an array of images of one size, of shape (..., height, width, 3).
+            RGB crops, each of shape (height, width, 3) and dtype uint8. None in slots
+            without a face. A list of images or of rows of images also works, and so
+            does an array of shape (..., height, width, 3) with images of equal size.
 
         Returns
         -------
         ndarray of uint8, shape (n_videos, n_frames, H, W, 3) or (n_images, H, W, 3)
-            The resized crops, zeros where there was none.
+            Resized crops, all zeros in slots without a face.
 
         Raises
         ------
         ValueError
-            If a cell is neither None nor an image, or `size` not two positive ints.
+            If a slot contains neither None nor an image, or if `size` is invalid.
         OSError
             If `memmap_dir` cannot be written or its disk is full.
         """
@@ -139,7 +141,7 @@ class Resizer(StatelessTransformer):
         return faces
 
 
-# Where a crop stands in X, and the crop.
+# Position of a crop in X, and the crop.
 Cell = tuple[tuple[int, ...], Any]
 
 
@@ -159,7 +161,7 @@ def _resize_video(
 def _zeros(
     shape: tuple[int, ...], memmap_dir: str | os.PathLike[str] | None
 ) -> NDArray[np.uint8]:
-    """Make an empty result, in memory or on disk."""
+    """Allocate the result, in memory or on disk."""
     if memmap_dir is None:
         return np.zeros(shape, dtype=np.uint8)
     folder = os.fspath(memmap_dir)
@@ -168,41 +170,36 @@ def _zeros(
         remove_abandoned(folder, "skdeepfake-faces-*.npy")
         prefix = f"skdeepfake-faces-{os.getpid()}-"
         handle, path = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".npy")
+        try:
+            if hasattr(os, "posix_fallocate"):
+                # Writing to a mapping kills the process if the disk is full.
+                os.posix_fallocate(handle, 0, math.prod(shape))
+            else:
+                os.truncate(handle, math.prod(shape))
+            faces = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
+        except OSError:
+            os.unlink(path)
+            raise
+        finally:
+            os.close(handle)
     except OSError as error:
-        raise _memmap_error(folder, error) from error
-    try:
-        # Reserved, since a disk that fills up under a mapping kills the process.
-        reserve = getattr(os, "posix_fallocate", None)
-        if reserve is None:
-            os.truncate(handle, math.prod(shape))
-        else:
-            reserve(handle, 0, math.prod(shape))
-        faces = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
-    except OSError as error:
-        os.unlink(path)
-        raise _memmap_error(folder, error) from error
-    finally:
-        os.close(handle)
+        raise OSError(
+            error.errno,
+            f"memmap_dir={folder!r} cannot store the faces: {error.strerror}. Free "
+            "disk space or pass another folder.",
+        ) from error
     weakref.finalize(faces, _unlink, path)
     return faces
 
 
 def _unlink(path: str) -> None:
-    # Windows keeps a file that another process still maps.
+    # Windows does not delete a file that another process has mapped.
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
-def _memmap_error(folder: str, error: OSError) -> OSError:
-    return OSError(
-        error.errno,
-        f"memmap_dir={folder!r} cannot hold the faces: {error.strerror}; free space, "
-        "or pass another folder",
-    )
-
-
 def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
-    """Get the array of crops, and the shape of what is not the crops' own."""
+    """Return the array of crops, and its shape without the axes of images."""
     if not isinstance(X, np.ndarray):
         items: list[Any] = list(X)  # type: ignore[arg-type]
         videos = [list(item) for item in items if _is_video(item)]
@@ -210,8 +207,9 @@ def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
             lengths = {len(video) for video in videos}
             if len(lengths) > 1:
                 raise ValueError(
-                    f"X has videos of {min(lengths)} to {max(lengths)} slots, but "
-                    "Resizer takes videos of one length: None stands for a missing face"
+                    "Resizer expects the same number of slots for all videos; X has "
+                    f"videos of {min(lengths)} to {max(lengths)} slots. Use None for "
+                    "missing faces."
                 )
             X = np.stack([as_objects(video) for video in videos])
         else:
@@ -219,8 +217,8 @@ def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
     shape = X.shape if X.dtype == object else X.shape[:-3]
     if len(shape) not in (1, 2):
         raise ValueError(
-            f"X has shape {X.shape}, but Resizer takes an object array of crops, of "
-            "shape (n_videos, n_frames) or (n_images,), as DlibFaceCropper gives it"
+            "Resizer expects an object array of crops, of shape (n_videos, n_frames) "
+            f"or (n_images,), as returned by DlibFaceCropper; X has shape {X.shape}."
         )
     if 0 in shape:
         raise ValueError(f"Found array with 0 sample(s) (shape={X.shape})")
@@ -228,7 +226,7 @@ def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
 
 
 def _is_video(item: Any) -> bool:
-    """Tell a row of crops from a crop."""
+    """Return whether an item is a row of crops, not a crop."""
     is_row = isinstance(item, np.ndarray) and item.dtype.hasobject
     return is_row or isinstance(item, (list, tuple))
 
@@ -243,8 +241,8 @@ def _check_crop(crop: Any, cell: tuple[int, ...]) -> None:
     else:
         return
     raise ValueError(
-        f"X{list(cell)} is {found}, but Resizer takes RGB images of shape "
-        "(height, width, 3) and dtype uint8, or None"
+        f"X{list(cell)} is {found}; expected None or an RGB image of shape "
+        "(height, width, 3) and dtype uint8."
     )
 
 

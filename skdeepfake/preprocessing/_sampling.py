@@ -1,4 +1,4 @@
-"""Sampling of frames: from paths to clips."""
+"""Frame sampling, from video paths to clips."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip
 
+#: Constraints of the parameters that :class:`VideoTranscoder` has as well.
+READING: dict[str, Any] = {
+    "duration": [Interval(Real, 0, None, closed="neither"), None],
+    "on_error": [StrOptions({"raise", "skip"})],
+    "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+    "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
+    "timeout": [Interval(Real, 0, None, closed="neither"), None],
+    "n_jobs": [Integral, None],
+    "verbose": ["verbose"],
+}
+
 _OF_CLIPS = ("n_frames", "burst", "spacing", "duration", "on_error", *Limits._fields)
 
 
@@ -26,51 +37,56 @@ _OF_CLIPS = ("n_frames", "burst", "spacing", "duration", "on_error", *Limits._fi
 class VideoFrameSampler(StatelessTransformer):
     """Sample evenly spaced frames from the beginning of each video.
 
-    Each video becomes a lazy :class:`Clip`, which decodes its frames when iterated, in
-    one pass. The frames are upright, of square pixels, and deinterlaced.
+    Each video becomes a lazy :class:`Clip`, which decodes its frames in one pass when
+    iterated. Frames are upright and deinterlaced and have square pixels.
 
-    A still picture (JPEG, PNG, WebP) is a video of one frame. Files that do not begin
-    like one, or like mp4/mov, Matroska/WebM, AVI, MPEG-TS or an animated GIF or PNG,
-    are refused before they are decoded, and none can make the decoder open another file
-    or address. If the decoding process crashes or exceeds `timeout`, only that video
-    fails. It is no sandbox: the process has the rights of its parent.
+    Supported formats are mp4/mov, Matroska/WebM, AVI, MPEG-TS and animated GIF or PNG.
+    Still pictures (JPEG, PNG, WebP) are videos of one frame. The format is detected
+    from the content of the file, and other files are rejected before decoding. Videos
+    are decoded in a separate process, which cannot be made to open other files or
+    network addresses. If it crashes or exceeds `timeout`, only that video fails. The
+    process is not a sandbox: it has the same permissions as its parent.
 
     Parameters
     ----------
     n_frames : int, default=10
-        Frames per video. The default is the paper's.
+        Number of frames per video, or of bursts if `burst` is greater than 1. The
+        default is from the paper.
     duration : float or None, default=10.0
-        Seconds sampled from the first frame on; None for all. The paper's are 10.
+        Number of seconds to sample, from the first frame. None samples all. The default
+        is from the paper.
     burst : int, default=1
-        Consecutive frames from each of the `n_frames` moments on, for what looks at
-        motion. The frames of a video are in the order of its moments, then of its
-        bursts; a cropper with `max_faces` has the people of each frame next.
+        Number of consecutive frames per burst, for models of motion. Frames are ordered
+        by burst, then by time. With `max_faces` of a cropper, the slots of each frame
+        are ordered by person.
     spacing : {"even", "paper"}, default="even"
-        ``"even"`` takes frames evenly spaced in time, the first and the last one
-        included. ``"paper"`` takes frame number ``int(k * n / (n_frames - 1))`` of the
-        n frames, as the paper's code does, of which the last does not exist.
+        Spacing of the frames. "even" samples evenly in time and includes the first and
+        the last frame. "paper" samples frames ``int(k * n / (n_frames - 1))`` of n,
+        like the paper's code. The last index is out of range, so its slot is empty.
     on_error : {"raise", "skip"}, default="raise"
-        ``"skip"`` keeps a video that cannot be read, here or in the
-        :class:`DlibFaceCropper`, without faces, with a warning; `error` of its clip
-        says why.
+        Handling of videos that cannot be read, here or in the
+        :class:`DlibFaceCropper`. "skip" warns and treats them as videos without faces;
+        the attribute `error` of the clip has the reason.
     max_pixels : int or None, default=35389440
-        Largest frame in pixels; the default is 8192 x 4320. On Linux it limits memory,
-        too, to 220 bytes per pixel and 2 GiB. None is no limit, here and below.
+        Maximum number of pixels per frame; the default is 8192 x 4320. On Linux, it
+        also limits memory to 2 GiB plus 220 bytes per pixel. None means no limit, for
+        this and the following parameters.
     max_duration : float or None, default=86400.0
-        Longest video, in seconds, by what it claims and by what is decoded.
+        Maximum duration of a video in seconds, both as stored in the file and as
+        decoded.
     max_bytes : int or None, default=17179869184
-        Largest file, in bytes.
+        Maximum size of a file in bytes.
     timeout : float or None, default=300.0
-        Seconds that a video may take, from the opening of the file to its last crop.
+        Maximum time per video in seconds, from opening the file to the last crop.
     n_jobs : int or None, default=None
-        Videos looked at at once, as threads unless a `joblib.parallel_config` says
-        otherwise: of use where opening a file takes long. None is 1, -1 all cores.
+        Number of videos opened in parallel, by default in threads. None means 1, and -1
+        uses all cores. It helps if opening files is slow.
     verbose : int, default=0
-        1 shows a progress bar.
+        If positive, show a progress bar.
 
     See Also
     --------
-    DlibFaceCropper : The next step.
+    DlibFaceCropper : Next step of a pipeline.
 
     References
     ----------
@@ -104,17 +120,11 @@ class VideoFrameSampler(StatelessTransformer):
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **READING,
         "n_frames": [Interval(Integral, 1, None, closed="left")],
-        "duration": [Interval(Real, 0, None, closed="neither"), None],
         "burst": [Interval(Integral, 1, None, closed="left")],
         "spacing": [StrOptions({"even", "paper"})],
-        "on_error": [StrOptions({"raise", "skip"})],
-        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "max_duration": [Interval(Real, 0, None, closed="neither"), None],
-        "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
-        "timeout": [Interval(Real, 0, None, closed="neither"), None],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
     }
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
@@ -123,25 +133,25 @@ class VideoFrameSampler(StatelessTransformer):
         Parameters
         ----------
         X : array-like of shape (n_videos,) or (n_videos, 1)
-            Paths of videos, str or os.PathLike; also a DataFrame of one column.
+            Paths of videos, as str or os.PathLike, or a DataFrame with one column.
 
         Returns
         -------
         ndarray of object, shape (n_videos,)
-            A :class:`Clip` for each video.
+            One :class:`Clip` per video.
 
         Raises
         ------
         VideoReadError
-            If a path does not lead to a video, and ``on_error="raise"``. A video that
-            begins well but cannot be decoded raises it when its clip is iterated.
+            If a file is missing or not a video, and ``on_error="raise"``. A video that
+            cannot be decoded raises the error when its clip is iterated.
         ValueError
-            If X is not a collection of paths in one dimension or column.
+            If `X` is not a one-dimensional array or a single column of paths.
 
         Warns
         -----
         VideoReadWarning
-            For each path that does not lead to a video, if ``on_error="skip"``.
+            For each file that is missing or not a video, if ``on_error="skip"``.
         """
         self._validate_params()
         paths = check_absolute_paths(X, caller=type(self).__name__)

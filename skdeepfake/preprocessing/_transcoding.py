@@ -1,4 +1,4 @@
-"""The same H.264 encoding and the same length for every video."""
+"""Transcoding of videos to the same H.264 encoding and length."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from numbers import Integral, Real
-from typing import Any
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
@@ -32,8 +32,9 @@ from .._video._checks import (
 from .._video._encoder import CONTAINERS, Encoding, Processes, command_line, last_words
 from .._video._reader import Limits
 from ..exceptions import VideoReadError, VideoReadWarning
+from ._sampling import READING
 
-# Raise it whenever the copies change, so that old ones are not taken for new ones.
+# Increase it when the copies change, so that old ones are not used.
 ALGORITHM_VERSION = 1
 
 PRESETS = {
@@ -51,52 +52,61 @@ _FULL_DISK = {
 class VideoTranscoder(StatelessTransformer):
     """Re-encode videos as H.264 and keep their first seconds.
 
-    It keeps a detector from learning the encoder. Use it for all videos or for none.
+    Transcoding prevents a detector from learning traces of the encoder. Use it for all
+    videos of a dataset or for none.
 
-    Each copy is an mp4 file with one H.264 stream (4:2:0, limited range) and nothing
-    else. Frames keep their times, counted from the first; rotation is applied;
-    interlaced frames become progressive; an odd width or height loses its last line.
+    Each copy is an mp4 file with a single H.264 stream (4:2:0, limited range). Frame
+    times are kept, relative to the first frame. Rotation is applied, and interlaced
+    frames are deinterlaced. An odd width or height is reduced by one pixel.
 
     Parameters
     ----------
     cache_dir : str or os.PathLike
-        The folder of the copies, made if missing. Copies are never deleted.
+        Folder of the copies, created if missing. Copies are never deleted.
     duration : float or None, default=10.0
-        Seconds to keep, from the beginning; None keeps all. 10 is the paper's.
+        Number of seconds to keep, from the beginning. None keeps all. The default is
+        from the paper.
     crf : int, default=23
-        Constant rate factor of x264, from 0 (lossless) to 51; the paper's is 23.
+        Constant rate factor of x264, from 0 (lossless) to 51. The default is from the
+        paper.
     preset : str, default="medium"
-        Speed of x264, "ultrafast" to "placebo". "medium" is the paper's.
+        Speed preset of x264, from "ultrafast" to "placebo". The default is from the
+        paper.
     on_error : {"raise", "skip"}, default="raise"
-        ``"skip"`` warns of a video that cannot be copied by a
-        :class:`~skdeepfake.exceptions.VideoReadWarning` and gives a path that leads to
-        no video; give the :class:`VideoFrameSampler` the same ``on_error``.
+        Handling of videos that cannot be transcoded. "skip" issues a
+        :class:`~skdeepfake.exceptions.VideoReadWarning` and returns a path that is not
+        a readable video; set ``on_error="skip"`` of :class:`VideoFrameSampler` too.
     max_pixels : int or None, default=35389440
-        Largest frame in pixels, give or take a quarter. None: no limit, here and below.
+        Maximum number of pixels per frame. Frames up to 25 % larger may be accepted.
+        None means no limit, for this and the following parameters.
     max_bytes : int or None, default=17179869184
-        Largest file, in bytes.
+        Maximum size of a file in bytes.
     timeout : float or None, default=3600.0
-        Seconds that the copy of a video may take.
+        Maximum time per video in seconds.
     n_jobs : int or None, default=None
-        Videos encoded at once; None is 1 unless in a `joblib.parallel_config`.
+        Number of videos encoded in parallel. None means 1 unless in a
+        `joblib.parallel_config`.
     verbose : int, default=0
-        1 or more shows a progress bar.
+        If positive, show a progress bar.
 
     See Also
     --------
-    VideoFrameSampler : The next step, from paths to clips.
+    VideoFrameSampler : Next step of a pipeline.
 
     Notes
     -----
-    A copy is made once per content, path and parameters, whose hash is in its name.
-    Several processes may share a folder. The same ffmpeg gives the same bytes.
+    Each combination of path, content and parameters has one copy, with their hash in
+    its name. Several processes can share a folder. The same version of ffmpeg writes
+    the same bytes.
 
-    MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg are read,
-    whatever the name. Playlists and scripts, which open other files, are refused.
+    MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg are
+    supported. The format is detected from the content. Playlists and scripts, which
+    can open other files, are rejected.
 
     References
     ----------
-    The paper's section 4.2, step 1 (``-preset medium -crf 23``) and 3 (10 seconds).
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.2, steps 1
+    (``-preset medium -crf 23``) and 3 (10 seconds).
 
     Examples
     --------
@@ -127,49 +137,43 @@ class VideoTranscoder(StatelessTransformer):
     n_jobs: int | None = None
     verbose: int = 0
 
-    _parameter_constraints = {  # noqa: RUF012, the name and the form are sklearn's
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **READING,
         "cache_dir": [str, os.PathLike],
-        "duration": [Interval(Real, 0, None, closed="neither"), None],
         "crf": [Interval(Integral, 0, 51, closed="both")],
         "preset": [StrOptions(PRESETS)],
-        "on_error": [StrOptions({"raise", "skip"})],
-        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
-        "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
-        "timeout": [Interval(Real, 0, None, closed="neither"), None],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
     }
 
     def transform(self, X: Any) -> np.ndarray:
-        """Make the copies that are missing, and give the paths of all.
+        """Make the missing copies, and return the paths of all copies.
 
         Parameters
         ----------
         X : array-like of shape (n_samples,) or (n_samples, 1)
-            The videos, str or os.PathLike; also a DataFrame of one column.
+            Paths of videos, as str or os.PathLike, or a DataFrame with one column.
 
         Returns
         -------
         ndarray of shape (n_samples,), dtype object
-            The absolute path of the copy of each video; for skipped ones, of no video.
+            Absolute path of the copy of each video.
 
         Raises
         ------
         VideoReadError
-            If a file is missing, not a video within the limits, or cannot be decoded,
-            and ``on_error="raise"``. Finished copies are kept for the next call.
+            If a file is missing, exceeds a limit or cannot be decoded, and
+            ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
-            If `cache_dir` cannot be written, or its disk is full; a
-            :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
+            If `cache_dir` cannot be written, or its disk is full. If ffmpeg cannot be
+            used, it is a :class:`~skdeepfake.exceptions.FFmpegError`.
         ValueError, TypeError
-            If `X` is not one-dimensional, or holds anything but paths.
+            If `X` is not one-dimensional, or contains anything but paths.
 
         Warns
         -----
         UserWarning
-            If a video is damaged and was copied only in part.
+            If a video is damaged and its copy is incomplete.
         VideoReadWarning
-            For each video that raises an error with ``on_error="raise"``.
+            For each video that cannot be transcoded, if ``on_error="skip"``.
         """
         self._validate_params()
         paths = check_absolute_paths(X, caller=type(self).__name__)
@@ -179,7 +183,7 @@ class VideoTranscoder(StatelessTransformer):
             str(int(self.crf)),
             str(self.preset),
         )
-        # Before anything is encoded: a missing file should show at once.
+        # Check all files first, so that a missing one is reported at once.
         copies = [self._copy(path, folder, encoding) for path in paths]
         missing = {
             copy: path
@@ -187,12 +191,15 @@ class VideoTranscoder(StatelessTransformer):
             if copy != path and not _is_usable(copy)
         }
         if missing:
-            _make_folder(folder)
+            try:
+                os.makedirs(folder, exist_ok=True)
+            except OSError as error:
+                raise _cache_error(folder, error.errno) from error
             self._make_copies(missing, encoding)
         return as_objects(copies)
 
     def _copy(self, path: str, folder: str, encoding: Encoding) -> str:
-        """Name the copy of a video: the video itself if it is none."""
+        """Return the path of the copy, or of the file itself if it is not a video."""
         try:
             return os.path.join(folder, _copy_name(path, encoding, self.max_bytes))
         except VideoReadError as error:
@@ -223,7 +230,7 @@ class VideoTranscoder(StatelessTransformer):
                 )
             )
         except BaseException:
-            # An interrupt, or the first error: the other workers are at work still.
+            # After an interrupt or an error, other workers are still running.
             processes.stop()
             raise
         for path, complaint in zip(missing.values(), complaints, strict=True):
@@ -231,8 +238,8 @@ class VideoTranscoder(StatelessTransformer):
                 warnings.warn(VideoReadWarning(*complaint.args), stacklevel=3)
             elif complaint:
                 warnings.warn(
-                    f"{path!r} is damaged, its copy may lack frames. "
-                    f"ffmpeg says: {complaint}",
+                    f"{path!r} is damaged, and its copy may lack frames. "
+                    f"ffmpeg reports: {complaint}",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -247,14 +254,14 @@ def _make_copy(
     processes: Processes,
     transcoder: VideoTranscoder,
 ) -> str | VideoReadError | None:
-    """Encode one video; None, or what ffmpeg found wrong in a damaged one."""
+    """Encode one video; return what ffmpeg reports of damage, or None."""
     copy, path = item
     max_pixels, timeout = transcoder.max_pixels, transcoder.timeout
     folder = os.path.dirname(copy)
     stderr, problem = "", None
     with processes.job():
         try:
-            # ffmpeg does not say which file: so `atomic_path` makes the copy first.
+            # Errors of ffmpeg do not name the file; errors of `atomic_path` do.
             with _cache_errors(folder), atomic_path(copy) as part:
                 command = command_line(
                     executable, path, part, encoding, threads, max_pixels
@@ -263,14 +270,14 @@ def _make_copy(
                 if status != 0:
                     raise _error(path, folder, status, stderr, max_pixels)
         except PermissionError:
-            # Windows, where another worker made the same copy and a reader holds it.
+            # On Windows, if another worker made the copy and it is being read.
             if not _is_usable(copy):
                 raise
         except subprocess.TimeoutExpired:
             problem = VideoReadError(
                 path,
-                f"takes longer than timeout={timeout:g} seconds to copy; give the "
-                "VideoTranscoder more, or a shorter duration",
+                f"takes longer than timeout={timeout:g} seconds to transcode. Increase "
+                "timeout or reduce duration of the VideoTranscoder",
             )
         except VideoReadError as error:
             problem = error
@@ -291,7 +298,7 @@ def _copy_name(path: str, encoding: Encoding, max_bytes: int | None) -> str:
 
 
 def _is_usable(copy: str) -> bool:
-    # A crash of the machine can leave a file that has its name but no content.
+    # A system crash can leave an empty file.
     return os.path.isfile(copy) and os.path.getsize(copy) > 0
 
 
@@ -301,7 +308,7 @@ def _cache_errors(folder: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename and os.path.dirname(error.filename) != folder:
-            raise  # not of a copy: ffmpeg cannot be started, or has said it already
+            raise  # not about a copy
         raise _cache_error(folder, error.errno) from error
 
 
@@ -309,17 +316,10 @@ def _cache_error(folder: str, number: int | None) -> OSError:
     number = errno.EIO if number is None else number
     return OSError(
         number,
-        f"VideoTranscoder cannot write its copies ({os.strerror(number)}); free space "
-        "or give a `cache_dir` that can be written. Finished copies are kept",
+        f"VideoTranscoder cannot write its copies ({os.strerror(number)}). Free disk "
+        "space or use a writable `cache_dir`. Finished copies are kept.",
         folder,
     )
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise _cache_error(folder, error.errno) from error
 
 
 def _error(
@@ -329,15 +329,15 @@ def _error(
         if text in stderr:
             return _cache_error(folder, number)
     if "matches no streams" in stderr:
-        reason = "it holds no video stream."
+        reason = "contains no video stream"
     elif "exceeds specified max pixel count" in stderr:
         reason = (
-            f"it has frames of more than max_pixels={max_pixels}; give the "
-            "VideoTranscoder a larger one if you trust the file"
+            f"has frames with more than max_pixels={max_pixels} pixels. Increase "
+            "max_pixels of the VideoTranscoder if you trust the file"
         )
     elif "Format not on whitelist" in stderr:
-        reason = f"it is not a video in one of the containers {CONTAINERS}."
+        reason = f"is not a video in one of the containers {CONTAINERS}"
     else:
         words = last_words(stderr) or "nothing"
-        reason = f"ffmpeg cannot read it as a video (exit status {status}): {words}"
+        reason = f"cannot be read by ffmpeg (exit status {status}): {words}"
     return VideoReadError(path, reason)

@@ -448,7 +448,9 @@ def test_backbone_of_other_outputs_is_refused(
 
 
 def test_callable_that_gives_no_model_is_refused(videos: Bunch) -> None:
-    with pytest.raises(ValueError, match=r"backbone\(\) gave dict, not a Keras model"):
+    with pytest.raises(
+        ValueError, match=r"backbone\(\) must return a Keras model; got dict"
+    ):
         small(backbone=dict).fit(videos.X, videos.y)
 
 

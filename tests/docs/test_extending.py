@@ -36,7 +36,7 @@ from skdeepfake.perturbations import _distortions as distortions
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "development" / "extending.md"
-SECTIONS = ["A backbone", "A detector", "A data-set layout", "A perturbation"]
+SECTIONS = ["A backbone", "A detector", "A dataset layout", "A perturbation"]
 
 
 def blocks_of(text: str) -> dict[str, str]:
@@ -199,7 +199,7 @@ def test_safe_file_wants_the_class_named_as_well(section: Any, tmp_path: Path) -
 
 
 def test_loader_gives_what_load_videos_gives_and_more(section: Any, tmp_path) -> None:
-    page = section("A data-set layout")
+    page = section("A dataset layout")
     videos = page.videos
     assert videos.keys() == {
         *("data", "target", "target_names", "groups", "split", "details")
@@ -213,7 +213,7 @@ def test_loader_gives_what_load_videos_gives_and_more(section: Any, tmp_path) ->
 
 
 def test_loader_leaves_out_whom_nobody_knows(section: Any, tmp_path: Path) -> None:
-    page = section("A data-set layout")
+    page = section("A dataset layout")
     names = ["originals/anna_01", "originals/take two"]
     names += [f"swaps/{method}/anna_bert_01" for method in page.METHODS]
     for name in names:

@@ -42,5 +42,7 @@ def without_green(x: Any) -> Any:
 
 @pytest.mark.parametrize("preprocess", [to_gray, without_green])
 def test_what_is_no_scaling_of_channels_is_refused(preprocess: Any) -> None:
-    with pytest.raises(ValueError, match=f"{preprocess.__name__}.* is no scaling of"):
+    with pytest.raises(
+        ValueError, match=f"{preprocess.__name__}.* is not a scaling of"
+    ):
         as_affine(preprocess)

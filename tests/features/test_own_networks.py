@@ -82,7 +82,9 @@ def test_weights_of_a_file_are_loaded(name: str, tmp_path: Path) -> None:
 
 
 def test_there_are_no_imagenet_weights() -> None:
-    with pytest.raises(WeightsError, match="no ImageNet weights of 'meso4'"):
+    with pytest.raises(
+        WeightsError, match="No ImageNet weights are available for 'meso4'"
+    ):
         KerasFeaturizer("meso4").transform(faces(32))
 
 

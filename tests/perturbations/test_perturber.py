@@ -20,7 +20,7 @@ from skdeepfake.preprocessing import (
     DlibFaceCropper,
     VideoFrameSampler,
     VideoTranscoder,
-    _cropping,
+    _crops,
 )
 from skdeepfake.preprocessing._faces import Face
 
@@ -221,7 +221,7 @@ def searched(monkeypatch):
             frames.append(frame.copy())
             return [Face(10, 20, 30, 40, score=1.0)]
 
-    monkeypatch.setattr(_cropping, "FaceFollower", Follower)
+    monkeypatch.setattr(_crops, "FaceFollower", Follower)
     return frames
 
 
@@ -461,7 +461,9 @@ def test_step_of_a_pipeline_takes_clips_and_nothing_else(film, searched):
     expected = [distort(frame, "GB", 5) for frame in sample(film, n_frames=2)[0]]
     assert crops.shape == (1, 2)
     assert_same_frames(crops[0], cut(expected))
-    with pytest.raises(ValueError, match=r"X\[0\] is str, but VideoPerturber takes"):
+    with pytest.raises(
+        ValueError, match=r"VideoPerturber expects clips; X\[0\] is str"
+    ):
         VideoPerturber().transform([str(film)])
 
 

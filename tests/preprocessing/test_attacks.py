@@ -691,7 +691,9 @@ def test_small_file_of_a_huge_picture_is_refused(make, bomb, use):
     assert path.stat().st_size < 30_000
 
     # As the reason of a file "that cannot be decoded", or opened.
-    reason = reason.replace("cannot be", "holds no frame that can be|cannot be opened")
+    reason = reason.replace(
+        "cannot be", "contains no frame that can be|cannot be opened"
+    )
     with quickly(), little_memory(), pytest.raises(VideoReadError, match=reason):
         use(path)
 

@@ -512,7 +512,12 @@ def test_full_disk_keeps_what_was_written_before(
     full_disk(1)
     with pytest.raises(CacheError) as error:
         cropper.transform(sample(paths))
-    for words in (str(cropper.memory), "No space left", "free space", "another memory"):
+    for words in (
+        str(cropper.memory),
+        "No space left",
+        "Free disk space",
+        "another memory",
+    ):
         assert words in str(error.value)
     assert parts(cropper.memory) == []
     assert len(CropCache(cropper.memory)) == 1
@@ -671,7 +676,7 @@ def test_crop_lost_between_cropper_and_resizer_says_so(videos, cropper, harm):
         CropCache(cropper.memory).prune()
     else:
         DAMAGE[harm](entry)
-    words = f"{re.escape(str(entry))}.*pruned or damaged.*run the cropper again"
+    words = f"{re.escape(str(entry))}.*pruned or damaged.*Run the cropper again"
     with pytest.raises(CacheError, match=words):
         Resizer().transform(crops[:, -1:])
 

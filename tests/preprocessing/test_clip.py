@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from skdeepfake._video._opencv import Sampling, promised_times
+from skdeepfake._video._opencv import promised_times
+from skdeepfake._video._sampling import Sampling
 from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
 from skdeepfake.preprocessing import Clip, DlibFaceCropper
 

@@ -14,7 +14,7 @@ from skdeepfake.preprocessing import (
     Clip,
     DlibFaceCropper,
     VideoFrameSampler,
-    _cropping,
+    _crops,
 )
 from skdeepfake.preprocessing._faces import Face
 
@@ -61,7 +61,7 @@ def find(monkeypatch):
                 box = next(self.boxes)
                 return [box and Face(*box, score=1.0)]
 
-        monkeypatch.setattr(_cropping, "FaceFollower", Follower)
+        monkeypatch.setattr(_crops, "FaceFollower", Follower)
         return started
 
     return install
@@ -362,13 +362,15 @@ def test_what_is_no_clip_is_named_by_its_position(faces):
 def test_clips_of_different_lengths_are_refused(faces):
     clips, _ = faces
     X = np.array([clips[0], Clip(clips[1].path, n_frames=4)], dtype=object)
-    with pytest.raises(ValueError, match=r"X\[1\] has 4 frames, but X\[0\] has 3"):
+    with pytest.raises(
+        ValueError, match=r"X\[1\] has n_frames=4, but X\[0\] has n_frames=3"
+    ):
         DlibFaceCropper().transform(X)
 
 
 def test_array_of_another_shape_is_refused(faces):
     clips, _ = faces
-    with pytest.raises(ValueError, match=r"shape \(3, 1\).*one-dimensional"):
+    with pytest.raises(ValueError, match=r"one-dimensional .*shape \(3, 1\)"):
         DlibFaceCropper().transform(clips.reshape(3, 1))
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
         DlibFaceCropper().transform([])

@@ -144,7 +144,9 @@ def test_full_disk_is_an_error_that_names_the_folder(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "posix_fallocate", refuse, raising=False)
-        words = f"memmap_dir={re.escape(repr(str(folder)))}.*No space left.*free space"
+        words = (
+            f"memmap_dir={re.escape(repr(str(folder)))}.*No space left.*Free disk space"
+        )
         with pytest.raises(OSError, match=words) as error:
             resizer.transform(crops)
     assert error.value.errno == errno.ENOSPC

@@ -461,9 +461,9 @@ SUPPORTED = {
     "Edit list": edit_list,
     "1 frame per second": one_fps,
     "240 frames per second": fast,
-    "One frame": one_frame,
-    "Truncated tail": truncated,
-    "Damage inside": damaged,
+    "Single frame": one_frame,
+    "Truncated file": truncated,
+    "Damaged parts": damaged,
     "Missing index": without_index,
     "Rotation by 0, 90, 180 or 270 degrees": rotated,
     "Mirrored, and rotated": mirrored,
@@ -480,9 +480,9 @@ SUPPORTED = {
     "BT.709": bt709,
     "BT.2020": bt2020,
     "Alpha": alpha,
-    "Gray": gray,
-    "Sound before the picture": early_sound,
-    "Two streams of video": two_videos,
+    "Grayscale": gray,
+    "Audio before video": early_sound,
+    "Two video streams": two_videos,
     "Subtitles": subtitles,
     "Cover picture": cover,
     "Name without extension": named("clip"),
@@ -528,7 +528,7 @@ def test_odd_file_gives_the_frames_that_it_shows(make, number_of, row):
 
 # -- what is not supported ---------------------------------------------------------
 
-NO_VIDEO = "is not a video: it does not begin like mp4, mov, mkv, webm, avi"
+NO_VIDEO = "is not a video. Supported formats: mp4, mov, mkv, webm, avi"
 
 
 def refused(*files) -> Callable:
@@ -553,11 +553,11 @@ def sound(make):
 def pictures(make):
     codec = ("-c:v", "libaom-av1", "-cpu-used", 8)
     for name, *options in (("still.avif", "-frames:v", 1), ("animated.avif",)):
-        yield make.file(name, *codec, *options), "is a picture or several"
+        yield make.file(name, *codec, *options), "is a HEIF or AVIF picture"
     heic = make.folder / "still.heic"
     content = (make.folder / "still.avif").read_bytes()
     heic.write_bytes(content.replace(b"avif", b"heic"))
-    yield heic, "is a picture or several"
+    yield heic, "is a HEIF or AVIF picture"
 
 
 def song(make):
@@ -568,7 +568,7 @@ def song(make):
     make.ffmpeg(*sine[:4], "-i", jpeg, "-map", 0, "-map", 1, *attached, path)
     make.ffmpeg(*sine, "-attach", jpeg, "-metadata:s:t", "mimetype=image/jpeg", other)
     for each in (path, other):
-        yield each, "holds sound and a cover picture"
+        yield each, "contains audio and a cover picture"
 
 
 def without_its_index(make):
@@ -585,8 +585,8 @@ UNSUPPORTED = {
     "MPEG program stream": refused(("a.mpg", "-c:v", "mpeg2video")),
     "WMV": refused(("a.wmv", "-c:v", "wmv2")),
     "Ogg": refused(("a.ogv", "-c:v", "libtheora")),
-    "Sound alone": sound,
-    "Sound with a cover picture": song,
+    "Audio only": sound,
+    "Audio with a cover picture": song,
     "Truncated mp4 with its index at the end": without_its_index,
 }
 
@@ -605,7 +605,7 @@ def test_unsupported_file_is_an_error_that_says_so(make, row):
 def rows_of_the_table():
     lines = [line for line in TABLE.read_text("utf-8").splitlines() if line[:1] == "|"]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert rows[0] == ["What", "Supported", "Note"]
+    assert rows[0] == ["Property", "Supported", "Note"]
     return rows[2:]
 
 

@@ -21,6 +21,7 @@ from skdeepfake.preprocessing import (
     VideoFrameSampler,
     YuNetFaceCropper,
     _cropping,
+    _crops,
 )
 from skdeepfake.preprocessing._faces import Face
 
@@ -64,7 +65,7 @@ class ByColor:
 
 @pytest.fixture(autouse=True)
 def by_color(monkeypatch: pytest.MonkeyPatch) -> type[ByColor]:
-    monkeypatch.setitem(_cropping.FINDERS, "dlib", ByColor)
+    monkeypatch.setitem(_crops.FINDERS, "dlib", ByColor)
     ByColor.n_searches = 0
     return ByColor
 

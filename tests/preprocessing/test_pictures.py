@@ -54,5 +54,5 @@ def test_picture_has_the_limits_of_a_video(tmp_path, picture) -> None:
 def test_damaged_picture_is_an_error(tmp_path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00")
-    with pytest.raises(VideoReadError, match="holds no frame that can be decoded"):
+    with pytest.raises(VideoReadError, match="contains no frame that can be decoded"):
         list(Clip(path, n_frames=1))

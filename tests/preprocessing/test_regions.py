@@ -120,7 +120,7 @@ def test_bad_landmarks_name_the_file(
     if content is not None:
         path.write_bytes(content)
     clips = VideoFrameSampler(1).transform([write_clip(numbered_frames(1))])
-    expected = "cannot be read: No such" if content is None else "is not a shape"
+    expected = "cannot be read: No such" if content is None else "is not a dlib shape"
     with pytest.raises(ValueError, match=rf"landmarks='.*model\.dat' {expected}"):
         DlibFaceCropper(region="eyes", landmarks=path).transform(clips)
 
@@ -173,13 +173,13 @@ def test_frame_is_there_without_a_face_beside_regions(
 
 @pytest.mark.parametrize("region", [(), ("eyes", "ear"), "ear"])
 def test_unknown_regions_are_refused(region: Any) -> None:
-    with pytest.raises(ValueError, match=r"region=.* must be one of 'face', 'frame'"):
+    with pytest.raises(ValueError, match="region must be one of 'face', 'frame'"):
         DlibFaceCropper(region=region)._validate_params()
 
 
 @pytest.mark.parametrize("max_faces", [2, None])
 def test_whole_frames_have_no_people(max_faces: int | None) -> None:
-    with pytest.raises(ValueError, match=r"max_faces=.* region='frame'"):
+    with pytest.raises(ValueError, match=r"region='frame' .* max_faces"):
         DlibFaceCropper(region="frame", max_faces=max_faces)._validate_params()
 
 

@@ -288,7 +288,7 @@ def test_picture_is_no_video(tmp_path, started):
     codec = ("-c:v", "libaom-av1", "-cpu-used", 8)
     ffmpeg("-f", "lavfi", "-i", "color=s=64x64", "-frames:v", 1, *codec, picture)
     started.clear()
-    with pytest.raises(VideoReadError, match="is a picture"):
+    with pytest.raises(VideoReadError, match="is a HEIF or AVIF picture"):
         fast(tmp_path).transform([picture])
     assert not started
 
@@ -430,11 +430,11 @@ def make_headers_only(path):
         (lambda path: None, "cannot be found"),
         (make_folder, "folder"),
         (lambda path: path.write_bytes(b""), "empty"),
-        (lambda path: path.write_text("not a video\n" * 99), "cannot read it as a v"),
-        (lambda path: path.write_bytes(bytes(range(256)) * 9), "cannot read it as a v"),
+        (lambda path: path.write_text("not a video\n" * 99), "cannot be read by ff"),
+        (lambda path: path.write_bytes(bytes(range(256)) * 9), "cannot be read by ff"),
         (make_sound, "no video stream"),
         (make_song_with_cover, "no video stream"),
-        (make_headers_only, "cannot read it as a video"),
+        (make_headers_only, "cannot be read by ffmpeg"),
     ],
     ids=["missing", "folder", "empty", "text", "bytes", "sound", "song", "headers"],
 )
@@ -463,7 +463,7 @@ def test_damaged_video_is_copied_with_a_warning(clip, tmp_path):
     source = tmp_path / "cut.mp4"
     source.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
 
-    with pytest.warns(UserWarning, match=r"cut\.mp4' is damaged.*ffmpeg says: \w"):
+    with pytest.warns(UserWarning, match=r"cut\.mp4' is damaged.*ffmpeg reports: \w"):
         copy = fast(tmp_path / "cache").transform([source])[0]
 
     assert 0 < imageio_ffmpeg.count_frames_and_secs(copy)[0] < 30
@@ -489,7 +489,7 @@ def test_full_disk_names_the_folder_and_keeps_what_is_done(clip, tmp_path, stand
         "exit 228\n"
     )
 
-    with pytest.raises(OSError, match="free space") as caught:
+    with pytest.raises(OSError, match="Free disk space") as caught:
         fast(tmp_path / "cache").transform([other, clip])
 
     assert caught.value.errno == errno.ENOSPC
@@ -501,7 +501,7 @@ def test_cache_dir_that_is_a_file_is_named(clip, tmp_path):
     occupied = tmp_path / "occupied"
     occupied.write_text("")
 
-    with pytest.raises(OSError, match="give a `cache_dir`") as caught:
+    with pytest.raises(OSError, match="use a writable `cache_dir`") as caught:
         fast(occupied).transform([clip])
 
     assert caught.value.filename == str(occupied)
@@ -513,7 +513,9 @@ def test_cache_dir_that_is_a_file_is_named(clip, tmp_path):
 def test_cache_dir_that_is_read_only_is_named(clip, tmp_path):
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(PermissionError, match="give a `cache_dir`") as caught:
+        with pytest.raises(
+            PermissionError, match="use a writable `cache_dir`"
+        ) as caught:
             fast(tmp_path).transform([clip])
     finally:
         tmp_path.chmod(0o700)
@@ -543,7 +545,7 @@ def test_bad_videos_are_skipped_and_named_and_the_others_copied(clip, tmp_path, 
     assert [os.path.exists(copy) for copy in copies[:3]] == [True, False, False]
     assert copies[0] == fast(tmp_path / "cache").transform([clip])[0]
     assert dict(warned).keys() == {str(source) for source in sources[1:]}
-    assert "cannot read it as a video" in dict(warned)[str(text)]
+    assert "cannot be read by ffmpeg" in dict(warned)[str(text)]
     assert "cannot be found" in dict(warned)[str(missing)]
     assert os.listdir(cache) == [os.path.basename(copies[0])]
     # The sampler skips what the transcoder has skipped.

@@ -92,7 +92,7 @@ def test_summary_feeds_a_classifier(eyes: BlinkFeaturizer) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read: No such file"), (b"no", "is not a shape predictor")],
+    [(None, "cannot be read: No such file"), (b"no", "is not a dlib shape predictor")],
 )
 def test_bad_model_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "model.dat"

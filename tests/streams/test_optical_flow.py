@@ -107,11 +107,11 @@ def test_times_and_crops_are_those_at_which_motions_begin(
 @pytest.mark.parametrize(
     ("params", "shape", "message"),
     [
-        ({"burst": 2}, (1, 3, 16, 16, 3), "3 slots, which are not bursts of 2 frames"),
-        ({"max_faces": 4}, (1, 3, 16, 16, 3), "bursts of 1 frames of 4 faces: set"),
+        ({"burst": 2}, (1, 3, 16, 16, 3), "3 slots .* bursts of 2 frames"),
+        ({"max_faces": 4}, (1, 3, 16, 16, 3), r"bursts of 1 frames of 4 faces\. Set"),
         ({"burst": 1}, (1, 3, 16, 16, 3), "bursts of 1 frames of 16 x 16 pixels"),
         ({}, (1, 3, 16, 8, 3), "needs 2 frames of 12 x 12 or more"),
-        ({}, (3, 16, 16, 3), r"shape \(3, 16, 16, 3\), but OpticalFlow takes faces"),
+        ({}, (3, 16, 16, 3), r"OpticalFlow expects faces.*shape \(3, 16, 16, 3\)"),
         ({"scale": 0}, (1, 3, 16, 16, 3), "'scale' parameter of OpticalFlow"),
     ],
 )
@@ -123,5 +123,5 @@ def test_what_cannot_be_a_burst_is_refused(
 
 
 def test_floats_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"dtype float64 .* takes faces of dtype"):
+    with pytest.raises(ValueError, match=r"expects faces of dtype .* dtype float64"):
         OpticalFlow().transform(np.ones((1, 2, 16, 16, 3)))

@@ -439,9 +439,9 @@ def _recorded_moves(monkeypatch, moves):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("away.dat", r"away\.dat' cannot be read: No such file or directory\. Give"),
-        ("text.dat", r"text\.dat' is not a shape predictor of dlib"),
-        ("5.dat", r"5\.dat' is a model of 5 landmarks, but one of 68 or 81 is needed"),
+        ("away.dat", r"away\.dat' cannot be read: No such file or directory\. Pass"),
+        ("text.dat", r"text\.dat' is not a dlib shape predictor"),
+        ("5.dat", r"5\.dat' is a model with 5 landmarks; expected 68 or 81\."),
     ],
 )
 def test_a_model_that_is_none_is_named(face, models, name, message):

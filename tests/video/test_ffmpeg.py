@@ -102,7 +102,7 @@ exit 1
     [
         (None, "does not run"),
         (OLD, "version 4.2.2-static: Unrecognized option 'fps_mode'. Set IMAGEIO"),
-        ("#!/bin/sh\n", "decodes nothing"),
+        ("#!/bin/sh\n", "decodes no frame"),
     ],
     ids=["missing", "old", "silent"],
 )
@@ -136,7 +136,7 @@ def test_ffmpeg_that_is_not_found_is_an_error_that_says_so(monkeypatch):
         raise RuntimeError("No ffmpeg exe could be found")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
-    with pytest.raises(FFmpegError, match="no ffmpeg was found: No ffmpeg exe could"):
+    with pytest.raises(FFmpegError, match="ffmpeg was not found: No ffmpeg exe could"):
         ffmpeg_executable()
 
 

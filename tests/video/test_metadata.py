@@ -95,8 +95,8 @@ def test_one_file_after_the_other_is_asked(
     size = float(clip.stat().st_size)
     assert facts == ContainerMetadata(size, 1.0, 5.0, 64.0, 48.0, "mpeg4", "avi")
     for error, path, reason in (
-        (refused, playlist, "is not a video: it does not begin like"),
-        (undescribed, broken, "holds no stream of video that ffmpeg can describe: "),
+        (refused, playlist, "is not a video. Supported formats: mp4"),
+        (undescribed, broken, "contains no video stream that ffmpeg can read: "),
         (missing, tmp_path / "no.mp4", "cannot be found"),
     ):
         assert isinstance(error, VideoReadError)
@@ -111,7 +111,7 @@ def test_limits_hold(
     clip = str(write_clip(numbered_frames(2)))
     for limits, expected in (
         (Limits(max_bytes=10), "more than max_bytes=10"),
-        (Limits(timeout=1e-3), "takes longer than timeout=0.001 seconds to describe"),
+        (Limits(timeout=1e-3), "takes longer than timeout=0.001 seconds to read"),
     ):
         (error,) = container_metadata([clip], limits)
         assert isinstance(error, VideoReadError)
