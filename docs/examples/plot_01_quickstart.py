@@ -11,7 +11,7 @@ them is of no use on other videos.
 """
 
 # %%
-# Labelled videos
+# Labeled videos
 # ---------------
 #
 # Twelve recordings and a fake of each. Every loader gives the same four things: paths,
