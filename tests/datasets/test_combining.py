@@ -178,7 +178,7 @@ def test_what_cannot_be_combined_is_named(sets) -> None:
     swapped = Bunch(**{**plain, "target_names": ["fake", "real"]})
     with pytest.raises(ValueError, match=r"\['b'\] has the target_names \['fake', 'r"):
         combine_datasets({"a": plain, "b": swapped})
-    with pytest.raises(ValueError, match=r"\['ab'\] was combined already"):
+    with pytest.raises(ValueError, match=r"\['ab'\] is already a combination"):
         combine_datasets({"ab": combine_datasets({"a": plain})})
     short = Bunch(**{**plain, "groups": [0]})
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
