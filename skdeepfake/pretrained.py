@@ -198,24 +198,13 @@ def load_detector(
         detector.set_params(aggregation=people)
     size = int(facts["size"]), int(facts["size"])
     detector._set_fitted(
-        arrays,
-        classes=[0, 1],
-        class_count=facts["class_count"],
-        size=size,
+        arrays, classes=[0, 1], class_count=facts["class_count"], size=size
     )
-    return Pipeline(
-        [
-            (
-                "sampler",
-                VideoFrameSampler(
-                    int(facts["n_frames"]), on_error=on_error, n_jobs=n_jobs
-                ),
-            ),
-            ("cropper", cropper),
-            ("resizer", Resizer(size, n_jobs=n_jobs)),
-            ("detector", detector),
-        ]
-    )
+    n_frames = int(facts["n_frames"])
+    sampler = VideoFrameSampler(n_frames, on_error=on_error, n_jobs=n_jobs)
+    resizer = Resizer(size, n_jobs=n_jobs)
+    steps = {"sampler": sampler, "cropper": cropper, "resizer": resizer}
+    return Pipeline([*steps.items(), ("detector", detector)])
 
 
 def write_detector(

@@ -513,7 +513,10 @@ def test_pickle_is_not_unpickled(
             "not written by persistence.save",
         ),
         (lambda path: path.write_bytes(archive_of(a=b"x")), r"schema\.json"),
-        (lambda path: skops.io.dump({"a": 1}, path), "contains a dict; expected an estimator"),
+        (
+            lambda path: skops.io.dump({"a": 1}, path),
+            "contains a dict; expected an estimator",
+        ),
     ],
 )
 def test_what_is_no_model_is_named(

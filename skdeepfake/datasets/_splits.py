@@ -35,11 +35,7 @@ def official_splits(
     absent = [
         str(path) for path in paths if split in (None, path.stem) and not path.is_file()
     ]
-    if absent and split is not None:
-        raise DatasetError(
-            f"split={split!r} needs the official list {absent[0]!r}, which is missing."
-        )
-    issues.missing("missing official lists", absent, "their videos have no split")
+    _report_missing_lists(absent, split, issues)
     splits: dict[str, str] = {}
     for path in filter(Path.is_file, paths):
         keys = VideoList(path, path.name).entries.values()
@@ -108,12 +104,7 @@ def celeb_df_splits(
     """Assign the listed videos to the test set and all others to the training set."""
     path = root / _CELEB_DF_LIST
     if not path.is_file():
-        if split is not None:
-            raise DatasetError(
-                f"split={split!r} needs the official list {str(path)!r}, which is "
-                "missing."
-            )
-        issues.missing("missing official lists", [str(path)], "no video has a split")
+        _report_missing_lists([str(path)], split, issues)
         return videos
     listed, missing = VideoList(path, path.name).find([v.path for v in videos])
     if split != "train":
@@ -134,6 +125,16 @@ def celeb_df_splits(
         replace(video, split="test" if number in listed else "train")
         for number, video in enumerate(videos)
     ]
+
+
+def _report_missing_lists(
+    lists: list[str], split: str | None, issues: DatasetIssues
+) -> None:
+    if lists and split is not None:
+        raise DatasetError(
+            f"split={split!r} needs the official list {lists[0]!r}, which is missing."
+        )
+    issues.missing("missing official lists", lists, "their videos have no split")
 
 
 def _flags(path: Path) -> dict[str, str]:
