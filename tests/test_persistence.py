@@ -316,15 +316,15 @@ class WithCropping(CNNDetector):
     [
         (lambda: CNNDetector(callbacks=[lambda: 0]), r"<lambda>"),
         (lambda: KerasFeaturizer(backbone), r"test_persistence\.backbone"),
-        (lambda: KerasFeaturizer(backbone()), "'backbone' holds Sequential"),
+        (lambda: KerasFeaturizer(backbone()), "'backbone' contains Sequential"),
         (
             lambda: CNNDetector(optimizer=keras.optimizers.Adam()),
-            "'optimizer' holds Adam",
+            "'optimizer' contains Adam",
         ),
         (lambda: CNNDetector(optimizer=keras.optimizers.Adam), r"adam\.Adam"),
         (
             lambda: CNNDetector(callbacks=[keras.callbacks.TerminateOnNaN()]),
-            "'callbacks' holds TerminateOnNaN",
+            "'callbacks' contains TerminateOnNaN",
         ),
         (
             lambda: CNNDetector(
