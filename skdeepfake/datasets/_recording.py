@@ -1,4 +1,4 @@
-"""Rendered recordings of a moving face."""
+"""Rendered recordings of one face, frame by frame."""
 
 from __future__ import annotations
 
@@ -117,16 +117,16 @@ def smooth_noise(
 
 
 class Manipulation:
-    """Base class of manipulations, which turn a recording into a fake."""
+    """Manipulation of a recording. Each method is called for each frame."""
 
     def order(self, n_frames: int) -> Sequence[int]:
-        """Return the indices of the frames to show, in order."""
+        """Return the numbers of the frames in their new order."""
         return range(n_frames)
 
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Change the portrait of frame `k` before it is posed."""
+        """Change the portrait with its expression, before the pose is applied."""
         return picture
 
     def on_frame(
@@ -143,12 +143,12 @@ class Manipulation:
     def on_recorded(
         self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Change the final frame."""
+        """Change a recorded frame."""
         return frame
 
 
 class Recording:
-    """Recording of the face with random background, light, noise and movements."""
+    """Random properties of one recording, drawn from a seed."""
 
     def __init__(
         self,
