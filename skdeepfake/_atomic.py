@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files, and temporary folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-# Seconds from which on a temporary file is abandoned: one in use changes more often.
+# Seconds without changes after which a temporary file is considered abandoned.
 _ABANDONED = 86400.0
 
 _PARTS = f".*.{'[0-9a-f]' * 32}.part"
@@ -24,8 +24,8 @@ _FOLDERS = f"skdeepfake-tmp-{'[a-z0-9_]' * 8}"
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the path of an empty file that replaces `path` when the block ends.
 
-    It lies in the same folder. If the block raises, it is deleted, and whatever is at
-    `path` stays. What killed processes left there more than a day ago is deleted, too.
+    The file is in the same folder. If the block raises an error, it is deleted, and
+    `path` is unchanged. Files abandoned by killed processes for a day are deleted, too.
     """
     folder, name = os.path.split(os.path.abspath(path))
     remove_abandoned(folder)
@@ -43,20 +43,20 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
 def write_atomically(
     path: str | os.PathLike[str], write: Callable[[BinaryIO], object]
 ) -> None:
-    """Write a file by a function that gets it open; `path` is replaced at the end."""
+    """Write a file with a function of the open file; `path` is replaced at the end."""
     with atomic_path(path) as part, open(part, "wb") as file:
         write(file)
 
 
 def written(text: str, path: str | os.PathLike[str] | None) -> str:
-    """Return a text, and write it to `path` if there is one."""
+    """Return a text and write it to `path` unless this is None."""
     if path is not None:
         write_atomically(path, lambda file: file.write(text.encode()))
     return text
 
 
 def returned_or_written(text: str, path: str | os.PathLike[str] | None) -> str | None:
-    """Return a long text if `path` is None, else write it and return None."""
+    """Return a text if `path` is None; otherwise, write it and return None."""
     if path is None:
         return text
     written(text, path)
@@ -67,7 +67,7 @@ def returned_or_written(text: str, path: str | os.PathLike[str] | None) -> str |
 def temporary_folder() -> Iterator[str]:
     """Yield a folder that is deleted at the end.
 
-    Those that killed processes left more than a day ago are deleted, too.
+    Folders abandoned by killed processes for a day are deleted, too.
     """
     remove_abandoned(tempfile.gettempdir(), _FOLDERS)
     with tempfile.TemporaryDirectory(
@@ -77,14 +77,13 @@ def temporary_folder() -> Iterator[str]:
 
 
 def remove_abandoned(folder: str | os.PathLike[str], pattern: str = _PARTS) -> None:
-    """Delete the files and folders of a pattern that have not changed for a day.
+    """Delete files and folders that match a pattern and have not changed for a day.
 
-    Memory-mapped faces are used for longer: they are kept while the process runs whose
-    number is in their name.
+    Memory-mapped faces are kept as long as the process whose ID is in their name runs.
     """
     for found in glob.glob(pattern, root_dir=folder):
         path = os.path.join(folder, found)
-        with contextlib.suppress(OSError):  # deleted by another process, or not ours
+        with contextlib.suppress(OSError):  # already deleted, or no permission
             if os.lstat(path).st_mtime >= time.time() - _ABANDONED:
                 continue
             process = re.match(r"skdeepfake-faces-(\d+)-", found)
@@ -97,12 +96,12 @@ def remove_abandoned(folder: str | os.PathLike[str], pattern: str = _PARTS) -> N
 
 
 def _is_running(process: str) -> bool:
-    if os.name != "posix":  # Windows deletes no file that is in use
+    if os.name != "posix":  # Windows does not delete files in use
         return False
     try:
         os.kill(int(process), 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # it is another user's
+        pass  # the process of another user
     return True

@@ -1,4 +1,4 @@
-"""Compression in memory: JPEG by OpenCV, H.264 by the bundled ffmpeg."""
+"""In-memory compression: JPEG with OpenCV, H.264 with the bundled ffmpeg."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Images = NDArray[np.uint8]
 
 
 def jpeg(image: Images, quality: int) -> Images:
-    """Compress an RGB image by JPEG and decompress it."""
+    """Compress an RGB image with JPEG and decompress it."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(file, cv2.IMREAD_COLOR)
@@ -22,14 +22,15 @@ def jpeg(image: Images, quality: int) -> Images:
 
 
 def h264(clips: Images, crf: NDArray[np.floating]) -> Images:
-    """Compress short clips by H.264 and decompress them.
+    """Compress short sequences of frames with H.264 and decompress them.
 
-    One ffmpeg process encodes and decodes all clips, each at its own rate factor.
+    One ffmpeg process encodes and decodes all sequences, each at its own rate factor.
     """
     n_clips, n_frames, height, width = clips.shape[:4]
-    # x264 derives the quality of a key frame from the frames before it, unless these
-    # are a key frame, too. So each clip starts with a key frame that is dropped, and
-    # follows a similar clip: within 0.1 dB of separate encoders, in half the time.
+    # x264 derives the quality of a key frame from the preceding frames unless the
+    # preceding frame is a key frame, too. Therefore, each sequence starts with an extra
+    # key frame, which is dropped, and follows a sequence of similar quality. The result
+    # is within 0.1 dB of separate encoders, in half the time.
     length = n_frames + 1
     order = np.argsort(crf, kind="stable")
     stream = b"".join(
@@ -48,7 +49,7 @@ def h264(clips: Images, crf: NDArray[np.floating]) -> Images:
         *("-map", "0:v", "-c:v", "libx264", "-preset", "veryfast", "-threads", "1"),
         *("-force_key_frames", f"expr:lt(mod(n,{length}),2)"),
         *("-crf", f"{base:.4f}", "-x264-params", f"zones={zones}", "-f", "null", "-"),
-        # Decode what was encoded.
+        # Decode the encoded stream.
         *("-threads", "1", "-dec", "0:0", "-filter_complex", "[dec:0]null[decoded]"),
         *("-map", "[decoded]", "-f", "rawvideo", "-fps_mode", "passthrough"),
         *("-pix_fmt", "yuv420p", "pipe:1"),
@@ -57,9 +58,9 @@ def h264(clips: Images, crf: NDArray[np.floating]) -> Images:
     if done.returncode or len(done.stdout) != len(stream):
         reason = done.stderr.decode("utf-8", errors="replace").strip()
         raise RuntimeError(
-            f"ffmpeg {command[0]!r} cannot compress {n_clips} clips of {width} x "
-            f"{height} pixels by H.264: {reason or 'frames are missing'}. It needs "
-            "ffmpeg 7 or later with libx264, as imageio-ffmpeg brings it"
+            f"ffmpeg {command[0]!r} failed to compress {n_clips} clips of {width} x "
+            f"{height} pixels with H.264: {reason or 'frames are missing'}. Use ffmpeg "
+            "7 or later with libx264, such as the one that imageio-ffmpeg installs."
         )
     decoded = np.frombuffer(done.stdout, np.uint8)
     decoded = decoded.reshape(n_clips, length, height * 3 // 2, width)[:, 1:]

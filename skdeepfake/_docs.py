@@ -1,4 +1,4 @@
-"""Parts of docstrings that several classes or functions share, written once."""
+"""Docstring text shared by several classes or functions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def shared_docs(texts: Mapping[str, str]) -> Callable[[T], T]:
-    """Make a decorator that replaces lines ``{{name}}`` of a docstring by texts.
+    """Return a decorator that replaces ``{{name}}`` lines of a docstring with texts.
 
-    For a class, those of its methods too. ``{{class}}`` is its name in the texts.
+    For a class, the docstrings of its methods are filled, too. ``{{class}}`` in a text
+    is replaced with the name of the class.
     """
 
     def fill(thing: Any, name: str) -> None:
-        if thing.__doc__ is not None:  # as it is under `python -OO`
+        if thing.__doc__ is not None:  # `python -OO` removes docstrings
             doc = f"{inspect.cleandoc(thing.__doc__)}\n"
             for key, text in texts.items():
                 doc = doc.replace(f"{{{{{key}}}}}\n", textwrap.dedent(text))
@@ -27,7 +28,7 @@ def shared_docs(texts: Mapping[str, str]) -> Callable[[T], T]:
     def decorate(thing: T) -> T:
         fill(thing, thing.__name__)
         for member in vars(thing).values() if isinstance(thing, type) else ():
-            function = getattr(member, "__func__", member)  # of a class method
+            function = getattr(member, "__func__", member)  # class methods
             if isinstance(function, FunctionType) and "{{" in (function.__doc__ or ""):
                 fill(function, thing.__name__)
         return thing

@@ -1,4 +1,4 @@
-"""Files that the command line is given: by name, in folders, by patterns."""
+"""Find the input files of the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Sequence
 
-#: Ends of the names of files that are taken from folders.
+#: Extensions of files that are searched in folders.
 EXTENSIONS = (
     *(".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".ts", ".m2ts", ".mts"),
     *(".3gp", ".gif", ".apng", ".jpg", ".jpeg", ".png", ".webp"),
@@ -14,9 +14,9 @@ EXTENSIONS = (
 
 
 def find_videos(names: Sequence[str]) -> list[str]:
-    """List the videos and pictures that files, folders and patterns name.
+    """Return the videos and images of files, folders and glob patterns.
 
-    Raises a ValueError for what is no file, and says what to do.
+    Raise a ValueError for other inputs, such as cameras and addresses.
     """
     found: list[str] = []
     for name in names:
@@ -34,25 +34,25 @@ def _find(name: str) -> Iterable[str]:
         )
         if not inside:
             raise ValueError(
-                f"{name} has no videos or pictures: no file in it ends in "
-                f"{', '.join(EXTENSIONS)}"
+                f"{name} contains no videos or images; expected files ending in "
+                f"{', '.join(EXTENSIONS)}."
             )
         return inside
     if name.startswith("/dev/") or (name.isdigit() and not os.path.exists(name)):
         raise ValueError(
-            f"{name} is a camera or another device, and only files are analyzed: "
-            "record a clip first, and pass its file"
+            f"{name} is a camera or another device; only files can be analyzed. Record "
+            "a video first and pass its file."
         )
     if name.endswith((".joblib", ".skops", ".npz")):
-        raise ValueError(f"{name} is a model, not a video: use --model {name}")
+        raise ValueError(f"{name} is a model, not a video. Use --model {name}.")
     if "://" in name:
         raise ValueError(
-            f"{name} is an address, and only files are analyzed: download the video "
-            "first, and pass its file"
+            f"{name} is an address; only files can be analyzed. Download the video "
+            "first and pass its file."
         )
     if glob.has_magic(name) and not os.path.exists(name):
         matches = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
         if not matches:
-            raise ValueError(f"{name} matches no file")
+            raise ValueError(f"{name} matches no files.")
         return matches
-    return [name]  # it is missing, which is told with its answer
+    return [name]  # a missing file is reported with the results

@@ -1,4 +1,4 @@
-"""Values as JSON knows them."""
+"""Conversion of values to JSON types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def step_parameters(steps: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the parameters of each step, without those that change no result."""
+    """Return the parameters of each step that affect results."""
     return {
         name: plain(
             {
@@ -25,7 +25,7 @@ def step_parameters(steps: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Turn NumPy's types into Python's, and what is not finite into None."""
+    """Convert NumPy values to Python values and non-finite numbers to None."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

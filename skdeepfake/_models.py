@@ -1,4 +1,4 @@
-"""Trained models: by name, from files or fitted, with what is known of them."""
+"""Load trained models by name, from files or from fitted pipelines."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted pipeline from paths to probabilities."""
+    """Fitted pipeline from paths to probabilities, with metadata."""
 
     pipeline: Any
     name: str
-    file_sha256: str | None = None  # of the file that it was loaded from
-    info: DetectorInfo | None = None  # of a detector that comes with this package
+    file_sha256: str | None = None  # only if loaded from a file
+    info: DetectorInfo | None = None  # only for detectors of this package
 
     @property
     def thresholds(self) -> tuple[float, float]:
-        """Below the first a video is called real, above the second fake."""
+        """Thresholds: real below the first value, fake above the second."""
         if self.info is None:
             return 0.5, 0.5
         return self.info.real_below, self.info.fake_above
 
     @property
     def column(self) -> int:
-        """Index of the fakes in the classes of the pipeline."""
+        """Index of the fake class in the classes of the pipeline."""
         classes = np.asarray(self.pipeline.classes_).tolist()
         column = next((i for i, c in enumerate(classes) if c in (1, "fake")), None)
         if column is None:
             raise ValueError(
-                f"the model's classes are {classes}; one must be 1 or 'fake'"
+                f"The classes of the model are {classes}; one must be 1 or 'fake'."
             )
         return column
 
     @cached_property
     def weights_sha256(self) -> str | None:
-        """SHA-256 of the arrays that its last step has learned, None if not known."""
+        """SHA-256 of the learned arrays of the last step, or None if unknown."""
         detector = self.pipeline[-1]
         weights = getattr(detector, "weights_", None)
         if weights is None and hasattr(detector, "model_"):
@@ -67,9 +67,9 @@ class Model:
 
 
 def load_model(source: Any = None, **params: Any) -> Model:
-    """Load a model: None for the reference detector, a pipeline, a name or a file.
+    """Return the Model of a pipeline, name or file; None loads the reference detector.
 
-    A Model is returned as it is. `params` are those of `load_detector`.
+    A Model is returned unchanged. `params` are parameters of `load_detector`.
     """
     if isinstance(source, Model):
         return source
@@ -84,14 +84,14 @@ def load_model(source: Any = None, **params: Any) -> Model:
         path = Path(name)
         if not path.is_file():
             raise ValueError(
-                f"{path} is not a file; train a model first, or leave it out for the "
-                "reference detector"
+                f"{path} is not a file. Train a model first, or omit it to use the "
+                "reference detector."
             )
         return Model(_load_file(path, params), path.name, file_sha256(path))
     if not isinstance(source, Pipeline) or not is_classifier(source):
         raise ValueError(
-            f"{type(source).__name__} is not a pipeline from paths to probabilities, "
-            "as load_detector and make_detector_pipeline return it"
+            f"{type(source).__name__} is not a pipeline from paths to probabilities. "
+            "Use load_detector or make_detector_pipeline to create one."
         )
     check_pipeline(source, "it")
     model = Model(source, type(source[-1]).__name__)
@@ -109,21 +109,21 @@ def _load_file(path: Path, params: dict[str, Any]) -> Any:
     try:
         found = persistence.load(path) if is_safe(path) else joblib.load(path)
     except SkdeepfakeError:
-        raise  # has a message of its own
-    except Exception as error:  # a pickle of others can raise anything
+        raise  # its message is already helpful
+    except Exception as error:  # loading a pickle can raise any error
         raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
     check_pipeline(found, str(path))
     return found
 
 
 def check_pipeline(found: Any, name: str) -> None:
-    """Check that this is a pipeline with a sampler, as skdeepfake trains it."""
+    """Raise a ValueError if an object is not a pipeline with the step `sampler`."""
     if "sampler" not in getattr(found, "named_steps", {}):
-        raise ValueError(f"{name} does not hold a pipeline that skdeepfake trained")
+        raise ValueError(f"{name} is not a pipeline of skdeepfake with a sampler.")
 
 
 def is_safe(path: Path) -> bool:
-    """Return whether a model is in a file that runs nothing when it is loaded."""
+    """Return True if a model file can be loaded without running code."""
     return path.suffix == ".skops"
 
 

@@ -1,4 +1,4 @@
-"""pandas, where it is there."""
+"""Optional import of pandas."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def import_pandas(caller: str, otherwise: str) -> Any:
-    """Import pandas, or say what to install and what does without."""
+    """Import pandas, or raise an ImportError that names the alternative."""
     try:
         import pandas
     except ImportError as error:
         raise ImportError(
-            f"{caller} needs pandas: pip install pandas; without it, {otherwise}"
+            f"{caller} needs pandas: pip install pandas. Without it, {otherwise}."
         ) from error
     return pandas

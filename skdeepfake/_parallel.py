@@ -1,4 +1,4 @@
-"""What the preprocessing steps share: they work video by video."""
+"""Parallel processing of videos with joblib."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def map_videos(
     verbose: int,
     desc: str,
 ) -> Iterator[R]:
-    """Apply `function` to each item through joblib, in order.
+    """Apply `function` to each item with joblib and yield the results in order.
 
-    Threads by default, since decoding and face detection release the GIL; any
-    backend that the user sets by `joblib.parallel_config` takes precedence.
+    Threads are the default, since decoding and face detection release the GIL. A
+    backend set by the user with `joblib.parallel_config` takes precedence.
     """
     tasks: Iterable[Any] = (delayed(function)(item) for item in items)
-    # One by one where the backend can, so that the progress shows; Ray's cannot.
+    # A generator updates the progress bar as results arrive. Ray's backend has none.
     backend, _ = get_active_backend(prefer="threads")
     return_as = "generator" if backend.supports_return_generator else "list"
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
@@ -43,8 +43,8 @@ def map_videos(
             done += 1
     except BrokenProcessPool as error:
         raise WorkerDiedError(
-            f"a worker process died while {desc}, at {items[done]!r} or one of the "
-            f"videos after it; {done} of {len(items)} were finished. Leave that video "
-            "out or give the workers more memory; with memory= or a cache_dir, what "
-            "was finished is not done again"
+            f"A worker process died while {desc}, at {items[done]!r} or a later video; "
+            f"{done} of {len(items)} videos were finished. Remove that video or give "
+            "the workers more memory. With memory= or a cache_dir, finished videos are "
+            "not processed again."
         ) from error

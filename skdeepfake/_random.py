@@ -1,4 +1,4 @@
-"""Random numbers from whatever `random_state` may be."""
+"""Conversion of `random_state` to a NumPy generator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
 def as_generator(random_state: RandomState) -> np.random.Generator:
-    """Make a generator of a `random_state`."""
+    """Return a generator for `random_state`."""
     if isinstance(random_state, np.random.Generator):
         return random_state
     seed = check_random_state(random_state).randint(2**31 - 1)

@@ -1,8 +1,8 @@
-"""What a skops file describes, checked before skops builds anything of it.
+"""Validate the schema of a skops file before skops creates objects from it.
 
-skops trusts all estimators of scikit-learn and checks types, not contents. Where the
-prediction of an estimator is compiled, an index in a file leads to any address. And it
-follows references once for each path that leads to them.
+skops trusts all estimators of scikit-learn, and checks types but not contents. Compiled
+code of estimators does not check indices, so that a forged file could access any
+memory. Furthermore, skops follows a reference once for each path that leads to it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ SCHEMA = "schema.json"
 _MAX_BYTES = 2**23
 _MAX_NODES = 50_000
 
-# Arrays may have so many elements of no bytes, or none and an axis of this length.
+# Largest number of elements without bytes, and longest axis of an array without
+# elements.
 _MAX_EMPTY = 2**20
 
 
@@ -30,8 +31,8 @@ def _of(module: str, names: str) -> list[str]:
     return [f"sklearn.{module}.{name}" for name in names.split()]
 
 
-# Estimators that predict by NumPy and SciPy alone, which check shapes and indices, and
-# those that combine others. Without trees, neighbors, clusters and kernels.
+# Estimators that only use NumPy and SciPy, which check shapes and indices, to predict,
+# and meta-estimators. Trees, neighbors, clusters and kernels are excluded.
 ESTIMATORS = frozenset(
     [
         *_of("calibration", "CalibratedClassifierCV _CalibratedClassifier"),
@@ -80,15 +81,15 @@ ESTIMATORS = frozenset(
     ]
 )
 
-# Kinds of nodes that skops trusts whatever they hold: compiled code reads unchecked
-# indices of sparse matrices and of the states of generators.
+# Nodes that skops trusts regardless of their contents, although compiled code does not
+# check the indices in sparse matrices and states of random number generators.
 _UNCHECKED = ("SparseMatrixNode", "RandomStateNode", "RandomGeneratorNode")
 
 
 def check_schema(members: Mapping[str, bytes], trusted: frozenset[str]) -> set[str]:
-    """Check a skops file by its members, and return the types that are not trusted.
+    """Validate the members of a skops file and return untrusted types.
 
-    These are a part of all; skops finds the others.
+    Only types that skops itself would trust are returned.
     """
     if len(members[SCHEMA]) > _MAX_BYTES:
         raise UntrustedModelError(f"its {SCHEMA} has more than {_MAX_BYTES} bytes")
@@ -98,22 +99,22 @@ def check_schema(members: Mapping[str, bytes], trusted: frozenset[str]) -> set[s
 
 
 class _Walk:
-    """One pass over the nodes of a schema.
+    """Single pass over the nodes of a schema.
 
-    skops describes an object each time that it is referred to, so that all nodes with
-    one `__id__` have the same size. As long as this holds, following references takes
-    no more steps than reading the schema, and no object contains itself.
+    skops repeats the description of an object for each reference, so that all nodes
+    with the same `__id__` must have the same size. If they do, following references
+    takes at most as many steps as reading the schema, and no object contains itself.
     """
 
     def __init__(self, members: Mapping[str, bytes]) -> None:
         self._members = members
         self._n_nodes = 0
         self._sizes: dict[Any, int] = {}
-        self._owners: dict[str, Any] = {}  # of the members, by the `__id__`
+        self._owners: dict[str, Any] = {}  # `__id__` of the owner of each member
         self.types: set[str] = set()
 
     def values(self, part: Any, flat: bool = False) -> int:
-        """Walk a part and return its size; `flat` allows no arrays in it."""
+        """Visit a part and return its size; `flat` forbids arrays inside."""
         if isinstance(part, dict):
             if "__id__" in part or "__loader__" in part:
                 return self._node(part, flat)
@@ -128,7 +129,9 @@ class _Walk:
             raise UntrustedModelError(f"it describes more than {_MAX_NODES} objects")
         key = node.get("__id__")
         if (loader := node.get("__loader__")) is None:
-            raise UntrustedModelError(f"it names the object {key!r} without content")
+            raise UntrustedModelError(
+                f"it refers to the object {key!r} without content"
+            )
         name = f"{node['__module__']}.{node['__class__']}"
         if loader in _UNCHECKED or (
             loader == "ObjectNode" and name.startswith("sklearn.")
@@ -137,10 +140,10 @@ class _Walk:
         if loader == "NdArrayNode":
             self._array(node, name, flat)
         file = node.get("file")
-        # skops reads a member again for each object that it belongs to.
+        # skops reads a member once for each object it belongs to.
         if file and (key is None or self._owners.setdefault(file, key) != key):
             raise UntrustedModelError(f"its member {file!r} belongs to two objects")
-        # NumPy copies the elements of arrays in an array of several dimensions.
+        # NumPy copies the elements of arrays inside of multidimensional arrays.
         flat = flat or (node.get("type") == "json" and not _has_one_axis(node))
         size = 1 + sum(self.values(value, flat) for value in node.values())
         if key is not None and self._sizes.setdefault(key, size) != size:
@@ -153,8 +156,8 @@ class _Walk:
         if node["type"] != "numpy":
             return
         if flat:
-            raise UntrustedModelError("it holds arrays in an array of objects")
-        if name == "numpy.void":  # allocates as many bytes as the array says
+            raise UntrustedModelError("it contains arrays in an array of objects")
+        if name == "numpy.void":  # allocates the number of bytes given by the array
             self.types.add(name)
         _check_array(self._members[node["file"]], node["file"])
 
@@ -165,7 +168,7 @@ def _has_one_axis(node: Mapping[str, Any]) -> bool:
 
 
 def _check_array(content: bytes, name: str) -> None:
-    """Check that an array in NumPy's format has the elements that it claims."""
+    """Check that an array in NumPy's format contains all its elements."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0

@@ -1,4 +1,4 @@
-"""Checks of parameters that functions of several packages share."""
+"""Parameter validation shared by several packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def validated(**constraints: list[Any]) -> Callable[[Function], Function]:
-    """Check the parameters of a function; type checkers go on to see its signature."""
+    """Validate the parameters of a function without hiding its type signature."""
     return validate_params(constraints, prefer_skip_nested_validation=True)
 
 
@@ -22,7 +22,7 @@ def select_names(
     *,
     allow_none: bool = False,
 ) -> list[str]:
-    """Check a choice among names, one or several or "all", and sort it as `known`."""
+    """Validate one name, several or "all", and return them in the order of `known`."""
     if isinstance(value, str):
         value = known if value == "all" else [value]
     wanted = set(value)
@@ -35,7 +35,7 @@ def select_names(
 
 
 def check_choice(value: str, known: Sequence[str], name: str) -> None:
-    """Raise a ValueError if a value is none of those that are known."""
+    """Raise a ValueError if a value is not among the known ones."""
     if value not in known:
         raise ValueError(
             f"{name}={value!r} must be one of {', '.join(map(repr, known))}"

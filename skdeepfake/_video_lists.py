@@ -1,4 +1,4 @@
-"""Lists of videos as data sets publish them, and which videos they mean."""
+"""Published lists of videos, matched to video files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 from .exceptions import DatasetError
 
-# What ends a name is no part of it: a list says "000.mp4" and a transcoded copy is
-# "000.mkv". Not `PurePath.suffix`, since a name may have a dot of its own.
+# Names are compared without extension, since a list may say "000.mp4" where a
+# transcoded copy is "000.mkv". `PurePath.suffix` would cut names that contain dots.
 _SUFFIX = re.compile(r"\.(mp4|mov|avi|mkv|webm|m4v)$", re.IGNORECASE)
 _FLAGGED = re.compile(r"[01]\s+(\S.*)")
 
-# The parts of a path from its end on, without the extension.
+# Parts of a path in reverse order, without the extension.
 Key = tuple[str, ...]
 
 
 class VideoList:
-    """One list of videos."""
+    """List of videos, read from a file or given as names."""
 
     def __init__(self, source: Any, name: str) -> None:
         self.name = name
@@ -35,7 +35,7 @@ class VideoList:
         for entry in entries:
             self._add(entry)
         if not self.entries:
-            raise DatasetError(f"{name} lists no video")
+            raise DatasetError(f"{name} lists no videos.")
 
     def _add(self, entry: Any) -> None:
         if isinstance(entry, (str, os.PathLike)):
@@ -45,15 +45,15 @@ class VideoList:
         pair = tuple(entry) if isinstance(entry, Iterable) else ()
         if len(pair) != 2 or not all(isinstance(identity, str) for identity in pair):
             raise DatasetError(
-                f"{self.name} has the entry {entry!r}; expected the name of a video, "
-                "or a pair of identities such as ['071', '054']"
+                f"{self.name} has the entry {entry!r}; expected the name of a video or "
+                "a pair of identities such as ['071', '054']."
             )
-        # Both originals, and both fakes that were made of them.
+        # Both originals and both fakes made from them.
         a, b = pair
         self.entries[pair] = [(name,) for name in (a, b, f"{a}_{b}", f"{b}_{a}")]
 
     def find(self, paths: Sequence[str]) -> tuple[dict[int, Any], list[Any]]:
-        """Find the videos that are meant."""
+        """Return the entries of listed paths by their index, and missing entries."""
         by_key: defaultdict[Key, list[int]] = defaultdict(list)
         lengths = {len(key) for keys in self.entries.values() for key in keys}
         for number, path in enumerate(paths):
@@ -77,18 +77,18 @@ def _key(path: PurePath) -> Key:
 
 
 def _read(path: str, name: str) -> Iterable[Any]:
-    """Read the entries of a list file."""
+    """Return the entries of a list file."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             text = file.read()
     except OSError as error:
         raise DatasetError(
-            f"{name}={path!r} cannot be read: {error.strerror}; pass the path of a "
-            "list file, or the names themselves in a list"
+            f"{name}={path!r} cannot be read: {error.strerror}. Pass the path of a "
+            "list file or a list of names."
         ) from error
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".json":
-        expected = "a list of names, or of pairs of identities"
+        expected = "a list of names or of pairs of identities"
         return parse_json(text, f"{name}={path!r}", list, expected)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if suffix == ".csv":
@@ -99,13 +99,13 @@ def _read(path: str, name: str) -> Iterable[Any]:
 
 
 def parse_json(text: str, source: str, kind: type, expected: str) -> Any:
-    """Parse what should be a list or a dict, or raise a DatasetError."""
+    """Parse JSON text; raise a DatasetError unless it is valid and of type `kind`."""
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DatasetError(f"{source} is no JSON: {error}") from error
+        raise DatasetError(f"{source} is not valid JSON: {error}.") from error
     if not isinstance(content, kind):
         raise DatasetError(
-            f"{source} holds a {type(content).__name__}; expected {expected}"
+            f"{source} holds a {type(content).__name__}; expected {expected}."
         )
     return content

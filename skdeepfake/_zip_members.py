@@ -1,4 +1,4 @@
-"""Members of a zip archive that may come from a stranger, within bounds."""
+"""Read untrusted zip archives with limits on memory and time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from .exceptions import UntrustedModelError
 
 _MAX_MEMBERS = 10_000
 
-# Size of all members in bytes: that of the archive times a factor, and a constant.
+# Largest total size of the members: the size of the archive times a factor, plus a
+# constant in bytes.
 _EXPANSION, _SLACK = 4, 2**24
 
 
 def read_members(content: bytes) -> dict[str, bytes]:
     """Return the members of an archive by name.
 
-    Memory and time are proportional to the size of the archive, whatever is in it.
+    Memory and time are proportional to the size of the archive for any content.
     """
-    # Each entry of the directory starts so. Opening an archive reads all of it.
+    # Count entries by their signature, since opening an archive reads all of them.
     if content.count(b"PK\1\2") > _MAX_MEMBERS:
         raise UntrustedModelError(f"it has more than {_MAX_MEMBERS} members")
     members: dict[str, bytes] = {}
@@ -32,20 +33,20 @@ def read_members(content: bytes) -> dict[str, bytes]:
                     f"its member {name!r} would lie in another folder"
                 )
             if name in members:
-                raise UntrustedModelError(f"its member {name!r} is there twice")
-            # Other methods may take gigabytes to unpack a few bytes.
+                raise UntrustedModelError(f"its member {name!r} is duplicated")
+            # Other methods may need gigabytes of memory to unpack a few bytes.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise UntrustedModelError(
                     f"its member {name!r} is neither stored nor deflated"
                 )
             with archive.open(member) as file:
-                # Without a size, all that a member unpacks to would be held.
+                # The size limits the number of unpacked bytes.
                 members[name] = file.read(member.file_size)
     return members
 
 
 def write_members(members: Mapping[str, bytes]) -> bytes:
-    """Return an archive of members that are not compressed."""
+    """Return an archive of uncompressed members."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, member in members.items():
@@ -58,5 +59,5 @@ def _check_size(members: list[zipfile.ZipInfo], size: int) -> None:
         largest = max(members, key=lambda member: member.file_size)
         raise UntrustedModelError(
             f"its member {largest.filename!r} of {largest.compress_size} bytes unpacks "
-            f"to {largest.file_size}, which no model does"
+            f"to {largest.file_size} bytes, which is too large"
         )

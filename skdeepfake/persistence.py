@@ -1,10 +1,10 @@
-"""Models in files that run nothing when they are loaded.
+"""Save and load models in files that cannot run code.
 
-A pickle, and so a joblib file, runs code: load only what you wrote yourself. What
-:func:`save` writes, a zip archive of data, can be loaded by :func:`load` whoever wrote
-it: it holds nothing but skdeepfake's own estimators and scikit-learn's, numbers, and
-networks of the layers that the detectors are made of; anything else is refused by name.
-Both need the extra ``safe``.
+Loading a pickle or a joblib file runs code, so it is only safe for files you wrote.
+:func:`save` writes a zip archive of data that :func:`load` can read safely from any
+source. It may contain estimators of skdeepfake and scikit-learn, numbers, and networks
+with the layers of the detectors. Other contents are refused with their names. Both
+functions require the extra ``safe``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from .exceptions import ModelFileError, SkdeepfakeError, UntrustedModelError
 
 __all__ = ["export_onnx", "keep_optimizer", "load", "save"]
 
-# What a model may hold besides what skops trusts: arrays and Python's own containers.
+# Types that a model may contain in addition to the arrays and containers that skops
+# trusts.
 _TRUSTED = frozenset(
     [
         *ESTIMATORS,
@@ -55,12 +56,12 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._fakes.BlendedFakes",
         "skdeepfake.detectors._fine_tuning.LoRA",
         "skdeepfake.detectors._gan.GANDetector",
-        "skdeepfake.detectors._gan.Generator",  # where it was in 0.1.0
+        "skdeepfake.detectors._gan.Generator",  # location in 0.1.0
         "skdeepfake.detectors._gan_networks.Generator",
         "skdeepfake.detectors._head.Head",
         "skdeepfake.detectors._pretrained.PretrainedDetector",
         "skdeepfake.detectors._reconstruction.ReconstructionDetector",
-        "skdeepfake.detectors._transfer.Head",  # where it was in 0.1.0
+        "skdeepfake.detectors._transfer.Head",  # location in 0.1.0
         "skdeepfake.detectors._transfer.TransferDetector",
         "skdeepfake.features._frame_predictor.FramePredictor",
         "skdeepfake.features._keras_featurizer.KerasFeaturizer",
@@ -90,36 +91,36 @@ def save(
     optimizer: bool = False,
     trusted: Iterable[str] = (),
 ) -> None:
-    """Write a model to a file that can be loaded without running code.
+    """Save a model to a file that can be loaded without running code.
 
     Parameters
     ----------
     estimator : estimator
-        A pipeline or any estimator, fitted or not.
+        Pipeline or other estimator, fitted or not.
     path : str or os.PathLike
-        The file, by custom with the suffix ``.skops``. It is replaced when the new one
-        is whole.
+        Output file, usually with the suffix ``.skops``. An existing file is only
+        replaced once the new one is complete.
     optimizer : bool, default=False
-        Whether the state of the optimizers is written as well, so that `partial_fit`,
-        and `fit` with ``warm_start=True``, go on as if nothing had happened. It may
-        treble the file.
+        If True, also save the state of the optimizers, so that `partial_fit`, and `fit`
+        with ``warm_start=True``, continue the training exactly. The file may become
+        three times as large.
     trusted : iterable of str, default=()
-        Further types that the model may hold, by their full names. `load` has to be
-        told them too.
+        Full names of additional types that the model may contain. Pass them to `load`,
+        too.
 
     Raises
     ------
     UntrustedModelError
-        If the model holds what `load` would refuse, such as a function. Nothing is
-        written.
+        If the model contains an object that `load` would refuse, such as a function.
+        No file is written.
     OSError
-        If the file cannot be written. What was there before is still there.
+        If the file cannot be written. An existing file is kept.
     ImportError
         If skops is not installed.
 
     See Also
     --------
-    load : Load such a file.
+    load : Load a model.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def save(
     """
     skops = import_skops()
     if not isinstance(estimator, BaseEstimator):
-        raise TypeError(f"{type(estimator).__name__} is not a scikit-learn estimator")
+        raise TypeError(f"{type(estimator).__name__} is not a scikit-learn estimator.")
     names = _names(trusted)
     _check_parameters(estimator, names)
     with _trusting(names), keep_optimizer(optimizer):
@@ -147,53 +148,54 @@ def save(
                 f"{type(estimator).__name__} cannot be saved safely: {error}"
             ) from error
         except (OSError, Warning):
-            raise  # has nothing to do with what it holds
-        except Exception as error:  # any type has its own way to refuse
+            raise  # not caused by the contents of the model
+        except Exception as error:  # types that cannot be serialized raise any error
             raise UntrustedModelError(
-                f"{type(estimator).__name__} cannot be saved safely, as it holds "
-                f"something that cannot be written: {error}"
+                f"{type(estimator).__name__} cannot be saved safely, since it contains "
+                f"an object that cannot be serialized: {error}"
             ) from error
     write_atomically(path, lambda file: file.write(content))
 
 
 def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
-    """Load a model that `save` wrote, without running any code that is in it.
+    """Load a model saved by `save` without running code from the file.
 
-    What the model does when it is asked is another matter: its parameters say which
-    files of weights it reads and in which folder it keeps a cache. Print it first.
+    The parameters of the model determine which files of weights it reads and which
+    cache folder it uses for predictions. Print models from other people before use.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file.
+        File to load.
     trusted : iterable of str, default=()
-        Further types that the model may hold, by the full names that the error gives:
-        your own estimators and layers, say. They are imported, and so run.
+        Full names, as given by the error, of additional types that the model may
+        contain, such as custom estimators and layers. Their modules are imported, which
+        runs their code.
 
     Returns
     -------
     estimator
-        As it was saved.
+        Saved estimator.
 
     Raises
     ------
     UntrustedModelError
-        If the model holds a type that is not trusted, or if its network is made of
-        other layers than the detectors', or refers to other files.
+        If the model contains a type that is not trusted, if its network contains layers
+        that the detectors do not use, or if it refers to other files.
     ModelFileError
-        If the file is missing, damaged, or no such file.
+        If the file is missing, damaged or not a file of `save`.
     ImportError
         If skops is not installed.
 
     Warns
     -----
     ModelVersionWarning
-        If the model was written by another version of skdeepfake or Keras.
-        scikit-learn warns of its own versions by InconsistentVersionWarning.
+        If the model was saved with another version of skdeepfake or Keras. For other
+        versions of scikit-learn, an InconsistentVersionWarning is issued.
 
     See Also
     --------
-    save : Write such a file.
+    save : Save a model.
 
     Examples
     --------
@@ -208,7 +210,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     name, names = repr(os.fspath(path)), _names(trusted)
     content = _read(path, name)
     try:
-        # Written again, so that skops reads the members that were checked.
+        # Repack the checked members, so that skops reads exactly these.
         members = read_members(content)
         unknown = check_schema(members, names)
         content = write_members(members)
@@ -218,36 +220,38 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     except SkdeepfakeError as error:
         raise type(error)(f"{name} is not loaded: {error}") from error
     except Warning:
-        raise  # whoever makes errors of them wants to see which
-    except Exception as error:  # what is damaged or made up can raise anything
+        raise  # warnings that filters turn into errors
+    except Exception as error:  # damaged or forged files may raise any error
         raise ModelFileError(
-            f"{name} is damaged, or no file of persistence.save: {error}"
+            f"{name} is damaged or was not written by persistence.save: {error}"
         ) from error
     if not isinstance(estimator, BaseEstimator):
-        raise ModelFileError(f"{name} holds a {type(estimator).__name__}, and no model")
+        raise ModelFileError(
+            f"{name} contains a {type(estimator).__name__}; expected an estimator."
+        )
     return estimator
 
 
 @contextlib.contextmanager
 def keep_optimizer(keep: bool = True) -> Iterator[None]:
-    """Let detectors that are pickled meanwhile take along the state of the optimizer.
+    """Include the state of the optimizer when detectors are pickled.
 
-    Training then goes on after loading as if nothing had happened. `save` has a
-    parameter for it.
+    Training then continues exactly after loading. With `save`, use its parameter
+    `optimizer` instead.
 
     Parameters
     ----------
     keep : bool, default=True
-        Whether to take it along.
+        If True, include the state of the optimizer.
 
     Yields
     ------
     None
-        For the time of the ``with`` block, and in its thread.
+        The setting applies inside the ``with`` block, in the same thread.
 
     See Also
     --------
-    save : Writes a model to a file that runs nothing when it is loaded.
+    save : Save a model to a file that can be loaded without running code.
 
     Examples
     --------
@@ -264,28 +268,28 @@ def keep_optimizer(keep: bool = True) -> Iterator[None]:
 
 
 def import_skops() -> ModuleType:
-    """Import `skops.io`, or say how to install it."""
+    """Import `skops.io`, or raise an ImportError that names the extra."""
     try:
         import skops.io
     except ImportError as error:
         raise ImportError(
-            'files that load safely need skops: pip install "skdeepfake[safe]"'
+            'Safe model files require skops: pip install "skdeepfake[safe]"'
         ) from error
     return skops.io
 
 
-# -- what is trusted ---------------------------------------------------------
+# -- trusted types -----------------------------------------------------------
 
 
 def _names(trusted: Iterable[str]) -> frozenset[str]:
     if isinstance(trusted, str) or not all(isinstance(n, str) for n in trusted):
-        raise TypeError(f"trusted={trusted!r} must be a list of names")
+        raise TypeError(f"trusted={trusted!r} must be a list of names.")
     return frozenset(trusted)
 
 
 @contextlib.contextmanager
 def _trusting(names: frozenset[str]) -> Iterator[None]:
-    """Have networks checked that are written or read meanwhile."""
+    """Check networks that are saved or loaded inside the block."""
     token = trusted_components.set(names)
     try:
         yield
@@ -296,35 +300,35 @@ def _trusting(names: frozenset[str]) -> Iterator[None]:
 def _check_types(
     skops: ModuleType, content: bytes, names: frozenset[str], unknown: set[str]
 ) -> set[str]:
-    """Return the types for skops to trust; raise if others are found."""
+    """Return the types for skops to trust; raise an error if there are others."""
     found = set(skops.get_untrusted_types(data=content))
     unknown = unknown | (found - _TRUSTED - names)
     if unknown:
         raise UntrustedModelError(
-            f"it holds {', '.join(sorted(unknown))}. If you know what that is and "
-            "trust it, name it in `trusted`"
+            f"it contains {', '.join(sorted(unknown))}. If you trust these types, add "
+            "them to `trusted`."
         )
     return found
 
 
 def _check_parameters(estimator: BaseEstimator, names: frozenset[str]) -> None:
-    """Refuse Keras' own objects among the parameters, by the parameter's name."""
+    """Refuse parameters that contain Keras objects."""
     params = estimator.get_params(deep=True)
     for name, value in params.items():
         owner, _, last = name.rpartition("__")
         if last == "layers" and isinstance(params.get(owner), KerasAugmentation):
-            continue  # kept, and checked, as a description
+            continue  # saved and checked as a Keras configuration
         for part in value if isinstance(value, (list, tuple)) else [value]:
             kind = type(part)
-            # A subclass of Keras' classes stands elsewhere.
+            # Subclasses of Keras classes are defined in other modules.
             if any(base.__module__.startswith("keras.") for base in kind.__mro__) and (
                 f"{kind.__module__}.{kind.__qualname__}" not in names
             ):
                 raise UntrustedModelError(
                     f"{type(estimator).__name__} cannot be saved safely: its parameter "
-                    f"{name!r} holds {kind.__name__} of Keras. Set callbacks=None, "
-                    "and give an optimizer or a backbone by name, or use joblib for "
-                    "yourself"
+                    f"{name!r} contains {kind.__name__} of Keras. Set callbacks=None "
+                    "and pass optimizers and backbones by name, or use joblib for "
+                    "files that only you load."
                 )
 
 
@@ -336,12 +340,12 @@ def _read(path: str | os.PathLike[str], name: str) -> bytes:
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        raise ModelFileError(f"{name} cannot be read: {error.strerror}") from error
-    # By its first bytes too: a pickle of a network has a whole archive inside.
+        raise ModelFileError(f"{name} cannot be read: {error.strerror}.") from error
+    # Check the first bytes, too, since the pickle of a network contains an archive.
     if content[:4] != b"PK\3\4" or not zipfile.is_zipfile(io.BytesIO(content)):
         raise ModelFileError(
-            f"{name} is no file of persistence.save, or only a part of one. (A joblib "
-            "file is a pickle, and runs code: load it by joblib.load, and only if you "
-            "wrote it yourself)"
+            f"{name} was not written by persistence.save or is incomplete. A joblib "
+            "file is a pickle, which runs code: load it with joblib.load, and only if "
+            "you trust its source."
         )
     return content

@@ -1,4 +1,4 @@
-"""Trained detectors that come with this package."""
+"""Load trained detectors that are included in this package."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
 __all__ = ["DetectorInfo", "list_detectors", "load_detector"]
 
-# The files in `skdeepfake/weights` that are detectors.
+# Detectors in `skdeepfake/weights`.
 _DETECTORS = ("reference",)
 
-# What a file says of itself, besides the weights.
+# Key of the metadata in a file.
 _FACTS = "facts"
 _FORMAT = 1
 
-# Largest size of the weights in memory: ten times that of the reference detector.
+# Largest size of the weights in memory, ten times the size of the reference detector.
 _MAX_BYTES = 2**26
 
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """A detector that :func:`load_detector` loads.
+    """Description of a detector included in this package.
 
     Attributes
     ----------
     name : str
-        What `load_detector` takes.
+        Name to pass to :func:`load_detector`.
     sha256 : str
-        SHA-256 of its file, in hexadecimal digits.
+        SHA-256 of the file in hexadecimal digits.
     card : str
-        Its model card in Markdown: what it was trained on, what it was tested on, where
-        it fails, and what it may be used for.
+        Model card in Markdown: training data, test results, limitations and intended
+        use.
     real_below : float
-        Videos whose probability of being fake is lower are called real.
+        Upper limit of the probability of being fake for the verdict "real".
     fake_above : float
-        Videos whose probability is higher are called fake; those in between are
-        uncertain.
+        Lower limit of the probability of being fake for the verdict "fake". Videos in
+        between are uncertain.
 
     See Also
     --------
-    list_detectors : Lists all of them.
+    list_detectors : List the available detectors.
 
     Examples
     --------
@@ -68,17 +68,17 @@ class DetectorInfo:
     fake_above: float
 
     def verdict(self, proba: float) -> str:
-        """Name the verdict that a probability stands for.
+        """Return the verdict for a probability.
 
         Parameters
         ----------
         proba : float
-            Probability of being fake, 0 to 1; NaN for a video without a face.
+            Probability of being fake, from 0 to 1, or NaN for a video without a face.
 
         Returns
         -------
         {"real", "uncertain", "fake", "no face"}
-            The verdict.
+            Verdict on the video.
         """
         return verdict(proba, self.real_below, self.fake_above)
 
@@ -87,7 +87,7 @@ class DetectorInfo:
 
 
 def verdict(proba: float, real_below: float, fake_above: float) -> str:
-    """Name the verdict that a probability stands for, NaN without a face."""
+    """Return the verdict for a probability, which is NaN without a face."""
     if np.isnan(proba):
         return "no face"
     if proba > fake_above:
@@ -96,16 +96,16 @@ def verdict(proba: float, real_below: float, fake_above: float) -> str:
 
 
 def list_detectors() -> list[DetectorInfo]:
-    """List the detectors that come with this package.
+    """List the detectors included in this package.
 
     Returns
     -------
     list of DetectorInfo
-        Their names and model cards.
+        Names, model cards and thresholds of the detectors.
 
     See Also
     --------
-    load_detector : Loads one.
+    load_detector : Load a detector.
 
     Examples
     --------
@@ -125,54 +125,54 @@ def load_detector(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Pipeline:
-    """Load a trained detector: a fitted pipeline from paths to probabilities.
+    """Load a trained detector as a fitted pipeline from paths to probabilities.
 
     Nothing is downloaded, and neither Keras nor TensorFlow is imported.
 
     Parameters
     ----------
     name : str or os.PathLike, default="reference"
-        Name of a detector that comes with this package (:func:`list_detectors`), or
-        path of a file of one, as the training in ``benchmarks/reference`` writes it.
-        Such a file is data; loading it runs no code.
+        Name of a detector included in this package (see :func:`list_detectors`), or
+        path of a file written by the training in ``benchmarks/reference``. Loading
+        these files does not run code.
     max_faces : int or None, default=1
-        Number of people that are followed, None for up to 10. The probability of a
-        video is that of its most suspicious person, and ``predict_person_proba`` of the
-        detector returns one per person.
+        Number of people to follow. None follows up to 10. The highest probability of
+        any person is returned per video; use ``predict_person_proba`` of the detector
+        for one probability per person.
     sha256 : str or None, default=None
-        SHA-256 that the file must have, in hexadecimal digits. None checks the files
-        of this package only.
+        Expected SHA-256 of the file in hexadecimal digits. None only checks the files
+        of this package.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a video that cannot be read; see
+        Handling of unreadable videos; see
         :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
     n_jobs : int or None, default=None
-        Videos worked on at once.
+        Number of videos processed in parallel.
     verbose : int, default=0
-        1 shows progress bars.
+        If 1, show progress bars.
 
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
-        With the steps `sampler`, `cropper`, `resizer` and `detector`, the last a
-        fitted :class:`~skdeepfake.detectors.PretrainedDetector`. ``predict_proba``
-        takes paths and returns probabilities of shape (n_videos, 2), real and fake.
+        Fitted pipeline with the steps `sampler`, `cropper`, `resizer` and `detector`, a
+        :class:`~skdeepfake.detectors.PretrainedDetector`. Its ``predict_proba`` takes
+        paths and returns probabilities of shape (n_videos, 2) for real and fake.
 
     Raises
     ------
     ValueError
-        If there is no such detector.
+        If there is no detector of this name.
     ModelFileError
-        If the file is damaged, of another format, or has another hash.
+        If the file is damaged, has another format or has another SHA-256.
 
     Warns
     -----
     NoFaceWarning
-        By ``predict_proba``, for a video without a face.
+        When ``predict_proba`` is called on a video without a face.
 
     See Also
     --------
-    list_detectors : Names and model cards.
-    skdeepfake.pipeline.make_detector_pipeline : A pipeline to be trained.
+    list_detectors : List names and model cards.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline to train.
 
     Examples
     --------
@@ -198,30 +198,19 @@ def load_detector(
         detector.set_params(aggregation=people)
     size = int(facts["size"]), int(facts["size"])
     detector._set_fitted(
-        arrays,
-        classes=[0, 1],
-        class_count=facts["class_count"],
-        size=size,
+        arrays, classes=[0, 1], class_count=facts["class_count"], size=size
     )
-    return Pipeline(
-        [
-            (
-                "sampler",
-                VideoFrameSampler(
-                    int(facts["n_frames"]), on_error=on_error, n_jobs=n_jobs
-                ),
-            ),
-            ("cropper", cropper),
-            ("resizer", Resizer(size, n_jobs=n_jobs)),
-            ("detector", detector),
-        ]
-    )
+    n_frames = int(facts["n_frames"])
+    sampler = VideoFrameSampler(n_frames, on_error=on_error, n_jobs=n_jobs)
+    resizer = Resizer(size, n_jobs=n_jobs)
+    steps = {"sampler": sampler, "cropper": cropper, "resizer": resizer}
+    return Pipeline([*steps.items(), ("detector", detector)])
 
 
 def write_detector(
     path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]
 ) -> str:
-    """Write the file of a detector, in half precision; returns its SHA-256."""
+    """Write the file of a detector in half precision and return its SHA-256."""
     text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
     half = {name: array.astype(np.float16) for name, array in arrays.items()}
     content = io.BytesIO()
@@ -233,7 +222,7 @@ def write_detector(
 def _read(
     name: str | os.PathLike[str], sha256: str | None, *, weights: bool = True
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what is said of a detector and, unless told otherwise, its weights."""
+    """Return the weights, if requested, and the metadata of a detector."""
     if name in _DETECTORS:
         content = read_packaged(str(name))
     else:
@@ -241,7 +230,7 @@ def _read(
         if not path.is_file():
             raise ValueError(
                 f"name={os.fspath(name)!r} is neither a detector of this package "
-                f"({', '.join(map(repr, _DETECTORS))}) nor a file"
+                f"({', '.join(map(repr, _DETECTORS))}) nor a file."
             )
         content = path.read_bytes()
     if sha256 is not None:
@@ -256,14 +245,14 @@ def _read(
             names = [key for key in stored if key != _FACTS] if weights else []
             arrays = {key: stored[key] for key in names}
         known = facts["format"] == _FORMAT
-    except Exception as error:  # as many kinds as there are wrong files
+    except Exception as error:  # invalid files may raise any error
         raise ModelFileError(
             f"{os.fspath(name)!r} is not the file of a detector: {error}"
         ) from error
     if not known:
         raise ModelFileError(
-            f"{os.fspath(name)!r} is of format {facts['format']}, which this version "
-            "of skdeepfake does not know: install a newer one"
+            f"{os.fspath(name)!r} has format {facts['format']}, which this version of "
+            "skdeepfake does not support. Install a newer version."
         )
     return arrays, facts
 

@@ -316,15 +316,15 @@ class WithCropping(CNNDetector):
     [
         (lambda: CNNDetector(callbacks=[lambda: 0]), r"<lambda>"),
         (lambda: KerasFeaturizer(backbone), r"test_persistence\.backbone"),
-        (lambda: KerasFeaturizer(backbone()), "'backbone' holds Sequential"),
+        (lambda: KerasFeaturizer(backbone()), "'backbone' contains Sequential"),
         (
             lambda: CNNDetector(optimizer=keras.optimizers.Adam()),
-            "'optimizer' holds Adam",
+            "'optimizer' contains Adam",
         ),
         (lambda: CNNDetector(optimizer=keras.optimizers.Adam), r"adam\.Adam"),
         (
             lambda: CNNDetector(callbacks=[keras.callbacks.TerminateOnNaN()]),
-            "'callbacks' holds TerminateOnNaN",
+            "'callbacks' contains TerminateOnNaN",
         ),
         (
             lambda: CNNDetector(
@@ -506,14 +506,17 @@ def test_pickle_is_not_unpickled(
     [
         (lambda path: None, "No such file"),
         (lambda path: path.mkdir(), "Is a directory"),
-        (lambda path: path.write_bytes(b""), "no file of persistence.save"),
-        (lambda path: path.write_text("a text"), "no file of persistence.save"),
+        (lambda path: path.write_bytes(b""), "not written by persistence.save"),
+        (lambda path: path.write_text("a text"), "not written by persistence.save"),
         (
             lambda path: zipfile.ZipFile(path, "w").close(),
-            "no file of persistence.save",
+            "not written by persistence.save",
         ),
         (lambda path: path.write_bytes(archive_of(a=b"x")), r"schema\.json"),
-        (lambda path: skops.io.dump({"a": 1}, path), "holds a dict, and no model"),
+        (
+            lambda path: skops.io.dump({"a": 1}, path),
+            "contains a dict; expected an estimator",
+        ),
     ],
 )
 def test_what_is_no_model_is_named(
@@ -528,7 +531,7 @@ def test_what_is_no_model_is_named(
 def test_truncated_file_is_named(content: bytes, path: Path) -> None:
     for share in (0.001, 0.1, 0.5, 0.9, 0.99, 0.999):
         path.write_bytes(content[: int(len(content) * share)])
-        with pytest.raises(ModelFileError, match=r"model\.skops.*only a part of one"):
+        with pytest.raises(ModelFileError, match=r"model\.skops.*or is incomplete"):
             persistence.load(path)
 
 
@@ -745,7 +748,7 @@ def test_state_of_other_types_is_refused(content: bytes, path: Path) -> None:
 def test_estimator_of_an_unknown_type_is_refused_by_name(path: Path) -> None:
     message = refusal(skops.io.dumps(Bunch(a=CNNDetector(callbacks=[print]))), path)
     assert "builtins.print" in message
-    assert "name it in `trusted`" in message
+    assert "add them to `trusted`" in message
 
 
 # -- sizes ---------------------------------------------------------------------------
@@ -923,7 +926,7 @@ def test_network_with_further_members_is_refused(content: bytes, path: Path) -> 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_member_that_is_there_twice_is_refused(content: bytes, path: Path) -> None:
     twice = rewritten(content, unchanged, **{"schema.json": b"{}"})
-    assert "its member 'schema.json' is there twice" in refusal(twice, path)
+    assert "its member 'schema.json' is duplicated" in refusal(twice, path)
 
 
 def test_member_that_unpacks_to_far_more_is_refused(
@@ -1031,7 +1034,7 @@ def test_networks_of_named_backbones_are_trusted(
 
 def test_backbone_that_is_an_object_is_not_saved(path: Path) -> None:
     for given, message in (
-        (backbone(), "'backbone' holds Sequential of Keras"),
+        (backbone(), "'backbone' contains Sequential of Keras"),
         (backbone, r"test_persistence\.backbone"),
     ):
         detector = TransferDetector(backbone=given)

@@ -267,7 +267,7 @@ def test_damaged_weights_of_the_package_are_refused(tmp_path, monkeypatch, weigh
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"facts": np.array('{"format": 99}')}, "of format 99, which this version"),
+        ({"facts": np.array('{"format": 99}')}, "has format 99, which this version"),
         ({"facts": np.array("{}")}, "not the file of a detector"),
         ({"stem_conv/kernel": np.zeros((3, 3, 3, 8))}, "among them 'stem_conv/kernel'"),
         ({"stem_bn/beta": np.full(32, np.nan)}, "among them 'stem_bn/beta'"),

@@ -103,7 +103,7 @@ def cached(key: int) -> Any:
 @pytest.mark.parametrize(
     ("refer", "message"),
     [
-        (lambda key: {"__id__": key}, "names the object 1 without content"),
+        (lambda key: {"__id__": key}, "refers to the object 1 without content"),
         (described, "describes the object 2 in two ways"),
         (cached, "describes the object 2 in two ways"),
     ],
@@ -210,7 +210,7 @@ def test_kernel_machine_whose_indices_lead_elsewhere_is_refused(path: Path) -> N
     machine.support_[:] = 2**30
     content = skops.io.dumps(machine)
     assert skops.io.get_untrusted_types(data=content) == []
-    assert "it holds sklearn.svm._classes.SVC" in refusal(content, path)
+    assert "it contains sklearn.svm._classes.SVC" in refusal(content, path)
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,21 @@
 Quickstart
 ==========
 
-From paths of videos to one probability a video: clips are rendered, a pipeline is
-trained on some of them and asked about the others.
+This example renders synthetic videos, trains a pipeline on some of them, and predicts
+one probability per video for the others.
 
-The clips of :func:`~skdeepfake.datasets.make_videos` are toys. They show one portrait
-that moves, and fakes of it; nothing has to be downloaded. What a detector learns from
-them is of no use on other videos.
+The videos of :func:`~skdeepfake.datasets.make_videos` show a moving portrait and fakes
+of it, so nothing needs to be downloaded. A detector trained on them does not generalize
+to other videos.
 """
 
 # %%
-# Labelled videos
+# Labeled videos
 # ---------------
 #
-# Twelve recordings and a fake of each. Every loader gives the same four things: paths,
-# labels (0 is real, 1 is fake), the names of the labels, and groups. A fake is in the
-# group of the recording that it was made from.
+# We render twelve real videos and one fake of each. All loaders return paths, labels (0
+# for real, 1 for fake), class names and groups. A fake is in the same group as its
+# original.
 import tempfile
 
 from skdeepfake import make_videos
@@ -25,14 +25,14 @@ folder = tempfile.TemporaryDirectory()
 videos = make_videos(
     folder.name, n_real=12, n_fake=12, duration=0.5, size=(200, 240), random_state=0
 )
-print(len(videos.data), "clips, of which", videos.target.sum(), "are fakes")
+print(len(videos.data), "videos, of which", videos.target.sum(), "are fake")
 
 # %%
 # A pipeline
 # ----------
 #
-# The paper's first network on smaller faces. With so few clips it takes larger steps
-# than the paper's, and none are held out for early stopping.
+# The pipeline uses the paper's CNN on smaller faces. Since there are only a few videos,
+# we increase the learning rate and use no validation set for early stopping.
 from skdeepfake import make_detector_pipeline
 
 pipeline = make_detector_pipeline(
@@ -53,20 +53,20 @@ pipeline = make_detector_pipeline(
 pipeline
 
 # %%
-# Frames are sampled, a face is followed through them and cut out. These crops are all
-# that the detector will see.
+# The pipeline samples frames, tracks a face and crops it. The detector only receives
+# these crops.
 from skdeepfake.plotting import FacesDisplay
 
 pair = [videos.data[0], videos.data[12]]
 FacesDisplay.from_estimator(pipeline, pair, titles=["real", "its fake"], max_frames=4)
 
 # %%
-# Train and ask
-# -------------
+# Training and prediction
+# -----------------------
 #
-# A third of the recordings is kept back, each with its fake. Frames of one video are
-# near copies of each other, and so are a fake and its original: if they were on both
-# sides, the score would be of no worth.
+# A third of the real videos is held out for testing, together with their fakes. Frames
+# of a video are nearly identical, and so are a fake and its original. If they were in
+# both the training and the test set, the score would be meaningless.
 from sklearn.model_selection import GroupShuffleSplit
 
 splitter = GroupShuffleSplit(n_splits=1, test_size=1 / 3, random_state=0)
@@ -74,11 +74,11 @@ train, test = next(splitter.split(videos.data, videos.target, videos.groups))
 pipeline.fit(videos.data[train], videos.target[train])
 probability = pipeline.predict_proba(videos.data[test])[:, 1]
 
-for label, answer in zip(videos.target[test], probability, strict=True):
-    print(f"{videos.target_names[label]:4}  probability of fake {answer:.2f}")
+for label, p in zip(videos.target[test], probability, strict=True):
+    print(f"{videos.target_names[label]:4}  probability of fake {p:.2f}")
 
 # %%
-# Eight clips are few, and the curve has as many steps.
+# With eight test videos, the ROC curve has only a few steps.
 import matplotlib.pyplot as plt
 from sklearn.metrics import RocCurveDisplay
 
@@ -86,7 +86,7 @@ figure, ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
 RocCurveDisplay.from_predictions(
     videos.target[test],
     probability,
-    name="CNN, clips not trained on",
+    name="CNN, test videos",
     plot_chance_level=True,
     ax=ax,
 )

@@ -1,22 +1,21 @@
 """
-The paper's three detectors, side by side
+Comparison of the paper's three detectors
 =========================================
 
-A CNN over faces, a recurrent network over features of faces, and the discriminator of a
-GAN, on the same rendered clips.
+This example compares a CNN on faces, a recurrent network on features of faces, and the
+discriminator of a GAN, using the same synthetic videos.
 
-Read the curves as a picture of the interface and not of the detectors. The clips are
-toys, the networks are made small to be trained in seconds, and the features come from
-random weights: those that the second detector is meant for, of a VGG16 that knows
-ImageNet, would have to be downloaded. On real faces the order is another; it is in the
-benchmarks.
+It illustrates the interface and does not show which detector is best. The videos are
+synthetic, the networks are small to be trained in seconds, and the features come from
+random weights, since the pretrained VGG16 would have to be downloaded. The ranking on
+real faces is different; see the benchmarks.
 """
 
 # %%
-# Clips and a split
-# -----------------
+# Videos and split
+# ----------------
 #
-# A clip and its fake are on one side.
+# The split by groups keeps a real video and its fake together.
 import tempfile
 from pathlib import Path
 
@@ -40,8 +39,8 @@ train, test = next(splitter.split(videos.data, videos.target, videos.groups))
 # Three pipelines
 # ---------------
 #
-# What is the same for all: four faces of 32 x 32 pixels a clip, from one cache, so that
-# only the first pipeline decodes anything.
+# All pipelines use four faces of 32 x 32 pixels per video. They share a cache, so that
+# only the first pipeline decodes the videos.
 from skdeepfake import make_detector_pipeline
 from skdeepfake.detectors import Generator
 
@@ -76,10 +75,11 @@ gan = make_detector_pipeline(
 )
 
 # %%
-# The second detector reads features, a vector for each of 8 x 8 positions of the face.
-# Any network from images to maps gives them; here two convolutions of random weights.
-# For the paper's, leave ``featurizer`` out: then it is a
-# :class:`~skdeepfake.features.VGG16Featurizer`, whose weights Keras downloads once.
+# The recurrent network uses features, one vector for each of 8 x 8 positions of the
+# face. Any network that maps images to feature maps can compute them; here, we use two
+# convolutions with random weights. The default ``featurizer`` is the
+# :class:`~skdeepfake.features.VGG16Featurizer` of the paper, whose weights are
+# downloaded by Keras.
 import keras
 from keras import layers
 
@@ -87,7 +87,7 @@ from skdeepfake import KerasFeaturizer
 
 
 def random_backbone():
-    """Build a network that knows nothing, but gives maps of features."""
+    """Build an untrained network that returns feature maps."""
     first, second = (keras.initializers.HeNormal(seed) for seed in (0, 1))
     return keras.Sequential(
         [
@@ -114,38 +114,37 @@ cnn_rnn = make_detector_pipeline(
 )
 
 # %%
-# Train and compare
-# -----------------
+# Training and comparison
+# -----------------------
 #
-# :class:`~skdeepfake.detectors.TransferDetector`, the one to deploy, would be a fourth
-# line, ``make_detector_pipeline("transfer")``. It goes on from a network that was
-# trained on millions of pictures; with random weights there is nothing to go on from,
-# so it is left out.
+# The recommended detector, :class:`~skdeepfake.detectors.TransferDetector`, is
+# available as ``make_detector_pipeline("transfer")``. It is not included here, since it
+# fine-tunes a pretrained network that would have to be downloaded.
 import matplotlib.pyplot as plt
 from sklearn.metrics import RocCurveDisplay
 
 figure, ax = plt.subplots(figsize=(5.5, 5), layout="constrained")
-looks = {
+styles = {
     "CNN": (cnn, {"color": "#0072B2", "linestyle": "-"}),
     "CNN-RNN, random features": (cnn_rnn, {"color": "#D55E00", "linestyle": "--"}),
     "GAN": (gan, {"color": "#009E73", "linestyle": ":", "linewidth": 2.5}),
 }
-for name, (pipeline, look) in looks.items():
+for name, (pipeline, style) in styles.items():
     pipeline.fit(videos.data[train], videos.target[train])
     RocCurveDisplay.from_estimator(
         pipeline,
         videos.data[test],
         videos.target[test],
         name=name,
-        curve_kwargs=look,
+        curve_kwargs=style,
         plot_chance_level=name == "GAN",
         ax=ax,
     )
-ax.set_title("Twelve clips that were not trained on")
+ax.set_title("ROC curves on twelve test videos")
 plt.show()
 
 # %%
-# Twelve clips make a curve of a few steps. For an interval, see
-# :func:`~skdeepfake.metrics.group_bootstrap`; for all figures at once,
+# With twelve test videos, the curves have only a few steps. For confidence intervals,
+# see :func:`~skdeepfake.metrics.group_bootstrap`. For a complete report, see
 # :func:`~skdeepfake.evaluation.evaluate`.
 folder.cleanup()

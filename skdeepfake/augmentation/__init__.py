@@ -1,6 +1,6 @@
-"""Augmentation of faces while a detector is trained.
+"""Augment face crops during the training of a detector.
 
-Each maps a batch of RGB images of uint8 to another, with NumPy, OpenCV or Keras.
+Augmentations transform batches of RGB uint8 images with NumPy, OpenCV or Keras.
 """
 
 from ._base import BaseAugmentation

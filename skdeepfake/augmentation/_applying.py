@@ -1,4 +1,4 @@
-"""Augmentations applied to batches of faces."""
+"""Application of augmentations to batches of faces."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ._presets import PRESETS, make_preset
 
 
 def resolve(augment: Any) -> list[BaseAugmentation]:
-    """Make the augmentations that an `augment` parameter names."""
+    """Return the augmentations of an `augment` parameter as a list."""
     known = (
-        f"one of the presets {', '.join(PRESETS)}, an augmentation or a list of them"
+        f"one of the presets {', '.join(PRESETS)}, an augmentation or a list of "
+        "augmentations"
     )
     if isinstance(augment, str):
         if augment not in PRESETS:
@@ -29,22 +30,19 @@ def resolve(augment: Any) -> list[BaseAugmentation]:
             raise TypeError(f"augment={augment!r}{within} must be {known}{advice}")
         part._validate_params()
     if not parts:
-        raise ValueError(f"augment={augment!r} is empty: it must be {known}")
+        raise ValueError(f"augment={augment!r} is empty; it must be {known}")
     return parts
 
 
 def _is_layer(part: Any) -> bool:
-    # Without importing Keras: where there is a layer, it was imported.
+    # Do not import Keras here: it has been imported if `part` is a layer.
     return "keras" in sys.modules and isinstance(
         part, sys.modules["keras"].layers.Layer
     )
 
 
 class Augmenter:
-    """Apply augmentations to batches of faces, one after the other.
-
-    It may be called from several threads.
-    """
+    """Apply augmentations to batches of faces one after the other; thread-safe."""
 
     def __init__(self, augment: Any, seed: int | None = None) -> None:
         self.augmentations = resolve(augment)

@@ -1,4 +1,4 @@
-"""The base of the augmentations."""
+"""Base class of augmentations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Images = NDArray[np.uint8]
 
 
 class Range(Interval):
-    """Two numbers within an interval, the smaller one first."""
+    """Constraint on a pair of numbers within an interval, the smaller one first."""
 
     def is_satisfied_by(self, val: Any) -> bool:
         try:
@@ -30,25 +30,23 @@ class Range(Interval):
         return inside and low <= high
 
     def __str__(self) -> str:
-        return f"two numbers, the smaller one first, each {super().__str__()}"
+        return f"two numbers, the smaller one first, each of them {super().__str__()}"
 
 
 @dataclass(repr=False, eq=False)
 class BaseAugmentation(Versioned, BaseEstimator):
-    """Base of the augmentations: it changes some of the images of a batch.
+    """Base class of augmentations, which change some of the images of a batch.
 
-    A subclass implements ``augment_image(image, rng)``, which takes a uint8 image of
-    shape (height, width, 3), RGB and not to be changed, and a
-    :class:`numpy.random.Generator`, and returns an image of the same shape and dtype.
+    Subclasses implement :meth:`augment_image`.
 
     Parameters
     ----------
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
+    make_preset : Return the augmentations of a preset.
 
     Examples
     --------
@@ -77,9 +75,9 @@ class BaseAugmentation(Versioned, BaseEstimator):
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise ValueError(
-                f"{type(self).__name__} takes RGB images of uint8 and of shape "
-                f"(n_images, height, width, 3), but got an array of {images.dtype} and "
-                f"shape {images.shape}"
+                f"{type(self).__name__} expects RGB uint8 images of shape "
+                f"(n_images, height, width, 3); got {images.dtype} of shape "
+                f"{images.shape}."
             )
         rng = as_generator(random_state)
         chosen = np.flatnonzero(rng.random(len(images)) < self.probability)
@@ -92,9 +90,8 @@ class BaseAugmentation(Versioned, BaseEstimator):
         ):
             if image.shape != images.shape[1:] or image.dtype != np.uint8:
                 raise ValueError(
-                    f"{type(self).__name__} returned an image of {image.dtype} and "
-                    f"shape {image.shape}, but must return uint8 of shape "
-                    f"{images.shape[1:]}"
+                    f"{type(self).__name__} must return uint8 images of shape "
+                    f"{images.shape[1:]}; got {image.dtype} of shape {image.shape}."
                 )
             augmented[number] = image
         return augmented
@@ -110,13 +107,13 @@ class BaseAugmentation(Versioned, BaseEstimator):
         Parameters
         ----------
         image : ndarray of uint8, shape (height, width, 3)
-            RGB. It is not changed in place.
+            RGB image, which must not be changed in place.
         rng : Generator
-            Source of random numbers.
+            Random number generator.
 
         Returns
         -------
         ndarray of uint8, shape (height, width, 3)
-            The changed image.
+            Changed RGB image.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Augmentations of position: flip, affine map and erasing."""
+"""Geometric augmentations: flip, affine transformation and erasing."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class RandomFlip(BaseAugmentation):
     Parameters
     ----------
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
+    make_preset : Return the augmentations of a preset.
 
     Examples
     --------
@@ -43,24 +43,25 @@ class RandomFlip(BaseAugmentation):
 class RandomAffine(BaseAugmentation):
     """Rotate, scale, shear and shift images.
 
-    Each image is mapped about its center, bilinearly, and reflected beyond its edges.
+    Images are transformed relative to their center with bilinear interpolation, and
+    reflected at their edges.
 
     Parameters
     ----------
     rotation : float, default=10.0
-        Largest angle in degrees, in both directions.
+        Largest rotation in degrees, in both directions.
     scale : (float, float), default=(0.9, 1.1)
-        Range of the scale factor. Above 1 the face grows.
+        Range of the scale factor. Values above 1 enlarge the face.
     shift : float, default=0.05
-        Largest shift in both directions, as a share of the width and of the height.
+        Largest shift in each direction, as a share of the width and the height.
     shear : float, default=5.0
-        Largest angle in degrees of sheared vertical lines, in both directions.
+        Largest shear angle of vertical lines in degrees, in both directions.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
+    make_preset : Return the augmentations of a preset.
 
     Examples
     --------
@@ -92,7 +93,7 @@ class RandomAffine(BaseAugmentation):
         slope = math.tan(math.radians(rng.uniform(-self.shear, self.shear)))
         scale = rng.uniform(*self.scale)
         shift = rng.uniform(-self.shift, self.shift, 2) * (width, height)
-        # From positions in the new image to those in the old one.
+        # Inverse map, from the new image to the old one.
         cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
         linear = np.array([[cos + slope * sin, slope * cos - sin], [sin, cos]])
         center = np.array([width - 1, height - 1]) / 2
@@ -110,21 +111,22 @@ class RandomAffine(BaseAugmentation):
 class RandomErasing(BaseAugmentation):
     """Cover a rectangle of each image with the mean color of the image.
 
-    This keeps a detector from relying on a single region of the face [1]_. Each image
-    has its own rectangle, which lies within the image. The paper fills it with noise.
+    This keeps a detector from relying on a single region of the face [1]_. A random
+    rectangle inside the image is drawn for each image. In the paper, it is filled with
+    noise.
 
     Parameters
     ----------
     area : (float, float), default=(0.02, 0.2)
-        Range of the rectangle's share of the image.
+        Range of the area of the rectangle, as a share of the image.
     ratio : (float, float), default=(0.5, 2.0)
-        Range of its height divided by its width, above 0, drawn on a log scale.
+        Range of the ratio of height to width, above 0. It is drawn on a log scale.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
+    make_preset : Return the augmentations of a preset.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Keras layers as an augmentation."""
+"""Augmentation with Keras layers."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ class KerasAugmentation(BaseAugmentation):
     Parameters
     ----------
     layers : keras.Layer, or list or tuple of keras.Layer
-        Layers that map images of 0 to 255 and of shape (n, height, width, 3) to images
-        of the same shape, one after the other. A `keras.Sequential` stands for its
-        layers. Layers with a `seed` or with weights are copied for each call.
+        Layers to apply one after the other. They must map images of shape
+        (n, height, width, 3) with values from 0 to 255 to images of the same shape. A
+        `keras.Sequential` is replaced with its layers. Layers with a `seed` or with
+        weights are copied for each call.
     probability : float, default=1.0
-        Share of the images that the layers are applied to.
+        Probability of applying the layers to an image.
 
     Raises
     ------
     TypeError
-        When called, if `layers` holds anything but layers.
+        When called, if `layers` contains an object that is not a layer.
     ValueError
         When called, if `layers` is empty or a layer changes the shape.
 
     See Also
     --------
-    BaseAugmentation : Base of augmentations written with NumPy or OpenCV.
+    BaseAugmentation : Base class of augmentations with NumPy or OpenCV.
 
     Notes
     -----
-    Results are rounded and clipped to 0 to 255. The layers run on Keras' backend, not
-    compiled. :func:`skdeepfake.persistence.save` writes Keras' own layers that flip,
-    rotate, translate, zoom or change brightness and contrast; name others in `trusted`.
+    Results are rounded and clipped to 0 to 255. The layers run eagerly on the backend
+    of Keras. :func:`skdeepfake.persistence.save` supports the layers of Keras that
+    flip, rotate, translate, zoom or change brightness and contrast. Add other layers to
+    its parameter `trusted`.
 
     Examples
     --------
@@ -69,12 +71,12 @@ class KerasAugmentation(BaseAugmentation):
 
         layers = _flat(self.layers)
         if not layers:
-            raise ValueError(f"KerasAugmentation: layers={self.layers!r} is empty")
+            raise ValueError(f"KerasAugmentation: layers={self.layers!r} is empty.")
         for layer in layers:
             if not isinstance(layer, keras.layers.Layer):
                 raise TypeError(
-                    f"KerasAugmentation: layers={self.layers!r} holds {layer!r}, which "
-                    "is not a Keras layer"
+                    f"KerasAugmentation: layers={self.layers!r} contains {layer!r}, "
+                    "which is not a Keras layer."
                 )
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
@@ -85,18 +87,18 @@ class KerasAugmentation(BaseAugmentation):
 
         x = ops.convert_to_tensor(images, "float32")
         for layer in _flat(self.layers):
-            # Layers may compute in less than float32.
+            # Layers may return a lower precision than float32.
             x = ops.cast(_copy(layer, rng)(x, training=True), "float32")
             if tuple(x.shape) != images.shape:
                 raise ValueError(
                     f"augment: the layer {layer.name!r}, a {type(layer).__name__}, "
-                    f"makes {tuple(x.shape)} of images of the shape {images.shape}, "
-                    "but must not change the shape"
+                    f"changed the shape of images from {images.shape} to "
+                    f"{tuple(x.shape)}. Use layers that keep the shape."
                 )
         changed = ops.convert_to_numpy(x)
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
-    # A layer itself cannot be saved without pickling code: Keras describes it.
+    # Pickles of layers can run code, so the state holds their Keras configuration.
 
     def __getstate__(self) -> dict[str, Any]:
         import keras
@@ -135,12 +137,12 @@ def _flat(layers: Any) -> list[Any]:
 def _copy(layer: Any, rng: np.random.Generator) -> Any:
     if layer.weights:
         return copy.deepcopy(layer)
-    # Layers without a seed may not be able to describe themselves.
+    # Layers without a seed may not implement `get_config`.
     if not hasattr(layer, "seed"):
         return layer
     config = layer.get_config()
     if "seed" not in config:
         return layer
-    # Without the highest bit, which not all of Keras' backends take.
+    # Not all backends of Keras accept seeds of 32 bits.
     seed = int(rng.integers(2**31))
     return type(layer).from_config({**config, "seed": seed})

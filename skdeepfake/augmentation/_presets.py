@@ -1,4 +1,4 @@
-"""Augmentations by name, each a list."""
+"""Presets of augmentations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STRONG = (
     RandomJPEG(),
 )
 
-#: The scene first, then lens and sensor, and compression last.
+#: Augmentations in the order of a recording: scene, lens, sensor and compression.
 PRESETS: Mapping[str, tuple[BaseAugmentation, ...]] = MappingProxyType(
     {
         "flip": (RandomFlip(),),
@@ -45,32 +45,35 @@ PRESETS: Mapping[str, tuple[BaseAugmentation, ...]] = MappingProxyType(
 
 
 def make_preset(name: str) -> list[BaseAugmentation]:
-    """Make the augmentations of a preset.
+    """Return the augmentations of a preset.
 
     Parameters
     ----------
     name : {"flip", "light", "strong", "video"}
         Name of the preset:
 
-        - "flip" flips half of the images horizontally.
-        - "light" also rotates, scales, shifts and recolors half of them each, slightly.
-        - "strong" does more of that, and each of these to half of the images:
-          downscaling, blur, noise and JPEG. It erases a part of one in four.
-        - "video" is "strong" and H.264 for half of the images, several times slower.
+        - "flip": horizontal flips.
+        - "light": flips, and small rotations, scalings, shifts and color changes.
+        - "strong": flips, larger geometric and color changes, downscaling, blur, noise,
+          JPEG compression and erasing.
+        - "video": same as "strong", plus H.264 compression. It is several times slower.
+
+        Each augmentation changes half of the images, except that one in four images is
+        partly erased.
 
     Returns
     -------
     list of BaseAugmentation
-        To be applied one after the other.
+        Augmentations to apply one after the other.
 
     Raises
     ------
     ValueError
-        If there is no such preset.
+        If `name` is not a preset.
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : Takes the name as its `augment`.
+    skdeepfake.detectors.TransferDetector : A detector whose `augment` accepts the name.
 
     Examples
     --------
@@ -79,5 +82,5 @@ def make_preset(name: str) -> list[BaseAugmentation]:
     ['RandomFlip', 'RandomAffine', 'RandomColor']
     """
     if name not in PRESETS:
-        raise ValueError(f"name={name!r} must be one of {', '.join(PRESETS)}")
+        raise ValueError(f"name={name!r} must be one of {', '.join(PRESETS)}.")
     return [clone(augmentation) for augmentation in PRESETS[name]]

@@ -1,8 +1,9 @@
-"""Augmentations of quality: color, resolution, blur, noise and compression."""
+"""Augmentations of image quality: color, resolution, blur, noise and compression."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,42 +18,43 @@ from ._base import BaseAugmentation, Images, Range
 
 _SHARE = [Interval(Real, 0, 1, closed="both")]
 
-# Quantiles of the normal distribution: a lookup is four times as fast as
-# `Generator.standard_normal`, and exact to 4.3 standard deviations.
+# Quantiles of the normal distribution. A lookup is four times as fast as
+# `Generator.standard_normal` and covers 4.3 standard deviations.
 _NORMAL = ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
-# Images that one ffmpeg process compresses, and frames of the clip of each.
+# Number of images per ffmpeg process and number of frames per image.
 _IN_A_PROCESS, _FRAMES = 64, 3
 
 
+@dataclass(repr=False, eq=False)
 class RandomColor(BaseAugmentation):
     """Change brightness, contrast, saturation, hue and channel gains.
 
-    Each change is drawn uniformly, in both directions.
+    Each change is drawn uniformly from a range that is symmetric about zero.
 
     Parameters
     ----------
     brightness : float, default=0.1
-        Largest share of the scale that is added: 0.1 is 25.5 gray levels.
+        Largest shift of all channels, as a share of 255.
     contrast : float, default=0.2
-        Largest relative change of the differences from the mean luma of the image.
+        Largest relative change of contrast about the mean luma of the image.
     saturation : float, default=0.3
-        Largest relative change of the differences of each pixel from its luma.
+        Largest relative change of saturation.
     hue : float, default=7.0
-        Largest rotation of these differences in degrees.
+        Largest rotation of the hue in degrees.
     gain : float, default=0.05
         Largest relative change of each channel.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
+    make_preset : Return the augmentations of a preset.
 
     Notes
     -----
-    Luma is that of ITU-R BT.601. Hue and saturation change first, in YIQ, then the
-    gains, contrast and brightness.
+    Luma is defined by ITU-R BT.601. Hue and saturation are changed first, in YIQ,
+    followed by gains, contrast and brightness.
 
     Examples
     --------
@@ -63,6 +65,12 @@ class RandomColor(BaseAugmentation):
     100
     """
 
+    brightness: float = 0.1
+    contrast: float = 0.2
+    saturation: float = 0.3
+    hue: float = 7.0
+    gain: float = 0.05
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "brightness": _SHARE,
@@ -71,23 +79,6 @@ class RandomColor(BaseAugmentation):
         "hue": [Interval(Real, 0, 180, closed="both")],
         "gain": _SHARE,
     }
-
-    def __init__(
-        self,
-        brightness: float = 0.1,
-        contrast: float = 0.2,
-        saturation: float = 0.3,
-        hue: float = 7.0,
-        gain: float = 0.05,
-        *,
-        probability: float = 0.5,
-    ) -> None:
-        super().__init__(probability=probability)
-        self.brightness = brightness
-        self.contrast = contrast
-        self.saturation = saturation
-        self.hue = hue
-        self.gain = gain
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         turn = math.radians(self.hue)
@@ -102,22 +93,23 @@ class RandomColor(BaseAugmentation):
         return cv2.transform(image, matrix)  # type: ignore[return-value]
 
 
+@dataclass(repr=False, eq=False)
 class RandomDownscale(BaseAugmentation):
-    """Shrink images and enlarge them again.
+    """Downscale images and enlarge them again.
 
-    Images are shrunk by averaging areas and enlarged bilinearly (``cv2.INTER_AREA`` and
-    ``cv2.INTER_LINEAR``).
+    Images are downscaled with ``cv2.INTER_AREA`` and enlarged with
+    ``cv2.INTER_LINEAR``.
 
     Parameters
     ----------
     min_scale : float, default=0.25
-        Smallest scale of height and width, above 0. The scale is drawn from there to 1.
+        Smallest scale factor, above 0. The largest factor is 1.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    RandomBlur : Blur images by a Gaussian.
+    RandomBlur : Blur images with a Gaussian filter.
 
     Examples
     --------
@@ -130,14 +122,12 @@ class RandomDownscale(BaseAugmentation):
     True
     """
 
+    min_scale: float = 0.25
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "min_scale": [Interval(Real, 0, 1, closed="right")],
     }
-
-    def __init__(self, min_scale: float = 0.25, *, probability: float = 0.5) -> None:
-        super().__init__(probability=probability)
-        self.min_scale = min_scale
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         height, width = image.shape[:2]
@@ -147,19 +137,20 @@ class RandomDownscale(BaseAugmentation):
         return cv2.resize(small, (width, height))  # type: ignore[return-value]
 
 
+@dataclass(repr=False, eq=False)
 class RandomBlur(BaseAugmentation):
-    """Blur images by a Gaussian.
+    """Blur images with a Gaussian filter.
 
     Parameters
     ----------
     sigma : (float, float), default=(0.2, 2.0)
-        Range of the standard deviation in pixels, above 0.
+        Range of the standard deviation of the filter in pixels, above 0.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    RandomDownscale : Shrink images and enlarge them again.
+    RandomDownscale : Downscale images and enlarge them again.
 
     Examples
     --------
@@ -171,35 +162,31 @@ class RandomBlur(BaseAugmentation):
     [10, 16, 10]
     """
 
+    sigma: tuple[float, float] = (0.2, 2.0)
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "sigma": [Range(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self, sigma: tuple[float, float] = (0.2, 2.0), *, probability: float = 0.5
-    ) -> None:
-        super().__init__(probability=probability)
-        self.sigma = sigma
-
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(*self.sigma))  # type: ignore[return-value]
 
 
+@dataclass(repr=False, eq=False)
 class RandomNoise(BaseAugmentation):
-    """Add Gaussian noise, independent for each pixel and channel.
+    """Add Gaussian noise to images, independently for each pixel and channel.
 
     Parameters
     ----------
     sigma : float, default=10.0
-        Largest standard deviation in gray levels. Each image has its own, drawn from 0
-        to there.
+        Largest standard deviation in gray levels. The smallest is 0.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    make_preset : Make the augmentations of a preset.
+    make_preset : Return the augmentations of a preset.
 
     Examples
     --------
@@ -210,14 +197,12 @@ class RandomNoise(BaseAugmentation):
     True
     """
 
+    sigma: float = 10.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "sigma": [Interval(Real, 0, 255, closed="both")],
     }
-
-    def __init__(self, sigma: float = 10.0, *, probability: float = 0.5) -> None:
-        super().__init__(probability=probability)
-        self.sigma = sigma
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         levels = np.rint(rng.uniform(0, self.sigma) * _NORMAL).astype(np.int16)
@@ -225,19 +210,20 @@ class RandomNoise(BaseAugmentation):
         return cv2.add(image, noise, dtype=cv2.CV_8U)  # type: ignore[return-value]
 
 
+@dataclass(repr=False, eq=False)
 class RandomJPEG(BaseAugmentation):
-    """Compress images by JPEG and decompress them.
+    """Compress images with JPEG and decompress them.
 
     Parameters
     ----------
     quality : (int, int), default=(30, 95)
-        Range of the quality, 1 to 100, both ends included.
+        Range of the JPEG quality, from 1 to 100, both ends included.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     See Also
     --------
-    RandomVideoCompression : Compress images by H.264.
+    RandomVideoCompression : Compress images with H.264.
 
     Examples
     --------
@@ -249,42 +235,39 @@ class RandomJPEG(BaseAugmentation):
     array([200,   0,   0], dtype=uint8)
     """
 
+    quality: tuple[int, int] = (30, 95)
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "quality": [Range(Integral, 1, 100, closed="both")],
     }
 
-    def __init__(
-        self, quality: tuple[int, int] = (30, 95), *, probability: float = 0.5
-    ) -> None:
-        super().__init__(probability=probability)
-        self.quality = quality
-
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         return jpeg(image, int(rng.integers(*self.quality, endpoint=True)))
 
 
+@dataclass(repr=False, eq=False)
 class RandomVideoCompression(BaseAugmentation):
-    """Compress images by H.264, as frames of short clips, and decompress them.
+    """Compress images with H.264 as frames of a short video and decompress them.
 
-    Each image becomes a clip in which it pans at a constant random speed, compressed
-    with libx264 at a random constant rate factor (CRF). A predicted frame is kept, at
-    which the image is not shifted, so that it has the artifacts of video.
+    Each image is converted to a short video that pans at a constant random speed. It is
+    compressed with libx264 at a random constant rate factor (CRF). A predicted frame in
+    which the image is not shifted is returned, so that it has the artifacts of video
+    compression.
 
     Parameters
     ----------
     crf : (float, float), default=(18, 40)
-        Range of the constant rate factor, 1 to 51. 23 is the default of x264; higher
-        values compress more.
+        Range of the constant rate factor, from 1 to 51. 23 is the default of x264.
+        Higher values compress more.
     pan : float, default=1.5
-        Largest speed in pixels per frame, horizontally and vertically.
+        Largest panning speed in pixels per frame, horizontally and vertically.
     scale : (float, float), default=(1.0, 1.0)
-        Range of the factor by which images are resized before they are compressed, and
-        back afterwards: above 1, artifacts become smaller than those of a video of
-        this size, as after the resizing of a larger face. One factor is drawn for each
-        batch, on a logarithmic scale.
+        Range of the factor by which images are resized before compression; they are
+        resized back afterwards. Factors above 1 result in smaller artifacts, as for
+        crops of larger faces. One factor per batch is drawn on a log scale.
     probability : float, default=0.5
-        Share of the images that are changed.
+        Probability of changing an image.
 
     Raises
     ------
@@ -295,13 +278,12 @@ class RandomVideoCompression(BaseAugmentation):
 
     See Also
     --------
-    RandomJPEG : Compress images by JPEG, which is several times faster.
+    RandomJPEG : Compress images with JPEG, which is several times faster.
 
     Notes
     -----
-    The ffmpeg of imageio-ffmpeg encodes and decodes up to 64 images per process, in
-    memory, on one thread. An odd width or height is padded by repeating the last column
-    or row.
+    The ffmpeg executable of imageio-ffmpeg processes up to 64 images per process, in
+    memory, on one thread. Odd sizes are padded by repeating the last column or row.
 
     Examples
     --------
@@ -314,25 +296,16 @@ class RandomVideoCompression(BaseAugmentation):
     True
     """
 
+    crf: tuple[float, float] = (18, 40)
+    pan: float = 1.5
+    scale: tuple[float, float] = (1.0, 1.0)
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAugmentation._parameter_constraints,
         "crf": [Range(Real, 1, 51, closed="both")],
         "pan": [Interval(Real, 0, 16, closed="both")],
         "scale": [Range(Real, 0.1, 10, closed="both")],
     }
-
-    def __init__(
-        self,
-        crf: tuple[float, float] = (18, 40),
-        pan: float = 1.5,
-        scale: tuple[float, float] = (1.0, 1.0),
-        *,
-        probability: float = 0.5,
-    ) -> None:
-        super().__init__(probability=probability)
-        self.crf = crf
-        self.pan = pan
-        self.scale = scale
 
     def augment_image(self, image: Images, rng: np.random.Generator) -> Images:
         return self._augment_images(image[np.newaxis], rng)[0]
@@ -357,7 +330,7 @@ class RandomVideoCompression(BaseAugmentation):
 
 
 def _resize(image: Images, size: Any) -> Images:
-    """Resize an image to a width and a height, unless it is of that size."""
+    """Resize an image to (width, height) unless it has this size."""
     if image.shape[1::-1] == tuple(size):
         return image
     shrinks = image.shape[1] > size[0]
@@ -366,7 +339,7 @@ def _resize(image: Images, size: Any) -> Images:
 
 
 def _panned(image: Images, speed: Any, kept: int) -> Images:
-    """Make a clip of an even size, which shows the image unshifted at frame `kept`."""
+    """Return panning frames of even size; the image is unshifted in frame `kept`."""
     height, width = image.shape[:2]
     padding = 0, height % 2, 0, width % 2
     image = cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE)  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Labelled videos: the field's public data sets, plain folders, and a synthetic set."""
+"""Load labeled videos from public datasets or folders, or render synthetic ones."""
 
 from ._combining import combine_datasets
 from ._dfdc import load_dfdc

@@ -1,4 +1,4 @@
-"""Combination of several data sets."""
+"""Combine several datasets."""
 
 from __future__ import annotations
 
@@ -16,58 +16,63 @@ from ..exceptions import DatasetWarning
 
 
 def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
-    """Combine several data sets, with groups that hold for all of them.
+    """Combine several datasets and number their groups consistently.
 
-    Groups are numbered anew, so that two sets share none unless they share a file, as
-    DeeperForensics and FaceForensics++ do. A shared file is kept once per set.
+    Groups are renumbered, so that two datasets share a group only if they share a file,
+    as DeeperForensics and FaceForensics++ do. A shared file is kept once per dataset.
 
     Parameters
     ----------
     datasets : mapping of str to :class:`~sklearn.utils.Bunch`
-        What loaders give, by the name of each data set.
+        Result of a loader for each name of a dataset.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        The data set, with these attributes:
+        Combined dataset with the following attributes:
 
         data : ndarray of str, shape (n_videos,)
-            Paths, one set after the other, each in its own order.
+            Paths, dataset by dataset, in the order of each dataset.
         target : ndarray of int, shape (n_videos,)
             0 for real, 1 for fake.
         target_names : list of str
-            Those that all sets have.
+            Class names, which all datasets share.
         groups : ndarray of int, shape (n_videos,)
-            Number of each video's group among all sets.
+            Group of each video, unique across datasets.
         split : ndarray of object, shape (n_videos,), or None
-            Name of the video's list within its set, or None. None if no set has lists.
+            Official subset of each video within its dataset, or None if it has none.
+            None if no dataset has official subsets.
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
-            All columns that any of the sets has, None where a set does not have it,
-            and one more, `dataset`: the name of the set. A DataFrame if that of any
-            set is one. Of a set without details, `path` and `label` are known.
+            Columns of all datasets, with None for missing values, and an additional
+            column `dataset` with the name of the dataset. For a dataset without
+            details, only `path` and `label` are filled. A DataFrame if the details of
+            any dataset are one.
 
     Raises
     ------
     TypeError
-        If `datasets` is no mapping of names.
+        If `datasets` is not a mapping of names to datasets.
     ValueError
-        If there is no set, or one is incomplete, combined, or of other `target_names`.
+        If `datasets` is empty, or if a dataset is incomplete, already combined or has
+        different `target_names`.
 
     Warns
     -----
     DatasetWarning
-        If a file is real in one set and fake in another.
+        If a file is real in one dataset and fake in another.
 
     See Also
     --------
-    skdeepfake.model_selection.CrossDatasetSplit : Train on one set, test on another.
+    skdeepfake.model_selection.CrossDatasetSplit : Train on one dataset and test on
+        another.
 
     Notes
     -----
-    Files are compared by path and inode; :mod:`~skdeepfake.leakage` finds copies.
+    Files are compared by path and inode. Use :mod:`~skdeepfake.leakage` to find copies.
 
-    ``details["target"]`` is the identity within its own set. Prefix it with the name of
-    the set to use :class:`~skdeepfake.model_selection.IdentityKFold` on several sets.
+    Identities such as ``details["target"]`` are only unique within a dataset. Prefix
+    them with the name of the dataset to use
+    :class:`~skdeepfake.model_selection.IdentityKFold` on several datasets.
 
     Examples
     --------
@@ -90,12 +95,12 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     )
     paths = [os.fspath(path) for bunch in bunches for path in bunch["data"]]
     target = np.concatenate([bunch["target"] for bunch in bunches])
-    theirs = _joined(datasets, [bunch["groups"] for bunch in bunches])
-    # Equal numbers of two sets are no equal people, but equal files are.
+    own_groups = _joined(datasets, [bunch["groups"] for bunch in bunches])
+    # Group numbers are only comparable within a dataset; shared files connect groups.
     groups = connected_groups(
         [
             [f"group {group!r} of {name}", *_file(path)]
-            for name, path, group in zip(names, paths, theirs, strict=True)
+            for name, path, group in zip(names, paths, own_groups, strict=True)
         ]
     )
     _warn_of_contradictions(paths, target, names)
@@ -109,7 +114,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         target_names=list(bunches[0]["target_names"]),
         groups=groups,
         split=check_column(split, "split", optional=True) if has_splits else None,
-        details=_like_theirs(details, datasets),
+        details=_as_frame_if_any(details, datasets),
     )
 
 
@@ -118,11 +123,11 @@ def _check(datasets: Mapping[str, Bunch]) -> None:
         isinstance(name, str) for name in datasets
     ):
         raise TypeError(
-            "datasets must be a dict of names and what loaders give, such as "
-            f"{{'ff': load_faceforensics(...)}}, got {type(datasets).__name__}"
+            "datasets must be a dict of names and results of loaders, such as "
+            f"{{'ff': load_faceforensics(...)}}; got {type(datasets).__name__}."
         )
     if not datasets:
-        raise ValueError("datasets holds no data set")
+        raise ValueError("datasets is empty; expected at least one dataset.")
     names_of_first = None
     for name, bunch in datasets.items():
         missing = [
@@ -132,28 +137,28 @@ def _check(datasets: Mapping[str, Bunch]) -> None:
         ]
         if missing:
             raise ValueError(
-                f"datasets[{name!r}] has no {format_examples(missing)}: pass what a "
-                "loader gives"
+                f"datasets[{name!r}] has no {format_examples(missing)}. Pass the "
+                "result of a loader."
             )
         check_consistent_length(bunch["data"], bunch["target"], bunch["groups"])
         if "dataset" in _columns_of(bunch):
             raise ValueError(
-                f"datasets[{name!r}] was combined already, of several sets: combine "
-                "all of them at once"
+                f"datasets[{name!r}] is already a combination of datasets. Combine all "
+                "datasets in one call."
             )
         names_of_first = names_of_first or list(bunch["target_names"])
         if list(bunch["target_names"]) != names_of_first:
             raise ValueError(
                 f"datasets[{name!r}] has the target_names "
-                f"{list(bunch['target_names'])}, the first one {names_of_first}: bring "
-                "their labels into one order"
+                f"{list(bunch['target_names'])}, but the first dataset has "
+                f"{names_of_first}. Use the same classes in the same order."
             )
 
 
 def _joined(
     datasets: Mapping[str, Bunch], columns: Iterable[ArrayLike | None]
 ) -> list[Any]:
-    """Join a column of each set, None for all videos of a set that has none."""
+    """Concatenate a column of all datasets; use None where a dataset lacks it."""
     joined: list[Any] = []
     for bunch, values in zip(datasets.values(), columns, strict=True):
         if values is None:
@@ -164,13 +169,13 @@ def _joined(
 
 
 def _file(path: str) -> list[str]:
-    """Tell a file from others, by where its path leads and by what is there."""
+    """Return keys that identify a file: its resolved path and its inode."""
     keys = [f"path {os.path.normcase(os.path.realpath(path))}"]
     try:
         found = os.stat(path)
-    except (OSError, ValueError):  # a list may be combined where its videos are not
+    except (OSError, ValueError):  # the videos need not exist on this machine
         return keys
-    if found.st_ino:  # some file systems number nothing
+    if found.st_ino:  # some file systems have no inodes
         keys.append(f"file {found.st_dev} {found.st_ino}")
     return keys
 
@@ -186,7 +191,7 @@ def _warn_of_contradictions(
             odd.append(f"{path} in {other[1]} and {name}")
     if odd:
         warnings.warn(
-            f"videos that have other labels in another set ({len(odd)}): "
+            f"Videos with different labels in two datasets ({len(odd)}): "
             f"{format_examples(odd)}",
             DatasetWarning,
             stacklevel=3,
@@ -205,19 +210,16 @@ def _details(
     details: dict[str, NDArray] = {"path": np.array(paths), "label": target}
     for name in dict.fromkeys(columns):
         if name not in details:
-            theirs = [
+            parts = [
                 bunch["details"][name] if name in _columns_of(bunch) else None
                 for bunch in datasets.values()
             ]
-            details[name] = check_column(_joined(datasets, theirs), name, optional=True)
+            details[name] = check_column(_joined(datasets, parts), name, optional=True)
     return details
 
 
-def _like_theirs(details: dict[str, NDArray], datasets: Mapping[str, Bunch]) -> Any:
-    frames = [
-        type(bunch["details"])
-        for bunch in datasets.values()
-        if hasattr(bunch.get("details"), "iloc")
-    ]
-    # pandas is there, or none of them would be a DataFrame.
-    return frames[0](details) if frames else Bunch(**details)
+def _as_frame_if_any(details: dict[str, NDArray], datasets: Mapping[str, Bunch]) -> Any:
+    for bunch in datasets.values():
+        if hasattr(bunch.get("details"), "iloc"):  # a DataFrame, so pandas is installed
+            return type(bunch["details"])(details)
+    return Bunch(**details)

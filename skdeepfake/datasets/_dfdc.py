@@ -28,7 +28,7 @@ LABELS = "labels.csv"
 
 
 class _Entry(NamedTuple):
-    """What a file of labels says of one video."""
+    """Entry of a label file for one video."""
 
     label: int
     split: str | None = None
@@ -39,28 +39,30 @@ class _Entry(NamedTuple):
 def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """List the videos of the DeepFake Detection Challenge (DFDC) [1]_.
 
-    Each part, such as `dfdc_train_part_0`, holds videos and a ``metadata.json`` with
-    label, split and original of each. The test set has a ``labels.csv`` instead, with
-    the columns `filename` and `label` (1 is fake), and perhaps a sub-folder `videos`.
+    Each part, such as `dfdc_train_part_0`, contains videos and a ``metadata.json`` with
+    the label, subset and original of each video. The test set has a ``labels.csv``
+    instead, with the columns `filename` and `label` (1 is fake), and its videos may be
+    in a subfolder `videos`.
 
     Parameters
     ----------
     root : str or os.PathLike
-        A folder of parts, or one part.
+        Folder of several parts, or of one part.
     {{results_and_errors}}
 
     See Also
     --------
-    load_faceforensics : A data set that says who was put into whom.
+    load_faceforensics : A dataset with target and source identities.
 
     Notes
     -----
-    The data set says which video a fake was made of, not who was put into it, nor who
-    is in an original. A group is an original with its fakes, and an actor may be in
-    several. ``details["target"]`` is the name of the original, ``details["source"]``
-    None. Videos in a ``labels.csv`` are a group each: their original is not known.
+    The dataset names the original of a fake, but not the people in either of them. Each
+    group therefore contains one original and its fakes, and the same actor may appear
+    in several groups. ``details["target"]`` is the name of the original and
+    ``details["source"]`` is None. Videos in a ``labels.csv`` each form their own group
+    since their originals are unknown.
 
-    `split` is what ``metadata.json`` says, ``"train"`` in all published parts.
+    `split` is taken from ``metadata.json``; it is ``"train"`` in all published parts.
 
     References
     ----------
@@ -82,7 +84,8 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     ]
     if not parts:
         raise DatasetError(
-            f"neither {str(root)!r} nor a folder in it holds a {METADATA} or a {LABELS}"
+            f"Neither {str(root)!r} nor any of its subfolders contains a {METADATA} or "
+            f"a {LABELS}."
         )
     issues = DatasetIssues()
     videos = [video for part in parts for video in _videos_of_part(part, issues)]
@@ -94,15 +97,15 @@ def _videos_of_part(part: Path, issues: DatasetIssues) -> list[Video]:
     entries = _entries(part, issues)
     folder = part / "videos" if (part / "videos").is_dir() else part
     paths = list_videos(folder, "videos", issues)
-    there = set(map(stem, paths))
+    found = set(map(stem, paths))
     issues.missing(
-        f"videos that {part.name} names and that are not there",
-        [name for name in entries if name not in there],
+        f"missing videos listed in {part.name}",
+        [name for name in entries if name not in found],
     )
     issues.odd(
-        f"videos that no label is given for in {part.name}",
+        f"videos without a label in {part.name}",
         [path for path in paths if stem(path) not in entries],
-        "they are left out",
+        "they are ignored",
     )
     videos = [
         Video(
@@ -117,14 +120,14 @@ def _videos_of_part(part: Path, issues: DatasetIssues) -> list[Video]:
     ]
     if not videos:
         raise DatasetError(
-            f"no label is given for any of the {len(paths)} videos in {str(folder)!r}; "
-            f"the first one is {os.path.basename(paths[0])!r}"
+            f"None of the {len(paths)} videos in {str(folder)!r} has a label; the "
+            f"first one is {os.path.basename(paths[0])!r}."
         )
     return videos
 
 
 def _entries(part: Path, issues: DatasetIssues) -> dict[str, _Entry]:
-    """Read what is said of each video of a part, by name without extension."""
+    """Return the entry of each video of a part, by name without extension."""
     entries: dict[str, _Entry] = {}
     if (part / METADATA).is_file():
         entries.update(_entries_of_metadata(part / METADATA, issues))
@@ -132,8 +135,8 @@ def _entries(part: Path, issues: DatasetIssues) -> dict[str, _Entry]:
         for name, entry in _entries_of_csv(part / LABELS).items():
             if entries.setdefault(name, entry).label != entry.label:
                 raise DatasetError(
-                    f"{name!r} is real and fake: {METADATA} and {LABELS} in "
-                    f"{str(part)!r} contradict each other"
+                    f"{name!r} is both real and fake: {METADATA} and {LABELS} in "
+                    f"{str(part)!r} contradict each other."
                 )
     return entries
 
@@ -143,28 +146,28 @@ def _entries_of_metadata(path: Path, issues: DatasetIssues) -> dict[str, _Entry]
         path.read_text(encoding="utf-8-sig"),
         repr(str(path)),
         dict,
-        "names of videos and what is said of each",
+        "names of videos with their labels",
     )
     entries: dict[str, _Entry] = {}
     without, too_many = [], []
-    for name, said in metadata.items():
-        # The metadata of the test set say what was done to a video, not its label.
-        if not isinstance(said, dict) or "label" not in said:
+    for name, values in metadata.items():
+        # The metadata of the test set lists augmentations instead of labels.
+        if not isinstance(values, dict) or "label" not in values:
             continue
-        label = _label(said["label"], {"REAL": REAL, "FAKE": FAKE}, name, path)
-        original = said.get("original")
+        label = _label(values["label"], {"REAL": REAL, "FAKE": FAKE}, name, path)
+        original = values.get("original")
         if label == REAL and original:
             too_many.append(name)
         elif label == FAKE and not original:
             without.append(name)
         entries[stem(name)] = _Entry(
             label,
-            said.get("split"),
+            values.get("split"),
             stem(original) if original and label == FAKE else None,
         )
     where = f"in {path.parent.name}/{path.name}"
-    issues.odd(f"fakes without an original {where}", without, "each is a group alone")
-    issues.odd(f"real videos with an original {where}", too_many, "the label counts")
+    issues.odd(f"fakes without an original {where}", without, "each is its own group")
+    issues.odd(f"real videos with an original {where}", too_many, "the label is used")
     return entries
 
 
@@ -173,8 +176,8 @@ def _entries_of_csv(path: Path) -> dict[str, _Entry]:
         rows = csv.DictReader(file)
         if not {"filename", "label"} <= set(rows.fieldnames or ()):
             raise DatasetError(
-                f"{str(path)!r} begins with {rows.fieldnames}; expected a line "
-                "'filename,label'"
+                f"{str(path)!r} begins with {rows.fieldnames}; expected the header "
+                "'filename,label'."
             )
         return {
             stem(row["filename"]): _Entry(
@@ -188,22 +191,22 @@ def _label(value: Any, labels: dict[str, int], name: str, path: Path) -> int:
     if value not in labels:
         raise DatasetError(
             f"{str(path)!r} has the label {value!r} for {name!r}; expected "
-            f"{' or '.join(map(repr, labels))}"
+            f"{' or '.join(map(repr, labels))}."
         )
     return labels[value]
 
 
 def _check_originals(videos: list[Video], issues: DatasetIssues) -> None:
-    """Note what only becomes known of all parts together."""
+    """Record the issues that concern several parts."""
     by_name = {video.name: video for video in videos[::-1]}  # the first of a name
     issues.odd(
-        "names that are in two places",
+        "videos with the same name in two places",
         [v.path for v in videos if by_name[v.name] is not v],
-        "they are in one group, and all are kept",
+        "all are kept, in one group",
     )
     pairs = [(v, by_name[v.original]) for v in videos if v.original in by_name]
     issues.odd(
-        "fakes whose original is said to be fake",
+        "fakes whose original is labeled as fake",
         [fake.path for fake, original in pairs if original.label == FAKE],
     )
     issues.odd(

@@ -1,4 +1,4 @@
-"""Videos in folders of one's own, and in those of the paper."""
+"""Load videos from custom folders and from the folders of the paper."""
 
 from __future__ import annotations
 
@@ -43,48 +43,50 @@ Group = str | re.Pattern[str] | Callable[[str], Hashable] | None
 def load_videos(
     root: str | os.PathLike[str], *, group: Group = None, as_frame: bool = False
 ) -> Bunch:
-    r"""List the videos of a folder with one sub-folder a class.
+    r"""List the videos of a folder with one subfolder per class.
 
-    ``root/real/*`` are real, ``root/fake/*`` fake. Other files are ignored.
+    Videos in ``root/real`` are real and videos in ``root/fake`` are fake. Other files
+    are ignored.
 
     Parameters
     ----------
     root : str or os.PathLike
-        The folder that holds `real` and `fake`.
+        Folder that contains `real` and `fake`.
     group : str, re.Pattern, callable or None, default=None
-        Which videos belong together and must not be split. The matches of a pattern in
-        the name of a file are identities, and videos that share one are in one group:
-        ``group=r"\d{3}"`` puts 183_253.mp4 with 183.mp4 and 253.mp4
-        (:func:`group_by_name`). A callable maps the path to any hashable. None makes
-        each video its own group.
+        Rule for the groups of videos that must not be split. Each match of a regular
+        expression in a file name is an identity, and videos that share an identity are
+        in the same group: ``group=r"\d{3}"`` groups 183_253.mp4 with 183.mp4 and
+        253.mp4 (see :func:`group_by_name`). A callable maps each path to a hashable
+        label. None makes each video its own group.
     as_frame : bool, default=False
-        Give `data` as a DataFrame with the column "path", `target` as a Series, and
-        add `frame`, which needs pandas. Pipelines take such `data`.
+        If True, return `data` as a DataFrame with the column "path" and `target` as a
+        Series, and add `frame`. This requires pandas. Pipelines accept this `data`.
 
     Returns
     -------
     {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
-            Number of each video's group.
+            Group of each video.
         frame : pandas.DataFrame
-            The columns path, target and group. Only with ``as_frame=True``.
+            Columns path, target and group. Only with ``as_frame=True``.
 
     Raises
     ------
     DatasetError
-        If a folder is missing or has no video, or a name does not match the pattern.
+        If a folder is missing or contains no videos, or if a name does not match the
+        pattern.
 
     Warns
     -----
     DatasetWarning
-        If the name of a video is a part of that of a video in another group, and
-        `group` is no callable.
+        If the name of a video is part of the name of a video in another group and
+        `group` is not a callable.
 
     See Also
     --------
-    group_by_name : Groups by the identities in file names.
-    make_videos : Renders such a folder.
-    load_paper_folders : The same for the folders of the paper.
+    group_by_name : Group videos by the identities in file names.
+    make_videos : Render a folder of videos.
+    load_paper_folders : List the videos in the folders of the paper.
 
     Examples
     --------
@@ -94,16 +96,16 @@ def load_videos(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ["real/000.mp4", "real/001.mp4", "fake/000_fake.mp4"]:
     ...         Path(folder, name).parent.mkdir(exist_ok=True)
-    ...         Path(folder, name).touch()  # a video, say
+    ...         Path(folder, name).touch()  # instead of a real video
     ...     videos = load_videos(folder, group=r"\d{3}")
     >>> videos.target, videos.groups
     (array([0, 0, 1]), array([0, 1, 0]))
     """
-    root = check_root(root, f"the sub-folders {' and '.join(TARGET_NAMES)}")
+    root = check_root(root, f"the subfolders {' and '.join(TARGET_NAMES)}")
     paths: list[str] = []
     target: list[int] = []
     for label, name in enumerate(TARGET_NAMES):
-        videos = videos_in(root / name, f"it to hold the {name} videos")
+        videos = videos_in(root / name, f"a folder with the {name} videos")
         paths += videos
         target += [label] * len(videos)
     groups = _groups(paths, group)
@@ -112,9 +114,9 @@ def load_videos(
         a, b = related[0]
         warnings.warn(
             f"{str(root)!r}: group={group!r} separates videos whose names suggest the "
-            f"same people ({len(related)}), such as {a!r} and {b!r}; pass as group (or "
-            r"--group) a pattern of the identities in a name, such as r'\d{3}', or "
-            "group=str if each video shows other people",
+            f"same people ({len(related)}), such as {a!r} and {b!r}. Set group (or "
+            r"--group) to a pattern of the identities in a name, such as r'\d{3}', or "
+            "use group=str if each video shows different people.",
             DatasetWarning,
             stacklevel=2,
         )
@@ -138,22 +140,22 @@ def group_by_name(
 ) -> NDArray[np.intp]:
     r"""Group videos by the identities in their file names.
 
-    A fake such as 183_253.mp4 shows two people, and belongs to 183.mp4, to 253.mp4 and
-    to all their other fakes. Groups are the connected components over all identities,
-    as those of the loaders of published data sets.
+    A fake such as 183_253.mp4 shows two people, so it belongs with 183.mp4, 253.mp4 and
+    all their other fakes. Groups are the connected components over all identities, as
+    in the loaders of published datasets.
 
     Parameters
     ----------
     paths : array-like of shape (n_videos,) of str or os.PathLike
-        The videos.
+        Paths of the videos.
     pattern : str or re.Pattern, default=r"\d+"
-        Regular expression, searched in the file name without extension. Each match is
-        an identity; if the pattern has groups, each group is one.
+        Regular expression to search in the file name without extension. Each match is
+        an identity. If the pattern has capturing groups, each captured group is one.
 
     Returns
     -------
     ndarray of int of shape (n_videos,)
-        Number of each video's group.
+        Group of each video.
 
     Raises
     ------
@@ -162,8 +164,8 @@ def group_by_name(
 
     See Also
     --------
-    load_faceforensics : Labels, groups and official splits of FaceForensics++.
-    load_named_videos : Data sets whose names say target and source.
+    load_faceforensics : List the videos of FaceForensics++ with groups and splits.
+    load_named_videos : List videos whose names contain target and source.
 
     Examples
     --------
@@ -183,25 +185,25 @@ def load_named_videos(
     *,
     as_frame: bool = False,
 ) -> Bunch:
-    """List the videos of folders by what their names say of the people in them.
+    """List the videos of folders and parse the identities in their names.
 
-    It is what a loader of your own data set calls.
+    Use this function to write a loader for a custom dataset.
 
     Parameters
     ----------
     root : str or os.PathLike
-        The folder that holds all others.
+        Folder that contains all other folders.
     parts : iterable of dict
-        One per folder, with the keys `folder` (relative to `root`), `label` (0 for
-        real, 1 for fake) and `pattern`: a regular expression for names without
-        extension, whose groups `target` and `source` are identities. Optional are
-        `original`, a template of the name of the original, filled by the groups, and
-        `method` and `compression`.
+        Description of each folder, with the keys `folder` (relative to `root`), `label`
+        (0 for real, 1 for fake) and `pattern`, a regular expression for names without
+        extension. Its groups `target` and `source` are identities. Optional keys are
+        `original`, a template for the name of the original that is filled with the
+        groups of the pattern, `method` and `compression`.
     {{results_and_errors}}
 
     See Also
     --------
-    load_videos : Folders `real` and `fake`, with groups by a pattern.
+    load_videos : List the videos of the folders `real` and `fake`.
 
     Examples
     --------
@@ -221,7 +223,7 @@ def load_named_videos(
     >>> videos.target.tolist(), videos.groups.tolist()
     ([0, 0, 1], [0, 1, 0])
     """
-    root = check_root(root, "the folders of `parts`")
+    root = check_root(root, "the folders in `parts`")
     issues = DatasetIssues()
     videos: list[Video] = []
     for part in parts:
@@ -230,8 +232,8 @@ def load_named_videos(
         if missing or unknown:
             wrong = f"lacks {sorted(missing)}" if missing else f"has {sorted(unknown)}"
             raise ValueError(
-                f"the part {dict(part)} {wrong}; a part has the keys folder, label and "
-                f"pattern, and may have {', '.join(sorted(_COLUMNS))}"
+                f"The part {dict(part)} {wrong}. Required keys are folder, label and "
+                f"pattern; optional keys are {', '.join(sorted(_COLUMNS))}."
             )
         videos += named_videos(
             root / part["folder"],
@@ -249,33 +251,33 @@ def load_named_videos(
 def load_paper_folders(
     root: str | os.PathLike[str], *, as_frame: bool = False
 ) -> Bunch:
-    """List the videos of `Original` and `Manipulated`, the paper's own folders [1]_.
+    """List the videos in the paper's folders `Original` and `Manipulated` [1]_.
 
-    The first three characters of a name pair a fake with its original:
-    ``Manipulated/000.mp4`` or ``000_M101.mp4`` was made of ``Original/000.mp4``.
+    The first three characters of a name match a fake to its original:
+    ``Manipulated/000.mp4`` or ``000_M101.mp4`` was made from ``Original/000.mp4``.
 
     Parameters
     ----------
     root : str or os.PathLike
-        The folder that holds `Original` and `Manipulated`. Their sub-folders are not
-        read: the paper's code writes trimmed copies of both to
-        ``Manipulated/Trimmed``, where real and fake cannot be told apart.
+        Folder that contains `Original` and `Manipulated`. Their subfolders are ignored:
+        the paper's code writes trimmed copies of both real and fake videos to
+        ``Manipulated/Trimmed``, where they cannot be distinguished.
     {{results_and_errors}}
 
     See Also
     --------
-    load_deeperforensics : The same videos as they were published.
-    load_videos : Any folders `real` and `fake`.
+    load_deeperforensics : List the same videos in their published form.
+    load_videos : List the videos of the folders `real` and `fake`.
 
     Notes
     -----
-    Names that the paper's code has cut to three characters do not tell the source, so
-    that one face may be in several groups. Where names are complete, groups are by
-    source, too. There is no official split; the paper splits frames at random.
+    Names that the paper's code cut to three characters lack the source, so that the
+    same face may be in several groups. Complete names are also grouped by source. There
+    is no official split; the paper splits frames at random.
 
     References
     ----------
-    .. [1] The paper's section 4.1, and the code in its appendix 7.1.
+    .. [1] Section 4.1 of the paper and the code in its appendix 7.1.
 
     Examples
     --------
@@ -285,14 +287,14 @@ def load_paper_folders(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ["Original/000.mp4", "Manipulated/000_M101.mp4"]:
     ...         Path(folder, name).parent.mkdir()
-    ...         Path(folder, name).touch()  # a video, say
+    ...         Path(folder, name).touch()  # instead of a real video
     ...     videos = load_paper_folders(folder)
     >>> videos.target, videos.groups
     (array([0, 1]), array([0, 0]))
     >>> videos.details["source"]
     array([None, 'M101'], dtype=object)
     """
-    root = check_root(root, "the sub-folders Original and Manipulated")
+    root = check_root(root, "the subfolders Original and Manipulated")
     issues = DatasetIssues()
     originals = list_videos(root / "Original", "the real videos", issues)
     fakes = list_videos(root / "Manipulated", "the fakes", issues)
@@ -300,7 +302,7 @@ def load_paper_folders(
     for path in originals:
         by_prefix[_prefix(path)].append(path)
     issues.odd(
-        f"originals whose first {_N_CHARACTERS} characters are those of another one",
+        f"originals that share their first {_N_CHARACTERS} characters with another one",
         [path for paths in by_prefix.values() for path in paths if len(paths) > 1],
         "they are in one group",
     )
@@ -340,7 +342,7 @@ def _identities(pattern: re.Pattern[str], path: str) -> list[str]:
     found = [part for match in parts for part in match if part]
     if not found:
         raise DatasetError(
-            f"the pattern {pattern.pattern!r} does not match the name of {path!r}"
+            f"The pattern {pattern.pattern!r} does not match the name of {path!r}."
         )
     return found
 
@@ -349,7 +351,7 @@ def _prefix(path: str) -> str:
     prefix = stem(path)[:_N_CHARACTERS]
     if len(prefix) < _N_CHARACTERS:
         raise DatasetError(
-            f"the name of {path!r} is too short: its first {_N_CHARACTERS} characters "
-            "say which videos belong together"
+            f"The name of {path!r} is too short: its first {_N_CHARACTERS} characters "
+            "identify the original."
         )
     return prefix

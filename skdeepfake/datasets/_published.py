@@ -1,4 +1,4 @@
-"""Published data sets whose file names say who is in a video."""
+"""Load published datasets whose file names contain identities."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VARIANTS = (
     *(f"end_to_end_mix_{n}_distortions" for n in (2, 3, 4)),
     "reenact_postprocess",
 )
-_SEQUENCES = "the sub-folders original_sequences and manipulated_sequences"
+_SEQUENCES = "the subfolders original_sequences and manipulated_sequences"
 
 
 @with_loader_docs
@@ -52,35 +52,37 @@ def load_faceforensics(
     """List the videos of FaceForensics++ [1]_.
 
     ``original_sequences/youtube/c23/videos/000.mp4`` is real, and
-    ``manipulated_sequences/Deepfakes/c23/videos/000_003.mp4`` is the video 000 with the
-    face or expression of 003. Other files are ignored; the videos are not opened.
+    ``manipulated_sequences/Deepfakes/c23/videos/000_003.mp4`` is video 000 with the
+    face or expression of 003. Other files are ignored. The videos are not opened.
 
     Parameters
     ----------
     root : str or os.PathLike
-        The folder that holds `original_sequences` and `manipulated_sequences`.
+        Folder that contains `original_sequences` and `manipulated_sequences`.
     methods : str or iterable of str, default="all"
-        Which fakes: ``"Deepfakes"``, ``"Face2Face"``, ``"FaceShifter"``,
-        ``"FaceSwap"``, ``"NeuralTextures"``, some of them, or ``"all"`` that are
-        there. `DeepFakeDetection` is a data set of its own: :func:`load_dfd`.
+        Manipulations to load: one or several of ``"Deepfakes"``, ``"Face2Face"``,
+        ``"FaceShifter"``, ``"FaceSwap"`` and ``"NeuralTextures"``. ``"all"`` loads
+        those present in `root`. `DeepFakeDetection` is a separate dataset: see
+        :func:`load_dfd`.
     compression : {"c23", "raw", "c40"}, default="c23"
-        Which copies, of real videos and fakes alike.
+        Compression of the real videos and the fakes.
     split : {"train", "val", "test"} or None, default=None
-        The official list to take the videos of. None takes all. ``train.json``,
-        ``val.json`` and ``test.json``, from ``dataset/splits`` of the code of the data
-        set, are looked for in ``root/splits``, then in `root`.
+        Official subset to load. None loads all videos. The lists ``train.json``,
+        ``val.json`` and ``test.json`` come from ``dataset/splits`` in the repository of
+        the dataset. They are searched in ``root/splits``, then in `root`.
     {{results_and_errors}}
 
     See Also
     --------
-    load_deeperforensics : Other fakes of the same originals.
-    skdeepfake.model_selection.OfficialSplit : The official lists as a splitter.
+    load_deeperforensics : List other fakes of the same originals.
+    skdeepfake.model_selection.OfficialSplit : Split videos by the official lists.
 
     Notes
     -----
-    The fakes go in pairs, 000_003 and 003_000, so that there are 500 groups of two
-    originals with all their fakes. The official lists keep pairs together. Grouped by
-    the target alone, most test fakes have their source in the training set.
+    Fakes come in pairs such as 000_003 and 003_000. This results in 500 groups, each
+    with two originals and all their fakes. The official lists keep pairs together. If
+    videos are grouped by target only, the sources of most test fakes are in the
+    training set.
 
     References
     ----------
@@ -122,7 +124,7 @@ def load_dfd(
 ) -> Bunch:
     """List the videos of DeepFakeDetection (DFD) [1]_.
 
-    It comes with FaceForensics++, in folders of the same kind.
+    The dataset is distributed with FaceForensics++ and has the same folder structure.
     ``original_sequences/actors/c23/videos/01__kitchen_pan.mp4`` is real, and
     ``01_02__kitchen_pan__0A1B2C3D.mp4`` in
     ``manipulated_sequences/DeepFakeDetection/c23/videos`` has the face of actor 02.
@@ -130,24 +132,24 @@ def load_dfd(
     Parameters
     ----------
     root : str or os.PathLike
-        The folder that holds `original_sequences` and `manipulated_sequences`.
+        Folder that contains `original_sequences` and `manipulated_sequences`.
     compression : {"c23", "raw", "c40"}, default="c23"
-        Which copies, of real videos and fakes alike.
+        Compression of the real videos and the fakes.
     {{results_and_errors}}
 
     See Also
     --------
-    load_faceforensics : The 1000 videos and the methods of the paper.
+    load_faceforensics : List the videos of FaceForensics++.
 
     Notes
     -----
     There is no official split, so `split` is None.
 
-    The faces of 28 actors were swapped, so there are few groups. To train on it, split
-    by ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`. For intervals by bootstrap, use
+    The faces of 28 actors were swapped with each other, so there are few groups. To
+    train on this dataset, use :class:`~skdeepfake.model_selection.IdentityKFold` with
+    ``details["target"]`` and ``details["source"]``. For bootstrap intervals, use
     ``groups=details["target"]``. A video may show two actors, only one of whom was
-    forged.
+    manipulated.
 
     References
     ----------
@@ -194,39 +196,42 @@ def load_deeperforensics(
 ) -> Bunch:
     """List the videos of DeeperForensics-1.0 [1]_ and their originals.
 
-    ``manipulated_videos/end_to_end/000_M101.mp4`` is the video 000 of FaceForensics++
-    with the face of actor M101. The real videos are those of FaceForensics++ in c23.
-    The `source_videos`, of actors in a studio, are not used, as the authors advise.
+    ``manipulated_videos/end_to_end/000_M101.mp4`` is video 000 of FaceForensics++ with
+    the face of actor M101. The real videos are the c23 originals of FaceForensics++.
+    Following the authors' advice, the `source_videos` of actors in a studio are not
+    used.
 
     Parameters
     ----------
     root : str or os.PathLike
-        The folder that holds `manipulated_videos` and `lists`.
+        Folder that contains `manipulated_videos` and `lists`.
     ff_root : str or os.PathLike
-        The folder of FaceForensics++ that holds `original_sequences`.
+        Folder of FaceForensics++ that contains `original_sequences`.
     variants : str or iterable of str, default="end_to_end"
-        Which fakes: ``"end_to_end"``, ``"reenact_postprocess"``,
+        Fakes to load: one or several of ``"end_to_end"``, ``"reenact_postprocess"``,
         ``"end_to_end_level_1"`` to ``"end_to_end_level_5"``,
-        ``"end_to_end_random_level"``, ``"end_to_end_mix_2_distortions"`` to
-        ``"end_to_end_mix_4_distortions"``, some of them, or ``"all"`` that are there.
+        ``"end_to_end_random_level"`` and ``"end_to_end_mix_2_distortions"`` to
+        ``"end_to_end_mix_4_distortions"``. ``"all"`` loads those present in `root`.
     split : {"train", "val", "test"} or None, default=None
-        The official list in ``root/lists/splits`` to take the videos of; None for all.
+        Official subset to load, read from ``root/lists/splits``. None loads all videos.
     {{results_and_errors}}
 
     See Also
     --------
-    load_faceforensics : The originals with the fakes of FaceForensics++.
+    load_faceforensics : List the videos of FaceForensics++.
 
     Notes
     -----
-    The lists name fakes only. A real video is in the split of the fakes made of it.
+    The official lists contain fakes only. Real videos are assigned to the subset of
+    their fakes.
 
-    Each of the 100 actors is the source of some ten fakes, so that there are 100
+    Each of the 100 actors is the source of about ten fakes, which results in 100
     groups. The official lists separate sources. To add the fakes of FaceForensics++,
     which connect originals, use :func:`~skdeepfake.datasets.combine_datasets`.
 
-    All variants but `end_to_end` and `reenact_postprocess` are distorted, and the real
-    videos are not: distort these, too, or a detector learns the distortion.
+    All variants except `end_to_end` and `reenact_postprocess` are distorted, whereas
+    the real videos are not. Distort the real videos, too; otherwise, a detector learns
+    to detect the distortion.
 
     References
     ----------
@@ -243,11 +248,11 @@ def load_deeperforensics(
     """
     check_split(split)
     selected = select_names(variants, VARIANTS, "variants")
-    root = check_root(root, "the sub-folders manipulated_videos and lists")
+    root = check_root(root, "the subfolders manipulated_videos and lists")
     ff_root = check_root(
         ff_root,
-        "FaceForensics++, whose c23 originals are the real videos: the source_videos "
-        "of DeeperForensics-1.0 are not",
+        "FaceForensics++, whose c23 originals are the real videos (the source_videos "
+        "of DeeperForensics-1.0 are not)",
     )
     issues = DatasetIssues()
     videos = _youtube_originals(ff_root, "c23", issues)
@@ -275,26 +280,27 @@ def load_celeb_df(
     Parameters
     ----------
     root : str or os.PathLike
-        The folder that holds `Celeb-real`, `YouTube-real` and `Celeb-synthesis`.
+        Folder that contains `Celeb-real`, `YouTube-real` and `Celeb-synthesis`.
     split : {"train", "test"} or None, default=None
-        The videos in ``List_of_testing_videos.txt``, or all others. None takes all.
+        Official subset to load: "test" loads the videos in
+        ``List_of_testing_videos.txt``, and "train" loads all others. None loads all
+        videos.
     {{results_and_errors}}
 
     See Also
     --------
-    skdeepfake.model_selection.OfficialSplit : The official list as a splitter.
+    skdeepfake.model_selection.OfficialSplit : Split videos by the official list.
 
     Notes
     -----
-    Labels come from the folders. In the list, 1 is real and 0 fake, unlike `target`.
+    Labels come from the folders. In the list, 1 is real and 0 is fake, unlike `target`.
 
-    Faces were swapped within few circles of celebrities: the 340 fakes in the list of
-    version 2 form four groups. The list does not separate people, so that
-    :func:`~skdeepfake.model_selection.check_no_leakage` raises. It is for testing what
-    was trained on another data set. To train on it, split by
-    ``IdentityKFold(details["target"], details["source"])`` of
-    :mod:`skdeepfake.model_selection`. For intervals by bootstrap, use
-    ``groups=details["target"]``.
+    Faces were swapped within a few circles of celebrities, so the 340 fakes in the list
+    of version 2 form only four groups. The list does not separate people, and
+    :func:`~skdeepfake.model_selection.check_no_leakage` raises an error for it. Use it
+    to test detectors that were trained on another dataset. To train on Celeb-DF, use
+    :class:`~skdeepfake.model_selection.IdentityKFold` with ``details["target"]`` and
+    ``details["source"]``. For bootstrap intervals, use ``groups=details["target"]``.
 
     References
     ----------
@@ -310,7 +316,7 @@ def load_celeb_df(
     """
     check_split(split, ("train", "test"))
     root = check_root(
-        root, "the sub-folders Celeb-real, YouTube-real and Celeb-synthesis"
+        root, "the subfolders Celeb-real, YouTube-real and Celeb-synthesis"
     )
     issues = DatasetIssues()
     videos = [

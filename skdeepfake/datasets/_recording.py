@@ -1,4 +1,4 @@
-"""Imagined recordings of one face, frame by frame."""
+"""Rendered recordings of one face, frame by frame."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Where dlib finds the face in `skimage.data.astronaut()`, in pixels.
+# Face detected by dlib in `skimage.data.astronaut()`, in pixels.
 FACE_CENTER = np.array([222.0, 127.0])
 FACE_WIDTH = 87.0
-# The square around the face that expressions and manipulations deform.
+# Half the side of the square around the face that is deformed.
 REACH = 80
 ROI = (
     slice(int(FACE_CENTER[1]) - REACH, int(FACE_CENTER[1]) + REACH),
     slice(int(FACE_CENTER[0]) - REACH, int(FACE_CENTER[0]) + REACH),
 )
-# The middles of her eyes, and half of their width and height.
+# Centers of the eyes, and half of their width and height.
 EYES, EYE_SIZE = ((203.5, 101.0), (247.0, 103.5)), (11.0, 5.0)
-# Seconds of a blink.
+# Duration of a blink in seconds.
 _BLINK = 0.4
-# The outline of the woman, clockwise from the left of her neck.
+# Outline of the person, clockwise from the left of the neck.
 # fmt: off
 _OUTLINE = [
     (184, 152), (181, 140), (176, 126), (162, 108), (157, 92), (156, 72), (160, 58),
@@ -36,17 +36,17 @@ _OUTLINE = [
 
 Image = NDArray[np.float32]
 
-# Blur of faces, real ones and others alike, in pixels of the portrait.
+# Range of the blur of all faces, in pixels of the portrait.
 SOFTNESS = 0.4, 1.6
 
 
 def load_portrait() -> NDArray[np.uint8]:
-    """Return the portrait as RGBA; alpha is 0 behind the woman."""
+    """Return the portrait as RGBA, with alpha 0 in the background."""
     try:
         from skimage.data import astronaut
     except ImportError as error:
         raise ImportError(
-            "make_videos needs scikit-image, whose portrait it animates: "
+            "make_videos needs scikit-image for its portrait: "
             'pip install "skdeepfake[demo]"'
         ) from error
     picture = astronaut()
@@ -57,14 +57,14 @@ def load_portrait() -> NDArray[np.uint8]:
 
 
 def _bump(center: tuple[float, float], spread: tuple[float, float]) -> Image:
-    """Return a Gaussian hill over the region of the face, 1 at its top."""
+    """Return a Gaussian over the region of the face, with a maximum of 1."""
     y, x = np.mgrid[ROI].astype(np.float32)
     square = ((x - center[0]) / spread[0]) ** 2 + ((y - center[1]) / spread[1]) ** 2
     return np.exp(-square / 2).astype(np.float32)
 
 
 def deform(picture: NDArray, shift: Image) -> NDArray:
-    """Move what is in the region of the face by `shift`, (h, w, 2) in pixels."""
+    """Deform the region of the face by `shift`, (h, w, 2) in pixels."""
     y, x = np.mgrid[: 2 * REACH, : 2 * REACH].astype(np.float32)
     region = cv2.remap(
         picture[ROI],
@@ -86,7 +86,7 @@ def soften(picture: NDArray, sigma: float) -> NDArray:
 
 
 def close_eyes(picture: NDArray[np.uint8], closed: float) -> NDArray[np.uint8]:
-    """Paint lids over the eyes of the portrait; `closed` is the share they cover."""
+    """Paint lids over the eyes of the portrait; `closed` is the covered share."""
     if closed <= 0:
         return picture
     region = picture[ROI][..., :3].astype(np.float32)
@@ -110,23 +110,23 @@ def close_eyes(picture: NDArray[np.uint8], closed: float) -> NDArray[np.uint8]:
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], cells: int, channels: int
 ) -> Image:
-    """Return noise of unit variance or less, with about `cells` waves across."""
+    """Return noise with at most unit variance and about `cells` waves per side."""
     coarse = rng.standard_normal((cells + 1, cells + 1, channels)).astype(np.float32)
     fine = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return fine.reshape(*shape, channels).astype(np.float32)
 
 
 class Manipulation:
-    """What makes a fake of a recording; each method is called for each frame."""
+    """Manipulation of a recording. Each method is called for each frame."""
 
     def order(self, n_frames: int) -> Sequence[int]:
-        """Return the frames of the recording that are shown, in order."""
+        """Return the numbers of the frames in their new order."""
         return range(n_frames)
 
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Change the portrait with its expression, before it is posed."""
+        """Change the portrait with its expression, before the pose is applied."""
         return picture
 
     def on_frame(
@@ -143,12 +143,12 @@ class Manipulation:
     def on_recorded(
         self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Change a frame as it was recorded."""
+        """Change a recorded frame."""
         return frame
 
 
 class Recording:
-    """Everything in which one recording differs from another, drawn from a seed."""
+    """Random properties of one recording, drawn from a seed."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class Recording:
         height, width = size
         unit = min(size)
 
-        # The head: `pose` maps the portrait to the frame.
+        # Position, size and rotation of the head.
         scale = unit * rng.uniform(0.46, 0.56) / FACE_WIDTH
         aspect = rng.uniform(0.96, 1.04)
         mirror = rng.choice([-1, 1])
@@ -176,7 +176,7 @@ class Recording:
         self.roll = np.deg2rad(self._wave(rng, rng.uniform(1, 6)))
         self.breath = 1 + self._wave(rng, rng.uniform(0.01, 0.04))
 
-        # Its expressions, as displacements of the portrait in pixels.
+        # Expressions as displacements of the portrait in pixels.
         turn, jaw, brow = (
             self._wave(rng, rng.uniform(low, high), fastest)
             for low, high, fastest in ((1, 4, 0.6), (1, 3, 2.5), (0.5, 2, 1.0))
@@ -196,7 +196,7 @@ class Recording:
                 self.closed = np.maximum(self.closed, np.clip(2 * near, 0, 1))
                 second += draw.uniform(1, 3)
 
-        # Light and colors; the suit changes its hue, and skin its tone.
+        # Light and colors, including the hue of the suit and the skin tone.
         hsv = cv2.cvtColor(portrait[..., :3], cv2.COLOR_RGB2HSV)
         hsv[..., 0] = (hsv[..., 0].astype(int) + rng.integers(180)) % 180
         dyed = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
@@ -211,29 +211,29 @@ class Recording:
         light = rng.uniform(0.85, 1.1) * cast * (1 + 0.06 * gradient)
         self.light = light.astype(np.float32)
 
-        # The room is larger than the frame, as the camera moves a little.
+        # The background is larger than the frame, since the camera moves slightly.
         self.margin = max(4, unit // 20)
-        room = (height + 2 * self.margin, width + 2 * self.margin)
+        shape = (height + 2 * self.margin, width + 2 * self.margin)
         color = rng.uniform(40, 200) + rng.uniform(-25, 25, size=3)
-        background = color + rng.uniform(8, 25) * smooth_noise(rng, room, 2, 3)
+        background = color + rng.uniform(8, 25) * smooth_noise(rng, shape, 2, 3)
         cells = int(rng.integers(8, 30))
-        background += rng.uniform(2, 16) * smooth_noise(rng, room, cells, 1)
+        background += rng.uniform(2, 16) * smooth_noise(rng, shape, cells, 1)
         self.background = np.clip(background, 0, 255).astype(np.float32)
         sway = rng.uniform(0, self.margin / 3, size=2)
         self.camera = np.stack([self._wave(rng, s) for s in sway], axis=1)
 
-        # Frames take their noise from one field, each at a place of its own.
+        # Each frame takes its noise from a random position of one field.
         grain = rng.standard_normal((height + 32, width + 32, 3), dtype=np.float32)
         self.grain = rng.uniform(1.5, 4.5) * grain
         self.grain_place = rng.integers(32, size=(n_frames, 2))
 
-        # Some recordings are softer than others, as the faces of fakes are.
+        # Random blur, so that softness alone does not reveal fakes.
         self.softness = rng.uniform(*SOFTNESS)
 
     def _wave(
         self, rng: np.random.Generator, amplitude: float, fastest: float = 0.6
     ) -> NDArray[np.float64]:
-        """Return a slow movement: of the sum of two sines, a value a frame."""
+        """Return a slow movement, the mean of two sines, with one value per frame."""
         hertz = rng.uniform(0.25 * fastest, fastest, size=(2, 1))
         phase = rng.uniform(0, 2 * np.pi, size=(2, 1))
         waves = np.sin(2 * np.pi * hertz * self.seconds + phase)
@@ -246,7 +246,7 @@ class Recording:
         return np.column_stack([linear, self.path[k] - linear @ FACE_CENTER])
 
     def project(self, picture: NDArray, pose: NDArray[np.float64]) -> Image:
-        """Return `picture`, in the frame of the portrait, as the camera sees it."""
+        """Transform `picture` from portrait to frame coordinates."""
         seen = cv2.warpAffine(
             picture, pose, self.size[::-1], borderMode=cv2.BORDER_REPLICATE
         )
@@ -262,7 +262,7 @@ class Recording:
     def render(
         self, manipulation: Manipulation | None = None
     ) -> Iterator[NDArray[np.uint8]]:
-        """Yield the frames, RGB uint8; with a manipulation, those of the fake."""
+        """Yield the RGB uint8 frames of the recording or of its fake."""
         fake = Manipulation() if manipulation is None else manipulation
         height, width = self.size
         for k in fake.order(len(self.seconds)):

@@ -1,4 +1,4 @@
-"""Videos with what their names say of them, and what is wrong with a data set."""
+"""Metadata of videos, issues of datasets and results of loaders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REAL, FAKE = range(len(TARGET_NAMES))
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """A video and what is known of it: the columns of `details`."""
+    """Path and metadata of a video. The fields are the columns of `details`."""
 
     path: str
     label: int
@@ -44,17 +44,17 @@ class Video:
 
 
 class DatasetIssues:
-    """What is missing, doubled or contradictory, to be said once all is known."""
+    """Missing, duplicate or contradictory videos, collected for warnings."""
 
     def __init__(self) -> None:
         self._found: list[tuple[type[Warning], str]] = []
 
     def missing(self, what: str, items: Collection[str], then: str = "") -> None:
-        """Note what should be there and is not."""
+        """Record expected videos or files that are missing."""
         self._add(MissingVideosWarning, what, items, then)
 
     def odd(self, what: str, items: Collection[str], then: str = "") -> None:
-        """Note what contradicts something else."""
+        """Record contradictions."""
         self._add(DatasetWarning, what, items, then)
 
     def _add(
@@ -65,29 +65,29 @@ class DatasetIssues:
             self._found.append((category, f"{text}; {then}" if then else text))
 
     def warn(self, root: Path, stacklevel: int) -> None:
-        """Warn of each kind of finding."""
+        """Issue one warning for each kind of issue."""
         for category, text in self._found:
             warnings.warn(f"{str(root)!r}: {text}", category, stacklevel=stacklevel + 1)
 
 
 def stem(path: str | os.PathLike[str]) -> str:
-    """Take the name of a file, without folders and extension."""
+    """Return the name of a file without folders and extension."""
     return os.path.splitext(os.path.basename(path))[0]
 
 
 def check_root(root: str | os.PathLike[str], expected: str) -> Path:
-    """Raise if the root is no folder; say what it should hold."""
+    """Return `root` as a Path; raise a DatasetError if it is not a folder."""
     root = Path(root)
     if not root.is_dir():
         found = "is a file" if root.exists() else "does not exist"
-        raise DatasetError(f"{str(root)!r} {found}; expected a folder with {expected}")
+        raise DatasetError(f"{str(root)!r} {found}; expected a folder with {expected}.")
     return root
 
 
 def videos_in(folder: Path, expected: str) -> list[str]:
-    """List the videos of a folder by name; no folder and no video are errors."""
+    """Return the sorted videos of a folder; raise an error if there are none."""
     if not folder.is_dir():
-        raise DatasetError(f"{str(folder)!r} is not a folder; expected {expected}")
+        raise DatasetError(f"{str(folder)!r} is not a folder; expected {expected}.")
     videos = sorted(
         path
         for path in folder.iterdir()
@@ -95,18 +95,18 @@ def videos_in(folder: Path, expected: str) -> list[str]:
     )
     if not videos:
         raise DatasetError(
-            f"No video in {str(folder)!r}; looked for files ending in "
-            f"{', '.join(VIDEO_EXTENSIONS)}"
+            f"No videos in {str(folder)!r}; expected files ending in "
+            f"{', '.join(VIDEO_EXTENSIONS)}."
         )
     return [str(path) for path in videos]
 
 
 def list_videos(folder: Path, expected: str, issues: DatasetIssues) -> list[str]:
-    """List the videos of a folder, and note those of one name."""
+    """Return the sorted videos of a folder and record duplicate names."""
     paths = videos_in(folder, expected)
     counts = Counter(map(stem, paths))
-    doubled = [path for path in paths if counts[stem(path)] > 1]
-    issues.odd("videos of one name, which differ by extension alone", doubled)
+    duplicates = [path for path in paths if counts[stem(path)] > 1]
+    issues.odd("videos whose names differ only by extension", duplicates)
     return paths
 
 
@@ -122,11 +122,11 @@ def named_videos(
     method: str | None = None,
     compression: str | None = None,
 ) -> list[Video]:
-    """List the videos of a folder with what their names say.
+    """Return the videos of a folder with the metadata in their names.
 
     The groups `target` and `source` of the pattern are identities, and all groups fill
-    the template `original`. A video whose name does not match is left out, with an
-    issue: no split could keep it apart from other videos of the same people.
+    the template `original`. Videos whose names do not match are recorded as an issue
+    and ignored, since no split could separate them from videos of the same people.
     """
     if expected is None:
         expected = f"the {method} fakes" if method else "the real videos"
@@ -138,13 +138,14 @@ def named_videos(
     named = [(path, match.groupdict()) for path, match in matches if match is not None]
     if not named:
         raise DatasetError(
-            f"no video in {str(folder)!r} has a name like {example}; the first one is "
-            f"{os.path.basename(matches[0][0])!r}: is this another data set?"
+            f"No video in {str(folder)!r} has a name like {example}; the first one is "
+            f"{os.path.basename(matches[0][0])!r}. Check that this is the right "
+            "dataset."
         )
     issues.odd(
-        f"names that are not like {example}",
+        f"videos with names not like {example}",
         [path for path, match in matches if match is None],
-        "these videos are left out, since nobody knows who is in them",
+        "they are ignored, since their identities are unknown",
     )
     return [
         Video(
@@ -169,17 +170,16 @@ def fakes_of_pairs(
     optional: bool,
     compression: str | None = None,
 ) -> list[Video]:
-    """List fakes whose names are those of target and source, of some methods.
+    """Return the fakes in several folders whose names contain target and source.
 
-    With `optional`, folders may be missing, as long as one is there.
+    If `optional`, all folders but one may be missing.
     """
     absent = [str(f) for f in folders.values() if optional and not f.is_dir()]
     if len(absent) == len(folders):
         raise DatasetError(
-            f"there are no fakes: no folder {format_examples(absent)}; expected one of "
-            "them"
+            f"No fakes found; expected one of the folders {format_examples(absent)}."
         )
-    issues.missing("folders of fakes that are not there", absent)
+    issues.missing("missing folders of fakes", absent)
     return [
         video
         for method, folder in folders.items()
@@ -205,7 +205,7 @@ def as_bunch(
     split: str | None = None,
     as_frame: bool,
 ) -> Bunch:
-    """Make the result of a loader, which calls this itself: warnings point past it."""
+    """Return the result of a loader, which must call this directly for `stacklevel`."""
     if as_frame:
         pandas = import_pandas(
             "as_frame=True", "details is a Bunch of arrays with the same names"
@@ -217,7 +217,7 @@ def as_bunch(
         [v.path for v in videos if v.original and v.original not in originals],
     )
     issues.warn(root, stacklevel=3)
-    # Before some are chosen, so that the sets of two calls have the same numbers.
+    # Group all videos before selecting a subset, so that numbers agree between subsets.
     groups = connected_groups(
         [[v.target, v.source] if v.source else [v.target] for v in videos]
     )
@@ -225,8 +225,8 @@ def as_bunch(
         kept = [i for i, video in enumerate(videos) if video.split == split]
         if not kept:
             raise DatasetError(
-                f"split={split!r}, but none of the {len(videos)} videos in "
-                f"{str(root)!r} is in that list"
+                f"None of the {len(videos)} videos in {str(root)!r} is in the list of "
+                f"split={split!r}."
             )
         videos, groups = [videos[i] for i in kept], groups[kept]
     columns = {f.name: [getattr(v, f.name) for v in videos] for f in fields(Video)}
@@ -247,10 +247,10 @@ def as_bunch(
 
 _BUNCH_OF_FOLDERS = """\
 :class:`~sklearn.utils.Bunch`
-    The data set, with these attributes:
+    Dataset with the following attributes:
 
     data : ndarray of str, shape (n_videos,)
-        Paths, the real ones first, then the fakes; of each folder sorted by name.
+        Paths of the real videos, then of the fakes, sorted by name within each folder.
     target : ndarray of int, shape (n_videos,)
         0 for real, 1 for fake.
     target_names : list of str
@@ -261,41 +261,42 @@ with_loader_docs = shared_docs(
         "bunch_of_folders": _BUNCH_OF_FOLDERS,
         "results_and_errors": f"""\
 as_frame : bool, default=False
-    Give `details` as a DataFrame, which needs pandas.
+    If True, return `details` as a DataFrame. This requires pandas.
 
 Returns
 -------
 {_BUNCH_OF_FOLDERS}\
     groups : ndarray of int, shape (n_videos,)
-        Number of each video's group: the connected components over target and
-        source identities, so that nobody is in two groups. They are numbers of
-        this data set, whatever `split`: those of another set mean other people.
+        Group of each video. Groups are connected components over target and source
+        identities, so that each person is in only one group. Numbers do not depend
+        on `split` and are not comparable between datasets.
     split : ndarray of object, shape (n_videos,), or None
-        Name of the official list that the video is in, or None. None without lists.
+        Official subset of each video, or None for unlisted videos. None if there are
+        no official lists.
     details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
-        What names and lists say, a column each:
+        Metadata from file names and lists:
 
-        - `path` and `label`: as `data` and `target`;
-        - `target`: the identity whose video it is;
-        - `source`: the identity that was put into it;
-        - `original`: name of the video that a fake was made of;
+        - `path` and `label`: same as `data` and `target`;
+        - `target`: identity whose video was recorded or manipulated;
+        - `source`: identity whose face or expression was inserted;
+        - `original`: name of the original of a fake;
         - `method`: name of the folder of fakes;
-        - `compression`: as FaceForensics++ names it;
-        - `split`: as above.
+        - `compression`: compression level, as named by FaceForensics++;
+        - `split`: same as above.
 
-        None where nothing is said, as of the source of a real video.
+        Missing values are None, such as the source of a real video.
 
 Raises
 ------
 DatasetError
-    If a folder, its videos or a list is missing, or names or lists are wrong.
+    If a folder, its videos or a list is missing, or if names or lists are invalid.
 ValueError
     If a parameter has an unknown value.
 
 Warns
 -----
 MissingVideosWarning
-    If videos that names or lists speak of, or the lists, are not there.
+    If official lists, or videos referred to by names or lists, are missing.
 DatasetWarning
     If names or lists contradict each other.
 """,

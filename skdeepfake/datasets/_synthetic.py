@@ -1,4 +1,4 @@
-"""A small set of real and manipulated clips, rendered on the spot."""
+"""Render a small dataset of real and manipulated videos."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from ._records import with_loader_docs
 
 __all__ = ["make_videos"]
 
-# One thread, since x264 depends on their number: the same frames on every machine.
+# The output of x264 depends on the number of threads; one is used on all machines.
 _ENCODER = ("-preset", "fast", "-crf", "23", "-threads", "1", "-f", "mp4")
-# Names start with three digits, by which a fake is paired with its real clip.
+# Names start with three digits, which match a fake to its real video.
 _MAX_REAL = 1000
 _MIN_SIDE = 96
 
@@ -47,74 +47,77 @@ def make_videos(
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> Bunch:
-    r"""Render short clips of a moving face, real and manipulated, into a folder.
+    r"""Render short real and manipulated videos of a moving face into a folder.
 
     The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
-    clips are for demos and tests; a detector trained on them is useless elsewhere.
+    videos are for demos and tests. A detector trained on them does not generalize to
+    other videos.
 
-    1. Each real clip draws its own background, light, noise, movements and expressions.
-    2. Each fake repeats one real clip, with a manipulation.
-    3. All are encoded alike: H.264, yuv420p, CRF 23, no sound.
+    1. Each real video has a random background, light, noise, movements and expressions.
+    2. Each fake is a copy of a real video with a manipulation.
+    3. All videos are encoded in the same format: H.264, yuv420p, CRF 23, no sound.
 
-    The clips are written to ``root/real/007.mp4`` and ``root/fake/007_fake.mp4``
-    (``007_0.mp4``, ``007_1.mp4`` and so on if one real clip has several fakes), or to
-    ``007_flicker.mp4`` and the like with several manipulations.
+    Real videos have names such as ``root/real/007.mp4``. Fakes are written to
+    ``root/fake/007_fake.mp4`` or, if a real video has several fakes, to
+    ``007_0.mp4``, ``007_1.mp4`` and so on. With several manipulations, their names are
+    part of the file names, as in ``007_flicker.mp4``.
 
     Parameters
     ----------
     root : str or os.PathLike
-        Folder to write to. Its ``real`` and ``fake`` must be empty or missing.
+        Output folder. Its subfolders ``real`` and ``fake`` must be empty or missing.
     n_real : int, default=12
-        Number of real clips, from 1 to 1000.
+        Number of real videos, from 1 to 1000.
     n_fake : int, default=12
-        Number of fakes, at least 1, each of another real clip as far as possible.
+        Number of fakes, at least 1. They are distributed evenly over the real videos.
     duration : float, default=2.0
-        Length of a clip in seconds.
+        Duration of each video in seconds.
     fps : float, default=15
         Frames per second.
     size : tuple of (int, int), default=(240, 320)
-        Height and width of the frames in pixels; even, and at least 96. The face is
-        about half as wide as the shorter side. dlib needs about 200 pixels.
+        Height and width of the frames in pixels. Both must be even and at least 96. The
+        face is about half as wide as the shorter side. dlib needs about 200 pixels.
     manipulation : str or sequence of str, default="swap"
-        What makes the fakes; several take turns, on each real clip.
+        Manipulation of the fakes. Several manipulations alternate for each real video.
 
-        - ``"swap"``: a deformed, recolored and softened copy of the face, blended into
-          each frame.
-        - ``"self_blended"``: the face blended into itself, with the defaults of
-          :class:`~skdeepfake.synthesis.SelfBlender`, drawn once per fake.
-        - ``"flicker"``: a face whose brightness and color change from frame to frame.
-        - ``"frozen_eyes"``: eyes that neither blink nor move in the face. With it, the
-          faces in all clips blink.
-        - ``"lip_sync"``: a mouth that moves 0.2 to 0.4 seconds too late.
-        - ``"splice"``: a third of the frames, replaced by others of the same clip.
+        - ``"swap"``: blend a deformed, recolored and blurred copy of the face into each
+          frame.
+        - ``"self_blended"``: blend the face with itself, using the defaults of
+          :class:`~skdeepfake.synthesis.SelfBlender` and one draw per fake.
+        - ``"flicker"``: change the brightness and color of the face in each frame.
+        - ``"frozen_eyes"``: keep the eyes from blinking and moving. With this option,
+          the faces in all other videos blink.
+        - ``"lip_sync"``: delay the movement of the mouth by 0.2 to 0.4 seconds.
+        - ``"splice"``: replace a third of the frames with other frames of the video.
     random_state : int, RandomState instance or None, default=None
-        Controls the clips. Pass an int for the same clips at every call.
+        Controls the rendering. Pass an int for reproducible videos across calls.
     verbose : int, default=0
-        1 or more shows a progress bar on the standard error stream.
+        If 1 or more, show a progress bar on the standard error stream.
 
     Returns
     -------
     {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
-            Number of the real clip, as ``load_videos(root, group=r"\d{3}")`` has it.
+            Index of the real video, as in ``load_videos(root, group=r"\d{3}")``.
         manipulations : ndarray of str, shape (n_videos,)
-            Manipulation of each video, ``"none"`` for real ones.
+            Manipulation of each video, ``"none"`` for real videos.
 
     Raises
     ------
     DatasetError
-        If `root`, ``root/real`` or ``root/fake`` is a file or already in use.
+        If `root`, ``root/real`` or ``root/fake`` is a file, or if a subfolder is not
+        empty.
     ImportError
         If scikit-image is not installed.
     OSError
-        If a clip cannot be encoded or written. All clips of the call are removed. A
-        :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
+        If a video cannot be encoded or written. All videos of the call are removed. It
+        is a :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
     TypeError, ValueError
         If a parameter has the wrong type or value.
 
     See Also
     --------
-    load_videos : Loads the folder again.
+    load_videos : List the videos of a folder.
 
     Examples
     --------
@@ -134,25 +137,25 @@ def make_videos(
     for name, value in (("duration", duration), ("fps", fps)):
         check_scalar(value, name, Real, min_val=0, include_boundaries="neither")
         if not math.isfinite(value):
-            raise ValueError(f"{name} must be finite, got {value}.")
+            raise ValueError(f"{name} must be finite; got {value}.")
     kinds = [manipulation] if isinstance(manipulation, str) else list(manipulation)
     for kind in kinds or [""]:
         check_choice(kind, list(MANIPULATIONS), "manipulation")
     size = _check_size(size)
     portrait = load_portrait()
-    ffmpeg_executable("libx264")  # or an error before anything is made
+    ffmpeg_executable("libx264")  # raises an error before anything is written
     folders = _make_folders(Path(root))
 
     rng = check_random_state(random_state)
     seeds = rng.randint(np.iinfo(np.int32).max, size=n_real)
-    # Every real clip is used once before any is used twice.
+    # Each real video is used once before any is used twice.
     sources = np.resize(rng.permutation(n_real), n_fake)
     fake_seeds = rng.randint(np.iinfo(np.int32).max, size=n_fake)
     n_frames = max(1, round(duration * fps))
 
     fakes = []
     for j, (group, seed) in enumerate(zip(sources, fake_seeds, strict=True)):
-        # Each real clip meets each manipulation before it meets one again.
+        # Each real video gets each manipulation once before any is repeated.
         kind = kinds[(j % n_real + j // n_real) % len(kinds)]
         fakes.append((int(group), kind, int(seed)))
     jobs = [
@@ -177,7 +180,7 @@ def make_videos(
             _write_clip(path, recording.render(fake), n_frames, fps, size)
             written.append(path)
     except BaseException:
-        # A part of a set would pass for the whole one, and stop the next call.
+        # A partial dataset could be mistaken for a complete one.
         for path in written:
             path.unlink()
         raise
@@ -192,7 +195,7 @@ def make_videos(
 
 
 def _fake_names(fakes: list[tuple[int, str, int]], one_kind: bool) -> list[str]:
-    """Return the name of each fake's file: its real clip, and what tells it apart."""
+    """Return the file name of each fake, which starts with that of its real video."""
     names = []
     seen: Counter[tuple[int, str]] = Counter()
     n_uses = Counter((group, kind) for group, kind, _ in fakes)
@@ -206,32 +209,32 @@ def _fake_names(fakes: list[tuple[int, str, int]], one_kind: bool) -> list[str]:
 
 
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return `size` as two ints, or say what is wrong with it."""
+    """Validate `size` and return it as two ints."""
     if not isinstance(size, (tuple, list)) or len(size) != 2:
-        raise ValueError(f"size must be a tuple of height and width, got {size!r}.")
+        raise ValueError(f"size must be a tuple of height and width; got {size!r}.")
     for side, name in zip(size, ("height", "width"), strict=True):
         check_scalar(side, f"size: the {name}", Integral, min_val=_MIN_SIDE)
         if side % 2:
             raise ValueError(
-                f"size must be even in both directions, as yuv420p wants it, got "
-                f"a {name} of {side}: use {side - 1} or {side + 1}."
+                "size must have an even height and width, as required by yuv420p; got "
+                f"a {name} of {side}. Use {side - 1} or {side + 1}."
             )
     return int(size[0]), int(size[1])
 
 
 def _make_folders(root: Path) -> dict[str, Path]:
-    """Make ``root/real`` and ``root/fake``, unless there is something in them."""
+    """Create ``root/real`` and ``root/fake``; raise an error if they are not empty."""
     folders = {name: root / name for name in ("real", "fake")}
     for folder in (root, *folders.values()):
         if folder.exists() and not folder.is_dir():
             raise DatasetError(
-                f"{str(folder)!r} is a file, and a folder is needed: pass another root."
+                f"{str(folder)!r} is a file; expected a folder. Use a different root."
             )
     for folder in folders.values():
         if folder.exists() and any(folder.iterdir()):
             raise DatasetError(
-                f"{str(folder)!r} already holds files, and none is overwritten: "
-                "pass another root, or remove them first."
+                f"{str(folder)!r} already contains files, which are not overwritten. "
+                "Use a different root or remove the files first."
             )
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
@@ -245,7 +248,7 @@ def _write_clip(
     fps: float,
     size: tuple[int, int],
 ) -> None:
-    """Encode `frames`; `path` appears only once the clip is whole."""
+    """Encode `frames`; `path` is only created once the video is complete."""
     with atomic_path(path) as part:
         writer = imageio_ffmpeg.write_frames(
             part,
@@ -260,12 +263,12 @@ def _write_clip(
             writer.send(None)
             for frame in frames:
                 writer.send(frame)
-        # The writer does not say when ffmpeg fails at the end (a full disk).
+        # The writer does not report an ffmpeg failure at the end, as on a full disk.
         n_written = 0
         if os.path.getsize(part):
             n_written, _ = imageio_ffmpeg.count_frames_and_secs(part)
         if n_written != n_frames:
             raise OSError(
-                f"ffmpeg wrote {n_written} of {n_frames} frames of {str(path)!r}: "
-                "is there room on the disk?"
+                f"ffmpeg wrote {n_written} of {n_frames} frames of {str(path)!r}. "
+                "Check the free space on the disk."
             )

@@ -1,7 +1,8 @@
-"""What happens to videos on their way: the distortions that robustness is measured by.
+"""Distort videos to measure the robustness of detectors.
 
-The seven of DeeperForensics-1.0 at five levels, as a step of a pipeline and of one
-frame. :func:`skdeepfake.evaluation.robustness_curve` scores a pipeline on all of them.
+The seven distortions of DeeperForensics-1.0 at five levels are available for single
+frames and as a pipeline step. :func:`skdeepfake.evaluation.robustness_curve` scores a
+pipeline on all of them.
 """
 
 from ._clip import Perturbation, PerturbedClip

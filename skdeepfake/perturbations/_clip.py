@@ -1,4 +1,4 @@
-"""A clip whose frames are distorted as they are decoded."""
+"""Clips with distorted frames."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ T = TypeVar("T")
 
 
 class Perturbation(NamedTuple):
-    """What is done to the frames of a clip.
+    """Distortion applied to the frames of a clip.
 
     Attributes
     ----------
     distortion : str
         Code of the distortion.
     level : int
-        From 1 to 5.
+        Level from 1 to 5.
     mode : {"corrected", "faithful"}
-        Whose.
+        Variant of the distortion; see :class:`VideoPerturber`.
     boxes : {"perturbed", "clean"}
-        In which frames faces are searched.
+        Frames in which faces are detected; see :class:`VideoPerturber`.
     seed : int
-        Where random numbers begin.
+        Seed of the random numbers.
 
     See Also
     --------
-    VideoPerturber : Does it to many videos.
+    VideoPerturber : Distort videos in a pipeline.
     """
 
     distortion: str
@@ -49,31 +49,31 @@ class Perturbation(NamedTuple):
 
 
 class PerturbedClip(Clip):
-    """A clip whose frames are distorted as they are decoded.
+    """Clip whose frames are distorted during decoding.
 
-    :class:`VideoPerturber` makes it. It has the path, limits and error handling of the
-    clip that it wraps, and shares with it what decoding finds out about the frames.
+    It is usually created by :class:`VideoPerturber`. It has the path, limits, error
+    handling and frame plan of the wrapped clip.
 
     Parameters
     ----------
     clip : Clip
-        What it wraps; another PerturbedClip for a chain of distortions.
+        Clip to distort. Pass another PerturbedClip for a chain of distortions.
     perturbation : Perturbation
-        What is done to the frames.
+        Distortion to apply to the frames.
     cache_dir : str, os.PathLike or None, default=None
-        Folder of compressed copies; None for one that is gone when they are read.
+        Folder for compressed copies. None uses a temporary folder for each decoding.
 
     Attributes
     ----------
     source : Clip
-        The wrapped clip.
+        Wrapped clip.
 
     Raises
     ------
     ValueError
-        If a file is to be compressed whose frames are distorted already.
+        If video compression is applied to a clip with distorted frames.
     VideoReadError
-        When iterated, as for a Clip, or if a video cannot be compressed.
+        When iterated, if the video cannot be read or compressed.
 
     Warns
     -----
@@ -82,7 +82,7 @@ class PerturbedClip(Clip):
 
     See Also
     --------
-    skdeepfake.preprocessing.Clip : What it does besides.
+    skdeepfake.preprocessing.Clip : Frames sampled from a video.
 
     Examples
     --------
@@ -106,12 +106,12 @@ class PerturbedClip(Clip):
         *,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        # Not the base's: that looks at the file, which `clip` has done.
+        # `super().__init__` would check the file again.
         if perturbation.distortion == COMPRESSION and isinstance(clip, PerturbedClip):
             raise ValueError(
-                f"distortion={COMPRESSION!r} compresses the file, and knows nothing of "
-                f"what {clip!r} does to its frames: put it first, right after the "
-                "VideoFrameSampler"
+                f"distortion={COMPRESSION!r} compresses the original file and cannot "
+                f"follow the distortion of {clip!r}. Put it directly after the "
+                "VideoFrameSampler."
             )
         self.source = clip
         self.perturbation = perturbation
@@ -126,17 +126,17 @@ class PerturbedClip(Clip):
     def __repr__(self) -> str:
         inner = repr(self.source)[:-1].removeprefix(f"{type(self).__name__}(")
         inner = inner.removeprefix(f"{Clip.__name__}(")
-        did = self.perturbation
-        return f"{type(self).__name__}({inner}, {did.distortion}:{did.level})"
+        applied = self.perturbation
+        return f"{type(self).__name__}({inner}, {applied.distortion}:{applied.level})"
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """What the frames depend on: those of the source, and what is done to them."""
-        did = self.perturbation
-        # Where nothing is drawn, the seed makes no difference.
-        if not DISTORTIONS[did.distortion].is_random:
-            did = did._replace(seed=0)
-        return (*self.source.identity, *did, ALGORITHM_VERSION)
+        """Key of the frames: the identity of the source and the perturbation."""
+        applied = self.perturbation
+        # The seed of a deterministic distortion has no effect.
+        if not DISTORTIONS[applied.distortion].is_random:
+            applied = applied._replace(seed=0)
+        return (*self.source.identity, *applied, ALGORITHM_VERSION)
 
     def _map_faces(
         self,
@@ -154,13 +154,13 @@ class PerturbedClip(Clip):
 
         return self._in_one_pass(results)
 
-    # -- what it shares with its source --------------------------------------
+    # -- state shared with the source ----------------------------------------
 
-    # Not the other way round: a video that cannot be compressed can be blurred.
+    # The source does not share errors of this clip, such as a failed compression.
 
     @property
     def error(self) -> VideoReadError | None:
-        """Why the video was given up, with ``on_error="skip"``."""
+        """Error of the video, if it was skipped with ``on_error="skip"``."""
         return self._own_error or self.source.error
 
     @error.setter
@@ -193,13 +193,13 @@ class PerturbedClip(Clip):
         *,
         clean: bool = False,
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        did = self.perturbation
-        if did.distortion == COMPRESSION and clean:
+        compresses = self.perturbation.distortion == COMPRESSION
+        if compresses and clean:
             times = plan.timestamps.tolist()
             yield from reader.pairs(plan.indices.tolist(), times, n_threads)
             return
         decoded = self.source._decoded(reader, plan, n_threads, clean=clean)
-        if did.distortion == COMPRESSION:
+        if compresses:
             yield from decoded
             return
         for number, (frame, before) in zip(plan.indices, decoded, strict=True):
@@ -209,28 +209,29 @@ class PerturbedClip(Clip):
     def perturb_frame(
         self, frame: NDArray[np.uint8], rng: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """Distort a frame; a subclass may do so in another way.
+        """Distort a frame. Subclasses may override this method.
 
         Parameters
         ----------
         frame : ndarray of uint8, shape (height, width, 3)
-            RGB. It stays as it is.
+            RGB frame, which is not modified.
         rng : numpy.random.Generator
-            Depends on the seed, the size of the file, the frame and the chain.
+            Random number generator, seeded by the seed, the size of the file, the index
+            of the frame and the position in the chain.
 
         Returns
         -------
         ndarray of uint8, shape (height, width, 3)
-            A new frame.
+            Distorted frame in a new array.
         """
-        did = self.perturbation
-        return apply(frame, did.distortion, did.level, did.mode, rng)
+        applied = self.perturbation
+        return apply(frame, applied.distortion, applied.level, applied.mode, rng)
 
     def _entropy(self, number: int) -> list[int]:
-        """Give what the random numbers of a frame depend on.
+        """Return the seed of the random numbers of a frame.
 
-        Not on other videos, the order of work or the path, so that a copy of a video is
-        distorted alike. Each step of a chain has its own.
+        It does not depend on other videos, their order or the path, so that copies of a
+        video are distorted identically. Each step of a chain has a different seed.
         """
         step, inner = 0, self.source
         while isinstance(inner, PerturbedClip):
@@ -238,23 +239,22 @@ class PerturbedClip(Clip):
         return [self.perturbation.seed, self.size, number, step]
 
     def _compress(self, folder: str | os.PathLike[str]) -> str:
-        """Make the compressed copy of the video in a folder, unless it is there."""
-        did = self.perturbation
-        whole = did.mode == "faithful"
+        """Return the path of the compressed copy in a folder; create it if missing."""
+        applied = self.perturbation
         transcoder = VideoTranscoder(
             folder,
-            # The frames that are sampled, and no more.
-            duration=None if whole else self.duration,
-            crf=int(DISTORTIONS[COMPRESSION].parameter(did.level, did.mode)),
+            # Compress only the sampled part of the video.
+            duration=None if applied.mode == "faithful" else self.duration,
+            crf=int(DISTORTIONS[COMPRESSION].parameter(applied.level, applied.mode)),
             max_pixels=self.limits.max_pixels,
             max_bytes=self.limits.max_bytes,
             timeout=self.limits.timeout,
-            n_jobs=1,  # it may be one of several videos at work
+            n_jobs=1,  # videos may already be processed in parallel
         )
         try:
             return str(transcoder.transform([self.path])[0])
         except VideoReadError as error:
-            # Its limits are those of the clip.
+            # The limits are parameters of the sampler.
             advice = error.reason.replace("VideoTranscoder", "VideoFrameSampler")
             raise VideoReadError(
                 self.path, f"cannot be compressed: {advice}"
@@ -262,9 +262,9 @@ class PerturbedClip(Clip):
 
 
 class _CompressedReader:
-    """Reads the frames of a video from a compressed copy, made when first needed.
+    """Reader of frames from a compressed copy, which is created when first needed.
 
-    Which frames there are, the video itself says.
+    The frame plan comes from the original video.
     """
 
     def __init__(self, clip: PerturbedClip) -> None:
@@ -297,16 +297,16 @@ class _CompressedReader:
         self, numbers: list[int], times: list[float], n_threads: int | None
     ) -> Iterator[NDArray[np.uint8]]:
         path = self._clip.path
-        # The time of a copy begins with its first frame, which is always sampled.
+        # Timestamps of the copy start at its first frame, which is always sampled.
         times = [seconds - times[0] for seconds in times]
-        # Of a damaged video ffmpeg may find more frames than OpenCV.
+        # In a damaged video, ffmpeg may find more frames than OpenCV.
         reader = self._open(self._compressed(), times[-1] + SAME_FRAME)
         try:
             yield from reader.frames(numbers, times, n_threads)
         except PromiseBrokenError as error:
             raise PromiseBrokenError(
                 path,
-                "has other frames than its compressed copy; put a VideoTranscoder "
+                "has different frames than its compressed copy. Add a VideoTranscoder "
                 "before the VideoFrameSampler",
             ) from error
         except VideoReadError as error:
@@ -316,17 +316,17 @@ class _CompressedReader:
     def pairs(
         self, numbers: list[int], times: list[float], n_threads: int | None
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Yield each frame, and beside it the one that was compressed."""
+        """Yield pairs of a compressed and an original frame."""
         compressed = self.frames(numbers, times, n_threads)
         video = self._open(self._clip.path, self._clip.duration)
         originals = video.frames(numbers, times, n_threads)
         for frame, original in zip(compressed, originals, strict=True):
-            # Of an odd width or height the copy lacks the last column or row.
+            # With an odd width or height, the copy lacks the last column or row.
             height, width = frame.shape[:2]
             yield frame, original[:height, :width]
 
     def _open(self, path: str, duration: float | None) -> VideoReader:
-        """Open a reader for one pass: where one breaks off, the other is not done."""
+        """Open a reader for a single pass, so that passes can end independently."""
         reader = VideoReader(path, self._clip.sampling, duration, self._clip.limits)
         self._readers.append(self._opened.enter_context(reader))
         return reader

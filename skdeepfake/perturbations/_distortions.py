@@ -1,4 +1,4 @@
-"""The seven distortions of DeeperForensics-1.0, of one frame."""
+"""Distort single frames with the distortions of DeeperForensics-1.0."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from .._validation import validated
 
 Frame = NDArray[np.uint8]
 
-# Raise it whenever a frame may come out otherwise than before: crops are kept by it.
+# Increase when distorted frames may change: caches of crops depend on it.
 ALGORITHM_VERSION = 1
 
 MODES = ("corrected", "faithful")
-#: From the mildest to the strongest.
+#: Levels from the weakest to the strongest.
 LEVELS = (1, 2, 3, 4, 5)
 
-# The distortion that is one of the file, not of a frame.
+# Code of the distortion of files instead of frames.
 COMPRESSION = "VC"
 
-# Side of a block, in pixels, and its gray.
+# Side in pixels and gray level of a block.
 _BLOCK, _GRAY = 8, 128
 
-# Side of the frame that the original's numbers of blocks are for.
+# Shorter side of a frame with the original number of blocks, in pixels.
 _BLOCKS_AT = 256
 
 _LUMA = np.array(LUMA, np.float32)
 
-# What Y, Cb and Cr add to R, G and B in JPEG's full range: a column each.
+# Full-range YCbCr to RGB, as in JPEG.
 _RGB_OF_YCBCR = np.array(
     [[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]], np.float32
 )
 
 
 class Distortion(NamedTuple):
-    """One of the seven distortions.
+    """Distortion with its parameters.
 
     Attributes
     ----------
     name : str
-        What it does.
+        Name of the distortion.
     faithful, corrected : tuple of float
-        Its parameter at the levels 1 to 5, in either mode.
+        Parameter at the levels 1 to 5 in each mode.
     is_random : bool
-        Whether it draws random numbers.
+        True if the distortion uses random numbers.
 
     See Also
     --------
-    VideoPerturber : Describes the distortions.
+    VideoPerturber : Distort videos in a pipeline.
     """
 
     name: str
@@ -66,42 +66,40 @@ class Distortion(NamedTuple):
     is_random: bool = False
 
     def parameter(self, level: int, mode: str) -> float:
-        """Look the parameter of a level up.
+        """Return the parameter at a level.
 
         Parameters
         ----------
         level : int
-            From 1 to 5.
+            Level from 1 to 5.
         mode : {"corrected", "faithful"}
-            Whose.
+            Variant of the distortion; see :class:`VideoPerturber`.
 
         Returns
         -------
         float
-            In the unit of the distortion, as :class:`VideoPerturber` lists them.
+            Parameter in the unit listed in :class:`VideoPerturber`.
         """
         return (self.corrected if mode == "corrected" else self.faithful)[level - 1]
 
 
-def _alike(name: str, *parameters: float, is_random: bool = False) -> Distortion:
+def _same(name: str, *parameters: float, is_random: bool = False) -> Distortion:
     return Distortion(name, parameters, parameters, is_random)
 
 
-#: The distortions by their codes, in the order of the authors' code. The parameters
-#: are a factor of the colors (CS) and of the contrast (CC), a number of blocks (BW),
-#: a variance (GNC), the side of a kernel in pixels (GB), a factor of shrinking or a
-#: quality (JPEG), and a constant rate factor (VC).
+#: Distortions by code, in the order of the authors' code. The parameters are factors of
+#: the saturation (CS) and the contrast (CC), numbers of blocks (BW), variances (GNC),
+#: kernel sizes in pixels (GB), JPEG qualities or, in the faithful mode, downscaling
+#: factors (JPEG), and constant rate factors (VC).
 DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
     {
-        "CS": _alike("color saturation", 0.4, 0.3, 0.2, 0.1, 0.0),
-        "CC": _alike("color contrast", 0.85, 0.725, 0.6, 0.475, 0.35),
-        "BW": _alike("local blocks", 16, 32, 48, 64, 80, is_random=True),
-        "GNC": _alike(
-            "Gaussian noise", 0.001, 0.002, 0.005, 0.01, 0.05, is_random=True
-        ),
-        "GB": _alike("Gaussian blur", 7, 9, 13, 17, 21),
+        "CS": _same("color saturation", 0.4, 0.3, 0.2, 0.1, 0.0),
+        "CC": _same("color contrast", 0.85, 0.725, 0.6, 0.475, 0.35),
+        "BW": _same("local blocks", 16, 32, 48, 64, 80, is_random=True),
+        "GNC": _same("Gaussian noise", 0.001, 0.002, 0.005, 0.01, 0.05, is_random=True),
+        "GB": _same("Gaussian blur", 7, 9, 13, 17, 21),
         "JPEG": Distortion("JPEG compression", (2, 3, 4, 5, 6), (50, 40, 30, 20, 10)),
-        "VC": _alike("video compression", 30, 32, 35, 38, 40),
+        "VC": _same("video compression", 30, 32, 35, 38, 40),
     }
 )
 
@@ -121,34 +119,36 @@ def distort(
     mode: str = "corrected",
     random_state: RandomState = None,
 ) -> Frame:
-    """Distort a frame as DeeperForensics-1.0 does, or as it means to.
+    """Distort a frame with a distortion of DeeperForensics-1.0.
 
     Parameters
     ----------
     frame : ndarray of uint8, shape (height, width, 3)
-        RGB. It stays as it is.
+        RGB frame, which is not modified.
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG"}
-        One of :data:`DISTORTIONS`; "VC", of files, needs a :class:`VideoPerturber`.
+        Code of the distortion; see :class:`VideoPerturber`. "VC" distorts files and is
+        only available there.
     level : int
-        From 1, the mildest, to 5; 0 changes nothing.
+        Level from 1 (weakest) to 5. 0 does not change the frame.
     mode : {"corrected", "faithful"}, default="corrected"
-        As intended, or as in the authors' code: see :class:`VideoPerturber`.
+        Variant of the distortion: as intended by the authors, or as in their code. See
+        :class:`VideoPerturber`.
     random_state : int, RandomState, Generator instance or None, default=None
-        Draws the places of blocks, and noise.
+        Controls the positions of blocks and the noise.
 
     Returns
     -------
     ndarray of uint8, shape (height, width, 3)
-        A new frame.
+        Distorted frame in a new array.
 
     Raises
     ------
     ValueError
-        If `frame` is not RGB and uint8, or another parameter is out of its range.
+        If `frame` is not an RGB uint8 image, or if another parameter is invalid.
 
     See Also
     --------
-    VideoPerturber : The same of all frames of many videos.
+    VideoPerturber : Distort videos in a pipeline.
 
     Examples
     --------
@@ -167,15 +167,15 @@ def distort(
         or not frame.size
     ):
         raise ValueError(
-            f"frame has the shape {frame.shape} and the dtype {frame.dtype}, but must "
-            "be RGB: uint8 of shape (height, width, 3)"
+            f"frame has the shape {frame.shape} and the dtype {frame.dtype}; expected "
+            "RGB uint8 of shape (height, width, 3)."
         )
     if not level:
         return frame.copy()
     if distortion == COMPRESSION:
         raise ValueError(
-            f"distortion={COMPRESSION!r} compresses a whole file, and no frame: use "
-            "VideoPerturber"
+            f"distortion={COMPRESSION!r} compresses files, not frames. Use "
+            "VideoPerturber."
         )
     return apply(frame, distortion, int(level), mode, as_generator(random_state))
 
@@ -183,23 +183,23 @@ def distort(
 def apply(
     frame: Frame, distortion: str, level: int, mode: str, rng: np.random.Generator
 ) -> Frame:
-    """Distort a frame; nothing is checked. Return a new one."""
+    """Return a distorted frame in a new array, without checking parameters."""
     parameter = DISTORTIONS[distortion].parameter(level, mode)
-    # Matrix products round differently on arrays of another memory layout.
+    # The rounding of matrix products depends on the memory layout.
     return _FUNCTIONS[mode][distortion](np.ascontiguousarray(frame), parameter, rng)
 
 
-# -- what is meant ---------------------------------------------------------------
+# -- corrected mode --------------------------------------------------------------
 
 
 def _saturation(frame: Frame, factor: float, rng: np.random.Generator) -> Frame:
-    # The same as a factor of Cb and Cr about 128, without the way there and back.
+    # Equivalent to scaling Cb and Cr about 128, without the conversion.
     luma = _luma(frame)[..., np.newaxis]
     return _rounded(luma + np.float32(factor) * (frame - luma))
 
 
 def _contrast(frame: Frame, factor: float, rng: np.random.Generator) -> Frame:
-    # A mean in double precision: of millions of pixels it would else drift.
+    # A mean over millions of pixels needs double precision.
     mean = np.float32(_luma(frame).mean(dtype=np.float64))
     return _rounded(mean + np.float32(factor) * (frame - mean))
 
@@ -234,37 +234,37 @@ def _rounded(values: NDArray[np.floating]) -> Frame:
 def _with_blocks(
     frame: Frame, number: int, margin: int, rng: np.random.Generator
 ) -> Frame:
-    """Put gray blocks on a copy, none of them over the edge.
+    """Return a copy with gray blocks, which lie entirely inside the frame.
 
-    `margin` is 1 where they may touch the right and the lower edge.
+    With ``margin=1``, blocks may touch the right and the lower edge.
     """
     frame = frame.copy()
-    # One after the other: at a higher level the same and more.
+    # Draw positions in order, so that higher levels include the blocks of lower ones.
     highest = [max(1, size - _BLOCK + margin) for size in frame.shape[:2]]
     for y, x in rng.integers(0, highest, (number, 2)):
         frame[y : y + _BLOCK, x : x + _BLOCK] = _GRAY
     return frame
 
 
-# -- what the authors' code does -------------------------------------------------
+# -- faithful mode ---------------------------------------------------------------
 
 
 def _saturation_faithful(
     frame: Frame, factor: float, rng: np.random.Generator
 ) -> Frame:
     ycbcr = _to_ycbcr(frame)
-    # About 0.5, where their gray is (0.5 * 224 + 16) / 255.
+    # Relative to 0.5, although gray is (0.5 * 224 + 16) / 255 in the authors' YCbCr.
     ycbcr[..., 1:] = 0.5 + (ycbcr[..., 1:] - 0.5) * factor
     return _truncated(_from_ycbcr(ycbcr))
 
 
 def _contrast_faithful(frame: Frame, factor: float, rng: np.random.Generator) -> Frame:
-    # About black: it darkens.
+    # Relative to black, which darkens the frame.
     return _truncated(frame.astype(np.float32) * np.float32(factor))
 
 
 def _blocks_faithful(frame: Frame, number: float, rng: np.random.Generator) -> Frame:
-    # None in a frame of less than 256 pixels, and never in its last row or column.
+    # No blocks if the shorter side is below 256 pixels, nor in the last row and column.
     return _with_blocks(frame, min(frame.shape[:2]) // _BLOCKS_AT * int(number), 0, rng)
 
 
@@ -281,7 +281,7 @@ def _jpeg_faithful(frame: Frame, factor: float, rng: np.random.Generator) -> Fra
 
 
 def _to_ycbcr(frame: Frame) -> NDArray[np.float32]:
-    """Convert as they do: by formulas for 0 to 1, though the values go to 255."""
+    """Apply the authors' formulas for values from 0 to 1 to values from 0 to 255."""
     bgr = frame[..., ::-1].astype(np.float32)
     ycbcr = cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)[..., [0, 2, 1]]
     return (ycbcr * _RANGES + 16) / np.float32(255)
@@ -297,7 +297,7 @@ _RANGES = np.array([235 - 16, 240 - 16, 240 - 16], np.float32)
 
 
 def _truncated(values: NDArray[np.floating]) -> Frame:
-    # A cast to uint8 of what does not fit is left to the machine; here it wraps.
+    # The cast of out-of-range floats to uint8 is undefined; integers wrap.
     return values.astype(np.int64).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""The distortions as a step between the sampler and the cropper."""
+"""Distort videos between the sampler and the cropper."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ BOXES = ("perturbed", "clean")
 
 @dataclass(repr=False, eq=False)
 class VideoPerturber(StatelessTransformer):
-    """Distort the frames of videos, by one of seven distortions at one of five levels.
+    """Distort the frames of videos with one of seven distortions.
 
-    The distortions of DeeperForensics-1.0 [1]_, of whole frames. Put it between the
+    The distortions of DeeperForensics-1.0 [1]_ are applied to whole frames, of real
+    videos and fakes alike. Add this step between the
     :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
-    :class:`~skdeepfake.preprocessing.DlibFaceCropper`, for real videos and fakes alike.
+    :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
 
     ====== ================== =================================================
-    code   distortion         parameter at the levels 1 to 5
+    code   distortion         parameter at levels 1 to 5
     ====== ================== =================================================
     CS     color saturation   factor 0.4, 0.3, 0.2, 0.1, 0
     CC     color contrast     factor 0.85, 0.725, 0.6, 0.475, 0.35
@@ -40,50 +41,58 @@ class VideoPerturber(StatelessTransformer):
     VC     video compression  constant rate factor 30, 32, 35, 38, 40
     ====== ================== =================================================
 
-    Several of them in a pipeline make a chain. VC comes first in it.
+    Use several steps in a pipeline for a chain of distortions. VC must be the first.
 
     Parameters
     ----------
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG", "VC"}, default="GB"
-        Which.
+        Code of the distortion.
     level : int, default=3
-        From 1, the mildest, to 5. 0 leaves the clips as they are, for searches.
+        Level from 1 (weakest) to 5. 0 disables the distortion, for use in searches.
     mode : {"corrected", "faithful"}, default="corrected"
-        As intended, or as in the authors' code, to compare with published figures.
+        Variant of the distortion. "corrected" is as intended by the authors; "faithful"
+        reproduces their code for comparison with published results.
     boxes : {"perturbed", "clean"}, default="perturbed"
-        Frames in which faces are searched: distorted or, as the authors advise to
-        measure the detector alone, undistorted. In a chain, the last step decides.
+        Frames in which faces are detected. "clean" uses undistorted frames to measure
+        the robustness of the detector alone, as recommended by the authors. In a chain,
+        the value of the last step is used.
     cache_dir : str, os.PathLike or None, default=None
-        Folder of the videos that VC compresses, made if missing; copies are never
-        deleted. None compresses each video to a temporary file when it is decoded.
+        Folder for the compressed videos of VC. It is created if missing, and copies are
+        never deleted. None compresses each video to a temporary file when it is
+        decoded.
     random_state : int, RandomState instance or None, default=None
-        Draws blocks and noise. Pass an int for the same frames each time.
+        Controls the positions of blocks and the noise. Pass an int for reproducible
+        frames across calls.
 
     See Also
     --------
-    distort : The same of one frame.
-    skdeepfake.evaluation.robustness_curve : Score a pipeline on all of them.
+    distort : Distort a single frame.
+    skdeepfake.evaluation.robustness_curve : Score a pipeline on all distortions.
 
     Notes
     -----
-    What is drawn for a frame depends on `random_state`, the size of the file and the
-    number of the frame: not on the other videos, their order or their class. A higher
-    level has the blocks of the lower ones and more, and the same noise, only stronger.
+    The random numbers of a frame depend on `random_state`, the size of the file and the
+    index of the frame, but not on the other videos, their order or their class. Higher
+    levels include the blocks of lower levels and amplify the same noise.
 
-    The two modes:
+    The modes differ as follows:
 
-    - CS. *Corrected*: the differences from the luma shrink, rounded. *Faithful*: by
-      formulas for values from 0 to 1 that are given 0 to 255, truncated.
-    - CC. *Corrected*: about the mean luma of the frame. *Faithful*: about black.
-    - BW. *Corrected*: the number of blocks is proportional to the shorter side, and
-      that of the table at 256 pixels; at least one. *Faithful*: with the shorter side
-      rounded down to multiples of 256, so that smaller frames get no block.
-    - GNC. *Corrected*: noise of that variance, on a scale from 0 to 1, is added to
-      YCbCr. *Faithful*: truncated; 1.16 times as strong in Y, 1.14 times in Cb and Cr.
-    - GB. The same. The standard deviation is a sixth of the kernel's side.
-    - JPEG. *Corrected*: JPEG. *Faithful*: the frame is shrunk by 2 to 6 and enlarged.
-    - VC. H.264 by :class:`~skdeepfake.preprocessing.VideoTranscoder` (no GIF or PNG).
-      *Corrected*: of as much as is sampled. *Faithful*: of the whole file.
+    - CS. *Corrected*: scales the differences from the luma. *Faithful*: applies
+      formulas for values from 0 to 1 to values from 0 to 255, and truncates.
+    - CC. *Corrected*: scales values about the mean luma of the frame. *Faithful*:
+      scales values about black.
+    - BW. *Corrected*: uses the number of blocks in the table for a shorter side of 256
+      pixels and scales it with the shorter side; at least one. *Faithful*: rounds the
+      shorter side down to a multiple of 256, so that smaller frames have no blocks.
+    - GNC. *Corrected*: adds noise to YCbCr; the variance is for a scale from 0 to 1.
+      *Faithful*: truncates, with noise 1.16 times as strong in Y and 1.14 times in Cb
+      and Cr.
+    - GB. Both modes are the same. The standard deviation is a sixth of the kernel size.
+    - JPEG. *Corrected*: compresses with JPEG. *Faithful*: downscales the frame by a
+      factor of 2 to 6 and enlarges it again.
+    - VC. Both modes compress videos, but not GIF or PNG, with H.264 as in
+      :class:`~skdeepfake.preprocessing.VideoTranscoder`. *Corrected*: compresses the
+      sampled part. *Faithful*: compresses the whole file.
 
     The authors also write each distorted video to a file, which compresses it again.
 
@@ -127,26 +136,27 @@ class VideoPerturber(StatelessTransformer):
     }
 
     def transform(self, X: ArrayLike) -> NDArray[np.object_]:
-        """Make clips of distorted frames; nothing is decoded yet.
+        """Return clips with distorted frames, without decoding them.
 
         Parameters
         ----------
         X : ndarray of object, shape (n_videos,)
-            Clips of one length, as a sampler or another VideoPerturber gives them.
+            Clips with the same number of frames, from a sampler or VideoPerturber.
 
         Returns
         -------
         ndarray of object, shape (n_videos,)
-            A :class:`PerturbedClip` for each; at level 0 the clips themselves.
+            A :class:`PerturbedClip` per video, or the unchanged clips at level 0.
 
         Raises
         ------
         ValueError
-            If X is no array of clips of one length, or VC gets distorted clips.
+            If X is not an array of clips with the same number of frames, or if VC is
+            applied to distorted clips.
         """
         self._validate_params()
         clips = check_clips(X, caller=type(self).__name__)
-        # At each level, so that a grid over levels leaves the generator alike.
+        # Draw the seed even at level 0, so that a search over levels is reproducible.
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if self.level:
             distortion, mode, boxes = map(str, (self.distortion, self.mode, self.boxes))

@@ -1,8 +1,8 @@
-"""Fakes made of real faces, so that a detector can be trained from real videos alone.
+"""Synthesize fakes from real faces to train detectors with real videos only.
 
 :class:`SelfBlender` blends a face with an altered copy of itself, :class:`FaceSwapper`
-with the face of another sample, and :class:`RandomBlender` draws one of several for
-each face.
+blends it with the face of another sample, and :class:`RandomBlender` chooses one of
+several blenders for each sample.
 """
 
 from ._mixing import RandomBlender

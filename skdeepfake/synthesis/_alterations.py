@@ -1,4 +1,4 @@
-"""Small changes of a face's colors and detail, such as a manipulation brings along."""
+"""Random changes of the colors and the sharpness of a face."""
 
 from __future__ import annotations
 
@@ -12,40 +12,39 @@ from .._color import hue_and_saturation
 
 Image = NDArray[np.uint8]
 
-# How far each of the colors' changes goes: of the channels in gray levels, of the hue
-# in turns, of saturation and value as factors, of brightness on a scale from 0 to 1,
-# of contrast as a factor.
+# Largest color changes: channel shift in gray levels, hue shift in turns, relative
+# changes of saturation and value, brightness shift as a share of the range, and
+# relative change of contrast.
 _CHANNELS, _HUE, _SATURATION, _VALUE = 20.0, 0.02, 0.3, 0.1
 _BRIGHTNESS, _CONTRAST = 0.1, 0.1
 
-# Detail: factors of shrinking, and how much a sharpening adds. Of a face's side not
-# fewer than so many pixels are left, or no face is either.
+# Factors of downscaling, range of the sharpening strength, and the smallest side in
+# pixels to which a face is downscaled.
 _SHRINKING, _SHARPENING, _FEWEST_PIXELS = (2, 4), (0.5, 1.5), 32
 
 
 class Alteration(NamedTuple):
-    """All that is drawn of a change."""
+    """Random parameters of a change."""
 
-    #: An affine map of colors: the columns are R, G, B and 1.
+    #: Affine map of colors, of shape (3, 4).
     colors: NDArray[np.float32]
-    #: A factor, or 0, which sharpens.
+    #: Downscaling factor. 0 sharpens the image instead.
     shrinking: int
     sharpening: float
-    #: The share of the change of detail.
+    #: Strength of the change of sharpness, from 0 to 1.
     detail: float
 
 
 def draw_alteration(
     rng: np.random.Generator, color: float, detail: float
 ) -> Alteration:
-    """Draw a change whose colors go `color` times as far as they do by default."""
+    """Draw a change; `color` scales the color changes."""
     channels = color * rng.uniform(-_CHANNELS, _CHANNELS, 3)
     reach = np.array([_HUE, _SATURATION, _VALUE, _BRIGHTNESS, _CONTRAST])
     hue, saturation, value, brightness, contrast = color * rng.uniform(-reach, reach)
-    # All of them are linear, so that one product does what five passes would.
-    turned = hue_and_saturation(2 * np.pi * hue, 1 + saturation)
-    linear = (1 + contrast) * (1 + value) * turned
-    # Contrast is about the middle of the scale.
+    # All changes are affine and combined into one matrix; contrast pivots on 127.5.
+    rotated = hue_and_saturation(2 * np.pi * hue, 1 + saturation)
+    linear = (1 + contrast) * (1 + value) * rotated
     offset = (1 + contrast) * channels + 255 * brightness - 127.5 * contrast
     return Alteration(
         colors=np.column_stack([linear, offset]).astype(np.float32),
@@ -56,7 +55,7 @@ def draw_alteration(
 
 
 def alter(image: Image, alteration: Alteration, face_size: float) -> Image:
-    """Return a changed copy; `face_size` is the side of the face's box in pixels."""
+    """Return a changed copy; `face_size` is the side of the face box in pixels."""
     altered = cv2.transform(image, alteration.colors)
     if not alteration.detail:
         return altered  # type: ignore[return-value]

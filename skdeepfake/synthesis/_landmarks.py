@@ -1,4 +1,4 @@
-"""Where the points of a face lie: of any face in its box, or of this one by dlib."""
+"""Landmarks of a face: detected by dlib, or of a standard face."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 
 from .._landmarks import find_landmarks
 
-# (n_points, 2), x and y. The first 68 in dlib's order, then the forehead.
+# (n_points, 2), x and y. The first 68 points are in dlib's order; 13 points of the
+# forehead may follow.
 Points = NDArray[np.float32]
 
-# Numbers of points that a model may have: dlib's own, and those with the forehead.
+# Valid numbers of points, without and with the forehead.
 _N_POINTS = (68, 81)
 
-# The points that the forehead is placed by where a model has none.
+# Points from which a missing forehead is estimated.
 _BROWS, _NOSE_TOP, _NOSE_BASE = slice(17, 27), 27, 33
 
 
 class Box(NamedTuple):
-    """The face in an image as dlib's detector frames it, in pixels."""
+    """Face box of dlib's detector in pixels."""
 
     left: float
     top: float
@@ -29,24 +30,24 @@ class Box(NamedTuple):
     height: float
 
     def to_image(self) -> NDArray[np.float64]:
-        """Return the affine map (2, 3) from the box, 0 to 1 either way, to pixels."""
-        # A pixel is a square about its coordinates.
+        """Return the affine map (2, 3) from box units, 0 to 1, to pixel coordinates."""
+        # Integer coordinates are at the centers of pixels.
         return np.array(
             [[self.width, 0, self.left - 0.5], [0, self.height, self.top - 0.5]]
         )
 
 
 def box_in_crop(shape: tuple[int, ...], margin: float) -> Box:
-    """Say where the face's box lies in a crop that was widened by a margin."""
+    """Return the face box in a crop that was enlarged by a margin."""
     height, width = (side / (1 + 2 * margin) for side in shape[:2])
     return Box(margin * width, margin * height, width, height)
 
 
 @functools.lru_cache(maxsize=1)
 def standard_face() -> Points:
-    """Return the points of a face of mean proportions, in units of its box."""
+    """Return the points of a face of average proportions, in box units."""
     turn = np.linspace(0, np.pi, 17)
-    middle = 0.52  # dlib's boxes lie a little to the left of faces
+    middle = 0.52  # dlib's boxes are slightly left of the face
     jaw = [middle - 0.445 * np.cos(turn), 0.33 + 0.73 * np.sin(turn) ** 1.2]
     brow = [np.linspace(0.16, 0.46, 5), np.array([0.25, 0.19, 0.17, 0.175, 0.2])]
     other_brow = [2 * middle - brow[0][::-1], brow[1][::-1]]
@@ -69,7 +70,7 @@ def _ellipse(x: float, y: float, a: float, b: float, n: int) -> list[NDArray]:
 
 
 def with_forehead(points: Points) -> Points:
-    """Add a forehead to 68 points: as far above the brows as the nose is long."""
+    """Add a forehead to 68 points, at the length of the nose above the brows."""
     if len(points) > _N_POINTS[0]:
         return points
     up = points[_NOSE_TOP] - points[_NOSE_BASE]
@@ -77,7 +78,7 @@ def with_forehead(points: Points) -> Points:
 
 
 def find_points(image: NDArray[np.uint8], box: Box, path: str) -> Points:
-    """Find the points of a face by a model of dlib's, in pixels."""
+    """Return the points of a face in pixels, found by a shape predictor of dlib."""
     right, bottom = round(box.left + box.width), round(box.top + box.height)
     edges = (round(box.left), round(box.top), right, bottom)
     return with_forehead(find_landmarks(image, edges, path, _N_POINTS))

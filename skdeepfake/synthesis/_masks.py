@@ -1,4 +1,4 @@
-"""Masks of faces: soft, and never twice of the same shape."""
+"""Random soft masks of faces."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ._landmarks import Points
 
 Mask = NDArray[np.float32]
 
-# Masks are made on a canvas that goes with the face: of so many pixels for the side of
-# its box, and half of it more on each side. They are smooth, so that few will do.
+# Masks are smooth and therefore drawn on a small canvas in box coordinates. The face
+# box has a side of `_UNIT` pixels, and the canvas adds half a side on each edge.
 _UNIT = 96
 _SIDE = 2 * _UNIT
 
-# A polygon's corners are given in 16ths of a pixel.
+# Corners of polygons are in units of 1/16 pixel.
 _SUBPIXEL = 4
 
-# Which points the convex hull is of. Those past 67 are the forehead.
+# Points of the convex hull of each shape. Points from 68 on are the forehead.
 SHAPES: dict[str, list[slice]] = {
     "whole": [slice(None)],
     "without_forehead": [slice(0, 68)],
@@ -31,19 +31,19 @@ SHAPES: dict[str, list[slice]] = {
     "mouth": [slice(6, 11), slice(31, 36), slice(48, 68)],  # with the chin
 }
 
-#: Those that are drawn by default.
+#: Default of the parameter `shapes`.
 DEFAULT_SHAPES = ("whole", "without_forehead", "inner", "lower")
 
-# The elastic deformation: waves across the canvas, and how far they go, as a share of
-# the box. About what alpha = 50 and sigma = 7 make of an image of 256 pixels.
+# Elastic deformation: number of waves per side of the canvas, and their amplitude as a
+# share of the box. It is similar to alpha=50 and sigma=7 in an image of 256 pixels.
 _WAVES, _AMPLITUDE = 24, 0.012
 
-# Radii of the erosion and of the Gaussian kernel, as shares of the box.
+# Ranges of the radii of the erosion and the Gaussian kernel, as shares of the box.
 _EROSION, _SOFTNESS = (0.01, 0.08), (0.02, 0.12)
 
 
 class MaskRecipe(NamedTuple):
-    """All that is drawn of a mask."""
+    """Random parameters of a mask."""
 
     shape: str
     waves: NDArray[np.float32]
@@ -55,7 +55,7 @@ class MaskRecipe(NamedTuple):
 def draw_mask(
     rng: np.random.Generator, shapes: Sequence[str], ratios: Sequence[float]
 ) -> MaskRecipe:
-    """Draw a mask of one of the shapes and with one of the blending ratios."""
+    """Draw the parameters of a mask, with one of the shapes and one of the ratios."""
     return MaskRecipe(
         shape=shapes[int(rng.integers(len(shapes)))],
         waves=rng.standard_normal((_WAVES, _WAVES, 2), np.float32),
@@ -66,7 +66,7 @@ def draw_mask(
 
 
 def mask_on_canvas(recipe: MaskRecipe, points: Points) -> Mask:
-    """Make the mask of a face whose points are given in units of its box."""
+    """Return the mask of a face on the canvas; `points` are in box units."""
     hull = cv2.convexHull(
         np.concatenate([points[part] for part in SHAPES[recipe.shape]])
     )
@@ -76,14 +76,14 @@ def mask_on_canvas(recipe: MaskRecipe, points: Points) -> Mask:
 
     waves = cv2.resize(recipe.waves, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     shift = np.float32(_AMPLITUDE * _UNIT) * waves
-    places = np.arange(_SIDE, dtype=np.float32)
-    x, y = shift[..., 0] + places, shift[..., 1] + places[:, np.newaxis]
+    grid = np.arange(_SIDE, dtype=np.float32)
+    x, y = shift[..., 0] + grid, shift[..., 1] + grid[:, np.newaxis]
     deformed = cv2.remap(mask, x, y, cv2.INTER_LINEAR)
 
-    # What a first blur and its cut at 1 would take away, as the paper has it.
+    # The erosion replaces the paper's first blur, which is cut at 1.
     side = 2 * round(recipe.erosion * _UNIT) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    # Of whole numbers, so that a blur leaves what is full to the bit.
+    # With integers, the blur keeps full pixels exactly full.
     eroded = cv2.erode(deformed, kernel).astype(np.uint16) * 257
     radius = max(1, round(recipe.softness * _UNIT))
     side = 2 * radius + 1
@@ -94,9 +94,9 @@ def mask_on_canvas(recipe: MaskRecipe, points: Points) -> Mask:
 def mask_in_image(
     mask: Mask, to_image: NDArray[np.float64], shape: tuple[int, ...]
 ) -> Mask:
-    """Lay a mask over an image.
+    """Transform a mask from the canvas to an image of the given shape.
 
-    `to_image` is the affine map (2, 3) from units of the box to pixels.
+    `to_image` is the affine map (2, 3) from box units to pixels.
     """
     linear = to_image[:, :2] / _UNIT
     offset = to_image @ [0.5 / _UNIT - 0.5, 0.5 / _UNIT - 0.5, 1]

@@ -1,8 +1,9 @@
-"""Fakes of several kinds."""
+"""Random choice between several blenders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,20 +15,21 @@ from .._stateless import Versioned
 from ._alterations import Image
 
 
+@dataclass(repr=False, eq=False)
 class RandomBlender(Versioned, BaseEstimator):
-    """Make fakes of several kinds, one of which is drawn for each sample.
+    """Make fakes with a randomly chosen blender for each sample.
 
     Parameters
     ----------
     blenders : sequence of SelfBlender or FaceSwapper
-        The kinds.
+        Blenders to choose from.
     weights : sequence of float or None, default=None
-        Their probabilities, which are divided by their sum. None makes them equal.
+        Relative frequencies of the blenders. None gives all blenders the same weight.
 
     See Also
     --------
-    SelfBlender : Blends a face with itself.
-    FaceSwapper : Blends in the face of another sample.
+    SelfBlender : Blend a face with an altered copy of itself.
+    FaceSwapper : Blend the face of another sample into a face.
 
     Examples
     --------
@@ -40,20 +42,18 @@ class RandomBlender(Versioned, BaseEstimator):
     (True, False)
     """
 
+    blenders: Sequence[Any]
+    _: KW_ONLY
+    weights: Sequence[float] | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "blenders": [list, tuple],
         "weights": ["array-like", None],
     }
 
-    def __init__(
-        self, blenders: Sequence[Any], *, weights: Sequence[float] | None = None
-    ) -> None:
-        self.blenders = blenders
-        self.weights = weights
-
     @property
     def altered(self) -> str:
-        """Which copy is altered: "source" if all blenders alter the source alone."""
+        """The `altered` of the blenders if they agree; otherwise "either"."""
         kinds = {blender.altered for blender in self.blenders}
         return kinds.pop() if len(kinds) == 1 else "either"
 
@@ -65,42 +65,42 @@ class RandomBlender(Versioned, BaseEstimator):
         Parameters
         ----------
         faces : ndarray of uint8, shape (n_samples, ..., height, width, 3)
-            RGB crops, as :meth:`SelfBlender.blend_pairs` takes them.
+            RGB crops, as in :meth:`SelfBlender.blend_pairs`.
         random_state : int, RandomState, Generator instance or None, default=None
-            Controls all draws.
+            Controls all random draws.
 
         Returns
         -------
         targets : ndarray of uint8, of the shape of `faces`
-            The real ones of the pairs.
+            Real faces.
         fakes : ndarray of uint8, of the shape of `faces`
-            The fakes.
+            Fakes of these faces.
 
         Raises
         ------
         ValueError
-            If `faces` is not such an array, or a parameter is out of its range.
+            If `faces` has the wrong shape or dtype, or if a parameter is invalid.
         """
         self._validate_params()
         weights = np.ones(len(self.blenders)) if self.weights is None else self.weights
         share = np.asarray(weights, dtype=float)
         if not self.blenders or share.shape != (len(self.blenders),):
             raise ValueError(
-                f"weights={self.weights!r} must have a number for each of the "
-                f"{len(self.blenders)} blenders, of which there must be one at least"
+                f"weights={self.weights!r} must contain one number for each of the "
+                f"{len(self.blenders)} blenders, and at least one blender is required."
             )
         if not (np.isfinite(share).all() and (share >= 0).all() and share.any()):
             raise ValueError(
-                f"weights={self.weights!r} must be finite, not negative, and not all 0"
+                f"weights={self.weights!r} must be finite, non-negative and not all 0."
             )
         rng = as_generator(random_state)
         images = np.asarray(faces)
         chosen = rng.choice(len(share), size=len(images), p=share / share.sum())
         targets, fakes = np.copy(images), np.copy(images)
         for number, blender in enumerate(self.blenders):
-            mine = chosen == number
-            # Of all, so that a swapper has all faces to choose from.
-            if mine.any():
-                parts = blender._blend(images, rng, only=mine)
-                targets[mine], fakes[mine] = parts.target[mine], parts.fake[mine]
+            own = chosen == number
+            # Pass all faces, since a swapper chooses its sources from them.
+            if own.any():
+                parts = blender._blend(images, rng, only=own)
+                targets[own], fakes[own] = parts.target[own], parts.fake[own]
         return targets, fakes

@@ -1,4 +1,4 @@
-"""One draw of a self-blended fake, which may hold for all frames of a video."""
+"""Random parameters of a fake, shared by all frames of a video."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from ._masks import (
     mask_on_canvas,
 )
 
-#: Which of the two copies may be altered.
+#: Values of the parameter `altered`.
 ALTERED = ("source", "target", "either")
 
 #: The paper's blending ratios.
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
-# The source is warped by waves across the face: their number, and the deviation of the
-# shift at a warp of 1, as a share of the box.
+# Warp of the source: number of waves per side, and the standard deviation of the shift
+# with warp=1, as a share of the box.
 _WAVES, _WARP = 5, 0.015
 
-# How far the source moves, as shares of the box's width and height, and how far it
-# shrinks or, by the inverse, grows.
+# Largest translation of the source, as shares of the width and height of the box, and
+# its smallest scale. The largest scale is the inverse.
 _TRANSLATION, _SCALE = np.array([0.03, 0.015]), 0.95
 
 
 class Parts(NamedTuple):
-    """A fake, what was blended into, and where."""
+    """A fake, its target and its mask."""
 
     fake: Image
     target: Image
     mask: Mask
 
 
-# From source, target and mask to the fake.
+# Function of source, target and mask that returns the fake.
 Blend = Callable[[Image, Image, Mask], Image]
 
 
 def _blend_linearly(source: Image, target: Image, mask: Mask) -> Image:
-    # Where the mask is 0, it gives the target to the bit.
+    # Where the mask is 0, the result equals the target exactly.
     return cv2.blendLinear(source, target, mask, 1 - mask)  # type: ignore[return-value]
 
 
 @dataclasses.dataclass(eq=False)
 class Recipe:
-    """All that is drawn of a fake."""
+    """Random parameters of a fake."""
 
     alters_source: bool
     alteration: Alteration
@@ -73,10 +73,7 @@ class Recipe:
         source: Image | None = None,
         blend: Blend | None = None,
     ) -> Parts:
-        """Blend the face in an image with a copy of itself, or with a source.
-
-        `blend` is given source, target and mask, and returns the fake.
-        """
+        """Blend the face in an image with a copy of itself or with `source`."""
         face_size = float(np.sqrt(abs(np.linalg.det(to_image[:, :2]))))
         if source is None:
             source = image
@@ -104,9 +101,9 @@ class Recipe:
         return Parts((blend or _blend_linearly)(moved, target, mask), target, mask)
 
     def _warped(self, image: Image, to_image: NDArray[np.float64]) -> Image:
-        """Shift pixels by smooth waves, which fade away outside of the box."""
+        """Shift pixels by smooth waves, which decrease to 0 outside of the box."""
         height, width = image.shape[:2]
-        # From the canvas of the waves, which is twice as wide as the box.
+        # Map from the grid of waves, which covers twice the width of the box.
         step = 2 / (_WAVES - 1)
         to_pixels = to_image @ np.array([[step, 0, -0.5], [0, step, -0.5], [0, 0, 1]])
         face_size = np.sqrt(abs(np.linalg.det(to_image[:, :2])))
@@ -128,7 +125,7 @@ class Recipe:
         return self._mask_of(standard_face())
 
     def _mask_of(self, points: NDArray[np.floating]) -> Mask:
-        # It goes with the source.
+        # The mask moves with the source.
         moved = points @ self.move[:, :2].T + self.move[:, 2]
         return mask_on_canvas(self.mask, moved.astype(np.float32))
 
@@ -144,15 +141,14 @@ def draw_recipe(
     shapes: Sequence[str] = DEFAULT_SHAPES,
     ratios: Sequence[float] = RATIOS,
 ) -> Recipe:
-    """Draw a fake. The parameters are those of :class:`SelfBlender`."""
-    # Whatever the parameters, as many numbers are drawn.
-    heads = rng.random() < 0.5
+    """Draw a recipe. The parameters are documented in :class:`SelfBlender`."""
+    # The number of random draws does not depend on the parameters.
+    alters_source = rng.random() < 0.5
     translation = movement * rng.uniform(-_TRANSLATION, _TRANSLATION)
     scale = _SCALE ** (movement * rng.uniform(-1, 1))
-    # About the middle of the box.
-    offset = 0.5 * (1 - scale) + translation
+    offset = 0.5 * (1 - scale) + translation  # scale about the center of the box
     return Recipe(
-        alters_source=altered == "source" or (altered == "either" and heads),
+        alters_source=altered == "source" or (altered == "either" and alters_source),
         alteration=draw_alteration(rng, color, detail),
         move=np.column_stack([scale * np.eye(2), offset]),
         mask=draw_mask(rng, shapes, ratios),

@@ -1,9 +1,10 @@
-"""Self-blended fakes: a real face blended with an altered copy of itself."""
+"""Self-blended fakes, which blend a real face with an altered copy of itself."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -24,72 +25,74 @@ from ._recipe import ALTERED, RATIOS, Parts, Recipe, draw_recipe
 _MIN_SIDE = 16
 
 
+@dataclass(repr=False, eq=False)
 class SelfBlender(Versioned, BaseEstimator):
-    """Make a fake of a real face by blending it with an altered copy of itself.
+    """Make fakes by blending a real face with an altered copy of itself.
 
-    A detector trained on such fakes learns the traces of blending rather than those of
-    one generator [1]_. Only real faces are needed.
+    A detector trained on these fakes learns the traces of blending rather than the
+    traces of a particular generator [1]_. Only real faces are needed.
 
     1. The source and the target are copies of a face. One of them is altered in color,
        and either downscaled and enlarged again, or sharpened.
-    2. The source is moved and scaled a little.
+    2. The source is slightly moved and scaled.
     3. The mask is the convex hull of the face or of a part of it. It moves with the
        source, and is deformed, eroded, blurred and multiplied by a blending ratio.
     4. The fake is source x mask + target x (1 - mask).
 
-    Where the mask is zero, the fake equals the target. Call it on crops: it is not a
-    step of a pipeline. It keeps no state, and threads may share it.
+    Where the mask is zero, the fake equals the target. A SelfBlender is not a step of a
+    pipeline; call :meth:`blend` on crops. It is stateless and thread-safe.
 
     Parameters
     ----------
     color : float, default=1.0
-        Strength of the changes of color; 0 for none. At 1 each channel shifts by up to
-        20 gray levels, the hue by up to 7 degrees, brightness and contrast by up to
-        10 %, as the value does, and saturation by up to 30 %.
+        Strength of the color changes. 1 shifts each channel by up to 20 gray levels and
+        the hue by up to 7 degrees, changes value, brightness and contrast by up to
+        10 %, and changes saturation by up to 30 %. 0 disables the changes.
     detail : float, default=1.0
-        Share of the change of sharpness, 0 to 1; 0 for none.
+        Strength of the change of sharpness, from 0 (none) to 1.
     movement : float, default=1.0
-        Strength of the source's movement; 0 for none. At 1 it moves by up to 3 % of the
-        width and 1.5 % of the height of the face's box, and is scaled by 0.95 to
-        1 / 0.95.
+        Strength of the movement of the source. 1 moves it by up to 3 % of the width and
+        1.5 % of the height of the face box, and scales it by 0.95 to 1 / 0.95. 0
+        disables the movement.
     warp : float, default=0.0
-        Strength of a smooth warp of the source, as of another expression; 0 for none.
-        At 1 its parts move by some 1.5 % of the box.
+        Strength of a smooth warp of the source, which resembles a change of expression.
+        1 moves its parts by about 1.5 % of the face box. 0 disables the warp.
     altered : {"source", "target", "either"}, default="source"
-        Which copy is altered in step 1. "source" leaves the background as it is;
-        "target" alters it, and not the face. "either" draws one of the two for each
-        fake, as the paper does; then train with the targets as the real faces
-        (:meth:`blend_pairs`).
+        Copy that is altered in step 1. "source" keeps the background unchanged.
+        "target" alters the background instead of the face. "either" chooses randomly
+        for each fake, as in the paper; then use the targets of :meth:`blend_pairs` as
+        real faces in training.
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
-        Parts of the face, of which one is drawn for each fake: "whole" is the face with
-        the forehead, "without_forehead" from the brows down, "inner" brows, eyes, nose
-        and mouth, "lower" from the nose down, "eyes" with the brows, "mouth" with the
-        chin. Repeat a name to draw it more often.
+        Shapes of the mask, from which one is drawn for each fake: "whole" (the face
+        with the forehead), "without_forehead" (from the brows down), "inner" (brows,
+        eyes, nose and mouth), "lower" (from the nose down), "eyes" (with the brows) or
+        "mouth" (with the chin). Repeat a name to draw it more often.
     ratios : sequence of float, default=(0.25, 0.5, 0.75, 1, 1, 1)
-        Blending ratios, of which one is drawn for each fake. The default is the
-        paper's.
+        Blending ratios, from which one is drawn for each fake. The default is from the
+        paper.
     margin : float, default=0.0
-        The `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made
-        the crops: what was added on each side to dlib's box, as a share of its side.
+        `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made the
+        crops: the width added on each side of the face box, as a share of its side.
     landmarks : str, os.PathLike or None, default=None
-        Path of a shape predictor of dlib's with 68 points or, with a forehead, 81. The
-        mask is then that of the face at hand, found within the box. None takes a face
-        of mean proportions, looking into the camera. See Notes.
+        Path of a dlib shape predictor with 68 points or, including the forehead, 81
+        points. It is used to fit the mask to each face. None uses a frontal face of
+        average proportions.
 
     See Also
     --------
-    skdeepfake.datasets.make_videos : Rendered videos, and self-blended fakes of them.
-    skdeepfake.preprocessing.DlibFaceCropper : Makes the crops.
+    skdeepfake.datasets.make_videos : Render videos and, optionally, self-blended fakes.
+    skdeepfake.preprocessing.DlibFaceCropper : Crop faces from frames.
 
     Notes
     -----
     Differences from the paper:
 
-    - A standard face replaces missing landmarks.
-    - Changes of color are one affine map of R, G and B, with hue and saturation in YIQ.
-    - The mask shrinks by an erosion, where the paper blurs and cuts it.
-    - Erosion, blur and movement are relative to the face's box instead of the crop.
-    - By default only the source is altered.
+    - Without `landmarks`, a standard face is used.
+    - All color changes form one affine map of R, G and B, with hue and saturation in
+      YIQ.
+    - The mask is eroded instead of blurred and cut.
+    - Erosion, blur and movement are relative to the face box instead of the crop.
+    - By default, only the source is altered.
 
     References
     ----------
@@ -109,6 +112,17 @@ class SelfBlender(Versioned, BaseEstimator):
     (True, False)
     """
 
+    _: KW_ONLY
+    color: float = 1.0
+    detail: float = 1.0
+    movement: float = 1.0
+    warp: float = 0.0
+    altered: str = "source"
+    shapes: Sequence[str] = DEFAULT_SHAPES
+    ratios: Sequence[float] = RATIOS
+    margin: float = 0.0
+    landmarks: str | os.PathLike[str] | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "color": [Interval(Real, 0, None, closed="left")],
         "detail": [Interval(Real, 0, 1, closed="both")],
@@ -121,29 +135,6 @@ class SelfBlender(Versioned, BaseEstimator):
         "landmarks": [str, os.PathLike, None],
     }
 
-    def __init__(
-        self,
-        *,
-        color: float = 1.0,
-        detail: float = 1.0,
-        movement: float = 1.0,
-        warp: float = 0.0,
-        altered: str = "source",
-        shapes: Sequence[str] = DEFAULT_SHAPES,
-        ratios: Sequence[float] = RATIOS,
-        margin: float = 0.0,
-        landmarks: str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.color = color
-        self.detail = detail
-        self.movement = movement
-        self.warp = warp
-        self.altered = altered
-        self.shapes = shapes
-        self.ratios = ratios
-        self.margin = margin
-        self.landmarks = landmarks
-
     def blend(
         self,
         faces: ArrayLike,
@@ -151,36 +142,37 @@ class SelfBlender(Versioned, BaseEstimator):
         *,
         return_mask: bool = False,
     ) -> Any:
-        """Make a fake of a face, of each face or of each video.
+        """Make fakes from one face, from several faces or from videos.
 
-        The frames of a video share one draw; with `landmarks` the mask follows the
-        face. The draw of a sample depends on its place in the array, not on the other
-        samples.
+        The frames of a video share the same random parameters. With `landmarks`, the
+        mask follows the face. The random parameters of a sample depend on its index,
+        not on the other samples.
 
         Parameters
         ----------
         faces : ndarray of uint8, shape (height, width, 3), \
                 (n_samples, height, width, 3) or \
                 (n_samples, n_frames, height, width, 3)
-            RGB crops of at least 16 x 16 pixels. All zeros where there is no face.
+            RGB crops of at least 16 x 16 pixels. Slots without a face are all zeros.
         random_state : int, RandomState, Generator instance or None, default=None
-            Controls all draws. Pass an int for the same fakes each time, or a Generator
-            for other ones at each call.
+            Controls all random draws. Pass an int for reproducible fakes across calls,
+            or a Generator for different fakes at each call.
         return_mask : bool, default=False
-            Whether to return the masks, too.
+            If True, also return the masks.
 
         Returns
         -------
         fakes : ndarray of uint8, of the shape of `faces`
-            A new array. All zeros where there is no face.
+            Fakes in a new array. Slots without a face are all zeros.
         masks : ndarray of float32, of the shape of `faces` without its last axis
-            Share of the source in each pixel, 0 to 1. Only with `return_mask`.
+            Share of the source in each pixel, from 0 to 1. Only if `return_mask` is
+            True.
 
         Raises
         ------
         ValueError
-            If `faces` is not such an array, `landmarks` is no such file, or a parameter
-            is out of its range.
+            If `faces` has the wrong shape or dtype, if `landmarks` is not a valid shape
+            predictor, or if a parameter is invalid.
         """
         parts = self._blend(faces, random_state)
         return (parts.fake, parts.mask) if return_mask else parts.fake
@@ -188,29 +180,29 @@ class SelfBlender(Versioned, BaseEstimator):
     def blend_pairs(
         self, faces: ArrayLike, random_state: RandomState = None
     ) -> tuple[Image, Image]:
-        """Make pairs of a real face and its fake, which differ in the mask alone.
+        """Make pairs of a real face and a fake that differ only inside the mask.
 
-        The real ones are the targets: with ``altered="source"`` the faces themselves,
-        else the altered ones, in whole or in part.
+        The real faces are the targets. With ``altered="source"``, they equal `faces`;
+        otherwise, all or some of them are altered.
 
         Parameters
         ----------
         faces : ndarray of uint8, shape (..., height, width, 3)
-            As in :meth:`blend`.
+            RGB crops, as in :meth:`blend`.
         random_state : int, RandomState, Generator instance or None, default=None
-            As there; the fakes are the same.
+            Controls all random draws, as in :meth:`blend`.
 
         Returns
         -------
         targets : ndarray of uint8, of the shape of `faces`
-            A new array.
+            Real faces in a new array.
         fakes : ndarray of uint8, of the shape of `faces`
-            What `blend` returns.
+            Fakes, as returned by :meth:`blend`.
 
         Raises
         ------
         ValueError
-            As in :meth:`blend`.
+            Same as in :meth:`blend`.
         """
         parts = self._blend(faces, random_state)
         return parts.target, parts.fake
@@ -221,7 +213,7 @@ class SelfBlender(Versioned, BaseEstimator):
         random_state: RandomState,
         only: NDArray[np.bool_] | None = None,
     ) -> Parts:
-        """Blend all samples, or only some of an array of several."""
+        """Blend all samples, or only those selected by `only`."""
         self._validate_params()
         _check_choices(
             "shapes", self.shapes, tuple(SHAPES).__contains__, ", ".join(SHAPES)
@@ -230,14 +222,14 @@ class SelfBlender(Versioned, BaseEstimator):
         images = _check_crops(X)
         rng = as_generator(random_state)
 
-        # One sample, and one slot in it, where there are none.
+        # Add missing axes of samples and slots.
         videos = images.reshape(
             {3: (1, 1), 4: (len(images), 1)}.get(images.ndim, images.shape[:2])
             + images.shape[-3:]
         )
         fake, target = np.zeros_like(videos), np.zeros_like(videos)
         mask = np.zeros(videos.shape[:-1], np.float32)
-        # Seeds, lest a sample's draw depend on how many numbers others have taken.
+        # With one seed per sample, draws do not depend on the other samples.
         seeds = rng.integers(2**63, size=len(videos))
         wanted = range(len(videos)) if only is None else np.flatnonzero(only).tolist()
         filled = filled_slots(videos)
@@ -267,7 +259,7 @@ class SelfBlender(Versioned, BaseEstimator):
         return recipe.apply(image, to_image, points)
 
     def _points(self, image: Image) -> tuple[Points | None, NDArray[np.float64]]:
-        """Find the points of a face, if it can be, and the map from its box."""
+        """Return the landmarks, or None without a predictor, and the map of the box."""
         box = box_in_crop(image.shape, float(self.margin))
         points = None
         if self.landmarks is not None:
@@ -297,9 +289,9 @@ def _check_crops(X: ArrayLike) -> Image:
         or min(images.shape[-3:-1]) < _MIN_SIDE
     ):
         raise ValueError(
-            f"faces has the shape {images.shape} and the dtype {images.dtype}, but "
-            "must be RGB: uint8 of shape (height, width, 3), (n_samples, height, "
-            "width, 3) or (n_samples, n_frames, height, width, 3), of at least "
-            f"{_MIN_SIDE} x {_MIN_SIDE} pixels"
+            f"faces has the shape {images.shape} and the dtype {images.dtype}; "
+            "expected RGB uint8 of shape (height, width, 3), (n_samples, height, "
+            "width, 3) or (n_samples, n_frames, height, width, 3), with at least "
+            f"{_MIN_SIDE} x {_MIN_SIDE} pixels."
         )
     return images

@@ -1,9 +1,9 @@
-"""Swapped faces: the face of one image blended into another."""
+"""Face swaps, which blend the face of one image into another."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -14,57 +14,58 @@ from sklearn.utils._param_validation import Interval
 
 from ._alterations import Image
 from ._landmarks import Points, standard_face
-from ._masks import DEFAULT_SHAPES, Mask
+from ._masks import Mask
 from ._recipe import Parts, Recipe
 from ._self_blending import SelfBlender
 
-# Faces of other samples that are compared with the target.
+# Number of faces of other samples that are compared with the target.
 _CANDIDATES = 4
 
-# Points that the source is aligned by: brows, eyes, nose and mouth.
+# Points used for alignment: brows, eyes, nose and mouth.
 _ALIGNED = slice(17, 68)
 
-# How far the colors of the source become those of the target, and the largest gain of
-# a channel, which keeps noise from being amplified.
+# Range of the strength of color matching, and the largest gain of a channel, which
+# limits the amplification of noise.
 _COLOR_MATCH, _LARGEST_GAIN = (0.5, 1.0), 1.5
 
 
+@dataclass(repr=False, eq=False)
 class FaceSwapper(SelfBlender):
-    """Make a fake of a real face by blending in the face of another sample.
+    """Make fakes by blending the face of another sample into a real face.
 
-    Each face of a batch gets that of another sample, the most similar one in pose and
-    proportions of up to four that are drawn. The source is aligned by an affine map of
-    the landmarks, its colors are matched to those of the target [1]_, and it is blended
-    in by the mask, or by its gradients [2]_. The target stays as it is outside of the
-    mask. A face without another sample is blended with itself.
+    For each face, up to four other samples are drawn, and the one most similar in pose
+    and proportions is the source. It is aligned with an affine map of the landmarks,
+    its colors are matched to the target [1]_, and it is blended linearly or by its
+    gradients [2]_. Outside of the mask, the target is unchanged. If there is no other
+    sample, a face is blended with itself.
 
     Parameters
     ----------
-    cloning : float, default=0.25
-        Share of the fakes that are blended by gradients.
     color : float, default=0.5
-        Strength of further changes of the source's color; see :class:`SelfBlender`.
+        Strength of additional color changes of the source; see :class:`SelfBlender`.
     detail : float, default=1.0
-        Share of the change of sharpness, 0 to 1; 0 for none.
+        Strength of the change of sharpness, from 0 (none) to 1.
     movement : float, default=0.5
         Strength of the misalignment of the source; see :class:`SelfBlender`.
     warp : float, default=0.0
         Strength of a smooth warp of the source; see :class:`SelfBlender`.
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
-        Parts of the face, of which one is drawn for each fake; see
+        Shapes of the mask, from which one is drawn for each fake; see
         :class:`SelfBlender`.
     ratios : sequence of float, default=(0.75, 1, 1, 1)
-        Blending ratios, of which one is drawn for each fake.
+        Blending ratios, from which one is drawn for each fake.
     margin : float, default=0.0
-        The `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made
-        the crops.
+        `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made the
+        crops.
     landmarks : str, os.PathLike or None, default=None
-        Path of a shape predictor of dlib's with 68 or 81 points. None takes a face of
-        mean proportions.
+        Path of a dlib shape predictor with 68 or 81 points. None uses a frontal face of
+        average proportions.
+    cloning : float, default=0.25
+        Share of the fakes that are blended by gradients.
 
     See Also
     --------
-    SelfBlender : Blends a face with itself.
+    SelfBlender : Blend a face with an altered copy of itself.
 
     References
     ----------
@@ -86,37 +87,19 @@ class FaceSwapper(SelfBlender):
     True
     """
 
+    _: KW_ONLY
+    color: float = 0.5
+    movement: float = 0.5
+    #: Only the source is altered.
+    altered: ClassVar[str] = "source"  # type: ignore[misc]
+    ratios: Sequence[float] = (0.75, 1.0, 1.0, 1.0)
+    cloning: float = 0.25
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **SelfBlender._parameter_constraints,
         "cloning": [Interval(Real, 0, 1, closed="both")],
     }
     _parameter_constraints.pop("altered")
-
-    #: The target is not altered.
-    altered = "source"
-
-    def __init__(
-        self,
-        *,
-        cloning: float = 0.25,
-        color: float = 0.5,
-        detail: float = 1.0,
-        movement: float = 0.5,
-        warp: float = 0.0,
-        shapes: Sequence[str] = DEFAULT_SHAPES,
-        ratios: Sequence[float] = (0.75, 1.0, 1.0, 1.0),
-        margin: float = 0.0,
-        landmarks: str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.cloning = cloning
-        self.color = color
-        self.detail = detail
-        self.movement = movement
-        self.warp = warp
-        self.shapes = shapes
-        self.ratios = ratios
-        self.margin = margin
-        self.landmarks = landmarks
 
     def _apply(self, recipe: Recipe, videos: Image, sample: int, slot: int) -> Parts:
         image = videos[sample, slot]
@@ -150,7 +133,7 @@ class FaceSwapper(SelfBlender):
 
 
 def _fit(source: Points, target: Points) -> tuple[NDArray[np.float64], float]:
-    """Fit an affine map (2, 3) by least squares; also returns the mean error."""
+    """Return the affine map (2, 3) fitted by least squares and its mean error."""
     homogeneous = np.column_stack([source, np.ones(len(source))])
     inner = homogeneous[_ALIGNED]
     affine = np.linalg.lstsq(inner, target[_ALIGNED], rcond=None)[0]
@@ -159,9 +142,9 @@ def _fit(source: Points, target: Points) -> tuple[NDArray[np.float64], float]:
 
 
 def _match_colors(image: Image, like: Image, points: Points, strength: float) -> Image:
-    """Move the mean and deviation of each channel in CIELAB towards those of another.
+    """Match the mean and standard deviation of CIELAB channels to another image.
 
-    Both are those of the convex hull of the points.
+    They are computed over the convex hull of the points.
     """
     hull = cv2.convexHull(np.rint(points).astype(np.int32))
     inside = np.zeros(image.shape[:2], np.uint8)
@@ -182,7 +165,7 @@ def _match_colors(image: Image, like: Image, points: Points, strength: float) ->
 
 
 def _clone(source: Image, target: Image, mask: Mask) -> Image:
-    """Blend by gradients where a mask is above one half."""
+    """Blend by gradients where the mask is above half of its maximum."""
     inside = (mask > 0.5 * mask.max()).astype(np.uint8) * 255
     inside[[0, 1, -2, -1]] = inside[:, [0, 1, -2, -1]] = 0
     left, top, width, height = cv2.boundingRect(inside)
@@ -190,5 +173,5 @@ def _clone(source: Image, target: Image, mask: Mask) -> Image:
         return target
     middle = (left + width // 2, top + height // 2)
     cloned = cv2.seamlessClone(source, target, inside.copy(), middle, cv2.NORMAL_CLONE)
-    # OpenCV also rounds pixels that it does not blend.
+    # OpenCV also changes pixels outside of the mask by rounding.
     return np.where(mask[..., np.newaxis] > 0, cloned, target).astype(np.uint8)

@@ -213,7 +213,7 @@ def test_impossible_thresholds_are_refused(clip, thresholds) -> None:
 def test_what_is_no_trained_pipeline_is_refused(clip, tmp_path) -> None:
     with pytest.raises(ValueError, match="detector"):
         analyze_video(clip, 5)
-    with pytest.raises(ValueError, match="does not hold a pipeline that skdeepfake"):
+    with pytest.raises(ValueError, match="is not a pipeline of skdeepfake"):
         analyze_video(clip, load_detector()[1:])
     with pytest.raises(ValueError, match=r"nowhere\.skops is not a file"):
         analyze_video(clip, "nowhere.skops")

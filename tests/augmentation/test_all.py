@@ -119,7 +119,7 @@ def test_parameters_are_those_of_an_estimator(images, kind):
     ],
 )
 def test_anything_but_rgb_images_of_uint8_is_refused(images):
-    with pytest.raises(ValueError, match="RandomFlip takes RGB images of uint8"):
+    with pytest.raises(ValueError, match="RandomFlip expects RGB uint8 images"):
         RandomFlip()(images)
 
 
@@ -130,7 +130,7 @@ def test_result_of_another_shape_or_dtype_is_refused(images):
 
     one = Wrong(probability=1)
     for one.wrong in (lambda image: image[1:], lambda image: image.astype(float)):
-        with pytest.raises(ValueError, match="Wrong returned an image of "):
+        with pytest.raises(ValueError, match="Wrong must return uint8 images"):
             one(images)
 
 

@@ -42,7 +42,7 @@ def test_augmentations_are_taken_alone_and_in_sequences():
         (None, TypeError, "augment=None must be"),
         ([RandomNoise(), "flip"], TypeError, "which holds 'flip', must be one of the"),
         (RandomNoise, TypeError, "augment=<class .* must be one of the presets flip"),
-        ([], ValueError, r"augment=\[\] is empty: it must be one of the presets"),
+        ([], ValueError, r"augment=\[\] is empty; it must be one of the presets"),
         (RandomNoise(-1), ValueError, "'sigma' parameter of RandomNoise"),
         (keras.layers.Rescaling(1), TypeError, "Wrap Keras layers in KerasAugment"),
         ([keras.Sequential()], TypeError, "Wrap Keras layers in KerasAugmentation"),
@@ -159,12 +159,12 @@ def test_layers_with_weights_are_not_changed(images):
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        (3, TypeError, "layers=3 holds 3, which is not a Keras layer"),
+        (3, TypeError, "layers=3 contains 3, which is not a Keras layer"),
         ([], ValueError, r"layers=\[\] is empty"),
         (
             keras.layers.CenterCrop(16, 16, name="middle"),
             ValueError,
-            r"the layer 'middle', a CenterCrop, makes \(24, 16, 16, 3\) of images of",
+            r"a CenterCrop, changed the shape .* to \(24, 16, 16, 3\)",
         ),
     ],
 )

@@ -148,5 +148,5 @@ def test_folder_that_is_not_there_is_an_error(celeb, folder) -> None:
 
 
 def test_there_is_no_validation_list(celeb) -> None:
-    with pytest.raises(ValueError, match=r"split='val' must be .*'train', 'test'$"):
+    with pytest.raises(ValueError, match=r"split='val' must be .*'train', 'test'\.$"):
         load_celeb_df(celeb(), split="val")

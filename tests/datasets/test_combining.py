@@ -1,4 +1,4 @@
-"""Several data sets become one, in which nobody is mistaken for another."""
+"""Several datasets become one, in which nobody is mistaken for another."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_details_are_a_frame_if_one_of_them_is(ff, sets) -> None:
 def test_file_that_is_real_here_and_fake_there_is_told_of(sets) -> None:
     wrong = Bunch(**{**sets["plain"], "target": np.array([1, 1, 0])})
     expected = (
-        r"have other labels in another set \(2\): '.*real.a.mp4 in plain and odd'"
+        r"different labels in two datasets \(2\): '.*real.a.mp4 in plain and odd'"
     )
     with pytest.warns(DatasetWarning, match=expected) as told:
         combine_datasets({"plain": sets["plain"], "odd": wrong})
@@ -170,15 +170,15 @@ def test_what_cannot_be_combined_is_named(sets) -> None:
         combine_datasets([plain])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="datasets must be a dict of names"):
         combine_datasets({1: plain})  # type: ignore[dict-item]
-    with pytest.raises(ValueError, match="datasets holds no data set"):
+    with pytest.raises(ValueError, match="datasets is empty"):
         combine_datasets({})
     without = Bunch(**{**plain, "groups": None})
-    with pytest.raises(ValueError, match=r"datasets\['b'\] has no 'groups': pass what"):
+    with pytest.raises(ValueError, match=r"datasets\['b'\] has no 'groups'\. Pass"):
         combine_datasets({"a": plain, "b": without})
     swapped = Bunch(**{**plain, "target_names": ["fake", "real"]})
     with pytest.raises(ValueError, match=r"\['b'\] has the target_names \['fake', 'r"):
         combine_datasets({"a": plain, "b": swapped})
-    with pytest.raises(ValueError, match=r"\['ab'\] was combined already"):
+    with pytest.raises(ValueError, match=r"\['ab'\] is already a combination"):
         combine_datasets({"ab": combine_datasets({"a": plain})})
     short = Bunch(**{**plain, "groups": [0]})
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

@@ -70,7 +70,7 @@ def test_original_of_another_part_is_in_the_group(grow) -> None:
 
 def test_video_that_metadata_names_and_that_is_not_there(grow) -> None:
     root = grow(*TREE[1:], **METADATA)
-    message = rf"that {PART_0} names .* \(1\): 'aaa'"
+    message = rf"listed in {PART_0} \(1\): 'aaa'"
     with pytest.warns(MissingVideosWarning, match=message):
         videos = load_dfdc(root)
     assert videos.target.tolist() == [0, 0, 1]
@@ -78,7 +78,7 @@ def test_video_that_metadata_names_and_that_is_not_there(grow) -> None:
 
 def test_video_that_metadata_do_not_name_is_left_out_and_named(grow) -> None:
     root = grow(*TREE, f"{PART_1}/eee.mp4", **METADATA)
-    message = rf"no label .* in {PART_1} \(1\): '.*eee\.mp4'; they are left out"
+    message = rf"without a label in {PART_1} \(1\): '.*eee\.mp4'; they are ignored"
     with pytest.warns(DatasetWarning, match=message):
         videos = load_dfdc(root)
     assert len(videos.data) == 4
@@ -124,7 +124,7 @@ def test_original_that_is_said_to_be_fake_is_named(grow) -> None:
     metadata = {**METADATA, f"{PART_1}/metadata.json": {"ddd.mp4": fake("aaa.mp4")}}
     root = grow(*TREE, **metadata)
     with (
-        pytest.warns(DatasetWarning, match=r"said to be fake \(1\): '.*ddd\.mp4'"),
+        pytest.warns(DatasetWarning, match=r"labeled as fake \(1\): '.*ddd\.mp4'"),
         pytest.warns(MissingVideosWarning, match=r"not among the real .*\(1\)"),
     ):
         videos = load_dfdc(root)
@@ -134,22 +134,22 @@ def test_original_that_is_said_to_be_fake_is_named(grow) -> None:
 @pytest.mark.parametrize(
     ("lists", "message"),
     [
-        ({}, r"neither .* nor a folder in it holds a metadata\.json or a labels\.csv"),
-        ({"metadata.json": "{"}, r"metadata\.json' is no JSON: "),
+        ({}, r"Neither .* nor any .* contains a metadata\.json or a labels\.csv"),
+        ({"metadata.json": "{"}, r"metadata\.json' is not valid JSON: "),
         ({"metadata.json": []}, r"metadata\.json' holds a list; expected names"),
         ({"metadata.json": {"aaa.mp4": {"label": "fake"}}}, r"'fake' for 'aaa\.mp4'"),
         (
             {"metadata.json": {"aaa.mp4": {"augmented": 1}}},
-            r"no label is given for any",
+            r"None of the 1 videos in .* has a label",
         ),
-        ({"labels.csv": "aaa.mp4,1\n"}, r"expected a line 'filename,label'"),
+        ({"labels.csv": "aaa.mp4,1\n"}, r"expected the header 'filename,label'"),
         ({"labels.csv": "filename,label\naaa.mp4,2\n"}, r"'2' .*expected '0' or '1'"),
         (
             {
                 "metadata.json": {"aaa.mp4": {"label": "REAL"}},
                 "labels.csv": "filename,label\naaa.mp4,1\n",
             },
-            r"'aaa' is real and fake",
+            r"'aaa' is both real and fake",
         ),
     ],
     ids=[
@@ -163,5 +163,5 @@ def test_what_nothing_can_be_made_of_is_an_error(grow, lists, message) -> None:
 
 
 def test_part_without_videos_is_an_error(grow) -> None:
-    with pytest.raises(DatasetError, match=rf"No video in '.*{PART_0}'"):
+    with pytest.raises(DatasetError, match=rf"No videos in '.*{PART_0}'"):
         load_dfdc(grow(**METADATA))

@@ -141,7 +141,7 @@ def test_one_split_is_chosen_with_the_groups_of_all(grow, listed) -> None:
 
 def test_without_lists_the_split_is_none_and_this_is_said(grow) -> None:
     root = grow(*TWO)
-    with pytest.warns(MissingVideosWarning, match=r"lists .* \(3\): .*train\.json"):
+    with pytest.warns(MissingVideosWarning, match=r"lists \(3\): .*train\.json"):
         videos = load_faceforensics(root, methods=CHOICE)
     assert videos.split is None
     assert videos.details["split"].tolist() == [None] * 18
@@ -165,7 +165,7 @@ def test_one_of_three_lists_is_named_if_it_is_missing(grow) -> None:
 def test_identity_in_two_lists_is_an_error(grow) -> None:
     lists = {**PAIRS, "test.json": [["100", "077"], ["000", "100"]]}
     root = grow(*TWO, **lists)
-    message = r"1 names of '.*test\.json' are in the train list too: '000'"
+    message = r"1 names in '.*test\.json' are also in the train list: '000'"
     with pytest.raises(DatasetError, match=message):
         load_faceforensics(root, methods=CHOICE)
 
@@ -179,9 +179,9 @@ def test_listed_videos_that_are_not_there_are_counted_and_named(grow) -> None:
     with pytest.warns(MissingVideosWarning) as caught:
         videos = load_faceforensics(root, methods=CHOICE)
     assert [str(warning.message) for warning in caught] == [
-        f"{str(root)!r}: listed videos that are not there (2): 'FaceSwap/000_003', "
-        "'Deepfakes/100_077'; a score on part of a list cannot be compared with one on "
-        "all of it"
+        f"{str(root)!r}: missing videos of the official lists (2): 'FaceSwap/000_003', "
+        "'Deepfakes/100_077'; scores on part of a list are not comparable with scores "
+        "on the whole list"
     ]
     assert caught[0].filename == __file__
     assert len(videos.data) == 16
@@ -195,7 +195,7 @@ def test_fake_without_its_original_is_kept_and_named(grow) -> None:
     original = r"original is not among the real videos \(2\): '.*Deepfakes.*000_003"
     with (
         pytest.warns(MissingVideosWarning, match=original),
-        pytest.warns(MissingVideosWarning, match=r"listed .* \(1\): '000'"),
+        pytest.warns(MissingVideosWarning, match=r"missing videos .* \(1\): '000'"),
     ):
         videos = load_faceforensics(root, methods=CHOICE)
     assert videos.target.tolist() == [0] * 5 + [1] * 12
@@ -208,7 +208,9 @@ def test_names_that_say_nothing_are_left_out_and_named(grow, listed) -> None:
     root = grow(*TWO, *odd, **PAIRS)
     with (
         pytest.warns(DatasetWarning, match=r"like 000\.mp4 \(1\): '.*000_003\.mp4'"),
-        pytest.warns(DatasetWarning, match=r"_003\.mp4 \(1\): '.*\(1\)\.mp4'; .*left"),
+        pytest.warns(
+            DatasetWarning, match=r"_003\.mp4 \(1\): '.*\(1\)\.mp4'; .*ignored"
+        ),
     ):
         videos = load_faceforensics(root, methods=CHOICE)
     assert sorted(listed(videos, root)) == sorted(TWO)
@@ -244,11 +246,11 @@ def test_no_warning_for_a_whole_data_set(grow) -> None:
     ("tree", "message"),
     [
         (TWO[6:], r"youtube.*is not a folder; expected the real videos"),
-        (TWO[:6], r"there are no fakes: no folder '.*Deepfakes"),
-        ([f"{REAL}/notes.txt"], r"No video in '.*youtube"),
-        ([f"{REAL}/id0_0000.mp4"], r"like 000\.mp4; .*'id0_0000\.mp4': is this anoth"),
+        (TWO[:6], r"No fakes found; .* '.*Deepfakes"),
+        ([f"{REAL}/notes.txt"], r"No videos in '.*youtube"),
+        ([f"{REAL}/id0_0000.mp4"], r"like 000\.mp4; .*'id0_0000\.mp4'\. Check"),
     ],
-    ids=["no originals", "no fakes", "no video", "another data set"],
+    ids=["no originals", "no fakes", "no video", "another dataset"],
 )
 def test_what_nothing_can_be_made_of_is_an_error(grow, tree, message) -> None:
     with pytest.raises(DatasetError, match=message):

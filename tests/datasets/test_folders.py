@@ -92,7 +92,7 @@ def test_names_that_are_parts_of_each_other_across_groups_warn(tmp_path: Path) -
         path = tmp_path / f"{name}.mp4"
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    message = r"\(2\), such as '.*real.253.mp4' and '.*fake.183_253.mp4'; pass"
+    message = r"\(2\), such as '.*real.253.mp4' and '.*fake.183_253.mp4'\. Set"
     with pytest.warns(DatasetWarning, match=message) as caught:
         load_videos(tmp_path, group="^.{3}")
     assert caught[0].filename == __file__
@@ -128,5 +128,5 @@ def test_wrong_root_is_named_with_what_is_expected(tree, spoil, message) -> None
 def test_class_without_a_video_says_what_was_looked_for(tree: Path) -> None:
     for path in (tree / "fake").iterdir():
         path.unlink()
-    with pytest.raises(DatasetError, match=r"No video in '.*fake'.*\.mp4, .*\.m4v"):
+    with pytest.raises(DatasetError, match=r"No videos in '.*fake'.*\.mp4, .*\.m4v"):
         load_videos(tree)

@@ -1,4 +1,4 @@
-"""Videos are listed by patterns of their names, for data sets of one's own."""
+"""Videos are listed by patterns of their names, for datasets of one's own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_missing_original_is_told(tmp_path: Path) -> None:
     ("part", "message"),
     [
         ({"folder": "real", "label": 0}, r"lacks \['pattern'\]"),
-        ({**REAL, "patern": "x"}, r"has \['patern'\]; a part has the keys"),
+        ({**REAL, "patern": "x"}, r"has \['patern'\]\. Required keys"),
     ],
 )
 def test_keys_of_a_part_are_checked(

@@ -208,7 +208,7 @@ def test_self_blended_fakes_are_of_the_same_recordings(tmp_path):
         ({"duration": 0}, ValueError, "duration == 0, must be > 0"),
         ({"fps": float("nan")}, ValueError, "fps must be finite"),
         ({"size": (95, 128)}, ValueError, "height == 95, must be >= 96"),
-        ({"size": (96, 129)}, ValueError, "a width of 129: use 128 or 130"),
+        ({"size": (96, 129)}, ValueError, r"a width of 129\. Use 128"),
         ({"size": 240}, ValueError, "size must be a tuple of height and width"),
         (
             {"manipulation": "blend"},
@@ -232,7 +232,7 @@ def test_bad_parameters_are_named_before_anything_is_made(
 def test_nothing_is_written_into_a_folder_in_use(folder, tmp_path):
     (tmp_path / folder).mkdir()
     (tmp_path / folder / "mine.mp4").write_bytes(b"mine")
-    with pytest.raises(DatasetError, match=f"{folder}' already holds files"):
+    with pytest.raises(DatasetError, match=f"{folder}' already contains files"):
         make_videos(tmp_path, **TINY)
     assert files_under(tmp_path) == [f"{folder}/mine.mp4"]
 
@@ -241,7 +241,7 @@ def test_nothing_is_written_into_a_folder_in_use(folder, tmp_path):
 def test_a_file_in_the_place_of_a_folder_is_refused(name, tmp_path):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("a file")
-    with pytest.raises(DatasetError, match=r"is a file, and a folder is needed"):
+    with pytest.raises(DatasetError, match=r"is a file; expected a folder"):
         make_videos(tmp_path / "root", **TINY)
 
 

@@ -220,7 +220,7 @@ def test_loader_leaves_out_whom_nobody_knows(section: Any, tmp_path: Path) -> No
         path = tmp_path / f"{name}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    with pytest.warns(DatasetWarning, match=r"take two.*left out") as caught:
+    with pytest.warns(DatasetWarning, match=r"take two.*ignored") as caught:
         videos = page.load_interviews(tmp_path)
     assert caught[0].filename == str(PAGE)
     assert videos.target.tolist() == [0, 1, 1]

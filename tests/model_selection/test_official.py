@@ -188,14 +188,14 @@ def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.json", "[", "test='.*a.json' is no JSON"),
+        ("a.json", "[", "test='.*a.json' is not valid JSON"),
         ("a.json", {"a.mp4": {}}, "test='.*a.json' holds a dict; expected a list"),
         (
             "a.json",
             [["1", "2", "3"]],
             r"test has the entry \['1', '2', '3'\]; expected",
         ),
-        ("a.json", [71], "test has the entry 71; expected the name of a video, or a"),
+        ("a.json", [71], "test has the entry 71; expected the name of a video or a"),
         ("a.txt", "\n", "test lists no video"),
         ("a.csv", "filename,label", "test lists no video"),
     ],

@@ -505,7 +505,7 @@ def test_bad_parameters_are_named(face, params, message):
     ],
 )
 def test_what_is_no_crop_is_refused(wrong):
-    found = f"faces has the shape {wrong.shape} and the dtype {wrong.dtype}, but must"
+    found = f"faces has the shape {wrong.shape} and the dtype {wrong.dtype}; expected"
     with pytest.raises(ValueError, match=re.escape(found)):
         SelfBlender().blend(wrong)
 

@@ -142,9 +142,9 @@ def test_targets_are_altered_where_a_blender_alters_them(faces):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1], "a number for each of the 2 blenders"),
+        ([1], "one number for each of the 2 blenders"),
         ([0, 0], "not all 0"),
-        ([-1, 2], "not negative"),
+        ([-1, 2], "non-negative"),
         ([np.nan, 1], "finite"),
     ],
 )
@@ -155,5 +155,5 @@ def test_wrong_weights_are_refused(faces, weights, message):
 
 
 def test_no_blender_is_refused(faces):
-    with pytest.raises(ValueError, match="one at least"):
+    with pytest.raises(ValueError, match="at least one"):
         RandomBlender([]).blend_pairs(faces)
