@@ -96,15 +96,12 @@ def feature_aucs(
         rows = np.transpose([interval.estimate, interval.low, interval.high])
         aucs = dict(zip(measured, rows.tolist(), strict=True))
     n_groups = min(count_groups(labels, groups))
-    return [
-        FeatureAUC(
-            name,
-            *aucs.get(name, [float("nan")] * 3),
-            n_known=int(known[name].sum()),
-            n_groups=n_groups,
-        )
-        for name in encoded
-    ]
+    found = []
+    for name in encoded:
+        auc, low, high = aucs.get(name, [float("nan")] * 3)
+        n_known = int(known[name].sum())
+        found.append(FeatureAUC(name, auc, low, high, n_known, n_groups))
+    return found
 
 
 def _encode(

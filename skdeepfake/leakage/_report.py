@@ -19,9 +19,7 @@ from .._groups import (
     MIN_GROUPS,
     check_two_classes,
     contained_names,
-    count_is,
     encode_groups,
-    format_examples,
 )
 from .._html import page
 from .._json import plain
@@ -29,7 +27,8 @@ from .._pandas import import_pandas
 from .._validation import validated
 from .._video._checks import check_paths
 from ..preprocessing import VideoFrameSampler
-from ._feature_aucs import ALL, FeatureAUC, feature_aucs
+from ._feature_aucs import FeatureAUC, feature_aucs
+from ._findings import find_problems
 from ._overlap import (
     SplitLeakage,
     copies_in_other_groups,
@@ -38,23 +37,6 @@ from ._overlap import (
 )
 from ._page import render
 from ._trivial_features import trivial_features
-
-_REMOVE = "Remove one file of each pair, or put both into one group."
-_TRANSCODE = "transcode all videos with VideoTranscoder"
-_SCALE = "scale all videos to the same size"
-_ADVICE = {
-    "file_size": _TRANSCODE,
-    "bit_rate": _TRANSCODE,
-    "codec": _TRANSCODE,
-    "frame_rate": "convert all videos to the same frame rate",
-    "duration": "cut all videos to the same duration with VideoTranscoder",
-    "width": _SCALE,
-    "height": _SCALE,
-    "face_size": (
-        "choose videos with faces of similar size, since rescaled faces keep traces of "
-        "their size"
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -102,51 +84,7 @@ class LeakageReport:
     @property
     def findings(self) -> list[str]:
         """Problems found, one message each with advice."""
-        found = []
-        leaky = [split for split in self.splits if split.groups]
-        if leaky:
-            worst = max(leaky, key=lambda split: split.share_affected)
-            found.append(
-                f"{self._in_splits(leaky, worst)}{count_is(worst.groups, 'group')} in "
-                f"both sets: {format_examples(worst.groups)}, with {worst.n_affected} "
-                f"of {worst.n_test} test videos ({worst.share_affected:.0%}). Split by "
-                "group, or by identity with IdentityKFold."
-            )
-        leaky = [split for split in self.splits if split.copies]
-        if leaky:
-            worst = max(leaky, key=lambda split: len(split.copies))
-            found.append(
-                f"{self._in_splits(leaky, worst)}{count_is(worst.copies, 'test video')}"
-                f" also in the training set: {_pairs(worst.copies)} are identical. "
-                f"{_REMOVE}"
-            )
-        if self.copies:
-            found.append(
-                f"{count_is(self.copies, 'video')} also in another group: "
-                f"{_pairs(self.copies)} are identical. {_REMOVE}"
-            )
-        if self.related_names:
-            found.append(
-                f"{count_is(self.related_names, 'file name')} part of a name in "
-                f"another group: {_pairs(self.related_names)}. If these videos show "
-                "the same people, group them with skdeepfake.datasets.group_by_name."
-            )
-        separating = [feature for feature in self.features if feature.gives_away]
-        for feature in separating:
-            low, high = f"{feature.low:.2f}", f"{feature.high:.2f}"
-            auc = f"{feature.auc:.2f} ({low} to {high})"
-            if feature.name != ALL:
-                advice = _ADVICE.get(feature.name, "make it similar in both classes")
-                found.append(
-                    f"The {feature.label} alone separates real from fake with an AUC "
-                    f"of {auc}: {advice}."
-                )
-            elif len(separating) == 1:
-                found.append(
-                    "All features together, but no single one, separate real from fake "
-                    f"with an AUC of {auc}: compare their `values`."
-                )
-        return found
+        return find_problems(self)
 
     @property
     def notes(self) -> list[str]:
@@ -157,11 +95,6 @@ class LeakageReport:
             f"The features were not judged: one class has {self.features[0].n_groups} "
             f"groups, but at least {MIN_GROUPS} are required."
         ]
-
-    def _in_splits(self, leaky: list[SplitLeakage], worst: SplitLeakage) -> str:
-        if len(self.splits) == 1:
-            return ""
-        return f"In {len(leaky)} of {len(self.splits)} splits, most in {worst.name}: "
 
     def __str__(self) -> str:
         lines = [f"{self.n_videos} videos in {self.n_groups} groups"]
@@ -386,8 +319,14 @@ def leakage_report(
     contents = same_contents(paths.tolist())
     aucs: list[FeatureAUC] = []
     if values:
-        options = {"n_resamples": n_resamples, "random_state": random_state}
-        aucs = feature_aucs(values, labels, numbers, n_splits=n_splits, **options)
+        aucs = feature_aucs(
+            values,
+            labels,
+            numbers,
+            n_splits=n_splits,
+            n_resamples=n_resamples,
+            random_state=random_state,
+        )
     return LeakageReport(
         n_videos=len(paths),
         n_groups=len(set(numbers.tolist())),
@@ -416,8 +355,3 @@ def _parts(bunch: Bunch) -> tuple[NDArray, NDArray, NDArray]:
     check_consistent_length(paths, labels, groups)
     check_two_classes(labels, "the target of the bunch")
     return paths, labels, groups
-
-
-def _pairs(pairs: list[tuple[str, str]], limit: int = 3) -> str:
-    first = ", ".join(f"{a!r} and {b!r}" for a, b in pairs[:limit])
-    return f"{first} and {len(pairs) - limit} more" if len(pairs) > limit else first

@@ -175,8 +175,8 @@ def group_bootstrap(
     outside = norm.cdf(reach * np.sqrt(n_groups / (n_groups - 1)))
     low, high = np.quantile(values, [outside, 1 - outside], axis=0)
     limits = estimate, np.minimum(low, estimate), np.maximum(high, estimate)
-    plain = [each if each.ndim else float(each) for each in limits]
-    return BootstrapInterval(*plain, n_valid=len(values))
+    point, lower, upper = (each if each.ndim else float(each) for each in limits)
+    return BootstrapInterval(point, lower, upper, n_valid=len(values))
 
 
 def _resamples(
