@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._docs import shared_docs
 
 _RETURNS = "Returns\n-------\n{{class}}\n"
+_RETURNS_DRAWN = f"{_RETURNS}    Display with its figure drawn.\n"
 _RETURNS_ITSELF = f"{_RETURNS}    The display itself.\n"
 with_display_docs = shared_docs(
     {
@@ -20,12 +21,12 @@ with_display_docs = shared_docs(
 figure_ : matplotlib.figure.Figure
     Figure drawn by ``plot``.
 """,
+        "returns_drawn": _RETURNS_DRAWN,
         "plot_params": f"""\
 **plot_params : dict
     Passed to ``plot``.
 
-{_RETURNS}    Display with its figure drawn.
-""",
+{_RETURNS_DRAWN}""",
         "returns_itself": _RETURNS_ITSELF,
         "returns_itself_or_raises": f"""\
 {_RETURNS_ITSELF}

@@ -73,7 +73,7 @@ from sklearn.model_selection import FixedThresholdClassifier
 
 decider = FixedThresholdClassifier(FrozenEstimator(pipeline), threshold=chosen)
 decider.fit(X[validation], y[validation])  # does not train
-print(f"called fake: {decider.predict(X[test]).sum()} of {test.sum()}")
+print(f"classified as fake: {decider.predict(X[test]).sum()} of {test.sum()}")
 
 # %%
 # Calibrating probabilities

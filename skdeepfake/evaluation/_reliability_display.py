@@ -117,10 +117,7 @@ class ReliabilityDisplay:
         **params : dict
             Passed to `from_predictions`.
 
-        Returns
-        -------
-        ReliabilityDisplay
-            Display with its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------

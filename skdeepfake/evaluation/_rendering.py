@@ -77,10 +77,7 @@ class EvaluationDisplay:
         **params : dict
             Passed to :func:`~skdeepfake.evaluation.evaluate`.
 
-        Returns
-        -------
-        EvaluationDisplay
-            Display with its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------
@@ -107,10 +104,7 @@ class EvaluationDisplay:
         **params : dict
             Passed to :meth:`EvaluationReport.from_predictions`.
 
-        Returns
-        -------
-        EvaluationDisplay
-            Display with its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------

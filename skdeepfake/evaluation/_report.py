@@ -130,8 +130,8 @@ class EvaluationReport:
         names : sequence of str, default=None
             Names of the videos. None uses their indices.
         threshold : float, default=0.5
-            Videos with at least this probability are called fake. Choose it on other
-            data, with :func:`~skdeepfake.metrics.choose_threshold`.
+            Videos with at least this probability are classified as fake. Choose it on
+            other data, with :func:`~skdeepfake.metrics.choose_threshold`.
         max_fprs : sequence of float, default=(0.1, 0.01, 0.001)
             False positive rates at which to compute the true positive rate.
         eps : float, default=1e-15

@@ -91,10 +91,7 @@ class RobustnessDisplay:
         **params : dict
             Passed to :func:`~skdeepfake.evaluation.robustness_curve`.
 
-        Returns
-        -------
-        RobustnessDisplay
-            Display with its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------

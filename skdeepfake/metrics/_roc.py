@@ -91,8 +91,8 @@ def true_positive_rate_at(
     ----------
     {{labels_and_scores}}
     fpr : float or array-like of shape (n_rates,), default=0.1
-        Maximum false positive rate, the share of real videos called fake. Common values
-        are 0.1, 0.01 and 0.001.
+        Maximum false positive rate, the share of real videos classified as fake. Common
+        values are 0.1, 0.01 and 0.001.
     {{pos_label_and_weights}}
 
     Returns
@@ -158,7 +158,7 @@ def balanced_accuracy_at(
     ----------
     {{labels_and_scores}}
     threshold : float
-        Samples with a score of at least this threshold are called fake.
+        Samples with a score of at least this threshold are classified as fake.
     {{pos_label_and_weights}}
 
     Returns
@@ -198,7 +198,7 @@ def choose_threshold(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Choose the threshold at or above which a sample is called fake.
+    """Choose the threshold at or above which a sample is classified as fake.
 
     Choose it on validation data that shares no identity with the test data.
 
@@ -215,7 +215,7 @@ def choose_threshold(
     -------
     float
         Threshold, halfway between the two nearest scores, or the lowest score if all
-        samples are called fake. Ties are resolved to the highest threshold.
+        samples are classified as fake. Ties are resolved to the highest threshold.
 
     {{score_errors}}
 

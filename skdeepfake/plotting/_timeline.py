@@ -33,7 +33,7 @@ class TimelineDisplay:
     score : float or None, default=None
         Probability of fake for the video.
     threshold : float, default=0.5
-        Videos with at least this probability are called fake.
+        Videos with at least this probability are classified as fake.
     title : str or None, default=None
         Title of the axes, such as the file name.
     n_people : int, default=1
@@ -88,7 +88,7 @@ class TimelineDisplay:
         X : str, os.PathLike or array-like of shape (1,) of these
             Path of the video.
         threshold : float, default=0.5
-            Videos with at least this probability are called fake.
+            Videos with at least this probability are classified as fake.
         title : str or None, default=None
             Title of the axes. None uses the file name.
         {{plot_params}}
