@@ -175,7 +175,7 @@ ROUNDING = 1e-12
 
 
 class Roc(NamedTuple):
-    """Error rates if scores of at least `threshold` are classified as fake."""
+    """Positive rates if scores of at least `threshold` are classified as fake."""
 
     fpr: NDArray[np.float64]
     tpr: NDArray[np.float64]
