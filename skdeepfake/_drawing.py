@@ -1,4 +1,4 @@
-"""Colors, axes and image cells that the Displays share."""
+"""Colors, axes and image cells shared by the Displays."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ from numpy.typing import ArrayLike, NDArray
 from ._docs import shared_docs
 
 _RETURNS = "Returns\n-------\n{{class}}\n"
+_RETURNS_DRAWN = f"{_RETURNS}    Display with its figure drawn.\n"
 _RETURNS_ITSELF = f"{_RETURNS}    The display itself.\n"
 with_display_docs = shared_docs(
     {
         "figure": """\
 figure_ : matplotlib.figure.Figure
-    The figure, after ``plot``.
+    Figure drawn by ``plot``.
 """,
+        "returns_drawn": _RETURNS_DRAWN,
         "plot_params": f"""\
 **plot_params : dict
     Passed to ``plot``.
 
-{_RETURNS}    With its figure drawn.
-""",
+{_RETURNS_DRAWN}""",
         "returns_itself": _RETURNS_ITSELF,
         "returns_itself_or_raises": f"""\
 {_RETURNS_ITSELF}
 Raises
 ------
 ValueError
-    If there is nothing to draw, or parameters are unknown or do not fit together.
+    If there is nothing to draw, or parameters are invalid or inconsistent.
 """,
     }
 )
 
-# The palette of Okabe and Ito, suitable for color-blind readers.
+# Palette of Okabe and Ito, suitable for color-blind readers.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 _CELL = "0.92"
-# Images are drawn at this size at most, in pixels.
+# Maximum size of a drawn image, in pixels.
 _MAX_SIDE = 256
 
 
 def check_matplotlib(caller: str) -> None:
-    """Raise an ImportError that says what to install, before any computation."""
+    """Raise an ImportError that names the missing extra, before any computation."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -71,10 +72,11 @@ def make_grid(
     n_rows: int,
     margin: float = 0.0,
 ) -> NDArray:
-    """Return `axes` if their shape is right, or those of a new figure.
+    """Return `axes` after checking their shape, or the axes of a new figure.
 
-    `heights` are those of the rows, in widths of a cell of `cell_size` inches; a video
-    has `n_rows` of them. `margin` is added to the width of the figure, in inches.
+    `heights` are the row heights as multiples of `cell_size`, the width of a cell in
+    inches. Each video has `n_rows` rows. `margin` is added to the figure width, in
+    inches.
     """
     from matplotlib import pyplot as plt
 
@@ -95,8 +97,8 @@ def make_grid(
     axes = np.asarray(axes, dtype=object)
     if axes.shape != shape:
         raise ValueError(
-            f"axes must have the shape {shape}, {n_rows} rows per video and one column "
-            f"per slot, got {axes.shape}."
+            f"axes must have shape {shape}: {n_rows} rows per video and one column per "
+            f"slot; got {axes.shape}."
         )
     return axes
 
@@ -107,9 +109,9 @@ def check_entries(
     titles: Sequence[str] | None,
     **others: Sequence[Any] | None,
 ) -> Sequence[str]:
-    """Check that all arguments have one entry per video and slot, as `rows` has.
+    """Check that all arguments have one entry per video and slot, and return titles.
 
-    `name` is that of `rows` in messages. Returns the titles; None numbers the videos.
+    `name` is the name of `rows` in messages. By default, titles number the videos.
     """
     if not any(len(row) for row in rows):
         raise ValueError(f"{name} is empty: there is nothing to draw.")
@@ -118,15 +120,15 @@ def check_entries(
     for other, value in {"titles": titles, **others}.items():
         if value is not None and len(value) != len(rows):
             raise ValueError(
-                f"{other} must have one entry per video, {len(rows)}, as {name} has; "
-                f"got {len(value)}."
+                f"{other} must have one entry per video, like {name}: expected "
+                f"{len(rows)}, got {len(value)}."
             )
     for other, value in others.items():
         for k, (row, entry) in enumerate(zip(rows, value or (), strict=False)):
             if len(entry) != len(row):
                 raise ValueError(
-                    f"{other}[{k}] must have one entry per slot, {len(row)}, as "
-                    f"{name}[{k}] has; got {len(entry)}."
+                    f"{other}[{k}] must have one entry per slot, like {name}[{k}]: "
+                    f"expected {len(row)}, got {len(entry)}."
                 )
     return titles
 
@@ -145,7 +147,7 @@ def draw_row(
 
 
 def finish_row(axes: NDArray, n_cells: int, name: str) -> None:
-    """Write the name of a row, and hide the axes after its last cell."""
+    """Write the name of a row and hide the axes after its last cell."""
     if n_cells:
         axes[0].set_ylabel(name, fontsize="small")
     for ax in axes[n_cells:]:
@@ -153,8 +155,8 @@ def finish_row(axes: NDArray, n_cells: int, name: str) -> None:
 
 
 def write_title(ax: Any, title: str) -> None:
-    """Write the title of a row of cells above the first of them."""
-    # A wide title would widen the column: a blank one reserves the height instead.
+    """Write the title of a row of cells above its first cell."""
+    # A wide title would widen the column, so a blank one reserves the height.
     ax.set_title(" ", fontsize="medium")
     place = {"xycoords": "axes fraction", "textcoords": "offset points"}
     ax.annotate(title, (0, 1), (0, 5), in_layout=False, **place)
@@ -169,19 +171,19 @@ def write_times(axes: NDArray, timestamps: ArrayLike | None) -> None:
 
 
 def check_max_frames(max_frames: int, name: str = "max_frames") -> None:
-    """Raise a ValueError if nothing would be drawn."""
+    """Raise a ValueError if `max_frames` is below 1."""
     if max_frames < 1:
-        raise ValueError(f"{name} must be 1 or more, got {max_frames!r}.")
+        raise ValueError(f"{name} must be at least 1; got {max_frames!r}.")
 
 
 def spread(n_slots: int, max_frames: int) -> NDArray[np.intp]:
-    """Choose at most `max_frames` slots, evenly spread."""
+    """Choose at most `max_frames` evenly spaced slots."""
     chosen = np.linspace(0, n_slots - 1, min(max_frames, n_slots)).round()
     return chosen.astype(np.intp)
 
 
 def shrink(image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
-    """Return `image` at the size at which it is drawn."""
+    """Resize `image` to the size at which it is drawn."""
     if image is None or max(image.shape[:2]) <= _MAX_SIDE:
         return image
     height, width = image.shape[:2]

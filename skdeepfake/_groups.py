@@ -1,4 +1,4 @@
-"""Columns of identities and other facts, aligned with the videos, and folds of them."""
+"""Groups of videos that share identities, and folds of these groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._missing import is_pandas_na
 
-# Intervals and verdicts that rest on fewer groups of a class are unreliable.
+# Intervals based on fewer groups per class are unreliable.
 MIN_GROUPS = 20
 
 
@@ -25,68 +25,70 @@ def count_groups(labels: NDArray, groups: NDArray) -> list[int]:
 
 
 def format_examples(items: Sequence[Any], limit: int = 5) -> str:
-    """Write the first few of many."""
+    """Format the first few items of a sequence."""
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
     return f"{', '.join(map(repr, items[:limit]))}{more}"
 
 
 def count_is(items: Sequence[Any], noun: str) -> str:
-    """Write how many there are, as the subject of a sentence."""
+    """Format a count as the subject of a sentence: "1 video is", "2 videos are"."""
     return f"1 {noun} is" if len(items) == 1 else f"{len(items)} {noun}s are"
 
 
 def check_two_classes(labels: NDArray, name: str) -> None:
-    """Raise if there are not two classes."""
+    """Raise a ValueError unless there are exactly two classes."""
     classes = list(dict.fromkeys(labels.tolist()))
     if len(classes) != 2:
         raise ValueError(
-            f"{name} must hold two classes, real and fake, but holds "
-            f"{format_examples(classes)}"
+            f"{name} must contain two classes, real and fake; got "
+            f"{format_examples(classes)}."
         )
 
 
 def check_column(values: ArrayLike, name: str, *, optional: bool = False) -> NDArray:
-    """Convert a column of names to an array of objects.
+    """Convert a column of names to an array of dtype object.
 
-    None, NaN and pandas' NA become None with `optional`, and are an error without.
+    With `optional`, None, NaN and pandas' NA become None; otherwise, they are errors.
     """
-    # Of objects from the start: of ["A", nan], NumPy would make the name "nan".
+    # Without dtype=object, NumPy converts ["A", nan] to ["A", "nan"].
     listed = np.asarray(values, dtype=object)
     if listed.ndim != 1:
         raise ValueError(
-            f"{name} must be one-dimensional, a value for each video, but has the "
-            f"shape {listed.shape}"
+            f"{name} must be one-dimensional, with one value per video; got shape "
+            f"{listed.shape}."
         )
     found = np.empty(len(listed), dtype=object)
     found[:] = [None if is_missing(value) else value for value in listed.tolist()]
     missing = [number for number, value in enumerate(found) if value is None]
     if missing and not optional:
-        raise ValueError(f"{name} has no value for videos {format_examples(missing)}")
+        raise ValueError(
+            f"{name} has missing values at indices {format_examples(missing)}."
+        )
     return found
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value is missing: None, NaN or pandas' NA."""
+    """Return True for None, NaN and pandas' NA."""
     return value is None or is_pandas_na(value) or bool(value != value)
 
 
 def encode_groups(groups: ArrayLike) -> NDArray[np.intp]:
-    """Encode the group of each sample as a number; groups may be any hashable values.
+    """Encode the group of each sample, any hashable value, as an integer.
 
-    A missing group is an error, since it would hide what belongs together.
+    A missing group raises a ValueError, since it could hide leakage.
     """
     names = np.asarray(column_or_1d(groups)).tolist()
     missing = [i for i, name in enumerate(names) if is_missing(name)]
     if missing:
         raise ValueError(
             f"groups contains NaN or None for samples {format_examples(missing)}: "
-            "give each video of unknown identity a group of its own"
+            "assign each video of unknown identity to its own group."
         )
     return encode(names)
 
 
 def encode(values: Sequence[Hashable]) -> NDArray[np.intp]:
-    """Encode values as numbers in the order of their first appearance."""
+    """Encode values as integers in the order of their first appearance."""
     numbers: dict[Hashable, int] = {}
     return np.array(
         [numbers.setdefault(value, len(numbers)) for value in values], np.intp
@@ -96,9 +98,9 @@ def encode(values: Sequence[Hashable]) -> NDArray[np.intp]:
 def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
     """Group videos so that no identity is in two groups.
 
-    A fake shows two people, the target and the source, and so ties their videos
-    together. Groups are the connected components of the graph of videos and
-    identities; grouping by the target alone leaves the source in other groups.
+    A fake shows two people, the target and the source, and so connects their videos.
+    Groups are the connected components of the graph of videos and identities. Grouping
+    by the target alone leaves the source in other groups.
     """
     n_videos = len(identities)
     nodes: dict[str, int] = {}
@@ -112,17 +114,17 @@ def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
         (np.ones(len(edges), np.int8), np.transpose(edges)), shape=(n_nodes, n_nodes)
     )
     _, components = connected_components(graph, directed=False)
-    # SciPy does not promise an order of its numbers.
+    # SciPy does not guarantee the order of its labels.
     return encode(components[:n_videos].tolist())
 
 
 def contained_names(
     paths: Sequence[str], groups: NDArray[np.intp]
 ) -> list[tuple[str, str]]:
-    """Find videos whose whole name is a part of that of a video of another group.
+    """Find videos whose name is part of the name of a video in another group.
 
-    183 is a part of 183_253, and equal names are parts of each other. Parts are
-    separated by anything but letters and digits.
+    183 is part of 183_253, and equal names are parts of each other. Parts are separated
+    by any characters other than letters and digits.
     """
     parts = [
         tuple(re.split(r"[\W_]+", os.path.splitext(os.path.basename(path))[0]))
@@ -142,7 +144,7 @@ def contained_names(
 
 
 def check_indices(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:
-    """Convert indices or a mask to indices; one out of range is an IndexError."""
+    """Convert indices or a mask to indices; raise an IndexError if out of range."""
     index = np.asarray(column_or_1d(side))
     return np.arange(n_samples)[index if len(index) else []]
 
@@ -157,24 +159,23 @@ def assign_folds(
     called: Callable[[Any], str] = str,
     otherwise: str = "",
 ) -> NDArray[np.intp]:
-    """Assign groups to folds with about the same share of each kind of video in all.
+    """Assign groups to folds, each with about the same proportion of every kind.
 
-    `called` names a kind in messages; `otherwise` is further advice if groups are few.
+    `called` names a kind in messages; `otherwise` is extra advice for too few groups.
     """
     coded = encode(kinds)
     for number, kind in enumerate(dict.fromkeys(kinds)):
         n_groups = len(set(groups[coded == number].tolist()))
         if n_groups < n_splits:
-            fewer = f"pass n_splits={n_groups} or fewer" if n_groups > 1 else ""
+            fewer = f"n_splits={n_groups} or fewer" if n_groups > 1 else ""
             advice = ", or ".join(filter(None, [fewer, otherwise]))
             raise ValueError(
-                f"n_splits={n_splits}, but {called(kind)} are in {n_groups} "
-                f"group{'s' if n_groups > 1 else ''} only"
-                + (f": {advice}" if advice else "")
+                f"n_splits={n_splits} exceeds the number of groups ({n_groups}) of "
+                f"{called(kind)}{advice and ': pass '}{advice}."
             )
     if shuffle:
-        # As StratifiedGroupKFold would: of groups that are alike, those with the lower
-        # number come first. Up to scikit-learn 1.7, its own shuffling mixes groups up.
+        # StratifiedGroupKFold breaks ties by group number. Up to scikit-learn 1.7, its
+        # own shuffling mixes groups up.
         groups = check_random_state(random_state).permutation(groups.max() + 1)[groups]
     folds = np.empty(len(groups), dtype=np.intp)
     splits = StratifiedGroupKFold(n_splits).split(coded, coded, groups)
@@ -184,8 +185,8 @@ def assign_folds(
         empty = set(range(n_splits)).difference(folds[coded == number].tolist())
         if empty:
             raise ValueError(
-                f"n_splits={n_splits}, but the groups of {called(kind)} are of so "
-                f"different sizes that fold {min(empty)} holds none of them: pass "
-                "fewer, or another random_state to shuffle by"
+                f"With n_splits={n_splits}, fold {min(empty)} contains no group of "
+                f"{called(kind)}, because group sizes differ too much: pass fewer "
+                "splits, or shuffle with another random_state."
             )
     return folds

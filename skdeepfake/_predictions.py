@@ -1,4 +1,4 @@
-"""Predictions of a fitted pipeline, together with the clips and faces behind them."""
+"""Predictions of a fitted pipeline, with their clips and faces."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from ._video._checks import as_column
 
 @dataclass(frozen=True, eq=False)
 class VideoPredictions:
-    """Predictions for some videos, and the intermediate results of the pipeline.
+    """Predictions for videos, with the intermediate results of the pipeline.
 
-    From `paths` on, None if not available or not kept; slots are (n_videos, n_slots).
+    Optional fields are None if not available or not kept. Fields per slot have shape
+    (n_videos, n_slots).
     """
 
-    detector: Any  # last step of the pipeline, or the detector that was passed alone
-    features: Any  # its input
+    detector: Any  # the last step of the pipeline, or the detector itself
+    features: Any  # the input of the detector
     paths: Any = None
-    clips: Any = None  # output of the sampler
-    crops: Any = None  # output of the cropper by slot: RGB images, None without a face
-    images: Any = None  # last RGB uint8 images by slot, all zeros without a face
-    has_face: Any = None  # by slot
-    proba: Any = None  # of the requested class, by video
-    frame_proba: Any = None  # the same by slot, NaN without a face
+    clips: Any = None  # the output of the sampler
+    crops: Any = None  # the output of the cropper per slot: RGB, None without a face
+    images: Any = None  # the last RGB uint8 images per slot, all zeros without a face
+    has_face: Any = None  # per slot
+    proba: Any = None  # of the requested class, per video
+    frame_proba: Any = None  # of the requested class, per slot; NaN without a face
     per_frame: int = 1  # slots per frame: regions times people; 1 without clips
     n_people: int = 1  # people per frame
-    slots: Any = ...  # those of the cropper that are left; the ellipsis is all
+    slots: Any = ...  # the selected slots of the cropper; an ellipsis selects all
 
     @property
     def timestamps(self) -> Any:
         """Time of each slot in seconds, NaN in empty slots; None without clips."""
-        # Read after decoding, which may correct the times of the container.
+        # Read lazily, since decoding may correct the times of the container.
         if self.clips is None:
             return None
         return [
@@ -51,18 +52,18 @@ class VideoPredictions:
 
     @property
     def positions(self) -> tuple[NDArray, NDArray, NDArray]:
-        """Numbers of each slot: in the crops of its clip, its frame and its person."""
+        """Index of each slot in the crops of its clip, of its frame and its person."""
         slots = np.arange(self.per_frame * len(self.clips[0]))[self.slots]
         return slots, slots // self.per_frame, slots % self.n_people
 
     @property
     def seconds_missing(self) -> list[float] | None:
-        """Seconds of each video that are damaged or cut off; None without clips."""
+        """Damaged or missing seconds per video; None without clips."""
         return None if self.clips is None else [clip.missing for clip in self.clips]
 
     @property
     def aggregation(self) -> str | None:
-        """How frame scores become the score of a video; None if they do not."""
+        """Aggregation of frame scores into video scores; None if there is none."""
         if self.frame_proba is None or getattr(self.detector, "_sees_sequences", False):
             return None
         rule = getattr(self.detector, "aggregation", None)
@@ -72,7 +73,7 @@ class VideoPredictions:
 
     @property
     def frames(self) -> NDArray:
-        """Input of the detector, validated, of shape (n_videos, n_slots, ...)."""
+        """Validated input of the detector, of shape (n_videos, n_slots, ...)."""
         if not hasattr(self.detector, "predict_frame_proba"):
             raise _no_detector(self.detector)
         check_is_fitted(self.detector)
@@ -82,12 +83,12 @@ class VideoPredictions:
 def run_pipeline(
     estimator: Any, X: Any, *, until: str | None = None, keep_faces: bool = True
 ) -> VideoPredictions:
-    """Run the steps before the last one, or up to the step `until`, each once.
+    """Run each step before the last one, or up to and including `until`, once.
 
     `estimator` is a pipeline or a detector. `keep_faces` keeps crops and images.
     """
     if isinstance(X, (str, os.PathLike)):
-        raise ValueError(f"X must be a sequence of paths, got {X!r}: put it in a list.")
+        raise ValueError(f"X must be a sequence of paths: pass [{X!r}].")
     X = as_column(X)
     steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
     end = len(steps) - 1 if until is None else list(dict(steps)).index(until) + 1
@@ -109,7 +110,7 @@ def run_pipeline(
                 )
         found = np.asarray(X)
         if found.dtype == object and found.ndim == 1:
-            # Of the class: asked of a clip, it would decode the video.
+            # Look the attribute up on the class: reading it would decode the video.
             clips = X if len(X) and hasattr(type(X[0]), "timestamps") else clips
         elif found.dtype == object and found.ndim == 2:
             crops = X if keep_faces else None
@@ -160,29 +161,27 @@ def predict_with_frames(
 
 
 def positive_column(estimator: Any, pos_label: PosLabel = None) -> int:
-    """Return the index in `classes_` of the class of the fakes."""
+    """Return the index of the fake class in `classes_`."""
     if not is_classifier(estimator) or not hasattr(estimator, "predict_proba"):
         raise ValueError(
-            f"{type(estimator).__name__} is not a classifier with predict_proba, and "
-            "so has no probabilities to score"
+            f"{type(estimator).__name__} is not a classifier with predict_proba."
         )
     classes = np.asarray(estimator.classes_)
     return classes.tolist().index(check_classes(classes, pos_label)[1])
 
 
 def check_steps(pipeline: Any, names: Sequence[str], caller: str) -> None:
-    """Raise a ValueError that names the steps that a pipeline lacks."""
+    """Raise a ValueError if a pipeline lacks a step."""
     steps = list(getattr(pipeline, "named_steps", {}))
     if not set(names).issubset(steps):
         needed = " and ".join(map(repr, names))
         raise ValueError(
-            f"{caller} needs a pipeline with a step named {needed}, and this one has "
-            f"{steps}."
+            f"{caller} requires a pipeline with a step named {needed}; got {steps}."
         )
 
 
 def _no_detector(estimator: Any) -> ValueError:
     return ValueError(
-        f"{type(estimator).__name__} is no detector of skdeepfake.detectors, nor a "
-        "pipeline that ends in one"
+        f"{type(estimator).__name__} is neither a detector of skdeepfake.detectors nor "
+        "a pipeline that ends in one."
     )

@@ -1,4 +1,4 @@
-"""Checks of labels, scores and weights, and the ROC that metrics and reports share."""
+"""Validation of labels, scores and weights, and the ROC curve."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._validation import Function, validated
 
 PosLabel = float | str | None
 
-# Constraints of the parameters that all metrics of labels and scores have.
+# Parameter constraints shared by all metrics of labels and scores.
 SCORE_CONSTRAINTS: dict[str, list[Any]] = {
     "y_true": ["array-like"],
     "y_score": ["array-like"],
@@ -31,24 +31,24 @@ SCORE_CONSTRAINTS: dict[str, list[Any]] = {
 
 _LABELS = """\
 y_true : array-like of shape (n_samples,)
-    Label of each video, or of each frame.
+    Label of each video or frame.
 y_score : array-like of shape (n_samples,)
     Probability of the positive class"""
 _ERRORS = """\
 Raises
 ------
 ValueError
-    If there are not exactly two classes, `pos_label` is missing or not among them,
+    If there are not exactly two classes, `pos_label` is missing or not one of them,
     the lengths differ, or a """
 _score_docs = shared_docs(
     {
-        "labels_and_scores": f"{_LABELS} or any other score that rises with it.\n",
+        "labels_and_scores": f"{_LABELS}, or any score that increases with it.\n",
         "labels_and_probabilities": f"{_LABELS}.\n",
         "pos_label_and_weights": """\
 pos_label : int, float, bool or str, default=None
-    Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+    Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 sample_weight : array-like of shape (n_samples,), default=None
-    Weight of each sample.
+    Sample weights.
 """,
         "score_errors": f"{_ERRORS}score is NaN or infinite.\n",
         "probability_errors": f"{_ERRORS}probability is NaN or not between 0 and 1.\n",
@@ -57,13 +57,13 @@ sample_weight : array-like of shape (n_samples,), default=None
 
 
 def score_metric(**constraints: list[Any]) -> Callable[[Function], Function]:
-    """Check the parameters of a metric, and complete its docstring."""
+    """Validate the parameters of a metric and complete its docstring."""
     check = validated(**{**SCORE_CONSTRAINTS, **constraints})
     return lambda metric: _score_docs(check(metric))
 
 
 class Scored(NamedTuple):
-    """Samples of both classes, those of no weight left out."""
+    """Samples of both classes, without samples of zero weight."""
 
     is_positive: NDArray[np.bool_]
     score: NDArray[np.float64]
@@ -78,7 +78,7 @@ def check_scored(
     *,
     is_probability: bool = False,
 ) -> Scored:
-    """Check labels, scores and weights; the ValueError names the wrong one."""
+    """Validate labels, scores and weights."""
     labels = check_labels(y_true)
     score = _check_score(y_score)
     check_consistent_length(labels, score, sample_weight)
@@ -100,33 +100,28 @@ def check_labels(y_true: ArrayLike) -> NDArray:
 
 
 def check_classes(labels: NDArray, pos_label: PosLabel) -> tuple[list[Any], Any]:
-    """Give both classes, sorted, and which of them is the positive one."""
+    """Return the sorted classes and the positive class."""
     try:
         classes = np.unique(labels).tolist()
     except TypeError as error:
-        raise ValueError("y_true mixes labels of different types") from error
-    if len(classes) == 1:
-        raise ValueError(
-            f"y_true holds samples of one class only, {classes[0]!r}, where both are "
-            "needed"
-        )
+        raise ValueError("y_true mixes labels of different types.") from error
     if len(classes) != 2:
-        found = ", ".join(map(repr, classes[:5])) + (
-            ", ..." if len(classes) > 5 else ""
-        )
+        found = ", ".join(map(repr, classes[:5])) + ", ..." * (len(classes) > 5)
         raise ValueError(
-            f"y_true holds {len(classes)} classes ({found}) where two are needed"
+            f"y_true must contain exactly two classes; got {len(classes)}: {found}."
         )
     if pos_label is None:
-        # Sorted, "fake" comes before "real": the usual guess, the last, swaps them.
+        # "fake" sorts before "real", so the last class is not the fake one.
         if classes not in ([0, 1], [-1, 1]):
             raise ValueError(
-                f"y_true takes values in {classes}, not in [0, 1] or [-1, 1]: give the "
-                "label of the fakes as pos_label"
+                f"y_true takes values in {classes}, not in [0, 1] or [-1, 1]: pass the "
+                "label of the fake class as pos_label."
             )
         pos_label = 1
     elif pos_label not in classes:
-        raise ValueError(f"pos_label={pos_label!r} is not in y_true, but {classes} are")
+        raise ValueError(
+            f"pos_label={pos_label!r} is not a class of y_true: {classes}."
+        )
     return classes, pos_label
 
 
@@ -134,18 +129,18 @@ def check_weight(sample_weight: ArrayLike) -> NDArray[np.float64]:
     weight = np.asarray(column_or_1d(sample_weight, dtype=np.float64))
     assert_all_finite(weight, input_name="sample_weight")
     if (weight < 0).any():
-        raise ValueError("sample_weight holds negative weights")
+        raise ValueError("sample_weight contains negative weights.")
     if not weight.any():
-        raise ValueError("sample_weight is zero for all samples")
+        raise ValueError("sample_weight is zero for all samples.")
     return weight
 
 
 def check_probability(proba: NDArray[np.float64], name: str) -> None:
-    """Raise if a number is no probability; NaN is not looked at."""
+    """Raise a ValueError for values outside [0, 1], ignoring NaN."""
     wrong = proba[(proba < 0) | (proba > 1)]
     if wrong.size:
         raise ValueError(
-            f"{name} holds {wrong[0]:g}, which is not a probability between 0 and 1"
+            f"{name} must contain probabilities between 0 and 1; got {wrong[0]:g}."
         )
 
 
@@ -160,27 +155,27 @@ def _check_score(y_score: ArrayLike) -> NDArray[np.float64]:
     )
     if score.ndim == 2 and score.shape[1] == 2:
         raise ValueError(
-            f"y_score has the shape {score.shape}: give one score per sample, that of "
-            "the positive class, such as predict_proba(X)[:, 1]"
+            f"y_score has shape {score.shape}: pass one score per sample for the "
+            "positive class, such as predict_proba(X)[:, 1]."
         )
     score = np.asarray(column_or_1d(score))
     missing = np.flatnonzero(np.isnan(score))
     if len(missing):
         raise ValueError(
-            f"y_score is NaN for {len(missing)} of {len(score)} samples, the first of "
-            f"which is {missing[0]}. What has no face has no score: leave it out, for "
-            "frames by skdeepfake.metrics.frame_scores"
+            f"y_score is NaN for {len(missing)} of {len(score)} samples, the first at "
+            f"index {missing[0]}. Videos and frames without a face have no score: "
+            "remove them, for frames with skdeepfake.metrics.frame_scores."
         )
     assert_all_finite(score, input_name="y_score")
     return score
 
 
-# Weights are summed in floating point: rates that differ by less are the same.
+# Tolerance for rates, which are sums of floating-point weights.
 ROUNDING = 1e-12
 
 
 class Roc(NamedTuple):
-    """Rates when samples that score at least `threshold` are taken for fakes."""
+    """Positive rates if scores of at least `threshold` are classified as fake."""
 
     fpr: NDArray[np.float64]
     tpr: NDArray[np.float64]
@@ -188,8 +183,8 @@ class Roc(NamedTuple):
 
 
 def roc(scored: Scored) -> Roc:
-    """Compute a point for each score, from (0, 0) to (1, 1)."""
-    # With the points on straight parts of the curve, which are thresholds, too.
+    """Compute the ROC curve with a point for each distinct score."""
+    # Points on straight parts of the curve are thresholds, too.
     return Roc(
         *roc_curve(
             scored.is_positive,
@@ -201,11 +196,11 @@ def roc(scored: Scored) -> Roc:
 
 
 def error_where_equal(curve: Roc) -> float:
-    """Interpolate the rate of errors that both classes have in common."""
-    # FPR - FNR rises from -1 to 1 with every point.
+    """Interpolate the equal error rate."""
+    # FPR - FNR increases from -1 to 1 along the curve.
     return float(np.interp(0, curve.fpr + curve.tpr - 1, curve.fpr))
 
 
 def tpr_up_to(curve: Roc, fpr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the largest true positive rate at no more than some false positive rates."""
+    """Return the largest true positive rate for each maximum false positive rate."""
     return curve.tpr[np.searchsorted(curve.fpr, fpr + ROUNDING, side="right") - 1]

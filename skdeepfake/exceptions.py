@@ -1,4 +1,4 @@
-"""Errors and warnings of skdeepfake, one hierarchy each."""
+"""Errors and warnings raised by skdeepfake."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ __all__ = [
 
 
 class SkdeepfakeError(Exception):
-    """Base of every error that skdeepfake raises of its own."""
+    """Base class of all errors specific to skdeepfake."""
 
 
 class _AboutVideo(Exception):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to `args`, so that they survive pickling by a worker process.
+        # Both are in `args`, so that they survive pickling by a worker process.
         super().__init__(os.fspath(path), reason)
         self.path = os.fspath(path)
         self.reason = reason
 
     def __str__(self) -> str:
         path = self.path
-        with contextlib.suppress(OSError):  # a working folder that was removed
+        with contextlib.suppress(OSError):  # the working directory was removed
             path = path.removeprefix(os.path.join(os.getcwd(), ""))
         return f"{path!r}: {self.reason}"
 
@@ -55,9 +55,9 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
     Parameters
     ----------
     path : str or os.PathLike
-        The absolute path of the video.
+        Absolute path of the video.
     reason : str
-        What was found, and what to do about it.
+        Description of the problem and how to solve it.
 
     Examples
     --------
@@ -72,39 +72,39 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
 
 
 class NoFaceError(SkdeepfakeError, ValueError):
-    """No face was found where one is needed."""
+    """No face was found, but at least one is required."""
 
 
 class WorkerDiedError(SkdeepfakeError, RuntimeError):
-    """A process that worked on videos was killed or has crashed."""
+    """A worker process that reads videos crashed or was killed."""
 
 
 class FFmpegError(SkdeepfakeError, OSError):
-    """The ffmpeg executable is missing, does not run, or lacks what is needed."""
+    """The ffmpeg executable is missing, does not run, or lacks a required feature."""
 
 
 class TrainingDivergedError(SkdeepfakeError, ArithmeticError):
-    """The loss of a network became infinite or NaN while it was trained."""
+    """The loss of a network became infinite or NaN during training."""
 
 
 class WeightsError(SkdeepfakeError, OSError):
-    """The weights of a network cannot be had: no network, no such file, a wrong one."""
+    """The weights of a network cannot be downloaded, found or loaded."""
 
 
 class DatasetError(SkdeepfakeError, ValueError):
-    """A folder does not hold the data set that was asked for."""
+    """A folder does not contain the requested dataset."""
 
 
 class ModelFileError(SkdeepfakeError, OSError):
-    """A file does not hold a whole model: missing, damaged, or of another kind."""
+    """A model file is missing, damaged or of another type."""
 
 
 class UntrustedModelError(SkdeepfakeError, ValueError):
-    """A model holds what could run code or reach for other files when it is loaded."""
+    """A model contains types that could run code or read other files when loaded."""
 
 
 class LeakageError(SkdeepfakeError, ValueError):
-    """A video, or an identity, is in the training set and in the test set."""
+    """A video or an identity is in both the training set and the test set."""
 
 
 class CacheError(SkdeepfakeError, OSError):
@@ -112,15 +112,15 @@ class CacheError(SkdeepfakeError, OSError):
 
 
 class CacheWarning(UserWarning):
-    """An entry of a cache is damaged, and what it held is computed again."""
+    """A cache entry is damaged, so its content is recomputed."""
 
 
 class DatasetWarning(UserWarning):
-    """The names and lists of a data set contradict each other."""
+    """The file names and lists of a dataset contradict each other."""
 
 
 class MissingVideosWarning(DatasetWarning):
-    """Some of the videos that a list of a data set names are not there."""
+    """Some videos in a list of a dataset are missing."""
 
 
 class NoFaceWarning(UserWarning):
@@ -128,42 +128,43 @@ class NoFaceWarning(UserWarning):
 
 
 class CrowdWarning(UserWarning):
-    """A video shows more people at once than are followed."""
+    """A frame of a video shows more people than are tracked."""
 
 
 class VideoReadWarning(_AboutVideo, UserWarning):
-    """A video cannot be read, as a whole (it has no faces then) or in part.
+    """A video, or a part of it, cannot be read; an unreadable video has no faces.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The video.
+        Path of the video.
     reason : str
-        What was found, and what to do about it.
+        Description of the problem and how to solve it.
     """
 
 
 class ModelVersionWarning(InconsistentVersionWarning):
-    """A model was written by other versions than those that load it.
+    """A model was saved with versions that differ from the installed ones.
 
-    Filters for scikit-learn's own warning of this kind apply to it, too.
+    Filters for scikit-learn's :class:`~sklearn.exceptions.InconsistentVersionWarning`
+    also apply to this warning.
 
     Parameters
     ----------
     message : str
-        What differs.
+        Description of the differences.
     """
 
     def __init__(self, message: str) -> None:
-        # Past scikit-learn's, which words the message for its own version.
+        # Skip scikit-learn's initializer, whose message is about its own version.
         UserWarning.__init__(self, message)
 
     __str__ = UserWarning.__str__
 
 
 class AdversarialImbalanceWarning(UserWarning):
-    """One of two networks trained against each other has won, and both stand still."""
+    """One network in adversarial training dominates, so training makes no progress."""
 
 
 class UnresolvedRateWarning(UserWarning):
-    """A rate of errors was asked for that is finer than the number of samples."""
+    """A requested error rate is too small for the number of samples."""

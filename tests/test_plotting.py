@@ -176,10 +176,13 @@ def test_a_long_title_takes_no_width_from_the_cells():
     ("params", "message"),
     [
         ({"frames": [], "faces": []}, "frames is empty"),
-        ({"faces": []}, "faces must have one entry per video, 1"),
-        ({"faces": [[None]]}, r"faces\[0\] must have one entry per slot, 2.*got 1"),
-        ({"titles": ["a", "b"]}, "titles must have one entry per video, 1.*got 2"),
-        ({"timestamps": [[0.0]]}, r"timestamps\[0\] must have one entry per slot, 2"),
+        ({"faces": []}, "faces must have one entry per video, .* 1,"),
+        ({"faces": [[None]]}, r"faces\[0\] must have one entry per slot, .* 2, got 1"),
+        ({"titles": ["a", "b"]}, "titles must have one entry per video, .* 1, got 2"),
+        (
+            {"timestamps": [[0.0]]},
+            r"timestamps\[0\] must have one entry per slot, .* 2,",
+        ),
     ],
 )
 def test_faces_of_other_lengths_are_refused(params, message):
@@ -189,9 +192,9 @@ def test_faces_of_other_lengths_are_refused(params, message):
 
 
 def test_faces_from_estimator_say_what_is_wrong(pipeline):
-    with pytest.raises(ValueError, match="put it in a list"):
+    with pytest.raises(ValueError, match=r"must be a sequence of paths: pass \["):
         FacesDisplay.from_estimator(pipeline, "one.mp4")
-    with pytest.raises(ValueError, match="max_frames must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="max_frames must be at least 1; got 0"):
         FacesDisplay.from_estimator(pipeline, ["one.mp4"], max_frames=0)
     with pytest.raises(ValueError, match=r"'sampler' and 'cropper'.*\['resizer'"):
         FacesDisplay.from_estimator(pipeline[2:], ["one.mp4"])
@@ -255,9 +258,9 @@ def test_history_from_a_detector_or_a_pipeline(pipeline):
 def test_history_errors(pipeline):
     with pytest.raises(NotFittedError, match="Detector has no history_: call 'fit'"):
         HistoryDisplay.from_estimator(Detector())
-    with pytest.raises(ValueError, match=r"'loss' per epoch, got the names \['auc'\]"):
+    with pytest.raises(ValueError, match=r"'loss' per epoch; got the names \['auc'\]"):
         HistoryDisplay({"auc": [0.5]}).plot()
-    with pytest.raises(ValueError, match=r"axes must be two, got the shape \(\)"):
+    with pytest.raises(ValueError, match=r"axes must have shape \(2,\); got \(\)"):
         HistoryDisplay({"loss": [0.5]}).plot(axes=plt.subplots()[1])
 
 
@@ -270,11 +273,11 @@ def test_timeline_leaves_a_gap_where_there_is_no_face():
         title="a.mp4",
     ).plot()
     ax, drawn = display.ax_, lines(display.ax_)
-    np.testing.assert_array_equal(drawn["a frame"].get_xdata(), [0, 1, 2])
-    np.testing.assert_array_equal(drawn["a frame"].get_ydata(), [0.2, np.nan, 0.9])
+    np.testing.assert_array_equal(drawn["frame"].get_xdata(), [0, 1, 2])
+    np.testing.assert_array_equal(drawn["frame"].get_ydata(), [0.2, np.nan, 0.9])
     np.testing.assert_array_equal(drawn["no face"].get_xdata(), [1])
     assert set(drawn["threshold: 0.4"].get_ydata()) == {0.4}
-    assert set(drawn["the video: 0.55"].get_ydata()) == {0.55}
+    assert set(drawn["video: 0.55"].get_ydata()) == {0.55}
     assert ax.get_title(loc="left") == "a.mp4"
     assert (ax.get_xlabel(), ax.get_ylabel()) == (
         "time in seconds",
@@ -326,7 +329,7 @@ def test_timeline_from_a_pipeline_that_follows_two_people(pipeline):
 
 def test_timeline_without_a_score_draws_none():
     drawn = lines(TimelineDisplay([0.0, 1.0], [0.2, 0.4]).plot().ax_)
-    assert list(drawn) == ["a frame", "threshold: 0.5"]
+    assert list(drawn) == ["frame", "threshold: 0.5"]
 
 
 def test_timeline_draws_each_face_under_its_time():
@@ -379,24 +382,22 @@ def test_timeline_from_a_pipeline_without_a_cropper():
 
 
 def test_timeline_of_a_number_of_slots_that_is_no_multiple_is_refused():
-    with pytest.raises(ValueError, match=r"3 entries.*multiple of n_people=2"):
+    with pytest.raises(ValueError, match=r"multiple of n_people=2; got 3"):
         TimelineDisplay([0, 1, 2], [0.1, 0.2, 0.3], n_people=2).plot()
 
 
 def test_timeline_errors(pipeline):
     with pytest.raises(ValueError, match="a step named 'sampler'"):
         TimelineDisplay.from_estimator(pipeline[1:], "v.mp4")
-    with pytest.raises(ValueError, match="shows one video, got 2"):
+    with pytest.raises(ValueError, match="requires one video; got 2"):
         TimelineDisplay.from_estimator(pipeline, ["v.mp4", "w.mp4"])
-    with pytest.raises(ValueError, match="Resizer has none"):
+    with pytest.raises(ValueError, match="predict_frame_proba; got Resizer"):
         TimelineDisplay.from_estimator(pipeline[:-1], "v.mp4")
-    with pytest.raises(
-        ValueError, match="probabilities must have one entry per slot, 2"
-    ):
+    with pytest.raises(ValueError, match=r"probabilities must have one .* 2, got 1"):
         TimelineDisplay([0, 1], [0.5]).plot()
     with pytest.raises(ValueError, match=r"faces must have one.*2.*got 1"):
         TimelineDisplay([0, 1], [0.5, 0.5], faces=[None]).plot()
-    with pytest.raises(ValueError, match="max_faces must be 1 or more"):
+    with pytest.raises(ValueError, match="max_faces must be at least 1"):
         TimelineDisplay([0], [0.5]).plot(max_faces=0)
 
 

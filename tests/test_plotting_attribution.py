@@ -135,7 +135,7 @@ def test_maps_are_laid_over_the_faces_below_them():
     assert [ax.get_xlabel() for ax in axes[0]] == ["0.00 s", "", "2.00 s"]
     below = [ax.get_xlabel() for ax in axes[1]]
     assert below == ["fake: 0.25\nmax 0.5", "", "fake: 0.90\nmax 2"]
-    assert [ax.get_ylabel() for ax in axes[:, 0]] == 2 * ["faces", "where"]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == 2 * ["faces", "evidence"]
     assert not axes[2, 1].axison
     assert not axes[3, 2].axison
 
@@ -145,7 +145,7 @@ def test_color_bar_shows_the_colors_over_white():
     display = AttributionDisplay([[face]], [[np.eye(2)]], label="doubt")
     display.plot(colormap="cividis", alpha=0.5)
     bar = display.colorbar_
-    assert bar.ax.get_ylabel() == "doubt (1: the face's max)"
+    assert bar.ax.get_ylabel() == "doubt (1 = maximum of the face)"
     assert (bar.vmin, bar.vmax) == (0, 1)
     white = np.full((1, 256, 3), 255, np.uint8)
     ramp = np.linspace(0, 1, 256)[np.newaxis]
@@ -185,7 +185,7 @@ def test_bars_rise_for_the_class_and_hang_against_it():
     assert colors == ["#d55e00", "#0072b2"]
     limits = {ax.get_ylim() for ax in axes[[1, 1, 1, 3, 3], [0, 1, 2, 0, 1]]}
     assert limits == {(-3.0, 3.0)}
-    assert axes[1, 0].get_ylabel() == "when, log-odds"
+    assert axes[1, 0].get_ylabel() == "frames, log-odds"
     # Without maps, all of it is written below the faces.
     assert axes[0, 2].get_xlabel() == "fake: 0.20\n2.00 s"
     assert texts(axes[2, 0]) == ["video 2"]
@@ -197,21 +197,24 @@ def test_given_axes_are_drawn_on():
     display = AttributionDisplay([[face]], [[np.eye(2)]]).plot(axes=axes)
     assert display.figure_ is figure
     assert plt.get_fignums() == [figure.number]
-    with pytest.raises(ValueError, match=r"shape \(2, 1\), 2 rows per video.*\(1, 2\)"):
+    with pytest.raises(ValueError, match=r"shape \(2, 1\): 2 rows per video.*\(1, 2\)"):
         display.plot(axes=axes.T)
 
 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"maps": None}, "neither maps nor frame_attributions"),
+        ({"maps": None}, "maps and frame_attributions are both None"),
         ({"faces": [], "maps": []}, "faces is empty"),
-        ({"maps": []}, "maps must have one entry per video, 1, as faces has; got 0"),
-        ({"maps": [[None]]}, r"maps\[0\] must have one entry per slot, 2.*got 1"),
-        ({"proba": [[0.5]]}, r"proba\[0\] must have one entry per slot, 2"),
+        ({"maps": []}, "maps must have one entry per video, like faces: .*1, got 0"),
+        ({"maps": [[None]]}, r"maps\[0\] must have one entry per slot, .* 2, got 1"),
+        ({"proba": [[0.5]]}, r"proba\[0\] must have one entry per slot, .* 2,"),
         ({"frame_attributions": [[0.5]]}, r"frame_attributions\[0\] must have one"),
-        ({"timestamps": [[0.5]]}, r"timestamps\[0\] must have one entry per slot, 2"),
-        ({"titles": ["a", "b"]}, "titles must have one entry per video, 1.*got 2"),
+        (
+            {"timestamps": [[0.5]]},
+            r"timestamps\[0\] must have one entry per slot, .* 2,",
+        ),
+        ({"titles": ["a", "b"]}, "titles must have one entry per video, .* 1, got 2"),
     ],
 )
 def test_other_lengths_are_refused(params, message):
@@ -266,7 +269,7 @@ def test_pipeline_from_paths_brings_names_and_times(cnn, faces):
     assert display.titles == ["a", "b"]
     assert display.axes_.shape == (4, 5)
     with pytest.raises(
-        ValueError, match=r"X must be a sequence of paths, got 'one.mp4"
+        ValueError, match=r"X must be a sequence of paths: pass \['one.mp4"
     ):
         AttributionDisplay.from_estimator(pipeline, "one.mp4")
 
@@ -307,7 +310,9 @@ def test_sequences_of_vectors_have_bars_alone(faces):
 
 def test_positions_that_are_no_grid_are_refused(faces):
     pipeline, _ = recurrent(faces)
-    with pytest.raises(ValueError, match=r"4 positions.*no grid over faces of 8 x 128"):
+    with pytest.raises(
+        ValueError, match=r"4 positions.*do not form a grid on faces of 8 x 128"
+    ):
         AttributionDisplay.from_estimator(
             Pipeline([("narrow", Narrow()), *pipeline.steps]), faces.repeat(16, axis=3)
         )
@@ -345,9 +350,11 @@ def test_video_without_a_face_is_drawn_empty(cnn, faces):
 
 def test_what_cannot_be_drawn_is_refused(cnn, faces):
     pipeline, features = recurrent(faces)
-    with pytest.raises(ValueError, match=r"needs faces.*CNNRNNDetector is given none"):
+    with pytest.raises(
+        ValueError, match=r"requires faces.*CNNRNNDetector contains none"
+    ):
         AttributionDisplay.from_estimator(pipeline[-1], features)
-    with pytest.raises(ValueError, match="max_frames must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="max_frames must be at least 1; got 0"):
         AttributionDisplay.from_estimator(cnn, faces, max_frames=0)
-    with pytest.raises(ValueError, match="Patches is no detector"):
+    with pytest.raises(ValueError, match="Patches is neither a detector"):
         AttributionDisplay.from_estimator(pipeline[:-1], faces)

@@ -1,21 +1,21 @@
 """
-A split that leaks, and one that does not
-=========================================
+Data leakage between training and test frames
+==============================================
 
-What does a cross-validation find where there is nothing to be found? Frames of one
-video are near copies of each other. Split them at random, and a classifier is asked
-about what it has seen.
+Frames of the same video are near copies of each other. If they are split at random, a
+classifier is tested on frames that resemble its training frames, and its score is too
+high.
 
-The control is simple: take real videos only, and call half of the people fake by
-chance. Whatever a protocol finds then is its own making.
+This example uses only real videos and labels half of them as fake, at random. There is
+nothing to learn, so any score above chance level is due to leakage.
 """
 
 # %%
-# Real clips, labelled by chance
-# ------------------------------
+# Real clips with random labels
+# -----------------------------
 #
-# Sixteen rendered clips, each a recording of its own. They are toys, and one portrait
-# stands for all of their people; a recording takes the place of an identity here.
+# We render sixteen clips. They all show the same portrait, so each recording acts as an
+# identity in this example.
 import tempfile
 
 import numpy as np
@@ -33,11 +33,10 @@ faces = Resizer((16, 16)).fit_transform(crops)
 print(faces.shape)
 
 # %%
-# Each frame with a face becomes a sample of its own, as in much of the literature. The
-# classifier is one that does nothing but remember: it gives the label of the most
-# similar frame. So this page takes seconds, and the labels can be drawn many times. A
-# network falls into the same trap; of the paper's CNN the figures are in the
-# benchmarks.
+# Each frame with a face is a sample, as in much of the literature. The classifier is a
+# nearest neighbor classifier, which predicts the label of the most similar frame. It
+# is fast enough to repeat the experiment for many random labels. The benchmarks show
+# the same effect for the CNN of the paper.
 video, slot = np.nonzero(faces.any(axis=(2, 3, 4)))
 X = faces[video, slot].reshape(len(video), -1) / 255
 print(len(X), "frames of", len(faces), "videos")
@@ -46,9 +45,9 @@ print(len(X), "frames of", len(faces), "videos")
 # Two protocols
 # -------------
 #
-# Both have four folds. One deals frames, the other whole recordings, for which it is
-# told the group of each frame.
-# :func:`~skdeepfake.model_selection.check_no_leakage` names the groups on both sides.
+# Both protocols have four folds. The first splits frames at random. The second splits
+# recordings, passed as the group of each frame.
+# :func:`~skdeepfake.model_selection.check_no_leakage` names the shared groups.
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from skdeepfake.exceptions import LeakageError
@@ -68,8 +67,8 @@ for name, (folds, groups) in protocols.items():
         print(f"{name}: {error}")
 
 # %%
-# Twenty draws of the labels
-# --------------------------
+# Scores for random labels
+# ------------------------
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -86,7 +85,7 @@ for _ in range(20):
         scores[name].append(auc.mean())
 
 # %%
-# The bars are means over the draws, the whiskers hold the middle 90 % of them.
+# The bars show the mean over twenty random labelings, the whiskers the central 90 %.
 import matplotlib.pyplot as plt
 
 means = [np.mean(scores[name]) for name in protocols]
@@ -99,14 +98,14 @@ for place, mean in enumerate(means):
     ax.text(place, 0.04, f"{mean:.2f}", ha="center", fontsize="large")
 ax.axhline(0.5, color="0.3", linestyle=":")
 ax.text(0.5, 0.51, "chance", color="0.3", ha="center", fontsize="small")
-ax.set(ylim=(0, 1.05), ylabel="AUC", title="Labels by chance: nothing to be found")
+ax.set(ylim=(0, 1.05), ylabel="AUC", title="Random labels: chance level is 0.5")
 plt.show()
 
 # %%
-# Frames at random score as if the labels meant something: the classifier has seen other
-# frames of the same recordings, and knows how those were labelled. Whole recordings
-# score about what there is to be found, nothing. Some draws lie above one half and some
-# below: sixteen recordings are few, and one score of so few says little.
+# With random frames, the classifier scores far above chance, because it has seen other
+# frames of the same recordings with the same labels. With whole recordings, the mean
+# score is close to chance level. Single scores vary a lot, since there are only sixteen
+# recordings.
 #
-# In practice: pass ``groups=`` to the splitter and, by ``detector__groups=``, to the
+# In practice, pass ``groups=`` to the splitter, and ``detector__groups=`` to the
 # detector, which holds out some of the videos for early stopping.

@@ -1,19 +1,19 @@
 """
-A grid search that decodes once
-===============================
+Grid search with a cache of face crops
+======================================
 
-Every parameter of every step can be searched, also those of the steps before the
-network. A cache of crops keeps that from costing a decoding a candidate and fold.
+A grid search can tune the parameters of every step, including those before the network.
+With a cache of face crops, videos are not decoded again for every candidate and fold.
 
-The clips are rendered toys: which margin wins here says nothing about other videos.
+The clips are rendered, so the best margin does not carry over to other videos.
 """
 
 # %%
 # A pipeline with a cache
 # -----------------------
 #
-# ``memory=`` names a folder. There the crops of a video are found again by the video,
-# the sampling and the parameters of the cropper.
+# ``memory=`` is the folder of the cache. Its keys are the video, the sampled frames and
+# the parameters of the cropper.
 import tempfile
 from pathlib import Path
 
@@ -46,8 +46,8 @@ pipeline = make_detector_pipeline(
 # The search
 # ----------
 #
-# Two margins around the face by two learning rates, on two folds: eight trainings. A
-# clip and its fake stay in one fold.
+# Two margins and two learning rates on two folds result in eight fits. A clip and its
+# fake are always in the same fold.
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 
 grid = {
@@ -64,19 +64,19 @@ search = GridSearchCV(
 search.fit(videos.data, videos.target, groups=videos.groups)
 
 # %%
-# Each candidate and fold asks for the crops of all videos, some to train and the others
-# to score. What was decoded is in the cache: an entry a video and margin, and no more.
+# Each fit and its score require the crops of all videos. The cache contains only one
+# entry per video and margin.
 from skdeepfake import CropCache
 
 memory = pipeline["cropper"].memory
 cache = CropCache(memory)
 n_trainings = len(search.cv_results_["params"]) * search.n_splits_
-print(f"crops of a video asked for: {n_trainings * len(videos.data)} times")
-print(f"videos decoded:             {len(cache)} times")
+print(f"crops requested: {n_trainings * len(videos.data)} times")
+print(f"videos decoded:  {len(cache)} times")
 assert len(cache) == len(grid["cropper__margin"]) * len(videos.data)
 
 # %%
-# The longer the clips, the more that is worth. These last half a second each.
+# The cache saves more time for longer videos. These clips last half a second.
 from time import perf_counter
 
 for name, place in {"without": None, "with": memory}.items():
@@ -86,8 +86,8 @@ for name, place in {"without": None, "with": memory}.items():
     print(f"{name} the cache: {perf_counter() - began:.2f} s")
 
 # %%
-# What was found
-# --------------
+# Results
+# -------
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -111,12 +111,12 @@ for (i, j), score in np.ndenumerate(mean):
 ax.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
 ax.set_yticks(range(len(margins)), [f"{margin:g}" for margin in margins])
 ax.set(xlabel="learning rate", ylabel="margin around the face")
-figure.colorbar(image, label="AUC, mean of the folds (their own below)", extend="min")
+figure.colorbar(image, label="mean AUC (AUC per fold in parentheses)", extend="min")
 plt.show()
 
 # %%
-# The two folds of a candidate differ about as much as the candidates do: ten pairs of
-# clips decide nothing. And a score that was chosen as the best of several is too good;
-# what the winner is worth is seen on videos that the search has not seen, or by nested
+# The folds of a candidate differ about as much as the candidates, so ten pairs of clips
+# are too few to choose between them. Moreover, the best of several scores is too
+# optimistic. Evaluate the best candidate on unseen videos, or use nested
 # cross-validation.
 folder.cleanup()

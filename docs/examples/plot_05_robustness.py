@@ -1,20 +1,20 @@
 """
-How a detector bears distortions
-================================
+Robustness to distortions
+=========================
 
-On their way videos are compressed, shrunk, blurred and recolored. A detector that was
-trained on clean ones may know fakes by what such a treatment takes away.
+Videos on the web have been compressed, resized, blurred and recolored, which can remove
+the traces that a detector relies on.
 :func:`~skdeepfake.evaluation.robustness_curve` scores a fitted pipeline on distorted
-copies of videos, the seven distortions of DeeperForensics-1.0 at five levels; here
-three of them at three levels.
+videos. It supports the seven distortions of DeeperForensics-1.0 at five levels. This
+example uses three distortions at three levels.
 
-The clips are rendered toys, and the fakes are given away by a slight blur: so blur is
-what should hurt.
+The clips are rendered, and the fakes have a slight blur. Therefore, we expect blur to
+lower the score.
 """
 
 # %%
-# A detector
-# ----------
+# Training a detector
+# -------------------
 import tempfile
 
 from skdeepfake import make_detector_pipeline, make_videos
@@ -42,10 +42,10 @@ train = videos.groups < 8
 pipeline.fit(videos.data[train], videos.target[train])
 
 # %%
-# What is done to a video
-# -----------------------
+# Distortions
+# -----------
 #
-# :func:`~skdeepfake.perturbations.distort` does it to one frame.
+# :func:`~skdeepfake.perturbations.distort` applies a distortion to a frame.
 import matplotlib.pyplot as plt
 
 from skdeepfake.perturbations import DISTORTIONS, distort
@@ -61,12 +61,12 @@ for row, code in zip(axes, distortions, strict=True):
     row[0].set_ylabel(DISTORTIONS[code].name)
 
 # %%
-# The scores
-# ----------
+# Scores
+# ------
 #
-# On the clips that were not trained on, real and fake distorted alike. Beside each
-# score stands the share of the frames in which a face was found: of the others a
-# detector says nothing.
+# We score the test clips, applying the distortions to both real and fake clips. Each
+# score is printed with the share of frames with a face, since the detector ignores
+# other frames.
 from skdeepfake.evaluation import robustness_curve
 
 curve = robustness_curve(
@@ -85,9 +85,8 @@ RobustnessDisplay(curve).plot()
 plt.show()
 
 # %%
-# Read both panels together. Where noise hides all faces, every clip gets the same
-# answer and the score is that of guessing: it is the search for faces that fails, not
-# the network. Twelve clips make coarse scores, too: one pair of clips in another order
-# is 1/36 of an AUC. What helps a network is training on faces that are treated so,
-# ``augment="strong"``.
+# Read both panels together. If noise hides all faces, all clips have the same
+# probability and the score is at chance level: face detection fails, not the network.
+# With only twelve clips, scores are coarse, since each pair of clips changes the AUC by
+# 1/36. To make a network more robust, train it with ``augment="strong"``.
 folder.cleanup()

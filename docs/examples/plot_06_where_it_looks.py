@@ -1,17 +1,17 @@
 """
-Where the network looks
-=======================
+Explaining predictions with Grad-CAM
+====================================
 
-Grad-CAM says where in a face a network finds its evidence, a timeline says when. Both
-show what the network uses, which need not be what makes a fake a fake. On rendered
-clips the two can be compared: what was changed is known.
+Grad-CAM shows where in a face a network finds evidence, and a timeline shows when. Both
+show what the network uses, which can differ from what was manipulated. For rendered
+clips, the manipulated pixels are known, so both can be compared.
 """
 
 # %%
-# A detector
-# ----------
+# Training a detector
+# -------------------
 #
-# Twelve recordings and a fake of each, toys all of them. The last pair is kept back.
+# We render twelve clips and a fake of each. The last pair is the test set.
 import tempfile
 
 from skdeepfake import make_detector_pipeline, make_videos
@@ -41,33 +41,34 @@ pipeline.fit(videos.data[train], videos.target[train])
 real, fake = videos.data[~train]
 
 # %%
-# When
-# ----
+# Evidence over time
+# ------------------
 #
-# The probability of each frame, and that of the video, their mean.
+# The timeline shows the probability of each frame, and their mean, the probability of
+# the video.
 from skdeepfake.plotting import TimelineDisplay
 
-TimelineDisplay.from_estimator(pipeline, fake, title="a fake not trained on")
+TimelineDisplay.from_estimator(pipeline, fake, title="an unseen fake")
 
 # %%
-# Where
-# -----
+# Evidence in the face
+# --------------------
 #
-# Evidence for "fake" over the faces of both clips, the stronger the more opaque; below,
-# the probability of each frame. The maps are those of HiResCAM, a kind of Grad-CAM that
-# is truer for networks which flatten their maps, as this one does. They explain an
-# answer, be it right or wrong, and a network that has seen eleven pairs is often wrong.
+# The maps show the evidence for "fake" in the faces of both clips. More opaque means
+# more evidence. They are computed with HiResCAM, a variant of Grad-CAM that is more
+# accurate for networks that flatten their feature maps, such as this one. They explain
+# both correct and wrong predictions. A network trained on eleven pairs is often wrong.
 from skdeepfake.plotting import AttributionDisplay
 
 AttributionDisplay.from_estimator(pipeline, [real, fake], titles=["real", "its fake"])
 
 # %%
-# And what was changed?
-# ---------------------
+# Comparison with the manipulated pixels
+# --------------------------------------
 #
-# A fake repeats its recording frame by frame, so the difference of the two is what the
-# forger did, but for the noise of the encoder. Beside it, the evidence in the face that
-# was cut out of this frame.
+# The fake has the same frames as the real clip, so their difference shows the
+# manipulation, apart from compression noise. Next to it, we draw the evidence in the
+# face crop of this frame.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -80,9 +81,9 @@ face = pipeline[:-1].transform([fake])[0, 0]
 (evidence,) = grad_cam(pipeline[-1], face[np.newaxis], weights="position")[0]
 
 pictures = {
-    "a frame of the fake": after.astype(np.uint8),
-    "what was changed in it": changed,
-    "evidence in its face": overlay(face, evidence),
+    "frame of the fake": after.astype(np.uint8),
+    "manipulated pixels": changed,
+    "evidence in the face": overlay(face, evidence),
 }
 figure, axes = plt.subplots(1, 3, figsize=(8.5, 2.6), layout="constrained")
 for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
@@ -91,7 +92,7 @@ for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
 plt.show()
 
 # %%
-# Where the two disagree, the network has learnt something else than the forgery, or
-# needs only a part of it. On real data there is seldom such a middle picture; look at
-# many faces before you believe in a pattern.
+# If both differ, the network has learned something else than the manipulation, or needs
+# only a part of it. For real data, the manipulated pixels are rarely known. Inspect
+# many faces before drawing conclusions.
 folder.cleanup()

@@ -1,20 +1,19 @@
 """
-A threshold, and probabilities that mean something
+Choosing a threshold and calibrating probabilities
 ==================================================
 
-A network's 0.8 is not a promise that eight of ten such videos are fake, and one half
-need not be the best threshold. Both can be mended on videos that the network was not
-trained on, and both are judged on yet others.
+If a network predicts a probability of 0.8, the share of fakes among such videos can
+differ from 80 %. Likewise, 0.5 is not always the best threshold. Choose the threshold
+and calibrate the probabilities on validation videos, and evaluate both on test videos.
 
-The clips are rendered toys, and few: the figures show how it is done, and that such
-figures waver.
+The clips are rendered and few, so the scores in this example are noisy.
 """
 
 # %%
-# Three sets
-# ----------
+# Training, validation and test sets
+# ----------------------------------
 #
-# One to train, one to choose, one to judge. A clip and its fake are in the same one.
+# A clip and its fake are always in the same set.
 import tempfile
 from pathlib import Path
 
@@ -30,11 +29,10 @@ videos = make_videos(
     random_state=0,
 )
 X, y = videos.data, videos.target
-training, choosing, judging = (videos.groups % 3 == part for part in range(3))
+training, validation, test = (videos.groups % 3 == part for part in range(3))
 
 # %%
-# A small network, trained for a short time, and a cache since the pipeline will be
-# asked about the same clips again.
+# We train a small network for a short time. The cache avoids decoding the clips again.
 pipeline = make_detector_pipeline(
     "cnn",
     n_frames=4,
@@ -54,43 +52,43 @@ pipeline = make_detector_pipeline(
 pipeline.fit(X[training], y[training])
 
 # %%
-# A threshold
-# -----------
+# Choosing a threshold
+# --------------------
 #
-# :func:`~skdeepfake.metrics.choose_threshold` takes the one that tells most videos of
-# the second set right. What it is worth is seen on the third.
+# :func:`~skdeepfake.metrics.choose_threshold` maximizes the balanced accuracy on the
+# validation set. We evaluate the threshold on the test set.
 from skdeepfake.metrics import balanced_accuracy_at, choose_threshold
 
-chosen = choose_threshold(y[choosing], pipeline.predict_proba(X[choosing])[:, 1])
-score = pipeline.predict_proba(X[judging])[:, 1]
+chosen = choose_threshold(y[validation], pipeline.predict_proba(X[validation])[:, 1])
+score = pipeline.predict_proba(X[test])[:, 1]
 for threshold in (0.5, chosen):
-    accuracy = balanced_accuracy_at(y[judging], score, threshold=threshold)
+    accuracy = balanced_accuracy_at(y[test], score, threshold=threshold)
     print(f"threshold {threshold:.2f}: balanced accuracy {accuracy:.2f}")
 
 # %%
-# To keep it with the model, wrap both in scikit-learn's
-# :class:`~sklearn.model_selection.FixedThresholdClassifier`.
+# Use scikit-learn's :class:`~sklearn.model_selection.FixedThresholdClassifier` to store
+# the threshold with the model.
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 
 decider = FixedThresholdClassifier(FrozenEstimator(pipeline), threshold=chosen)
-decider.fit(X[choosing], y[choosing])  # trains nothing
-print(f"called fake: {decider.predict(X[judging]).sum()} of {judging.sum()}")
+decider.fit(X[validation], y[validation])  # does not train
+print(f"classified as fake: {decider.predict(X[test]).sum()} of {test.sum()}")
 
 # %%
-# Probabilities
-# -------------
+# Calibrating probabilities
+# -------------------------
 #
-# :class:`~sklearn.calibration.CalibratedClassifierCV` fits a curve that turns what the
-# network says into shares that come true. The network itself is frozen, so nothing is
-# trained again. The order of the videos stays, and with it the AUC.
+# :class:`~sklearn.calibration.CalibratedClassifierCV` fits a function that maps the
+# predicted probabilities to observed shares. The network is frozen, so it is not
+# trained again. The order of the videos does not change, and neither does the AUC.
 from sklearn.calibration import CalibratedClassifierCV
 
 calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method="sigmoid")
-calibrated.fit(X[choosing], y[choosing])
+calibrated.fit(X[validation], y[validation])
 
 # %%
-# On the diagonal, probabilities are what they say. The figures at the points are
+# Points on the diagonal are calibrated. The numbers next to the points are counts of
 # videos.
 import matplotlib.pyplot as plt
 
@@ -98,12 +96,12 @@ from skdeepfake.evaluation import ReliabilityDisplay
 
 figure, ax = plt.subplots(figsize=(5.5, 5.2), layout="constrained")
 ReliabilityDisplay.from_estimator(
-    pipeline, X[judging], y[judging], n_bins=5, name="as trained", ax=ax
+    pipeline, X[test], y[test], n_bins=5, name="as trained", ax=ax
 )
 ReliabilityDisplay.from_estimator(
     calibrated,
-    X[judging],
-    y[judging],
+    X[test],
+    y[test],
     n_bins=5,
     name="calibrated",
     ax=ax,
@@ -113,7 +111,6 @@ ReliabilityDisplay.from_estimator(
 plt.show()
 
 # %%
-# A calibration holds for videos as those that it was made on, and for their share of
-# fakes: here every second one, in the world far fewer. No calibration makes a
-# probability a proof.
+# A calibration applies only to videos similar to the validation videos, with the same
+# share of fakes. Here, half of the videos are fake; in practice, far fewer are.
 folder.cleanup()

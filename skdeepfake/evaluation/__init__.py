@@ -1,4 +1,4 @@
-"""Reports on fitted pipelines, their robustness to distortions, and drift."""
+"""Evaluation reports, robustness to distortions, and drift detection."""
 
 from ._drift import DriftMeasure, DriftReport, drift
 from ._drift_display import DriftDisplay

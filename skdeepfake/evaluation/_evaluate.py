@@ -19,20 +19,21 @@ def evaluate(
     pos_label: PosLabel = None,
     **params: Any,
 ) -> EvaluationReport:
-    """Score a fitted pipeline on videos that it was not fitted on.
+    """Evaluate a fitted pipeline on test videos.
 
-    Videos and frames are scored separately, with intervals over identities.
+    Metrics are computed per video and per frame, with confidence intervals over
+    identities.
 
     Parameters
     ----------
     estimator : classifier
-        A fitted pipeline from paths of videos to probabilities, or a fitted detector.
+        Fitted pipeline that takes paths of videos, or fitted detector.
     X : array-like of shape (n_videos, ...)
-        The videos: input of `estimator`.
+        Test videos, as input of `estimator`.
     y : array-like of shape (n_videos,)
         Label of each video.
     pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+        Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
     **params : dict
         Further parameters of :meth:`EvaluationReport.from_predictions`, such as
         `groups`, `by`, `threshold`, `no_face`, `n_resamples` and `random_state`.
@@ -40,7 +41,7 @@ def evaluate(
     Returns
     -------
     EvaluationReport
-        To be printed, or written as HTML or JSON.
+        Report that can be printed, or written as HTML or JSON.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def evaluate(
 
     See Also
     --------
-    robustness_curve : The same pipeline on distorted videos.
+    robustness_curve : Score a pipeline on distorted videos.
 
     Examples
     --------

@@ -1,14 +1,20 @@
-"""Videos and frames as samples, and the metrics of a report with their intervals."""
+"""Metrics of an evaluation report, per video and per frame."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from .._groups import MIN_GROUPS, count_groups, is_missing
 from .._scores import ROUNDING, Scored, error_where_equal, roc, tpr_up_to
@@ -22,9 +28,20 @@ from ..metrics import (
 
 ALL = "all"
 
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "threshold": [Interval(Real, 0, 1, closed="both")],
+    "max_fprs": ["array-like"],
+    "eps": [Interval(Real, 0, 0.5, closed="neither")],
+    "n_bins": [Interval(Integral, 1, None, closed="left")],
+    "no_face": [StrOptions({"keep", "leave_out"})],
+    "n_resamples": [Interval(Integral, 0, None, closed="left")],
+    "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+    "random_state": ["random_state"],
+}
+
 
 class Scores(NamedTuple):
-    """Samples at one level, videos or frames: y_true is 1 for the positive class."""
+    """Labels (1 for fake) and scores of videos or frames, with groups and videos."""
 
     y_true: NDArray[np.int64]
     y_score: NDArray[np.float64]
@@ -38,12 +55,22 @@ class Scores(NamedTuple):
 
 
 class Covered(NamedTuple):
-    """Number of videos, shares with a face and damaged seconds; None if not known."""
+    """Number of videos, shares with a face and missing seconds; None if unknown."""
 
     n_videos: int
     videos_with_face: float | None
     frames_with_face: float | None
     seconds_missing: float | None
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """Validate the settings of a report, and replace its random state by a seed."""
+    validate_parameter_constraints(_CONSTRAINTS, settings, "evaluate")
+    seed = settings["random_state"]
+    if not isinstance(seed, Integral):
+        seed = check_random_state(seed).randint(2**31)
+    # Use the same resamples for all metrics.
+    settings["random_state"] = int(seed)
 
 
 def check_faces(
@@ -52,31 +79,31 @@ def check_faces(
     n_videos: int,
     no_face: str,
 ) -> tuple[NDArray[np.bool_] | None, NDArray[np.intp]]:
-    """Return which frames have a face, and the indices of the videos to score."""
+    """Return which frames have a face and the indices of the videos to score."""
     if has_face is None and frames is not None:
         has_face = ~np.isnan(frames)
     faces = None if has_face is None else np.asarray(has_face, dtype=bool)
     if faces is not None and faces.ndim != 2:
         raise ValueError(
-            f"has_face has the shape {faces.shape}, not (n_videos, n_frames)"
+            f"has_face must have shape (n_videos, n_frames); got {faces.shape}."
         )
     if no_face == "keep":
         return faces, np.arange(n_videos)
     if faces is None:
         raise ValueError(
-            "no_face='leave_out' needs frame_proba or has_face, to tell which videos "
-            "have no face"
+            "no_face='leave_out' requires frame_proba or has_face, to find videos "
+            "without a face."
         )
     return faces, np.flatnonzero(faces.any(axis=1))
 
 
 def check_seconds(seconds: ArrayLike | None) -> NDArray[np.float64] | None:
-    """Return the damaged seconds of each video, if they are known."""
+    """Return the missing seconds of each video, if known."""
     if seconds is None:
         return None
     found = column_or_1d(seconds, dtype=np.float64)
     if not (found >= 0).all():
-        raise ValueError("seconds_missing is negative or NaN for some videos")
+        raise ValueError("seconds_missing must not be negative or NaN.")
     return found
 
 
@@ -87,7 +114,7 @@ def make_levels(
     frames: NDArray[np.float64] | None,
     kept: NDArray[np.intp],
 ) -> dict[str, Scores]:
-    """Return the kept videos and, if they have several, their frames as samples."""
+    """Return the scores of the kept videos and, if they have several, their frames."""
     y_true = is_fake.astype(np.int64)
     levels = {"videos": Scores(y_true[kept], score[kept], group[kept], kept)}
     if frames is not None and frames.shape[1] > 1:
@@ -97,12 +124,12 @@ def make_levels(
 
 
 def find_subsets(by: ArrayLike | None) -> dict[str, NDArray[np.bool_]]:
-    """Return which videos have each value of `by`, by its name."""
+    """Return a mask of the videos for each value of `by`."""
     if by is None:
         return {}
     values = np.asarray(by, dtype=object)
     if values.ndim != 1:
-        raise ValueError(f"by has the shape {values.shape}, not (n_videos,)")
+        raise ValueError(f"by must have shape (n_videos,); got {values.shape}.")
     found = {}
     for value in dict.fromkeys(values.tolist()):
         if not is_missing(value):
@@ -114,7 +141,7 @@ def find_subsets(by: ArrayLike | None) -> dict[str, NDArray[np.bool_]]:
 def add_other_class(
     videos: NDArray[np.bool_], is_fake: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Add all videos of the class that is missing, if one is."""
+    """Add all videos of the missing class, if `videos` contains only one class."""
     classes = np.unique(is_fake[videos])
     return videos | (is_fake != classes[0]) if len(classes) == 1 else videos
 
@@ -124,7 +151,7 @@ def measure_coverage(
     missing: NDArray[np.float64] | None,
     videos: NDArray[np.bool_],
 ) -> Covered:
-    """Return how many of some videos and frames have a face, and what is damaged."""
+    """Measure the coverage and the missing seconds of some videos."""
     shares: tuple[float | None, float | None] = None, None
     if faces is not None:
         shares = coverage(np.where(faces[videos], 0.0, np.nan))
@@ -133,7 +160,7 @@ def measure_coverage(
 
 
 def with_interval(row: Mapping[str, Any], note: str = " *") -> str:
-    """Write an estimate with its interval, and `note` if the row has a note."""
+    """Format an estimate with its interval, and `note` if the row has a note."""
     text = f"{row['estimate']:.3f}"
     if not np.isnan(row["low"]):
         text += f" ({row['low']:.3f} to {row['high']:.3f})"
@@ -141,10 +168,7 @@ def with_interval(row: Mapping[str, Any], note: str = " *") -> str:
 
 
 def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Compute the metrics with their intervals, counts and notes.
-
-    `settings` are those of the report.
-    """
+    """Compute the metrics of a report with their intervals, counts and notes."""
     options = {
         name: settings[name] for name in ("threshold", "max_fprs", "eps", "n_bins")
     }
@@ -156,14 +180,14 @@ def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, 
     n_real = len(scores.y_true) - n_fake
     metrics = _compute(scores.y_true, scores.y_score, **options)
     low = high = np.full(len(metrics), np.nan)
-    hedge = ""
+    caution = ""
     if min(of_real, of_fake) < MIN_GROUPS:
-        hedge = (
-            f"real videos of {of_real} groups, fakes of {of_fake}: below {MIN_GROUPS} "
-            "groups, figures and intervals are unreliable"
+        caution = (
+            f"{of_real} real and {of_fake} fake groups: with fewer than {MIN_GROUPS}, "
+            "metrics and intervals are unreliable"
         )
     if n_resamples and n_groups < 2:
-        hedge = "one group only, so no interval"
+        caution = "no interval, because there is only one group"
     elif n_resamples:
         _, low, high, n_valid = group_bootstrap(
             lambda y_true, y_score: [*_compute(y_true, y_score, **options).values()],
@@ -173,20 +197,20 @@ def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, 
             **{name: settings[name] for name in bootstrap},
         )
         if n_valid < 0.95 * n_resamples:
-            hedge = (
+            caution = (
                 f"{n_resamples - n_valid} of {n_resamples} resamples lack a class: "
-                "too few groups to trust the intervals"
+                "there are too few groups for reliable intervals"
             )
-    notes = dict.fromkeys(metrics, hedge)
+    notes = dict.fromkeys(metrics, caution)
     threshold = settings["threshold"]
     if not (scores.y_score >= threshold).any():
         notes[f"precision at {threshold:g}"] = (
-            "nothing is classified as fake, and precision is set to 0"
+            "precision is set to 0, because nothing is classified as fake"
         )
     for fpr in settings["max_fprs"]:
         if fpr * n_real < 1 - ROUNDING:
             notes[_tpr_name(fpr)] = (
-                f"{n_real} real cannot resolve a rate of false alarms of {fpr:g}"
+                f"{n_real} real samples cannot resolve a false positive rate of {fpr:g}"
             )
     return [
         {
@@ -211,7 +235,7 @@ def _compute(
     eps: float,
     n_bins: int,
 ) -> dict[str, float]:
-    # One ROC curve for several metrics, since each resample computes them.
+    # Share the ROC curve between metrics, since every resample computes them.
     is_positive = y_true == 1
     curve = roc(Scored(is_positive, y_score, np.ones(len(y_score))))
     found = curve.tpr * is_positive.sum()
@@ -241,3 +265,27 @@ def _compute(
 
 def _tpr_name(fpr: float) -> str:
     return f"TPR at FPR {100 * fpr:g} %"
+
+
+def largest_gaps(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the largest difference of each metric between two subsets."""
+    by_measure: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["subset"] != ALL:
+            by_measure.setdefault((row["measure"], row["level"]), []).append(row)
+    found = []
+    for (measure, level), values in by_measure.items():
+        if len(values) < 2:
+            continue
+        lowest, *_, highest = sorted(values, key=lambda row: row["estimate"])
+        found.append(
+            {
+                "level": level,
+                "measure": measure,
+                "gap": highest["estimate"] - lowest["estimate"],
+                "lowest": lowest["subset"],
+                "highest": highest["subset"],
+                "note": lowest["note"] or highest["note"],
+            }
+        )
+    return found

@@ -17,30 +17,30 @@ from ..metrics import ReliabilityCurve, expected_calibration_error, reliability_
 class ReliabilityDisplay:
     """Calibration curve with the number of samples at each point.
 
-    Unlike :class:`~sklearn.calibration.CalibrationDisplay`, it shows how many samples
-    each point represents, and the expected calibration error.
+    Unlike :class:`~sklearn.calibration.CalibrationDisplay`, it shows the number of
+    samples of each bin and the expected calibration error.
 
     Parameters
     ----------
     curve : ReliabilityCurve
         Named tuple of `predicted`, `observed` and `n_samples` of each bin.
     error : float or None, default=None
-        Expected calibration error, for the legend.
+        Expected calibration error, shown in the legend.
     name : str or None, default=None
-        Name of the curve, for the legend.
+        Name of the curve in the legend.
 
     Attributes
     ----------
     {{figure}}
     ax_ : matplotlib.axes.Axes
-        Its axes, after ``plot``.
+        Axes drawn on by ``plot``.
     line_ : matplotlib.lines.Line2D
-        The curve, after ``plot``.
+        Calibration curve drawn by ``plot``.
 
     See Also
     --------
-    ReliabilityDisplay.from_predictions : The same from labels and probabilities.
-    ReliabilityDisplay.from_estimator : The same from a fitted pipeline.
+    ReliabilityDisplay.from_predictions : Plot from labels and probabilities.
+    ReliabilityDisplay.from_estimator : Plot from a fitted pipeline.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class ReliabilityDisplay:
     ...     [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], n_bins=2
     ... )
     >>> display.ax_.get_ylabel()
-    'share that is fake'
+    'observed share of fakes'
     """
 
     curve: ReliabilityCurve
@@ -74,17 +74,18 @@ class ReliabilityDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            Label of each video, or of each frame.
+            Label of each video or frame.
         y_prob : array-like of shape (n_samples,)
             Probability of the positive class.
         n_bins : int, default=10
-            Number of bins; empty ones are left out.
+            Number of bins. Empty bins are left out.
         strategy : {"uniform", "quantile"}, default="uniform"
-            Bins of equal width, or with equally many samples.
+            Bins of equal width, or with the same number of samples.
         pos_label : int, float, bool or str, default=None
-            Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+            Label of the fake class. None means 1 and requires labels 0 and 1, or -1
+            and 1.
         name : str or None, default=None
-            Name of the curve, for the legend.
+            Name of the curve in the legend.
         {{plot_params}}
 
         Raises
@@ -108,23 +109,20 @@ class ReliabilityDisplay:
         Parameters
         ----------
         estimator : classifier
-            Fitted, with two classes.
+            Fitted pipeline or classifier with two classes.
         X : array-like of shape (n_videos, ...)
-            Its input.
+            Input of `estimator`.
         y : array-like of shape (n_videos,)
             Label of each video.
         **params : dict
             Passed to `from_predictions`.
 
-        Returns
-        -------
-        ReliabilityDisplay
-            With its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------
         ValueError
-            If `estimator` is not a classifier of two classes.
+            If `estimator` is not a classifier with two classes.
         """
         check_matplotlib("ReliabilityDisplay.from_estimator")
         column = positive_column(estimator, params.get("pos_label"))
@@ -144,11 +142,11 @@ class ReliabilityDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on. By default a new figure is made.
+            Axes to draw on. None makes a new figure.
         color, marker : str
             Color and marker of the curve.
         show_counts : bool, default=True
-            Write the number of samples at each point.
+            If True, write the number of samples at each point.
 
         {{returns_itself}}
         """
@@ -163,7 +161,7 @@ class ReliabilityDisplay:
         (self.line_,) = ax.plot(predicted, observed, color=color, zorder=2)
         sizes = 20 + 180 * n_samples / n_samples.sum()
         ax.scatter(predicted, observed, s=sizes, color=color, marker=marker, zorder=3)
-        # For the legend: a marker of one size.
+        # Legend entry with a marker of fixed size.
         ax.plot([], [], color=color, marker=marker, label=label)
         for x, y, n in zip(*self.curve, strict=True) if show_counts else ():
             shift, side = (-9, "top") if y > 0.9 else (9, "bottom")
@@ -174,7 +172,7 @@ class ReliabilityDisplay:
             xlim=(-0.03, 1.03),
             ylim=(-0.03, 1.03),
             xlabel="predicted probability of fake",
-            ylabel="share that is fake",
+            ylabel="observed share of fakes",
             aspect="equal",
         )
         ax.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""A report as a figure, as text, and as a self-contained page of HTML."""
+"""Text, tables and HTML of an evaluation report."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _STYLES = {"videos": (BLUE, "o", "-"), "frames": (ORANGE, "s", "--")}
 class EvaluationDisplay:
     """Curves and scores of an evaluation report.
 
-    ROC curves, calibration curves and confusion matrices of videos and frames; the
-    scores of real and fake videos; and the AUC of each subset, with the share of frames
-    with a face.
+    The figure shows the ROC curves, calibration curves and confusion matrices of videos
+    and frames, a histogram of the video scores, and the AUC and coverage of each
+    subset.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ class EvaluationDisplay:
     ----------
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2, 3)
-        Its axes, after ``plot``.
+        Axes drawn by ``plot``.
 
     See Also
     --------
-    skdeepfake.evaluation.EvaluationReport.to_html : A page with this figure.
+    skdeepfake.evaluation.EvaluationReport.to_html : HTML page with this figure.
 
     Examples
     --------
@@ -64,23 +64,20 @@ class EvaluationDisplay:
     def from_estimator(
         cls, estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any
     ) -> EvaluationDisplay:
-        """Score a fitted pipeline, and plot.
+        """Evaluate a fitted pipeline and plot the report.
 
         Parameters
         ----------
         estimator : classifier
             Fitted pipeline or detector.
         X : array-like of shape (n_videos, ...)
-            Its input.
+            Input of `estimator`.
         y : array-like of shape (n_videos,)
             Label of each video.
         **params : dict
             Passed to :func:`~skdeepfake.evaluation.evaluate`.
 
-        Returns
-        -------
-        EvaluationDisplay
-            With its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------
@@ -96,21 +93,18 @@ class EvaluationDisplay:
     def from_predictions(
         cls, y_true: ArrayLike, y_score: ArrayLike, **params: Any
     ) -> EvaluationDisplay:
-        """Score predictions, and plot.
+        """Evaluate predictions and plot the report.
 
         Parameters
         ----------
         y_true : array-like of shape (n_videos,)
-            Labels.
+            Label of each video.
         y_score : array-like of shape (n_videos,)
-            Probabilities of fake.
+            Probability of fake for each video.
         **params : dict
             Passed to :meth:`EvaluationReport.from_predictions`.
 
-        Returns
-        -------
-        EvaluationDisplay
-            With its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------
@@ -128,7 +122,7 @@ class EvaluationDisplay:
         Parameters
         ----------
         figure : matplotlib.figure.Figure or None, default=None
-            Empty figure to draw on. By default a new one is made.
+            Empty figure to draw on. None makes a new figure.
 
         {{returns_itself}}
         """
@@ -235,7 +229,7 @@ def _draw_subsets(ax: Any, report: EvaluationReport) -> None:
 
 
 def render_text(report: EvaluationReport) -> str:
-    """Write a report as tables with its summary and notes."""
+    """Format a report as text, with a summary, tables and notes."""
     tables = make_tables(report)
     cells = [cell for rows in tables.values() for row in rows.values() for cell in row]
     width = 2 + max(24, *map(len, cells))
@@ -251,7 +245,7 @@ def render_text(report: EvaluationReport) -> str:
 
 
 def make_tables(report: EvaluationReport) -> dict[str, dict[str, list[str]]]:
-    """Return the cells of each table, by its title and the names of its rows."""
+    """Return the cells of each table, by table title and row name."""
     tables = {}
     levels = list(report.scores)
     for subset in report.subsets:
@@ -260,7 +254,7 @@ def make_tables(report: EvaluationReport) -> dict[str, dict[str, list[str]]]:
             name: [with_interval(row[level]) for level in levels]
             for name, row in rows.items()
         }
-        # All rows of a level share the counts and the coverage.
+        # All rows of a level have the same counts and coverage.
         shared = [next(iter(rows.values()))[level] for level in levels]
         cells["real and fake"] = [f"{r['n_real']} and {r['n_fake']}" for r in shared]
         matrices = [report.confusion_matrices[subset, level] for level in levels]
@@ -282,7 +276,7 @@ def make_tables(report: EvaluationReport) -> dict[str, dict[str, list[str]]]:
 
 
 def summarize(report: EvaluationReport) -> list[str]:
-    """Summarize the evaluated data, and how scores and intervals were computed."""
+    """Summarize the evaluated data and how scores and intervals were computed."""
     counts = {name: report.coverage[name].n_videos for name in (ALL, "real", "fake")}
     n_groups = len(set(report.scores["videos"].group.tolist()))
     lines = [
@@ -291,45 +285,45 @@ def summarize(report: EvaluationReport) -> list[str]:
     ]
     for name, (_, videos, frames, _) in report.coverage.items():
         if videos is None or frames is None:
-            lines.append("how many have a face is not known")
+            lines.append("coverage is unknown")
             break
         lines.append(
-            f"a face in {_percent(videos)} of the videos and {_percent(frames)} of the "
-            f"frames ({name})"
+            f"a face was found in {_percent(videos)} of the videos and "
+            f"{_percent(frames)} of the frames ({name})"
         )
     else:
         policy = {
-            "keep": "videos without a face are scored by what the detector says",
+            "keep": "videos without a face are included",
             "leave_out": "videos without a face are left out",
         }
         lines.append(policy[report.settings["no_face"]])
     lines.extend(
-        f"{covered.seconds_missing:.1f} s of the videos are damaged or cut off ({name})"
+        f"{covered.seconds_missing:.1f} s of the videos are damaged or missing ({name})"
         for name, covered in report.coverage.items()
         if covered.seconds_missing
     )
     if rule := report.settings.get("aggregation"):
-        lines.append(f"a video's score is the {rule} of its frames'")
+        lines.append(f"aggregation of frame scores: {rule}")
     if len(report.subsets) > 1:
         lines.append(
             "a subset of one class is scored against all videos of the other class"
         )
     if report.settings["n_resamples"]:
         lines.append(
-            f"in brackets {_percent(report.settings['confidence_level'])} intervals, "
-            f"by {report.settings['n_resamples']} resamples of the groups"
+            f"{_percent(report.settings['confidence_level'])} intervals are in "
+            f"parentheses ({report.settings['n_resamples']} resamples of the groups)"
         )
     return lines
 
 
 def list_notes(report: EvaluationReport) -> list[str]:
-    """List the notes on figures with a star, each once, with levels and subsets."""
-    about: dict[str, dict[str, None]] = {}
+    """List the distinct notes of starred metrics, with their levels and subsets."""
+    places: dict[str, dict[str, None]] = {}
     for row in report.rows:
         if row["note"]:
             place = [row["level"], *[row["subset"]] * (row["subset"] != ALL)]
-            about.setdefault(row["note"], {})[", ".join(place)] = None
-    return [f"{note} ({'; '.join(places)})" for note, places in about.items()]
+            places.setdefault(row["note"], {})[", ".join(place)] = None
+    return [f"{note} ({'; '.join(found)})" for note, found in places.items()]
 
 
 def _percent(share: float) -> str:
@@ -338,14 +332,14 @@ def _percent(share: float) -> str:
 
 _STYLE = ".skdeepfake .interval { color: #555; }\n"
 _CAUTION = (
-    "A score holds for fakes of the kind, and videos of the origin, that it was "
-    "measured on. Videos whose people, originals or encoders were in the training set "
-    "make it too good."
+    "Scores apply only to the manipulations and sources of the test videos. They are "
+    "too high if people, originals or encoders of the test videos were in the training "
+    "set."
 )
 
 
 def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> str:
-    """Write a report as HTML: a page or, if not `whole`, a part without figures."""
+    """Render an HTML page of a report or, if not `whole`, a part without figures."""
     parts = [f"<h1>{escape(title)}</h1>"]
     parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in summarize(report))]
     parts.append("</ul>")
@@ -354,7 +348,7 @@ def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> 
     if notes := list_notes(report):
         parts += ["<ul>", *(f"<li>* {escape(note)}</li>" for note in notes), "</ul>"]
     if whole and (picture := _picture(report)):
-        parts += ["<h2>Pictures</h2>", picture]
+        parts += ["<h2>Figures</h2>", picture]
     parts += [f"<p>{escape(_CAUTION)}</p>", _footer(report)]
     body = _html.part("\n".join(parts), _STYLE)
     return _html.page(title, body) if whole else body
@@ -373,7 +367,7 @@ def _table(title: str, levels: list[str], rows: dict[str, list[str]]) -> list[st
 
 
 def _picture(report: EvaluationReport) -> str | None:
-    """Draw the report as SVG, or give None without matplotlib."""
+    """Draw the report as SVG; return None without matplotlib."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -382,9 +376,9 @@ def _picture(report: EvaluationReport) -> str | None:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    # A fixed salt, so that the same report gives the same page.
+    # A fixed salt makes the page reproducible.
     with rc_context({"svg.hashsalt": "skdeepfake"}):
-        # Not a figure of pyplot, which would have to be closed.
+        # Figures of pyplot would have to be closed.
         figure = Figure(figsize=_SIZE, layout="constrained")
         EvaluationDisplay(report).plot(figure=figure)
         file = io.StringIO()

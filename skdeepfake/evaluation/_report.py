@@ -1,4 +1,4 @@
-"""The report of an evaluation."""
+"""Evaluation report."""
 
 from __future__ import annotations
 
@@ -7,18 +7,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._atomic import returned_or_written, written
 from .._json import plain
@@ -28,54 +22,44 @@ from . import _measures
 from ._measures import ALL, Covered, Scores
 from ._rendering import render_page, render_text
 
-_CONSTRAINTS: dict[str, list[Any]] = {
-    "threshold": [Interval(Real, 0, 1, closed="both")],
-    "max_fprs": ["array-like"],
-    "eps": [Interval(Real, 0, 0.5, closed="neither")],
-    "n_bins": [Interval(Integral, 1, None, closed="left")],
-    "no_face": [StrOptions({"keep", "leave_out"})],
-    "n_resamples": [Interval(Integral, 0, None, closed="left")],
-    "confidence_level": [Interval(Real, 0, 1, closed="neither")],
-    "random_state": ["random_state"],
-}
-
 
 @dataclass(frozen=True, repr=False, eq=False)
 class EvaluationReport:
-    """Metrics of a detector, with intervals and the share of videos with a face.
+    """Metrics of a detector with confidence intervals and coverage.
 
-    :func:`evaluate` computes it. Print it, or write it by `to_html` or `to_json`.
+    :func:`evaluate` computes it. Print it, or write it with `to_html` or `to_json`.
 
     Attributes
     ----------
     rows : list of dict
-        One per figure: `subset` ("all", or a value of `by`), `level` ("videos" or
-        "frames"), `measure`, `estimate`, the limits `low` and `high` (NaN without an
-        interval), the numbers `n_real`, `n_fake` and `n_groups`, the shares
-        `videos_with_face` and `frames_with_face`, and a `note`.
+        Metrics, each with its `subset` ("all", or a value of `by`), `level` ("videos"
+        or "frames"), `measure` (its name) and `estimate`, the limits `low` and `high`
+        of its interval (NaN without an interval), the counts `n_real`, `n_fake` and
+        `n_groups`, the shares `videos_with_face` and `frames_with_face`, and a `note`.
     confusion_matrices : dict of (str, str) to ndarray of int of shape (2, 2)
-        Confusion matrix at the threshold, by subset and level. Rows are the true
-        classes and columns the predicted ones, real before fake.
+        Confusion matrices at the threshold, by subset and level. Rows are true classes
+        and columns predicted classes, real before fake.
     coverage : dict of str to Covered
-        Number of videos, shares with a face, and seconds that are damaged or cut off:
-        all, real, fake, and each value of `by`.
+        Number of videos, shares with a face, and damaged or missing seconds of "all",
+        "real" and "fake" videos and of each value of `by`.
     scores : dict of str to Scores
-        `y_true`, `y_score`, `group`, `video` of "videos" and, if several, "frames".
+        Arrays `y_true`, `y_score`, `group` and `video` of "videos" and, if each video
+        has several, of "frames".
     settings : dict
-        The parameters.
+        Parameters of the evaluation.
     names : list of str
         Names of the videos.
 
     See Also
     --------
-    EvaluationDisplay : Draw it.
+    EvaluationDisplay : Plot the report.
 
     Notes
     -----
     The score of a video without a face is the class prior, unless it is left out.
-    Intervals are those of :func:`~skdeepfake.metrics.group_bootstrap`. Figures have a
-    `note` if a class is in fewer than 20 groups. Precision, recall and F1 are those of
-    the fakes.
+    Intervals are computed by :func:`~skdeepfake.metrics.group_bootstrap`. Metrics have
+    a `note` if a class has fewer than 20 groups. Precision, recall and F1 are computed
+    for the fake class.
 
     Examples
     --------
@@ -117,57 +101,60 @@ class EvaluationReport:
         confidence_level: float = 0.95,
         random_state: int | np.random.RandomState | None = 0,
     ) -> EvaluationReport:
-        """Compute a report from scores.
+        """Compute a report from labels and scores.
 
         Parameters
         ----------
         y_true : array-like of shape (n_videos,)
             Label of each video.
         y_score : array-like of shape (n_videos,)
-            Probability of the positive class.
+            Probability of the positive class for each video.
         frame_proba : array-like of shape (n_videos, n_frames), default=None
-            The same for each frame; NaN without a face.
+            Probability of the positive class for each frame; NaN without a face.
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
-            Frames with a face; None takes it from `frame_proba`.
+            Mask of the frames with a face. None infers it from `frame_proba`.
         seconds_missing : array-like of shape (n_videos,), default=None
-            Seconds of each video that are damaged or cut off, as `missing` of a
+            Damaged or missing seconds of each video, as in the attribute `missing` of a
             :class:`~skdeepfake.preprocessing.Clip`.
         aggregation : str, default=None
-            How frame scores become that of a video, for the record: "mean".
+            Name of the aggregation of frame scores, such as "mean", for documentation.
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, over which intervals are computed. None makes them
-            too narrow if people or originals occur in several videos.
+            Identity of each video, used for the intervals. With None, intervals are too
+            narrow if people or originals occur in several videos.
         by : array-like of shape (n_videos,), default=None
-            Attribute of each video, such as sex, skin type, source or the kind of fakes
-            (``details["method"]``). Each value is also scored by itself, and `gaps`
-            compares them. A value that one class alone has is scored against all videos
-            of the other class. A video without a value (None or NaN) is in no subset.
+            Attribute of each video, such as sex, skin type, source or manipulation
+            (``details["method"]``). Each value is also scored separately, and `gaps`
+            compares the values. If all videos of a value have the same class, they are
+            scored against all videos of the other class. Videos without a value (None
+            or NaN) are in no subset.
         names : sequence of str, default=None
-            Names of the videos; None numbers them.
+            Names of the videos. None uses their indices.
         threshold : float, default=0.5
-            Probability from which on a video counts as fake. Choose it on other data,
-            with :func:`~skdeepfake.metrics.choose_threshold`.
+            Videos with at least this probability are classified as fake. Choose it on
+            other data, with :func:`~skdeepfake.metrics.choose_threshold`.
         max_fprs : sequence of float, default=(0.1, 0.01, 0.001)
-            False positive rates at which the true positive rate is computed.
+            False positive rates at which to compute the true positive rate.
         eps : float, default=1e-15
             Clipping of the log loss.
         n_bins : int, default=10
-            Equally wide bins of the calibration error.
+            Number of equally wide bins of the calibration error.
         no_face : {"keep", "leave_out"}, default="keep"
-            Whether videos without a face are scored by their `y_score`, or left out.
+            If "keep", videos without a face are scored by their `y_score`. If
+            "leave_out", they are not scored.
         pos_label : int, float, bool or str, default=None
-            Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+            Label of the fake class. None means 1 and requires labels 0 and 1, or -1
+            and 1.
         n_resamples : int, default=1000
-            Resamples of the bootstrap; 0 computes no intervals.
+            Number of bootstrap resamples. 0 computes no intervals.
         confidence_level : float, default=0.95
             Confidence level of the intervals.
         random_state : int, RandomState instance or None, default=0
-            Seed of the resamples.
+            Controls the resampling.
 
         Returns
         -------
         EvaluationReport
-            To be printed, or written as HTML or JSON.
+            Report that can be printed, or written as HTML or JSON.
 
         Raises
         ------
@@ -184,11 +171,7 @@ class EvaluationReport:
             "confidence_level": confidence_level,
             "random_state": random_state,
         }
-        validate_parameter_constraints(_CONSTRAINTS, settings, "evaluate")
-        if not isinstance(random_state, Integral):
-            # Drawn once: all figures are of the same resamples.
-            random_state = check_random_state(random_state).randint(2**31)
-        settings["random_state"] = int(random_state)  # type: ignore[arg-type]
+        _measures.check_settings(settings)
         check_consistent_length(
             y_true, y_score, frame_proba, has_face, seconds_missing, groups, by, names
         )
@@ -212,8 +195,8 @@ class EvaluationReport:
                 samples = all_samples.select(videos)
                 if len(set(samples.y_true.tolist())) < 2:
                     raise ValueError(
-                        f"no face was found in any {level[:-1]} of one of the classes "
-                        f"({subset}): there is nothing to score"
+                        f"No face was found in any {level[:-1]} of one class (subset: "
+                        f"{subset}), so it cannot be scored."
                     )
                 matrices[subset, level] = confusion_matrix(
                     samples.y_true, samples.y_score >= threshold
@@ -233,32 +216,32 @@ class EvaluationReport:
         )
 
     def __getitem__(self, measure: str) -> float:
-        """Return a figure of all videos, at the level of videos, by its name."""
+        """Return the estimate of a metric for all videos, by its name."""
         return self.row(measure)["estimate"]
 
     def row(
         self, measure: str, *, level: str = "videos", subset: str = ALL
     ) -> dict[str, Any]:
-        """Return a figure with its interval, counts and note.
+        """Return a metric with its interval, counts and note.
 
         Parameters
         ----------
         measure : str
-            Its name, or an unambiguous beginning.
+            Name of the metric, or an unambiguous prefix.
         level : {"videos", "frames"}, default="videos"
             Level of the samples.
         subset : str, default="all"
-            A value of `by`, or "all".
+            Value of `by`, or "all".
 
         Returns
         -------
         dict
-            One of `rows`.
+            Element of `rows`.
 
         Raises
         ------
         KeyError
-            If there is no such figure, or several.
+            If no metric matches, or several.
         """
         at = [r for r in self.rows if (r["level"], r["subset"]) == (level, subset)]
         found = [r for r in at if r["measure"] == measure] or [
@@ -266,61 +249,41 @@ class EvaluationReport:
         ]
         if len(found) != 1:
             raise KeyError(
-                f"{len(found)} figures are called {measure!r} for {level} of "
-                f"{subset!r}; there are {', '.join(r['measure'] for r in at)}"
+                f"{measure!r} matches {len(found)} metrics of {level} in subset "
+                f"{subset!r}; available are {', '.join(r['measure'] for r in at)}."
             )
         return found[0]
 
     @property
     def gaps(self) -> list[dict[str, Any]]:
-        """Largest difference of each figure between two values of `by`.
+        """Largest difference of each metric between two values of `by`.
 
-        A dict per `level` and `measure`, with the `gap`, the subsets `lowest` and
-        `highest`, and the `note` of either. Empty for fewer than two values.
+        Each dict contains the `level`, `measure` and `gap`, the subsets `lowest` and
+        `highest`, and the `note` of either. The list is empty for fewer than two
+        values.
         """
-        found = []
-        for (measure, level), rows in self._by_measure().items():
-            lowest, *_, highest = sorted(rows, key=lambda row: row["estimate"])
-            found.append(
-                {
-                    "level": level,
-                    "measure": measure,
-                    "gap": highest["estimate"] - lowest["estimate"],
-                    "lowest": lowest["subset"],
-                    "highest": highest["subset"],
-                    "note": lowest["note"] or highest["note"],
-                }
-            )
-        return found
-
-    def _by_measure(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
-        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        if len(self.subsets) > 2:  # "all" and two others
-            for row in self.rows:
-                if row["subset"] != ALL:
-                    found.setdefault((row["measure"], row["level"]), []).append(row)
-        return found
+        return _measures.largest_gaps(self.rows)
 
     def to_frame(self) -> Any:
-        """Return the figures as a table, which needs pandas.
+        """Return the metrics as a DataFrame. Requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            A row per figure, with the keys of `rows` as columns.
+            One row per metric, with the keys of `rows` as columns.
         """
-        pandas = import_pandas("to_frame", "rows holds the same as dicts")
+        pandas = import_pandas("to_frame", "rows contains the same values")
         return pandas.DataFrame(self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain types, with the score of each video.
+        """Return the report as plain types, for JSON.
 
         Returns
         -------
         dict
-            `settings`, `coverage`, `rows`, `confusion_matrices`, `gaps`, and `videos`:
-            the name, label, score and group of each video that was scored. None if a
-            value is not known.
+            `settings`, `coverage`, `rows`, `confusion_matrices`, `gaps`, and `videos`
+            with the name, label, score and group of each scored video. Unknown values
+            are None.
         """
         videos = self.scores["videos"]
         return plain(
@@ -364,22 +327,23 @@ class EvaluationReport:
     def to_html(
         self, path: str | os.PathLike[str] | None = None, *, title: str = "Evaluation"
     ) -> str | None:
-        """Return a self-contained page, with figures if matplotlib is installed.
+        """Return the report as a self-contained HTML page, or write it to a file.
+
+        Figures are included if matplotlib is installed.
 
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            File to write.
+            Path of the file to write.
         title : str, default="Evaluation"
             Title of the page.
 
         Returns
         -------
         str or None
-            HTML; None if it was written to a file.
+            HTML page; None if it was written to a file.
         """
-        page = render_page(self, title)
-        return returned_or_written(page, path)
+        return returned_or_written(render_page(self, title), path)
 
     def _repr_html_(self) -> str:
         return render_page(self, "Evaluation", whole=False)
@@ -397,17 +361,17 @@ class EvaluationReport:
         return list(dict.fromkeys(row["subset"] for row in self.rows))
 
     def table(self, subset: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return the rows of a subset, by measure and then by level.
+        """Return the rows of a subset, by measure and level.
 
         Parameters
         ----------
         subset : str
-            One of `subsets`.
+            Name of the subset, one of `subsets`.
 
         Returns
         -------
         dict of str to dict of str to dict
-            The `rows`; empty for any other subset.
+            Elements of `rows`; empty for an unknown subset.
         """
         table: dict[str, dict[str, dict[str, Any]]] = {}
         for row in self.rows:

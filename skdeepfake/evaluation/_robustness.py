@@ -1,4 +1,4 @@
-"""Robustness of a fitted pipeline to distortions of its videos."""
+"""Robustness of a fitted pipeline to distortions."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _METRICS: dict[str, Metric] = {
 
 @dataclass(frozen=True, eq=False)
 class RobustnessCurve:
-    """Scores of a pipeline on distorted videos, with the share of frames with a face.
+    """Scores and coverage of a pipeline on distorted videos.
 
-    Result of :func:`robustness_curve`. Print it for a table.
+    :func:`robustness_curve` computes it. Print it for a table.
 
     Attributes
     ----------
@@ -58,23 +58,23 @@ class RobustnessCurve:
     scores : ndarray of float, shape (n_distortions, n_levels)
         Scores of the distorted videos.
     clean_coverage : float
-        Share of the frames of the undistorted videos with a face; NaN if not known.
+        Share of frames with a face in the undistorted videos; NaN if unknown.
     coverage : ndarray of float, shape (n_distortions, n_levels)
-        The same for the distorted videos.
+        Share of frames with a face in the distorted videos.
     clean_proba : ndarray of float, shape (n_videos,)
         Probability of the positive class for each undistorted video.
     proba : ndarray of float, shape (n_distortions, n_levels, n_videos)
-        The same for the distorted videos, for other metrics and for intervals.
+        Probability of the positive class for each distorted video.
     metric : str
         Name of the metric.
     chance : float or None
         Score at chance level; None for a custom metric.
     mode, boxes : str
-        As in :class:`~skdeepfake.perturbations.VideoPerturber`.
+        Parameters of :class:`~skdeepfake.perturbations.VideoPerturber`.
 
     See Also
     --------
-    RobustnessDisplay : Draw it.
+    RobustnessDisplay : Plot the curve.
 
     Examples
     --------
@@ -88,8 +88,8 @@ class RobustnessCurve:
     ...     mode="corrected", boxes="clean",
     ... )
     >>> print(curve)
-    roc_auc of 40 videos, corrected distortions, faces searched in the undistorted ...
-    after each score, the share of the frames with a face
+    roc_auc of 40 videos, corrected distortions, faces detected in undistorted frames;
+    score and share of frames with a face:
     <BLANKLINE>
     level                         clean           1           5
     GB   Gaussian blur       0.900 100%  0.850 100%  0.600  80%
@@ -109,12 +109,12 @@ class RobustnessCurve:
     boxes: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return scores and coverage as plain values, for JSON.
+        """Return scores and coverage as plain types, for JSON.
 
         Returns
         -------
         dict of str to value
-            All attributes but the probabilities, and `n_videos`; None instead of NaN.
+            All attributes but the probabilities, and `n_videos`. NaN becomes None.
         """
         record = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -124,15 +124,16 @@ class RobustnessCurve:
         return plain({**record, "n_videos": len(self.clean_proba)})
 
     def to_frame(self) -> Any:
-        """Return scores and coverage as a table, which needs pandas.
+        """Return scores and coverage as a DataFrame. Requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            With the columns `distortion`, `level`, `score` and `coverage`. The first
-            row, with the distortion "clean" and level 0, is for the undistorted videos.
+            One row per distortion and level, with the columns `distortion`, `level`,
+            `score` and `coverage`. The first row, with distortion "clean" and level 0,
+            is for the undistorted videos.
         """
-        pandas = import_pandas("to_frame", "to_dict gives the same")
+        pandas = import_pandas("to_frame", "to_dict returns the same values")
         n_levels = len(self.levels)
         return pandas.DataFrame(
             {
@@ -148,8 +149,8 @@ class RobustnessCurve:
         levels = "".join(f"{level:>12}" for level in self.levels)
         lines = [
             f"{self.metric} of {len(self.clean_proba)} videos, {self.mode} "
-            f"distortions, faces searched in the {searched} frames;",
-            "after each score, the share of the frames with a face",
+            f"distortions, faces detected in {searched} frames;",
+            "score and share of frames with a face:",
             "",
             f"{'level':<23}{'clean':>12}{levels}",
         ]
@@ -180,53 +181,56 @@ def robustness_curve(
 ) -> RobustnessCurve:
     """Score a fitted pipeline on distorted videos.
 
-    Videos are sampled once. Their frames are scored undistorted and with each
-    distortion, applied by a :class:`~skdeepfake.perturbations.VideoPerturber` to real
-    videos and fakes alike. The share of frames with a face is reported, since a score
-    may be high because difficult frames are missing.
+    Videos are sampled once. Their frames are scored without distortions and with each
+    distortion of a :class:`~skdeepfake.perturbations.VideoPerturber`, applied to both
+    real and fake videos. The share of frames with a face is reported, too, because a
+    score can be high only because difficult frames are missing.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        Fitted, with a step ``"sampler"`` and a classifier of two classes. Not changed.
+        Fitted pipeline with a step named ``"sampler"`` that ends in a classifier with
+        two classes. It is not changed.
     X : array-like of shape (n_videos,)
-        Paths of videos that it was not fitted on.
+        Paths of test videos.
     y : array-like of shape (n_videos,)
         Label of each video.
     distortions : str, sequence of str or None, default=None
-        Codes of :data:`~skdeepfake.perturbations.DISTORTIONS`; None for all seven.
+        Codes of :data:`~skdeepfake.perturbations.DISTORTIONS`. None uses all seven.
     levels : sequence of int, default=(1, 2, 3, 4, 5)
-        Levels, from 1 to 5.
+        Levels of the distortions, from 1 to 5.
     mode : {"corrected", "faithful"}, default="corrected"
-        Distortions as intended, or as in the code of their authors.
+        If "corrected", distort as described by the authors. If "faithful", reproduce
+        their code.
     boxes : {"perturbed", "clean"}, default="perturbed"
-        The frames in which faces are searched, distorted or not.
+        Frames in which faces are detected, distorted or not.
     metric : {"roc_auc", "average_precision", "equal_error_rate"} or callable, \
 default="roc_auc"
-        The score. A callable gets ``(y_true, y_score)``, labels of 1 and 0.
+        Metric. A callable has the signature ``metric(y_true, y_score)`` and gets labels
+        0 and 1.
     pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+        Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
     cache_dir : str, os.PathLike or None, default=None
-        Folder for the videos that "VC" compresses; None keeps none.
+        Cache directory for videos compressed by "VC". None disables the cache.
     random_state : int, RandomState instance or None, default=0
-        Seed of blocks and noise, the same at all levels.
+        Controls blocks and noise, which are the same at all levels.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Returns
     -------
     RobustnessCurve
-        To be printed, or drawn by :class:`RobustnessDisplay`.
+        Scores that can be printed, or plotted with :class:`RobustnessDisplay`.
 
     Raises
     ------
     ValueError
-        If the pipeline has no step ``"sampler"`` or no classifier of two classes at its
-        end, `distortions` or `levels` are unknown or none, or `y` lacks a class.
+        If the pipeline lacks a step ``"sampler"`` or a classifier with two classes,
+        `distortions` or `levels` are empty or unknown, or `y` lacks a class.
     VideoReadError
-        If a video cannot be read or compressed, without ``on_error="skip"``.
+        If a video cannot be read or compressed and the step has ``on_error="raise"``.
     NoFaceError
-        If a detector with ``no_face="raise"`` gets a video without a face.
+        If a video has no face and the detector has ``no_face="raise"``.
 
     Warns
     -----
@@ -236,13 +240,15 @@ default="roc_auc"
     See Also
     --------
     RobustnessDisplay.from_estimator : Score and plot.
-    evaluate : A report on the undistorted videos.
+    evaluate : Evaluate a pipeline on undistorted videos.
 
     Notes
     -----
-    Videos are decoded 36 times in all, unless the cropper has a cache (`memory`).
+    By default, each video is decoded 36 times, unless the cropper has a cache
+    (`memory`).
 
-    For an interval, pass `proba` to :func:`~skdeepfake.metrics.group_bootstrap`.
+    For confidence intervals, pass `proba` to
+    :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
     --------
@@ -255,7 +261,7 @@ default="roc_auc"
         distortions = [distortions]
     codes = _choose(distortions, tuple(DISTORTIONS), "distortions")
     numbers = _choose(levels, _LEVELS, "levels")
-    # Checks the parameters.
+    # Validate the parameters.
     VideoPerturber(mode=mode, boxes=boxes, cache_dir=cache_dir).fit(X)
     labels = check_labels(y)
     check_consistent_length(X, labels)
@@ -263,7 +269,7 @@ default="roc_auc"
     column = positive_column(pipeline, pos_label)
     y_true = (labels == pos_label).astype(int)
     name, score = _check_metric(metric)
-    # The same seed for all, so that the levels of a distortion are comparable.
+    # Use the same seed, so that the levels of a distortion are comparable.
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     clips = run_pipeline(pipeline, X, until="sampler", keep_faces=False).features
     rest = pipeline.steps[list(pipeline.named_steps).index("sampler") + 1 :]
@@ -305,23 +311,23 @@ default="roc_auc"
 
 
 def _choose(values: Collection[Any] | None, known: tuple, name: str) -> list[Any]:
-    """Return the chosen ones in the order of `known`, all of them for None."""
+    """Return the chosen values in the order of `known`; None chooses all."""
     chosen = set(known if values is None else values)
     if not chosen or not chosen.issubset(known):
         raise ValueError(
-            f"{name}={values!r} must be some of {', '.join(map(str, known))}"
+            f"{name} must contain some of {', '.join(map(str, known))}; got {values!r}."
         )
     return [each for each in known if each in chosen]
 
 
 def _check_metric(metric: str | Metric) -> tuple[str, Metric]:
-    """Return the name of the metric, and its function."""
+    """Return the name and the function of the metric."""
     for name, known in _METRICS.items():
         if metric in (name, known):
             return name, known
     if not callable(metric):
         raise ValueError(
-            f"metric={metric!r} must be a function or one of {', '.join(_METRICS)}"
+            f"metric must be callable or one of {', '.join(_METRICS)}; got {metric!r}."
         )
     function = metric.func if isinstance(metric, functools.partial) else metric
     return getattr(function, "__name__", type(function).__name__), metric

@@ -1,4 +1,4 @@
-"""Display of scores over the levels of distortions."""
+"""Display of a robustness curve."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .._drawing import BLUE, GREEN, ORANGE, with_display_docs
 from ..perturbations import DISTORTIONS
 from ._robustness import RobustnessCurve, robustness_curve
 
-# A color, a marker and a dash pattern for each distortion, each enough to identify it.
-# The colors are those of Okabe and Ito without yellow, which is hard to see on white.
+# Each distortion has its own color, marker and dash pattern. The colors are those of
+# Okabe and Ito without yellow, which is hard to see on white.
 _STYLES: dict[str, tuple[str, str, Any]] = {
     "CS": (BLUE, "o", "-"),
     "CC": (ORANGE, "s", (0, (5, 1.5))),
@@ -29,10 +29,10 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class RobustnessDisplay:
-    """Scores over the levels of distortions, and the share of frames with a face.
+    """Scores and coverage by level of distortion.
 
-    A line for each distortion begins at level 0, with the undistorted videos. The panel
-    below shows the share of the frames with a face, on which the score is based.
+    The line of each distortion starts at level 0, the undistorted videos. The lower
+    panel shows the share of frames with a face.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ class RobustnessDisplay:
     ----------
     {{figure}}
     ax_ : matplotlib.axes.Axes
-        Axes of the scores, after ``plot``.
+        Axes of the scores drawn by ``plot``.
     coverage_ax_ : matplotlib.axes.Axes or None
-        Axes of the shares of frames, after ``plot``; None if they are not known.
+        Axes of the coverage drawn by ``plot``; None if it is unknown.
 
     See Also
     --------
-    RobustnessDisplay.from_estimator : The same from a fitted pipeline and videos.
+    RobustnessDisplay.from_estimator : Plot from a fitted pipeline and videos.
 
     Examples
     --------
@@ -76,14 +76,14 @@ class RobustnessDisplay:
         ax: Any = None,
         **params: Any,
     ) -> RobustnessDisplay:
-        """Score a fitted pipeline on distorted videos, and plot the scores.
+        """Score a fitted pipeline on distorted videos and plot the scores.
 
         Parameters
         ----------
         estimator : sklearn.pipeline.Pipeline
-            Fitted, with a step named ``"sampler"`` and a classifier at its end.
+            Fitted pipeline with a step named ``"sampler"`` that ends in a classifier.
         X : array-like of shape (n_videos,)
-            Paths of videos.
+            Paths of test videos.
         y : array-like of shape (n_videos,)
             Label of each video.
         ax : matplotlib.axes.Axes or None, default=None
@@ -91,10 +91,7 @@ class RobustnessDisplay:
         **params : dict
             Passed to :func:`~skdeepfake.evaluation.robustness_curve`.
 
-        Returns
-        -------
-        RobustnessDisplay
-            With its figure drawn.
+        {{returns_drawn}}
 
         Raises
         ------
@@ -105,12 +102,12 @@ class RobustnessDisplay:
         return cls(robustness_curve(estimator, X, y, **params)).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> RobustnessDisplay:
-        """Draw the scores, and the shares of frames below them.
+        """Draw the scores and, below them, the coverage.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on, divided for both. By default a new figure is made.
+            Axes to draw on, split into two panels. None makes a new figure.
 
         {{returns_itself}}
         """
@@ -120,7 +117,7 @@ class RobustnessDisplay:
         self.ax_, self.coverage_ax_ = ax, None
         lowest = ax
         if not np.isnan(curve.clean_coverage):
-            # Two new axes within the given one, which keeps its title.
+            # Draw two panels inside the given axes, which keep their title.
             ax.set_axis_off()
             self.ax_ = ax.inset_axes([0, 0.36, 1, 0.64])
             lowest = ax.inset_axes([0, 0, 1, 0.29], sharex=self.ax_)
@@ -135,7 +132,7 @@ class RobustnessDisplay:
             self.ax_.axhline(curve.chance, color="0.4", ls=":", label=label, zorder=1)
         metric = "AUC" if curve.metric == "roc_auc" else curve.metric.replace("_", " ")
         self.ax_.set_ylabel(metric)
-        # Sorted by the last score, so that the legend has the order of the lines.
+        # Sort the legend by the last score, to match the order of the lines.
         handles, labels = self.ax_.get_legend_handles_labels()
         last = np.array([handle.get_ydata()[-1] for handle in handles])
         order = np.argsort(-last, kind="stable")
@@ -163,7 +160,7 @@ class RobustnessDisplay:
                 markevery=slice(1, None),
                 linestyle=dashes,
                 linewidth=1.6,
-                # A white edge, visible where markers overlap.
+                # A white edge separates overlapping markers.
                 markeredgecolor="white",
                 markeredgewidth=0.7,
                 label=f"{code}: {DISTORTIONS[code].name}, {row[-1]:.2f}",

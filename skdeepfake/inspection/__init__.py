@@ -1,4 +1,4 @@
-"""Explanations: where in a face and when in a video a detector finds evidence."""
+"""Explanations of predictions: Grad-CAM and occlusion."""
 
 from ._grad_cam import grad_cam
 from ._occlusion import occlusion

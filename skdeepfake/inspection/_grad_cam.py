@@ -1,4 +1,4 @@
-"""Grad-CAM and HiResCAM: maps of evidence from the gradients of a network."""
+"""Grad-CAM and HiResCAM."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .._predictions import run_pipeline
 from .._validation import validated
 from ..detectors import PretrainedDetector
 
-#: The maps that a pretrained detector averages, for which Keras is not needed.
+#: Last feature maps of a pretrained detector, which are computed without Keras.
 LAST_MAPS = "top_relu"
 
-# From a batch of images to the outputs of a layer, and the gradients of the logits.
+# Maps a batch of images to the outputs of a layer and the gradients of the logits.
 PullBack = Callable[[NDArray], tuple[NDArray, NDArray]]
 
 
@@ -41,59 +41,61 @@ def grad_cam(
     normalize: bool = False,
     batch_size: int | None = None,
 ) -> NDArray[np.float32]:
-    """Map where in each face a detector of images finds its evidence (Grad-CAM).
+    """Compute Grad-CAM maps, which show the evidence for a class in each face.
 
-    1. A convolution gives maps of channels. The weight of each channel is the gradient
-       of the log-odds with respect to it, averaged over the positions.
-    2. The positive part of the weighted sum is evidence for the class.
-    3. It is resized to the size of the image.
+    1. Weight each channel of a convolution by the gradient of the log-odds with respect
+       to it, averaged over positions.
+    2. Sum the weighted channels and keep the positive part, the evidence for the class.
+    3. Resize the map to the size of the image.
 
     Parameters
     ----------
     estimator : detector or Pipeline
-        A fitted detector of images, or a pipeline that ends in one.
+        Fitted detector of images, or a pipeline that ends in one.
     X : array-like of shape (n_videos, n_frames, height, width, 3) or \
 (n_images, height, width, 3)
         Faces as in `predict_proba`, or the input of the pipeline, such as paths.
     layer : int or str, default=-1
-        Index of a convolution, where -1 is the last, or the name of any layer with an
-        output of shape (images, height, width, channels), perhaps with its parents:
-        ``"vgg16/block5_conv3"``. Keras' default names change from fit to fit.
-        ``"top_relu"`` of a `PretrainedDetector` needs no Keras.
+        Index of a convolution, -1 for the last one, or the name of a layer with output
+        shape (images, height, width, channels), optionally with its parents, such as
+        ``"vgg16/block5_conv3"``. The default names of Keras differ between fits.
+        ``"top_relu"`` of a `PretrainedDetector` does not require Keras.
     class_label : object, default=None
-        The class to explain; None is the second of `classes_`, the fakes.
+        Class to explain. None uses the second of `classes_`, the fake class.
     weights : {"channel", "position"}, default="channel"
-        One weight per channel (Grad-CAM), or the gradient at each position (HiResCAM).
-        For networks that flatten their maps, such as the CNN and the GAN, HiResCAM is
-        more accurate: the average over positions may cancel out or have the wrong sign.
+        If "channel", use one weight per channel (Grad-CAM). If "position", use the
+        gradient at each position (HiResCAM), which is more accurate for networks that
+        flatten their maps, such as the CNN and the GAN. There, the average over
+        positions can cancel out or have the wrong sign.
     normalize : bool, default=False
-        Divide each map that is not zero by its maximum.
+        If True, divide each nonzero map by its maximum.
     batch_size : int or None, default=None
-        Images per batch; None uses the detector's.
+        Number of images per batch. None uses the batch size of the detector.
 
     Returns
     -------
     ndarray of shape (n_videos, n_frames, height, width), float32
-        Evidence for the class, zero or more, without a unit; NaN for slots without a
+        Evidence for the class, nonnegative and without a unit; NaN for slots without a
         face. Single images are videos of one frame, as in `predict_frame_proba`.
 
     Raises
     ------
     ValueError
-        If `estimator` is no detector of such images, or a layer or class is unknown.
+        If `estimator` is not a detector of images, or the layer or class is unknown.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
     See Also
     --------
-    occlusion : For detectors of features, and for frames.
+    occlusion : Explain detectors of features, or the effect of each frame.
     overlay : Draw a map over a face.
-    skdeepfake.plotting.AttributionDisplay : Draw all faces and maps.
+    skdeepfake.plotting.AttributionDisplay : Plot faces with their maps.
 
     Notes
     -----
-    The maps are as coarse as the layer: with 28 x 28 positions, a face of 224 x 224
-    pixels is resolved in steps of 8. A convolution includes its own activation.
+    The resolution of a map is that of the layer: 28 x 28 positions resolve a face of
+    224 x 224 pixels in steps of 8 pixels. The output of a convolution includes its
+    activation function.
 
     References
     ----------
@@ -125,8 +127,8 @@ def grad_cam(
 
     if frames.ndim != 5:
         raise ValueError(
-            f"{type(detector).__name__} sees no images, and Grad-CAM needs them: use "
-            "skdeepfake.inspection.occlusion"
+            f"Grad-CAM requires a detector of images; got {type(detector).__name__}. "
+            "Use skdeepfake.inspection.occlusion."
         )
     sign = sign_of_class(detector, class_label)
     if layer == LAST_MAPS and isinstance(detector, PretrainedDetector):
@@ -135,20 +137,19 @@ def grad_cam(
         pull_back = _pull_back_by_keras(detector, layer)
     videos, slots = np.nonzero(filled_slots(frames))
     height, width = frames.shape[2:4]
-    size = width, height  # as OpenCV wants it
     maps = np.full((*frames.shape[:2], height, width), np.nan, dtype=np.float32)
     step = detector.batch_size if batch_size is None else batch_size
     for start in range(0, len(videos), step):
         part = videos[start : start + step], slots[start : start + step]
         images = frames[part].astype(detector.frame_dtype_, copy=False)
-        if detector._sees_sequences:  # each frame as a video of its own
+        if detector._sees_sequences:  # explain each frame as a separate video
             images = images[:, np.newaxis]
         activations, slopes = pull_back(images)
         if weights == "channel":
             slopes = slopes.mean(axis=(1, 2), keepdims=True)
         evidence = sign * (activations * slopes).sum(axis=3)
         for video, slot, found in zip(*part, evidence.clip(min=0), strict=True):
-            maps[video, slot] = cv2.resize(found, size)
+            maps[video, slot] = cv2.resize(found, (width, height))
     if normalize:
         peak = maps.max(axis=(2, 3), keepdims=True)
         np.divide(maps, peak, out=maps, where=peak > 0)
@@ -156,7 +157,7 @@ def grad_cam(
 
 
 def _pull_back_by_keras(detector: Any, layer: int | str) -> PullBack:
-    # Imported here, since it loads Keras, which `overlay` does not need.
+    # Imported here, since `overlay` does not require Keras.
     from ._network import find_layer, pull_back
 
     network = detector.model_
@@ -165,7 +166,7 @@ def _pull_back_by_keras(detector: Any, layer: int | str) -> PullBack:
 
 
 def _pull_back_without_keras(detector: PretrainedDetector) -> PullBack:
-    """Compute the maps that are averaged to logits, whose gradients are constant."""
+    """Compute the last maps, whose average is the logit, with constant gradients."""
     weights, size = detector.weights_, detector.frame_shape_[:2]
     network = detector_to_onnx(weights, size, include_top=False)
     compute = make_engine(network, detector.engine)
@@ -180,12 +181,10 @@ def _pull_back_without_keras(detector: PretrainedDetector) -> PullBack:
 
 
 def sign_of_class(detector: Any, class_label: Any) -> int:
-    """Return 1 if the logit is that of the class (None: the second one), else -1."""
+    """Return 1 for None and the second class, and -1 for the first class."""
     classes = np.asarray(detector.classes_).tolist()
     if class_label is None:
         return 1
     if class_label not in classes:
-        raise ValueError(
-            f"class_label={class_label!r} is not one of the classes {classes}"
-        )
+        raise ValueError(f"class_label must be one of {classes}; got {class_label!r}.")
     return (-1, 1)[classes.index(class_label)]

@@ -1,4 +1,4 @@
-"""The layers of a network, their outputs and the gradients of its logits."""
+"""Layer outputs and gradients of the logits of a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._keras._compiled import Compute, compiled
 from .._keras._logits import last_layer, logit
 
-# Called with a layer, a function that runs it, and its arguments; gives its output.
+# Takes a layer, a function that calls it, and its arguments; returns its output.
 Visit = Callable[..., Any]
 
 _CONVOLUTIONS = (
@@ -25,10 +25,10 @@ _CONVOLUTIONS = (
 
 
 def go_through(network: Any, x: Any, visit: Visit) -> Any:
-    """Run a network and its nested ones in inference mode, each layer by `visit`.
+    """Run a network and its nested networks in inference mode, each layer by `visit`.
 
-    A ``keras.Model`` between intermediate tensors would change the layers that it
-    shares with the network, which may be in use elsewhere.
+    A ``keras.Model`` between intermediate tensors would modify the layers that it
+    shares with the network.
     """
 
     def step(layer: Any) -> Callable[..., Any]:
@@ -37,7 +37,7 @@ def go_through(network: Any, x: Any, visit: Visit) -> Any:
         takes_training = "training" in inspect.signature(layer.call).parameters
 
         def run(*arguments: Any, **options: Any) -> Any:
-            # Layers that augment images would do so by default.
+            # Otherwise augmentation layers would be active.
             fixed = {"training": False} if takes_training else {}
             return layer(*arguments, **{**options, **fixed})
 
@@ -51,9 +51,9 @@ def go_through(network: Any, x: Any, visit: Visit) -> Any:
 
 
 def find_layer(network: Any, layer: int | str) -> Any:
-    """Find a layer that gives maps of channels, by index or by name.
+    """Find a layer that outputs feature maps, by index or name.
 
-    An index counts convolutions, nested ones too; a name may begin with its parents.
+    Indices count convolutions, including nested ones. Names may include parents.
     """
     maps = {name: found for name, found in _layers(network) if _gives_maps(found)}
     convolutions = [n for n, found in maps.items() if isinstance(found, _CONVOLUTIONS)]
@@ -61,23 +61,22 @@ def find_layer(network: Any, layer: int | str) -> Any:
         chosen = [n for n, found in maps.items() if layer in (n, found.name)]
         if not chosen:
             raise ValueError(
-                f"layer={layer!r} is none of the layers that give maps, which are "
-                f"{list(maps)}"
+                f"layer={layer!r} is not a layer with feature maps; available are "
+                f"{list(maps)}."
             )
         return maps[chosen[-1]]
     if not -len(convolutions) <= layer < len(convolutions):
         raise ValueError(
-            f"layer={layer} is out of range: the convolutions of this network are "
-            f"{convolutions}; pass a number of one of them, or the name of a layer out "
-            f"of {list(maps)}"
+            f"layer={layer} is out of range for the convolutions {convolutions}. Pass "
+            f"the index of one of them, or the name of a layer in {list(maps)}."
         )
     return maps[convolutions[layer]]
 
 
 def logits(network: keras.Model) -> Compute:
-    """Compile a network into a function from a batch to logits of shape (n,).
+    """Compile a function that returns the logits of a batch, of shape (n,).
 
-    Unlike probabilities, they do not saturate.
+    Unlike probabilities, logits do not saturate.
     """
     last = last_layer(network)
     compute = compiled(keras.Model(network.inputs[0], last.input))
@@ -94,7 +93,7 @@ def _is_network(layer: Any) -> bool:
 
 
 def _layers(network: Any, within: str = "") -> list[tuple[str, Any]]:
-    """List all layers in order, with the names of their parents."""
+    """Return all layers in order, named with their parents."""
     found: list[tuple[str, Any]] = []
     for layer in network.layers:
         name = within + layer.name
@@ -107,7 +106,7 @@ def _gives_maps(layer: Any) -> bool:
     return len(shape) == 4 and not isinstance(layer, layers.InputLayer)
 
 
-# Runs a network to its logits, passing the output of the layer through the argument.
+# Runs a network up to its logits, passing the output of a layer through the argument.
 Run = Callable[[Callable[[Any], Any]], Any]
 
 
@@ -116,7 +115,7 @@ def pull_back(
 ) -> tuple[NDArray, NDArray]:
     """Compute the outputs of a layer for a batch, and the gradients of the logits.
 
-    Not of probabilities: the sigmoid makes the gradient vanish where it saturates.
+    Gradients of probabilities would vanish where the sigmoid saturates.
     """
     last = last_layer(network)
     inputs = keras.ops.convert_to_tensor(images)
@@ -128,7 +127,7 @@ def pull_back(
             found = call(*arguments, **options)
             return at_layer(found) if visited is layer else found
 
-        # Images are independent: the gradient of the sum has that of each image.
+        # Images are independent, so the gradient of the sum contains each gradient.
         return keras.ops.sum(go_through(network, inputs, visit))
 
     activations, slopes = _PULL[keras.backend.backend()](run)
@@ -173,7 +172,7 @@ def _pull_jax(run: Run) -> tuple[Any, Any]:
         seen.append(found)
         return found
 
-    # Run twice: JAX differentiates with respect to the arguments of a function only.
+    # Run twice, since JAX only differentiates with respect to function arguments.
     run(keep)
     return seen[-1], jax.grad(lambda found: run(lambda _: found))(seen[-1])
 

@@ -1,4 +1,4 @@
-"""Occlusion: how predictions change without a position or a frame."""
+"""Explanations by occlusion of positions or frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._predictions import run_pipeline
 from .._validation import validated
 from ._grad_cam import sign_of_class
 
-# Probabilities nearer to 0 or 1 than this have no log-odds in float64.
+# Clip probabilities, so that their log-odds are finite in float64.
 _SMALLEST = np.finfo(np.float64).eps
 
 
@@ -35,39 +35,42 @@ def occlusion(
     baseline: str = "mean",
     batch_size: int | None = None,
 ) -> NDArray[np.float32]:
-    """Measure how far the log-odds of a class fall without a part of the input.
+    """Compute the drop in log-odds of a class when a part of the input is removed.
 
-    Positive values are evidence for the class, negative ones against it.
+    Positive values are evidence for the class, negative values evidence against it.
 
     Parameters
     ----------
     estimator : detector or Pipeline
-        A fitted detector, or pipeline; of features for ``over="position"``.
+        Fitted detector or pipeline. ``over="position"`` requires a detector of
+        features.
     X : array-like of shape (n_videos, n_frames, ...) or (n_images, ...)
         Features or faces as in `predict_proba`, or the input of the pipeline.
     over : {"position", "frame"}, default="position"
-        Remove one position of the features of one frame, to locate evidence in the
-        face; or remove one frame, as if it had no face, to locate evidence in time.
+        If "position", remove one position of the features of a frame, to locate
+        evidence in the face. If "frame", remove a frame, to locate evidence in time.
     class_label : object, default=None
-        The class to explain; None is the second of `classes_`, the fakes.
+        Class to explain. None uses the second of `classes_`, the fake class.
     baseline : {"mean", "zero"}, default="mean"
-        Value of a removed position: the mean over the positions of its frame, or
-        zeros, which the network may never have seen. Not used for frames.
+        Value of a removed position: the mean over the positions of its frame, or zeros,
+        which can be far from the training data. Not used for frames.
     batch_size : int or None, default=None
-        Frames, or videos for ``sequence="temporal"``, per batch; None: the detector's.
+        Number of frames per batch, or of videos for ``sequence="temporal"``. None uses
+        the batch size of the detector.
 
     Returns
     -------
     ndarray of shape (n_videos, n_frames, n_positions) or (n_videos, n_frames), float32
-        Fall of the log-odds, natural logarithm; NaN for slots without a face. By
-        position, it is that of the frame, or of the video with ``sequence="temporal"``;
-        by frame, that of the video, down to the class prior.
+        Drop in log-odds (natural logarithm); NaN for slots without a face. For
+        positions, it refers to the log-odds of the frame, or of the video with
+        ``sequence="temporal"``. For frames, it refers to the log-odds of the video,
+        which are those of the class prior without any frame.
 
     Raises
     ------
     ValueError
-        If `estimator` is no detector, or for positions not one of features, X differs
-        from the form in `fit` or has one position, or there is no such class.
+        If `estimator` is not a suitable detector, X does not match the input in `fit`
+        or has only one position, or the class is unknown.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
@@ -75,14 +78,15 @@ def occlusion(
     --------
     grad_cam : Evidence in the face, for detectors of images.
     overlay : Draw positions over the face, after ``reshape``.
-    skdeepfake.plotting.AttributionDisplay : Draw all faces and their parts.
+    skdeepfake.plotting.AttributionDisplay : Plot faces with their evidence.
 
     Notes
     -----
-    Positions come row by row: for VGG16's 49, ``found[i, j].reshape(7, 7)`` is the map
-    of frame j, which is approximate, since the receptive fields overlap.
+    Positions are in row-major order: for the 49 positions of VGG16,
+    ``found[i, j].reshape(7, 7)`` is the map of frame j. It is approximate, because
+    receptive fields overlap.
 
-    Parts that can replace each other have small values, like each of ten alike frames.
+    Redundant parts, such as similar frames, have small values.
 
     References
     ----------
@@ -108,7 +112,7 @@ def occlusion(
     >>> occlusion(detector, X, over="frame").shape
     (8, 3)
     """
-    # Imported here, since it loads Keras, which `overlay` does not need.
+    # Imported here, since `overlay` does not require Keras.
     from ._network import logits
 
     run = run_pipeline(estimator, X, keep_faces=False)
@@ -118,16 +122,16 @@ def occlusion(
         detector, frames, logits(detector.model_), batch_size or detector.batch_size
     )
     if over == "position":
-        falls = _without_positions(occluded, baseline)
+        drops = _without_positions(occluded, baseline)
     elif detector._sees_sequences:
-        falls = _without_frames(occluded)
+        drops = _without_frames(occluded)
     else:
-        falls = _without_scores(occluded)
-    return (sign * falls).astype(np.float32)
+        drops = _without_scores(occluded)
+    return (sign * drops).astype(np.float32)
 
 
 class _Occluded(NamedTuple):
-    """A detector with its input."""
+    """Detector with its input."""
 
     detector: Any
     X: NDArray
@@ -152,10 +156,10 @@ class _Occluded(NamedTuple):
         times: int = 1,
         change: Callable[[NDArray, NDArray, NDArray], None] | None = None,
     ) -> NDArray[np.float64]:
-        """Predict the log-odds of the parts of X at `index`, each `times` in a row.
+        """Predict the log-odds of the elements of X at `index`, repeated `times`.
 
-        Of sequences, only the first `seen` frames count. `change` may write to a batch,
-        given the indices of its parts and how often each was predicted before.
+        Only the first `seen` frames of sequences are used. `change` modifies a batch in
+        place, given the index and the repetition of each element.
         """
         found = np.empty(len(index[0]) * times)
         starts = range(0, len(found), self.batch_size)
@@ -178,14 +182,15 @@ def _without_positions(occluded: _Occluded, baseline: str) -> NDArray[np.float64
     detector, X, filled = occluded.detector, occluded.X, occluded.filled
     if X.ndim != 4:
         raise ValueError(
-            f"{type(detector).__name__} sees images, not features with positions: use "
-            "skdeepfake.inspection.grad_cam, or over='frame'"
+            "over='position' requires a detector of features; got "
+            f"{type(detector).__name__}. Use skdeepfake.inspection.grad_cam, or "
+            "over='frame'."
         )
     n_positions = X.shape[2]
     if n_positions == 1:
         raise ValueError(
-            "X has one position per frame, and without it nothing is left: use "
-            "over='frame', or features without pooling"
+            "over='position' requires more than one position per frame: use "
+            "over='frame', or features without pooling."
         )
     videos, slots = np.nonzero(filled)
     index: tuple[NDArray, ...] = videos, slots
@@ -196,56 +201,56 @@ def _without_positions(occluded: _Occluded, baseline: str) -> NDArray[np.float64
         seen = filled.sum(axis=1)[videos]
         ranks = filled.cumsum(axis=1)[videos, slots] - 1
 
-    def take_away(batch: NDArray, rows: NDArray, position: NDArray) -> None:
+    def remove(batch: NDArray, rows: NDArray, position: NDArray) -> None:
         in_batch = np.arange(len(batch))
-        # The frame of a sequence that loses a position.
+        # For sequences, select the frame from which the position is removed.
         at = (in_batch,) if ranks is None else (in_batch, ranks[rows])
         neutral = batch[at].mean(axis=1) if baseline == "mean" else 0
         at += (position,)
         batch[at] = neutral
 
     whole = occluded.log_odds(index, seen)
-    without = occluded.log_odds(index, seen, times=n_positions, change=take_away)
-    falls = np.full((*filled.shape, n_positions), np.nan)
-    falls[filled] = whole[:, np.newaxis] - without.reshape(-1, n_positions)
-    return falls
+    without = occluded.log_odds(index, seen, times=n_positions, change=remove)
+    drops = np.full((*filled.shape, n_positions), np.nan)
+    drops[filled] = whole[:, np.newaxis] - without.reshape(-1, n_positions)
+    return drops
 
 
 def _without_frames(occluded: _Occluded) -> NDArray[np.float64]:
-    """Remove each frame from the input of a network of sequences."""
+    """Remove each frame from the input of a sequence network."""
     filled = occluded.filled
     n_videos = len(filled)
     videos, slots = np.nonzero(filled)
     left = filled[videos]
     left[np.arange(len(videos)), slots] = False
-    # All videos, followed by a copy of them for each frame that is removed.
+    # The videos, followed by a copy for each removed frame.
     kept, source = np.concatenate([filled, left]), np.r_[:n_videos, videos]
     _, order = occluded.detector._index(kept, np.arange(len(kept)))
     found = np.full(len(kept), occluded.prior)
     some = kept.any(axis=1)
     index = source[some, np.newaxis], order[some]
     found[some] = occluded.log_odds(index, kept.sum(axis=1)[some])
-    falls = np.full(filled.shape, np.nan)
-    falls[filled] = found[videos] - found[n_videos:]
-    return falls
+    drops = np.full(filled.shape, np.nan)
+    drops[filled] = found[videos] - found[n_videos:]
+    return drops
 
 
 def _without_scores(occluded: _Occluded) -> NDArray[np.float64]:
-    """Leave each frame out of the aggregation."""
+    """Remove each frame from the aggregation."""
     filled = occluded.filled
     proba = np.full(filled.shape, np.nan)
     proba[filled] = expit(occluded.log_odds(np.nonzero(filled)))
     detector = occluded.detector
     weights = detector._frame_weights(occluded.X)
     whole = _log_odds(detector._combine(proba, weights))
-    falls = np.full(filled.shape, np.nan)
+    drops = np.full(filled.shape, np.nan)
     for slot in range(filled.shape[1]):
         others = proba.copy()
         others[:, slot] = np.nan
         rest = _log_odds(detector._combine(others, weights))
-        falls[:, slot] = whole - np.where(np.isnan(rest), occluded.prior, rest)
-    falls[~filled] = np.nan
-    return falls
+        drops[:, slot] = whole - np.where(np.isnan(rest), occluded.prior, rest)
+    drops[~filled] = np.nan
+    return drops
 
 
 def _log_odds(proba: Any) -> Any:

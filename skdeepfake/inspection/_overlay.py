@@ -1,4 +1,4 @@
-"""Evidence drawn over a face."""
+"""Overlay of evidence on a face."""
 
 from __future__ import annotations
 
@@ -38,35 +38,37 @@ def overlay(
 ) -> NDArray[np.uint8]:
     """Draw a map of evidence over a face.
 
-    Opacity rises with the evidence: without any, the face is unchanged.
+    Opacity increases with the evidence. Without evidence, the face is unchanged.
 
     Parameters
     ----------
     image : array-like of shape (height, width, 3), uint8
-        The face, in RGB.
+        RGB image of the face.
     attribution : array-like of shape (h, w)
-        The map, from :func:`grad_cam` or from :func:`occlusion` after a ``reshape``. It
-        is interpolated to the image. Negative values and NaN are not drawn.
+        Map from :func:`grad_cam`, or from :func:`occlusion` after ``reshape``. It is
+        interpolated to the size of the image. Negative values and NaN are not drawn.
     alpha : float, default=0.7
-        Opacity of the strongest evidence, 0 to 1.
+        Opacity of the strongest evidence, between 0 and 1.
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"
-        Colors from no evidence to the strongest, all suitable for color-blind readers.
+        Colormap. All are suitable for color-blind readers.
     vmax : float or None, default=None
-        The strongest evidence, one for faces to compare; None: the map's maximum.
+        Value of the strongest evidence. Pass the same value for comparable faces. None
+        uses the maximum of the map.
 
     Returns
     -------
     ndarray of shape (height, width, 3), uint8
-        The face under its map, in RGB.
+        RGB image of the face with the map.
 
     Raises
     ------
     ValueError
-        If `image` is not an RGB image of bytes, or `attribution` not two-dimensional.
+        If `image` is not an RGB image of dtype uint8, or `attribution` is not
+        two-dimensional.
 
     See Also
     --------
-    skdeepfake.plotting.AttributionDisplay : Many of them, with a color bar.
+    skdeepfake.plotting.AttributionDisplay : Plot several faces with a color bar.
 
     Examples
     --------
@@ -82,20 +84,19 @@ def overlay(
     image, attribution = np.asarray(image), np.asarray(attribution, dtype=np.float32)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
-            f"image has shape {image.shape} and dtype {image.dtype}, but must be RGB: "
-            "(height, width, 3), uint8"
+            "image must have shape (height, width, 3) and dtype uint8; got shape "
+            f"{image.shape} and dtype {image.dtype}."
         )
     if attribution.ndim != 2 or not attribution.size:
         raise ValueError(
-            f"attribution has shape {attribution.shape}, but must be a map of shape "
-            "(h, w): reshape the positions of features to their rows and columns"
+            f"attribution must have shape (h, w); got {attribution.shape}. Reshape the "
+            "positions of features to rows and columns."
         )
     strength = np.nan_to_num(attribution, nan=0.0)
     peak = float(strength.max() if vmax is None else vmax)
     strength = np.clip(strength / peak, 0, 1) if peak > 0 else np.zeros_like(strength)
     strength = cv2.resize(strength, image.shape[1::-1])
-    # OpenCV gives BGR.
     shades = np.rint(strength * 255).astype(np.uint8)
-    colors = cv2.applyColorMap(shades, COLORMAPS[colormap])[..., ::-1]
+    colors = cv2.applyColorMap(shades, COLORMAPS[colormap])[..., ::-1]  # BGR to RGB
     opacity = alpha * strength[..., np.newaxis]
     return np.rint(image * (1 - opacity) + colors * opacity).astype(np.uint8)

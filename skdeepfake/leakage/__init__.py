@@ -1,4 +1,4 @@
-"""What a data set, or a split of it, gives away besides the faces."""
+"""Reports on data leakage in datasets and splits."""
 
 from ._report import LeakageReport, leakage_report
 from ._trivial_features import trivial_features

@@ -1,4 +1,4 @@
-"""How well figures that say nothing of a face tell real from fake."""
+"""AUC of trivial features, which do not depend on the faces."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..metrics import group_bootstrap
 
 ALL = "all"
 
-# Small randomized trees, averaged: smooth enough to rank by, and not monotonic.
+# Averaged randomized trees rank smoothly and need no monotonic relation.
 _N_TREES = 20
-# No more than that for a tree, so that a large data set costs little more.
+# Maximum number of samples per tree, to limit the time for large datasets.
 _MAX_SAMPLES = 2000
-# Smallest leaf, as a share of the smaller class. Smaller ones learn noise, which does
-# not move the AUC but makes it vary by more than the interval knows of.
+# Smallest leaf, as a share of the smaller class. Smaller leaves fit noise: the AUC then
+# varies by more than its interval shows.
 _LEAF = 0.2
 
 
 @dataclass(frozen=True)
 class FeatureAUC:
-    """How well one figure, or all together, tells real from fake."""
+    """Cross-validated AUC of one feature, or of all features together."""
 
     name: str
     auc: float
@@ -38,8 +38,13 @@ class FeatureAUC:
     n_groups: int
 
     @property
+    def label(self) -> str:
+        """Name for display."""
+        return self.name.replace("_", " ")
+
+    @property
     def gives_away(self) -> bool:
-        """Whether the interval is above 0.5, for at least 20 groups of each class."""
+        """True if the interval is above 0.5, with at least 20 groups per class."""
         return self.low > 0.5 and self.n_groups >= MIN_GROUPS
 
 
@@ -52,9 +57,9 @@ def feature_aucs(
     n_resamples: int,
     random_state: Any,
 ) -> list[FeatureAUC]:
-    """Cross-validate a small classifier on each feature, and on all of them."""
+    """Cross-validate a small classifier on each feature and on all of them."""
     rng = check_random_state(random_state)
-    # The same for each feature, whichever others are looked at.
+    # Fixed seeds, so that the result of a feature does not depend on the others.
     seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=3)]
     folds = assign_folds(
         labels.tolist(),
@@ -64,8 +69,8 @@ def feature_aucs(
         random_state=seeds[0],
         called=lambda label: f"the videos of class {label!r}",
         otherwise=(
-            "give the bunch other groups, such as bunch.details['target'], or leave "
-            "this part out by features=[]"
+            "a bunch with other groups, such as bunch.details['target'], or "
+            "features=[] to skip the features"
         ),
     )
     encoded, known = {}, {}
@@ -75,12 +80,11 @@ def feature_aucs(
         encoded[ALL] = np.hstack(list(encoded.values()))
         known[ALL] = np.any(list(known.values()), axis=0)
     is_fake = labels == np.unique(labels)[1]
-    # Of a feature that nobody knows, nothing can be said.
-    told = [name for name in encoded if known[name].any()]
+    measured = [name for name in encoded if known[name].any()]
     aucs = {}
-    if told:
-        scores = [_out_of_fold(encoded[n], is_fake, folds, seeds[1]) for n in told]
-        # All from the same resamples, in one go.
+    if measured:
+        scores = [_out_of_fold(encoded[n], is_fake, folds, seeds[1]) for n in measured]
+        # Use the same resamples for all features.
         interval = group_bootstrap(
             _aucs,
             is_fake,
@@ -90,8 +94,9 @@ def feature_aucs(
             random_state=seeds[2],
         )
         rows = np.transpose([interval.estimate, interval.low, interval.high])
-        aucs = dict(zip(told, rows.tolist(), strict=True))
-    found, n_groups = [], min(count_groups(labels, groups))
+        aucs = dict(zip(measured, rows.tolist(), strict=True))
+    n_groups = min(count_groups(labels, groups))
+    found = []
     for name in encoded:
         auc, low, high = aucs.get(name, [float("nan")] * 3)
         n_known = int(known[name].sum())
@@ -102,18 +107,18 @@ def feature_aucs(
 def _encode(
     values: ArrayLike, name: str, n_videos: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Turn a feature into columns for trees, and tell where it is known."""
+    """Encode a feature as columns for the trees, and return where it is known."""
     given = np.asarray(values)
     if given.shape != (n_videos,):
         raise ValueError(
-            f"features[{name!r}] has the shape {given.shape}, but there are {n_videos} "
-            "videos: pass one value for each"
+            f"features[{name!r}] must have one value per video: expected shape "
+            f"({n_videos},), got {given.shape}."
         )
     if given.dtype.kind in "biuf":
         known = ~np.isnan(given.astype(np.float64))
-        # Cuts at random are even over the range: of ranks, they part the videos, while
-        # of sizes in bytes they would part the largest one from all others. The unknown
-        # lie apart; not all versions of the trees tell NaN from a constant.
+        # Random thresholds are uniform over the range, so they split ranks evenly but
+        # raw values, such as sizes in bytes, at outliers. Unknown values get a distant
+        # rank, because not all versions of the trees support NaN.
         ranks = np.full(n_videos, -float(n_videos))
         ranks[known] = rankdata(given[known])
         return ranks[:, None], known
@@ -131,7 +136,7 @@ def _out_of_fold(
     folds: NDArray[np.intp],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Predict each video by what was learned from the other folds."""
+    """Predict each video with a classifier trained on the other folds."""
     scores = np.empty(len(table))
     for fold in range(folds.max() + 1):
         train, test = np.flatnonzero(folds != fold), folds == fold
@@ -140,8 +145,8 @@ def _out_of_fold(
         trees = ExtraTreesClassifier(
             _N_TREES,
             min_samples_leaf=max(2, int(n_smaller * _LEAF)),
-            # Or else the share of fakes, which differs a little from fold to fold, and
-            # is lower in training where it is higher in the test, would count.
+            # Otherwise the share of fakes, which varies inversely between training and
+            # test folds, would affect the scores.
             class_weight="balanced",
             bootstrap=True,
             max_samples=n_drawn,
@@ -153,7 +158,7 @@ def _out_of_fold(
 
 
 def _aucs(is_fake: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray:
-    """Compute the AUC of each column: the share of pairs in the right order."""
+    """Compute the AUC of each column, the share of pairs in the right order."""
     ranks = rankdata(scores, axis=0)
     n_fake = is_fake.sum()
     above = ranks[is_fake].sum(axis=0) - n_fake * (n_fake + 1) / 2

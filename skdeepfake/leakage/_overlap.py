@@ -1,4 +1,4 @@
-"""Groups and files on both sides of a split."""
+"""Groups and identical files shared by training and test sets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .._groups import check_indices, encode
 from .._video._checks import check_regular_file
 from ..exceptions import LeakageError, VideoReadError
 
-# The lists that data sets are published with, in the order of their use.
+# Names of official lists, in their usual order.
 _PARTS = ("train", "val", "test")
 _CHUNK = 2**20
 
 
 @dataclass(frozen=True)
 class SplitLeakage:
-    """What the training set and the test set of one split have in common."""
+    """Groups and files shared by the training and the test set of a split."""
 
     name: str
     n_train: int
@@ -44,12 +44,12 @@ class SplitLeakage:
 def leakage_of_splits(
     split: Any, bunch: Bunch, groups: NDArray, contents: NDArray[np.intp]
 ) -> list[SplitLeakage]:
-    """Compare the sides of each split."""
+    """Compare the training and the test set of each split."""
     paths = np.asarray(bunch["data"])
     found = []
-    for name, train, test in _sides(split, bunch, groups):
-        ours, theirs = (check_indices(side, len(groups)) for side in (train, test))
-        found.append(_compare(name, ours, theirs, paths, groups, contents))
+    for name, *sides in _sides(split, bunch, groups):
+        train, test = (check_indices(side, len(groups)) for side in sides)
+        found.append(_compare(name, train, test, paths, groups, contents))
     return found
 
 
@@ -63,7 +63,7 @@ def _compare(
 ) -> SplitLeakage:
     tested = set(groups[test].tolist())
     trained = dict.fromkeys(groups[train].tolist())
-    # The first of the copies in the training set stands for all.
+    # Report only the first copy in the training set.
     first = {contents[i]: paths[i] for i in train[::-1]}
     return SplitLeakage(
         name,
@@ -88,8 +88,8 @@ def _sides(
         folds = _folds_of(split, bunch, groups)
     elif isinstance(split, (str, bytes)) or not isinstance(split, Iterable):
         raise ValueError(
-            f"split={split!r} must be a splitter, a pair (train, test) of numbers or "
-            "masks, a list of such pairs, or None"
+            "split must be a splitter, a pair (train, test) of indices or masks, a "
+            f"list of pairs, or None; got {split!r}."
         )
     else:
         folds = list(split)
@@ -98,25 +98,25 @@ def _sides(
     for fold in folds:
         if not _is_pair(fold):
             raise ValueError(
-                "split must hold pairs (train, test) of numbers or masks, but holds "
-                f"{fold!r}"
+                "split must contain pairs (train, test) of indices or masks; got "
+                f"{fold!r}."
             )
     return [(f"split {number}", *fold) for number, fold in enumerate(folds)]
 
 
 def _folds_of(split: Any, bunch: Bunch, groups: NDArray) -> list[Any]:
     with warnings.catch_warnings():
-        # That is what the report is about.
+        # The report covers this.
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
         try:
             return list(split.split(bunch["data"], bunch["target"], groups))
         except LeakageError:
-            # OfficialSplit looks at groups only to raise this; the report says more.
+            # OfficialSplit uses groups only for this check; the report has details.
             return list(split.split(bunch["data"], bunch["target"]))
 
 
 def _is_pair(fold: Any) -> bool:
-    """Tell a pair of numbers or masks from a list of such pairs."""
+    """Return True for a pair of indices or masks, False for a list of such pairs."""
     return (
         isinstance(fold, (tuple, list)) and len(fold) == 2 and all(map(_is_side, fold))
     )
@@ -144,7 +144,7 @@ def _sides_of_lists(column: ArrayLike | None) -> list[tuple[str, ArrayLike, Arra
 
 
 def same_contents(paths: Sequence[str]) -> NDArray[np.intp]:
-    """Give files of the same bytes the same number; only files of one size are read."""
+    """Return the same number for identical files, reading only files of equal size."""
     real = [os.path.realpath(path) for path in paths]
     by_size: defaultdict[int, list[str]] = defaultdict(list)
     for path in dict.fromkeys(real):
@@ -162,7 +162,7 @@ def same_contents(paths: Sequence[str]) -> NDArray[np.intp]:
 def copies_in_other_groups(
     paths: NDArray, groups: NDArray, contents: NDArray[np.intp]
 ) -> list[tuple[str, str]]:
-    """Find files of the same bytes that no split by group keeps together."""
+    """Find identical files in different groups."""
     first: dict[int, int] = {}
     found = []
     for i, content in enumerate(contents.tolist()):
@@ -175,7 +175,7 @@ def copies_in_other_groups(
 def _size(path: str) -> int | None:
     try:
         return check_regular_file(path).st_size
-    except VideoReadError:  # told of by whoever reads videos
+    except VideoReadError:  # reported when videos are read
         return None
 
 

@@ -1,4 +1,4 @@
-"""A leakage report as HTML."""
+"""HTML of a leakage report."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from ._report import LeakageReport
 
 _SPLITS = "split", "train", "test", "shared groups", "affected", "identical files"
-_FEATURES = "feature", "AUC", "95 % interval", "known of", "gives away"
+_FEATURES = "feature", "AUC", "95 % interval", "videos", "separates classes"
 
 
 def render(report: LeakageReport) -> str:
-    """Write the findings, and tables of the splits and features."""
+    """Render the findings and the tables of splits and features."""
     title = f"{report.n_videos} videos in {report.n_groups} groups"
-    told = report.findings + report.notes or ["nothing was found"]
+    messages = report.findings + report.notes or ["No problem was found."]
+    items = "".join(f"<li>{escape(text)}</li>" for text in messages)
     parts = [f"<h1>Leakage report: {title}</h1>", "<h2>Findings</h2>"]
-    parts.append("<ul>" + "".join(f"<li>{escape(t)}</li>" for t in told) + "</ul>")
+    parts.append(f"<ul>{items}</ul>")
     if report.splits:
         splits = [
             (
@@ -34,14 +35,14 @@ def render(report: LeakageReport) -> str:
     if report.features:
         features = [
             (
-                each.name.replace("_", " "),
+                each.label,
                 "unknown" if math.isnan(each.auc) else f"{each.auc:.2f}",
                 "" if math.isnan(each.low) else f"{each.low:.2f} to {each.high:.2f}",
                 *(each.n_known, "yes" if each.gives_away else "no"),
             )
             for each in report.features
         ]
-        title = "<h2>Real or fake by a trivial feature</h2>"
+        title = "<h2>Trivial features</h2>"
         parts += [title, _table(_FEATURES, features)]
     parts.append(f"<footer>{escape(versions())}</footer>")
     return part("\n".join(parts))

@@ -1,4 +1,4 @@
-"""Features of videos that do not depend on the faces, asked of ffmpeg or measured."""
+"""Trivial features of videos, which do not depend on the faces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ..preprocessing import DlibFaceCropper, VideoFrameSampler
 
-# Those that the container knows, then the one that must be looked for.
+# Read from the container, without decoding.
 OF_CONTAINERS = (
     "file_size",
     "bit_rate",
@@ -52,61 +52,63 @@ def trivial_features(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Bunch:
-    """Measure features of the files that do not depend on the faces.
+    """Measure features of video files that do not depend on the faces.
 
-    Fakes are written by other tools than real videos: with another codec, bit rate or
-    length. A detector that learns such a difference works on this data set only.
-    :func:`leakage_report` tells how well these features separate the classes.
+    Fakes are often written with other tools than real videos, and so with another
+    codec, bit rate or length. A detector that learns such a difference works only on
+    this dataset. :func:`leakage_report` measures how well these features separate the
+    classes.
 
     Parameters
     ----------
     paths : array-like of shape (n_videos,) of str or os.PathLike
-        The videos.
+        Paths of the videos.
     features : str or iterable of str, default="all"
-        Names of the features below, or ``"all"``. Only ``"face_size"`` takes long.
+        Names of the features below, or ``"all"``. Only ``"face_size"`` is slow.
     sampler : VideoFrameSampler or None, default=None
-        Selects the frames in which faces are searched, and gives limits and `on_error`.
-        None is ``VideoFrameSampler(n_frames=3, on_error="skip")``.
+        Sampler of the frames in which faces are detected. Its limits and `on_error` are
+        used for all features. None uses
+        ``VideoFrameSampler(n_frames=3, on_error="skip")``.
     cropper : transformer or None, default=None
-        Finds the faces. None is a :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
+        Face cropper. None uses :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
     n_jobs : int or None, default=None
-        Number of videos read at once. A given sampler or cropper has its own.
+        Number of videos read in parallel. A given sampler or cropper uses its own.
     verbose : int, default=0
-        1 shows progress bars.
+        If 1, show progress bars.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch` of ndarray, each of shape (n_videos,)
-        Those that were asked for, of dtype float64 with NaN where nothing is known:
+        The requested features, of dtype float64 with NaN for unknown values:
 
-        - `file_size`: bytes;
-        - `bit_rate`: bits per second of the whole file, its sound included;
-        - `frame_rate`: frames per second, on average;
-        - `duration`: seconds;
-        - `width` and `height`: pixels of the frames as stored, before any rotation;
-        - `codec`: ffmpeg's name, such as ``"h264"``, dtype object, None if unknown;
-        - `face_size`: height of the crops, median of those found, in pixels.
+        - `file_size`: size in bytes;
+        - `bit_rate`: bits per second of the whole file, including sound;
+        - `frame_rate`: average number of frames per second;
+        - `duration`: length in seconds;
+        - `width` and `height`: size of the stored frames in pixels, before rotation;
+        - `codec`: ffmpeg's name, such as ``"h264"``, of dtype object, None if unknown;
+        - `face_size`: median height of the face crops in pixels.
 
     Raises
     ------
     VideoReadError
-        If a video cannot be read, and the sampler's `on_error` is ``"raise"``.
+        If a video cannot be read and the sampler has ``on_error="raise"``.
     TypeError
-        If `sampler` is no VideoFrameSampler.
+        If `sampler` is not a VideoFrameSampler.
     ValueError
-        If there is no such feature, or `paths` is not a one-dimensional collection.
+        If a feature is unknown, or `paths` is not one-dimensional.
 
     Warns
     -----
     VideoReadWarning
-        For each video that cannot be read; its figures are NaN.
+        For each video that cannot be read. Its features are NaN.
     NoFaceWarning
-        For each video without a face; its `face_size` is NaN.
+        For each video without a face. Its `face_size` is NaN.
 
     See Also
     --------
-    leakage_report : How well each of them tells real from fake.
-    skdeepfake.preprocessing.VideoTranscoder : Makes most of them alike.
+    leakage_report : Measure how well the features separate real from fake videos.
+    skdeepfake.preprocessing.VideoTranscoder : Make most features equal.
 
     Examples
     --------
@@ -126,7 +128,7 @@ def trivial_features(
         sampler = VideoFrameSampler(_N_FRAMES, on_error="skip", n_jobs=n_jobs)
     elif not isinstance(sampler, VideoFrameSampler):
         raise TypeError(
-            f"sampler must be a VideoFrameSampler, got {type(sampler).__name__}"
+            f"sampler must be a VideoFrameSampler; got {type(sampler).__name__}."
         )
     if cropper is None:
         cropper = DlibFaceCropper(n_jobs=n_jobs, verbose=verbose)
@@ -137,8 +139,8 @@ def trivial_features(
         found, readable = _of_containers(listed, sampler, n_jobs, verbose)
     if FACE_SIZE in names:
         sizes = np.full(len(listed), np.nan)
-        # Of the others has been told already.
-        paths_left = [p for p, good in zip(listed, readable, strict=True) if good]
+        # Skip unreadable videos, which have been reported.
+        paths_left = np.array(listed, dtype=object)[readable].tolist()
         if paths_left:
             clips = clone(sampler).fit_transform(paths_left)
             crops = clone(cropper).fit_transform(clips)
@@ -150,7 +152,7 @@ def trivial_features(
 def _of_containers(
     paths: Sequence[str], sampler: Any, n_jobs: int | None, verbose: int
 ) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
-    """Ask the containers; the second array tells which videos can be read."""
+    """Return the features of the containers, and which videos are readable."""
     limits = Limits(*(getattr(sampler, name) for name in Limits._fields))
     answers = container_metadata(paths, limits, n_jobs=n_jobs, verbose=verbose)
     rows, readable = [], np.ones(len(paths), dtype=bool)
@@ -160,7 +162,7 @@ def _of_containers(
             continue
         if sampler.on_error == "raise":
             raise answer
-        # Past this function and scikit-learn's check of parameters.
+        # Skip this function and the parameter validation.
         warnings.warn(VideoReadWarning(*answer.args), stacklevel=4)
         rows.append(ContainerMetadata())
         readable[number] = False

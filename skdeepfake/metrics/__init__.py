@@ -1,7 +1,7 @@
-"""Numbers that say how good a detector is, of frames or of videos, never of a mix.
+"""Metrics of detectors, per video or per frame.
 
-A video has one score, that of ``predict_proba``; a frame has its own, that of
-``predict_frame_proba``, which :func:`frame_scores` prepares.
+Scores per video come from ``predict_proba``. Scores per frame come from
+``predict_frame_proba``; :func:`frame_scores` prepares them for the metrics.
 """
 
 from ._bootstrap import BootstrapInterval, group_bootstrap

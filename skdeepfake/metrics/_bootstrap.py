@@ -1,4 +1,4 @@
-"""Intervals by resampling identities."""
+"""Confidence intervals by resampling identities."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ..exceptions import UnresolvedRateWarning
 
 
 class BootstrapInterval(NamedTuple):
-    """A figure and how far it might be off.
+    """Estimate of a metric with its confidence interval.
 
     Attributes
     ----------
     estimate : float or ndarray of float64
-        The metric of all samples.
+        Metric of all samples.
     low, high : float or ndarray of float64
         Limits of the interval.
     n_valid : int
-        Number of resamples with all classes, which the interval is computed from.
+        Number of resamples that contain all classes. The others are not used.
 
     See Also
     --------
-    group_bootstrap : Computes it.
+    group_bootstrap : Compute the interval.
     """
 
     estimate: Any
@@ -64,33 +64,34 @@ def group_bootstrap(
     confidence_level: float = 0.95,
     random_state: int | np.random.RandomState | None = 0,
 ) -> BootstrapInterval:
-    """Compute a metric and the interval in which it lies for other people.
+    """Compute a metric and its confidence interval for new people.
 
-    A bootstrap resamples with replacement and takes quantiles of the metric, which
-    assumes independent samples. Videos of one person, and frames of one video, are not
-    independent, so whole groups are drawn. Drawing videos makes the interval too
-    narrow, by up to the square root of the number of videos per person [1]_.
+    The bootstrap resamples whole groups with replacement and returns quantiles of the
+    metric. Resampling videos assumes that they are independent, which videos of the
+    same person and frames of the same video are not. The interval would be too narrow,
+    by up to the square root of the number of videos per person [1]_.
 
     Parameters
     ----------
     metric : callable
-        Called as ``metric(y_true, y_score)``, with ``sample_weight=`` if there are
-        weights; returns a number, or an array of them, such as those of several
-        metrics. Use `functools.partial` for other parameters, such as `pos_label`.
+        Function with the signature ``metric(y_true, y_score)`` that returns a number or
+        an array of numbers. It also takes ``sample_weight`` if weights are passed. Use
+        :func:`functools.partial` for other parameters, such as `pos_label`.
     y_true : array-like of shape (n_samples,)
-        Label of each video, or of each frame.
+        Label of each video or frame.
     y_score : array-like of shape (n_samples,) or (n_samples, ...)
-        What `metric` takes for each sample.
+        Scores passed to `metric`.
     groups : array-like of shape (n_samples,), default=None
-        Identity of each sample, as splitters take it. None: samples are independent.
+        Identity of each sample, as passed to splitters. None treats samples as
+        independent.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample.
+        Sample weights.
     n_resamples : int, default=1000
-        How many times groups are drawn.
+        Number of resamples.
     confidence_level : float, default=0.95
         Confidence level of the interval, between 0 and 1.
     random_state : int, RandomState instance or None, default=0
-        Draws the groups. An int gives the same interval at each call.
+        Controls the resampling. Pass an int for reproducible intervals.
 
     Returns
     -------
@@ -100,23 +101,22 @@ def group_bootstrap(
     Raises
     ------
     ValueError
-        If the lengths differ, there is one group only, the group of a sample is missing
-        (None or NaN), no resample holds every class, or `metric` raises it.
+        If the lengths differ, there is only one group, the group of a sample is missing
+        (None or NaN), or no resample contains every class.
 
     See Also
     --------
-    scipy.stats.bootstrap : For samples that are independent of each other.
+    scipy.stats.bootstrap : Intervals for independent samples.
 
     Notes
     -----
-    The interval is the expanded percentile interval [2]_: percentiles are taken further
-    outside the fewer groups there are. It is extended to the estimate where the metric
-    is biased in resamples, as average precision is for few videos. Below some twenty
-    groups it is unreliable all the same. It is NaN if the metric is NaN for any
-    resample.
+    The result is the expanded percentile interval [2]_, which is wider for fewer
+    groups. It is extended to include the estimate, because some metrics are biased in
+    resamples, such as average precision for few videos. With fewer than about 20
+    groups, it is still unreliable. It is NaN if the metric is NaN for any resample.
 
-    Resamples that lack a class are skipped. An `n_valid` well below `n_resamples` shows
-    that one class comes from very few groups.
+    Resamples that lack a class are skipped. If `n_valid` is well below `n_resamples`,
+    one class has very few groups.
 
     References
     ----------
@@ -148,38 +148,35 @@ def group_bootstrap(
     weights = {}
     if sample_weight is not None:
         weight = check_weight(sample_weight)
-        # What weighs nothing is no sample of its class.
+        # A class needs samples of nonzero weight.
         labels, score, group = (part[weight > 0] for part in (labels, score, group))
         weights["sample_weight"] = weight[weight > 0]
 
-    def figure(index: NDArray[np.intp]) -> NDArray[np.float64]:
+    def compute(index: NDArray[np.intp]) -> NDArray[np.float64]:
         drawn = {name: part[index] for name, part in weights.items()}
         return np.asarray(metric(labels[index], score[index], **drawn), dtype=float)
 
-    estimate = figure(np.arange(len(labels)))
-    # The samples have been looked at, and a rate that they cannot resolve was told of.
+    estimate = compute(np.arange(len(labels)))
+    # The estimate has already validated the samples and issued the warning.
     with (
         config_context(assume_finite=True, skip_parameter_validation=True),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UnresolvedRateWarning)
         resamples = _resamples(labels, group, n_resamples, random_state)
-        figures = [figure(index) for index in resamples]
-    if not figures:
+        values = [compute(index) for index in resamples]
+    if not values:
         raise ValueError(
-            f"None of n_resamples={n_resamples} holds all classes: too few groups have "
-            "samples of one of them"
+            f"None of n_resamples={n_resamples} resamples contains all classes: one "
+            "class has too few groups."
         )
     n_groups = len(np.unique(group))
     reach = t.ppf((1 - confidence_level) / 2, n_groups - 1)
     outside = norm.cdf(reach * np.sqrt(n_groups / (n_groups - 1)))
-    low, high = np.quantile(figures, [outside, 1 - outside], axis=0)
-    return BootstrapInterval(
-        _plain(estimate),
-        _plain(np.minimum(low, estimate)),
-        _plain(np.maximum(high, estimate)),
-        n_valid=len(figures),
-    )
+    low, high = np.quantile(values, [outside, 1 - outside], axis=0)
+    limits = estimate, np.minimum(low, estimate), np.maximum(high, estimate)
+    point, lower, upper = (each if each.ndim else float(each) for each in limits)
+    return BootstrapInterval(point, lower, upper, n_valid=len(values))
 
 
 def _resamples(
@@ -188,15 +185,13 @@ def _resamples(
     n_resamples: int,
     random_state: int | np.random.RandomState | None,
 ) -> Iterator[NDArray[np.intp]]:
-    """Yield the numbers of the samples of each resample that holds all classes."""
-    # Numbered anew: a group whose samples weigh nothing is none.
+    """Yield the sample indices of each resample that contains all classes."""
+    # Renumber, since groups without weight were removed.
     group = np.unique(group, return_inverse=True)[1]
     members, size = np.argsort(group, kind="stable"), np.bincount(group)
     n_groups = len(size)
     if n_groups < 2:
-        raise ValueError(
-            "groups holds one group only: how groups vary cannot be seen from one"
-        )
+        raise ValueError("groups must contain at least two groups; got one.")
     start = np.cumsum(size) - size
     classes, label = np.unique(labels, return_inverse=True)
     has_class = np.zeros((n_groups, len(classes)), dtype=bool)
@@ -206,11 +201,6 @@ def _resamples(
         drawn = rng.randint(n_groups, size=n_groups)
         if has_class[drawn].any(axis=0).all():
             sizes = size[drawn]
-            # One after the other, the runs of `members` that are the groups drawn.
+            # Concatenate the slices of `members` that belong to the drawn groups.
             offset = start[drawn] - (np.cumsum(sizes) - sizes)
             yield members[np.repeat(offset, sizes) + np.arange(sizes.sum())]
-
-
-def _plain(figure: NDArray[np.float64]) -> Any:
-    """Turn an array without dimensions into a number."""
-    return figure if figure.ndim else float(figure)

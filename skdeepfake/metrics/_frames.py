@@ -1,4 +1,4 @@
-"""Frames as samples of their own, and how many of them there are."""
+"""Frames as samples, and the share of frames with a face."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .._validation import validated
 
 
 class FrameScores(NamedTuple):
-    """The frames with a face of several videos, one sample each.
+    """Labels and scores of the frames with a face of several videos.
 
     Attributes
     ----------
     y_true : ndarray of shape (n_faces,)
-        Label of each frame, which is its video's.
+        Label of each frame, taken from its video.
     y_score : ndarray of float64, shape (n_faces,)
         Probability of the positive class.
     video : ndarray of int, shape (n_faces,)
-        Number of each frame's video: the least that must be kept together.
+        Index of the video of each frame, usable as groups.
 
     See Also
     --------
-    frame_scores : Makes it.
+    frame_scores : Compute the frame scores.
     """
 
     y_true: NDArray
@@ -41,18 +41,18 @@ class FrameScores(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """How much of the data a score of faces is about.
+    """Share of the videos and frames with a face.
 
     Attributes
     ----------
     videos : float
         Share of the videos with a face in any frame.
     frames : float
-        Share of the frames with a face; empty slots of short videos count.
+        Share of the slots with a face, including the empty slots of short videos.
 
     See Also
     --------
-    coverage : Computes it.
+    coverage : Compute the coverage.
     """
 
     videos: float
@@ -67,38 +67,38 @@ class Coverage(NamedTuple):
 def frame_scores(
     y_true: ArrayLike, frame_proba: ArrayLike, *, pos_label: PosLabel = None
 ) -> FrameScores:
-    """Lay out frames as samples, for metrics at the level of frames.
+    """Convert frame probabilities to samples, for metrics per frame.
 
-    Frames without a face have no score, and are left out: report :func:`coverage`
-    with it. Frames of one video are near copies of each other: an interval for
-    them is that of :func:`group_bootstrap` over `video` or, better, the identities.
+    Frames without a face have no score and are left out, so report :func:`coverage`
+    with the metric. Frames of the same video are similar: for confidence intervals,
+    pass `video` or, better, the identities as `groups` to :func:`group_bootstrap`.
 
     Parameters
     ----------
     y_true : array-like of shape (n_videos,)
         Label of each video.
     frame_proba : array-like of shape (n_videos, n_frames) or (n_videos, n_frames, 2)
-        Probability of the positive class or, as ``predict_frame_proba`` gives it, of
-        each class in sorted order; NaN where there is no face.
+        Probability of the positive class or, as returned by ``predict_frame_proba``, of
+        each class in sorted order; NaN without a face.
     pos_label : int, float, bool or str, default=None
-        Label of the fakes, for probabilities of both classes. None means 1, if the
-        labels are 0 and 1 or -1 and 1.
+        Label of the fake class, used for probabilities of both classes. None means 1
+        and requires labels 0 and 1, or -1 and 1.
 
     Returns
     -------
     FrameScores
-        Named tuple of `y_true`, `y_score` and `video`, by video and then by time.
+        Named tuple of `y_true`, `y_score` and `video`, sorted by video and time.
 
     Raises
     ------
     ValueError
-        If the number of labels is not that of videos, a probability is not between 0
-        and 1, or is NaN for one class only. For probabilities of both classes also if
-        `y_true` does not hold two, or `pos_label` is missing or not among them.
+        If the lengths differ, or a probability is not between 0 and 1 or is NaN for
+        only one class. For probabilities of both classes, also if `y_true` does not
+        contain two classes, or `pos_label` is missing or not one of them.
 
     See Also
     --------
-    coverage : The share of frames that are left out.
+    coverage : Share of videos and frames with a face.
 
     Examples
     --------
@@ -126,28 +126,30 @@ def frame_scores(
 
 @validated(frame_proba=["array-like"])
 def coverage(frame_proba: ArrayLike) -> Coverage:
-    """Compute the shares of videos and of frames that have a face.
+    """Compute the share of videos and frames with a face.
 
-    Report it with each score: videos without a face get the class prior.
+    Report it with each score, because detectors predict the class prior for videos
+    without a face.
 
     Parameters
     ----------
     frame_proba : array-like of shape (n_videos, n_frames) or (n_videos, n_frames, 2)
-        As ``predict_frame_proba`` gives it, or of one class; NaN without a face.
+        Probabilities of both classes, as returned by ``predict_frame_proba``, or of one
+        class; NaN without a face.
 
     Returns
     -------
     Coverage
-        Named tuple of the shares of `videos` and of `frames`, between 0 and 1.
+        Named tuple of the shares of `videos` and `frames`, between 0 and 1.
 
     Raises
     ------
     ValueError
-        If a probability is not between 0 and 1, or is NaN for one class only.
+        If a probability is not between 0 and 1 or is NaN for only one class.
 
     See Also
     --------
-    frame_scores : The frames that have a face.
+    frame_scores : Labels and scores of the frames with a face.
 
     Examples
     --------
@@ -170,12 +172,14 @@ def _check_frames(frame_proba: ArrayLike) -> NDArray[np.float64]:
         ensure_all_finite=False,
         input_name="frame_proba",
     )
-    expected = "(n_videos, n_frames) or (n_videos, n_frames, 2)"
     if not (proba.ndim == 2 or (proba.ndim == 3 and proba.shape[2] == 2)):
-        raise ValueError(f"frame_proba has the shape {proba.shape}, not {expected}")
+        raise ValueError(
+            "frame_proba must have shape (n_videos, n_frames) or (n_videos, n_frames, "
+            f"2); got {proba.shape}."
+        )
     if not proba.shape[1]:
-        raise ValueError("frame_proba has no frame in any video")
+        raise ValueError("frame_proba must have at least one frame per video; got 0.")
     check_probability(proba, "frame_proba")
     if proba.ndim == 3 and (np.isnan(proba[..., 0]) != np.isnan(proba[..., 1])).any():
-        raise ValueError("frame_proba is NaN for one class of a frame only")
+        raise ValueError("frame_proba is NaN for only one class of a frame.")
     return proba

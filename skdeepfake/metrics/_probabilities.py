@@ -1,4 +1,4 @@
-"""Metrics of probabilities: calibration, and the log loss as challenges clip it."""
+"""Calibration metrics and the clipped log loss."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _binned_metric = score_metric(
 
 
 class ReliabilityCurve(NamedTuple):
-    """Predictions and truth in bins of the predicted probability.
+    """Calibration curve with the number of samples per bin.
 
     Attributes
     ----------
     predicted : ndarray of float64, shape (n_filled_bins,)
-        Mean predicted probability of the positive class in each bin, rising.
+        Mean predicted probability of the positive class in each bin, increasing.
     observed : ndarray of float64, shape (n_filled_bins,)
         Share of the positive class in each bin.
     n_samples : ndarray of int, shape (n_filled_bins,)
@@ -31,8 +31,8 @@ class ReliabilityCurve(NamedTuple):
 
     See Also
     --------
-    reliability_curve : Computes it.
-    skdeepfake.evaluation.ReliabilityDisplay : Draws it.
+    reliability_curve : Compute the curve.
+    skdeepfake.evaluation.ReliabilityDisplay : Plot the curve.
     """
 
     predicted: NDArray[np.float64]
@@ -50,29 +50,30 @@ def reliability_curve(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> ReliabilityCurve:
-    """Compare predicted probabilities with how often they come true.
+    """Compute the calibration curve with the number of samples per bin.
 
-    The bins are those of :func:`sklearn.calibration.calibration_curve`, with counts.
+    The bins are the same as in :func:`sklearn.calibration.calibration_curve`.
 
     Parameters
     ----------
     {{labels_and_probabilities}}
     n_bins : int, default=10
-        Number of bins; those in which there is no sample are left out.
+        Number of bins. Empty bins are left out.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Bins of equal width, or with equally many samples, upper limits included.
+        Strategy for the bins, which include their upper limits. "uniform" makes bins of
+        equal width, "quantile" bins with the same number of samples.
     {{pos_label_and_weights}}
 
     Returns
     -------
     ReliabilityCurve
-        The `predicted` means, `observed` shares, and `n_samples` of each filled bin.
+        Named tuple of `predicted`, `observed` and `n_samples` of each filled bin.
 
     {{probability_errors}}
 
     See Also
     --------
-    expected_calibration_error : The mean distance of the curve from the diagonal.
+    expected_calibration_error : Mean distance of the curve from the diagonal.
     sklearn.calibration.CalibratedClassifierCV : Calibrate a detector.
 
     Examples
@@ -99,18 +100,19 @@ def expected_calibration_error(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Mean distance between predicted probabilities and how often they come true.
+    """Compute the expected calibration error (ECE).
 
-    It is the mean of ``|predicted - observed|`` over the bins of
-    :func:`reliability_curve`, each weighted by its share of the samples.
+    The ECE is the mean of ``|predicted - observed|`` over the bins of
+    :func:`reliability_curve`, weighted by their share of the samples.
 
     Parameters
     ----------
     {{labels_and_probabilities}}
     n_bins : int, default=10
-        Number of bins. The result depends on it; say which.
+        Number of bins. The result depends on it, so report it.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Bins of equal width, or with equally many samples, whatever their weights.
+        Strategy for the bins. "uniform" makes bins of equal width, "quantile" bins with
+        the same number of samples, regardless of their weights.
     {{pos_label_and_weights}}
 
     Returns
@@ -126,10 +128,10 @@ def expected_calibration_error(
 
     Notes
     -----
-    The bins are of the probability of the positive class, as in [1]_. Those of [2]_ are
-    of the probability of the predicted class, which gives another number.
+    Samples are binned by the probability of the positive class, as in [1]_. Binning by
+    the probability of the predicted class, as in [2]_, leads to other values.
 
-    With few samples per bin it is too large even for a calibrated detector.
+    With few samples per bin, the error is too large even for a calibrated detector.
 
     References
     ----------
@@ -161,31 +163,32 @@ def clipped_log_loss(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Log loss of probabilities that are kept `eps` away from 0 and 1.
+    """Compute the log loss of probabilities clipped to ``[eps, 1 - eps]``.
 
-    A single wrong video with probability 0 makes the log loss infinite, so `eps`
-    decides how much it counts: 34.5 at 1e-15, 4.6 at 0.01. scikit-learn's own takes the
-    precision of the array's type, which differs between float32 and float64.
+    A single video whose true class has probability 0 makes the log loss infinite.
+    Clipping limits its loss: to 34.5 for ``eps=1e-15``, and to 4.6 for ``eps=0.01``.
+    :func:`sklearn.metrics.log_loss` clips by the precision of the dtype, so that
+    float32 and float64 differ.
 
     Parameters
     ----------
     {{labels_and_probabilities}}
     eps : float, default=1e-15
-        Least probability of either class, above 0 and below 0.5. 1e-15 is common in
-        contests; the value in the Deepfake Detection Challenge [1]_ is not known.
+        Minimum probability of either class, above 0 and below 0.5. 1e-15 is common in
+        competitions; the value in the Deepfake Detection Challenge [1]_ is not known.
     {{pos_label_and_weights}}
 
     Returns
     -------
     float
-        Mean negative natural logarithm; 0.693 is that of 0.5 everywhere.
+        Mean negative natural logarithm. Predicting 0.5 everywhere scores 0.693.
 
     {{probability_errors}}
 
     See Also
     --------
-    sklearn.metrics.log_loss : The same where nothing is clipped.
-    sklearn.metrics.brier_score_loss : Bounded without clipping.
+    sklearn.metrics.log_loss : Log loss without this clipping.
+    sklearn.metrics.brier_score_loss : Bounded loss without clipping.
 
     References
     ----------
@@ -216,7 +219,7 @@ def _curve(
     n_bins: int,
     strategy: str,
 ) -> tuple[ReliabilityCurve, NDArray[np.float64]]:
-    """Compute the curve and the weight of each of its bins."""
+    """Compute the calibration curve and the weight of each bin."""
     scored = check_scored(
         y_true, y_score, pos_label, sample_weight, is_probability=True
     )

@@ -1,4 +1,4 @@
-"""Error rates and thresholds read off the receiver operating characteristic (ROC)."""
+"""Error rates and thresholds from the receiver operating characteristic (ROC)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def equal_error_rate(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Error rate where as large a share of the reals is rejected as of fakes accepted.
+    """Compute the equal error rate (EER).
 
-    It is the false positive rate where it equals the false negative rate, interpolated.
+    The EER is the false positive rate at which it equals the false negative rate,
+    interpolated between thresholds.
 
     Parameters
     ----------
@@ -41,18 +42,18 @@ def equal_error_rate(
     Returns
     -------
     float
-        Equal error rate, between 0 (ranks perfectly) and 1; 0.5 is chance.
+        Equal error rate, between 0 (perfect ranking) and 1. Chance level is 0.5.
 
     {{score_errors}}
 
     See Also
     --------
-    choose_threshold : A threshold with about this error on both sides.
-    true_positive_rate_at : Share of the fakes found at a rate of false alarms.
+    choose_threshold : Choose a threshold with about this error for both classes.
+    true_positive_rate_at : True positive rate at a given false positive rate.
 
     Notes
     -----
-    It is the rate on the ROC itself, not on its convex hull, which is never larger.
+    The EER is computed on the ROC curve. The value on its convex hull is never larger.
 
     References
     ----------
@@ -81,16 +82,17 @@ def true_positive_rate_at(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> float | NDArray[np.float64]:
-    """Share of the fakes that are found at a given share of false alarms.
+    """Compute the true positive rate at a given false positive rate.
 
-    It is the largest true positive rate of any threshold whose false positive rate does
-    not exceed `fpr`, as one gets by choosing a threshold, without interpolation.
+    The result is the largest true positive rate of all thresholds whose false positive
+    rate is at most `fpr`, without interpolation.
 
     Parameters
     ----------
     {{labels_and_scores}}
     fpr : float or array-like of shape (n_rates,), default=0.1
-        Share of the reals that may be taken for fakes; usually 0.1, 0.01 or 0.001.
+        Maximum false positive rate, the share of real videos classified as fake. Common
+        values are 0.1, 0.01 and 0.001.
     {{pos_label_and_weights}}
 
     Returns
@@ -103,11 +105,12 @@ def true_positive_rate_at(
     Warns
     -----
     UnresolvedRateWarning
-        If there are fewer than ``1 / fpr`` reals: it depends on the highest one.
+        If there are fewer than ``1 / fpr`` real samples. The result then depends only
+        on the highest real score.
 
     See Also
     --------
-    equal_error_rate : Where both kinds of errors are as frequent.
+    equal_error_rate : Error rate at which both error types are equally frequent.
 
     Examples
     --------
@@ -122,16 +125,16 @@ def true_positive_rate_at(
     scored = check_scored(y_true, y_score, pos_label, sample_weight)
     rates = np.asarray(fpr, dtype=np.float64)
     if rates.ndim > 1 or not ((rates >= 0) & (rates <= 1)).all():
-        raise ValueError(f"fpr must be one or several rates from 0 to 1, got {fpr!r}")
+        raise ValueError(f"fpr must contain rates between 0 and 1; got {fpr!r}.")
     n_negatives = int((~scored.is_positive).sum())
-    unresolved = np.atleast_1d(rates)[np.atleast_1d(rates) * n_negatives < 1 - ROUNDING]
+    unresolved = rates[rates * n_negatives < 1 - ROUNDING]
     if unresolved.size:
         asked = ", ".join(f"{rate:g}" for rate in unresolved)
         warnings.warn(
             f"{n_negatives} negative samples cannot resolve a false positive rate of "
-            f"{asked}: the lowest above zero is {1 / n_negatives:.2g}",
+            f"{asked}: the lowest nonzero rate is {1 / n_negatives:.2g}.",
             UnresolvedRateWarning,
-            stacklevel=3,  # past the check of the parameters
+            stacklevel=3,  # skip the parameter validation
         )
     tpr = tpr_up_to(roc(scored), rates)
     return tpr if rates.ndim else float(tpr)
@@ -146,30 +149,30 @@ def balanced_accuracy_at(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Mean of the shares of reals and of fakes that a threshold tells right.
+    """Compute the balanced accuracy at a given threshold.
 
-    The threshold comes from other data than these, or from a decision: the best one
-    of the test set is not known where the detector is used, and flatters it.
+    Choose the threshold on other data. The best threshold of the test set is not known
+    in practice, and using it makes the score too high.
 
     Parameters
     ----------
     {{labels_and_scores}}
     threshold : float
-        Samples that score this much or more are taken for fakes.
+        Samples with a score of at least this threshold are classified as fake.
     {{pos_label_and_weights}}
 
     Returns
     -------
     float
-        Balanced accuracy, between 0 and 1; 0.5 is chance, whatever the share of fakes.
+        Balanced accuracy, between 0 and 1. Chance level is 0.5 for any class balance.
 
     {{score_errors}}
 
     See Also
     --------
     choose_threshold : Choose the threshold on validation data.
-    sklearn.metrics.balanced_accuracy_score : The same for predicted labels.
-    sklearn.model_selection.FixedThresholdClassifier : Predict by a threshold.
+    sklearn.metrics.balanced_accuracy_score : Balanced accuracy of predicted labels.
+    sklearn.model_selection.FixedThresholdClassifier : Predict with a threshold.
 
     Examples
     --------
@@ -195,7 +198,7 @@ def choose_threshold(
     pos_label: PosLabel = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Choose the threshold above which a sample is taken for a fake.
+    """Choose the threshold at or above which a sample is classified as fake.
 
     Choose it on validation data that shares no identity with the test data.
 
@@ -203,21 +206,23 @@ def choose_threshold(
     ----------
     {{labels_and_scores}}
     criterion : {"balanced_accuracy", "equal_error_rate"}, default="balanced_accuracy"
-        What makes a threshold good: that the balanced accuracy is largest, or that
-        the false positive rate and the false negative rate differ least.
+        Criterion to optimize. "balanced_accuracy" maximizes the balanced accuracy,
+        "equal_error_rate" minimizes the difference between the false positive rate and
+        the false negative rate.
     {{pos_label_and_weights}}
 
     Returns
     -------
     float
-        The threshold, half way between the lowest score above and the highest below; if
-        all samples are above, the lowest score. Of several as good, the highest.
+        Threshold, halfway between the two nearest scores, or the lowest score if all
+        samples are classified as fake. Ties are resolved to the highest threshold.
 
     {{score_errors}}
 
     See Also
     --------
-    sklearn.model_selection.TunedThresholdClassifierCV : Choose by cross-validation.
+    sklearn.model_selection.TunedThresholdClassifierCV : Tune a threshold by
+        cross-validation.
 
     Examples
     --------
@@ -233,10 +238,10 @@ def choose_threshold(
         merit = curve.tpr - curve.fpr
     else:
         merit = -np.abs(curve.fpr + curve.tpr - 1)
-    # Without the threshold at infinity, which is no better than the last.
+    # Skip the infinite threshold, which is no better than the last one.
     merit, threshold = merit[1:], curve.threshold[1:]
     best = int(np.flatnonzero(merit >= merit.max() - ROUNDING)[0])
     above, below = threshold[best], threshold[min(best + 1, len(threshold) - 1)]
     middle = below + (above - below) / 2
-    # Between neighboring floats there is nothing.
+    # Adjacent floats have no number between them.
     return float(middle if middle > below else above)

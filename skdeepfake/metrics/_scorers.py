@@ -1,4 +1,4 @@
-"""The metrics as `scoring=` of cross-validation and searches."""
+"""Scorers for cross-validation and parameter searches."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ._probabilities import clipped_log_loss, expected_calibration_error
 from ._roc import balanced_accuracy_at, equal_error_rate, true_positive_rate_at
 
 _RANKING = ("decision_function", "predict_proba")
-# Thresholds too are of probabilities: 0.5 of a decision function is another thing.
+# Thresholds refer to probabilities, not to the decision function.
 _PROBABILITY = "predict_proba"
 
-# Each metric, what it is computed from, and whether more is better.
+# Metric, response method and greater_is_better.
 _SCORERS: dict[str, tuple[Callable[..., Any], str | tuple[str, ...], bool]] = {
     "balanced_accuracy_at": (balanced_accuracy_at, _PROBABILITY, True),
     "neg_brier_score": (brier_score_loss, _PROBABILITY, False),
@@ -28,16 +28,16 @@ _SCORERS: dict[str, tuple[Callable[..., Any], str | tuple[str, ...], bool]] = {
 
 
 def get_scorer_names() -> list[str]:
-    """List the names that :func:`get_scorer` knows.
+    """Return the names of all available scorers.
 
     Returns
     -------
     list of str
-        The names, sorted.
+        Sorted names for :func:`get_scorer`.
 
     See Also
     --------
-    get_scorer : The scorer of a name.
+    get_scorer : Make a scorer from its name.
 
     Examples
     --------
@@ -51,37 +51,38 @@ def get_scorer_names() -> list[str]:
 def get_scorer(
     name: str, *, pos_label: PosLabel = None, **params: Any
 ) -> Callable[..., float]:
-    """Make a scorer, for ``scoring=`` in cross-validation and searches.
+    """Make a scorer for the ``scoring`` parameter of cross-validation and searches.
 
-    A scorer asks a fitted pipeline for videos, so its score is at the level of videos.
-    Errors and losses are negated, with names in ``neg_``: more is always better.
+    The score is computed per video. Errors and losses are negated and their names start
+    with ``neg_``, so that higher is always better.
 
     Parameters
     ----------
     name : str
-        One of :func:`get_scorer_names`. ``neg_brier_score`` is scikit-learn's.
+        Name of the scorer, one of :func:`get_scorer_names`. ``neg_brier_score`` uses
+        :func:`sklearn.metrics.brier_score_loss`.
     pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1. The
-        probabilities are those of this class, whichever comes first in ``classes_``.
+        Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
+        Probabilities of this class are used, regardless of the order of ``classes_``.
     **params
         Other parameters of the metric, such as ``fpr=0.01``.
 
     Returns
     -------
     callable
-        Scorer with the signature ``(estimator, X, y)``, which takes part in
-        scikit-learn's metadata routing: ``set_score_request(sample_weight=True)``.
+        Scorer with the signature ``(estimator, X, y)`` that supports scikit-learn's
+        metadata routing through ``set_score_request(sample_weight=True)``.
 
     Raises
     ------
     ValueError
-        If there is no such scorer.
+        If `name` is not the name of a scorer.
     TypeError
-        If the metric does not take one of `params`, or needs one that is missing.
+        If `params` contains an unknown parameter or lacks a required one.
 
     See Also
     --------
-    sklearn.metrics.get_scorer : Those of scikit-learn, such as ``"roc_auc"``.
+    sklearn.metrics.get_scorer : Scorers of scikit-learn, such as ``"roc_auc"``.
 
     Examples
     --------
@@ -101,10 +102,10 @@ def get_scorer(
     """
     if name not in _SCORERS:
         raise ValueError(
-            f"There is no scorer {name!r}; there are {', '.join(get_scorer_names())}"
+            f"{name!r} is not a scorer; available are {', '.join(get_scorer_names())}."
         )
     metric, response_method, greater_is_better = _SCORERS[name]
-    # A parameter that is wrong would else turn every fold's score into NaN.
+    # Otherwise an invalid parameter would turn the score of every fold into NaN.
     inspect.signature(metric).bind(None, None, pos_label=pos_label, **params)
     return make_scorer(
         metric,

@@ -1,6 +1,6 @@
-"""Splits by identity, by data set, by manipulation and by official lists.
+"""Splitters by identity, dataset, manipulation and official lists.
 
-The splitters go as ``cv`` wherever those of scikit-learn do.
+Pass them as ``cv``, like the splitters of scikit-learn.
 """
 
 from ._generalization import CrossDatasetSplit, LeaveOneManipulationOut

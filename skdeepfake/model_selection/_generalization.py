@@ -1,4 +1,4 @@
-"""Splits that keep a data set, or a method of manipulation, for the test."""
+"""Splitters that test on an unseen dataset or manipulation."""
 
 from __future__ import annotations
 
@@ -20,38 +20,41 @@ REST = "rest"
 
 @dataclass(repr=False, eq=False)
 class CrossDatasetSplit(_MetadataSplitter):
-    """Train on one data set and test on another, each on each.
+    """Train on one dataset and test on another, for all pairs of datasets.
 
-    Fakes of one data set share generators, encoders and cameras; other sets do not.
+    Videos of the same dataset share generators, encoders and cameras, so a score within
+    a dataset does not hold for others.
 
-    With ``n_splits=None`` all of one set is tested, without training videos of a group
-    in the test set. For sets that share people, such as DeeperForensics and
-    FaceForensics++, pass a number of folds: people are split, and a fold of one set is
-    tested after training on the other folds of the other set.
+    With ``n_splits=None``, the test set is one whole dataset, and training videos of
+    its groups are left out. If datasets share people, such as DeeperForensics and
+    FaceForensics++, pass a number of folds: each test set is one fold of a dataset, and
+    the training set the other folds of the other dataset.
 
     Parameters
     ----------
     dataset : array-like of shape (n_videos,)
-        Name of the data set of each video: ``details["dataset"]`` of combined sets.
+        Dataset of each video, such as ``details["dataset"]`` of combined datasets.
     train : {"each", "rest"}, default="each"
-        Whether each other set is trained on by itself, or all of them together.
+        If "each", train on every other dataset separately. If "rest", train on all of
+        them together.
     n_splits : int or None, default=None
-        Number of folds by identity, at least 2, each with both classes; or None.
+        Number of folds by identity, at least 2, each with both classes. None makes no
+        folds.
     shuffle : bool, default=False
-        Whether groups are shuffled before they are dealt.
+        If True, shuffle the groups before assigning them to folds.
     random_state : int, RandomState instance or None, default=None
-        Shuffles them. An int gives the same folds each time.
+        Controls the shuffling. Pass an int for reproducible folds.
 
     See Also
     --------
-    LeaveOneManipulationOut : The same question about methods of one set.
-    skdeepfake.datasets.combine_datasets : Makes one data set of several.
+    LeaveOneManipulationOut : Test on an unseen manipulation.
+    skdeepfake.datasets.combine_datasets : Combine several datasets.
 
     Notes
     -----
     Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
-    exactly the videos that it was made for; an inner search needs another one. After a
-    search by it, only a further set can tell how well the result generalizes.
+    exactly the videos that it was made for, so an inner search needs a splitter of its
+    own. After a search with it, only a further dataset measures generalization.
 
     References
     ----------
@@ -89,19 +92,20 @@ class CrossDatasetSplit(_MetadataSplitter):
     _columns = ("dataset",)
 
     def split_names(self) -> list[tuple[Any, ...]]:
-        """Say which split is which.
+        """Return the names of the splits.
 
         Returns
         -------
         list of (train, test) or (train, test, fold)
-            In the order of the splits, with ``"rest"`` for all others; the fold if any.
+            Names of the datasets of each split, ``"rest"`` for all others, and the
+            fold if `n_splits` is given.
         """
         self._check_parameters()
         sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))
         if len(sets) < 2:
             raise ValueError(
-                f"dataset names one set only ({format_examples(sets)}), but to train "
-                "here and test there takes two"
+                "dataset must contain at least two datasets; got "
+                f"{format_examples(sets)}."
             )
         if self.train == REST:
             pairs: list[tuple[Any, ...]] = [(REST, there) for there in sets]
@@ -112,8 +116,8 @@ class CrossDatasetSplit(_MetadataSplitter):
         return [(*pair, fold) for pair in pairs for fold in range(self.n_splits)]
 
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
-        sets, labels = check_column(self.dataset, "dataset"), self._labels_of(y)
-        names, numbers = self.split_names(), self._numbers_of(groups)
+        sets, labels = check_column(self.dataset, "dataset"), self._check_labels(y)
+        names, numbers = self.split_names(), self._encode_groups(groups)
         if self.n_splits is not None:
             folds = assign_folds(
                 list(zip(sets.tolist(), labels.tolist(), strict=True)),
@@ -122,13 +126,12 @@ class CrossDatasetSplit(_MetadataSplitter):
                 shuffle=self.shuffle,
                 random_state=self.random_state,
                 called=lambda kind: f"the videos of {kind[0]!r} of class {kind[1]!r}",
-                otherwise="n_splits=None if the sets share no people",
+                otherwise="n_splits=None if the datasets share no people",
             )
         for here, there, *fold in names:
             is_test = np.array([name == there for name in sets])
-            if self.train == REST:
-                is_train = ~is_test
-            else:
+            is_train = ~is_test
+            if self.train != REST:
                 is_train = np.array([name == here for name in sets])
             if fold:
                 is_train &= folds != fold[0]
@@ -137,47 +140,48 @@ class CrossDatasetSplit(_MetadataSplitter):
             else:
                 is_train &= ~np.isin(numbers, numbers[is_test])
                 advice = (
-                    "both sets need both, and what shares people with the test set was "
-                    "left out of the training set; with n_splits=5, say, both sets are "
-                    "split by identity"
+                    "both datasets need real and fake videos, and training videos of "
+                    "people in the test set were left out. Pass n_splits=5, for "
+                    "example, to split both datasets by identity"
                 )
-            name = f"to train on {here!r} and test on {there!r}"
+            name = f"The split to train on {here!r} and test on {there!r}"
             yield check_sides(is_train, is_test, labels, name, advice)
 
 
 @dataclass(repr=False, eq=False)
 class LeaveOneManipulationOut(_MetadataSplitter):
-    """Test on fakes of a method that was not trained on, and on people not met.
+    """Test on an unseen manipulation and on unseen people.
 
-    For each method, and within it for each fold of the people:
+    There is one split per manipulation and fold of people:
 
-    - the test set is the fold's real videos and its fakes by that method;
-    - the training set is the real videos and fakes by other methods of all other folds.
-
-    Neither the method nor anybody in the test set was seen in training.
+    - the test set has the real videos of the fold and its fakes by this manipulation;
+    - the training set has the real videos and the fakes by other manipulations of all
+      other folds.
 
     Parameters
     ----------
     manipulation : array-like of shape (n_videos,)
-        Method of each fake, None for real videos: ``details["method"]`` of a loader.
+        Manipulation of each fake, None for real videos, such as ``details["method"]``
+        of a loader.
     n_splits : int, default=5
-        Number of folds, 2 at least. Each needs real videos and fakes by each method.
+        Number of folds, at least 2. Each needs real videos and fakes by every
+        manipulation.
     shuffle : bool, default=False
-        Whether groups are shuffled before they are dealt.
+        If True, shuffle the groups before assigning them to folds.
     random_state : int, RandomState instance or None, default=None
-        Shuffles them. An int gives the same folds each time.
+        Controls the shuffling. Pass an int for reproducible folds.
 
     See Also
     --------
-    CrossDatasetSplit : The same question about another data set.
-    sklearn.model_selection.StratifiedGroupKFold : What deals the groups, each method
-        for a class of its own.
+    CrossDatasetSplit : Test on another dataset.
+    sklearn.model_selection.StratifiedGroupKFold : Splitter that makes the folds, with
+        manipulations as classes.
 
     Notes
     -----
     Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
-    exactly the videos that it was made for; an inner search on the training set needs
-    another one. There are `n_splits` scores per method, named by `split_names`.
+    exactly the videos that it was made for, so an inner search needs a splitter of its
+    own. There are `n_splits` scores per manipulation, named by `split_names`.
 
     References
     ----------
@@ -215,22 +219,22 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     _columns = ("manipulation",)
 
     def split_names(self) -> list[tuple[Any, int]]:
-        """Say which split is which.
+        """Return the names of the splits.
 
         Returns
         -------
-        list of (method, fold), of length n_methods * n_splits
-            In the order of the splits: methods as they first appear.
+        list of (manipulation, fold), of length n_manipulations * n_splits
+            Manipulation and fold of each split. Manipulations are in the order of their
+            first appearance.
         """
         self._check_parameters()
         named = check_column(self.manipulation, "manipulation", optional=True)
         methods = [name for name in dict.fromkeys(named.tolist()) if name is not None]
         if len(methods) < 2:
             raise ValueError(
-                f"manipulation names {len(methods)} method"
-                f"{'' if len(methods) == 1 else 's'} ({format_examples(methods)}), but "
-                "to leave one out takes two: pass the method of each fake, and None "
-                "for real videos"
+                "manipulation must contain at least two manipulations; got "
+                f"{format_examples(methods) or 'none'}. Pass the manipulation of each "
+                "fake, and None for real videos."
             )
         return [(method, fold) for method in methods for fold in range(self.n_splits)]
 
@@ -239,15 +243,14 @@ class LeaveOneManipulationOut(_MetadataSplitter):
         is_real = np.array([name is None for name in named])
         if not is_real.any():
             raise ValueError(
-                "manipulation has a value for each video, but real videos have none: "
-                "pass None for them"
+                "manipulation has a value for every video: pass None for real videos."
             )
         if y is not None:
             _check_agreement(is_real, y)
         names = self.split_names()
         folds = assign_folds(
             named.tolist(),
-            self._numbers_of(groups),
+            self._encode_groups(groups),
             self.n_splits,
             shuffle=self.shuffle,
             random_state=self.random_state,
@@ -261,26 +264,21 @@ class LeaveOneManipulationOut(_MetadataSplitter):
                 (folds != fold) & ~of_method,
                 (folds == fold) & (is_real | of_method),
                 np.where(is_real, "real", "fake"),
-                f"fold {fold} without {method!r}",
+                f"Fold {fold} without {method!r}",
                 "pass fewer n_splits",
             )
 
 
 def _check_agreement(is_real: np.ndarray, y: ArrayLike) -> None:
-    """Raise where a label contradicts the method."""
+    """Raise a ValueError if a label contradicts the manipulation."""
     labels = np.asarray(column_or_1d(y))
     real = set(labels[is_real].tolist())
-    of_fakes = np.flatnonzero(~is_real).tolist()
-    odd = [number for number in of_fakes if labels[number] in real]
+    odd = [i for i in np.flatnonzero(~is_real).tolist() if labels[i] in real]
     if odd or len(real) > 1:
-        found = (
-            f"videos without a method have the labels {format_examples(sorted(real))}"
-        )
-        if len(real) == 1:
-            found = (
-                f"videos {format_examples(odd)} have a method, and a label of others"
-            )
+        found = f"videos {format_examples(odd)} have one but are labeled as real videos"
+        if len(real) > 1:
+            found = f"videos without one have labels {format_examples(sorted(real))}"
         raise ValueError(
-            f"y and manipulation contradict each other: {found}; pass the method of "
-            "each fake, and None for real videos"
+            f"y and manipulation contradict each other: {found}. Pass the manipulation "
+            "of each fake, and None for real videos."
         )

@@ -1,4 +1,4 @@
-"""Folds of people, where fakes tie all of them together."""
+"""Splitter for datasets whose fakes connect all people."""
 
 from __future__ import annotations
 
@@ -19,38 +19,41 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 
 @dataclass(repr=False, eq=False)
 class IdentityKFold(_MetadataSplitter):
-    """Split people, and leave out the fakes that mix two sides.
+    """Split by person, leaving out fakes that mix people of both sets.
 
-    In Celeb-DF and DeepFakeDetection, nearly all videos are one group. Here each
-    identity is assigned to one fold. The test set of a fold is the videos all of whose
-    people are in it, the training set those none of whose people are. Other fakes are
-    left out: for k folds and fakes among all pairs, ``2 (k - 1) / k**2`` of them in
-    each split.
+    In datasets such as Celeb-DF and DeepFakeDetection, fakes connect nearly all videos
+    into one group. This splitter assigns each person to one fold. For each fold, the
+    test set has the videos with only people of the fold, and the training set the
+    videos with none of them. Other fakes are left out: for k folds and fakes of all
+    pairs of people, a share of ``2 (k - 1) / k**2`` in each split.
 
     Parameters
     ----------
     target : array-like of shape (n_videos,)
-        The identity whose video it is: ``videos.details["target"]`` of a loader.
+        Identity of the original video, such as ``videos.details["target"]`` of a
+        loader.
     source : array-like of shape (n_videos,)
-        Whose face was put into it: ``details["source"]``, None or NaN for real videos.
+        Identity of the inserted face, such as ``videos.details["source"]`` of a loader.
+        None or NaN for real videos.
     n_splits : int, default=5
-        Number of folds, 2 at least.
+        Number of folds, at least 2.
     shuffle : bool, default=True
-        Whether to shuffle people before they are assigned.
+        If True, shuffle the people before assigning them to folds.
     random_state : int, RandomState instance or None, default=None
-        Controls the shuffling of people with about as many videos.
+        Controls the shuffling of people with similar numbers of videos.
 
     See Also
     --------
-    sklearn.model_selection.StratifiedGroupKFold : Leaves nothing out, where groups
-        are many.
-    skdeepfake.datasets.load_celeb_df : Says who is tied to whom there.
+    sklearn.model_selection.StratifiedGroupKFold : Splitter by group that leaves no
+        video out.
+    skdeepfake.datasets.load_celeb_df : Loader that returns targets and sources.
 
     Notes
     -----
-    People are assigned one after the other, those with many videos first, as in
-    streaming graph partitioning [1]_: each to the fold with more of their fakes than by
-    chance, as long as it has room, or else to the one with the most room.
+    People are assigned one by one, those with many videos first, as in streaming graph
+    partitioning [1]_. Each person is assigned to the fold with which they share the
+    most fakes, relative to chance, as long as it has capacity, or else to the emptiest
+    fold.
 
     Groups are not used. It splits exactly the videos that it was made for.
 
@@ -91,44 +94,44 @@ class IdentityKFold(_MetadataSplitter):
     _columns = ("target", "source")
 
     def split_names(self) -> list[int]:
-        """Give the names of the splits.
+        """Return the names of the splits.
 
         Returns
         -------
         list of int, of length n_splits
-            The fold that is tested.
+            Index of the test fold.
         """
         return list(range(self.n_splits))
 
     def left_out(self) -> list[NDArray[np.intp]]:
-        """Say which videos are on neither side.
+        """Return the videos that are in neither set.
 
         Returns
         -------
         list of ndarray of int, of length n_splits
-            Their numbers, for each split.
+            Indices of the videos, for each split.
 
         Raises
         ------
         ValueError
-            If a parameter is wrong, or the people are dealt anew at each call.
+            If a parameter is invalid, or the folds are not reproducible.
         """
         self._check_parameters()
         if self.shuffle and not isinstance(self.random_state, Integral):
             raise ValueError(
-                f"random_state={self.random_state!r} deals the people anew at each "
-                "call, so that others would be left out: pass an int, or shuffle=False"
+                f"With random_state={self.random_state!r}, every call makes new folds: "
+                "pass an int, or shuffle=False."
             )
         return [np.flatnonzero(~(train | test)) for train, test in self._sides()]
 
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
-        labels = self._labels_of(y)
+        labels = self._check_labels(y)
         for fold, (train, test) in enumerate(self._sides()):
             yield check_sides(
                 train,
                 test,
                 labels,
-                f"split {fold}, with {(~(train | test)).sum()} videos on neither side,",
+                f"Split {fold}, with {(~(train | test)).sum()} videos in neither set,",
                 "pass fewer n_splits, or another random_state",
             )
 
@@ -139,55 +142,55 @@ class IdentityKFold(_MetadataSplitter):
             yield ~first & ~second, first & second
 
     def _folds(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Deal the people, and give the folds of each video's target and source."""
+        """Return the folds of the target and the source of each video."""
         target = check_column(self.target, "target")
         source = check_column(self.source, "source", optional=True)
         if len(target) != len(source):
             raise ValueError(
                 f"target has {len(target)} values and source {len(source)}: pass one "
-                "for each video, None as the source of real ones"
+                "value per video, with None as the source of real videos."
             )
-        # Of a real video, the only person is both.
+        # The only person in a real video is both target and source.
         shown = np.where([name is None for name in source], target, source)
         a, b = np.split(encode([*target, *shown]), 2)
         n_people = int(max(a.max(), b.max())) + 1
         if n_people < self.n_splits:
             raise ValueError(
-                f"n_splits={self.n_splits}, but there are {n_people} people only: pass "
-                f"n_splits={n_people} or fewer"
+                f"n_splits={self.n_splits} exceeds the number of people: pass "
+                f"n_splits={n_people} or fewer."
             )
         alone = np.bincount(a[a == b], minlength=n_people)
-        # Fakes of each pair, whoever of the two is the target.
+        # Count the fakes of each pair in both directions.
         x, z = a[a != b], b[a != b]
         ends = np.concatenate([x, z]), np.concatenate([z, x])
         pairs = coo_array((np.ones(len(ends[0])), ends), shape=(n_people, n_people))
-        fold_of = self._deal(alone, pairs.tocsr())
+        fold_of = self._assign(alone, pairs.tocsr())
         return fold_of[a], fold_of[b]
 
-    def _deal(self, alone: NDArray[np.intp], pairs: Any) -> NDArray[np.intp]:
-        """Give each person a fold, by videos of each alone and of each two."""
+    def _assign(self, alone: NDArray[np.intp], pairs: Any) -> NDArray[np.intp]:
+        """Assign people to folds, given their videos alone and of each pair."""
         n_people, n_splits = len(alone), self.n_splits
         ties = np.asarray(pairs.sum(axis=1)).ravel()
         weight = alone + ties / 2
         order = np.arange(n_people)
         if self.shuffle:
             order = check_random_state(self.random_state).permutation(n_people)
-        # By powers of two: sorted to the last video, there would be one order only.
+        # Sort by powers of two, so that shuffling has an effect.
         order = order[np.argsort(-np.frexp(weight)[1][order], kind="stable")]
-        room = weight.sum() / n_splits
+        capacity = weight.sum() / n_splits
         load, tied = np.zeros(n_splits), np.zeros(n_splits)
         fold_of = np.full(n_people, -1)
         for person in order:
             row = slice(pairs.indptr[person], pairs.indptr[person + 1])
             folds, counts = fold_of[pairs.indices[row]], pairs.data[row]
-            dealt = folds >= 0
-            kept = np.bincount(folds[dealt], counts[dealt], minlength=n_splits)
-            # More than by chance: where all are tied, no fold attracts by its size.
+            known = folds >= 0
+            kept = np.bincount(folds[known], counts[known], minlength=n_splits)
+            # Subtract the fakes expected by chance, so that large folds do not attract.
             gain = np.maximum(0, kept - ties[person] * tied / max(1, ties.sum()))
-            fits = load + weight[person] / 2 <= room
+            fits = load + weight[person] / 2 <= capacity
             if not fits.any():
                 fits = load == load.min()
-            fold = np.lexsort((load, -gain, ~fits))[0]  # by the last key first
+            fold = np.lexsort((load, -gain, ~fits))[0]  # the last key is primary
             fold_of[person] = fold
             load[fold] += weight[person]
             tied[fold] += ties[person]

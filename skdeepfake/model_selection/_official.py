@@ -1,4 +1,4 @@
-"""Splits by the lists that a data set is published with."""
+"""Splitter by the official lists of a dataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
-from .._groups import format_examples
+from .._groups import count_is, format_examples
 from .._validation import check_choice
 from .._video._checks import check_paths
 from .._video_lists import VideoList
@@ -23,41 +23,41 @@ _MISSING = ("warn", "raise", "ignore")
 
 @dataclass(repr=False, eq=False)
 class OfficialSplit(BaseCrossValidator):
-    """Split videos once, by the lists that their data set is published with.
+    """Split videos once, by the official lists of their dataset.
 
-    Papers report scores on these lists, so a score is comparable only if measured on
-    the same videos. A list is the path of its file, or the entries themselves:
+    Papers report scores on these lists, so only scores on the same videos are
+    comparable. A list is the path of a file or a sequence of entries. An entry is:
 
-    - a name, which means every video whose path ends like it, whatever the
+    - a name, which matches every video whose path ends with it, regardless of the
       extension: ``"000_M101.mp4"``, ``"Celeb-real/id0_0000.mp4"``;
-    - a pair of identities, ``["071", "054"]``, which means ``071``, ``054``,
-      ``071_054`` and ``054_071``: both originals and both fakes.
+    - a pair of identities, such as ``["071", "054"]``, which matches the originals
+      ``071`` and ``054`` and the fakes ``071_054`` and ``054_071``.
 
-    A file that ends in ``.json`` holds a list of such entries (FaceForensics++). The
-    first column of a ``.csv`` file, below its header, is names (DFDC). Any other has a
-    name per line (DeeperForensics), perhaps after a 0 or 1 and a blank (Celeb-DF).
+    A ``.json`` file contains a list of entries (FaceForensics++). A ``.csv`` file has a
+    header and the names in its first column (DFDC). Any other file has one name per
+    line (DeeperForensics), optionally after a 0 or 1 and a space (Celeb-DF).
 
     Parameters
     ----------
     test : str, os.PathLike or list
-        The videos to score.
+        List of the test videos.
     train : str, os.PathLike, list or None, default=None
-        The videos to train on. None takes all that are in no other list.
+        List of the training videos. None uses all videos that are in no other list.
     left_out : str, os.PathLike, list or None, default=None
-        Videos that are not used, such as the test set while parameters are chosen.
+        List of videos that are not used, such as the test set during model selection.
     missing : {"warn", "raise", "ignore"}, default="warn"
-        What to do about entries without a video, as in an incomplete download.
+        Action if an entry matches no video, as after an incomplete download.
 
     See Also
     --------
-    check_no_leakage : What tells whether such a split parts identities.
-    sklearn.model_selection.PredefinedSplit : Folds by number.
+    check_no_leakage : Check that a split keeps identities apart.
+    sklearn.model_selection.PredefinedSplit : Splitter by an array of folds.
 
     Notes
     -----
-    It is a splitter like those of scikit-learn: ``cv=OfficialSplit(...)`` goes with
-    `cross_validate` and `GridSearchCV` on paths of videos. If `groups` are passed,
-    the split is checked for leakage: not every official list keeps identities apart.
+    Pass it as ``cv=OfficialSplit(...)`` to `cross_validate` or `GridSearchCV`, with the
+    paths of the videos as ``X``. If `groups` are passed, the split is checked for
+    leakage, because not every official list keeps identities apart.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class OfficialSplit(BaseCrossValidator):
     >>> train.tolist(), test.tolist()
     ([2, 4], [0, 1, 3])
 
-    FaceForensics++, while parameters are chosen, and Celeb-DF:
+    Model selection on FaceForensics++, and the test set of Celeb-DF:
 
     >>> cv = OfficialSplit(train="train.json", test="val.json", left_out="test.json")
     >>> cv = OfficialSplit(test="List_of_testing_videos.txt")
@@ -84,7 +84,7 @@ class OfficialSplit(BaseCrossValidator):
     left_out: Any = None
     missing: str = "warn"
 
-    # With metadata routing on, groups reach `split`, as they do that of `GroupKFold`.
+    # Metadata routing passes groups to `split`, as for `GroupKFold`.
     __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -93,33 +93,34 @@ class OfficialSplit(BaseCrossValidator):
     def split(
         self, X: Sequence[Any], y: Any = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Give the numbers of the videos on both sides.
+        """Generate indices to split videos into a training and a test set.
 
         Parameters
         ----------
         X : array-like of shape (n_videos,) of str or os.PathLike
             Paths of the videos.
         y : object
-            Not used, present for the API's sake.
+            Not used, present for API consistency.
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, to check the split by.
+            Identity of each video, used to check the split for leakage.
 
         Yields
         ------
         train, test : ndarray of int
-            Numbers of the videos.
+            Indices of the training and test videos.
 
         Raises
         ------
         DatasetError
-            If a list cannot be read, a video is in two or none, or a side is empty.
+            If a list cannot be read, a video is in two lists or none, or the training
+            or test set is empty.
         LeakageError
-            If a group is on both sides.
+            If both sets share a group.
 
         Warns
         -----
         MissingVideosWarning
-            If no video was found for an entry.
+            If an entry matches no video.
         """
         check_choice(self.missing, _MISSING, "missing")
         paths = check_paths(X, caller="OfficialSplit")
@@ -131,14 +132,14 @@ class OfficialSplit(BaseCrossValidator):
         elif rest:
             raise DatasetError(
                 f"{len(rest)} of {len(paths)} videos are in no list: "
-                f"{format_examples([paths[i] for i in rest])}; pass a list of them as "
-                "left_out, or train=None to train on all that are in no other list"
+                f"{format_examples([paths[i] for i in rest])}. Pass a list of them as "
+                "left_out, or train=None to train on them."
             )
         for side in ("train", "test"):
             if not found.get(side):
                 raise DatasetError(
-                    f"none of the {len(paths)} videos is in the {side} set; the first "
-                    f"one is {paths[0]!r}"
+                    f"None of the {len(paths)} videos is in the {side} set. The first "
+                    f"video is {paths[0]!r}."
                 )
         train, test = (np.array(sorted(found[side])) for side in ("train", "test"))
         if groups is not None:
@@ -146,7 +147,7 @@ class OfficialSplit(BaseCrossValidator):
         yield train, test
 
     def _find(self, paths: list[str]) -> dict[str, dict[int, Any]]:
-        """Find the videos of each list that was given, and see that they are apart."""
+        """Find the videos of each list, and check that the lists are disjoint."""
         found: dict[str, dict[int, Any]] = {}
         for name in ("train", "test", "left_out"):
             if getattr(self, name) is None:
@@ -157,10 +158,11 @@ class OfficialSplit(BaseCrossValidator):
                 both = sorted(found[name].keys() & found[other].keys())
                 if other != name and both:
                     i = both[0]
+                    more = f"; {count_is(both[1:], 'other video')} in both, too"
                     raise DatasetError(
                         f"{paths[i]!r} is in two lists: {other} by the entry "
                         f"{found[other][i]!r}, {name} by {found[name][i]!r}"
-                        + (f"; so are {len(both) - 1} more" if both[1:] else "")
+                        f"{more * bool(both[1:])}."
                     )
             if missing:
                 self._report(missing, listed)
@@ -168,9 +170,9 @@ class OfficialSplit(BaseCrossValidator):
 
     def _report(self, missing: list[Any], listed: VideoList) -> None:
         message = (
-            f"no video was found for {len(missing)} of {len(listed.entries)} entries "
-            f"of {listed.name}: {format_examples(missing)}; a score on part of a list "
-            "cannot be compared with one on all of it"
+            f"No video was found for {len(missing)} of {len(listed.entries)} entries "
+            f"of {listed.name}: {format_examples(missing)}. Scores on a part of a list "
+            "are not comparable with scores on the whole list."
         )
         if self.missing == "raise":
             raise DatasetError(f"{message} (missing='raise')")

@@ -1,4 +1,4 @@
-"""What splitters share: identities, labels, and the check for leakage."""
+"""Base class of splitters, and the check for leakage."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.validation import _num_samples
 
 from .._groups import (
     check_indices,
@@ -25,12 +26,12 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class _MetadataSplitter(BaseCrossValidator):
-    """A splitter that was given a column of facts, aligned with the videos.
+    """Base class of splitters with one or more columns of metadata per video.
 
-    Subclasses declare `_parameter_constraints` and `_columns`, and write `_splits`.
+    Subclasses define `_parameter_constraints`, `_columns` and `_splits`.
     """
 
-    # With metadata routing on, groups reach `split`, as they do that of `GroupKFold`.
+    # Metadata routing passes groups to `split`, as for `GroupKFold`.
     __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
 
     _parameter_constraints: ClassVar[dict[str, Any]]
@@ -39,39 +40,39 @@ class _MetadataSplitter(BaseCrossValidator):
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Iterator[Split]:
-        """Give the numbers of the videos on both sides, split after split.
+        """Generate indices to split videos into training and test sets.
 
         Parameters
         ----------
         X : array-like of shape (n_videos, ...)
-            The videos, or what was made of them: only their number matters.
+            Videos or their features. Only the length is used.
         y : array-like of shape (n_videos,)
             Label of each video.
         groups : array-like of shape (n_videos,)
-            Identity of each video, where the splitter deals by groups.
+            Identity of each video, if the splitter uses groups.
 
         Yields
         ------
         train, test : ndarray of int
-            Numbers of the videos, increasing.
+            Sorted indices of the training and test videos.
 
         Raises
         ------
         ValueError
-            If a parameter is wrong, something is missing or of another length, or a
-            side would lack real videos or fakes. It comes before the first split.
+            If a parameter is invalid, lengths differ, `y` or `groups` is missing, or a
+            training or test set lacks a class. Raised before the first split.
         """
         self._check_parameters()
+        n_videos = _num_samples(X)
         for name in self._columns:
-            if _length(X) != len(getattr(self, name)):
+            if n_videos != len(getattr(self, name)):
                 raise ValueError(
-                    f"{name} has {len(getattr(self, name))} values for {_length(X)} "
-                    f"videos: {type(self).__name__} splits all of the videos that it "
-                    "was made for and no part of them, such as the training side of "
-                    "another split"
+                    f"{name} has {len(getattr(self, name))} values for {n_videos} "
+                    f"videos: {type(self).__name__} splits exactly the videos that it "
+                    "was made for, not a part of them such as a training set."
                 )
         check_consistent_length(X, y, groups)
-        # All of them now: a missing class should show before hours of training.
+        # Compute all splits first: errors should appear before hours of training.
         yield from list(self._splits(y, groups))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -79,42 +80,37 @@ class _MetadataSplitter(BaseCrossValidator):
 
     @abstractmethod
     def split_names(self) -> list[Any]:
-        """Give the names of the splits, in their order."""
+        """Return the names of the splits, in order."""
 
     @abstractmethod
     def _splits(self, y: ArrayLike | None, groups: ArrayLike | None) -> Iterator[Split]:
-        """Give the splits of videos that have been counted."""
+        """Generate the splits, after the lengths have been checked."""
 
     def _check_parameters(self) -> None:
-        names = self._parameter_constraints
+        params = {name: getattr(self, name) for name in self._parameter_constraints}
         validate_parameter_constraints(
-            self._parameter_constraints,
-            {name: getattr(self, name) for name in names},
-            caller_name=type(self).__name__,
+            self._parameter_constraints, params, caller_name=type(self).__name__
         )
-        shuffle = getattr(self, "shuffle", True)
-        if not shuffle and getattr(self, "random_state", None) is not None:
+        if not params["shuffle"] and params["random_state"] is not None:
             raise ValueError(
-                f"random_state={self.random_state!r} changes nothing with "
-                "shuffle=False: leave it None, or pass shuffle=True"
+                f"random_state={self.random_state!r} has no effect with shuffle=False: "
+                "leave it None, or pass shuffle=True."
             )
 
-    def _numbers_of(self, groups: ArrayLike | None) -> NDArray[np.intp]:
-        """Give each video the number of its group; groups must be there."""
+    def _encode_groups(self, groups: ArrayLike | None) -> NDArray[np.intp]:
         if groups is None:
             raise ValueError(
-                f"{type(self).__name__} needs groups, or the same people would be on "
-                "both sides: pass those of the loader as groups, which cross_validate "
-                "and GridSearchCV hand on. Where fakes tie all people into one group, "
-                "IdentityKFold splits by the people themselves"
+                f"{type(self).__name__} requires groups, to keep people apart: pass "
+                "the groups of the loader to cross_validate or GridSearchCV. If fakes "
+                "connect all people into one group, use IdentityKFold."
             )
         return encode_groups(groups)
 
-    def _labels_of(self, y: ArrayLike | None) -> NDArray:
+    def _check_labels(self, y: ArrayLike | None) -> NDArray:
         if y is None:
             raise ValueError(
-                f"{type(self).__name__} needs y, since each side must hold real videos "
-                "and fakes"
+                f"{type(self).__name__} requires y, since both the training and the "
+                "test set must contain real and fake videos."
             )
         labels = np.asarray(column_or_1d(y))
         check_two_classes(labels, "y")
@@ -128,49 +124,44 @@ def check_sides(
     name: str,
     advice: str,
 ) -> Split:
-    """Convert masks to indices; a side that lacks a class is a ValueError."""
+    """Convert masks to indices; raise a ValueError if a set lacks a class."""
     for side, mask in (("training", train), ("test", test)):
         held = set(labels[mask].tolist())
         for label in dict.fromkeys(labels.tolist()):
             if label not in held:
                 raise ValueError(
                     f"{name} has no video of class {label!r} in its {side} set: "
-                    f"{advice}"
+                    f"{advice}."
                 )
     return np.flatnonzero(train), np.flatnonzero(test)
 
 
-def _length(X: Any) -> int:
-    shape = getattr(X, "shape", None)
-    return int(shape[0]) if shape else len(X)
-
-
 def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> None:
-    """Raise if a video, or a group of videos, is on both sides of a split.
+    """Raise an error if a training and a test set share a video or a group.
 
-    Frames of one video, a fake and its original, and videos of one face resemble each
-    other, so that a score for them says nothing about unknown people.
+    Frames of the same video, a fake and its original, and videos of the same person
+    are similar. If a split separates them, the score does not hold for new people.
 
     Parameters
     ----------
-    train, test : array-like of int or of bool
-        Numbers of the videos on each side, as splitters return them, or masks.
+    train, test : array-like of int or bool
+        Indices of the videos of each set, as returned by splitters, or masks.
     groups : array-like of shape (n_videos,)
-        Identity of each video, or anything else that must not be on both sides.
+        Identity of each video, or any other group to keep together.
 
     Raises
     ------
     LeakageError
-        If a group or a video is on both sides; it names the first few.
+        If both sets share a group or a video. The message names the first few.
     ValueError
-        If the group of a video is missing (None or NaN), which would hide a leak.
+        If the group of a video is missing (None or NaN), which could hide leakage.
     IndexError
-        If a number or a mask does not fit to `groups`.
+        If an index is out of range, or a mask differs in length from `groups`.
 
     See Also
     --------
-    sklearn.model_selection.StratifiedGroupKFold : Splits that keep groups together.
-    OfficialSplit : The split that the makers of a data set have published.
+    sklearn.model_selection.StratifiedGroupKFold : Splitter that keeps groups together.
+    OfficialSplit : The published split of a dataset.
 
     Examples
     --------
@@ -193,15 +184,15 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     if both:
         raise LeakageError(
             f"{count_is(both, 'sample')} in the training set and in the test set: "
-            f"{format_examples(both)}"
+            f"{format_examples(both)}."
         )
     tested = set(groups[theirs].tolist())
-    # In the order of the samples: groups of several kinds cannot be sorted.
+    # Keep the order of the samples, since groups of mixed types cannot be sorted.
     shared = [g for g in dict.fromkeys(groups[ours].tolist()) if g in tested]
     if shared:
         of = f"{len(shared)} of {len(set(groups.tolist()))} groups"
         raise LeakageError(
             f"{of} {'is' if len(shared) == 1 else 'are'} in the training set and in "
-            f"the test set: {format_examples(shared)}; split by group, with "
-            "GroupKFold or StratifiedGroupKFold"
+            f"the test set: {format_examples(shared)}. Split by group, with "
+            "GroupKFold or StratifiedGroupKFold."
         )

@@ -1,7 +1,7 @@
-"""Displays of faces, training, scores over time and evidence.
+"""Displays of faces, training histories, scores over time and evidence.
 
-As in scikit-learn, a Display is drawn by its ``plot`` method or by a class method such
-as ``from_estimator``. The Displays of reports are in :mod:`skdeepfake.evaluation`.
+As in scikit-learn, call ``plot`` or a class method such as ``from_estimator`` to draw a
+Display. Displays of reports are in :mod:`skdeepfake.evaluation`.
 """
 
 from ._attribution import AttributionDisplay

@@ -1,4 +1,4 @@
-"""Faces with maps and bars of the evidence that a detector finds in them."""
+"""Display of faces with the evidence of a detector."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
 from .._predictions import predict_with_frames
 from .._validation import check_choice
 
-# Height of a bar cell, relative to a face cell.
+# Height of a bar cell relative to a face cell.
 _BAR_HEIGHT = 0.6
 
 
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class AttributionDisplay:
-    """Faces of videos, and where and when a detector finds its evidence.
+    """Faces of videos with the evidence that a detector finds.
 
-    Each video has a row of faces and, if given, a row of the same faces under their
-    maps and a row of bars, one per frame. Opacity rises with the evidence.
+    Each video has a row of faces and, if given, a row of faces with maps and a row of
+    bars, one per frame. The opacity of maps increases with the evidence.
 
     Parameters
     ----------
     faces : sequence of sequences of ndarray of shape (h, w, 3) or None
-        The face of each slot of each video, RGB uint8; None without a face.
+        Face of each slot of each video, RGB uint8; None without a face.
     maps : sequence of sequences of ndarray of shape (h, w) or None, default=None
-        The map of each face, as :func:`~skdeepfake.inspection.grad_cam` computes it, of
-        any size; None or NaN without a face. Negative values are not drawn.
+        Map of each face, as returned by :func:`~skdeepfake.inspection.grad_cam`, of any
+        size; None or NaN without a face. Negative values are not drawn.
     frame_attributions : sequence of array-like of float or None, default=None
-        How far the log-odds of each video fall without each of its frames, as
-        :func:`~skdeepfake.inspection.occlusion` computes it; NaN without a face.
+        Drop in log-odds of each video without each frame, as returned by
+        :func:`~skdeepfake.inspection.occlusion`; NaN without a face.
     proba : sequence of array-like of float or None, default=None
-        The probability of fake of each frame, written below it; NaN without a face.
+        Probability of fake for each frame, written below it; NaN without a face.
     titles : sequence of str or None, default=None
-        A name for each video; ``"video 1"`` and so on by default.
+        Title of each video. None uses ``"video 1"`` and so on.
     timestamps : sequence of array-like of float or None, default=None
-        The time of each slot in seconds, written below the faces; NaN in empty slots.
+        Time of each slot in seconds, written below the faces; NaN in empty slots.
     label : str, default="evidence for fake"
         Label of the color bar.
 
     Attributes
     ----------
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        The color bar, after ``plot``; None without maps.
+        Color bar drawn by ``plot``; None without maps.
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (n_rows * n_videos, n_frames)
-        Its axes, after ``plot``: rows of faces, of maps and of bars in turn.
+        Axes drawn on by ``plot``. The rows of each video show faces, maps and bars.
 
     See Also
     --------
-    AttributionDisplay.from_estimator : The same from a fitted detector.
-    TimelineDisplay : The probability of each frame as a curve.
+    AttributionDisplay.from_estimator : Plot from a fitted detector.
+    TimelineDisplay : Plot the probability of each frame as a curve.
 
     Examples
     --------
@@ -95,28 +95,31 @@ class AttributionDisplay:
         baseline: str = "mean",
         **plot_params: Any,
     ) -> AttributionDisplay:
-        """Plot where and when a fitted detector finds its evidence.
+        """Plot the evidence that a fitted detector finds in faces and frames.
 
-        Maps are those of :func:`~skdeepfake.inspection.grad_cam` or, for features,
-        those of :func:`~skdeepfake.inspection.occlusion` by position. With
-        ``sequence="temporal"`` there is a bar for each frame too.
+        Maps are computed by :func:`~skdeepfake.inspection.grad_cam` or, for detectors
+        of features, by :func:`~skdeepfake.inspection.occlusion`. With
+        ``sequence="temporal"``, there is also a bar for each frame.
 
         Parameters
         ----------
         estimator : detector or sklearn.pipeline.Pipeline
-            A fitted pipeline with faces before its detector, or a detector of images.
+            Fitted detector of images, or fitted pipeline with a step that outputs
+            faces.
         X : array-like of shape (n_videos, ...)
-            Its input: paths, or uint8 faces, (n_videos, n_frames, height, width, 3).
+            Input of `estimator`: paths, or faces of shape (n_videos, n_frames, height,
+            width, 3) and dtype uint8.
         titles : sequence of str or None, default=None
-            A name for each video; by default that of the file and the score.
+            Title of each video. None uses the file name and the score.
         max_frames : int, default=6
-            Largest number of slots drawn per video, evenly spread.
+            Maximum number of slots per video, evenly spaced.
         class_label : object, default=None
-            The class to explain; None is the second, the fakes.
+            Class to explain. None uses the second one, the fake class.
         layer : int or str, default=-1
             As in `grad_cam`.
         weights : {"channel", "position"}, default="position"
-            As in `grad_cam`, but HiResCAM by default, which suits the CNN and the GAN.
+            As in `grad_cam`, but with HiResCAM as the default, which suits the CNN and
+            the GAN.
         baseline : {"mean", "zero"}, default="mean"
             As in `occlusion`.
         {{plot_params}}
@@ -124,8 +127,8 @@ class AttributionDisplay:
         Raises
         ------
         ValueError
-            If `estimator` is not a detector or a pipeline that ends in one, it gets no
-            faces, its features are no grid over them, or `max_frames` is less than 1.
+            If `estimator` is not a detector or a pipeline that ends in one, there are
+            no faces, the features do not form a grid, or `max_frames` is less than 1.
 
         Warns
         -----
@@ -133,7 +136,7 @@ class AttributionDisplay:
             If a video has no face.
         """
         check_matplotlib("AttributionDisplay.from_estimator")
-        # Imported here, since it loads Keras.
+        # Imported here, since it imports Keras.
         from ..inspection import grad_cam, occlusion
 
         _drawing.check_max_frames(max_frames)
@@ -141,15 +144,16 @@ class AttributionDisplay:
         detector, frames, images = run.detector, run.frames, run.images
         if images is None:
             raise ValueError(
-                "AttributionDisplay needs faces, of shape (n_videos, n_frames, height, "
-                f"width, 3) and dtype uint8, to draw on, and {type(detector).__name__} "
-                "is given none: pass the pipeline from faces or paths to the detector."
+                "AttributionDisplay requires faces of shape (n_videos, n_frames, "
+                "height, width, 3) and dtype uint8, but the input of "
+                f"{type(detector).__name__} contains none. Pass the pipeline from "
+                "faces or paths to the detector."
             )
         slots = _drawing.spread(images.shape[1], max_frames)
         params: dict[str, Any]
         maps: list[Any] | None = None
-        falls: list[NDArray] | None = None
-        if frames.ndim == 5:  # images, each explained by itself
+        drops: list[NDArray] | None = None
+        if frames.ndim == 5:  # explain images separately
             params = {"class_label": class_label, "layer": layer, "weights": weights}
             maps = list(grad_cam(detector, frames[:, slots], **params))
         else:
@@ -163,7 +167,7 @@ class AttributionDisplay:
                 maps = list(found.reshape(*found.shape[:2], *grid))
             if together:
                 found = occlusion(detector, frames, over="frame", **params)
-                falls = list(found[:, slots])
+                drops = list(found[:, slots])
         if titles is None:
             names = run.paths or [f"video {k + 1}" for k in range(len(images))]
             titles = [
@@ -175,7 +179,7 @@ class AttributionDisplay:
         display = cls(
             [[f if f.any() else None for f in video[slots]] for video in images],
             maps,
-            frame_attributions=falls,
+            frame_attributions=drops,
             proba=list(run.frame_proba[:, slots]),
             titles=titles,
             timestamps=None if times is None else [row[slots] for row in times],
@@ -192,17 +196,18 @@ class AttributionDisplay:
         alpha: float = 0.7,
         colormap: str = "viridis",
     ) -> AttributionDisplay:
-        """Draw the faces, the maps and the bars.
+        """Draw the faces, maps and bars.
 
         Parameters
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
-            Axes of shape (n_rows * n_videos, n_frames), with one to three rows per
-            video; the color bar takes space from them. By default a new figure is made.
+            Axes of shape (n_rows * n_videos, n_frames), with two or three rows per
+            video. The color bar takes space from them. None makes a new figure.
         cell_size : float, default=1.6
-            Width of a cell of a new figure in inches.
+            Width of a cell of a new figure, in inches.
         scale : {"face", "all"}, default="face"
-            The strongest evidence: of each face, written below it, or of all faces.
+            If "face", scale each map by its maximum, written below it. If "all", scale
+            all maps by their common maximum.
         alpha : float, default=0.7
             Opacity of the strongest evidence.
         colormap : str, default="viridis"
@@ -216,9 +221,8 @@ class AttributionDisplay:
         proba, times = self.proba, self.timestamps
         if maps is None and bars is None:
             raise ValueError(
-                "There is neither maps nor frame_attributions, and so no evidence to "
-                "draw: see skdeepfake.inspection, or draw the faces alone by "
-                "FacesDisplay."
+                "maps and frame_attributions are both None: compute them with "
+                "skdeepfake.inspection, or use FacesDisplay to draw only the faces."
             )
         titles = _drawing.check_entries(
             "faces",
@@ -256,10 +260,10 @@ class AttributionDisplay:
                 _write_probabilities(rows[0 if maps is None else 1], proba[k])
         self.colorbar_ = None
         if maps is not None:
-            own = "" if strongest is not None else " (1: the face's max)"
-            self.colorbar_ = _draw_colorbar(
-                self.axes_, strongest, look, self.label + own
-            )
+            label = self.label
+            if strongest is None:
+                label += " (1 = maximum of the face)"
+            self.colorbar_ = _draw_colorbar(self.axes_, strongest, look, label)
         return self
 
 
@@ -278,26 +282,26 @@ def _draw_maps(
         else overlay(face, found, vmax=strongest, **look)
         for face, found in zip(map(_drawing.shrink, faces), maps, strict=True)
     ]
-    _drawing.draw_row(axes, drawn, "where")
+    _drawing.draw_row(axes, drawn, "evidence")
     for ax, face, found in zip(axes, faces, maps, strict=False):
         if strongest is None and face is not None and found is not None:
             ax.set_xlabel(f"max {_largest([[found]]):.2g}", fontsize="x-small")
 
 
-def _draw_bars(axes: NDArray, falls: ArrayLike, limit: float) -> None:
-    """Draw bars upwards for the class, and downwards against it."""
-    falls = np.asarray(falls, dtype=float)
-    for ax, fall in zip(axes, falls, strict=False):
-        # Space for the number at the end of the bar.
+def _draw_bars(axes: NDArray, drops: ArrayLike, limit: float) -> None:
+    """Draw evidence for the class as upward bars, and against it as downward bars."""
+    drops = np.asarray(drops, dtype=float)
+    for ax, drop in zip(axes, drops, strict=False):
+        # Leave space for the number at the end of the bar.
         ax.set(xticks=[], yticks=[], xlim=(-1, 1), ylim=(-1.5 * limit, 1.5 * limit))
         ax.spines[:].set_color("0.6")
         ax.set_box_aspect(_BAR_HEIGHT)
         ax.axhline(0, color="0.2", linewidth=0.8)
-        if not np.isnan(fall):
-            bar = ax.bar(0, fall, width=0.7, color=ORANGE if fall > 0 else BLUE)
-            number = f"{round(float(fall), 2) + 0.0:+.2f}"  # without a -0.00
+        if not np.isnan(drop):
+            bar = ax.bar(0, drop, width=0.7, color=ORANGE if drop > 0 else BLUE)
+            number = f"{round(float(drop), 2) + 0.0:+.2f}"  # avoid -0.00
             ax.bar_label(bar, [number], padding=2, fontsize="x-small")
-    _drawing.finish_row(axes, len(falls), "when, log-odds")
+    _drawing.finish_row(axes, len(drops), "frames, log-odds")
 
 
 def _write_probabilities(axes: NDArray, proba: ArrayLike) -> None:
@@ -310,7 +314,7 @@ def _write_probabilities(axes: NDArray, proba: ArrayLike) -> None:
 def _draw_colorbar(
     axes: NDArray, strongest: float | None, look: dict[str, Any], label: str
 ) -> Any:
-    """Draw the colors of the maps over white."""
+    """Draw a color bar with the colors of the maps on white."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 
@@ -331,21 +335,21 @@ def _largest(rows: Sequence[Any]) -> float:
 
 
 def _grid(n_positions: int, size: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many rows and columns of positions cover a face of `size`."""
+    """Return the number of rows and columns of positions on a face of `size`."""
     pairs = [
         (n_rows, n_positions // n_rows)
         for n_rows in range(1, n_positions + 1)
         if n_positions % n_rows == 0
     ]
 
-    def strain(pair: tuple[int, int]) -> float:
+    def distortion(pair: tuple[int, int]) -> float:
         return abs(math.log(pair[0] / pair[1] * size[1] / size[0]))
 
-    best = min(pairs, key=strain)
-    if strain(best) > math.log(2):
+    best = min(pairs, key=distortion)
+    if distortion(best) > math.log(2):
         raise ValueError(
-            f"X has {n_positions} positions per frame, which are no grid over faces of "
-            f"{size[0]} x {size[1]} pixels: draw maps of your own by "
-            "AttributionDisplay(faces, maps)."
+            f"The {n_positions} positions per frame do not form a grid on faces of "
+            f"{size[0]} x {size[1]} pixels. Use AttributionDisplay(faces, maps) to "
+            "draw other maps."
         )
     return best

@@ -1,4 +1,4 @@
-"""Frames of clips and the faces found in them."""
+"""Display of frames and face crops."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from .._predictions import check_steps, run_pipeline
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class FacesDisplay:
-    """Frames of clips, and below them the faces found in them.
+    """Frames of clips with the detected faces.
 
-    Each clip has a row of frames and a row of faces, with a column per slot, as in the
-    first figure of the paper. A slot without a frame or a face is a hatched cell.
+    Each clip has a row of frames and a row of face crops, with a column per slot, as in
+    the first figure of the paper. Slots without a frame or a face are hatched.
 
     Parameters
     ----------
     frames : sequence of sequences of ndarray of shape (h, w, 3) or None
-        The frames of each clip, RGB uint8; None in empty slots. Sizes may differ.
+        Frames of each clip, RGB uint8; None in empty slots. Sizes may differ.
     faces : sequence of sequences of ndarray of shape (h, w, 3) or None
-        The crop of each slot, RGB uint8; None without a face.
+        Face crop of each slot, RGB uint8; None without a face.
     titles : sequence of str or None, default=None
-        A name for each clip; ``"video 1"`` and so on by default.
+        Title of each clip. None uses ``"video 1"`` and so on.
     timestamps : sequence of array-like of float or None, default=None
-        The time of each slot in seconds, written below the frames; NaN in empty slots.
+        Time of each slot in seconds, written below the frames; NaN in empty slots.
 
     Attributes
     ----------
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2 * n_clips, n_frames)
-        Its axes, after ``plot``.
+        Axes drawn on by ``plot``.
 
     See Also
     --------
-    FacesDisplay.from_estimator : The same from the paths of videos.
+    FacesDisplay.from_estimator : Plot from the paths of videos.
 
     Examples
     --------
@@ -73,24 +73,26 @@ class FacesDisplay:
         max_frames: int = 6,
         **plot_params: Any,
     ) -> FacesDisplay:
-        """Sample and crop videos with the steps of a pipeline, and plot them.
+        """Sample frames, crop faces with the steps of a pipeline, and plot them.
 
         Parameters
         ----------
         estimator : sklearn.pipeline.Pipeline
-            With steps named ``"sampler"`` and ``"cropper"``; it need not be fitted.
+            Pipeline with steps named ``"sampler"`` and ``"cropper"``. It does not have
+            to be fitted.
         X : array-like of shape (n_videos,) of str or os.PathLike
-            The videos.
+            Paths of the videos.
         titles : sequence of str or None, default=None
-            A name for each video; the names of the files by default.
+            Title of each video. None uses the file names.
         max_frames : int, default=6
-            Largest number of slots drawn per clip, evenly spread.
+            Maximum number of slots per clip, evenly spaced.
         {{plot_params}}
 
         Raises
         ------
         ValueError
-            If the pipeline lacks a step, `X` is one path, or `max_frames` below 1.
+            If the pipeline lacks a step, `X` is a single path, or `max_frames` is less
+            than 1.
         """
         check_matplotlib("FacesDisplay.from_estimator")
         check_steps(estimator, ["sampler", "cropper"], "FacesDisplay")
@@ -102,13 +104,13 @@ class FacesDisplay:
         ):
             slots = _drawing.spread(len(found), max_frames).tolist()
             wanted = [slot // run.per_frame for slot in slots]
-            # Shrunk one at a time, so that a clip is never in memory as a whole.
+            # Shrink frames one by one, to keep only small images in memory.
             shrunk = {
                 k: _drawing.shrink(frame) for k, frame in enumerate(clip) if k in wanted
             }
             frames.append([shrunk[k] for k in wanted])
             crops = [found[k] for k in slots]
-            # A crop in a cache is read when it is converted to an array.
+            # Cached crops are read when they are converted to arrays.
             faces.append([None if crop is None else np.asarray(crop) for crop in crops])
             timestamps.append(times[slots])
         if titles is None:
@@ -122,9 +124,9 @@ class FacesDisplay:
         Parameters
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
-            Axes of shape (2 * n_clips, n_frames). By default a new figure is made.
+            Axes of shape (2 * n_clips, n_frames). None makes a new figure.
         cell_size : float, default=1.6
-            Width of a cell of a new figure in inches.
+            Width of a cell of a new figure, in inches.
 
         {{returns_itself_or_raises}}
         """
@@ -152,6 +154,6 @@ class FacesDisplay:
 
 
 def _aspect(row: Sequence[NDArray[np.uint8] | None]) -> float:
-    """Return the greatest ratio of height to width in a row."""
+    """Return the maximum ratio of height to width in a row."""
     sides = [frame.shape[:2] for frame in row if frame is not None]
     return max((height / width for height, width in sides), default=0.75)

@@ -1,4 +1,4 @@
-"""Loss and accuracy over the epochs of training."""
+"""Display of a training history."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class HistoryDisplay:
-    """Loss and accuracy of a detector over the epochs of training.
+    """Loss and accuracy of a detector per training epoch.
 
-    The epoch with the lowest validation loss, or else training loss, is marked.
+    The epoch with the lowest validation loss, or training loss without validation, is
+    marked.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
-        One value per epoch for each name, as in Keras: ``"loss"``, and optionally other
-        names that end in ``loss`` or ``accuracy``, such as ``"val_loss"``.
+        Values per epoch, as recorded by Keras: ``"loss"``, and optionally other names
+        that end in ``loss`` or ``accuracy``, such as ``"val_loss"``.
 
     Attributes
     ----------
     best_epoch_ : int or None
-        The best epoch, counted from 1, after ``plot``; None if every loss is NaN.
+        Best epoch, counted from 1; None if every loss is NaN.
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2,)
-        Axes of the loss and of the accuracy, after ``plot``.
+        Axes of the loss and the accuracy drawn by ``plot``.
 
     See Also
     --------
-    HistoryDisplay.from_estimator : The same from a fitted detector.
+    HistoryDisplay.from_estimator : Plot from a fitted detector.
 
     Examples
     --------
@@ -52,18 +53,18 @@ class HistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, **plot_params: Any) -> HistoryDisplay:
-        """Plot the training of a fitted detector.
+        """Plot the training history of a fitted detector.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted detector, or a pipeline that ends in one.
+            Fitted detector, or a pipeline that ends in one.
         {{plot_params}}
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
-            If the detector has no ``history_``.
+            If the detector has no attribute ``history_``.
         """
         check_matplotlib("HistoryDisplay.from_estimator")
         detector = estimator[-1] if isinstance(estimator, Pipeline) else estimator
@@ -74,12 +75,12 @@ class HistoryDisplay:
         return cls(detector.history_).plot(**plot_params)
 
     def plot(self, *, axes: Any = None) -> HistoryDisplay:
-        """Draw the two curves.
+        """Draw the loss and the accuracy.
 
         Parameters
         ----------
         axes : sequence of 2 matplotlib.axes.Axes or None, default=None
-            Axes of the loss and of the accuracy. By default a new figure is made.
+            Axes of the loss and the accuracy. None makes a new figure.
 
         {{returns_itself_or_raises}}
         """
@@ -89,14 +90,14 @@ class HistoryDisplay:
 
         if not len(self.history.get("loss", ())):
             raise ValueError(
-                f"history must have a value of 'loss' per epoch, got the names "
+                "history must contain a value of 'loss' per epoch; got the names "
                 f"{sorted(self.history)}."
             )
         if axes is None:
             _, axes = plt.subplots(1, 2, figsize=(8.5, 3.6), layout="constrained")
         axes = np.asarray(axes, dtype=object)
         if axes.shape != (2,):
-            raise ValueError(f"axes must be two, got the shape {axes.shape}.")
+            raise ValueError(f"axes must have shape (2,); got {axes.shape}.")
 
         guide = "val_loss" if len(self.history.get("val_loss", ())) else "loss"
         values = np.asarray(self.history[guide], dtype=float)
@@ -121,7 +122,7 @@ class HistoryDisplay:
         return self
 
     def _draw_curves(self, ax: Any, name: str) -> bool:
-        """Draw the curves whose keys end in `name`; return whether there are any."""
+        """Draw the curves with keys that end in `name`; return False without any."""
         names = [key for key in self.history if key.endswith(name)]
         kinds = list(dict.fromkeys(key.removeprefix("val_") for key in names))
         for key in names:

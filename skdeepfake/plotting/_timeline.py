@@ -1,4 +1,4 @@
-"""Probability of fake over the time of one video."""
+"""Display of the probability of fake over time."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from .._predictions import check_steps, predict_with_frames
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class TimelineDisplay:
-    """Probability of fake over the time of one video.
+    """Probability of fake over the time of a video.
 
     Parameters
     ----------
     timestamps : array-like of shape (n_frames,)
         Time of each slot in seconds; NaN in empty slots.
     probabilities : array-like of shape (n_frames,)
-        Probability of fake of each slot; NaN without a face.
+        Probability of fake for each slot; NaN without a face.
     faces : sequence of ndarray of shape (h, w, 3) or None, default=None
-        The crop of each slot, RGB uint8, None without a face; drawn below the curve.
+        Face crop of each slot, RGB uint8, drawn below the curve; None without a face.
     score : float or None, default=None
-        Probability of fake of the video.
+        Probability of fake for the video.
     threshold : float, default=0.5
-        Probability from which on a video counts as fake.
+        Videos with at least this probability are classified as fake.
     title : str or None, default=None
-        Title of the axes, such as the name of the video.
+        Title of the axes, such as the file name.
     n_people : int, default=1
-        Number of slots per frame, of which each is one person. Each gets a curve; the
-        faces drawn are those of the most suspicious one.
+        Number of slots per frame, one per person. Each person has a curve. Only the
+        faces of the person with the highest mean probability are drawn.
 
     Attributes
     ----------
     {{figure}}
     ax_ : matplotlib.axes.Axes
-        Axes of the curve, after ``plot``; those of the faces are its ``child_axes``.
+        Axes of the curve drawn by ``plot``. Its ``child_axes`` are the faces.
 
     See Also
     --------
-    TimelineDisplay.from_estimator : The same from a fitted pipeline and a path.
+    TimelineDisplay.from_estimator : Plot from a fitted pipeline and a path.
 
     Examples
     --------
@@ -79,18 +79,18 @@ class TimelineDisplay:
         title: str | None = None,
         **plot_params: Any,
     ) -> TimelineDisplay:
-        """Plot the predictions of a fitted pipeline for the frames of a video.
+        """Plot the predictions of a fitted pipeline for each frame of a video.
 
         Parameters
         ----------
         estimator : sklearn.pipeline.Pipeline
-            Fitted, with a step ``"sampler"`` and a detector at its end.
+            Fitted pipeline with a step named ``"sampler"`` that ends in a detector.
         X : str, os.PathLike or array-like of shape (1,) of these
-            The video.
+            Path of the video.
         threshold : float, default=0.5
-            Probability from which on a video counts as fake.
+            Videos with at least this probability are classified as fake.
         title : str or None, default=None
-            Title of the axes; the name of the file by default.
+            Title of the axes. None uses the file name.
         {{plot_params}}
 
         Raises
@@ -103,12 +103,12 @@ class TimelineDisplay:
         check_steps(estimator, ["sampler"], "TimelineDisplay")
         if not hasattr(estimator[-1], "predict_frame_proba"):
             raise ValueError(
-                "TimelineDisplay needs a pipeline that ends in a detector with "
-                f"predict_frame_proba, and {type(estimator[-1]).__name__} has none."
+                "TimelineDisplay requires a detector with predict_frame_proba; got "
+                f"{type(estimator[-1]).__name__}."
             )
         paths = [X] if isinstance(X, (str, os.PathLike)) else list(np.ravel(X))
         if len(paths) != 1:
-            raise ValueError(f"TimelineDisplay shows one video, got {len(paths)}.")
+            raise ValueError(f"TimelineDisplay requires one video; got {len(paths)}.")
         run = predict_with_frames(estimator, paths, keep_faces=True)
         faces = None
         if run.crops is not None:
@@ -125,14 +125,15 @@ class TimelineDisplay:
         return display.plot(**plot_params)
 
     def plot(self, *, ax: Any = None, max_faces: int = 12) -> TimelineDisplay:
-        """Draw the curve, and the faces below it.
+        """Draw the curve and the faces below it.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on. By default a new figure is made.
+            Axes to draw on. None makes a new figure.
         max_faces : int, default=12
-            Largest number of faces drawn: those of every slot, every second one, ...
+            Maximum number of faces. If there are more, every second, third, ... slot is
+            drawn.
 
         {{returns_itself_or_raises}}
         """
@@ -143,37 +144,26 @@ class TimelineDisplay:
         for name, value in (("probabilities", probabilities), ("faces", self.faces)):
             if value is not None and len(value) != len(seconds):
                 raise ValueError(
-                    f"{name} must have one entry per slot, {len(seconds)}, as "
-                    f"timestamps has; got {len(value)}."
+                    f"{name} must have one entry per slot, like timestamps: expected "
+                    f"{len(seconds)}, got {len(value)}."
                 )
         height = 3.4 if self.faces is None else 4.4
         ax = _drawing.make_axes("TimelineDisplay.plot", ax, (8, height))
         if len(seconds) % self.n_people:
             raise ValueError(
-                f"timestamps has {len(seconds)} entries, which is not a multiple of "
-                f"n_people={self.n_people}"
+                f"The number of timestamps must be a multiple of n_people="
+                f"{self.n_people}; got {len(seconds)}."
             )
         by_person = probabilities.reshape(-1, self.n_people).T
         shown = np.flatnonzero(~np.isnan(by_person).all(axis=1))
         seconds = seconds[:: self.n_people]
         timed = np.isfinite(seconds)
         style: dict[str, Any] = {"marker": "o", "markersize": 5, "zorder": 3}
-        if self.n_people == 1:
-            ax.plot(
-                seconds[timed],
-                by_person[0, timed],
-                label="a frame",
-                color=BLUE,
-                **style,
-            )
-        else:
-            for i in shown:
-                ax.plot(
-                    seconds[timed],
-                    by_person[i, timed],
-                    label=f"person {i + 1}",
-                    **style,
-                )
+        for i in shown if self.n_people > 1 else [0]:
+            label = {"label": f"person {i + 1}"}
+            if self.n_people == 1:
+                label = {"label": "frame", "color": BLUE}
+            ax.plot(seconds[timed], by_person[i, timed], **label, **style)
         without = timed & np.isnan(by_person).all(axis=0)
         if without.any():
             below = np.full(without.sum(), 0.02)
@@ -182,15 +172,13 @@ class TimelineDisplay:
         name = f"threshold: {self.threshold:g}"
         ax.axhline(self.threshold, color="0.4", linestyle=":", label=name)
         if self.score is not None:
-            name = f"the video: {self.score:.2f}"
+            name = f"video: {self.score:.2f}"
             ax.axhline(self.score, color=ORANGE, linestyle="--", label=name)
         bottom = -0.03
         if self.faces is not None and timed.any():
-            first = (
-                shown[np.nanmean(by_person[shown], axis=1).argmax()]
-                if len(shown)
-                else 0
-            )
+            first = 0
+            if len(shown):
+                first = shown[np.nanmean(by_person[shown], axis=1).argmax()]
             faces = self.faces[first :: self.n_people]
             bottom = _draw_faces(ax, faces, seconds, np.flatnonzero(timed), max_faces)
         ax.set(
@@ -200,7 +188,7 @@ class TimelineDisplay:
             yticks=[0, 0.25, 0.5, 0.75, 1],
         )
         ax.grid(alpha=0.3)
-        # Above the axes, since a curve may reach any position inside.
+        # Place the legend above the axes, since curves may be anywhere inside.
         ax.legend(
             loc="lower left",
             bbox_to_anchor=(0, 1),
@@ -223,7 +211,7 @@ def _draw_faces(
     slots: NDArray,
     max_faces: int,
 ) -> float:
-    """Draw faces below zero at their times; return the bottom of the strip."""
+    """Draw faces below the curve at their times; return the lower y limit."""
     slots = slots[:: math.ceil(len(slots) / max_faces)]
     times = seconds[slots]
     width = float(np.diff(times).min()) if len(times) > 1 else 1.0

@@ -62,7 +62,7 @@ def test_detector_is_scored_by_its_own_answers(videos: Bunch) -> None:
     assert report["AUC"] == roc_auc_score(videos.y, expected)
     assert report.coverage["all"] == (12, 1.0, 34 / 36, None)
     assert report.row("AUC", level="frames")["n_real"] == 16
-    assert "a video's score is the max of its frames'" in str(report)
+    assert "aggregation of frame scores: max" in str(report)
     detector._sees_sequences = True
     report = evaluate(detector, videos.X, videos.y, n_resamples=0)
     assert "aggregation" not in report.settings
@@ -136,5 +136,7 @@ def test_what_is_no_classifier_is_refused(videos: Bunch) -> None:
 
 def test_classes_that_do_not_tell_the_fake_are_refused(videos: Bunch) -> None:
     detector = Brightness().fit(videos.X, videos.y + 3)
-    with pytest.raises(ValueError, match="give the label of the fakes as pos_label"):
+    with pytest.raises(
+        ValueError, match="pass the label of the fake class as pos_label"
+    ):
         evaluate(detector, videos.X, videos.y)

@@ -140,7 +140,7 @@ def test_values_of_an_attribute_are_scored_with_the_largest_gap(
     lowest, _, highest = sorted(recalls, key=recalls.get)
     assert gap["gap"] == pytest.approx(recalls[highest] - recalls[lowest])
     assert (gap["lowest"], gap["highest"]) == (lowest, highest)
-    assert "below 20 groups" in gap["note"]
+    assert "fewer than 20" in gap["note"]
     text = str(report)
     assert "Largest gap between subsets" in text
     assert f"{gap['gap']:.3f} ({lowest} to {highest}) *" in text
@@ -202,10 +202,10 @@ def test_coverage_counts_seconds_that_are_damaged(predictions: Bunch) -> None:
     )
     seconds = {name: each.seconds_missing for name, each in report.coverage.items()}
     assert seconds == {"all": 2.25, "real": 0.0, "fake": 2.25}
-    assert "2.2 s of the videos are damaged or cut off (fake)" in str(report)
-    assert "damaged or cut off (real)" not in str(report)
+    assert "2.2 s of the videos are damaged or missing (fake)" in str(report)
+    assert "damaged or missing (real)" not in str(report)
     assert report.to_dict()["coverage"]["fake"]["seconds_missing"] == 2.25
-    with pytest.raises(ValueError, match="seconds_missing is negative"):
+    with pytest.raises(ValueError, match="seconds_missing must not be negative"):
         EvaluationReport.from_predictions(
             predictions.y, predictions.proba, seconds_missing=missing - 1
         )
@@ -231,7 +231,7 @@ def test_videos_without_a_face_can_be_left_out(predictions: Bunch) -> None:
 def test_rate_that_the_sample_cannot_resolve_has_a_note(
     report: EvaluationReport,
 ) -> None:
-    text = "40 real cannot resolve a rate of false alarms of 0.001"
+    text = "40 real samples cannot resolve a false positive rate of 0.001"
     assert report.row("TPR at FPR 0.1 %")["note"] == text
     assert text not in report.row("TPR at FPR 10 %")["note"]
     assert re.search(r"TPR at FPR 0\.1 % .* \*", str(report))
@@ -249,14 +249,14 @@ def test_few_groups_are_told(predictions: Bunch) -> None:
         predictions.y, predictions.proba, groups=np.zeros(60)
     )
     assert math.isnan(alone.row("AUC")["low"])
-    assert alone.row("AUC")["note"] == "one group only, so no interval"
+    assert alone.row("AUC")["note"] == "no interval, because there is only one group"
     # One interval that excluded its estimate came without a note.
     few = EvaluationReport.from_predictions(
         predictions.y[:12], predictions.proba[:12], groups=np.arange(12) // 2
     )
     note = (
-        "real videos of 6 groups, fakes of 4: below 20 groups, figures and intervals "
-        "are unreliable"
+        "6 real and 4 fake groups: with fewer than 20, metrics and intervals are "
+        "unreliable"
     )
     assert few.row("average precision")["note"] == note
     assert f"* {note} (videos)" in str(few)
@@ -267,7 +267,7 @@ def test_precision_of_no_positives_has_a_note(predictions: Bunch) -> None:
         predictions.y, predictions.proba * 0.5, threshold=0.9, n_resamples=0
     )
     assert (report["precision"], report["F1"]) == (0, 0)
-    text = "nothing is classified as fake, and precision is set to 0"
+    text = "precision is set to 0, because nothing is classified as fake"
     assert report.row("precision")["note"] == text
 
 
@@ -278,7 +278,7 @@ def test_scores_alone_make_a_report_that_says_what_is_not_known(
         predictions.y, predictions.proba, n_resamples=0
     )
     assert list(report.scores) == ["videos"]
-    assert "how many have a face is not known" in str(report)
+    assert "coverage is unknown" in str(report)
     assert report.row("AUC")["frames_with_face"] is None
     assert report.row("AUC")["note"] == ""
     assert repr(report).startswith("<EvaluationReport: AUC 0.")
@@ -286,7 +286,9 @@ def test_scores_alone_make_a_report_that_says_what_is_not_known(
 
 def test_labels_of_other_names_need_pos_label(predictions: Bunch) -> None:
     y = np.where(predictions.y == 1, "fake", "real")
-    with pytest.raises(ValueError, match="give the label of the fakes as pos_label"):
+    with pytest.raises(
+        ValueError, match="pass the label of the fake class as pos_label"
+    ):
         EvaluationReport.from_predictions(y, predictions.proba)
     report = EvaluationReport.from_predictions(
         y, predictions.proba, pos_label="fake", n_resamples=0
@@ -301,10 +303,10 @@ def test_labels_of_other_names_need_pos_label(predictions: Bunch) -> None:
     [
         ({"threshold": 2}, "'threshold' parameter of evaluate"),
         ({"no_face": "drop"}, "'no_face' parameter of evaluate"),
-        ({"no_face": "leave_out"}, "needs frame_proba or has_face"),
+        ({"no_face": "leave_out"}, "requires frame_proba or has_face"),
         ({"groups": [1, 2]}, "inconsistent numbers of samples"),
-        ({"by": np.zeros((60, 2))}, "by has the shape"),
-        ({"has_face": np.ones(60)}, "has_face has the shape"),
+        ({"by": np.zeros((60, 2))}, r"by must have shape \(n_videos,\); got"),
+        ({"has_face": np.ones(60)}, "has_face must have shape"),
     ],
 )
 def test_wrong_parameter_is_named(predictions: Bunch, params, message) -> None:
@@ -315,7 +317,7 @@ def test_wrong_parameter_is_named(predictions: Bunch, params, message) -> None:
 def test_kind_without_a_face_is_named(predictions: Bunch) -> None:
     by = np.array([None] * 60, dtype=object)
     by[4] = "unseen"
-    with pytest.raises(ValueError, match=r"any frame of one of the classes \(unseen\)"):
+    with pytest.raises(ValueError, match=r"any frame of one class \(subset: unseen\)"):
         EvaluationReport.from_predictions(
             predictions.y,
             predictions.proba,
@@ -326,9 +328,9 @@ def test_kind_without_a_face_is_named(predictions: Bunch) -> None:
 
 
 def test_unknown_figure_is_an_error_that_lists_them(report: EvaluationReport) -> None:
-    with pytest.raises(KeyError, match="2 figures are called 'TPR'"):
+    with pytest.raises(KeyError, match="'TPR' matches 2 metrics"):
         report["TPR"]
-    with pytest.raises(KeyError, match=r"0 figures are called 'F2'.*Brier score"):
+    with pytest.raises(KeyError, match=r"'F2' matches 0 metrics.*Brier score"):
         report["F2"]
     assert report["accuracy"] == report["accuracy at 0.6"]
 

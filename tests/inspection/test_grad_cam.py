@@ -257,7 +257,7 @@ def test_unknown_layer_is_refused_with_the_names(
     with pytest.raises(ValueError, match=f"layer='dense'.*discriminator/{first}"):
         grad_cam(gan, X, layer="dense")
     flattening = gan.model_.get_layer("discriminator").layers[-2]
-    with pytest.raises(ValueError, match="none of the layers that give maps"):
+    with pytest.raises(ValueError, match="not a layer with feature maps"):
         grad_cam(gan, X, layer=flattening.name)
     with pytest.raises(ValueError, match=f"layer=2 is out.*discriminator/{first}"):
         grad_cam(gan, X, layer=2)
@@ -322,16 +322,16 @@ def test_network_without_a_sigmoid_is_refused(X: np.ndarray) -> None:
     detector = Linear(filters=()).initialize(X, Y)
     with pytest.raises(ValueError, match="ends in the layer 'answer', a Dense"):
         grad_cam(detector, X, layer="scaled")
-    with pytest.raises(ValueError, match=r"convolutions of this network are \[\]"):
+    with pytest.raises(ValueError, match=r"out of range for the convolutions \[\]"):
         grad_cam(detector, X)
 
 
 def test_what_sees_no_images_is_refused(cnn: CNNDetector, X: np.ndarray) -> None:
     features = np.ones((3, 2, 4, 5))
     recurrent = CNNRNNDetector(units=(2,)).initialize(features, Y)
-    with pytest.raises(ValueError, match=r"CNNRNNDetector sees no images.*occlusion"):
+    with pytest.raises(ValueError, match=r"got CNNRNNDetector\. Use .*occlusion"):
         grad_cam(recurrent, features)
-    with pytest.raises(ValueError, match="LogisticRegression is no detector"):
+    with pytest.raises(ValueError, match="LogisticRegression is neither a detector"):
         grad_cam(LogisticRegression(), X)
     with pytest.raises(NotFittedError):
         grad_cam(CNNDetector(), X)
@@ -342,7 +342,7 @@ def test_what_sees_no_images_is_refused(cnn: CNNDetector, X: np.ndarray) -> None
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"class_label": 1}, r"class_label=1 is not one of the classes \['fake', 'r"),
+        ({"class_label": 1}, r"class_label must be one of \['fake', 'real'\]; got 1"),
         ({"batch_size": 0}, "batch_size"),
         ({"layer": 1.5}, "layer"),
         ({"weights": "pixel"}, "weights"),

@@ -206,13 +206,15 @@ def test_a_vector_a_frame_has_no_positions(features: np.ndarray) -> None:
 def test_what_cannot_be_asked_is_named(
     cnn: CNNDetector, spatial: CNNRNNDetector, features: np.ndarray
 ) -> None:
-    with pytest.raises(ValueError, match=r"CNNDetector sees images.*grad_cam"):
+    with pytest.raises(ValueError, match=r"got CNNDetector\. Use .*grad_cam"):
         occlusion(cnn, images_of(features))
     with pytest.raises(ValueError, match="'over'"):
         occlusion(spatial, features, over="pixel")
     with pytest.raises(ValueError, match="'baseline'"):
         occlusion(spatial, features, baseline="noise")
-    with pytest.raises(ValueError, match=r"class_label=1 is not one.*'fake', 'real'"):
+    with pytest.raises(
+        ValueError, match=r"class_label must be one of .*'fake', 'real'"
+    ):
         occlusion(spatial, features, class_label=1)
     with pytest.raises(ValueError, match="'batch_size'"):
         occlusion(spatial, features, batch_size=0)

@@ -59,10 +59,13 @@ def test_vmax_is_what_counts_as_the_strongest() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"image": FACE / 255}, "image has shape .* and dtype float64"),
-        ({"image": FACE[..., 0]}, r"image has shape \(6, 8\)"),
-        ({"attribution": np.ones(49)}, r"attribution has shape \(49,\).*reshape"),
-        ({"attribution": np.ones((0, 2))}, r"attribution has shape \(0, 2\)"),
+        ({"image": FACE / 255}, "image must have .* and dtype float64"),
+        ({"image": FACE[..., 0]}, r"image must have .* shape \(6, 8\)"),
+        (
+            {"attribution": np.ones(49)},
+            r"attribution must have .* got \(49,\)\. Reshape",
+        ),
+        ({"attribution": np.ones((0, 2))}, r"attribution must have .* got \(0, 2\)"),
         ({"alpha": 1.5}, "'alpha'"),
         ({"colormap": "jet"}, "'colormap'"),
         ({"vmax": -1.0}, "'vmax'"),

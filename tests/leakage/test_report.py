@@ -110,8 +110,8 @@ def test_names_that_suggest_the_same_people_in_two_groups_are_found() -> None:
     ]
     (finding,) = found.findings
     assert finding.startswith(
-        "2 file names are part of one in another group: '1/253.mp4' and "
-        "'2/183_253.mp4', '0/183.mp4' and '3/253_183.mp4'; "
+        "2 file names are part of a name in another group: '1/253.mp4' and "
+        "'2/183_253.mp4', '0/183.mp4' and '3/253_183.mp4'. "
     )
     assert found.to_dict()["related_names"][0] == ["1/253.mp4", "2/183_253.mp4"]
     bunch.groups = [1, 1, 1, 1, 3, 4]
@@ -240,8 +240,8 @@ def test_verdict_does_not_change_between_calls(bunch: Bunch) -> None:
 
 def test_few_groups_are_not_judged(bunch: Bunch) -> None:
     note = (
-        "the features were not judged: one class is in 6 groups, and a verdict needs "
-        "at least 20 of each class"
+        "The features were not judged: one class has 6 groups, but at least 20 are "
+        "required."
     )
     few = Bunch(**{name: bunch[name][:12] for name in ("data", "target", "groups")})
     fakes_of_few = Bunch(**bunch)
@@ -313,24 +313,30 @@ def test_too_few_groups_are_an_error_that_says_what_to_pass(bunch: Bunch) -> Non
     size = np.zeros(N)
     bunch.groups = np.where(bunch.target == 1, bunch.groups % 3, bunch.groups)
     expected = (
-        r"^n_splits=5, but the videos of class 1 are in 3 groups only: pass n_splits=3 "
-        r"or fewer, or give the bunch other groups, such as bunch.details\['target'\], "
-        r"or leave this part out by features=\[\]$"
+        r"^n_splits=5 exceeds the number of groups \(3\) of the videos of class 1: "
+        r"pass n_splits=3 or fewer, or a bunch with other groups, such as "
+        r"bunch.details\['target'\], or features=\[\] to skip the features\.$"
     )
     with pytest.raises(ValueError, match=expected):
         report(bunch, size=size)
     bunch.groups = np.zeros(N, int)
-    with pytest.raises(ValueError, match=r"in 1 group only: give the bunch other"):
+    with pytest.raises(
+        ValueError, match=r"groups \(1\) of .*: pass a bunch with other"
+    ):
         report(bunch, size=size)
     assert leakage_report(bunch, features=[]).features == []
 
 
 def test_bunch_must_be_that_of_a_loader(bunch: Bunch) -> None:
-    with pytest.raises(ValueError, match="bunch has no 'target': pass what a loader"):
+    with pytest.raises(
+        ValueError, match="bunch has no 'target': pass the result of a loader"
+    ):
         report(Bunch(data=bunch.data))
-    with pytest.raises(ValueError, match=r"must hold two classes, .* but holds 0"):
+    with pytest.raises(ValueError, match=r"must contain two classes, .*; got 0"):
         report(Bunch(data=["a.mp4"], target=[0]))
-    with pytest.raises(ValueError, match=r"features\['x'\] has the shape \(3,\), but"):
+    with pytest.raises(
+        ValueError, match=r"features\['x'\] must have one .* got \(3,\)"
+    ):
         report(bunch, x=[1, 2, 3])
     groups = [None, *range(1, N)]
     with pytest.raises(ValueError, match="groups contains NaN or None for samples 0"):
@@ -352,15 +358,15 @@ def leaky(bunch: Bunch) -> LeakageReport:
 
 def test_findings_say_what_to_do(leaky: LeakageReport) -> None:
     assert leaky.findings == [
-        "2 groups are on both sides: 3, 4; 3 of 33 test videos (9%) are in them; "
-        "split by group, or by identity with IdentityKFold",
-        "2 test videos are also in the training set, byte for byte: '7.mp4' and "
-        "'7.mp4', '8.mp4' and '8.mp4'; leave one of each out, or put both into one "
-        "group",
-        "bit rate alone tells real from fake with an AUC of 1.00 (1.00 to 1.00): the "
-        "encoder gives the answer away; send both through VideoTranscoder",
-        "mine alone tells real from fake with an AUC of 1.00 (1.00 to 1.00): make it "
-        "alike in both, or leave it out of the set",
+        "2 groups are in both sets: 3, 4, with 3 of 33 test videos (9%). Split by "
+        "group, or by identity with IdentityKFold.",
+        "2 test videos are also in the training set: '7.mp4' and '7.mp4', '8.mp4' and "
+        "'8.mp4' are identical. Remove one file of each pair, or put both into one "
+        "group.",
+        "The bit rate alone separates real from fake with an AUC of 1.00 (1.00 to "
+        "1.00): transcode all videos with VideoTranscoder.",
+        "The mine alone separates real from fake with an AUC of 1.00 (1.00 to 1.00): "
+        "make it similar in both classes.",
     ]
 
 
@@ -369,7 +375,7 @@ def test_text_holds_figures_and_findings(leaky: LeakageReport) -> None:
     assert lines[:6] == [
         "40 videos in 20 groups",
         "",
-        "feature    AUC  95 % interval  known of",
+        "feature    AUC  95 % interval    videos",
         "bit rate  1.00  1.00 to 1.00         40",
         "mine      1.00  1.00 to 1.00         40",
         "all       1.00  1.00 to 1.00         40",
@@ -381,12 +387,12 @@ def test_worst_split_is_named(bunch: Bunch) -> None:
     splits = [([0], [1, 2, 3]), ([4], [5]), ([6], [8])]
     (finding,) = report(bunch, splits).findings
     assert finding.startswith(
-        "in 2 of 3 splits, most in split 1: 1 group is on both sides: 2; 1 of 1 test "
-        "videos (100%) are in it"
+        "In 2 of 3 splits, most in split 1: 1 group is in both sets: 2, with 1 of 1 "
+        "test videos (100%). "
     )
     text = str(report(bunch))
-    assert text.startswith("40 videos in 20 groups\nno split was looked at\n")
-    assert text.endswith("\n- nothing was found")
+    assert text.startswith("40 videos in 20 groups\nno split was checked\n")
+    assert text.endswith("\n- No problem was found.")
 
 
 def test_features_that_tell_together_only_are_told_of(bunch: Bunch) -> None:
@@ -395,7 +401,7 @@ def test_features_that_tell_together_only_are_told_of(bunch: Bunch) -> None:
     found = report(bunch, a=a, b=np.where(bunch.target == 0, a, 1 - a))
     assert [each.gives_away for each in found.features] == [False, False, True]
     assert found.findings[-1].startswith(
-        "no feature alone, but all of them together tell real from fake with an AUC"
+        "All features together, but no single one, separate real from fake with an AUC"
     )
 
 

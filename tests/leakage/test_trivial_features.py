@@ -130,7 +130,7 @@ def test_unknown_feature_is_refused() -> None:
     expected = r"features=\['color'\] must be 'all' or some of 'file_size', 'bit_rate'"
     with pytest.raises(ValueError, match=expected):
         trivial_features(["a.mp4"], features=["width", "color"])
-    with pytest.raises(TypeError, match="sampler must be a VideoFrameSampler, got Cr"):
+    with pytest.raises(TypeError, match="sampler must be a VideoFrameSampler; got Cr"):
         trivial_features(["a.mp4"], sampler=CropsOf((3,)))
     with pytest.raises(ValueError, match="trivial_features expects a one-dim"):
         trivial_features("a.mp4")

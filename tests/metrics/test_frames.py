@@ -73,14 +73,14 @@ def one_of_two():
 @pytest.mark.parametrize(
     ("proba", "message"),
     [
-        (FAKE[0], r"shape \(3,\)"),
-        (np.zeros((4, 3, 3)), r"shape \(4, 3, 3\).*\(n_videos, n_frames, 2\)"),
-        (np.zeros((4, 0)), "0 feature|no frame"),
-        (np.zeros((4, 0, 2)), "no frame"),
-        (FAKE + 1, "frame_proba holds 1.1, which is not a probability"),
-        (FAKE - 1, "frame_proba holds -0.9"),
-        (np.full((4, 3), np.inf), "frame_proba holds inf"),
-        (one_of_two(), "NaN for one class"),
+        (FAKE[0], r"\(n_videos, n_frames\) or .* got \(3,\)"),
+        (np.zeros((4, 3, 3)), r"\(n_videos, n_frames, 2\); got \(4, 3, 3\)"),
+        (np.zeros((4, 0)), "0 feature|at least one frame"),
+        (np.zeros((4, 0, 2)), "at least one frame"),
+        (FAKE + 1, "frame_proba must contain probabilities .*; got 1.1"),
+        (FAKE - 1, "frame_proba must .*; got -0.9"),
+        (np.full((4, 3), np.inf), "frame_proba must .*; got inf"),
+        (one_of_two(), "NaN for only one class"),
     ],
     ids=[
         *("flat", "three-classes", "no-frame", "no-frame-of-both"),

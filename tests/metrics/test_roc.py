@@ -123,7 +123,7 @@ def test_rate_finer_than_the_sample_warns_and_names_both():
     assert found.tolist() == [1, 1, 1]
     assert [str(one.message) for one in caught] == [
         "140 negative samples cannot resolve a false positive rate of 0.001: the "
-        "lowest above zero is 0.0071"
+        "lowest nonzero rate is 0.0071."
     ]
     assert caught[0].filename == __file__
 

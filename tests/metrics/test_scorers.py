@@ -135,7 +135,9 @@ def test_scorers_travel_to_workers(data):
 
 
 def test_unknown_name_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match=r"'eer'; there are .*neg_equal_error_rate"):
+    with pytest.raises(
+        ValueError, match=r"'eer' is not a scorer; .*neg_equal_error_rate"
+    ):
         get_scorer("eer")
 
 

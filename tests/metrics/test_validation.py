@@ -77,21 +77,25 @@ def test_weight_of_none_is_no_sample(metric):
 @pytest.mark.parametrize(
     ("y_true", "kwargs", "message"),
     [
-        ([0, 0, 0], {}, "one class only, 0, where both"),
-        (["real"] * 3, {"pos_label": "fake"}, "one class only, 'real', where both"),
-        ([0, 1, 2], {}, r"3 classes \(0, 1, 2\) where two"),
+        ([0, 0, 0], {}, "exactly two classes; got 1: 0"),
+        (["real"] * 3, {"pos_label": "fake"}, "two classes; got 1: 'real'"),
+        ([0, 1, 2], {}, "exactly two classes; got 3: 0, 1, 2"),
         ([0, 1, np.nan], {}, "y_true contains NaN"),
         (MIXED, {"pos_label": "fake"}, "y_true mixes labels of different types"),
         (["real", None, "fake"], {"pos_label": "fake"}, "y_true"),
-        (["real", "fake", "fake"], {}, r"\['fake', 'real'\].*fakes as pos_label"),
+        (["real", "fake", "fake"], {}, r"\['fake', 'real'\].*fake class as pos_label"),
         ([1, 2, 2], {}, r"values in \[1, 2\]"),
-        ([0, 1, 1], {"pos_label": 2}, r"pos_label=2 is not in y_true, but \[0, 1\]"),
+        (
+            [0, 1, 1],
+            {"pos_label": 2},
+            r"pos_label=2 is not a class of y_true: \[0, 1\]",
+        ),
         ([0, 1], {}, r"inconsistent numbers of samples: \[2, 3\]"),
         ([0, 1, 1], {"sample_weight": [1, 1]}, r"inconsistent.*\[3, 3, 2\]"),
         ([0, 1, 1], {"sample_weight": [1, -1, 1]}, "negative weights"),
         ([0, 1, 1], {"sample_weight": [1, np.nan, 1]}, "sample_weight contains NaN"),
         ([0, 1, 1], {"sample_weight": [0, 0, 0]}, "sample_weight is zero"),
-        ([0, 1, 1], {"sample_weight": [0, 1, 1]}, "one class only, 1"),
+        ([0, 1, 1], {"sample_weight": [0, 1, 1]}, "two classes; got 1: 1"),
         ([[0], [1], [1]], {"pos_label": [1]}, "'pos_label' parameter"),
     ],
     ids=[
@@ -109,8 +113,8 @@ def test_wrong_labels_and_weights_are_refused(metric, y_true, kwargs, message):
 @pytest.mark.parametrize(
     ("score", "message"),
     [
-        ([0.1, np.nan, 0.9], "NaN for 1 of 3 samples, the first of which is 1.*frame"),
-        ([0.1, np.inf, 0.9], "contains infinity|holds inf"),
+        ([0.1, np.nan, 0.9], "NaN for 1 of 3 samples, the first at index 1.*frame"),
+        ([0.1, np.inf, 0.9], "contains infinity|got inf"),
         (np.eye(3)[:, :2], r"shape \(3, 2\).*predict_proba\(X\)\[:, 1\]"),
         (np.eye(3), "1d array"),
         (["a", "b", "c"], "could not convert"),
@@ -128,7 +132,7 @@ def test_wrong_scores_are_refused(metric, score, message):
 def test_what_is_no_probability_is_refused_where_it_must_be_one(name, wrong):
     y_true, score = [0, 1, 0, 1], [0.1, wrong, 0.2, 0.9]
     if name in PROBABILISTIC:
-        with pytest.raises(ValueError, match=f"holds {wrong}, which is not a prob"):
+        with pytest.raises(ValueError, match=f"between 0 and 1; got {wrong}"):
             METRICS[name](y_true, score)
     else:
         METRICS[name](y_true, score)

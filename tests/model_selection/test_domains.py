@@ -77,8 +77,8 @@ def test_seed_deals_the_people_again() -> None:
 def test_nothing_left_to_train_on_is_an_error_that_says_what_to_do() -> None:
     people = np.tile(np.repeat([0, 1, 2, 3], 2), 3)
     expected = (
-        r"^to train on 'a' and test on 'b' has no video of class 0 in its training "
-        r"set: .* with n_splits=5"
+        r"^The split to train on 'a' and test on 'b' has no video of class 0 in its "
+        r"training set: .* Pass n_splits=5"
     )
     with pytest.raises(ValueError, match=expected):
         next(CrossDatasetSplit(DATASET).split(X, Y, people))
@@ -90,14 +90,14 @@ def test_set_without_a_class_is_an_error() -> None:
         ValueError, match=r"'a' and test on 'c' has no .* 1 in its test"
     ):
         next(CrossDatasetSplit(DATASET).split(X, y, PEOPLE))
-    with pytest.raises(ValueError, match=r"y must hold two classes, .* but holds 0$"):
+    with pytest.raises(ValueError, match=r"y must contain two classes, .*; got 0\.$"):
         next(CrossDatasetSplit(DATASET).split(X, 0 * y, PEOPLE))
 
 
 def test_too_few_groups_in_a_set_are_named() -> None:
     expected = (
-        "n_splits=5, but the videos of 'a' of class 0 are in 4 groups only: pass "
-        "n_splits=4 or fewer, or n_splits=None if the sets share no people"
+        r"n_splits=5 exceeds the number of groups \(4\) of the videos of 'a' of class "
+        "0: pass n_splits=4 or fewer, or n_splits=None if the datasets share no people"
     )
     with pytest.raises(ValueError, match=expected):
         next(CrossDatasetSplit(DATASET, n_splits=5).split(X, Y, PEOPLE))
@@ -105,18 +105,18 @@ def test_too_few_groups_in_a_set_are_named() -> None:
 
 def test_groups_and_labels_are_needed() -> None:
     cv = CrossDatasetSplit(DATASET)
-    with pytest.raises(ValueError, match="CrossDatasetSplit needs groups"):
+    with pytest.raises(ValueError, match="CrossDatasetSplit requires groups"):
         next(cv.split(X, Y))
-    with pytest.raises(ValueError, match="CrossDatasetSplit needs y"):
+    with pytest.raises(ValueError, match="CrossDatasetSplit requires y"):
         next(cv.split(X, groups=PEOPLE))
     with pytest.raises(ValueError, match="dataset has 24 values for 8 videos"):
         next(cv.split(X[:8], Y[:8], PEOPLE[:8]))
 
 
 def test_names_of_the_sets_are_needed() -> None:
-    with pytest.raises(ValueError, match=r"names one set only \('a'\)"):
+    with pytest.raises(ValueError, match="at least two datasets; got 'a'"):
         CrossDatasetSplit(["a", "a"]).get_n_splits()
-    with pytest.raises(ValueError, match=r"dataset has no value for videos 1$"):
+    with pytest.raises(ValueError, match=r"dataset has missing values at indices 1\.$"):
         CrossDatasetSplit(["a", None, "b"]).split_names()
     with pytest.raises(ValueError, match="'train' parameter of CrossDatasetSplit must"):
         CrossDatasetSplit(DATASET, train="all").split_names()
