@@ -23,6 +23,7 @@ def map_videos(
     n_jobs: int | None,
     verbose: int,
     desc: str,
+    unit: str = "video",
 ) -> Iterator[R]:
     """Apply `function` to each item through joblib, in order.
 
@@ -35,7 +36,7 @@ def map_videos(
     return_as = "generator" if backend.supports_return_generator else "list"
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
     results = parallel(tasks)
-    bar = tqdm(results, total=len(items), desc=desc, unit="video", disable=verbose < 1)
+    bar = tqdm(results, total=len(items), desc=desc, unit=unit, disable=verbose < 1)
     done = 0
     try:
         for result in bar:
@@ -44,7 +45,7 @@ def map_videos(
     except BrokenProcessPool as error:
         raise WorkerDiedError(
             f"a worker process died while {desc}, at {items[done]!r} or one of the "
-            f"videos after it; {done} of {len(items)} were finished. Leave that video "
+            f"{unit}s after it; {done} of {len(items)} were finished. Leave that video "
             "out or give the workers more memory; with memory= or a cache_dir, what "
             "was finished is not done again"
         ) from error
