@@ -24,6 +24,7 @@ from skdeepfake.preprocessing import (
     Resizer,
     StoredCrop,
     VideoFrameSampler,
+    write_shards,
 )
 
 SIZE = (48, 48)
@@ -186,6 +187,35 @@ def test_work_of_a_killed_worker_is_done_by_another(paths, faces, client, tmp_pa
     np.testing.assert_array_equal(found, faces, strict=True)
     client.wait_for_workers(2)
     assert set(client.run(os.getpid).values()) != set(before.values())
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_shards_survive_a_killed_worker(paths, faces, client, tmp_path, when):
+    """Killed before it writes a shard, or before it can say that it has."""
+    folder, log = tmp_path / "shards", tmp_path / "log"
+
+    def arm(log, when):
+        from skdeepfake import _shards
+
+        write = _shards.write_atomically
+
+        def die_once(path, *args):
+            if when == "after":
+                write(path, *args)
+            with contextlib.suppress(FileExistsError), open(log, "x"):
+                os._exit(9)
+            write(path, *args)
+
+        _shards.write_atomically = die_once
+
+    client.run(functools.partial(arm, str(log), when))
+    with joblib.parallel_config(backend="dask"):
+        found = write_shards(pipeline(), paths, folder, shard_size=1)
+    assert log.exists()
+    np.testing.assert_array_equal(found, faces, strict=True)
+    assert len(os.listdir(folder)) == len(paths) + 1
+    client.wait_for_workers(2)
 
 
 def test_like_ray_is_like_ray():
