@@ -18,6 +18,7 @@ from sklearn.utils import check_scalar
 from . import __version__
 from ._atomic import write_atomically
 from ._parallel import map_videos
+from ._stateless import as_objects
 from ._video._checks import check_paths
 
 _CONTENTS = "contents.json"
@@ -85,7 +86,7 @@ class ShardedArray:
             )
         about = json.loads(contents.read_text(encoding="utf-8"))
         self.shard_size = about["shard_size"]
-        self._paths = np.array([path for path, *_ in about["videos"]])
+        self._paths = as_objects([path for path, *_ in about["videos"]])
         self._rows = np.arange(len(self._paths))
         missing = _missing(self.folder, self.shard_size, self._paths)
         if missing:
@@ -107,7 +108,7 @@ class ShardedArray:
         return len(self.shape)
 
     @property
-    def paths(self) -> NDArray[np.str_]:
+    def paths(self) -> NDArray[np.object_]:
         """Path of the video of each row, of shape (n_videos,)."""
         return self._paths[self._rows]
 
@@ -202,7 +203,7 @@ def write_shards(
     ------
     ValueError
         If `folder` holds shards of other videos or parameters, or of another version
-        of this package.
+        of this package, or if `transformer` does not return numbers.
     OSError
         If a video cannot be found or `folder` cannot be written. Shards that are
         finished are kept.
@@ -258,7 +259,7 @@ def write_shards(
     if contents.exists():
         _check_same(json.loads(contents.read_text(encoding="utf-8")), about, folder)
     else:
-        text = json.dumps(about, indent=1).encode()
+        text = json.dumps(about).encode()
         write_atomically(contents, lambda file: file.write(text))
     done = map_videos(
         functools.partial(_write, transformer),
@@ -301,6 +302,12 @@ def _write(transformer: Any, shard: _Shard) -> None:
     # Here, not as tasks of their own, whose results would travel.
     with joblib.parallel_config(backend="sequential"):
         rows = np.asarray(transformer.transform(shard.paths))
+    if rows.dtype.hasobject or len(rows) != len(shard.paths):
+        raise ValueError(
+            f"The transformer returned an array of shape {rows.shape} and dtype "
+            f"{rows.dtype} for {len(shard.paths)} videos. Expected one row of numbers "
+            "per video: end the pipeline with a Resizer or a featurizer."
+        )
     try:
         write_atomically(
             shard.file, lambda file: np.save(file, rows, allow_pickle=False)

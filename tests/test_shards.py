@@ -167,6 +167,25 @@ def test_other_videos_are_refused(sharded, paths, folder):
         write_shards(Reader(), paths, folder, shard_size=4)
 
 
+class Objects(StatelessTransformer):
+    def transform(self, X):
+        return np.array([None] * len(X))
+
+
+class OneRow(StatelessTransformer):
+    def transform(self, X):
+        return np.zeros((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("transformer", "found"),
+    [(Objects(), "(4,) and dtype object"), (OneRow(), "(1, 2) and dtype float64")],
+)
+def test_result_of_the_transformer_is_checked(paths, folder, transformer, found):
+    with pytest.raises(ValueError, match=re.escape(f"{found} for 4 videos")):
+        write_shards(transformer, paths, folder, shard_size=4)
+
+
 def test_folder_without_shards(tmp_path):
     with pytest.raises(FileNotFoundError, match="Use write_shards"):
         ShardedArray(tmp_path)
