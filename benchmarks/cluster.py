@@ -21,6 +21,7 @@ import argparse
 import os
 import resource
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -30,6 +31,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dask
 import joblib
 import numpy as np
 from _report import environment, print_table, write
@@ -172,6 +174,8 @@ def measure(
     log = Log(work)
     cpu, began = cpu_seconds(), time.perf_counter()
     with (
+        # On a busy machine, a new worker takes longer than Dask waits for it.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
         LocalCluster(
             n_workers=2,
             threads_per_worker=1,
@@ -236,6 +240,7 @@ def main() -> None:
             row["ratio"] = row["CPU s per clip"] / one_process
             rows.append(row)
             print_table(rows)
+            sys.stdout.flush()
         X = ShardedArray(work / "no cache")
         fit(X[:32])  # loads Keras
         for key, part in (("quarter MB", X[: len(X) // 4]), ("fit MB", X)):
