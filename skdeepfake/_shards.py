@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_scalar
 
 from . import __version__
-from ._atomic import write_atomically
+from ._atomic import write_atomically, written
 from ._parallel import map_videos
 from ._stateless import as_objects
 from ._video._checks import check_paths
@@ -259,8 +259,7 @@ def write_shards(
     if contents.exists():
         _check_same(json.loads(contents.read_text(encoding="utf-8")), about, folder)
     else:
-        text = json.dumps(about).encode()
-        write_atomically(contents, lambda file: file.write(text))
+        written(json.dumps(about), contents)
     done = map_videos(
         functools.partial(_write, transformer),
         _missing(folder, shard_size, paths),
@@ -288,12 +287,12 @@ def _file(folder: Path, number: int) -> str:
 
 def _missing(folder: Path, shard_size: int, paths: Any) -> list[_Shard]:
     """List the shards that have not been written."""
-    written = set(os.listdir(folder))
+    there = set(os.listdir(folder))
     shards = (
         _Shard(_file(folder, start // shard_size), paths[start : start + shard_size])
         for start in range(0, len(paths), shard_size)
     )
-    return [s for s in shards if os.path.basename(s.file) not in written]
+    return [s for s in shards if os.path.basename(s.file) not in there]
 
 
 def _write(transformer: Any, shard: _Shard) -> None:
@@ -332,19 +331,19 @@ def _parameters(transformer: Any) -> dict[str, str]:
     }
 
 
-def _check_same(written: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
+def _check_same(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
     """Raise an error that names the first difference."""
     advice = "Pass another folder, or delete this one."
-    for name in [*wanted, *written]:
-        before, now = written.get(name), wanted.get(name)
+    for name in [*wanted, *found]:
+        before, now = found.get(name), wanted.get(name)
         if before != now and name != "videos":
             raise ValueError(
                 f"The shards in {str(folder)!r} were written with {name}={before}; got "
                 f"{now}. {advice}"
             )
-    if written["videos"] != wanted["videos"]:
+    if found["videos"] != wanted["videos"]:
         before, now = (
-            {path: rest for path, *rest in each["videos"]} for each in (written, wanted)
+            {path: rest for path, *rest in each["videos"]} for each in (found, wanted)
         )
         other = next((p for p in [*now, *before] if before.get(p) != now.get(p)), None)
         reason = "are in another order" if other is None else f"differ, as in {other!r}"
