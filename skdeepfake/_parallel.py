@@ -23,6 +23,7 @@ def map_videos(
     n_jobs: int | None,
     verbose: int,
     desc: str,
+    unit: str = "video",
 ) -> Iterator[R]:
     """Apply `function` to each item with joblib and yield the results in order.
 
@@ -35,7 +36,7 @@ def map_videos(
     return_as = "generator" if backend.supports_return_generator else "list"
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
     results = parallel(tasks)
-    bar = tqdm(results, total=len(items), desc=desc, unit="video", disable=verbose < 1)
+    bar = tqdm(results, total=len(items), desc=desc, unit=unit, disable=verbose < 1)
     done = 0
     try:
         for result in bar:
@@ -43,8 +44,8 @@ def map_videos(
             done += 1
     except BrokenProcessPool as error:
         raise WorkerDiedError(
-            f"A worker process died while {desc}, at {items[done]!r} or a later video; "
-            f"{done} of {len(items)} videos were finished. Remove that video or give "
+            f"A worker process died while {desc}, at {items[done]!r} or a later {unit}; "
+            f"{done} of {len(items)} {unit}s were finished. Remove that {unit} or give "
             "the workers more memory. With memory= or a cache_dir, finished videos are "
             "not processed again."
         ) from error

@@ -24,6 +24,7 @@ from skdeepfake.preprocessing import (
     Resizer,
     StoredCrop,
     VideoFrameSampler,
+    write_shards,
 )
 
 SIZE = (48, 48)
@@ -67,13 +68,19 @@ def broken(paths, tmp_path):
 def cluster(tmp_path_factory):
     """Two processes of Dask on this machine, reachable from nowhere else."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",  # a free port, beside other test runs
-        local_directory=tmp_path_factory.mktemp("dask"),
-    ) as cluster:
+    import dask
+
+    with (
+        # On a busy machine, a new worker takes longer than Dask waits for it.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # a free port, beside other test runs
+            local_directory=tmp_path_factory.mktemp("dask"),
+        ) as cluster,
+    ):
         yield cluster
 
 
@@ -186,6 +193,43 @@ def test_work_of_a_killed_worker_is_done_by_another(paths, faces, client, tmp_pa
     np.testing.assert_array_equal(found, faces, strict=True)
     client.wait_for_workers(2)
     assert set(client.run(os.getpid).values()) != set(before.values())
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_shards_survive_a_killed_worker(paths, faces, client, tmp_path, when):
+    """Killed before it writes a shard, or before it can say that it has."""
+    marker, log = tmp_path / "killed", tmp_path / "log"
+
+    def arm(marker, log, when):
+        from skdeepfake import _shards
+
+        write = _shards.write_atomically
+
+        def write_and_note(path, *args):
+            write(path, *args)
+            with open(log, "a") as file:
+                file.write(path + "\n")
+
+        def die_once(path, *args):
+            if when == "after":
+                write_and_note(path, *args)
+            with contextlib.suppress(FileExistsError), open(marker, "x"):
+                os._exit(9)
+            if when == "before":
+                write_and_note(path, *args)
+
+        _shards.write_atomically = die_once
+
+    client.run(functools.partial(arm, str(marker), str(log), when))
+    with joblib.parallel_config(backend="dask"):
+        found = write_shards(pipeline(), paths, tmp_path / "shards", shard_size=1)
+    assert marker.exists()
+    np.testing.assert_array_equal(found, faces, strict=True)
+    written = log.read_text().splitlines()
+    assert len(written) >= 1
+    assert len(set(written)) == len(written)  # the new worker does not note them
+    client.wait_for_workers(2)
 
 
 def test_like_ray_is_like_ray():

@@ -11,6 +11,8 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array
 
+from .._shards import ShardedArray
+
 
 def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
     """Check X and give it the form (n_videos, n_frames, ...)."""
@@ -21,7 +23,14 @@ def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
             f"X has dtype {dtype}, but {name} takes numeric arrays: put a Resizer "
             "between the DlibFaceCropper and the detector"
         )
-    frames: NDArray = check_array(X, dtype=None, allow_nd=True, estimator=estimator)
+    how: dict[str, Any] = {"dtype": None, "allow_nd": True, "estimator": estimator}
+    frames: Any = X
+    if isinstance(X, ShardedArray):
+        n_checked = len(X) if X.dtype.kind == "f" else 1  # integers are finite
+        for start in range(0, n_checked, X.shard_size):
+            check_array(X[start : start + X.shard_size], **how)
+    else:
+        frames = check_array(X, **how)
     if frames.ndim == frame_ndim + 1:
         return frames[:, np.newaxis]
     if frames.ndim != frame_ndim + 2:

@@ -1,5 +1,6 @@
 """Frame sampling, face cropping and resizing, from video paths to face arrays."""
 
+from .._shards import ShardedArray, write_shards
 from .._stateless import StatelessTransformer
 from ._cache import CropCache, StoredCrop
 from ._clip import Clip, check_clips
@@ -13,10 +14,12 @@ __all__ = [
     "CropCache",
     "DlibFaceCropper",
     "Resizer",
+    "ShardedArray",
     "StatelessTransformer",
     "StoredCrop",
     "VideoFrameSampler",
     "VideoTranscoder",
     "YuNetFaceCropper",
     "check_clips",
+    "write_shards",
 ]
