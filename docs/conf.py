@@ -14,11 +14,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
+import external_links
 from numpydoc.xref import DEFAULT_LINKS
 from sphinx.errors import ExtensionError
 from sphinx_gallery.sorting import FileNameSortKey
 
-import external_links
 import skdeepfake
 
 project = "skdeepfake"

@@ -44,8 +44,8 @@ def map_videos(
             done += 1
     except BrokenProcessPool as error:
         raise WorkerDiedError(
-            f"A worker process died while {desc}, at {items[done]!r} or a later {unit}; "
-            f"{done} of {len(items)} {unit}s were finished. Remove that {unit} or give "
-            "the workers more memory. With memory= or a cache_dir, finished videos are "
+            f"A worker process died while {desc}, at {items[done]!r} or a later "
+            f"{unit}; {done} of {len(items)} {unit}s were finished. Remove that "
+            f"{unit} or give the workers more memory. With memory= or a cache_dir, finished videos are "
             "not processed again."
         ) from error

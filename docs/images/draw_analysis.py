@@ -1,7 +1,7 @@
 """Draw analysis.png: the analysis of a clip whose middle third has a self-blended face.
 
-The face is the astronaut of scikit-image, a NASA portrait in the public domain. It moves
-a little from frame to frame, as a hand-held camera would have it.
+The face is the astronaut of scikit-image, a NASA portrait in the public domain. It
+moves slightly from frame to frame, as if filmed with a hand-held camera.
 
 Example: ``python docs/images/draw_analysis.py``
 """
@@ -33,7 +33,7 @@ def frames(seed: int = 0):
         slice(top - edge, top + side + edge),
         slice(left - edge, left + side + edge),
     )
-    blender = SelfBlender(margin=MARGIN)
+    blender = SelfBlender(margin=MARGIN, color=0.4)
     total = FPS * SECONDS
     x = y = 0.0
     for number in range(total):
@@ -51,6 +51,7 @@ def frames(seed: int = 0):
 
 
 def main() -> None:
+    """Render the clip, analyze it and save the picture."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "interview.mp4")
         writer = imageio_ffmpeg.write_frames(str(path), (480, 480), fps=FPS, quality=8)
