@@ -46,6 +46,6 @@ def map_videos(
         raise WorkerDiedError(
             f"A worker process died while {desc}, at {items[done]!r} or a later "
             f"{unit}; {done} of {len(items)} {unit}s were finished. Remove that "
-            f"{unit} or give the workers more memory. With memory= or a cache_dir, finished videos are "
-            "not processed again."
+            f"{unit} or give the workers more memory. With memory= or a cache_dir, "
+            "finished videos are not processed again."
         ) from error

@@ -33,7 +33,7 @@ def frames(seed: int = 0):
         slice(top - edge, top + side + edge),
         slice(left - edge, left + side + edge),
     )
-    blender = SelfBlender(margin=MARGIN, color=0.4)
+    blender = SelfBlender(margin=MARGIN, color=0.7)
     total = FPS * SECONDS
     x = y = 0.0
     for number in range(total):
