@@ -176,7 +176,7 @@ def predict(args: argparse.Namespace) -> int:
     for analysis in found:
         if analysis.error is not None:
             _say(f"skdeepfake: error: {analysis.path!r}: {analysis.error}")
-        for note in analysis.notes:
+        for note in _remarks(analysis):
             _say(f"{analysis.path}: {note}")
         if not (args.json or args.csv):
             print(_line(analysis))
@@ -185,6 +185,14 @@ def predict(args: argparse.Namespace) -> int:
         _say(f"wrote {index} and a page per video")
     n_errors = sum(analysis.error is not None for analysis in found)
     return _exit_code(len(found) - n_errors, n_errors)
+
+
+def _remarks(analysis: VideoAnalysis) -> list[str]:
+    notes, record = analysis.notes, analysis.record
+    if record and record["content_credentials"]["status"] not in ("none", "not read"):
+        found = record["content_credentials"]
+        notes.append(f"Content Credentials are {found['status']}. {found['message']}")
+    return notes
 
 
 def _line(analysis: VideoAnalysis) -> str:

@@ -105,8 +105,8 @@ class VideoAnalysis:
     def record(self) -> dict[str, Any]:
         """Evidence of what was analyzed, and how.
 
-        `file`, `container`, `detector`, `parameters` of each step, `versions`, and
-        `analyzed_at`, the time in UTC.
+        `file`, `content_credentials`, `container`, `detector`, `parameters` of each
+        step, `versions`, and `analyzed_at`, the time in UTC.
         """
         return copy.deepcopy(self.content["record"])
 

@@ -21,7 +21,7 @@ from ._analysis import VideoAnalysis
 #: Columns of the table.
 COLUMNS = (
     *("path", "verdict", "probability", "frames", "frames_with_face", "coverage"),
-    *("people", "duration", "codec", "sha256", "error"),
+    *("people", "duration", "codec", "sha256", "content_credentials", "error"),
 )
 
 
@@ -71,9 +71,10 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         pandas.DataFrame
-            A row per video: path, verdict, probability of fake, frames sampled and
-            those with a face, number of people, duration in seconds, codec, SHA-256
-            of the file, and the error of an unreadable video.
+            A row per video: path, verdict, probability of fake, number of sampled
+            frames and of those with a face, number of people, duration in seconds,
+            codec, SHA-256 of the file, status of its Content Credentials, and the
+            error of an unreadable video.
         """
         pandas = import_pandas("to_frame", "rows has the same as dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
@@ -186,5 +187,6 @@ def _row(analysis: VideoAnalysis) -> dict[str, Any]:
         "duration": record and record["container"]["duration"],
         "codec": record and record["container"]["codec"],
         "sha256": record and record["file"]["sha256"],
+        "content_credentials": record and record["content_credentials"]["status"],
         "error": content["error"],
     }

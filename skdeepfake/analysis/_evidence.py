@@ -13,10 +13,11 @@ from .._video._checks import absolute_path, check_video_file
 from .._video._metadata import container_metadata
 from .._video._reader import Limits
 from ..exceptions import VideoReadError
+from ._credentials import read_credentials
 
 _PACKAGES = (
     *("skdeepfake", "numpy", "scikit-learn", "opencv-python", "dlib-bin"),
-    *("imageio-ffmpeg", "keras", "tensorflow", "onnxruntime"),
+    *("imageio-ffmpeg", "keras", "tensorflow", "onnxruntime", "c2pa-python"),
 )
 _CONTAINER = ("duration", "frame_rate", "width", "height", "codec", "container")
 
@@ -31,6 +32,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
         raise about
     try:
         digest = file_sha256(path)
+        credentials = read_credentials(absolute_path(path), limits.timeout)
     except OSError as error:
         raise VideoReadError(path, f"cannot be read: {error.strerror}") from error
     changed = datetime.fromtimestamp(found.st_mtime, timezone.utc)
@@ -41,6 +43,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
             "size": found.st_size,
             "modified_at": _written(changed),
         },
+        "content_credentials": credentials,
         "container": plain({name: getattr(about, name) for name in _CONTAINER}),
         "detector": describe_detector(model),
         "parameters": step_parameters(model.pipeline.steps),

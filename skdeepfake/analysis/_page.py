@@ -39,6 +39,14 @@ _LIMITS_UNKNOWN = """\
 - **It looks at faces only.** Voices, bodies and backgrounds are not examined.
 - **A verdict is no proof.** It must not decide about people by itself.
 """
+# Terms of the IPTC for the source of a video or picture.
+_SOURCES = {
+    "algorithmicMedia": "rendered by software",
+    "compositeWithTrainedAlgorithmicMedia": "edited with a generative model",
+    "computationalCapture": "captured by a camera, with computation",
+    "digitalCapture": "captured by a camera",
+    "trainedAlgorithmicMedia": "made by a generative model",
+}
 
 
 def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
@@ -57,7 +65,7 @@ def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
             parts += ["<h2>Faces</h2>", _faces(content, pictures)]
         parts += [_suspicious(content, pictures), _people(content)]
     if content["record"] is not None:
-        parts.append(_meaning(content))
+        parts += [_credentials(content), _meaning(content)]
     parts.append(_record(content))
     parts.append(f"<footer>{escape(versions())}</footer>")
     style = (files(__package__) / "page.css").read_text(encoding="utf-8")
@@ -253,6 +261,36 @@ def _meaning(content: Mapping[str, Any]) -> str:
     return f"{title}\n{meaning}\n<h2>Where the detector fails</h2>\n{limits}\n{more}"
 
 
+def _credentials(content: Mapping[str, Any]) -> str:
+    """Show what the file claims about its origin, if anything."""
+    found = content["record"]["content_credentials"]
+    if found["status"] in ("none", "not read"):
+        return ""
+    history = []
+    for action in found["actions"]:
+        term = (action["digital_source_type"] or "").rpartition("/")[2]
+        known = action["action"], _SOURCES.get(term, term), action["software"]
+        history.append(", ".join(filter(None, (*known, action["when"]))))
+    rows = {
+        "Status": f"{found['status']}. {found['message']}",
+        "Claim made by": found["generator"],
+        "Signed by": found["issuer"],
+        "Signed at": found["signed_at"],
+        "History": "; ".join(history) or None,
+        "Failed checks": ", ".join(found["problems"]) or None,
+    }
+    return f"<h2>Content Credentials</h2>\n{_facts(rows)}"
+
+
+def _facts(rows: Mapping[str, Any]) -> str:
+    lines = "\n".join(
+        f'<tr><th scope="row">{name}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows.items()
+        if value is not None
+    )
+    return f'<div class="wide"><table class="record">\n{lines}\n</table></div>'
+
+
 def _record(content: Mapping[str, Any]) -> str:
     record = content["record"]
     text = json.dumps(content, indent=2)
@@ -279,20 +317,15 @@ def _record(content: Mapping[str, Any]) -> str:
         "Size": f"{file['size']:,} bytes, modified {file['modified_at']}",
         "Container": f"{video['container']}, codec {video['codec'] or 'unknown'}",
         "Video": ", ".join(facts),
+        "Content Credentials": record["content_credentials"]["message"],
         "Detector": f"{detector['name']} ({detector['class']})",
         "Its file, SHA-256": detector["file_sha256"],
         "Its weights, SHA-256": detector["weights_sha256"],
         "Analyzed at": record["analyzed_at"],
         "Versions": ", ".join(f"{k} {v}" for k, v in record["versions"].items() if v),
     }
-    lines = "\n".join(
-        f'<tr><th scope="row">{name}</th><td>{escape(str(value))}</td></tr>'
-        for name, value in rows.items()
-        if value is not None
-    )
     params = escape(json.dumps(record["parameters"], indent=1))
     return (
-        f'<h2>Record</h2>\n<div class="wide"><table class="record">\n{lines}\n'
-        f"</table></div>\n<details><summary>Parameters</summary><pre>{params}</pre>"
-        f"</details>\n{download}"
+        f"<h2>Record</h2>\n{_facts(rows)}\n<details><summary>Parameters</summary>"
+        f"<pre>{params}</pre></details>\n{download}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from ._evidence import describe_detector
 from ._pictures import Pictures
 
 # Raise it when the same video would get another analysis.
-_VERSION = 1
+_VERSION = 2
 
 
 class Folder:
@@ -33,6 +34,7 @@ class Folder:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         about = (
+            importlib.util.find_spec("c2pa") is not None,
             describe_detector(model),
             step_parameters(model.pipeline.steps),
             thresholds,
