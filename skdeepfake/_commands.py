@@ -19,7 +19,6 @@ import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
-from tqdm import tqdm
 
 from . import persistence, pipeline
 from ._arguments import FAILED, OK, SOME_FAILED
@@ -27,6 +26,7 @@ from ._atomic import write_atomically
 from ._inputs import find_videos
 from ._models import Model, is_safe, load_model
 from ._predictions import VideoPredictions, predict_with_frames
+from ._progress import progress
 from .analysis import VideoAnalysis, analyze_videos
 from .datasets import load_videos
 from .evaluation import EvaluationReport
@@ -219,6 +219,8 @@ def evaluate(args: argparse.Namespace) -> int:
             missing = run.clips[0].missing
             scores.append((run.proba[0], run.frame_proba[0], missing))
             aggregation = run.aggregation
+    for path, reason in errors.items():
+        _say(f"skdeepfake: error: {path!r} {reason}")
     kept = np.array([path not in errors for path in videos.data])
     if len(np.unique(videos.target[kept])) < 2:
         raise ValueError("videos of only one class could be read: there is no score")
@@ -251,8 +253,8 @@ def _predict_each(
     model: Model, paths: Sequence[str]
 ) -> Iterator[tuple[str, VideoPredictions | str]]:
     """Predict each video separately; give the reason for a video that is unreadable."""
-    column = model.column
-    for path in tqdm(paths, unit="video", disable=len(paths) < 2, leave=False):
+    column, verbose = model.column, int(len(paths) > 1)
+    for path in progress(paths, desc="predicting", unit="video", verbose=verbose):
         try:
             with warnings.catch_warnings():
                 # Both are part of the result.
@@ -262,7 +264,6 @@ def _predict_each(
             if run.clips[0].error is not None:  # a sampler that skips such videos
                 raise run.clips[0].error
         except VideoReadError as error:
-            tqdm.write(f"skdeepfake: error: {error}", file=sys.stderr)
             yield path, error.reason
         else:
             yield path, run
