@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import quote
 
 from .._atomic import written
-from .._html import page, part
+from .._html import page
 from .._pandas import import_pandas
 from ._analysis import VideoAnalysis
+from ._page import styled
 
 #: Columns of the table.
 COLUMNS = (
@@ -138,7 +139,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
             links.append(f"{name}{f'-{number}' if number > 1 else ''}.html")
             analysis.to_html(root / links[-1])
         index = root / "index.html"
-        body = part(f"<h1>{escape(self._summary)}</h1>\n{self._table(links)}")
+        body = self._table(links, f"<h1>{self._summary}</h1>\n")
         written(page(self._summary, body), index)
         return str(index)
 
@@ -148,7 +149,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         found = ", ".join(f"{n} {name}" for name, n in counts.most_common())
         return f"{len(self)} video{'s' * (len(self) != 1)}: {found}"
 
-    def _table(self, links: Sequence[str | None]) -> str:
+    def _table(self, links: Sequence[str | None], heading: str = "") -> str:
         head = ("video", "verdict", "probability", "faces")
         lines = ["".join(f'<th scope="col">{name}</th>' for name in head)]
         for row, link in zip(self.rows, links, strict=True):
@@ -158,16 +159,16 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
             proba = row["probability"]
             cells = (
                 name,
-                escape(row["verdict"]),
+                f'<i class="{row["verdict"].replace(" ", "-")}"></i>{row["verdict"]}',
                 "" if proba is None else f"{proba:.3f}",
                 escape(row["error"] or f"{row['frames_with_face']} of {row['frames']}"),
             )
             lines.append("".join(f"<td>{cell}</td>" for cell in cells))
         rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
-        return f'<div class="wide"><table>\n{rows}\n</table></div>'
+        return styled(f'{heading}<table class="index">\n{rows}\n</table>')
 
     def _repr_html_(self) -> str:
-        return part(self._table([None] * len(self)))
+        return self._table([None] * len(self))
 
     def __repr__(self) -> str:
         return f"<VideoAnalyses of {self._summary}>"

@@ -15,29 +15,29 @@ from ..pretrained import list_detectors
 from ._card import sections, to_html
 from ._pictures import Pictures
 
-# Faces below the curve: those of every frame, every second one, ...
+# Largest number of faces below the curve.
 _MAX_FACES = 16
 
 _VERDICTS = {
     "real": "No sign of manipulation was found in the faces. This is no proof that the "
     "video is real.",
-    "fake": "The detector takes the faces for manipulated. This is no proof that the "
-    "video is fake.",
-    "uncertain": "The detector cannot tell: the probability of fake lies between "
+    "fake": "The faces show signs of manipulation. This is no proof that the video is "
+    "fake.",
+    "uncertain": "The detector cannot decide: the probability of fake lies between "
     "{real_below:.3g} and {fake_above:.3g}.",
-    "no face": "No face was found in the frames, and the detector looks at faces only. "
-    "Nothing can be said about this video.",
+    "no face": "No face was found, and the detector examines faces only. It cannot "
+    "assess this video.",
     "unreadable": "This file {error}.",
 }
 _MEANING_UNKNOWN = (
-    "The probability is that of the detector {name}. How often it errs is not known "
-    "here: `skdeepfake evaluate` measures it on labeled videos. Below {real_below:.3g} "
-    "the verdict is real, above {fake_above:.3g} it is fake."
+    "The probability comes from the detector {name}. Its error rate is not known; "
+    "`skdeepfake evaluate` measures it on labeled videos. The verdict is real below "
+    "{real_below:.3g} and fake above {fake_above:.3g}."
 )
 _LIMITS_UNKNOWN = """\
-- **It finds the kinds of fakes that it was trained on.** On others it may be guessing.
-- **It looks at faces only.** Voices, bodies and backgrounds are not examined.
-- **A verdict is no proof.** It must not decide about people by itself.
+- **It finds the kinds of fakes that it was trained on.** On others it may guess.
+- **It examines faces only,** not voices, bodies or backgrounds.
+- **A verdict is no proof.** Do not decide about people by it alone.
 """
 # Terms of the IPTC for the source of a video or picture.
 _SOURCES = {
@@ -50,7 +50,7 @@ _SOURCES = {
 
 
 def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
-    """Write an analysis as the body of a page."""
+    """Render an analysis as the body of a page."""
     pictures = pictures or Pictures()
     limits = content["thresholds"]
     parts = [_head(content)]
@@ -68,8 +68,12 @@ def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
         parts += [_credentials(content), _meaning(content)]
     parts.append(_record(content))
     parts.append(f"<footer>{escape(versions())}</footer>")
-    style = (files(__package__) / "page.css").read_text(encoding="utf-8")
-    return part("\n".join(filter(None, parts)), style)
+    return styled("\n".join(filter(None, parts)))
+
+
+def styled(body: str) -> str:
+    """Return the body of a page with the style of analyses."""
+    return part(body, (files(__package__) / "page.css").read_text(encoding="utf-8"))
 
 
 def _head(content: Mapping[str, Any]) -> str:
@@ -84,7 +88,7 @@ def _head(content: Mapping[str, Any]) -> str:
 
 
 def _zone(value: float | None, limits: Mapping[str, float]) -> str:
-    """Name the verdict of a single score, as a class of CSS."""
+    """Return the CSS class for the verdict of a single score."""
     if value is None:
         return "no-face"
     if value > limits["fake_above"]:
@@ -106,7 +110,6 @@ def _scale(proba: float, limits: Mapping[str, float]) -> str:
     )
     ends = {0.0, *limits.values(), 1.0}
     marks = "".join(f'<span style="left:{100 * x:g}%">{x:.3g}</span>' for x in ends)
-    # The text stays within the scale; the mark below it is where it belongs.
     place = f"left:{100 * proba:.3g}%"
     text = f"<b style={place!r}>{proba:.3f}</b>"
     label = f"Probability of fake: {proba:.3f}"
@@ -130,7 +133,7 @@ def _coverage(content: Mapping[str, Any]) -> str:
 
 
 def _chart(content: Mapping[str, Any]) -> str:
-    """Draw the probability of each frame over time, as wide as the page is."""
+    """Draw the probability of each frame over time, as wide as the page."""
     rows, limits = content["frames"], content["thresholds"]
     times = [row["time"] for row in rows]
     if len(set(times)) < 2:
@@ -177,15 +180,19 @@ def _chart(content: Mapping[str, Any]) -> str:
     ).replace("<polyline ", '<polyline vector-effect="non-scaling-stroke" ')
 
 
-def _caption(row: Mapping[str, Any], several: bool) -> str:
-    who = f"person {row['person']}, " if several and row["person"] else ""
-    score = "" if row["probability"] is None else f"<b>{row['probability']:.2f}</b> "
-    return f"<figcaption>{score}{who}{row['time']:.1f} s</figcaption>"
+def _caption(row: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    parts = []
+    if row["probability"] is not None:
+        parts.append(f"<b>{row['probability']:.2f}</b>")
+    if row["person"] and len(content["people"]) > 1:
+        parts.append(f"<span>person {row['person']}</span>")
+    if content["coverage"]["frames"] > 1:
+        parts.append(f"<span>{row['time']:.1f} s</span>")
+    return f"<figcaption>{' '.join(parts)}</figcaption>"
 
 
 def _faces(content: Mapping[str, Any], pictures: Pictures) -> str:
-    rows, several = content["frames"], len(content["people"]) > 1
-    cells = []
+    rows, cells = content["frames"], []
     for k in _spread(len(rows)):
         row = rows[k]
         zone = _zone(row["probability"], content["thresholds"])
@@ -193,7 +200,7 @@ def _faces(content: Mapping[str, Any], pictures: Pictures) -> str:
             face = f'<img src="{data_uri(pictures.faces[k])}" alt="">'
         else:
             face = f'<div class="none">{"" if row["person"] else "no<br>face"}</div>'
-        cells.append(f'<figure class="{zone}">{face}{_caption(row, several)}</figure>')
+        cells.append(f'<figure class="{zone}">{face}{_caption(row, content)}</figure>')
     return f'<div class="faces">{"".join(cells)}</div>'
 
 
@@ -205,7 +212,7 @@ def _spread(n: int) -> Iterable[int]:
 def _suspicious(content: Mapping[str, Any], pictures: Pictures) -> str:
     if not pictures.suspicious:
         return ""
-    several, cells = len(content["people"]) > 1, []
+    cells = []
     for k, face in pictures.suspicious.items():
         row = content["frames"][k]
         images = f'<img src="{data_uri(face)}" alt="face">'
@@ -213,16 +220,17 @@ def _suspicious(content: Mapping[str, Any], pictures: Pictures) -> str:
             heat = data_uri(pictures.heatmaps[k])
             images += f'<img src="{heat}" alt="heatmap over the face">'
         zone = _zone(row["probability"], content["thresholds"])
-        text = _caption(row, several)
+        text = _caption(row, content)
         cells.append(f'<figure class="{zone}"><div>{images}</div>{text}</figure>')
-    text = "The faces with the highest probability of fake."
+    text = ""
     if pictures.heatmaps:
-        text += (
-            " On the right, where the evidence for fake lies, the strongest in yellow. "
-            "Some spot is always the strongest, in real faces too."
+        text = (
+            "<p>The right-hand pictures mark the areas that raise the probability, the "
+            "strongest in yellow. Some area is always the strongest, in real faces "
+            "too.</p>"
         )
     return (
-        f"<h2>Most suspicious faces</h2>\n<p>{text}</p>\n"
+        f"<h2>Faces with the highest probability of fake</h2>\n{text}\n"
         f'<div class="pairs">{"".join(cells)}</div>'
     )
 
@@ -273,12 +281,13 @@ def _credentials(content: Mapping[str, Any]) -> str:
         history.append(", ".join(filter(None, (*known, action["when"]))))
     rows = {
         "Status": f"{found['status']}. {found['message']}",
-        "Claim made by": found["generator"],
+        "Created with": found["generator"],
         "Signed by": found["issuer"],
         "Signed at": found["signed_at"],
         "History": "; ".join(history) or None,
-        "Failed checks": ", ".join(found["problems"]) or None,
     }
+    if found["status"] == "invalid":
+        rows["Failed checks"] = ", ".join(found["problems"])
     return f"<h2>Content Credentials</h2>\n{_facts(rows)}"
 
 
@@ -307,7 +316,7 @@ def _record(content: Mapping[str, Any]) -> str:
     if video["width"]:
         size = f"{video['width']:g} x {video['height']:g} pixels"
     facts = [size]
-    if video["frame_rate"]:
+    if video["frame_rate"] and video["duration"]:  # a picture has no duration
         facts.append(f"{video['frame_rate']:g} frames per second")
     if video["duration"]:
         facts.append(f"{video['duration']:g} seconds")
@@ -319,8 +328,8 @@ def _record(content: Mapping[str, Any]) -> str:
         "Video": ", ".join(facts),
         "Content Credentials": record["content_credentials"]["message"],
         "Detector": f"{detector['name']} ({detector['class']})",
-        "Its file, SHA-256": detector["file_sha256"],
-        "Its weights, SHA-256": detector["weights_sha256"],
+        "Detector file, SHA-256": detector["file_sha256"],
+        "Weights, SHA-256": detector["weights_sha256"],
         "Analyzed at": record["analyzed_at"],
         "Versions": ", ".join(f"{k} {v}" for k, v in record["versions"].items() if v),
     }
