@@ -9,9 +9,6 @@ from . import __version__
 
 OK, SOME_FAILED, FAILED = 0, 1, 2
 
-# Named here, since `skdeepfake.pipeline` loads video libraries, which --help must not.
-_DETECTORS = ("cnn", "cnn_rnn", "gan", "transfer")
-
 _EXIT_CODES = """\
 exit codes:
   0    success
@@ -134,9 +131,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--detector",
-        choices=_DETECTORS,
         default="cnn",
-        help="network to train (default: cnn); transfer is the most accurate",
+        metavar="NAME",
+        help="a name of make_detector_pipeline, such as cnn (default), cnn_rnn, gan, "
+        "optical_flow or transfer, which is the most accurate",
     )
     train.add_argument(
         "--set",

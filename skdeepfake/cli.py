@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _clean_termination():
             commands = importlib.import_module("skdeepfake._commands")
-            return getattr(commands, args.command)(args)
+            with commands.brief_warnings():
+                return getattr(commands, args.command)(args)
     except (SkdeepfakeError, ValueError, OSError, ImportError) as error:
         print(f"skdeepfake: error: {error}", file=sys.stderr)
         return FAILED

@@ -16,7 +16,7 @@ import numpy as np
 from .._atomic import returned_or_written, written
 from .._html import page
 from .._pandas import import_pandas
-from ._page import render
+from ._page import curves, render
 from ._pictures import Pictures
 
 #: Columns of `VideoAnalysis.frames`.
@@ -217,15 +217,18 @@ class VideoAnalysis:
         slots = self.content["frames"]
         people = [person["person"] for person in self.content["people"]] or [1]
         times = sorted({row["time"] for row in slots})
-        numbers = {(row["time"], row["person"]): k for k, row in enumerate(slots)}
-        pairs = [(time, person) for time in times for person in people]
-        found = [numbers.get(pair) for pair in pairs]
+        own = curves(slots)
+        cells = [
+            (time, *own.get(person, {}).get(time, (None, None)))
+            for time in times
+            for person in people
+        ]
         faces = None
         if self.pictures is not None:
-            faces = [self.pictures.face(k) for k in found]
+            faces = [self.pictures.face(k) for _, _, k in cells]
         display = TimelineDisplay(
-            [time for time, _ in pairs],
-            [np.nan if k is None else _number(slots[k]["probability"]) for k in found],
+            [time for time, _, _ in cells],
+            [_number(proba) for _, proba, _ in cells],
             faces=faces,
             score=None if math.isnan(self.probability) else self.probability,
             threshold=self.fake_above,

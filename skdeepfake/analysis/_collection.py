@@ -156,12 +156,16 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
             name = escape(os.path.basename(row["path"]))
             if link is not None:
                 name = f'<a href="{escape(quote(link))}">{name}</a>'
-            proba = row["probability"]
+            faces, proba = "", row["probability"]
+            if row["error"]:
+                name += f"<br><small>{escape(row['error'])}</small>"
+            else:
+                faces = f"{row['frames_with_face']} of {row['frames']}"
             cells = (
                 name,
                 f'<i class="{row["verdict"].replace(" ", "-")}"></i>{row["verdict"]}',
                 "" if proba is None else f"{proba:.3f}",
-                escape(row["error"] or f"{row['frames_with_face']} of {row['frames']}"),
+                faces,
             )
             lines.append("".join(f"<td>{cell}</td>" for cell in cells))
         rows = "\n".join(f"<tr>{line}</tr>" for line in lines)

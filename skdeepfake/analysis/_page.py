@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -132,6 +133,29 @@ def _coverage(content: Mapping[str, Any]) -> str:
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
+def curves(
+    rows: Sequence[Mapping[str, Any]],
+) -> dict[int, dict[float, tuple[float | None, int]]]:
+    """Return the probability of each person at each time, and the row of the face.
+
+    The regions of a face, which share person and time, are averaged.
+    """
+    found: dict[int, dict[float, list[int]]] = {}
+    for k, row in enumerate(rows):
+        if row["person"]:
+            own = found.setdefault(row["person"], {})
+            own.setdefault(row["time"], []).append(k)
+
+    def mean(numbers: list[int]) -> float | None:
+        scores = [rows[k]["probability"] for k in numbers]
+        return None if None in scores else math.fsum(scores) / len(scores)
+
+    return {
+        person: {time: (mean(own[time]), own[time][0]) for time in own}
+        for person, own in found.items()
+    }
+
+
 def _chart(content: Mapping[str, Any]) -> str:
     """Draw the probability of each frame over time, as wide as the page."""
     rows, limits = content["frames"], content["thresholds"]
@@ -140,30 +164,26 @@ def _chart(content: Mapping[str, Any]) -> str:
         return ""
     start, length = times[0], times[-1] - times[0]
 
-    def x(row: Mapping[str, Any]) -> float:
-        return 100 * (row["time"] - start) / length
-
     zones = "".join(
         f'<u class="{name}" style="bottom:{100 * low:g}%;'
         f'height:{100 * (high - low):g}%"></u>'
         for name, low, high in _zones(limits)
     )
     lines, dots = "", ""
-    for person in {row["person"] for row in rows if row["person"]}:
-        own = {row["time"]: row for row in rows if row["person"] == person}
+    for own in curves(rows).values():
         run: list[str] = []
         for time in [*sorted(set(times)), None]:
-            row = own.get(time)
-            if row is None or row["probability"] is None:
+            proba = own[time][0] if time in own else None
+            if proba is None:
                 if len(run) > 1:
                     lines += f'<polyline points="{" ".join(run)}"/>'
                 run = []
                 continue
-            run.append(f"{x(row):.4g},{100 - 100 * row['probability']:.4g}")
+            x = 100 * (time - start) / length
+            run.append(f"{x:.4g},{100 - 100 * proba:.4g}")
             dots += (
-                f'<b class="{_zone(row["probability"], limits)}" style="left:'
-                f'{x(row):.4g}%;bottom:{100 * row["probability"]:.4g}%" title="'
-                f'{row["time"]:.2f} s: {row["probability"]:.3f}"></b>'
+                f'<b class="{_zone(proba, limits)}" style="left:{x:.4g}%;'
+                f'bottom:{100 * proba:.4g}%" title="{time:.2f} s: {proba:.3f}"></b>'
             )
     labels = "".join(
         f'<em style="bottom:{100 * y:g}%">{y:g}</em>' for y in (0, 0.25, 0.5, 0.75, 1)

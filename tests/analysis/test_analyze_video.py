@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ from skdeepfake import (
     persistence,
 )
 from skdeepfake.exceptions import VideoReadError
+from skdeepfake.plotting import TimelineDisplay
 from skdeepfake.streams import OpticalFlow
 
 
@@ -253,6 +255,15 @@ def test_regions_of_a_face_are_one_person(clip, small) -> None:
     assert [row["person"] for row in analysis.to_dict()["frames"]] == [1] * 4
     (person,) = analysis.people
     assert (person["person"], person["frames"]) == (1, 2)
+    scores = analysis.frames.groupby("time").probability.mean()
+    dots = re.findall(r'bottom:([\d.e-]+)%" title', analysis.to_html())
+    np.testing.assert_allclose(np.array(dots, float) / 100, scores, atol=1e-3)
+    for display in (
+        analysis.plot(),
+        TimelineDisplay.from_estimator(regions, clip),
+    ):
+        (curve,) = (x for x in display.ax_.lines if x.get_label() == "a frame")
+        np.testing.assert_allclose(curve.get_ydata(), scores, rtol=1e-5)
 
 
 def test_motion_lies_in_the_frame_in_which_it_begins(clip, small) -> None:
