@@ -1,10 +1,9 @@
-"""The analyses of many videos."""
+"""Analyses of many videos."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 from .._atomic import written
 from .._html import page
+from .._json import to_json
 from .._pandas import import_pandas
 from ._analysis import VideoAnalysis
 from ._page import styled
@@ -27,18 +27,18 @@ COLUMNS = (
 
 
 class VideoAnalyses(Sequence[VideoAnalysis]):
-    """The analyses of some videos, in their order.
+    """Sequence of analyses, in the order of the videos.
 
-    :func:`analyze_videos` makes it.
+    :func:`analyze_videos` returns it.
 
     Parameters
     ----------
     analyses : sequence of VideoAnalysis
-        The analyses.
+        Analyses of single videos.
 
     See Also
     --------
-    analyze_videos : Analyzes videos.
+    analyze_videos : Analyze many videos.
 
     Examples
     --------
@@ -63,16 +63,16 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table as a list of a dict per video, all with the same keys."""
+        """Table as a list with one dict per video, all with the same keys."""
         return [_row(analysis) for analysis in self]
 
     def to_frame(self) -> Any:
-        """Return the table, which needs pandas.
+        """Return the table as a DataFrame; requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            A row per video: path, verdict, probability of fake, number of sampled
+            One row per video: path, verdict, probability of fake, number of sampled
             frames and of those with a face, number of people, duration in seconds,
             codec, SHA-256 of the file, status of its Content Credentials, and the
             error of an unreadable video.
@@ -91,7 +91,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            A line with the names of the columns, and one per video.
+            A header line, and one line per video.
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -110,18 +110,17 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            JSON; each element is described by :func:`json_schema`.
+            JSON; :func:`json_schema` describes each element.
         """
-        found = [analysis.to_dict() for analysis in self]
-        return written(json.dumps(found, indent=2, allow_nan=False), path)
+        return to_json([analysis.content for analysis in self], path)
 
     def to_html(self, folder: str | os.PathLike[str]) -> str:
-        """Write a page per video, and ``index.html`` with the table.
+        """Write one page per video, and ``index.html`` with the table.
 
         Parameters
         ----------
         folder : str or os.PathLike
-            Where to write them; made if missing.
+            Folder to write to, created if missing.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The record of an analysis: which file, which detector, by which versions."""
+"""Record of an analysis: file, detector and versions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
 
 
 def finish_record(record: dict[str, Any], clip: Any) -> None:
-    """Check that the file that was decoded is the one that the record describes."""
+    """Raise if the decoded file is not the one in the record."""
     about = record["file"]
     changed = datetime.fromtimestamp(clip.mtime_ns / 1e9, timezone.utc)
     if (clip.size, _written(changed)) != (about["size"], about["modified_at"]):

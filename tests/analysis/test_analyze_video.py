@@ -208,7 +208,7 @@ def test_people_who_are_left_out_are_noted(clip, small, write_clip) -> None:
 
 @pytest.mark.parametrize("thresholds", [(0.6, 0.4), (-0.1, 0.5), 1.5, (0.1, 0.2, 0.3)])
 def test_impossible_thresholds_are_refused(clip, thresholds) -> None:
-    with pytest.raises(ValueError, match=r"thresholds=.*one or two increasing"):
+    with pytest.raises(ValueError, match="one or two increasing"):
         analyze_video(clip, thresholds=thresholds)
 
 

@@ -194,5 +194,5 @@ def test_figure_has_the_curve_the_faces_and_the_band(analysis, several) -> None:
     (band,) = display.ax_.patches
     assert band.get_y() == 0.2
     assert band.get_height() == pytest.approx(0.3)
-    with pytest.raises(ValueError, match="there is nothing to draw"):
+    with pytest.raises(ValueError, match="Nothing to plot"):
         several[1].plot()
