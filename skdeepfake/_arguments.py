@@ -9,20 +9,17 @@ from . import __version__
 
 OK, SOME_FAILED, FAILED = 0, 1, 2
 
-# Named here, since `skdeepfake.pipeline` loads video libraries, which --help must not.
-_DETECTORS = ("cnn", "cnn_rnn", "gan", "transfer")
-
 _EXIT_CODES = """\
 exit codes:
   0    success
-  1    some videos could not be read, the others were answered
-  2    nothing could be done
+  1    some videos could not be read
+  2    no result
   130  interrupted
 """
 _PREDICT = """\
-Say whether videos are real or fake, by the reference detector, which comes with
-skdeepfake, or by a model of yours. The answer is real, fake, uncertain or no face.
-Files are read on this machine and sent nowhere.
+Classify videos with the reference detector, which comes with skdeepfake, or with
+your own model. The verdict is real, fake, uncertain or no face. Files stay on this
+machine.
 """
 _PREDICT_EXAMPLES = """\
 examples:
@@ -50,7 +47,7 @@ examples:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser, which sets `command` to the name of a function."""
+    """Return the parser; `command` is the name of a function in `_commands`."""
     parser = argparse.ArgumentParser(
         prog="skdeepfake",
         description="Detect deepfakes in video.",
@@ -73,20 +70,20 @@ def make_parser() -> argparse.ArgumentParser:
         )
 
     predict = add_command(
-        "predict", "say whether videos are real or fake", _PREDICT_EXAMPLES, _PREDICT
+        "predict", "classify videos as real or fake", _PREDICT_EXAMPLES, _PREDICT
     )
     predict.add_argument(
         "videos",
         nargs="+",
         metavar="VIDEO",
-        help="videos and pictures: files, folders, or patterns such as 'clips/*.mp4'",
+        help="videos and pictures: files, folders or patterns such as 'clips/*.mp4'",
     )
     _add_model(predict)
     predict.add_argument(
         "--max-faces",
         type=int,
         metavar="N",
-        help="number of people that the reference detector follows (default: 1)",
+        help="number of people followed by the reference detector (default: 1)",
     )
     _add_output(predict)
     predict.add_argument("--csv", action="store_true", help="print a table as CSV")
@@ -94,33 +91,33 @@ def make_parser() -> argparse.ArgumentParser:
         "--html",
         type=Path,
         metavar="FOLDER",
-        help="write a page per video and an index",
+        help="write one page per video and an index to FOLDER",
     )
     predict.add_argument(
         "--resume",
         type=Path,
         metavar="FOLDER",
-        help="keep finished answers in FOLDER, and do not repeat those that are there",
+        help="store finished analyses in FOLDER and reuse those already there",
     )
     _add_jobs(predict)
 
     evaluate = add_command(
-        "evaluate", "score a detector on labeled videos", _EVALUATE_EXAMPLES
+        "evaluate", "evaluate a detector on labeled videos", _EVALUATE_EXAMPLES
     )
     _add_root(evaluate)
     _add_model(evaluate)
     _add_output(evaluate)
     evaluate.add_argument(
-        "--html", type=Path, metavar="FILE", help="write the report as a page"
+        "--html", type=Path, metavar="FILE", help="write the report as an HTML page"
     )
     evaluate.add_argument(
         "--resamples",
         type=int,
         default=1000,
         metavar="N",
-        help="resamples of the groups for the intervals; 0 for none (default: 1000)",
+        help="bootstrap resamples for the intervals, 0 for none (default: 1000)",
     )
-    _add_seed(evaluate, "seed of the resamples", 0)
+    _add_seed(evaluate, "seed of the bootstrap", 0)
 
     train = add_command("train", "train a detector on labeled videos", _TRAIN_EXAMPLES)
     _add_root(train)
@@ -129,14 +126,15 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="MODEL",
-        help="file to write: *.skops loads without running code (extra safe); any "
+        help="model file to write: *.skops runs no code when loaded (extra safe), any "
         "other name is a joblib file",
     )
     train.add_argument(
         "--detector",
-        choices=_DETECTORS,
         default="cnn",
-        help="network to train (default: cnn); transfer is the most accurate",
+        metavar="NAME",
+        help="name known to make_detector_pipeline, such as cnn (default), cnn_rnn, "
+        "gan, optical_flow or transfer, which is the most accurate",
     )
     train.add_argument(
         "--set",
@@ -145,34 +143,34 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=VALUE",
         dest="params",
-        help="parameters of make_detector_pipeline and of the detector, such as "
-        "n_frames, duration, margin, size, weights, epochs, augment, aggregation "
-        "(top_k and attention too) and fake_source (self_blended and mixed too), or "
-        "of a step, such as sampler__spacing",
+        help="parameters of make_detector_pipeline and of the detector (n_frames, "
+        "duration, margin, size, weights, epochs, augment, aggregation, also top_k or "
+        "attention, fake_source, also self_blended or mixed), or of a step "
+        "(sampler__spacing)",
     )
     train.add_argument(
         "--cv",
         type=int,
         metavar="K",
         default=0,
-        help="cross-validate in K folds by group first",
+        help="first cross-validate with K folds by group",
     )
     train.add_argument(
         "--cache",
         metavar="FOLDER",
-        help="keep crops and features in FOLDER for the next run",
+        help="cache crops and features in FOLDER for later runs",
     )
     train.add_argument(
         "--skip",
         action="store_true",
-        help="leave out and name videos that cannot be read",
+        help="skip videos that cannot be read, with a warning",
     )
     _add_jobs(train)
-    _add_seed(train, "makes the training reproducible", None)
+    _add_seed(train, "seed of the training", None)
     train.add_argument("--quiet", action="store_true", help="show no progress")
 
     serve = add_command(
-        "serve", "analyze videos in the browser, on this machine", _SERVE_EXAMPLES
+        "serve", "analyze videos in a browser, on this machine", _SERVE_EXAMPLES
     )
     _add_model(serve)
     _add_threshold(serve)
@@ -180,56 +178,54 @@ def make_parser() -> argparse.ArgumentParser:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="address to listen at (default: 127.0.0.1, which only this machine "
-        "reaches); there are no passwords",
+        help="address to listen on (default: 127.0.0.1, reachable from this machine "
+        "only); there is no password",
     )
     serve.add_argument(
         "--port",
         type=int,
         default=8000,
         metavar="N",
-        help="port to listen at, 0 for any that is free (default: 8000)",
+        help="port to listen on, 0 for any free port (default: 8000)",
     )
     serve.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="another name by which browsers may reach the server, besides localhost",
+        help="additional host name of the server, besides localhost",
     )
     serve.add_argument(
         "--max-megabytes",
         type=int,
         default=1024,
         metavar="N",
-        help="largest upload (default: 1024)",
+        help="largest upload in MB (default: 1024)",
     )
     serve.add_argument(
         "--timeout",
         type=float,
         default=300.0,
         metavar="S",
-        help="seconds that an upload and its decoding may each take (default: 300)",
+        help="time limit in seconds for an upload, and for decoding (default: 300)",
     )
     serve.add_argument(
         "--jobs",
         type=int,
         default=1,
         metavar="N",
-        help="videos analyzed at once (default: 1)",
+        help="number of videos analyzed in parallel (default: 1)",
     )
 
-    demo = add_command(
-        "demo", "try detectors on rendered clips, without any data of yours"
-    )
+    demo = add_command("demo", "try detectors on rendered clips; no data needed")
     demo.add_argument(
         *("-o", "--output"),
         type=Path,
         default=Path("skdeepfake-demo"),
         metavar="FOLDER",
-        help="where clips, pictures and pages are written (default: skdeepfake-demo)",
+        help="folder for clips, pictures and pages (default: skdeepfake-demo)",
     )
-    _add_seed(demo, "seed of the clips and of the training", 0)
+    _add_seed(demo, "seed of the clips and the training", 0)
     return parser
 
 
@@ -238,13 +234,13 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
         "root",
         type=Path,
         metavar="VIDEOS",
-        help="folder with the sub-folders real and fake",
+        help="folder with the subfolders real and fake",
     )
     parser.add_argument(
         "--group",
         metavar="PATTERN",
-        help=r"regular expression of the identities in the name of a file, such as "
-        r"'\d{3}': videos that share one are in one group",
+        help=r"regular expression of the identities in a file name, such as '\d{3}'; "
+        "videos that share an identity are in one group",
     )
 
 
@@ -253,8 +249,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="FILE",
-        help="a trained model; default: the reference detector, which comes with "
-        "skdeepfake",
+        help="trained model (default: the reference detector)",
     )
 
 
@@ -268,8 +263,8 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="P",
-        help="fake above this probability, else real; default: 0.5, and for the "
-        "reference detector 0.2 and 0.5, with uncertain videos between them",
+        help="fake above this probability, else real (default: 0.5; for the reference "
+        "detector real below 0.2, fake above 0.5, uncertain in between)",
     )
 
 

@@ -19,7 +19,7 @@ import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
-from tqdm import tqdm
+from sklearn.utils.validation import has_fit_parameter
 
 from . import persistence, pipeline
 from ._arguments import FAILED, OK, SOME_FAILED
@@ -27,6 +27,7 @@ from ._atomic import write_atomically
 from ._inputs import find_videos
 from ._models import Model, is_safe, load_model
 from ._predictions import VideoPredictions, predict_with_frames
+from ._progress import progress
 from .analysis import VideoAnalysis, analyze_videos
 from .datasets import load_videos
 from .evaluation import EvaluationReport
@@ -63,8 +64,8 @@ def serve(args: argparse.Namespace) -> int:
         host = f"[{args.host}]" if ":" in args.host else args.host
         address = f"http://{host}:{listener.getsockname()[1]}"
         if args.host not in loopback:
-            _say("warning: other machines may reach this server, which has no password")
-        _say(f"skdeepfake listens at {address} (Ctrl-C ends it)")
+            _say("warning: other machines can reach this server; it has no password")
+        _say(f"skdeepfake is running at {address} (press Ctrl-C to stop)")
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=3
         )
@@ -91,7 +92,7 @@ def train(args: argparse.Namespace) -> int:
     try:
         model = pipeline.make_detector_pipeline(args.detector, **params)
         model.set_params(**nested)
-    except TypeError as error:  # a name that the detector does not know
+    except TypeError as error:  # an unknown parameter
         raise ValueError(f"--set: {error}") from error
     if args.cv:
         _say(f"cross-validating in {args.cv} folds by group")
@@ -106,17 +107,18 @@ def train(args: argparse.Namespace) -> int:
         )
         folds = ", ".join(f"{score:.3f}" for score in scores)
         _say(f"AUC {scores.mean():.3f} (folds: {folds})")
-    with _brief_warnings():
-        model.fit(videos.data, videos.target, detector__groups=videos.groups)
-    # The saved model is silent, and writes to no cache where it is used.
+    params = {}
+    if has_fit_parameter(model["detector"], "groups"):  # an ensemble has none
+        params["detector__groups"] = videos.groups
+    model.fit(videos.data, videos.target, **params)
+    # The saved model shows no progress and uses no cache of this machine.
     quiet = {"verbose": 0, "memory": None}
     for step in model.named_steps.values():
         step.set_params(**{k: v for k, v in quiet.items() if k in step.get_params()})
     dump(model, args.output)
-    _say(
-        f"trained for {len(model['detector'].history_['loss'])} epochs; wrote "
-        f"{args.output} ({args.output.stat().st_size / 2**20:.1f} MB)"
-    )
+    if hasattr(model["detector"], "history_"):
+        _say(f"trained for {len(model['detector'].history_['loss'])} epochs")
+    _say(f"wrote {args.output} ({args.output.stat().st_size / 2**20:.1f} MB)")
     return OK
 
 
@@ -153,12 +155,12 @@ def predict(args: argparse.Namespace) -> int:
     """Print the verdicts on videos, and write pages on them."""
     paths = find_videos(args.videos)
     if args.json and args.csv:
-        raise ValueError("--json and --csv exclude each other")
+        raise ValueError("--json and --csv cannot be combined")
     detector = args.model
     if args.max_faces is not None:
         if detector is not None:
             raise ValueError(
-                "--max-faces is for the reference detector, not for --model"
+                "--max-faces applies to the reference detector, not to --model"
             )
         detector = load_detector(max_faces=args.max_faces, on_error="skip")
     found = analyze_videos(
@@ -176,15 +178,23 @@ def predict(args: argparse.Namespace) -> int:
     for analysis in found:
         if analysis.error is not None:
             _say(f"skdeepfake: error: {analysis.path!r}: {analysis.error}")
-        for note in analysis.notes:
+        for note in _remarks(analysis):
             _say(f"{analysis.path}: {note}")
         if not (args.json or args.csv):
             print(_line(analysis))
     if args.html is not None:
         index = found.to_html(args.html)
-        _say(f"wrote {index} and a page per video")
+        _say(f"wrote {index} and one page per video")
     n_errors = sum(analysis.error is not None for analysis in found)
     return _exit_code(len(found) - n_errors, n_errors)
+
+
+def _remarks(analysis: VideoAnalysis) -> list[str]:
+    notes, record = analysis.notes, analysis.record
+    if record and record["content_credentials"]["status"] not in ("none", "not read"):
+        found = record["content_credentials"]
+        notes.append(f"Content Credentials are {found['status']}. {found['message']}")
+    return notes
 
 
 def _line(analysis: VideoAnalysis) -> str:
@@ -197,7 +207,7 @@ def _line(analysis: VideoAnalysis) -> str:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Print or write a report on labelled videos."""
+    """Print or write a report on labeled videos."""
     model = load_model(args.model, on_error="skip")
     threshold = model.thresholds[1] if args.threshold is None else args.threshold
     videos = load_videos(args.root, group=args.group)
@@ -211,9 +221,11 @@ def evaluate(args: argparse.Namespace) -> int:
             missing = run.clips[0].missing
             scores.append((run.proba[0], run.frame_proba[0], missing))
             aggregation = run.aggregation
+    for path, reason in errors.items():
+        _say(f"skdeepfake: error: {path!r} {reason}")
     kept = np.array([path not in errors for path in videos.data])
     if len(np.unique(videos.target[kept])) < 2:
-        raise ValueError("videos of only one class could be read: there is no score")
+        raise ValueError("the readable videos are all of one class; both are needed")
     proba, frame_proba, seconds_missing = map(np.array, zip(*scores, strict=True))
     report = EvaluationReport.from_predictions(
         videos.target[kept],
@@ -242,19 +254,18 @@ def evaluate(args: argparse.Namespace) -> int:
 def _predict_each(
     model: Model, paths: Sequence[str]
 ) -> Iterator[tuple[str, VideoPredictions | str]]:
-    """Predict each video separately; give the reason for a video that is unreadable."""
-    column = model.column
-    for path in tqdm(paths, unit="video", disable=len(paths) < 2, leave=False):
+    """Predict each video separately; yield the reason if it is unreadable."""
+    column, verbose = model.column, int(len(paths) > 1)
+    for path in progress(paths, desc="predicting", unit="video", verbose=verbose):
         try:
             with warnings.catch_warnings():
-                # Both are part of the result.
+                # Both are reported in the result.
                 warnings.simplefilter("ignore", NoFaceWarning)
                 warnings.simplefilter("ignore", VideoReadWarning)
                 run = predict_with_frames(model.pipeline, [path], column=column)
             if run.clips[0].error is not None:  # a sampler that skips such videos
                 raise run.clips[0].error
         except VideoReadError as error:
-            tqdm.write(f"skdeepfake: error: {error}", file=sys.stderr)
             yield path, error.reason
         else:
             yield path, run
@@ -275,10 +286,10 @@ def dump(model: Any, path: Path) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Raise before hours of training if the file cannot be written."""
+    """Raise before a long training if the file cannot be written."""
     folder = path.absolute().parent
     if path.is_dir() or not folder.is_dir():
-        raise ValueError(f"{path} cannot be written: it is or is in no such folder")
+        raise ValueError(f"{path} must be a file in a folder that exists")
     if not os.access(folder, os.W_OK):
         raise ValueError(f"{folder} is not writable")
     if is_safe(path):
@@ -286,8 +297,8 @@ def _check_writable(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _brief_warnings() -> Iterator[None]:
-    """Show each warning as a line, without its place in the code."""
+def brief_warnings() -> Iterator[None]:
+    """Show each warning as one line, without its source."""
     shown = warnings.showwarning
     warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
     try:

@@ -1,4 +1,4 @@
-"""The demo: the main tasks on rendered clips, without data or network."""
+"""Demo of the main tasks on rendered clips, without data or network access."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from .plotting import FacesDisplay, HistoryDisplay
 # Pairs of a real clip and its fake; few enough for a minute on two cores.
 _N_TRAINING, _N_HELD_OUT = 18, 6
 _N_FRAMES, _EPOCHS = 5, 15
-# What the network must reach on pairs that it was not trained on.
+# Required AUC on held-out pairs.
 _LOWEST_AUC = 0.9
 
 
 def run_demo(folder: Path, *, seed: int = 0) -> int:
-    """Render clips, ask the reference detector, train a network, and compare."""
+    """Render clips, train a network, and compare it with the reference detector."""
     import matplotlib
 
     matplotlib.use("Agg")  # a server has no display
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         print(
-            f"skdeepfake: error: {folder} is in use; remove it, or name another "
-            "folder with -o",
+            f"skdeepfake: error: {folder} is not an empty folder; remove it, or choose "
+            "another folder with -o",
             file=sys.stderr,
         )
         return FAILED
@@ -79,7 +79,7 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
     # Pair by pair, the real clip first.
     order = np.lexsort((videos.target, videos.groups))
     held_out = order[~training[order]]
-    _say(f"3. Analyzing the {_N_HELD_OUT} other pairs, by it and by the reference")
+    _say(f"3. Analyzing the {_N_HELD_OUT} held-out pairs with both detectors")
     clips, truth = videos.data[held_out], videos.target[held_out]
     own = analyze_videos(
         clips, pipeline, thresholds=threshold, heatmaps=True, n_jobs=2, verbose=0
@@ -96,14 +96,11 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
     auc = roc_auc_score(truth, scores)
     names = np.array(videos.target_names)[truth]
     n_right = sum(a.verdict == b for a, b in zip(own, names, strict=True))
-    print(
-        f"\n   this network: {n_right} of {len(own)} verdicts are right, AUC {auc:.2f}"
-    )
+    print(f"\n   this network: {n_right} of {len(own)} verdicts correct, AUC {auc:.2f}")
     of_reference = load_model().thresholds
     print(
-        "   the reference detector calls clips real below "
-        f"{of_reference[0]:g}, fake above {of_reference[1]:g}; it has never seen "
-        "rendered faces"
+        f"   reference detector: real below {of_reference[0]:g}, fake above "
+        f"{of_reference[1]:g}; it was not trained on rendered faces"
     )
 
     index = own.to_html(folder / "pages")
@@ -118,19 +115,18 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
         display.figure_.savefig(folder / name, dpi=120, bbox_inches="tight")
     _say(f"4. Wrote {index}, and {', '.join(pictures)} in {folder}")
     print(
-        f"\nDone in {time.perf_counter() - began:.0f} s. All clips show one rendered "
-        "face, and one program made all\nfakes: this shows that everything works, not "
-        "how well deepfakes are found.\nThe page of a video says what its detector can "
-        "and cannot do."
+        f"\nDone in {time.perf_counter() - began:.0f} s. All clips show the same "
+        "rendered face, and all fakes come from one\nprogram. The demo shows that the "
+        "installation works, not how well deepfakes are detected."
     )
     if auc < _LOWEST_AUC:
         print(
-            f"skdeepfake: error: the network reached an AUC of {auc:.2f} on the other "
-            f"pairs, and {_LOWEST_AUC:g} is expected: something is wrong here",
+            f"skdeepfake: error: the AUC on held-out pairs is {auc:.2f}; expected at "
+            f"least {_LOWEST_AUC:g}",
             file=sys.stderr,
         )
         return SOME_FAILED
-    print("now your own video: skdeepfake predict VIDEO --html report")
+    print("Now try your own video: skdeepfake predict VIDEO --html report")
     return OK
 
 

@@ -21,56 +21,55 @@ from ._json import plain, step_parameters
 from ._onnx import metadata
 from ._validation import validated
 
-# Name of the metadata, and the largest difference of probabilities that is accepted.
+# Key of the metadata, and largest accepted difference of probabilities.
 _KEY, _TOLERANCE = "skdeepfake", 1e-4
 
 
 @validated(pipeline=[BaseEstimator], path=[str, os.PathLike])
 def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Export the network of a detector as ONNX: from faces to scores of frames.
+    """Export the network of a detector as ONNX, from faces to frame probabilities.
 
-    The file takes a batch of faces as the step before the detector returns them, and
-    says in its metadata how they are made, so that other programs can. Sampling,
-    cropping and resizing are not in it, nor the aggregation of frames.
+    The input is a batch of faces, as returned by the step before the detector.
+    Sampling, cropping, resizing and the aggregation of frames are not part of the
+    network. The metadata of the file describes them for other programs.
 
     Parameters
     ----------
     pipeline : Pipeline or detector
-        A fitted pipeline from paths to probabilities, or its detector alone. Detectors
-        of sequences and of features are not supported.
+        Fitted pipeline from paths to probabilities, or its detector. Detectors of
+        sequences or features are not supported.
     path : str or os.PathLike
         File to write, ``*.onnx``.
 
     Returns
     -------
     dict
-        The metadata, which the file has as JSON under the key "skdeepfake":
+        Metadata, also in the file as JSON under the key "skdeepfake":
 
-        - `input` and `output`: shape, data type and meaning. The output has a
+        - `input` and `output`: shape, data type and meaning. The output is the
           probability of the second class per face and, after training with
           :class:`~skdeepfake.detectors.Attention`, a weight.
-        - `classes`: both classes.
-        - `aggregation`: how the probabilities of frames become that of a video.
-        - `preprocessing`: the parameters of each step before the detector.
-        - `max_difference`: the largest difference from the detector on random faces;
-          None if onnxruntime is not installed.
-        - `version`: that of skdeepfake.
+        - `classes`: the two classes.
+        - `aggregation`: rule from frame probabilities to the video probability.
+        - `preprocessing`: parameters of each step before the detector.
+        - `max_difference`: largest difference from the detector on random faces; None
+          if onnxruntime is not installed.
+        - `version`: version of skdeepfake.
 
     Raises
     ------
     ValueError
-        If this is no such detector, or if Keras does not run on TensorFlow.
+        If the detector is not supported, or if Keras does not run on TensorFlow.
     ImportError
-        If the detector needs the extra ``onnx`` for its export. The reference detector
-        does not.
+        If the extra ``onnx`` is not installed. The reference detector does not need it.
     RuntimeError
-        If the probabilities differ from those of the detector by more than 1e-4.
+        If the exported probabilities differ by more than 1e-4.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
     See Also
     --------
-    save : Saves the whole pipeline, for Python.
+    save : Save the whole pipeline, for Python.
 
     Examples
     --------
@@ -113,19 +112,19 @@ def _check(detector: Any) -> None:
     name = type(detector).__name__
     if not hasattr(detector, "predict_frame_proba"):
         raise ValueError(
-            f"{name} is no detector of skdeepfake.detectors, nor a pipeline that ends "
-            "in one"
+            f"{name} is neither a detector of skdeepfake.detectors nor a pipeline that "
+            "ends in one."
         )
     check_is_fitted(detector)
     if detector._sees_sequences:
         raise ValueError(
-            f"this {name} takes sequences of frames, and only networks of single faces "
-            "are exported"
+            f"This {name} takes sequences of frames. Only networks of single faces can "
+            "be exported."
         )
     if len(detector.frame_shape_) != 3 or detector.frame_shape_[2] != 3:
         raise ValueError(
-            f"this {name} takes frames of shape {detector.frame_shape_}, not faces of "
-            "shape (height, width, 3), and only networks of faces are exported"
+            f"This {name} takes frames of shape {detector.frame_shape_}. Only networks "
+            "of faces of shape (height, width, 3) can be exported."
         )
 
 
@@ -145,7 +144,7 @@ def _write(detector: Any) -> bytes:
 
 
 def _difference(detector: Any, network: bytes) -> float | None:
-    """Compare the exported network with the detector, on random faces."""
+    """Return the largest difference from the detector on random faces."""
     if importlib.util.find_spec("onnxruntime") is None:
         return None
     noise = np.random.RandomState(0).randint(1, 256, (4, *detector.frame_shape_))
@@ -157,7 +156,7 @@ def _difference(detector: Any, network: bytes) -> float | None:
     difference = float(np.abs(found - expected).max())
     if not difference <= _TOLERANCE:
         raise RuntimeError(
-            f"the exported network differs from this {type(detector).__name__} by "
-            f"{difference:.2g}, more than {_TOLERANCE}: it was not written"
+            f"The exported network differs from this {type(detector).__name__} by "
+            f"{difference:.2g}, more than {_TOLERANCE}. No file was written."
         )
     return difference

@@ -1,4 +1,4 @@
-"""Self-contained pages of HTML."""
+"""Self-contained HTML pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STYLE = """\
 
 
 def versions() -> str:
-    """Name the versions that made a page."""
+    """Return the versions for the footer of a page."""
     from . import __version__
 
     return (
@@ -36,7 +36,7 @@ def versions() -> str:
 
 
 def part(content: str, style: str = "") -> str:
-    """Put content in the element that the style applies to, as for a notebook."""
+    """Return content with its style, for a page or a notebook."""
     return (
         f"<style>\n{STYLE}{style}</style>\n"
         f'<main class="skdeepfake">\n{content}\n</main>'
@@ -44,7 +44,7 @@ def part(content: str, style: str = "") -> str:
 
 
 def thumbnail(image: NDArray[np.uint8], caption: str, side: int = 160) -> str:
-    """Show an RGB image in an element, with at most so many pixels on a side."""
+    """Return an RGB image as HTML, with at most `side` pixels on a side."""
     scale = min(1.0, side / max(image.shape[:2]))
     size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -56,12 +56,12 @@ def thumbnail(image: NDArray[np.uint8], caption: str, side: int = 160) -> str:
 
 
 def data_uri(jpeg: bytes) -> str:
-    """Put a JPEG file into the address of an image."""
+    """Return a JPEG file as a data URI."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def page(title: str, body: str) -> str:
-    """Make a page of a part."""
+    """Return a page with the given body."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

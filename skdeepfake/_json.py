@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+from ._atomic import written
 
 
 def step_parameters(steps: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -22,6 +26,11 @@ def step_parameters(steps: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         for name, step in steps
         if hasattr(step, "get_params")
     }
+
+
+def to_json(value: Any, path: str | os.PathLike[str] | None) -> str:
+    """Return plain values as JSON, and write it to `path` if there is one."""
+    return written(json.dumps(value, indent=2, allow_nan=False), path)
 
 
 def plain(value: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
-from tqdm.auto import tqdm
 
+from ._progress import progress
 from .exceptions import WorkerDiedError
 
 T = TypeVar("T")
@@ -36,10 +36,11 @@ def map_videos(
     return_as = "generator" if backend.supports_return_generator else "list"
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
     results = parallel(tasks)
-    bar = tqdm(results, total=len(items), desc=desc, unit=unit, disable=verbose < 1)
-    done = 0
+    total, done = len(items), 0
     try:
-        for result in bar:
+        for result in progress(
+            results, total=total, desc=desc, unit=unit, verbose=verbose
+        ):
             yield result
             done += 1
     except BrokenProcessPool as error:

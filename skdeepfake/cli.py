@@ -53,11 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         with _clean_termination():
-            # The reference detector does without, in a fraction of the time.
-            if args.command in ("train", "demo") or args.model is not None:
-                importlib.import_module("skdeepfake.detectors").CNNDetector  # noqa: B018
             commands = importlib.import_module("skdeepfake._commands")
-            return getattr(commands, args.command)(args)
+            with commands.brief_warnings():
+                return getattr(commands, args.command)(args)
     except (SkdeepfakeError, ValueError, OSError, ImportError) as error:
         print(f"skdeepfake: error: {error}", file=sys.stderr)
         return FAILED

@@ -15,14 +15,6 @@ from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
 __all__ = ["make_detector_pipeline"]
 
-# The detectors that the command line trains. Named, not imported, as Keras is slow.
-DETECTORS = {
-    "cnn": "CNNDetector",
-    "cnn_rnn": "CNNRNNDetector",
-    "gan": "GANDetector",
-    "transfer": "TransferDetector",
-}
-
 
 def make_detector_pipeline(
     detector: Any = "cnn",

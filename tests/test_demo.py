@@ -38,7 +38,7 @@ def test_exit_code_depends_on_the_pairs_held_out(
     rows = re.findall(r"(002\S*) +(real|fake) +0\.\d\d \w+ +0\.\d\d \w+", printed.out)
     assert rows == [("002.mp4", "real"), ("002_fake.mp4", "fake")]
     last = printed.out.splitlines()[-1]
-    found = last == "now your own video: skdeepfake predict VIDEO --html report"
+    found = last == "Now try your own video: skdeepfake predict VIDEO --html report"
     assert found == (code == OK)
     assert ("something is wrong here" in printed.err) == (code != OK)
     assert {path.name for path in folder.iterdir()} == {
@@ -49,4 +49,4 @@ def test_exit_code_depends_on_the_pairs_held_out(
 def test_folder_in_use_is_left_alone(tmp_path, capsys) -> None:
     (tmp_path / "mine").touch()
     assert cli.main(["demo", "-o", str(tmp_path)]) == FAILED
-    assert "is in use" in capsys.readouterr().err
+    assert "is not an empty folder" in capsys.readouterr().err

@@ -100,7 +100,7 @@ def test_what_is_no_network_of_faces_is_refused(tmp_path) -> None:
     path = tmp_path / "no.onnx"
     with pytest.raises(NotFittedError):
         export_onnx(make_detector_pipeline("cnn"), path)
-    with pytest.raises(ValueError, match="LogisticRegression is no detector"):
+    with pytest.raises(ValueError, match="LogisticRegression is neither a detector"):
         export_onnx(LogisticRegression(), path)
     X = np.random.RandomState(0).rand(4, 3, 4, 5).astype(np.float32)
     recurrent = CNNRNNDetector(units=(2,), random_state=0).initialize(X, [0, 1, 0, 1])
@@ -113,7 +113,7 @@ def test_other_answers_are_not_written(tmp_path, monkeypatch) -> None:
     detector = load_detector()[-1]
     proba = detector.predict_frame_proba
     monkeypatch.setattr(detector, "predict_frame_proba", lambda X: proba(X) + 2e-4)
-    with pytest.raises(RuntimeError, match="it was not written"):
+    with pytest.raises(RuntimeError, match="No file was written"):
         export_onnx(detector, tmp_path / "network.onnx")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Analyses of single videos: a verdict, what it rests on, and a page to show."""
+"""Analyses of videos: verdict, evidence and a page to show."""
 
 from ._analysis import VideoAnalysis, json_schema
 from ._analyze import analyze_video, analyze_videos

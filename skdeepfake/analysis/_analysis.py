@@ -1,4 +1,4 @@
-"""The analysis of one video."""
+"""Analysis of one video."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .._atomic import returned_or_written, written
+from .._atomic import returned_or_written
 from .._html import page
+from .._json import to_json
 from .._pandas import import_pandas
-from ._page import render
+from ._page import curves, render
 from ._pictures import Pictures
 
 #: Columns of `VideoAnalysis.frames`.
@@ -25,16 +26,16 @@ COLUMNS = ("time", "frame", "person", "left", "top", "right", "bottom", "probabi
 
 @dataclass(repr=False, eq=False)
 class VideoAnalysis:
-    """Findings of a detector in one video, with the evidence for them.
+    """Verdict of a detector on one video, with the evidence.
 
-    :func:`analyze_video` makes it.
+    :func:`analyze_video` returns it.
 
     Parameters
     ----------
     content : dict
-        The analysis as plain values, as ``to_dict`` returns it.
+        The analysis as plain values; see ``to_dict``.
     pictures : Pictures or None, default=None
-        The faces and heatmaps that ``to_html`` and ``plot`` show.
+        Faces and heatmaps for ``to_html`` and ``plot``.
 
     See Also
     --------
@@ -63,17 +64,16 @@ class VideoAnalysis:
     def verdict(self) -> str:
         """One of "real", "fake", "uncertain", "no face" and "unreadable".
 
-        "uncertain" lies between the thresholds, both included; "unreadable" occurs only
+        "uncertain" means between the thresholds, inclusive. "unreadable" occurs only
         with ``on_error="skip"``.
         """
         return self.content["verdict"]
 
     @property
     def probability(self) -> float:
-        """Probability of fake, from 0 to 1; NaN without a face.
+        """Probability of being fake, from 0 to 1; NaN without a face.
 
-        It depends on the share of fakes that the detector was calibrated for: 22 % for
-        the reference detector.
+        The reference detector was calibrated for data with 22 % fakes.
         """
         return _number(self.content["probability"])
 
@@ -94,43 +94,44 @@ class VideoAnalysis:
 
     @property
     def people(self) -> list[dict[str, Any]]:
-        """The people of the video.
+        """People in the video.
 
-        Each has the keys `person` (from 1), `frames` (number of frames with the
+        Each is a dict with `person` (from 1), `frames` (number of frames with the
         person's face) and `probability`.
         """
         return copy.deepcopy(self.content["people"])
 
     @property
     def record(self) -> dict[str, Any]:
-        """Evidence of what was analyzed, and how.
+        """Record of the file, the detector and the parameters.
 
-        `file`, `container`, `detector`, `parameters` of each step, `versions`, and
-        `analyzed_at`, the time in UTC.
+        The keys are
+        `file`, `content_credentials`, `container`, `detector`, `parameters` of each
+        step, `versions`, and `analyzed_at`, the time in UTC.
         """
         return copy.deepcopy(self.content["record"])
 
     @property
     def notes(self) -> list[str]:
-        """Limits of this analysis, such as frames that could not be decoded."""
+        """Limits of this analysis, for example frames that could not be decoded."""
         return list(self.content["notes"])
 
     @property
     def error(self) -> str | None:
-        """Why the video is unreadable; None if it is not."""
+        """Reason why the video is unreadable, or None."""
         return self.content["error"]
 
     @property
     def frames(self) -> Any:
-        """The faces that were found, as a table, which needs pandas.
+        """Table of the faces; requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            A row per face, and one per sampled frame without any: `time` in seconds,
-            number of the `frame` in the video, `person` (from 1; 0 without a face),
-            the box `left`, `top`, `right`, `bottom` in pixels of the frame, and the
-            `probability` of fake; NaN where there is none.
+            One row per face, and one per sampled frame without a face: `time` in
+            seconds, index of the `frame` in the video, `person` (from 1; 0 without a
+            face), box (`left`, `top`, `right`, `bottom`) in pixels of the frame, and
+            `probability` of being fake. Missing values are NaN.
         """
         pandas = import_pandas("frames", "to_dict()['frames'] has the same")
         rows = [
@@ -150,7 +151,7 @@ class VideoAnalysis:
         Returns
         -------
         dict
-            As :func:`json_schema` describes it; the same keys for every video.
+            Values as in :func:`json_schema`, with the same keys for every video.
         """
         return copy.deepcopy(dict(self.content))
 
@@ -165,16 +166,15 @@ class VideoAnalysis:
         Returns
         -------
         str
-            JSON, with null if a value is not known.
+            JSON; unknown values are null.
         """
-        return written(json.dumps(self.content, indent=2, allow_nan=False), path)
+        return to_json(self.content, path)
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str | None:
         """Return or write a self-contained page.
 
-        It has the verdict, the probability over time, the most suspicious faces, what
-        the answer means and where its limits are, and the record. It loads nothing
-        from elsewhere.
+        The page shows the verdict, the probability over time, the most suspicious
+        faces, the limits of the detector, and the record.
 
         Parameters
         ----------
@@ -191,19 +191,19 @@ class VideoAnalysis:
         return returned_or_written(html, path)
 
     def plot(self, *, ax: Any = None, max_faces: int = 12) -> Any:
-        """Draw the probability over time with the faces, which needs matplotlib.
+        """Plot the probability over time with the faces; requires matplotlib.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on. By default a new figure is made.
+            Axes to draw on. None creates a new figure.
         max_faces : int, default=12
             Largest number of faces drawn.
 
         Returns
         -------
         :class:`~skdeepfake.plotting.TimelineDisplay`
-            With its figure drawn; the band of uncertain probabilities is gray.
+            The display; the band of uncertain probabilities is gray.
 
         Raises
         ------
@@ -213,19 +213,22 @@ class VideoAnalysis:
         from ..plotting import TimelineDisplay
 
         if self.error is not None:
-            raise ValueError(f"{self.path!r} {self.error}: there is nothing to draw")
+            raise ValueError(f"Nothing to plot: {self.path!r} {self.error}.")
         slots = self.content["frames"]
         people = [person["person"] for person in self.content["people"]] or [1]
         times = sorted({row["time"] for row in slots})
-        numbers = {(row["time"], row["person"]): k for k, row in enumerate(slots)}
-        pairs = [(time, person) for time in times for person in people]
-        found = [numbers.get(pair) for pair in pairs]
+        own = curves(slots)
+        cells = [
+            (time, *own.get(person, {}).get(time, (None, None)))
+            for time in times
+            for person in people
+        ]
         faces = None
         if self.pictures is not None:
-            faces = [self.pictures.face(k) for k in found]
+            faces = [self.pictures.face(k) for _, _, k in cells]
         display = TimelineDisplay(
-            [time for time, _ in pairs],
-            [np.nan if k is None else _number(slots[k]["probability"]) for k in found],
+            [time for time, _, _ in cells],
+            [_number(proba) for _, proba, _ in cells],
             faces=faces,
             score=None if math.isnan(self.probability) else self.probability,
             threshold=self.fake_above,
@@ -244,7 +247,7 @@ class VideoAnalysis:
 
 
 def summary(content: Mapping[str, Any]) -> str:
-    """Say in a few words what came out."""
+    """Summarize an analysis in a few words."""
     if content["error"] is not None:
         return f"unreadable, it {content['error']}"
     share = content["coverage"]
@@ -260,11 +263,11 @@ def json_schema() -> dict[str, Any]:
     Returns
     -------
     dict
-        A schema of draft 2020-12 for what :meth:`VideoAnalysis.to_dict` returns.
+        Schema (draft 2020-12) of the result of :meth:`VideoAnalysis.to_dict`.
 
     See Also
     --------
-    VideoAnalysis.to_json : Writes such JSON.
+    VideoAnalysis.to_json : Return or write an analysis as JSON.
 
     Examples
     --------

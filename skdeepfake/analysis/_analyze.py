@@ -1,4 +1,4 @@
-"""Analyze one video, or many."""
+"""Analyze one or more videos."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _with_shared_docs = shared_docs(
     {
         "detector": """\
     detector : Pipeline, str, os.PathLike or None, default=None
-        A fitted pipeline from paths to probabilities with a step "sampler", the name of
-        a detector of this package, or the file of one: ``*.skops``, ``*.npz`` or a
-        joblib file, which is a pickle: load only those that you wrote. None is the
-        reference detector.
+        Fitted pipeline from paths to probabilities with a step "sampler", name of a
+        detector in this package, or path of a model file: ``*.skops``, ``*.npz`` or
+        joblib. Joblib files are pickles; load only your own. None uses the reference
+        detector.
     thresholds : float, tuple of (float, float) or None, default=None
-        Videos below the first are called real, above the second fake, and uncertain
-        between them; a single number leaves no band. None takes those of the model card
-        for the reference detector, 0.2 and 0.5, and 0.5 for others.
+        The verdict is real below the first, fake above the second, and uncertain in
+        between. A single number is both. None uses 0.2 and 0.5 for the reference
+        detector, and 0.5 for other detectors.
 """
     }
 )
@@ -62,37 +62,36 @@ def analyze_video(
     Parameters
     ----------
     path : str or os.PathLike
-        The video, or a picture (JPEG, PNG, WebP), which is a video of one frame.
+        Video, or picture (JPEG, PNG, WebP), which is treated as one frame.
     {{detector}}
     heatmaps : bool, default=True
-        Whether to locate the evidence in the most suspicious faces, by
-        :func:`~skdeepfake.inspection.grad_cam`. This loads Keras for detectors other
-        than the reference detector.
+        If True, compute heatmaps of the most suspicious faces by
+        :func:`~skdeepfake.inspection.grad_cam`. This loads Keras for all detectors
+        except the reference detector.
 
     Returns
     -------
     VideoAnalysis
-        The verdict and what it rests on.
+        Verdict and evidence.
 
     Raises
     ------
     VideoReadError
         If the video cannot be read.
     ValueError
-        If `detector` is not a pipeline that skdeepfake trained, or a threshold is not
+        If `detector` is not a pipeline trained by skdeepfake, or a threshold is not
         between 0 and 1.
 
     See Also
     --------
-    analyze_videos : Many videos, with one table.
-    skdeepfake.load_detector : The reference detector, and what it cannot do.
+    analyze_videos : Analyze many videos.
+    skdeepfake.load_detector : Load the reference detector.
 
     Notes
     -----
-    The thresholds 0.2 and 0.5 of the reference detector were chosen on held-out data.
-    Above 0.5 at most 5 % of the real clips were called fake at each encoding that was
-    tried. Below 0.2 a video is called real, as 17 % of the fakes were. About half of
-    the fakes lie between.
+    The thresholds of the reference detector, 0.2 and 0.5, were chosen on held-out data.
+    At most 5 % of the real clips were above 0.5 at each encoding that was tried. Of the
+    fakes, 17 % were below 0.2, and about half in between.
 
     Examples
     --------
@@ -139,35 +138,35 @@ def analyze_videos(
         Videos and pictures.
     {{detector}}
     heatmaps : bool, default=False
-        Whether to locate the evidence in the most suspicious faces of each video, for
-        the pages.
+        If True, compute heatmaps of the most suspicious faces of each video, for the
+        pages.
     on_error : {"raise", "skip"}, default="raise"
-        ``"skip"`` analyzes the other videos if one cannot be read. Its verdict is
-        "unreadable", and its `error` says why.
+        ``"skip"`` continues with the other videos if one cannot be read. Its verdict is
+        "unreadable", and its `error` is the reason.
     resume : str, os.PathLike or None, default=None
-        Folder that keeps each analysis when it is finished. A later call with the same
-        folder does not repeat those of the same content, detector and parameters.
+        Folder to store each finished analysis in. A later call with the same folder
+        reuses the analyses with the same content, detector and parameters.
     n_jobs : int or None, default=None
-        Videos analyzed at once, by default as threads. None is 1, -1 all cores.
+        Number of videos analyzed in parallel, in threads by default. None means 1, -1
+        all cores.
     verbose : int, default=1
-        1 shows a progress bar, 0 none.
+        1 shows a progress bar.
 
     Returns
     -------
     VideoAnalyses
-        A sequence of :class:`VideoAnalysis` in the order of `paths`, with one table.
+        Sequence of :class:`VideoAnalysis` in the order of `paths`.
 
     Raises
     ------
     VideoReadError
         If a video cannot be read and ``on_error="raise"``.
     ValueError
-        If `paths` is not a one-dimensional collection of paths, or as for
-        :func:`analyze_video`.
+        If `paths` is not one-dimensional, or as for :func:`analyze_video`.
 
     See Also
     --------
-    analyze_video : A single video.
+    analyze_video : Analyze one video.
 
     Examples
     --------
@@ -199,15 +198,15 @@ def _check(thresholds: Any, model: Model) -> tuple[float, float]:
     limits = np.ravel(np.asarray(thresholds, dtype=float))
     if len(limits) not in (1, 2) or not (0 <= limits[0] <= limits[-1] <= 1):
         raise ValueError(
-            f"thresholds={thresholds!r} must be one or two increasing numbers from 0 "
-            "to 1"
+            "thresholds must be one or two increasing numbers between 0 and 1; got "
+            f"{thresholds!r}."
         )
     return float(limits[0]), float(limits[-1])
 
 
 @contextlib.contextmanager
 def _part_of_the_result() -> Iterator[None]:
-    """Ignore warnings that an analysis has as its verdict or notes."""
+    """Ignore warnings that an analysis reports as its verdict or notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoFaceWarning)
         warnings.simplefilter("ignore", VideoReadWarning)

@@ -1,4 +1,4 @@
-"""Model cards as HTML: the small part of Markdown that they are written in."""
+"""Model cards as HTML, for the subset of Markdown that they use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 
 def sections(card: str) -> dict[str, str]:
-    """Return the text of each section, by its heading."""
+    """Return the text of each section by heading."""
     parts = re.split(r"^#+ (.+)$", card, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 

@@ -1,10 +1,9 @@
-"""The analyses of many videos."""
+"""Analyses of many videos."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,30 +13,32 @@ from typing import Any
 from urllib.parse import quote
 
 from .._atomic import written
-from .._html import page, part
+from .._html import page
+from .._json import to_json
 from .._pandas import import_pandas
 from ._analysis import VideoAnalysis
+from ._page import styled
 
 #: Columns of the table.
 COLUMNS = (
     *("path", "verdict", "probability", "frames", "frames_with_face", "coverage"),
-    *("people", "duration", "codec", "sha256", "error"),
+    *("people", "duration", "codec", "sha256", "content_credentials", "error"),
 )
 
 
 class VideoAnalyses(Sequence[VideoAnalysis]):
-    """The analyses of some videos, in their order.
+    """Sequence of analyses, in the order of the videos.
 
-    :func:`analyze_videos` makes it.
+    :func:`analyze_videos` returns it.
 
     Parameters
     ----------
     analyses : sequence of VideoAnalysis
-        The analyses.
+        Analyses of single videos.
 
     See Also
     --------
-    analyze_videos : Analyzes videos.
+    analyze_videos : Analyze many videos.
 
     Examples
     --------
@@ -62,18 +63,19 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table as a list of a dict per video, all with the same keys."""
+        """Table as a list with one dict per video, all with the same keys."""
         return [_row(analysis) for analysis in self]
 
     def to_frame(self) -> Any:
-        """Return the table, which needs pandas.
+        """Return the table as a DataFrame; requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            A row per video: path, verdict, probability of fake, frames sampled and
-            those with a face, number of people, duration in seconds, codec, SHA-256
-            of the file, and the error of an unreadable video.
+            One row per video: path, verdict, probability of fake, number of sampled
+            frames and of those with a face, number of people, duration in seconds,
+            codec, SHA-256 of the file, status of its Content Credentials, and the
+            error of an unreadable video.
         """
         pandas = import_pandas("to_frame", "rows has the same as dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
@@ -89,7 +91,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            A line with the names of the columns, and one per video.
+            A header line, and one line per video.
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -108,18 +110,17 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            JSON; each element is described by :func:`json_schema`.
+            JSON; :func:`json_schema` describes each element.
         """
-        found = [analysis.to_dict() for analysis in self]
-        return written(json.dumps(found, indent=2, allow_nan=False), path)
+        return to_json([analysis.content for analysis in self], path)
 
     def to_html(self, folder: str | os.PathLike[str]) -> str:
-        """Write a page per video, and ``index.html`` with the table.
+        """Write one page per video, and ``index.html`` with the table.
 
         Parameters
         ----------
         folder : str or os.PathLike
-            Where to write them; made if missing.
+            Folder to write to, created if missing.
 
         Returns
         -------
@@ -137,7 +138,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
             links.append(f"{name}{f'-{number}' if number > 1 else ''}.html")
             analysis.to_html(root / links[-1])
         index = root / "index.html"
-        body = part(f"<h1>{escape(self._summary)}</h1>\n{self._table(links)}")
+        body = self._table(links, f"<h1>{self._summary}</h1>\n")
         written(page(self._summary, body), index)
         return str(index)
 
@@ -147,26 +148,30 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         found = ", ".join(f"{n} {name}" for name, n in counts.most_common())
         return f"{len(self)} video{'s' * (len(self) != 1)}: {found}"
 
-    def _table(self, links: Sequence[str | None]) -> str:
+    def _table(self, links: Sequence[str | None], heading: str = "") -> str:
         head = ("video", "verdict", "probability", "faces")
         lines = ["".join(f'<th scope="col">{name}</th>' for name in head)]
         for row, link in zip(self.rows, links, strict=True):
             name = escape(os.path.basename(row["path"]))
             if link is not None:
                 name = f'<a href="{escape(quote(link))}">{name}</a>'
-            proba = row["probability"]
+            faces, proba = "", row["probability"]
+            if row["error"]:
+                name += f"<br><small>{escape(row['error'])}</small>"
+            else:
+                faces = f"{row['frames_with_face']} of {row['frames']}"
             cells = (
                 name,
-                escape(row["verdict"]),
+                f'<i class="{row["verdict"].replace(" ", "-")}"></i>{row["verdict"]}',
                 "" if proba is None else f"{proba:.3f}",
-                escape(row["error"] or f"{row['frames_with_face']} of {row['frames']}"),
+                faces,
             )
             lines.append("".join(f"<td>{cell}</td>" for cell in cells))
         rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
-        return f'<div class="wide"><table>\n{rows}\n</table></div>'
+        return styled(f'{heading}<table class="index">\n{rows}\n</table>')
 
     def _repr_html_(self) -> str:
-        return part(self._table([None] * len(self)))
+        return self._table([None] * len(self))
 
     def __repr__(self) -> str:
         return f"<VideoAnalyses of {self._summary}>"
@@ -186,5 +191,6 @@ def _row(analysis: VideoAnalysis) -> dict[str, Any]:
         "duration": record and record["container"]["duration"],
         "codec": record and record["container"]["codec"],
         "sha256": record and record["file"]["sha256"],
+        "content_credentials": record and record["content_credentials"]["status"],
         "error": content["error"],
     }

@@ -1,4 +1,4 @@
-"""The record of an analysis: which file, which detector, by which versions."""
+"""Record of an analysis: file, detector and versions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .._video._checks import absolute_path, check_video_file
 from .._video._metadata import container_metadata
 from .._video._reader import Limits
 from ..exceptions import VideoReadError
+from ._credentials import read_credentials
 
 _PACKAGES = (
     *("skdeepfake", "numpy", "scikit-learn", "opencv-python", "dlib-bin"),
-    *("imageio-ffmpeg", "keras", "tensorflow", "onnxruntime"),
+    *("imageio-ffmpeg", "keras", "tensorflow", "onnxruntime", "c2pa-python"),
 )
 _CONTAINER = ("duration", "frame_rate", "width", "height", "codec", "container")
 
@@ -31,6 +32,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
         raise about
     try:
         digest = file_sha256(path)
+        credentials = read_credentials(absolute_path(path), limits.timeout)
     except OSError as error:
         raise VideoReadError(path, f"cannot be read: {error.strerror}") from error
     changed = datetime.fromtimestamp(found.st_mtime, timezone.utc)
@@ -41,6 +43,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
             "size": found.st_size,
             "modified_at": _written(changed),
         },
+        "content_credentials": credentials,
         "container": plain({name: getattr(about, name) for name in _CONTAINER}),
         "detector": describe_detector(model),
         "parameters": step_parameters(model.pipeline.steps),
@@ -50,7 +53,7 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
 
 
 def finish_record(record: dict[str, Any], clip: Any) -> None:
-    """Check that the file that was decoded is the one that the record describes."""
+    """Raise if the decoded file is not the one in the record."""
     about = record["file"]
     changed = datetime.fromtimestamp(clip.mtime_ns / 1e9, timezone.utc)
     if (clip.size, _written(changed)) != (about["size"], about["modified_at"]):

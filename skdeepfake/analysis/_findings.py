@@ -1,4 +1,4 @@
-"""What a pipeline finds in a video, as the content of an analysis."""
+"""The findings of a pipeline in a video, as the content of an analysis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _N_SUSPICIOUS = 3
 def make_content(
     path: str, thresholds: tuple[float, float], **known: Any
 ) -> dict[str, Any]:
-    """Make the content of an analysis, which has the same keys for all videos."""
+    """Return the content of an analysis, with the same keys for all videos."""
     content = {
         "schema": 1,
         "path": path,
@@ -50,7 +50,7 @@ def make_content(
 def analyze(
     path: str, model: Model, thresholds: tuple[float, float], heatmaps: bool
 ) -> VideoAnalysis:
-    """Analyze a video by a model, and check that the file stays what it is."""
+    """Analyze a video by a model, and check that the file has not changed."""
     pipeline = model.pipeline
     record = begin_record(path, model)
     run = predict_with_frames(pipeline, [path], column=model.column, keep_faces=True)
@@ -141,7 +141,7 @@ def _coverage(rows: list[dict[str, Any]], missing: float) -> dict[str, Any]:
     }
 
 
-# Faces that are smaller than this, in pixels, lose what detectors look for.
+# Width in pixels below which faces lose the traces that detectors look for.
 _SMALL = 80
 
 
@@ -154,8 +154,8 @@ def _notes(
     notes = []
     if left_out:
         notes.append(
-            "There are more people than those whose faces were analyzed: give more "
-            "max_faces."
+            "The video shows more people than were analyzed. Increase max_faces to "
+            "analyze more."
         )
     length = record["container"]["duration"]
     if coverage["frames"] == 1:
@@ -167,16 +167,16 @@ def _notes(
         )
     if coverage["missing"]:
         notes.append(
-            f"The file is damaged or cut off: {coverage['missing']:.1f} seconds cannot "
-            "be decoded."
+            f"The file is damaged or cut off: {coverage['missing']:.1f} seconds could "
+            "not be decoded."
         )
     if 0 < coverage["share"] < 0.5:
-        notes.append("Fewer than half of the frames show a face that was found.")
+        notes.append("A face was found in fewer than half of the frames.")
     sides = [row["box"][2] - row["box"][0] for row in rows if row["box"]]
     if sides and np.median(sides) < _SMALL:
         notes.append(
-            f"The faces are small, {np.median(sides):.0f} pixels wide, where "
-            "detectors err more often."
+            f"The faces are small ({np.median(sides):.0f} pixels wide). Detectors err "
+            "more often on small faces."
         )
     return notes
 
@@ -201,8 +201,8 @@ def _pictures(
     for k in chosen:
         pictures.add("suspicious", k, crops[k])
     maps = _maps(run, [slots[k] for k in chosen], column) if heatmaps else None
-    if maps is not None:
-        strongest = float(max(maps.max(), 0.0))
+    if maps is not None and maps.max() > 0:  # else no area raises the probability
+        strongest = float(maps.max())
         for k, found in zip(chosen, maps, strict=True):
             drawn = overlay(crops[k], found, vmax=strongest, alpha=0.6)
             pictures.add("heatmaps", k, drawn)
@@ -212,7 +212,7 @@ def _pictures(
 def _maps(
     run: VideoPredictions, slots: list[int], column: int
 ) -> NDArray[np.float32] | None:
-    """Locate the evidence in some faces; None for detectors that see no faces."""
+    """Return heatmaps of some faces; None if the detector takes no faces."""
     if not slots or not hasattr(run.detector, "predict_frame_proba"):
         return None
     frames = run.frames

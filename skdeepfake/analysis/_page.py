@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -15,34 +16,42 @@ from ..pretrained import list_detectors
 from ._card import sections, to_html
 from ._pictures import Pictures
 
-# Faces below the curve: those of every frame, every second one, ...
+# Largest number of faces below the curve.
 _MAX_FACES = 16
 
 _VERDICTS = {
     "real": "No sign of manipulation was found in the faces. This is no proof that the "
     "video is real.",
-    "fake": "The detector takes the faces for manipulated. This is no proof that the "
-    "video is fake.",
-    "uncertain": "The detector cannot tell: the probability of fake lies between "
+    "fake": "The faces show signs of manipulation. This is no proof that the video is "
+    "fake.",
+    "uncertain": "The detector cannot decide: the probability of fake lies between "
     "{real_below:.3g} and {fake_above:.3g}.",
-    "no face": "No face was found in the frames, and the detector looks at faces only. "
-    "Nothing can be said about this video.",
+    "no face": "No face was found, and the detector examines faces only. It cannot "
+    "assess this video.",
     "unreadable": "This file {error}.",
 }
 _MEANING_UNKNOWN = (
-    "The probability is that of the detector {name}. How often it errs is not known "
-    "here: `skdeepfake evaluate` measures it on labeled videos. Below {real_below:.3g} "
-    "the verdict is real, above {fake_above:.3g} it is fake."
+    "The probability comes from the detector {name}. Its error rate is not known; "
+    "`skdeepfake evaluate` measures it on labeled videos. The verdict is real below "
+    "{real_below:.3g} and fake above {fake_above:.3g}."
 )
 _LIMITS_UNKNOWN = """\
-- **It finds the kinds of fakes that it was trained on.** On others it may be guessing.
-- **It looks at faces only.** Voices, bodies and backgrounds are not examined.
-- **A verdict is no proof.** It must not decide about people by itself.
+- **It finds the kinds of fakes that it was trained on.** On others it may guess.
+- **It examines faces only,** not voices, bodies or backgrounds.
+- **A verdict is no proof.** Do not decide about people by it alone.
 """
+# Terms of the IPTC for the source of a video or picture.
+_SOURCES = {
+    "algorithmicMedia": "rendered by software",
+    "compositeWithTrainedAlgorithmicMedia": "edited with a generative model",
+    "computationalCapture": "captured by a camera, with computation",
+    "digitalCapture": "captured by a camera",
+    "trainedAlgorithmicMedia": "made by a generative model",
+}
 
 
 def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
-    """Write an analysis as the body of a page."""
+    """Render an analysis as the body of a page."""
     pictures = pictures or Pictures()
     limits = content["thresholds"]
     parts = [_head(content)]
@@ -57,11 +66,15 @@ def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
             parts += ["<h2>Faces</h2>", _faces(content, pictures)]
         parts += [_suspicious(content, pictures), _people(content)]
     if content["record"] is not None:
-        parts.append(_meaning(content))
+        parts += [_credentials(content), _meaning(content)]
     parts.append(_record(content))
     parts.append(f"<footer>{escape(versions())}</footer>")
-    style = (files(__package__) / "page.css").read_text(encoding="utf-8")
-    return part("\n".join(filter(None, parts)), style)
+    return styled("\n".join(filter(None, parts)))
+
+
+def styled(body: str) -> str:
+    """Return the body of a page with the style of analyses."""
+    return part(body, (files(__package__) / "page.css").read_text(encoding="utf-8"))
 
 
 def _head(content: Mapping[str, Any]) -> str:
@@ -76,7 +89,7 @@ def _head(content: Mapping[str, Any]) -> str:
 
 
 def _zone(value: float | None, limits: Mapping[str, float]) -> str:
-    """Name the verdict of a single score, as a class of CSS."""
+    """Return the CSS class for the verdict of a single score."""
     if value is None:
         return "no-face"
     if value > limits["fake_above"]:
@@ -98,7 +111,6 @@ def _scale(proba: float, limits: Mapping[str, float]) -> str:
     )
     ends = {0.0, *limits.values(), 1.0}
     marks = "".join(f'<span style="left:{100 * x:g}%">{x:.3g}</span>' for x in ends)
-    # The text stays within the scale; the mark below it is where it belongs.
     place = f"left:{100 * proba:.3g}%"
     text = f"<b style={place!r}>{proba:.3f}</b>"
     label = f"Probability of fake: {proba:.3f}"
@@ -121,16 +133,36 @@ def _coverage(content: Mapping[str, Any]) -> str:
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
+def curves(
+    rows: Sequence[Mapping[str, Any]],
+) -> dict[int, dict[float, tuple[float | None, int]]]:
+    """Return the probability of each person at each time, and the row of the face.
+
+    The regions of a face, which share person and time, are averaged.
+    """
+    found: dict[int, dict[float, list[int]]] = {}
+    for k, row in enumerate(rows):
+        if row["person"]:
+            own = found.setdefault(row["person"], {})
+            own.setdefault(row["time"], []).append(k)
+
+    def mean(numbers: list[int]) -> float | None:
+        scores = [rows[k]["probability"] for k in numbers]
+        return None if None in scores else math.fsum(scores) / len(scores)
+
+    return {
+        person: {time: (mean(own[time]), own[time][0]) for time in own}
+        for person, own in found.items()
+    }
+
+
 def _chart(content: Mapping[str, Any]) -> str:
-    """Draw the probability of each frame over time, as wide as the page is."""
+    """Draw the probability of each frame over time, as wide as the page."""
     rows, limits = content["frames"], content["thresholds"]
     times = [row["time"] for row in rows]
     if len(set(times)) < 2:
         return ""
     start, length = times[0], times[-1] - times[0]
-
-    def x(row: Mapping[str, Any]) -> float:
-        return 100 * (row["time"] - start) / length
 
     zones = "".join(
         f'<u class="{name}" style="bottom:{100 * low:g}%;'
@@ -138,21 +170,20 @@ def _chart(content: Mapping[str, Any]) -> str:
         for name, low, high in _zones(limits)
     )
     lines, dots = "", ""
-    for person in {row["person"] for row in rows if row["person"]}:
-        own = {row["time"]: row for row in rows if row["person"] == person}
+    for own in curves(rows).values():
         run: list[str] = []
         for time in [*sorted(set(times)), None]:
-            row = own.get(time)
-            if row is None or row["probability"] is None:
+            proba = own[time][0] if time in own else None
+            if proba is None:
                 if len(run) > 1:
                     lines += f'<polyline points="{" ".join(run)}"/>'
                 run = []
                 continue
-            run.append(f"{x(row):.4g},{100 - 100 * row['probability']:.4g}")
+            x = 100 * (time - start) / length
+            run.append(f"{x:.4g},{100 - 100 * proba:.4g}")
             dots += (
-                f'<b class="{_zone(row["probability"], limits)}" style="left:'
-                f'{x(row):.4g}%;bottom:{100 * row["probability"]:.4g}%" title="'
-                f'{row["time"]:.2f} s: {row["probability"]:.3f}"></b>'
+                f'<b class="{_zone(proba, limits)}" style="left:{x:.4g}%;'
+                f'bottom:{100 * proba:.4g}%" title="{time:.2f} s: {proba:.3f}"></b>'
             )
     labels = "".join(
         f'<em style="bottom:{100 * y:g}%">{y:g}</em>' for y in (0, 0.25, 0.5, 0.75, 1)
@@ -169,15 +200,19 @@ def _chart(content: Mapping[str, Any]) -> str:
     ).replace("<polyline ", '<polyline vector-effect="non-scaling-stroke" ')
 
 
-def _caption(row: Mapping[str, Any], several: bool) -> str:
-    who = f"person {row['person']}, " if several and row["person"] else ""
-    score = "" if row["probability"] is None else f"<b>{row['probability']:.2f}</b> "
-    return f"<figcaption>{score}{who}{row['time']:.1f} s</figcaption>"
+def _caption(row: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    parts = []
+    if row["probability"] is not None:
+        parts.append(f"<b>{row['probability']:.2f}</b>")
+    if row["person"] and len(content["people"]) > 1:
+        parts.append(f"<span>person {row['person']}</span>")
+    if content["coverage"]["frames"] > 1:
+        parts.append(f"<span>{row['time']:.1f} s</span>")
+    return f"<figcaption>{' '.join(parts)}</figcaption>"
 
 
 def _faces(content: Mapping[str, Any], pictures: Pictures) -> str:
-    rows, several = content["frames"], len(content["people"]) > 1
-    cells = []
+    rows, cells = content["frames"], []
     for k in _spread(len(rows)):
         row = rows[k]
         zone = _zone(row["probability"], content["thresholds"])
@@ -185,7 +220,7 @@ def _faces(content: Mapping[str, Any], pictures: Pictures) -> str:
             face = f'<img src="{data_uri(pictures.faces[k])}" alt="">'
         else:
             face = f'<div class="none">{"" if row["person"] else "no<br>face"}</div>'
-        cells.append(f'<figure class="{zone}">{face}{_caption(row, several)}</figure>')
+        cells.append(f'<figure class="{zone}">{face}{_caption(row, content)}</figure>')
     return f'<div class="faces">{"".join(cells)}</div>'
 
 
@@ -197,7 +232,7 @@ def _spread(n: int) -> Iterable[int]:
 def _suspicious(content: Mapping[str, Any], pictures: Pictures) -> str:
     if not pictures.suspicious:
         return ""
-    several, cells = len(content["people"]) > 1, []
+    cells = []
     for k, face in pictures.suspicious.items():
         row = content["frames"][k]
         images = f'<img src="{data_uri(face)}" alt="face">'
@@ -205,16 +240,17 @@ def _suspicious(content: Mapping[str, Any], pictures: Pictures) -> str:
             heat = data_uri(pictures.heatmaps[k])
             images += f'<img src="{heat}" alt="heatmap over the face">'
         zone = _zone(row["probability"], content["thresholds"])
-        text = _caption(row, several)
+        text = _caption(row, content)
         cells.append(f'<figure class="{zone}"><div>{images}</div>{text}</figure>')
-    text = "The faces with the highest probability of fake."
+    text = ""
     if pictures.heatmaps:
-        text += (
-            " On the right, where the evidence for fake lies, the strongest in yellow. "
-            "Some spot is always the strongest, in real faces too."
+        text = (
+            "<p>The right-hand pictures mark the areas that raise the probability, the "
+            "strongest in yellow. Some area is always the strongest, in real faces "
+            "too.</p>"
         )
     return (
-        f"<h2>Most suspicious faces</h2>\n<p>{text}</p>\n"
+        f"<h2>Faces with the highest probability of fake</h2>\n{text}\n"
         f'<div class="pairs">{"".join(cells)}</div>'
     )
 
@@ -253,6 +289,37 @@ def _meaning(content: Mapping[str, Any]) -> str:
     return f"{title}\n{meaning}\n<h2>Where the detector fails</h2>\n{limits}\n{more}"
 
 
+def _credentials(content: Mapping[str, Any]) -> str:
+    """Show what the file claims about its origin, if anything."""
+    found = content["record"]["content_credentials"]
+    if found["status"] in ("none", "not read"):
+        return ""
+    history = []
+    for action in found["actions"]:
+        term = (action["digital_source_type"] or "").rpartition("/")[2]
+        known = action["action"], _SOURCES.get(term, term), action["software"]
+        history.append(", ".join(filter(None, (*known, action["when"]))))
+    rows = {
+        "Status": f"{found['status']}. {found['message']}",
+        "Created with": found["generator"],
+        "Signed by": found["issuer"],
+        "Signed at": found["signed_at"],
+        "History": "; ".join(history) or None,
+    }
+    if found["status"] == "invalid":
+        rows["Failed checks"] = ", ".join(found["problems"])
+    return f"<h2>Content Credentials</h2>\n{_facts(rows)}"
+
+
+def _facts(rows: Mapping[str, Any]) -> str:
+    lines = "\n".join(
+        f'<tr><th scope="row">{name}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows.items()
+        if value is not None
+    )
+    return f'<div class="wide"><table class="record">\n{lines}\n</table></div>'
+
+
 def _record(content: Mapping[str, Any]) -> str:
     record = content["record"]
     text = json.dumps(content, indent=2)
@@ -269,7 +336,7 @@ def _record(content: Mapping[str, Any]) -> str:
     if video["width"]:
         size = f"{video['width']:g} x {video['height']:g} pixels"
     facts = [size]
-    if video["frame_rate"]:
+    if video["frame_rate"] and video["duration"]:  # a picture has no duration
         facts.append(f"{video['frame_rate']:g} frames per second")
     if video["duration"]:
         facts.append(f"{video['duration']:g} seconds")
@@ -279,20 +346,15 @@ def _record(content: Mapping[str, Any]) -> str:
         "Size": f"{file['size']:,} bytes, modified {file['modified_at']}",
         "Container": f"{video['container']}, codec {video['codec'] or 'unknown'}",
         "Video": ", ".join(facts),
+        "Content Credentials": record["content_credentials"]["message"],
         "Detector": f"{detector['name']} ({detector['class']})",
-        "Its file, SHA-256": detector["file_sha256"],
-        "Its weights, SHA-256": detector["weights_sha256"],
+        "Detector file, SHA-256": detector["file_sha256"],
+        "Weights, SHA-256": detector["weights_sha256"],
         "Analyzed at": record["analyzed_at"],
         "Versions": ", ".join(f"{k} {v}" for k, v in record["versions"].items() if v),
     }
-    lines = "\n".join(
-        f'<tr><th scope="row">{name}</th><td>{escape(str(value))}</td></tr>'
-        for name, value in rows.items()
-        if value is not None
-    )
     params = escape(json.dumps(record["parameters"], indent=1))
     return (
-        f'<h2>Record</h2>\n<div class="wide"><table class="record">\n{lines}\n'
-        f"</table></div>\n<details><summary>Parameters</summary><pre>{params}</pre>"
-        f"</details>\n{download}"
+        f"<h2>Record</h2>\n{_facts(rows)}\n<details><summary>Parameters</summary>"
+        f"<pre>{params}</pre></details>\n{download}"
     )

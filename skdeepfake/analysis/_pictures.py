@@ -1,4 +1,4 @@
-"""The faces and heatmaps of an analysis, kept small."""
+"""Faces and heatmaps of an analysis, as small JPEG files."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Longest side in pixels, and the quality as JPEG, which these are for display only.
+# Longest side in pixels, and JPEG quality; the pictures are for display only.
 _SIDES = {"faces": 128, "suspicious": 288, "heatmaps": 288}
 _QUALITY = 88
 
 
 @dataclass(eq=False)
 class Pictures:
-    """JPEG files by the index of the row of `frames` that they belong to."""
+    """JPEG files, by the index of their row in `frames`."""
 
     faces: dict[int, bytes] = field(default_factory=dict)  # of all rows with a face
     suspicious: dict[int, bytes] = field(default_factory=dict)  # most suspicious first
     heatmaps: dict[int, bytes] = field(default_factory=dict)  # over the same faces
 
     def add(self, kind: str, row: int, image: NDArray[np.uint8]) -> None:
-        """Keep an RGB image."""
+        """Store an RGB image."""
         longest = max(image.shape[:2])
         scale = min(1.0, _SIDES[kind] / longest)
         size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
@@ -35,7 +35,7 @@ class Pictures:
         getattr(self, kind)[row] = jpeg.tobytes()
 
     def face(self, row: int | None) -> NDArray[np.uint8] | None:
-        """Return the face of a row in RGB, None without one."""
+        """Return the RGB face of a row, or None."""
         jpeg = self.faces.get(-1 if row is None else row)
         if jpeg is None:
             return None
@@ -44,7 +44,7 @@ class Pictures:
         return cv2.cvtColor(found, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the files as text, for JSON."""
+        """Return the files in base64, for JSON."""
         return {
             kind: [[row, base64.b64encode(jpeg).decode()] for row, jpeg in kept]
             for kind, kept in ((k, getattr(self, k).items()) for k in _SIDES)
@@ -52,7 +52,7 @@ class Pictures:
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Pictures:
-        """Make them of what `to_dict` returned."""
+        """Build pictures from the result of `to_dict`."""
         return cls(
             **{
                 kind: {row: base64.b64decode(text) for row, text in found[kind]}

@@ -1,8 +1,9 @@
-"""A folder of finished analyses, by the content that was analyzed and how."""
+"""Folder of finished analyses, by content of the file, detector and parameters."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -16,12 +17,12 @@ from ._analysis import VideoAnalysis
 from ._evidence import describe_detector
 from ._pictures import Pictures
 
-# Raise it when the same video would get another analysis.
-_VERSION = 1
+# Increase it when the analysis of the same video changes.
+_VERSION = 2
 
 
 class Folder:
-    """Keeps analyses by one detector, with one choice of parameters."""
+    """Store of analyses by one detector with fixed parameters."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Folder:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         about = (
+            importlib.util.find_spec("c2pa") is not None,
             describe_detector(model),
             step_parameters(model.pipeline.steps),
             thresholds,
@@ -43,7 +45,7 @@ class Folder:
     def recall_or(
         self, path: str, analyze: Callable[[str], VideoAnalysis]
     ) -> VideoAnalysis:
-        """Return the analysis that is kept, or make and keep it."""
+        """Return the stored analysis, or analyze the video and store the result."""
         check_video_file(path)
         key = f"{self._key} {file_sha256(path)}".encode()
         file = self._folder / f"{hashlib.sha256(key).hexdigest()[:32]}.json"

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_scalar
-from tqdm.auto import tqdm
 
 from .._atomic import atomic_path
 from .._ffmpeg_executable import ffmpeg_executable
+from .._progress import progress
 from .._validation import check_choice
 from ..exceptions import DatasetError
 from ._manipulations import MANIPULATIONS
@@ -169,8 +169,8 @@ def make_videos(
 
     written: list[Path] = []
     try:
-        for path, group, kind, fake_seed in tqdm(
-            jobs, desc="Rendering", unit="clip", disable=verbose < 1
+        for path, group, kind, fake_seed in progress(
+            jobs, desc="rendering", unit="clip", verbose=verbose
         ):
             recording = Recording(
                 int(seeds[group]), portrait, n_frames, fps, size, "frozen_eyes" in kinds

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from .._keras._threads import quietly  # before Keras is loaded
+from .._keras import _threads  # noqa: F401, before Keras is loaded
 
 # Resolved on first use, since predictions of a pretrained detector need no Keras.
 _MODULES = {
@@ -31,8 +31,7 @@ __all__ = list(_MODULES)
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with quietly():
-        return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

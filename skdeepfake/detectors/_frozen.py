@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from .._keras._compiled import Compute
+from .._progress import progress
 
 
 @contextmanager
@@ -29,11 +29,9 @@ def computed_once(
     numbers, slots = np.nonzero(wanted)
     shape: tuple[int, ...] = ()
     with tempfile.TemporaryFile() as file:
-        for start in tqdm(
-            range(0, len(numbers), batch_size),
-            desc="frozen layers",
-            unit="batch",
-            disable=verbose < 1,
+        starts = range(0, len(numbers), batch_size)
+        for start in progress(
+            starts, desc="frozen layers", unit="batch", verbose=verbose
         ):
             part = slice(start, start + batch_size)
             rows = compute(X[numbers[part], slots[part]]).astype(np.float32)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from .._face_mask import filled_slots
+from .._progress import progress
 from ..exceptions import NoFaceError, NoFaceWarning
 from ._aggregation import (
     AGGREGATIONS,
@@ -415,9 +415,8 @@ class VideoPredictor:
         found = np.empty((n_parts, n_outputs))
         step = self._parts_per_step(index)
         starts = range(0, n_parts, step)
-        for start in tqdm(
-            starts, desc="detecting", unit="batch", disable=self.verbose < 1
-        ):
+        verbose = self.verbose
+        for start in progress(starts, desc="detecting", unit="batch", verbose=verbose):
             part = slice(start, start + step)
             frames = X[tuple(axis[part] for axis in index)]
             if seen is not None:

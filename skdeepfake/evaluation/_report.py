@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from .._atomic import returned_or_written, written
-from .._json import plain
+from .._atomic import returned_or_written
+from .._json import plain, to_json
 from .._pandas import import_pandas
 from .._scores import PosLabel, check_scored
 from . import _measures
@@ -321,8 +320,7 @@ class EvaluationReport:
         str
             JSON, with null if a value is not known.
         """
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
-        return written(text, path)
+        return to_json(self.to_dict(), path)
 
     def to_html(
         self, path: str | os.PathLike[str] | None = None, *, title: str = "Evaluation"

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
-from tqdm.auto import tqdm
 
 from .._json import plain
 from .._pandas import import_pandas
@@ -25,6 +24,7 @@ from .._predictions import (
     predict_with_frames,
     run_pipeline,
 )
+from .._progress import progress
 from .._scores import PosLabel, check_classes, check_labels
 from ..exceptions import NoFaceWarning
 from ..metrics import equal_error_rate
@@ -283,7 +283,7 @@ default="roc_auc"
 
     conditions = [(code, level) for code in codes for level in numbers]
     total = len(conditions) + 1
-    with tqdm(total=total, desc="distorting", unit="set", disable=verbose < 1) as bar:
+    with progress(total=total, desc="distorting", unit="set", verbose=verbose) as bar:
         clean = predict(codes[0], 0)
         bar.update()
         distorted = []

@@ -16,12 +16,12 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
-from tqdm.auto import tqdm
 
 from .._backbones import BackboneName, trained_size
 from .._docs import shared_docs
 from .._face_mask import filled_slots
 from .._keras._tokens import POOLINGS, pool_tokens
+from .._progress import progress
 from .._stateless import StatelessTransformer
 from ..exceptions import CacheError, CacheWarning
 from ._cache import FeatureCache
@@ -261,10 +261,10 @@ class KerasFeaturizer(StatelessTransformer):
         index = np.argwhere(to_do)
         left = to_do.sum(axis=1)
         done: defaultdict[int, list[NDArray]] = defaultdict(list)
-        bar = tqdm(
-            total=len(index), desc="featurizing", unit="face", disable=self.verbose < 1
-        )
-        with bar:
+        total, verbose = len(index), self.verbose
+        with progress(
+            total=total, desc="featurizing", unit="face", verbose=verbose
+        ) as bar:
             for start in range(0, len(index), self.batch_size):
                 part = tuple(index[start : start + self.batch_size].T)
                 with np.errstate(over="ignore"):  # checked below

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 from sklearn.utils._param_validation import Interval, StrOptions
-from tqdm.auto import tqdm
 
 from .._face_mask import filled_slots
 from .._predictions import run_pipeline
+from .._progress import progress
 from .._validation import validated
 from ._grad_cam import sign_of_class
 
@@ -163,8 +163,8 @@ class _Occluded(NamedTuple):
         """
         found = np.empty(len(index[0]) * times)
         starts = range(0, len(found), self.batch_size)
-        silent = self.detector.verbose < 1
-        for start in tqdm(starts, desc="occluding", unit="batch", disable=silent):
+        verbose = self.detector.verbose
+        for start in progress(starts, desc="occluding", unit="batch", verbose=verbose):
             part = np.arange(start, min(start + self.batch_size, len(found)))
             rows, number = np.divmod(part, times)
             batch = self.X[tuple(axis[rows] for axis in index)]

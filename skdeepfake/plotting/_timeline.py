@@ -110,17 +110,28 @@ class TimelineDisplay:
         if len(paths) != 1:
             raise ValueError(f"TimelineDisplay requires one video; got {len(paths)}.")
         run = predict_with_frames(estimator, paths, keep_faces=True)
-        faces = None
+        # The regions of a face are one person: their probabilities are averaged.
+        _, frames, people = run.positions
+        _, first, cell = np.unique(
+            frames * run.n_people + people, return_index=True, return_inverse=True
+        )
+        proba = run.frame_proba[0]
+        scored = ~np.isnan(proba)
+        n_scored = np.bincount(cell, scored).astype(float)
+        n_scored[n_scored == 0] = np.nan
+        faces: list[Any] | None = None
         if run.crops is not None:
-            faces = [None if f is None else np.asarray(f) for f in run.crops[0]]
+            faces = [None] * len(first)
+            for k, face in reversed(list(zip(cell, run.crops[0], strict=True))):
+                faces[k] = faces[k] if face is None else np.asarray(face)
         display = cls(
-            run.timestamps[0],
-            run.frame_proba[0],
+            run.timestamps[0][first],
+            np.bincount(cell, np.where(scored, proba, 0.0)) / n_scored,
             faces=faces,
             score=float(run.proba[0]),
             threshold=threshold,
             title=os.path.basename(os.fspath(paths[0])) if title is None else title,
-            n_people=run.per_frame,
+            n_people=run.n_people,
         )
         return display.plot(**plot_params)
 

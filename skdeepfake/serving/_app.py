@@ -1,4 +1,4 @@
-"""The routes of the service."""
+"""Routes of the web application."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .. import __version__
 from ._errors import STATUS, ServiceError
 from ._jobs import Job, Jobs
+from ._rest_page import describe
 
 _OF_HTTP = {status: kind for kind, status in STATUS.items()}
 _RESULT_POLICY = (
@@ -32,27 +33,27 @@ _RESULT_POLICY = (
 
 
 class Problem(BaseModel):
-    """What went wrong, in a word of a fixed list and in a sentence."""
+    """Kind of an error, from a fixed list, and its description."""
 
     error: Literal[tuple(STATUS)]  # type: ignore[valid-type]
     message: str
 
 
 class State(BaseModel):
-    """The state of an analysis, with its result once it is there."""
+    """State of an analysis, with the result when it is done."""
 
     id: str
     name: str
     state: Literal["waiting", "analyzing", "done", "failed"]
-    n_before: int  # analyses to be finished before this one
-    analysis: dict[str, Any] | None = None  # as skdeepfake.analysis.json_schema says
+    n_before: int  # number of analyses that run before this one
+    analysis: dict[str, Any] | None = None  # see skdeepfake.analysis.json_schema
     problem: Problem | None = None
 
 
 def build(
     jobs: Jobs, max_bytes: int, timeout: float | None, allowed_hosts: Sequence[str]
 ) -> FastAPI:
-    """Make the application."""
+    """Build the application."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -64,6 +65,8 @@ def build(
         version=__version__,
         summary="Analyze videos for signs of manipulated faces.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from other servers
+        redoc_url=None,
     )
     app.add_middleware(_Guard, allowed_hosts=allowed_hosts)
     app.add_exception_handler(ServiceError, _answer_error)
@@ -75,6 +78,11 @@ def build(
     def index() -> HTMLResponse:
         html = _PAGE.replace("{{max_bytes}}", str(max_bytes))
         return HTMLResponse(html, headers={"Content-Security-Policy": _page_policy()})
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        policy = {"Content-Security-Policy": _RESULT_POLICY}
+        return HTMLResponse(describe(app.openapi()), headers=policy)
 
     @app.post(
         "/api/analyses",
@@ -91,8 +99,8 @@ def build(
     ) -> State:
         """Upload a video as the body of the request.
 
-        The answer comes at once, and the result from `/api/analyses/{id}`. With
-        `wait=true` it comes with the result.
+        The response comes at once; get the result from `/api/analyses/{id}`. With
+        `wait=true`, the response has the result.
         """
         with jobs.upload() as path:
             await _receive(request, path, max_bytes, timeout)
@@ -110,7 +118,7 @@ def build(
         responses=_problems("not found"),
     )
     def read(id: str) -> State:
-        """Return the state, and the analysis once the state is "done"."""
+        """Return the state, and the analysis if the state is "done"."""
         return _state(jobs, jobs.get(id))
 
     @app.get(
@@ -137,7 +145,7 @@ def build(
         responses=_problems("not found"),
     )
     def forget(id: str) -> None:
-        """Delete an analysis from memory. Its file has been deleted before."""
+        """Delete an analysis from memory. Its file is deleted already."""
         jobs.forget(id)
 
     return app
@@ -146,7 +154,7 @@ def build(
 async def _receive(
     request: Request, path: str, max_bytes: int, timeout: float | None
 ) -> None:
-    """Write the body of a request to a file, within bounds."""
+    """Write the body of a request to a file, within the limits."""
     too_large = ServiceError("too large", f"The limit is {max_bytes} bytes.")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
@@ -169,12 +177,12 @@ async def _receive(
 
 
 def _clean(name: str) -> str:
-    """Take the name of a file without folders and characters of control."""
+    """Return a file name without folders and control characters."""
     return re.sub(r"[\x00-\x1f\x7f]", "", re.split(r"[/\\]", name)[-1]) or "video"
 
 
 def _state(jobs: Jobs, job: Job) -> State:
-    state = job.state  # may change; what belongs to it is set before
+    state = job.state  # read once: another thread may change it
     return State(
         id=job.id,
         name=job.name,
@@ -214,11 +222,11 @@ async def _answer_failure(_: Request, error: Any) -> JSONResponse:
     return _json(ServiceError("failed", f"{type(error).__name__} in the server"))
 
 
-# -- who may ask -----------------------------------------------------------------------
+# -- access ----------------------------------------------------------------------------
 
 
 class _Guard:
-    """Refuse requests by other names of this server, and from pages of others."""
+    """Refuse requests under other host names, and from pages of other sites."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
         self._app, self._allowed = app, allowed_hosts
@@ -236,9 +244,9 @@ class _Guard:
 
     def _check(self, host: str, origin: str | None) -> str | None:
         if _host_name(f"//{host}") not in self._allowed:
-            return f"{host!r} is none of the hosts that this server answers for"
+            return f"host {host!r} is not allowed; --allow-host adds a name"
         if origin is not None and urlsplit(origin).netloc != host:
-            return f"requests from pages of {origin!r} are not answered"
+            return f"requests from pages of {origin!r} are not allowed"
         return None
 
 
@@ -261,7 +269,7 @@ _BODY = {
 
 
 def _page_policy() -> str:
-    """Allow the one script that is in the page."""
+    """Return the policy that allows only the script in the page."""
     (script,) = re.findall(r"<script>(.*?)</script>", _PAGE, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (

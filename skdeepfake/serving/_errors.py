@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: What can go wrong, and the HTTP status of each.
+#: HTTP status of each kind of error.
 STATUS = {
     "invalid": 400,
     "forbidden": 403,
@@ -16,7 +16,7 @@ STATUS = {
 
 
 class ServiceError(Exception):
-    """An error that is told to the client."""
+    """An error that is reported to the client."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -28,5 +28,5 @@ class ServiceError(Exception):
         return STATUS[self.kind]
 
     def content(self) -> dict[str, str]:
-        """Return the body of the answer."""
+        """Return the body of the response."""
         return {"error": self.kind, "message": self.message}

@@ -1,4 +1,4 @@
-"""The analyses of uploads: those that wait, run and are finished."""
+"""Analyses of uploads: waiting, running and finished."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ._errors import ServiceError
 class Job:
     """The analysis of one upload."""
 
-    name: str  # of the file, as its sender calls it
+    name: str  # of the file on the client
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     state: Literal["waiting", "analyzing", "done", "failed"] = "waiting"
     analysis: VideoAnalysis | None = None
@@ -34,8 +34,8 @@ class Job:
 class Jobs:
     """Runs analyses in threads, and keeps the last results.
 
-    `params` are those of `analyze_video`. The threads and the folder of uploads exist
-    while the context of `running` does.
+    `params` are passed to `analyze_video`. The threads and the folder of uploads exist
+    inside the context of `running`.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Jobs:
 
     @contextlib.contextmanager
     def upload(self) -> Iterator[str]:
-        """Give the path of a file for an upload, or raise if too many are there.
+        """Yield the path for an upload; raise if too many are waiting.
 
-        The file is deleted at the end unless `submit` got it.
+        The file is deleted if the block raises, else by the analysis.
         """
         with self._lock:
             active = sum(not job.finished.done() for job in self._jobs.values())
@@ -97,12 +97,12 @@ class Jobs:
         """Return a job that is still known."""
         with self._lock:
             if id not in self._jobs:
-                text = "there is no such analysis; the oldest ones are forgotten"
+                text = "no such analysis; the oldest ones are forgotten"
                 raise ServiceError("not found", text)
             return self._jobs[id]
 
     def n_before(self, job: Job) -> int:
-        """Count the jobs that are to be finished before one that waits."""
+        """Return the number of unfinished jobs before a waiting one."""
         with self._lock:
             earlier = list(self._jobs.values())
         if job not in earlier:
@@ -111,7 +111,7 @@ class Jobs:
         return sum(not each.finished.done() for each in earlier)
 
     def forget(self, id: str) -> None:
-        """Remove a job; an analysis that has begun is not interrupted."""
+        """Remove a job; a running analysis is not interrupted."""
         self.get(id)
         with self._lock:
             self._jobs.pop(id, None)
@@ -126,7 +126,7 @@ class Jobs:
             job.error = error
         except VideoReadError as error:
             job.error = ServiceError("unreadable", f"This file {error.reason}.")
-        except Exception as error:  # a server goes on
+        except Exception as error:  # the server continues
             text = f"The analysis failed: {type(error).__name__}."
             job.error = ServiceError("failed", text)
         finally:
@@ -144,7 +144,7 @@ class Jobs:
 
 
 def _renamed(analysis: VideoAnalysis, name: str) -> VideoAnalysis:
-    """Name the file as its sender does, instead of its temporary path."""
+    """Replace the temporary path by the name of the file on the client."""
     content = copy.deepcopy(dict(analysis.content))
     content["path"] = content["record"]["file"]["name"] = name
     return VideoAnalysis(content, analysis.pictures)

@@ -1,4 +1,4 @@
-"""The application, with its parameters."""
+"""Web application for uploads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .._video._reader import Limits
 from ..analysis import analyze_video
 from ..exceptions import VideoReadError
 
-#: Names by which a browser on the same machine reaches the server.
+#: Host names of the server for browsers on the same machine.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
@@ -54,39 +54,39 @@ def make_app(
 ) -> Any:
     """Make a web application that analyzes uploaded videos.
 
-    It has a page to drop videos on at ``/``, and a REST interface that ``/docs``
-    describes (a page of FastAPI, which loads its scripts from elsewhere; everything
-    else comes from this application). ``skdeepfake serve`` runs it.
+    Videos are dropped on the page at ``/``. ``/docs`` describes the REST interface.
+    All pages are self-contained. ``skdeepfake serve`` runs the application, which needs
+    the extra ``serve``.
 
-    Needs the extra ``serve``. There are no accounts: whoever reaches the application
-    can upload to it. Results are found by their random ids alone.
+    There are no accounts: anyone who can reach the application can upload to it.
+    Results are addressed by random ids.
 
     Parameters
     ----------
     detector : Pipeline, str, os.PathLike or None, default=None
-        As for :func:`~skdeepfake.analyze_video`. It is loaded once.
+        As for :func:`~skdeepfake.analyze_video`; loaded once.
     thresholds : float, tuple of (float, float) or None, default=None
         As for :func:`~skdeepfake.analyze_video`.
     heatmaps : bool, default=True
         Whether to locate the evidence in the most suspicious faces.
     max_bytes : int, default=2**30
-        Largest upload, in bytes. A larger one is refused by the length that it states,
-        or as soon as more has arrived.
+        Largest upload in bytes. A larger one is refused by its Content-Length, or as
+        soon as more bytes have arrived.
     max_pixels : int or None, default=35389440
         Largest frame, as for :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
     max_duration : float or None, default=86400.0
-        Longest video, in seconds.
+        Longest video in seconds.
     timeout : float or None, default=300.0
-        Seconds that the decoding of a video may take, and its upload before.
+        Time limit in seconds, for the upload of a video and for its decoding.
     allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "::1")
-        Names in the Host header that are answered, without port. Others are refused,
-        so that no page from elsewhere reaches the application by a name of its own.
+        Accepted names in the Host header, without port. This protects against DNS
+        rebinding by other sites.
     n_jobs : int, default=1
-        Videos analyzed at once, as threads.
+        Number of threads, each of which analyzes one video at a time.
     max_waiting : int, default=16
-        Largest number of videos that arrive, wait or are analyzed. More are refused.
+        Largest number of unfinished videos, including uploads. More are refused.
     max_kept : int, default=50
-        Finished analyses that are kept, in memory. The oldest are forgotten.
+        Number of finished analyses kept in memory. The oldest are forgotten.
 
     Returns
     -------
@@ -106,10 +106,10 @@ def make_app(
 
     Notes
     -----
-    Uploads are the bodies of POST requests, and written to temporary files as they
-    arrive. Each is deleted when its analysis ends. Errors are JSON: `error` is one of
-    "too large", "unreadable", "busy", "forbidden", "not found", "timeout", "invalid"
-    and "failed", and `message` says more.
+    An upload is the body of a POST request. It is written to a temporary file, which is
+    deleted when the analysis ends. Errors are JSON: `error` is one of "too large",
+    "unreadable", "busy", "forbidden", "not found", "timeout", "invalid" and "failed",
+    and `message` describes it.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def make_app(
 
 
 def _limited(model: Model, limits: dict[str, Any]) -> Model:
-    """Return a model with other limits, and leave the user's pipeline as it is."""
+    """Return a copy of a model with other limits."""
     pipeline = copy.copy(model.pipeline)
     sampler = copy.copy(pipeline.named_steps["sampler"]).set_params(**limits)
     pipeline.steps = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ from skdeepfake import (
     persistence,
 )
 from skdeepfake.exceptions import VideoReadError
+from skdeepfake.plotting import TimelineDisplay
 from skdeepfake.streams import OpticalFlow
 
 
@@ -199,14 +201,14 @@ def test_people_who_are_left_out_are_noted(clip, small, write_clip) -> None:
     path = write_clip([np.hstack([frame, frame[:, ::-1]])] * 2, "two.mp4")
     found = analyze_video(path, small, heatmaps=False)
     assert found.notes == [
-        "There are more people than those whose faces were analyzed: give more "
-        "max_faces."
+        "The video shows more people than were analyzed. Increase max_faces to analyze "
+        "more."
     ]
 
 
 @pytest.mark.parametrize("thresholds", [(0.6, 0.4), (-0.1, 0.5), 1.5, (0.1, 0.2, 0.3)])
 def test_impossible_thresholds_are_refused(clip, thresholds) -> None:
-    with pytest.raises(ValueError, match=r"thresholds=.*one or two increasing"):
+    with pytest.raises(ValueError, match="one or two increasing"):
         analyze_video(clip, thresholds=thresholds)
 
 
@@ -253,6 +255,15 @@ def test_regions_of_a_face_are_one_person(clip, small) -> None:
     assert [row["person"] for row in analysis.to_dict()["frames"]] == [1] * 4
     (person,) = analysis.people
     assert (person["person"], person["frames"]) == (1, 2)
+    scores = analysis.frames.groupby("time").probability.mean()
+    dots = re.findall(r'bottom:([\d.e-]+)%" title', analysis.to_html())
+    np.testing.assert_allclose(np.array(dots, float) / 100, scores, atol=1e-3)
+    for display in (
+        analysis.plot(),
+        TimelineDisplay.from_estimator(regions, clip),
+    ):
+        (curve,) = (x for x in display.ax_.lines if x.get_label() == "a frame")
+        np.testing.assert_allclose(curve.get_ydata(), scores, rtol=1e-5)
 
 
 def test_motion_lies_in_the_frame_in_which_it_begins(clip, small) -> None:

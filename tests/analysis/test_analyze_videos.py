@@ -130,9 +130,11 @@ def test_interrupted_run_keeps_what_was_finished(
     assert len(asked) == n_asked
 
 
-def test_progress_is_shown(broken, small, capsys) -> None:
+def test_progress_is_shown_and_goes_away(broken, small, capsys) -> None:
     analyze_videos([broken], small, on_error="skip")
-    assert "analyzing: 100%" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "analyzing: " in err
+    assert err.rsplit("\r", 2)[-2:] == [" " * len(err.rsplit("\r", 2)[-2]), ""]
 
 
 def test_paths_are_a_list(clip) -> None:

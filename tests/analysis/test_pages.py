@@ -127,7 +127,7 @@ def test_page_is_whole_and_shows_what_was_found(analysis, tmp_path) -> None:
         record["detector"]["weights_sha256"],
         record["analyzed_at"],
         "On fakes that contain no blending.",
-        "probability is that of being fake, for videos of which 22 % are fakes",
+        "The probability of fake assumes that 22 % of the videos are fake",
         "A face was found in 15 of 15 frames",
     ):
         assert fact in text
@@ -158,7 +158,7 @@ def test_page_of_a_detector_of_ones_own_says_that_its_errors_are_unknown(
 ) -> None:
     (found,) = analyze_videos([clip], small, verbose=0)
     page = found.to_html()
-    assert "How often it errs is not known" in page
+    assert "Its error rate is not known" in page
     assert "22 %" not in page
     assert page.count("data:image/jpeg") == 3 + 3  # without heatmaps
 
@@ -194,5 +194,5 @@ def test_figure_has_the_curve_the_faces_and_the_band(analysis, several) -> None:
     (band,) = display.ax_.patches
     assert band.get_y() == 0.2
     assert band.get_height() == pytest.approx(0.3)
-    with pytest.raises(ValueError, match="there is nothing to draw"):
+    with pytest.raises(ValueError, match="Nothing to plot"):
         several[1].plot()

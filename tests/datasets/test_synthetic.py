@@ -298,7 +298,7 @@ def test_without_scikit_image_the_error_says_what_to_install(monkeypatch, tmp_pa
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_progress_is_shown_on_request(verbose, tmp_path, capsys):
     make_videos(tmp_path, **TINY, verbose=verbose)
-    assert ("Rendering: 100%" in capsys.readouterr().err) == bool(verbose)
+    assert ("rendering: " in capsys.readouterr().err) == bool(verbose)
 
 
 # -- cues in time --------------------------------------------------------------------

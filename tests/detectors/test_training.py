@@ -477,7 +477,7 @@ def test_verbose_1_prints_a_line_an_epoch_and_a_bar_for_answers(
     detector.predict(videos.X)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "detecting: 100%" in err
+    assert "detecting: " in err
 
 
 # -- divergence ------------------------------------------------------------------

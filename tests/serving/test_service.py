@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 import time
@@ -222,7 +223,12 @@ def test_page_is_one_file_with_one_script(client) -> None:
 
 
 def test_interface_is_described(client) -> None:
-    assert client.get("/docs").status_code == 200
+    page = client.get("/docs")
+    assert f"<code>POST {URL}</code>" in page.text
+    assert "<td>wait</td><td>query</td><td>boolean</td><td>False</td>" in page.text
+    assert "<td>413</td><td>too large</td>" in page.text
+    assert not re.search(r"(src|href)=.(?!/openapi.json)", page.text)  # offline
+    assert "default-src 'none'" in page.headers["content-security-policy"]
     paths = client.get("/openapi.json").json()["paths"]
     assert sorted(paths) == [URL, f"{URL}/{{id}}", f"{URL}/{{id}}/page"]
     body = paths[URL]["post"]["requestBody"]["content"]
@@ -231,7 +237,7 @@ def test_interface_is_described(client) -> None:
 
 
 def test_wrong_parameters_are_found_before_an_upload(monkeypatch) -> None:
-    with pytest.raises(ValueError, match="thresholds=2"):
+    with pytest.raises(ValueError, match=r"thresholds must be .*got 2"):
         make_app(thresholds=2)
     with pytest.raises(ValueError, match="'max_bytes'"):
         make_app(max_bytes=0)
