@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from .._bursts import as_bursts
+from .._bursts import as_bursts, select_in_bursts
 from .._face_mask import filled_slots
 from .._keras._compiled import compiled
 from .._keras._packing import pack, unpack
@@ -197,6 +197,21 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
             difference = np.abs(following.astype(np.float32) - 255 * compute(seen))
             missed[tuple(part.T)] = np.rint(difference).clip(1, 255)
         return missed.reshape(n_videos, -1, *self.frame_shape_)
+
+    def select_slots(self, slots: ArrayLike) -> NDArray:
+        """Select the frames that are predicted.
+
+        Parameters
+        ----------
+        slots : array-like of shape (n_slots,)
+            Value per input slot, such as its time.
+
+        Returns
+        -------
+        ndarray of shape (n_bursts * (burst - 2) * max_faces,)
+            Value per output slot.
+        """
+        return select_in_bursts(slots, self.burst, self.max_faces, slice(_SEEN, None))
 
     # -- input ---------------------------------------------------------------
 
