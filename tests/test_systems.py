@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.utils import Bunch
 
-from skdeepfake._systems import SYSTEMS
+from skdeepfake._systems import REFERENCES, SYSTEMS
 from skdeepfake.detectors import (
     Attention,
     CNNDetector,
@@ -108,6 +108,24 @@ def test_every_system_is_documented_with_its_reference() -> None:
         (line,) = (line for line in text.split("- ``") if line.startswith(f'"{name}"'))
         if system.reference.startswith("["):
             assert system.reference in line
+
+
+def test_every_reference_of_the_review_is_built_or_a_survey() -> None:
+    # [1] and [17] are datasets; the default generator is the DCGAN of the surveys.
+    surveys = {13, 14, 16}
+    for number in sorted(set(range(2, 17)) - surveys):
+        by_number = make_detector_pipeline(f"[{number}]", weights=None)
+        by_name = make_detector_pipeline(REFERENCES[f"[{number}]"], weights=None)
+        assert repr(by_number) == repr(by_name)
+    assert len(REFERENCES) == 12
+    with pytest.raises(ValueError, match=r"'\[13\]' is not known.*'\[15\]', or one of"):
+        make_detector_pipeline("[13]")
+    for loss in ("bce", "wasserstein"):
+        generator = Generator(filters=(4,), loss=loss)
+        system = make_detector_pipeline("gan", generator=generator, **QUICK)[3:]
+        X = np.random.RandomState(0).randint(1, 256, (4, 2, 16, 16, 3)).astype(np.uint8)
+        system.set_params(detector__discriminator_filters=(4,)).fit(X, [0, 1] * 2)
+        assert system[-1].generator_.output_shape == (None, 16, 16, 3)
 
 
 # -- what each is made of ----------------------------------------------------------

@@ -127,7 +127,7 @@ def test_bad_input_is_named(X: Any, params: dict[str, Any], message: str) -> Non
 def test_another_size_and_no_real_face_are_refused(predictor: FramePredictor) -> None:
     with pytest.raises(ValueError, match="fitted on"):
         predictor.transform(moving(2, 0, size=16))
-    with pytest.raises(NoFaceError, match="3 faces in a row"):
+    with pytest.raises(NoFaceError, match="3 consecutive faces"):
         small().fit(moving(2, 0), [1, 1])
     with pytest.raises(NotFittedError):
         small().transform(moving(2, 0))
