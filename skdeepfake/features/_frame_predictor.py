@@ -146,7 +146,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
             index = index[real[index[:, 0]]]
         if not len(index):
             raise NoFaceError(
-                f"no real video has {_SEEN + 1} consecutive faces to learn motion from"
+                f"no real video has {_SEEN + 1} consecutive faces to learn motion "
+                "from. Real videos have the label 0, False or 'real'."
             )
         self.frame_shape_ = bursts.shape[4:]
         network = self._build_network()
