@@ -159,18 +159,19 @@ FEATURIZED = {"epochs": 20, "units": (64,)}
 def named_systems(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the parameters that reduce each named system to minutes of training.
 
-    All backbones are EfficientNet-lite0 with the weights of the reference detector,
-    whose file comes with the package.
+    All backbones are EfficientNet-lite0, whose weights come with the package: those of
+    the reference detector where it is trained, ImageNet weights in featurizers.
     """
     from skdeepfake.detectors import Generator, Head
     from skdeepfake.features import KerasFeaturizer, MultiPathBackbone
 
+    name = BACKBONE["backbone"]  # a featurizer has its ImageNet weights
     lstm = Head(cell="lstm", units=(64,), epochs=2)
     features = {
-        "featurizer": KerasFeaturizer(**BACKBONE, pooling="avg", memory=args.memory),
+        "featurizer": KerasFeaturizer(name, pooling="avg", memory=args.memory),
         **FEATURIZED,
     }
-    maps = {"featurizer": KerasFeaturizer(**BACKBONE, memory=args.memory)}
+    maps = {"featurizer": KerasFeaturizer(name, memory=args.memory)}
     own = {"epochs": 15, "learning_rate": 1e-3}
     tuned = {**BACKBONE, "epochs": 4, "learning_rate": 1e-4}
     paths = MultiPathBackbone(

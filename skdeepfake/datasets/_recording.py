@@ -1,4 +1,4 @@
-"""Imagined recordings of one face, frame by frame."""
+"""Rendered recordings of one face, frame by frame."""
 
 from __future__ import annotations
 
@@ -117,16 +117,16 @@ def smooth_noise(
 
 
 class Manipulation:
-    """What makes a fake of a recording; each method is called for each frame."""
+    """Manipulation of a recording. Each method is called for each frame."""
 
     def order(self, n_frames: int) -> Sequence[int]:
-        """Return the frames of the recording that are shown, in order."""
+        """Return the numbers of the frames in their new order."""
         return range(n_frames)
 
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Change the portrait with its expression, before it is posed."""
+        """Change the portrait with its expression, before the pose is applied."""
         return picture
 
     def on_frame(
@@ -143,12 +143,12 @@ class Manipulation:
     def on_recorded(
         self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Change a frame as it was recorded."""
+        """Change a recorded frame."""
         return frame
 
 
 class Recording:
-    """Everything in which one recording differs from another, drawn from a seed."""
+    """Random properties of one recording, drawn from a seed."""
 
     def __init__(
         self,
