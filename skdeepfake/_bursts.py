@@ -18,7 +18,7 @@ def as_bursts(
         raise ValueError(
             f"X has dtype {faces.dtype} and shape {faces.shape}, but {name} takes "
             "faces of dtype uint8 and shape (n_videos, n_slots, height, width, 3), as "
-            "returned by Resizer"
+            "a Resizer returns them"
         )
     if 0 in faces.shape:
         raise ValueError(f"Found array with 0 sample(s) (shape={faces.shape})")

@@ -1,4 +1,4 @@
-"""Rendered recordings of one face, frame by frame."""
+"""Imagined recordings of one face, frame by frame."""
 
 from __future__ import annotations
 
@@ -117,16 +117,16 @@ def smooth_noise(
 
 
 class Manipulation:
-    """Manipulation of a recording. Each method is called for each frame."""
+    """What makes a fake of a recording; each method is called for each frame."""
 
     def order(self, n_frames: int) -> Sequence[int]:
-        """Return the numbers of the frames in their new order."""
+        """Return the frames of the recording that are shown, in order."""
         return range(n_frames)
 
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Change the portrait with its expression, before the pose is applied."""
+        """Change the portrait with its expression, before it is posed."""
         return picture
 
     def on_frame(
@@ -143,12 +143,12 @@ class Manipulation:
     def on_recorded(
         self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Change a recorded frame."""
+        """Change a frame as it was recorded."""
         return frame
 
 
 class Recording:
-    """Random properties of one recording, drawn from a seed."""
+    """Everything in which one recording differs from another, drawn from a seed."""
 
     def __init__(
         self,

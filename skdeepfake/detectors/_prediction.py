@@ -374,8 +374,8 @@ class VideoPredictor:
         if isinstance(self._frame_rule, Attention) and n_outputs != 2:
             raise ValueError(
                 f"aggregation={self.aggregation} uses weights that are learned in fit, "
-                f"but this {type(self).__name__} was fitted with another aggregation. "
-                "Fit it again."
+                f"but this {type(self).__name__} was fitted with another aggregation: "
+                "fit it again"
             )
         return self._run(self._predict_batch, X, index, (n_outputs,), seen)
 

@@ -253,7 +253,9 @@ class ReconstructionDetector(ImageDetector):
         network.compile(self._make_optimizer(rate), "mse")
         seed = self._seed(0)
         rng = np.random.RandomState(seed)
-        batches = self._batches(work, numbers, changes=[self._pair], rng=rng, seed=seed)
+        batches = self._batches(
+            work, numbers, changes=[self._with_itself], rng=rng, seed=seed
+        )
         self.reconstruction_history_ = self._fit_part(
             network, batches, epochs or self.reconstruction_epochs
         )
@@ -266,8 +268,7 @@ class ReconstructionDetector(ImageDetector):
             weights = [np.array([[1 / scale]]), np.array([-errors.mean() / scale - 2])]
             self.model_.get_layer(_SCORE).set_weights(weights)
 
-    def _pair(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """Make faces the targets of their own reconstruction."""
+    def _with_itself(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Use faces as their own targets."""
         targets = batch.frames.astype(np.float32) * np.float32(self.rescale)
-        weight = batch.weight[:, np.newaxis, np.newaxis]
-        return batch._replace(y=targets, weight=weight)
+        return batch._replace(y=targets, weight=batch.weight[:, np.newaxis, np.newaxis])

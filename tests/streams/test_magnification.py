@@ -37,11 +37,11 @@ def amplitude_of(frames: np.ndarray, hertz: float) -> float:
 @pytest.mark.parametrize(
     ("hertz", "amplitude", "alpha", "spatial"),
     [
-        (2, 0.05, 5, 2.63),
+        pytest.param(2, 0.05, 5, 2.63, marks=pytest.mark.nightly),
         (2, 0.2, 5, 2.63),
-        (1, 0.2, 10, 5.23),
+        pytest.param(1, 0.2, 10, 5.23, marks=pytest.mark.nightly),
         (2, 0.1, 10, 5.23),
-        (4, 0.2, 10, 5.23),
+        pytest.param(4, 0.2, 10, 5.23, marks=pytest.mark.nightly),
         (8, 0.2, 10, 5.23),
         (12, 0.2, 10, 5.23),
         (2, 0.2, 0, 0),
