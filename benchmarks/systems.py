@@ -1,11 +1,15 @@
-"""Measure which system finds which cue in rendered clips.
+"""Measure which cue each system finds in rendered clips.
 
     python benchmarks/systems.py [--landmarks FILE] [--systems flow blinks ...]
+    python benchmarks/systems.py --named [cnn optical_flow ...]
 
 Fakes of several kinds are made of each rendered recording, and each system is trained
 on real clips and fakes of one kind, in folds by recording. A system must find the cue
-that is planted for it, and guess where there is nothing that it could see. The figures
-say nothing about fakes that others made.
+that is planted for it, and guess where there is nothing that it could see.
+
+With `--named`, the systems of `make_detector_pipeline` are trained on fakes of all
+kinds instead, each reduced in size, and tested on other recordings. All clips show one
+person, so the figures say nothing about fakes that others made.
 """
 
 from __future__ import annotations
@@ -24,13 +28,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
 from skdeepfake.datasets import make_videos
 from skdeepfake.metrics import group_bootstrap
+from skdeepfake.pipeline import make_detector_pipeline
 from skdeepfake.preprocessing import (
     DlibFaceCropper,
     Resizer,
@@ -144,6 +149,106 @@ ABSENT: dict[str, list[str]] = {
 }
 
 
+# -- systems by name -----------------------------------------------------------------
+
+ALL_KINDS = ["swap", "self_blended", *KINDS]
+BACKBONE = {"backbone": "efficientnet_lite0", "weights": "reference"}
+FEATURIZED = {"epochs": 20, "units": (64,)}
+
+
+def named_systems(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Return the parameters that reduce each named system to minutes of training.
+
+    All backbones are EfficientNet-lite0, whose weights come with the package: those of
+    the reference detector where it is trained, ImageNet weights in featurizers.
+    """
+    from skdeepfake.detectors import Generator, Head
+    from skdeepfake.features import KerasFeaturizer, MultiPathBackbone
+
+    name = BACKBONE["backbone"]  # a featurizer has its ImageNet weights
+    lstm = Head(cell="lstm", units=(64,), epochs=2)
+    features = {
+        "featurizer": KerasFeaturizer(name, pooling="avg", memory=args.memory),
+        **FEATURIZED,
+    }
+    maps = {"featurizer": KerasFeaturizer(name, memory=args.memory)}
+    own = {"epochs": 15, "learning_rate": 1e-3}
+    tuned = {**BACKBONE, "epochs": 4, "learning_rate": 1e-4}
+    paths = MultiPathBackbone(
+        ("efficientnet_lite0", "mobilenet_v2"), weights=("reference", None)
+    )
+    return {
+        "cnn": own,
+        "cnn_rnn": {**maps, "epochs": 20},
+        "gan": {**own, "generator": Generator(filters=(128, 64, 32, 16))},
+        "transfer": tuned,
+        "frame_prediction": {**tuned, "head": lstm},
+        "multi_path": {**tuned, "backbone": paths},
+        "regions": tuned,
+        "optical_flow": {**tuned, "head": lstm, "burst": 6},
+        "motion_magnification": {**features, "margin": MARGIN},
+        "blinking": {**features, "burst": 50},
+        "inception_lstm": {**features, "burst": 12, "size": (96, 96)},
+        "resnext_lstm": {**tuned, "head": lstm, "burst": 12},
+        "face_weighting": {
+            **tuned,
+            "head": Head(cell="gru", units=(64,), bidirectional=True, epochs=2),
+            "max_faces": 1,
+        },
+        "discriminators": {"epochs": 15, "weights": None},
+        "reconstruction": {**own, "reconstruction_epochs": 20},
+        "body": features,
+    }
+
+
+def measure_named(
+    name: str, videos: Bunch, args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Train a named system on half of the recordings; measure its AUC on the others."""
+    params = {"size": (64, 64), **named_systems(args)[name]}
+    if "burst" not in params and name != "motion_magnification":
+        params["n_frames"] = 2 if name == "frame_prediction" else 6
+    pipeline = make_detector_pipeline(
+        name,
+        **params,
+        duration=None,
+        memory=args.memory,
+        class_weight="balanced",
+        validation_fraction=None,
+        random_state=args.seed,
+    )
+    if name == "discriminators":
+        pipeline.set_params(
+            detector__adversarial__generator__filters=(128, 64, 32, 16),
+            **{
+                f"detector__{member}__learning_rate": 1e-3
+                for member, _ in pipeline[-1].estimators
+            },
+        )
+    y = (videos.manipulations != "none").astype(int)
+    split = GroupShuffleSplit(1, test_size=0.5, random_state=args.seed)
+    train, test = next(split.split(videos.data, y, videos.groups))
+    began = time.process_time()
+    pipeline.fit(videos.data[train], y[train])
+    score = pipeline.predict_proba(videos.data[test])[:, 1]
+    seconds = time.process_time() - began
+    kinds, groups = videos.manipulations[test], videos.groups[test]
+    row: dict[str, Any] = {"system": name}
+    for kind in ("all", *ALL_KINDS):
+        chosen = np.isin(kinds, ["none", kind]) | (kind == "all")
+        row[kind] = float(roc_auc_score(y[test][chosen], score[chosen]))
+    interval = group_bootstrap(roc_auc_score, y[test], score, groups=groups)
+    row |= {"low": float(interval.low), "high": float(interval.high)}
+    row["CPU seconds"] = round(seconds)
+    figures = "".join(f"{row[kind]:14.2f}" for kind in ALL_KINDS)
+    print(
+        f"{name:<21}{row['all']:5.2f} ({row['low']:.2f} to {row['high']:.2f}){figures}"
+        f"{row['CPU seconds']:6}",
+        flush=True,
+    )
+    return [row]
+
+
 # -- measurement ---------------------------------------------------------------------
 
 
@@ -217,11 +322,16 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="write the result to this file")
     parser.add_argument("--work", type=Path, help="folder that keeps clips and crops")
-    parser.add_argument("--recordings", type=int, default=24)
+    parser.add_argument(
+        "--recordings", type=int, help="default: 24, or 36 with --named"
+    )
     parser.add_argument("--duration", type=float, default=2.4, help="seconds")
     parser.add_argument("--seed", type=int, default=0, help="of the clips")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument(
+        "--named", nargs="*", metavar="NAME", help="systems by name; without any: all"
+    )
     parser.add_argument(
         "--landmarks",
         default=os.environ.get("SKDEEPFAKE_LANDMARKS"),
@@ -234,22 +344,35 @@ def main() -> None:
         if work is None:
             work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         args.memory = str(work / "cache")
-        videos = rendered(work / "clips", args)
-        rows = [row for name in args.systems for row in measure(name, videos, args)]
+        if args.named is None:
+            videos = rendered(work / "clips", args, KINDS, 24, len(KINDS))
+            rows = [row for name in args.systems for row in measure(name, videos, args)]
+        else:
+            videos = rendered(work / "named", args, ALL_KINDS, 36, len(ALL_KINDS) // 2)
+            print(
+                f"{'':21}{'all':>5}{'':15}",
+                *(f"{k:>13}" for k in ALL_KINDS),
+                flush=True,
+            )
+            names = args.named or named_systems(args)
+            rows = [row for name in names for row in measure_named(name, videos, args)]
     if args.json:
         _report.write(rows, args.json)
 
 
-def rendered(root: Path, args: argparse.Namespace) -> Bunch:
-    """Render the clips, or take those of the last run."""
+def rendered(
+    root: Path, args: argparse.Namespace, kinds: list[str], n_real: int, times: int
+) -> Bunch:
+    """Render each recording and `times` fakes of it, or take those of the last run."""
     if not root.exists():
+        n_real = args.recordings or n_real
         return make_videos(
             root,
-            n_real=args.recordings,
-            n_fake=args.recordings * len(KINDS),
+            n_real=n_real,
+            n_fake=n_real * times,
             duration=args.duration,
             fps=FPS,
-            manipulation=KINDS,
+            manipulation=kinds,
             random_state=args.seed,
             verbose=1,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
 
 
 def as_bursts(
@@ -29,3 +32,27 @@ def as_bursts(
             "the values of the sampler and the cropper."
         )
     return faces.reshape(len(faces), -1, length, max_faces, *faces.shape[2:])
+
+
+def select_in_bursts(
+    slots: ArrayLike, burst: int | None, max_faces: int, frames: slice
+) -> NDArray:
+    """Select the slots of some frames of each burst."""
+    entries = np.asarray(slots)
+    burst = burst or len(entries) // max_faces
+    return entries.reshape(-1, burst, max_faces)[:, frames].ravel()
+
+
+def slot_selectors(transformer: Any) -> list[Any]:
+    """Return the transformer, or the steps of a pipeline, that drop slots."""
+    is_pipeline = isinstance(transformer, Pipeline)
+    steps = [step for _, step in transformer.steps] if is_pipeline else [transformer]
+    return [step for step in steps if hasattr(step, "select_slots")]
+
+
+def kept_slots(transformer: Any, n_slots: int) -> NDArray[np.int64]:
+    """Return the numbers of the input slots that a transformer or pipeline keeps."""
+    slots = np.arange(n_slots)
+    for step in slot_selectors(transformer):
+        slots = step.select_slots(slots)
+    return slots

@@ -1,4 +1,4 @@
-"""Meso-4, a small network for faces that were tampered with."""
+"""Meso-4, a small network for the detection of manipulated faces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-# Of each block: filters, size of the kernel and of the pooling.
+# Per block: filters, kernel size and pooling size.
 _BLOCKS = ((8, 3, 2), (8, 5, 2), (16, 5, 2), (16, 5, 4))
 
 
@@ -22,7 +22,7 @@ def Meso4(
     include_top: bool = False,
     input_shape: tuple[int, ...] = (256, 256, 3),
 ) -> keras.Model:
-    """Build Meso-4 without its last layer: from images to 16 features.
+    """Build Meso-4 without its last layer, with 16 features.
 
     References
     ----------

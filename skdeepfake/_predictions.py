@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ._bursts import kept_slots, slot_selectors
 from ._face_mask import filled_slots
 from ._scores import PosLabel, check_classes
 from ._video._checks import as_column
@@ -101,8 +102,8 @@ def run_pipeline(
     for _, step in [("input", "passthrough"), *steps[:end]]:
         if step is not None and step != "passthrough":
             X = step.transform(X)
-            if hasattr(step, "select_slots") and has_face is not None:
-                kept = step.select_slots(np.arange(has_face.shape[1]))
+            if has_face is not None and slot_selectors(step):
+                kept = kept_slots(step, has_face.shape[1])
                 chosen = kept if chosen is ... else chosen[kept]
                 has_face = has_face[:, kept]
                 crops, images = (

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import layers
 
-# Of each stage: blocks, and channels of the grouped convolutions.
+# Per stage: number of blocks, channels of the grouped convolutions.
 _STAGES = ((3, 128), (4, 256), (6, 512), (3, 1024))
 _GROUPS, _EPSILON = 32, 1e-5
 
 
 def preprocess_input(x: Any, data_format: str | None = "channels_last") -> Any:
-    """Scale pixels from 0 to 255 by mean and deviation of ImageNet, like DenseNet."""
+    """Standardize pixels from 0 to 255 with ImageNet's mean and deviation."""
     return keras.applications.densenet.preprocess_input(x, data_format)
 
 
@@ -25,7 +25,7 @@ def ResNeXt50(
 ) -> keras.Model:
     """Build ResNeXt-50 with 32 groups of 4 channels, without its classifier.
 
-    Paddings are PyTorch's, so that its weights would fit.
+    Padding is the same as in PyTorch, so that its weights could be converted.
 
     References
     ----------
@@ -34,7 +34,7 @@ def ResNeXt50(
     """
     x = inputs = keras.Input(input_shape or (None, None, 3))
     x = _convolve(x, 64, 7, "stem", strides=2)
-    x = layers.ZeroPadding2D(1)(x)  # of maps that are not negative
+    x = layers.ZeroPadding2D(1)(x)  # zero is the minimum after a ReLU
     x = layers.MaxPooling2D(3, 2)(x)
     for stage, (n_blocks, width) in enumerate(_STAGES, start=1):
         for block in range(n_blocks):

@@ -1,4 +1,4 @@
-"""The systems of the paper's review, made of the parts of this package."""
+"""Systems of the paper's review, built of the parts of this package."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Steps = list[tuple[str, Any]]
 
 @dataclass
 class Parts:
-    """Factory of the parts of a system, with the settings of a pipeline."""
+    """Factory of the steps of a system."""
 
     margin: float
-    slots: dict[str, Any]  # what streams have to know of them
+    slots: dict[str, Any]  # parameters of streams
     max_faces: int
     people: str | None
     weights: Any
@@ -32,28 +32,27 @@ class Parts:
     detectors: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        # Only now, since they load Keras.
+        # Imported late, since they load Keras.
         self.features = importlib.import_module(".features", __package__)
         self.detectors = importlib.import_module(".detectors", __package__)
 
     def featurizer(self, backbone: Any) -> tuple[str, Any]:
-        """Make the step of a featurizer of one vector per frame."""
-        made = self.features.KerasFeaturizer(
+        """Make the step of a featurizer with one vector per frame."""
+        return "featurizer", self.features.KerasFeaturizer(
             backbone,
             weights=self.weights_of(backbone),
             pooling="avg",
             memory=self.memory,
             verbose=self.verbose,
         )
-        return "featurizer", made
 
     def weights_of(self, backbone: Any) -> Any:
-        """Return the weights of a backbone: random ones where Keras has none."""
-        none = backbone in ("resnext50", "meso4") and self.weights == "imagenet"
-        return None if none else self.weights
+        """Return the weights of a backbone; None without ImageNet weights."""
+        is_random = backbone in ("resnext50", "meso4") and self.weights == "imagenet"
+        return None if is_random else self.weights
 
     def make(self, name: str, **defaults: Any) -> Any:
-        """Make a detector by its class, with what the caller has set."""
+        """Make a detector by the name of its class."""
         params = {"verbose": self.verbose, **defaults, **self.detector_params}
         fakes = params.get("fake_source")
         if isinstance(fakes, self.detectors.BlendedFakes) and fakes.blender is None:
@@ -68,7 +67,7 @@ class Parts:
         return getattr(self.detectors, name)(**params)
 
     def detector(self, name: str, **defaults: Any) -> tuple[str, Any]:
-        """Make the step of a detector by its class."""
+        """Make the step of a detector."""
         return "detector", self.make(name, **defaults)
 
     def transfer(self, backbone: Any = "vgg16", **defaults: Any) -> tuple[str, Any]:
@@ -82,9 +81,9 @@ class Parts:
 class System(NamedTuple):
     """A system of the paper's review."""
 
-    reference: str  # its number in the paper
-    layout: dict[str, Any]  # of the slots, where it is not the default
-    steps: Callable[[Parts], Steps]  # after the resizer
+    reference: str  # number in the paper, or its section
+    layout: dict[str, Any]  # slots, where they differ from the default
+    steps: Callable[[Parts], Steps]  # steps after the resizer
 
 
 def _cnn_rnn(parts: Parts) -> Steps:
@@ -135,8 +134,8 @@ def _resnext_lstm(parts: Parts) -> Steps:
 
 def _face_weighting(parts: Parts) -> Steps:
     head = parts.detectors.Head(cell="gru", bidirectional=True)
-    weighted = parts.detectors.Attention()
-    return [parts.transfer("efficientnet_b4", head=head, aggregation=weighted)]
+    attention = parts.detectors.Attention()
+    return [parts.transfer("efficientnet_b4", head=head, aggregation=attention)]
 
 
 def _frame_prediction(parts: Parts) -> Steps:
@@ -151,7 +150,7 @@ def _discriminators(parts: Parts) -> Steps:
         "deep": {"generator": None, "discriminator_filters": (32, 64, 128, 256)},
         "adversarial": {"generated_label": 1},
     }
-    several = [(name, parts.make("GANDetector", **kinds[name])) for name in kinds]
+    several = [(kind, parts.make("GANDetector", **kinds[kind])) for kind in kinds]
     _, meso = parts.transfer("meso4", head=parts.detectors.Head(dropout=0.5))
     return [("detector", VotingClassifier([*several, ("meso4", meso)], voting="soft"))]
 
@@ -187,7 +186,13 @@ SYSTEMS: dict[str, System] = {
     "body": System("6", {"region": "body"}, _inception_lstm),
 }
 
-# Of the slots of a video, unless a system has others.
+REFERENCES = {
+    system.reference: name
+    for name, system in SYSTEMS.items()
+    if system.reference.startswith("[")
+}
+
+# Default slots of a video.
 LAYOUT: dict[str, Any] = {
     "n_frames": 10,
     "burst": 1,

@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
-from ._systems import LAYOUT, SYSTEMS, Parts
+from ._systems import LAYOUT, REFERENCES, SYSTEMS, Parts
 from ._validation import check_choice
 from .preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
@@ -40,86 +40,85 @@ def make_detector_pipeline(
     Parameters
     ----------
     detector : str or classifier, default="cnn"
-        Name of a system, as listed below, or any classifier of arrays of shape
-        (n_videos, n_slots, height, width, 3), or of what `featurizer` gives.
+        Name of a system listed below or its reference number, such as "[4]"; or any
+        classifier of arrays of shape (n_videos, n_slots, height, width, 3), or of the
+        output of `featurizer`.
     n_frames : int or None, default=None
-        Moments sampled from each video. None is 10, or what the system was published
-        with.
+        Number of moments sampled per video. None uses the value of the system, or 10.
     duration : float or None, default=10.0
-        Seconds of each video that are sampled; None for the whole video.
+        Number of seconds sampled from each video; None for the whole video.
     burst : int or None, default=None
-        Consecutive frames from each moment on, in which faces are searched once. None
-        is 1, or that of the system.
+        Number of consecutive frames per moment. Faces are detected once per burst. None
+        uses the value of the system, or 1.
     region : str, sequence of str or None, default=None
-        What is cropped, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`. None
-        is "face", or that of the system.
+        Region of the face, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
+        None uses the value of the system, or "face".
     max_faces : int or None, default=None
-        People per frame. None is 1, or that of the system.
+        Number of people per frame. None uses the value of the system, or 1.
     people : {"max", "mean"} or None, default=None
-        How several people are aggregated, by
-        :class:`~skdeepfake.detectors.PerPerson`. None is "max", but for
-        ``"face_weighting"``, which weighs the faces of all people together.
+        Aggregation of several people, by :class:`~skdeepfake.detectors.PerPerson`. None
+        uses "max", except for ``"face_weighting"``, which weights the faces of all
+        people together.
     margin : float, default=0.0
-        What is added to the face on each side, as a share of its size.
+        Margin on each side of the face, as a share of its size.
     size : tuple of int or None, default=None
-        Height and width of the faces that the detector gets, in pixels. None is what
-        the featurizer or the detector was trained on, or 224 x 224, the paper's.
+        Height and width of the detector's input, in pixels. None uses the size that the
+        backbone was trained on, or 224 x 224 as in the paper.
     featurizer : transformer or None, default=None
-        Step between faces and detector. None is none, and for ``"cnn_rnn"`` a
-        :class:`~skdeepfake.features.VGG16Featurizer` with `weights` and `memory`.
+        Step between faces and detector. None uses the featurizer of the system, if any.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of the backbone, if the system has one: ``"imagenet"``, the path of a
-        file, or None for random ones. Backbones without ImageNet weights have random
-        ones for ``"imagenet"``, too.
+        file, or None for random weights. Backbones without ImageNet weights also have
+        random weights with ``"imagenet"``.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a cache of face crops and features, so that videos are decoded once.
+        Cache folder of face crops and features, so that videos are decoded once.
     on_error : {"raise", "skip"}, default="raise"
         As in :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
     n_jobs : int or None, default=None
-        Videos worked on at once, in each step.
+        Number of videos processed in parallel, in each step.
     verbose : int, default=0
-        1 shows progress bars and a line an epoch.
+        1 shows progress bars and one line per epoch.
     **detector_params : dict
         Parameters of a detector given by name. Its `fake_source` gets the `margin`.
 
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
-        With the steps `sampler`, `cropper`, `resizer`, `featurizer` if any, `detector`.
-        The slots of a video are ordered by moment, then frame, then person.
+        Pipeline of the steps `sampler`, `cropper`, `resizer`, `stream` and `featurizer`
+        if any, and `detector`. Slots are ordered by moment, then frame, then person.
 
     Raises
     ------
     ValueError
         If `detector` is not a known name or classifier, or a value is out of range.
     TypeError
-        If the detector does not know one of `detector_params`, or is an object.
+        If the detector has no such parameter, or parameters are passed with an object.
 
     See Also
     --------
-    skdeepfake.evaluation.evaluate : Scores it, once it is fitted.
+    skdeepfake.evaluation.evaluate : Evaluates a fitted pipeline.
 
     Notes
     -----
-    Numbers in brackets are the references of the paper's review (its section 3), whose
-    figures stand in the guide to the systems.
+    Numbers in brackets are the references of the paper's review (its section 3). The
+    guide lists the figures that it reports. [13], [14] and [16] are surveys.
 
     - ``"cnn"``: the paper's first model, a CNN of frames as in [3].
-    - ``"cnn_rnn"``: its second model.
-    - ``"gan"``: its third model, after [12].
+    - ``"cnn_rnn"``: the paper's second model.
+    - ``"gan"``: the paper's third model, after [12].
     - ``"transfer"``: a backbone trained on faces; not in the paper.
     - ``"multi_path"``: three backbones with attention [4].
     - ``"regions"``: EfficientNet-B0 on eyes, nose and mouth [5].
     - ``"optical_flow"``: CNN and LSTM over optical flow [6].
-    - ``"motion_magnification"``: as [7], of faces with larger motions [9].
+    - ``"motion_magnification"``: as [7], after motion magnification [9].
     - ``"blinking"``: VGG16 and LSTM over eyes [10].
-    - ``"inception_lstm"``: InceptionV3 and LSTM over 20 whole frames in a row [7].
-    - ``"resnext_lstm"``: ResNeXt-50 and LSTM over 100 frames in a row [8].
+    - ``"inception_lstm"``: InceptionV3 and LSTM over 20 consecutive full frames [7].
+    - ``"resnext_lstm"``: ResNeXt-50 and LSTM over 100 consecutive frames [8].
     - ``"face_weighting"``: weighted faces and a bidirectional GRU [11].
     - ``"discriminators"``: an ensemble of discriminators and Meso-4 [15].
-    - ``"frame_prediction"``: CNN and LSTM over what a frame predictor misses [2].
-    - ``"reconstruction"``: an encoder-decoder, as section 6 proposes.
-    - ``"body"``: as [7], of the upper body, as section 6 proposes.
+    - ``"frame_prediction"``: CNN and LSTM over the errors of a frame predictor [2].
+    - ``"reconstruction"``: an encoder-decoder, proposed in section 6.
+    - ``"body"``: as [7], on the upper body, proposed in section 6.
 
     Examples
     --------
@@ -138,10 +137,12 @@ def make_detector_pipeline(
     }
     layout = dict(LAYOUT)
     if isinstance(detector, str):
+        detector = REFERENCES.get(detector, detector)
         if detector not in SYSTEMS:
             raise ValueError(
-                f"detector={detector!r} is not known; the names are "
-                f"{', '.join(map(repr, SYSTEMS))}, and any classifier will do"
+                f"detector={detector!r} is not known. Pass a classifier, a reference "
+                f"from '[2]' to '[12]', '[15]', or one of "
+                f"{', '.join(map(repr, SYSTEMS))}."
             )
         layout |= SYSTEMS[detector].layout
     layout |= {name: value for name, value in given.items() if value is not None}

@@ -11,7 +11,8 @@ from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.utils import Bunch
 
-from skdeepfake._systems import SYSTEMS
+from skdeepfake._systems import REFERENCES, SYSTEMS
+from skdeepfake.datasets._recording import close_eyes, load_portrait
 from skdeepfake.detectors import (
     Attention,
     CNNDetector,
@@ -110,6 +111,24 @@ def test_every_system_is_documented_with_its_reference() -> None:
             assert system.reference in line
 
 
+def test_every_reference_of_the_review_is_built_or_a_survey() -> None:
+    # [1] and [17] are datasets; the default generator is the DCGAN of the surveys.
+    surveys = {13, 14, 16}
+    for number in sorted(set(range(2, 17)) - surveys):
+        by_number = make_detector_pipeline(f"[{number}]", weights=None)
+        by_name = make_detector_pipeline(REFERENCES[f"[{number}]"], weights=None)
+        assert repr(by_number) == repr(by_name)
+    assert len(REFERENCES) == 12
+    with pytest.raises(ValueError, match=r"'\[13\]' is not known.*'\[15\]', or one of"):
+        make_detector_pipeline("[13]")
+    for loss in ("bce", "wasserstein"):
+        generator = Generator(filters=(4,), loss=loss)
+        system = make_detector_pipeline("gan", generator=generator, **QUICK)[3:]
+        X = np.random.RandomState(0).randint(1, 256, (4, 2, 16, 16, 3)).astype(np.uint8)
+        system.set_params(detector__discriminator_filters=(4,)).fit(X, [0, 1] * 2)
+        assert system[-1].generator_.output_shape == (None, 16, 16, 3)
+
+
 # -- what each is made of ----------------------------------------------------------
 
 
@@ -194,6 +213,32 @@ def test_streams_know_the_slots() -> None:
     assert steps_of("motion_magnification")["detector"].dropout == 0.3
     assert steps_of("regions")["cropper"].region == ("eyes", "nose", "mouth")
     assert steps_of("blinking")["cropper"].region == "eyes"
+
+
+def test_states_of_eyes_are_learned_from_labels_and_predicted_per_frame() -> None:
+    # The reviewed system [10] learns open and closed eyes, here painted lids.
+    rng = np.random.RandomState(0)
+    portrait = load_portrait()
+
+    def eyes(closed: float) -> np.ndarray:
+        picture = close_eyes(portrait, closed)[86:118:2, 184:264:4, :3]
+        return np.clip(picture * rng.uniform(0.8, 1.2) + rng.normal(0, 3), 1, 255)
+
+    shares = np.where(np.arange(40) % 2, 0.0, 1.0)
+    X = np.array([eyes(closed) for closed in shares]).astype(np.uint8)
+    detector = CNNDetector(
+        filters=(4,),
+        dense_units=4,
+        momentum=0.5,
+        learning_rate=0.01,
+        epochs=30,
+        validation_fraction=None,
+        random_state=0,
+    ).fit(X, np.where(shares, "closed", "open"))
+    burst = np.array([[eyes(closed) for closed in (0, 0, 1, 1, 0)]]).astype(np.uint8)
+    is_open = detector.predict_frame_proba(burst)[0, :, 1] > 0.5
+    assert detector.classes_.tolist() == ["closed", "open"]
+    assert is_open.tolist() == [True, True, False, False, True]
 
 
 # -- the layout of slots ---------------------------------------------------------

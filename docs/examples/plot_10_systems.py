@@ -2,16 +2,16 @@
 Systems of the literature
 =========================
 
-The detectors that the paper reviews are built by name. Each is a pipeline of a few
-parts, which can be combined in other ways too.
+Build the detectors that the paper reviews by name. Each is a pipeline of a few
+parts, which can also be combined differently.
 """
 
 # %%
 # By name
 # -------
 #
-# What each system consists of, after the sampler: where its slots lie, and its steps.
-# Nothing is trained or downloaded to build them. The guide says
+# Print the slots and the steps of each system. Building a pipeline neither trains nor
+# downloads anything. The guide lists
 # :doc:`how each differs from its original <../guide/systems>`.
 from skdeepfake import make_detector_pipeline
 
@@ -30,8 +30,8 @@ for name in names:
 # A part
 # ------
 #
-# ``"optical_flow"`` sees the motion between consecutive frames. The stream turns bursts
-# of faces into such motion: the hue is its direction, the saturation its speed.
+# ``"optical_flow"`` detects fakes by the motion between consecutive frames. In the
+# images of the stream, hue is the direction of the motion and saturation its speed.
 import tempfile
 
 from matplotlib import pyplot as plt
@@ -60,8 +60,8 @@ for ax in axes.ravel():
 # Another combination
 # -------------------
 #
-# The largest motion of each face, and a linear classifier: in spliced clips, a face
-# jumps where two recordings meet. Recordings are kept whole in cross-validation.
+# In spliced clips the face jumps where two segments meet, so a linear classifier of the
+# largest motion is sufficient. Cross-validation splits by recording.
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score

@@ -1,4 +1,4 @@
-"""Manipulations of recordings: what makes a fake of one."""
+"""Manipulations that turn rendered recordings into fakes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _ellipse(
     axes: Sequence[float] | NDArray,
     softness: float,
 ) -> NDArray[np.float32]:
-    """Return a mask of the portrait, 1 in an ellipse and 0 around it."""
+    """Return a mask of the portrait, 1 inside an ellipse and 0 outside."""
     mask = np.zeros(recording.picture.shape[:2], np.float32)
     middle, half = ([int(n) for n in each] for each in (center, axes))
     cv2.ellipse(mask, middle, half, 0, 0, 360, 1.0, -1)
@@ -40,36 +40,36 @@ def _ellipse(
 def _blend(
     picture: NDArray[np.uint8], other: NDArray[np.uint8], mask: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Put another portrait over one where the mask is 1."""
+    """Blend another portrait into one where the mask is 1."""
     return np.rint(picture + mask * (other.astype(np.float32) - picture)).astype(
         np.uint8
     )
 
 
 class Swap(Manipulation):
-    """Another face, blended into each frame."""
+    """Blend another face into each frame."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         rng = np.random.default_rng(seed)
         self.recording = recording
         n_frames = len(recording.seconds)
 
-        # Another shape of the face: a smooth deformation and a small affine map.
+        # Shape: a smooth deformation and a small affine map.
         side = 2 * REACH
         self.shift = 1.8 * smooth_noise(rng, (side, side), 4, 2)
         angle, self.scale = rng.uniform(-3, 3), rng.uniform(0.87, 0.93)
-        # The copy trembles a little, being made frame by frame.
+        # Small jitter, since each frame is made separately.
         self.angle = angle + rng.normal(0, 0.3, size=n_frames)
         self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
 
-        # Another skin, and the softness of another recording: sharpness tells nothing.
+        # Skin color, and a softness drawn as for real faces.
         self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
         self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
         self.softness = rng.uniform(*SOFTNESS)
         self.grain = rng.uniform(0.5, 1.0)
 
         axes = rng.integers([39, 49], [45, 55], endpoint=True)
-        # Not past the outline, where the portrait's own background would show.
+        # Inside the outline, since the portrait has its own background.
         inside = recording.picture[..., 3] / np.float32(255)
         self.mask = _ellipse(recording, FACE_CENTER, axes, 4) * inside
 
@@ -90,12 +90,12 @@ class Swap(Manipulation):
         moved = pose @ np.vstack([tremble, [0, 0, 1]])
         face = self.recording.project(face, moved) * self.gain[k].astype(np.float32)
         mask = self.recording.project(self.mask, pose)[..., None]
-        # A generated face brings less of the camera's noise along.
+        # A generated face has less camera noise.
         return frame + mask * (face - frame), grain * (1 - (1 - self.grain) * mask)
 
 
 class Flicker(Manipulation):
-    """The face changes its brightness and color from frame to frame."""
+    """Change brightness and color of the face from frame to frame."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         rng = np.random.default_rng(seed)
@@ -114,29 +114,29 @@ class Flicker(Manipulation):
         picture: NDArray[np.uint8],
         pose: NDArray[np.float64],
     ) -> tuple[Image, Image]:
-        """Return frame `k` with another gain of the face."""
+        """Return frame `k` with its gain of the face."""
         mask = self.recording.project(self.mask, pose)[..., None]
         gain = 1 + mask * (self.gain[k] - 1)
         return (frame * gain).astype(np.float32), grain
 
 
 class FrozenEyes(Manipulation):
-    """Eyes that neither blink nor move in the face."""
+    """Freeze the eyes, which neither blink nor move."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
-        # None of the recordings closes its eyes in `picture`.
+        # The eyes are open in `picture` of each recording.
         eyes = [_ellipse(recording, eye, (15, 9), 2) for eye in EYES]
         self.mask = np.maximum(*eyes)[..., None]
 
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Put the open eyes over those of frame `k`."""
+        """Blend open eyes into frame `k`."""
         return _blend(picture, recording.picture, self.mask)
 
 
 class LipSync(Manipulation):
-    """A mouth that moves too late."""
+    """Delay the movements of the mouth."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         rng = np.random.default_rng(seed)
@@ -147,19 +147,19 @@ class LipSync(Manipulation):
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Put an earlier mouth over that of frame `k`."""
+        """Blend an earlier mouth into frame `k`."""
         earlier = min(abs(k - self.lag), len(recording.seconds) - 1)
         return _blend(picture, recording.portrait(earlier), self.mask)
 
 
 class Splice(Manipulation):
-    """A third of the frames, replaced by others of the same recording."""
+    """Replace a third of the frames by others of the same recording."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         self.rng = np.random.default_rng(seed)
 
     def order(self, n_frames: int) -> Sequence[int]:
-        """Return the frames of the recording that are shown, in order."""
+        """Return the numbers of the frames in their new order."""
         order = np.arange(n_frames)
         length = max(1, n_frames // 3)
         start = self.rng.integers(0, n_frames - length + 1)
@@ -169,7 +169,7 @@ class Splice(Manipulation):
 
 
 class SelfBlend(Manipulation):
-    """The face, changed and blended into itself."""
+    """Blend a changed copy of the face into itself."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         self.recipe = draw_recipe(np.random.default_rng(seed))
@@ -177,13 +177,13 @@ class SelfBlend(Manipulation):
     def on_recorded(
         self, frame: NDArray[np.uint8], pose: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Return a frame, as it was recorded, with the face blended into itself."""
+        """Return a recorded frame with the face blended into itself."""
         corner = np.append(FACE_CENTER - FACE_WIDTH / 2, 1)
         to_frame = np.column_stack([pose[:, :2] * FACE_WIDTH, pose @ corner])
         return self.recipe.apply(frame, to_frame).fake
 
 
-#: Manipulations by the names that `make_videos` knows.
+#: Manipulations by their names in `make_videos`.
 MANIPULATIONS = {
     "swap": Swap,
     "self_blended": SelfBlend,

@@ -18,7 +18,30 @@ _ATTENTION = """\
         :class:`Attention` learns which frames can be relied on.
 """
 
+_PREDICTION = {
+    "frames": """\
+    X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
+        As in `fit`; the number of frames may differ.
+""",
+    "raises_unfitted": """\
+    ValueError
+        If X does not have the form seen in `fit`.
+    sklearn.exceptions.NotFittedError
+        If the detector is not fitted.
+""",
+    "no_face_videos": """\
+    NoFaceError
+        If a video has no face and ``no_face="raise"``.
+
+    Warns
+    -----
+    NoFaceWarning
+        If a video has no face and ``no_face="prior"``.
+""",
+}
+
 _SHARED = {
+    **_PREDICTION,
     "fit_parameters": """\
     validation_fraction : float or None, default=0.1
         Share of the training videos held out for validation: stratified by class
@@ -111,6 +134,7 @@ def _with_callbacks(texts: dict[str, str], callbacks: str) -> dict[str, str]:
     return {**texts, "fit_parameters": text}
 
 
+with_prediction_docs = shared_docs(_PREDICTION)
 with_shared_docs = shared_docs(_with_callbacks(_FRAMES, "PlateauCallbacks()"))
 with_image_docs = shared_docs(_with_callbacks(_IMAGES, "PlateauCallbacks()"))
 _GAN = {**_IMAGES, "aggregation": _aggregation(_CHOICES).replace(" or callable", "")}

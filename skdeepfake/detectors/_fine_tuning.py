@@ -1,4 +1,4 @@
-"""Parameter-efficient fine-tuning: few weights of a backbone, or low-rank updates."""
+"""Parameter-efficient fine-tuning of backbones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras import layers
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-# What is trained of a backbone besides whole layers.
+# Kinds of weights that can be trained alone.
 SELECTIONS = ("norm", "bias")
 
 _NORMALIZATIONS = (
@@ -19,16 +19,16 @@ _NORMALIZATIONS = (
     layers.LayerNormalization,
 )
 
-# Names of biases in Keras' layers, and of the shift of a normalization.
+# Names of the biases of Keras layers, and of the shift of normalizations.
 _BIASES = ("bias", "beta")
 
 
 class LoRA(BaseEstimator):
     """Train low-rank updates of a backbone instead of its own weights.
 
-    Each dense or convolutional kernel W becomes ``W + A B``, where A and B have `rank`
-    columns and rows, by Keras' own `enable_lora`. The updates are merged into the
-    kernels where the detector is saved, and further training begins new ones.
+    Each dense or convolutional kernel W becomes ``W + A B``, where A has `rank` columns
+    and B `rank` rows, with Keras' `enable_lora`. Saving the detector merges the updates
+    into the kernels; further training starts new ones.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class LoRA(BaseEstimator):
 
     See Also
     --------
-    TransferDetector : Takes it as `trainable`.
+    TransferDetector : Detector that accepts it as `trainable`.
 
     References
     ----------
@@ -59,7 +59,7 @@ class LoRA(BaseEstimator):
 
 
 def select_weights(backbone: keras.Model, trainable: Any, seed: int | None) -> None:
-    """Let only some weights of a backbone learn."""
+    """Make only the selected weights of a backbone trainable."""
     found = False
     for layer in list(backbone._flatten_layers(include_self=False)):
         if isinstance(layer, keras.Model) or not layer.weights:
@@ -67,7 +67,7 @@ def select_weights(backbone: keras.Model, trainable: Any, seed: int | None) -> N
         if isinstance(trainable, LoRA) and hasattr(layer, "enable_lora"):
             _adapt(layer, trainable.rank, seed)
         learning = [_learns(layer, w, trainable) for w in layer._trainable_variables]
-        if not layer._layers:  # batch normalization then keeps its statistics
+        if not layer._layers:  # freezes the statistics of batch normalization
             layer.trainable = any(learning)
         for weight, learns in zip(layer._trainable_variables, learning, strict=True):
             weight.trainable = learns
@@ -75,8 +75,8 @@ def select_weights(backbone: keras.Model, trainable: Any, seed: int | None) -> N
     if not found:
         what = "kernels" if isinstance(trainable, LoRA) else f"{trainable} weights"
         raise ValueError(
-            f"trainable={trainable!r}, but the backbone has no such {what}: pass "
-            "'top', 'all' or a number of blocks"
+            f"trainable={trainable!r}, but the backbone has no {what}: pass 'top', "
+            "'all' or a number of blocks"
         )
 
 
@@ -89,7 +89,7 @@ def _learns(layer: keras.Layer, weight: Any, trainable: Any) -> bool:
 
 
 def _adapt(layer: Any, rank: int, seed: int | None) -> None:
-    """Add low-rank weights to a layer, or begin anew where they were merged."""
+    """Add low-rank weights to a layer, or restart them after they were merged."""
     draw = keras.initializers.HeUniform(seed)
     if not layer.lora_enabled:
         layer.enable_lora(rank, a_initializer=draw)

@@ -1,4 +1,4 @@
-"""The networks of a GAN: the paper's discriminator and generator."""
+"""Discriminator and generator of a GAN, by default those of the paper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._stateless import Growing
 
-# Slope of the leaky rectifiers for negative inputs, as in the paper.
+# Negative slope of the leaky rectifiers, as in the paper.
 _SLOPE = 0.3
 
 
@@ -24,29 +24,28 @@ class Generator(Growing, BaseEstimator):
     Parameters
     ----------
     filters : sequence of int, default=(256, 128, 64, 64, 32)
-        Channels after the dense layer, then filters of the transposed convolutions.
-        Each entry stands for one doubling of the image, the last for that by the
-        transposed convolution to the image itself: height and width must be multiples
-        of two to the power of the number of entries, of 32 by default.
+        Number of channels after the dense layer, then number of filters of each
+        transposed convolution but the last. Each entry doubles height and width, so
+        both must be multiples of two to the power of the number of entries, 32 by
+        default.
     noise_dim : int, default=100
-        Numbers, drawn from a normal distribution, that an image is generated from.
+        Number of normally distributed values that an image is generated from.
     momentum : float, default=0.99
-        Share of the running mean and variance of batch normalization that a training
-        step keeps. `generate` uses them; lower it for short trainings.
+        Momentum of the running mean and variance of batch normalization, which
+        `generate` uses. Use a lower value for short trainings.
     learning_rate : float, default=1e-4
         Learning rate of the generator's optimizer. It is reduced in the same
         proportion as the discriminator's.
     loss : {"bce", "wasserstein"}, default="bce"
-        Loss of both networks in training. ``"wasserstein"`` replaces the
-        cross-entropies by mean logits, with the sign of the label, and clips the
-        weights of the discriminator after each step. Its probabilities then rank
-        videos, and are no more than that.
+        Loss of both networks. ``"wasserstein"`` replaces the cross-entropies by mean
+        logits, with the sign of the label, and clips the weights of the discriminator
+        after each step. The probabilities are then valid for ranking only.
     clip : float, default=0.01
         Largest weight of the discriminator for ``loss="wasserstein"``.
 
     See Also
     --------
-    GANDetector : Takes it as `generator`.
+    GANDetector : Detector with this `generator`.
 
     References
     ----------
@@ -99,7 +98,7 @@ def build_discriminator(
     for number, n_filters in enumerate(filters):
         x = layers.Conv2D(n_filters, kernel_size, strides=2, padding="same")(x)
         x = layers.LeakyReLU(_SLOPE)(x)
-        # Without a seed of its own, PyTorch's would not heed `random_state`.
+        # Without an own seed, PyTorch ignores `random_state`.
         x = layers.Dropout(dropout, seed=seed(number))(x)
     logits = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
     return keras.Model(inputs, logits, name="discriminator")
@@ -138,21 +137,21 @@ def build_generator(
 def _size_to_start_from(
     frame_shape: tuple[int, ...], doublings: int
 ) -> tuple[int, int]:
-    """Divide the size of the images by all doublings."""
+    """Return height and width before all doublings."""
     height, width = frame_shape[:2]
     step = 2**doublings
     if height % step == 0 and width % step == 0:
         return height // step, width // step
-    sizes = {  # the next below and above, each side by itself
+    sizes = {  # nearest multiples below and above, for each side
         tuple(max(step, round_(side / step) * step) for side in (height, width))
         for round_ in (math.floor, math.ceil)
     }
     nearest = " or ".join(f"{h} x {w}" for h, w in sorted(sizes))
     common = math.gcd(height, width)
-    possible = (common & -common).bit_length() - 1  # how often two divides it
-    shorten = f", or give it {possible} entries" if possible else ""
+    possible = (common & -common).bit_length() - 1  # factors of two
+    shorten = f", or pass {possible} filters" if possible else ""
     raise ValueError(
-        f"X has images of {height} x {width} pixels, but the {doublings} entries "
-        f"of the generator's `filters` reach multiples of {step} only: resize the "
-        f"images to {nearest}{shorten}"
+        f"X has images of {height} x {width} pixels, but the {doublings} filters of "
+        f"the generator need multiples of {step}: resize the images to "
+        f"{nearest}{shorten}"
     )

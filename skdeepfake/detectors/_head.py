@@ -1,4 +1,4 @@
-"""Parameters of the layers that are put on a backbone."""
+"""Parameters of the layers on top of a backbone."""
 
 from __future__ import annotations
 
@@ -18,43 +18,41 @@ from ._recurrent import CELLS
 
 
 class Head(Growing, BaseEstimator):
-    """Parameters of the layers that a :class:`TransferDetector` puts on its backbone.
+    """Parameters of the layers that a :class:`TransferDetector` adds to a backbone.
 
     Parameters
     ----------
     pooling : {"avg", "mean", "max", "cls", "cls_mean"}, default="avg"
-        How maps or tokens become one vector. ``"avg"``, also called ``"mean"``, and
-        ``"max"`` pool over positions, which of a vision transformer are its patches;
-        ``"cls"`` takes its class token, and ``"cls_mean"`` both, one after the other.
-        Register tokens are left out.
+        Pooling of maps or tokens to one vector. ``"avg"``, also called ``"mean"``, and
+        ``"max"`` pool over positions, or over the patches of a vision transformer.
+        ``"cls"`` is its class token, and ``"cls_mean"`` the class token followed by the
+        mean of the patches. Register tokens are ignored.
     normalize : bool, default=False
-        Whether to scale the vector to unit length (L2).
+        If True, scale the vector to unit length (L2).
     dropout : float, default=0.0
-        Share of the features dropped while training.
+        Share of the features dropped in training.
     cell : {"lstm", "gru"} or None, default=None
-        Recurrent layers along the frames of a video. The network is then trained on
-        whole videos, from pixels on, and answers once per video. None has none: each
-        frame has an answer, and `aggregation` makes them that of the video.
+        Recurrent layers over the frames of a video. The network is then trained end to
+        end on whole videos and predicts one probability per video. None predicts each
+        frame, and `aggregation` combines the frames.
     units : sequence of int, default=(128,)
-        Units of each recurrent layer.
+        Number of units of each recurrent layer.
     bidirectional : bool, default=False
-        Whether each recurrent layer goes along the frames in both directions, with so
-        many units each.
+        If True, each recurrent layer runs in both directions, with `units` units each.
     dense_units : sequence of int, default=()
-        Units of each dense layer before the probability.
+        Number of units of each dense layer before the output.
     dense_dropout : float, default=0.0
-        Share of the outputs of each recurrent and dense layer dropped while training.
+        Share of the outputs of each recurrent and dense layer dropped in training.
     epochs : int, default=3
-        Epochs in which the new layer is trained alone, before the backbone: what comes
-        out of a layer of random weights would undo what the backbone knows. They do not
-        count as `epochs` of the detector, and see no augmentation. 0 for none; not used
-        with ``trainable="top"``.
+        Number of epochs in which the new layers are trained alone, so that their random
+        weights do not spoil those of the backbone. They do not count as `epochs` of the
+        detector, and use no augmentation. Ignored with ``trainable="top"``.
     learning_rate : float, default=1e-3
-        Learning rate of the optimizer in these epochs, and of ``trainable="top"``.
+        Learning rate in these epochs, and with ``trainable="top"``.
 
     See Also
     --------
-    TransferDetector : Takes it as `head`.
+    TransferDetector : Detector with this `head`.
 
     Examples
     --------
@@ -62,7 +60,7 @@ class Head(Growing, BaseEstimator):
     >>> TransferDetector(head=Head(dropout=0.5))
     TransferDetector(head=Head(dropout=0.5))
 
-    A network that sees videos, with a layer of 64 units along the frames:
+    A recurrent layer of 64 units over the frames of a video:
 
     >>> TransferDetector(head=Head(cell="gru", units=(64,)))
     TransferDetector(head=Head(cell='gru', units=(64,)))
@@ -107,9 +105,9 @@ class Head(Growing, BaseEstimator):
         self.learning_rate = learning_rate
 
     def _pool(self, x: Any, backbone: keras.Model, frame_shape: tuple[int, ...]) -> Any:
-        """Add the layers that make one vector of what a backbone gives."""
+        """Pool the output of a backbone to one vector."""
         if isinstance(x, (list, tuple, dict)):
-            raise ValueError(f"backbone gives {len(x)} outputs, but features are one")
+            raise ValueError(f"backbone must have one output; got {len(x)}")
         if len(x.shape) == 4:
             x = self._pool_maps(x)
         elif len(x.shape) == 3 and x.shape[1] is not None:
@@ -119,9 +117,9 @@ class Head(Growing, BaseEstimator):
             x = TokenPooling(self.pooling, n_prefix, name="face_pooling")(x)
         if len(x.shape) != 2 or x.shape[1] is None:
             raise ValueError(
-                f"backbone gives an output of shape {tuple(x.shape)}, but must give "
-                "maps (images, height, width, channels), tokens (images, tokens, "
-                "channels) or features (images, channels)"
+                "the output of backbone must be maps (images, height, width, channels),"
+                " tokens (images, tokens, channels) or features (images, channels); "
+                f"got shape {tuple(x.shape)}"
             )
         if self.normalize:
             x = layers.UnitNormalization(name="face_normalization")(x)
@@ -130,8 +128,8 @@ class Head(Growing, BaseEstimator):
     def _pool_maps(self, x: Any) -> Any:
         if self.pooling in ("cls", "cls_mean"):
             raise ValueError(
-                f"pooling={self.pooling!r} takes the class token, but the backbone "
-                "gives maps: use 'avg'"
+                f"pooling={self.pooling!r} needs a class token, but the backbone "
+                "returns maps: use 'avg'"
             )
         is_max = self.pooling == "max"
         pool = layers.GlobalMaxPooling2D if is_max else layers.GlobalAveragePooling2D

@@ -1,4 +1,4 @@
-"""Predictions of a detector: for frames, sequences of frames, and videos."""
+"""Predictions of a detector, per frame, person and video."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ._aggregation import (
     by_person,
     by_video,
 )
+from ._docs import with_prediction_docs
 from ._indexing import PersonRows, sequence_index
 from ._input import check_frames, check_same_frames
 
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from .._keras._compiled import Compute
 
 
+@with_prediction_docs
 class VideoPredictor:
-    """The predictions of a detector.
+    """Predictions of a detector.
 
-    `BaseDetector` trains it, and sets the attributes that are declared here.
+    `BaseDetector` adds training, and sets the attributes declared here.
     """
 
     model_: keras.Model
@@ -78,9 +80,9 @@ class VideoPredictor:
             )
         if frames.shape[1] % self._n_people:
             raise ValueError(
-                f"X has {frames.shape[1]} slots per video, which are no multiple of "
-                f"the {self._n_people} people in aggregation={self.aggregation}: is it "
-                "the cropper's max_faces?"
+                f"X has {frames.shape[1]} slots per video, which is not a multiple of "
+                f"the {self._n_people} people in aggregation={self.aggregation}. Pass "
+                "the cropper's max_faces to PerPerson."
             )
         return frames
 
@@ -92,7 +94,7 @@ class VideoPredictor:
 
     @property
     def _frame_rule(self) -> Any:
-        """How the frames of a person are aggregated."""
+        """Aggregation of the frames of a person."""
         rule = self.aggregation
         return rule.aggregation if isinstance(rule, PerPerson) else rule
 
@@ -103,12 +105,12 @@ class VideoPredictor:
 
     @property
     def _weighs_frames(self) -> bool:
-        """Whether the network takes single frames, and gives their weights too."""
+        """Whether the network takes single frames and also returns their weights."""
         return isinstance(self._frame_rule, Attention) and not self._sees_sequences
 
     @property
     def _is_cumulative(self) -> bool:
-        """Whether frame scores are those of the video up to the frame."""
+        """Whether frame scores are cumulative."""
         return self._sees_sequences or self._weighs_frames
 
     def predict_frame_proba(self, X: ArrayLike) -> NDArray:
@@ -116,8 +118,7 @@ class VideoPredictor:
 
         Parameters
         ----------
-        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            As in `fit`; the number of frames may differ.
+        {{frames}}
 
         Returns
         -------
@@ -127,10 +128,7 @@ class VideoPredictor:
 
         Raises
         ------
-        ValueError
-            If X is not of the form seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
+        {{raises_unfitted}}
         """
         check_is_fitted(self)
         X = self._validate_frames(X, reset=False)
@@ -142,55 +140,39 @@ class VideoPredictor:
 
         Parameters
         ----------
-        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            As in `fit`; the number of frames may differ.
+        {{frames}}
 
         Returns
         -------
         ndarray of shape (n_videos, 2)
-            Probability of each class in the order of `classes_`: the frames' by
-            `aggregation`, or the class prior for a video without a face.
+            Probability of each class in the order of `classes_`, aggregated over
+            frames; the class prior for a video without a face.
 
         Raises
         ------
-        ValueError
-            If X is not of the form seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
-        NoFaceError
-            If a video has no face and ``no_face="raise"``.
-
-        Warns
-        -----
-        NoFaceWarning
-            If a video has no face and ``no_face="prior"``.
+        {{raises_unfitted}}
+        {{no_face_videos}}
         """
         check_is_fitted(self)
         X = self._validate_frames(X, reset=False)
         return self._answer(self._predict_videos(X))
 
     def aggregate_proba(self, frame_proba: NDArray) -> NDArray:
-        """Turn the answers for frames into answers for videos.
+        """Aggregate frame probabilities to one probability per video.
 
         Parameters
         ----------
         frame_proba : ndarray of shape (n_videos, n_frames, 2)
-            As `predict_frame_proba` gives it.
+            Result of `predict_frame_proba`.
 
         Returns
         -------
         ndarray of shape (n_videos, 2)
-            As `predict_proba` gives it.
+            As returned by `predict_proba`.
 
         Raises
         ------
-        NoFaceError
-            If a video has no face and ``no_face="raise"``.
-
-        Warns
-        -----
-        NoFaceWarning
-            If a video has no face and ``no_face="prior"``.
+        {{no_face_videos}}
         """
         return self._answer(self._aggregate(frame_proba[..., 1]))
 
@@ -199,53 +181,45 @@ class VideoPredictor:
 
         Parameters
         ----------
-        X : ndarray of shape (n_videos, n_slots, ...)
-            As in `fit`; the number of frames may differ.
+        {{frames}}
 
         Returns
         -------
         ndarray of shape (n_videos, max_faces, 2)
-            Probability of each class in the order of `classes_`, with the `max_faces`
-            of :class:`PerPerson`, else 1; NaN for people who are not there.
+            Probability of each class in the order of `classes_`; NaN for missing
+            people. `max_faces` is that of :class:`PerPerson`, else 1.
 
         Raises
         ------
-        ValueError
-            If X is not of the form seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
+        {{raises_unfitted}}
         """
         check_is_fitted(self)
         positive = self._predict_people(self._validate_frames(X, reset=False))
         return np.stack([1 - positive, positive], axis=-1)
 
     def predict_frame_weights(self, X: ArrayLike) -> NDArray:
-        """Predict the weight of each frame in the answer for its video.
+        """Predict the weight of each frame in the score of its video.
 
         Parameters
         ----------
-        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            As in `fit`; the number of frames may differ.
+        {{frames}}
 
         Returns
         -------
         ndarray of shape (n_videos, n_frames)
-            Weights that add up to 1 for each person of a video; NaN for slots without
-            a face.
+            Weights, which sum to 1 for each person of a video; NaN for slots without a
+            face.
 
         Raises
         ------
-        ValueError
-            If X is not of the form seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
+        {{raises_unfitted}}
         AttributeError
             If `aggregation` is not :class:`Attention`.
         """
         if not isinstance(self._frame_rule, Attention):
             raise AttributeError(
-                f"{type(self).__name__} has learned no weights of frames: fit it with "
-                "aggregation=Attention()"
+                f"{type(self).__name__} has no frame weights. Fit it with "
+                "aggregation=Attention()."
             )
         check_is_fitted(self)
         found = self._frame_weights(self._validate_frames(X, reset=False))
@@ -284,21 +258,19 @@ class VideoPredictor:
         rows, filled = self._rows(X)
         people = np.flatnonzero(filled.any(axis=1))
         index = sequence_index(filled, people)
-        compute = self._weights_of_sequences()
-        parts = self._parts_per_step(index)
-        weights = np.full((*filled.shape, 1), np.nan)
-        for start in range(0, len(people), parts):
-            at = tuple(axis[start : start + parts] for axis in index)
-            weights[at] = compute(rows[at].astype(self.frame_dtype_, copy=False))
+        shape = (index[-1].shape[1], 1)
+        weights = np.full(filled.shape, np.nan)
+        found = self._run(self._weights_of_sequences(), rows, index, shape)
+        weights[index] = found[..., 0]
         weights[~filled] = np.nan
-        return by_video(weights[..., 0], self._n_people)
+        return by_video(weights, self._n_people)
 
     def _weights_of_sequences(self) -> Compute:
-        """Compile the part of the network that weighs the frames of videos."""
+        """Compile the part of the network that weights the frames of videos."""
         raise NotImplementedError
 
     def _combine(self, positive: NDArray, weight: NDArray | None = None) -> NDArray:
-        """Aggregate the probabilities of single frames, by weights if there are any."""
+        """Aggregate frame probabilities, with weights if given."""
         if weight is not None:
             positive = self._running(positive, weight)
         return self._aggregate(positive)
@@ -318,15 +290,14 @@ class VideoPredictor:
         return video
 
     def _answer(self, positive: NDArray) -> NDArray:
-        """Give both classes' probabilities, the prior's for videos without a face."""
+        """Return the probabilities of both classes; the prior without a face."""
         has_face = ~np.isnan(positive)
         if not has_face.all():
             found = f"Samples {listing(~has_face)} have no face in any frame"
             if self.no_face == "raise":
                 raise NoFaceError(f"{found} (no_face='raise')")
-            warnings.warn(
-                f"{found} and get the class prior", NoFaceWarning, stacklevel=3
-            )
+            message = f"{found} and get the class prior"
+            warnings.warn(message, NoFaceWarning, stacklevel=3)
         video = np.where(has_face, positive, self.class_prior_[1])
         return np.stack([1 - video, video], axis=1)
 
@@ -335,8 +306,7 @@ class VideoPredictor:
 
         Parameters
         ----------
-        X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            As in `fit`; the number of frames may differ.
+        {{frames}}
 
         Returns
         -------
@@ -345,15 +315,10 @@ class VideoPredictor:
 
         Raises
         ------
-        ValueError, sklearn.exceptions.NotFittedError, NoFaceError
-            As `predict_proba` raises them.
-
-        Warns
-        -----
-        NoFaceWarning
-            As `predict_proba` warns.
+        {{raises_unfitted}}
+        {{no_face_videos}}
         """
-        proba = self.predict_proba(X)  # first, for it checks
+        proba = self.predict_proba(X)  # first, since it checks
         return self.classes_[proba.argmax(axis=1)]
 
     @property
@@ -362,11 +327,11 @@ class VideoPredictor:
         return self.class_count_ / self.class_count_.sum()
 
     def _predict_videos(self, X: NDArray) -> NDArray:
-        """Probability of the second class for each video, NaN without a face."""
+        """Predict the second class for each video; NaN without a face."""
         return self._of_videos(self._predict_people(X))
 
     def _predict_people(self, X: NDArray) -> NDArray:
-        """Probability of the second class for each person, NaN without a face."""
+        """Predict the second class for each person; NaN without a face."""
         if not self._sees_sequences:
             return self._aggregate_people(self._predict_slots(X))
         rows, filled = self._rows(X)
@@ -377,7 +342,7 @@ class VideoPredictor:
         return positive.reshape(len(X), self._n_people)
 
     def _rows(self, X: NDArray) -> tuple[Any, NDArray[np.bool_]]:
-        """Give each person a row; also which slots of them are filled."""
+        """Return one row per person, and the mask of filled slots."""
         filled = by_person(filled_slots(X), self._n_people)
         return (X if self._n_people == 1 else PersonRows(X, self._n_people)), filled
 
@@ -392,7 +357,7 @@ class VideoPredictor:
         """Predict all outputs of the network for each slot; NaN where it is empty."""
         rows, filled = self._rows(X)
         people, slots = np.nonzero(filled)
-        if self._sees_sequences:  # asked again after each frame
+        if self._sees_sequences:  # one prediction after each frame
             seen = filled.cumsum(axis=1)[people, slots]
             parts = self._predict_parts(rows, sequence_index(filled, people), seen)
         else:
@@ -404,16 +369,27 @@ class VideoPredictor:
     def _predict_parts(
         self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
     ) -> NDArray:
-        """Run the network on each part, of sequences on the first `seen` frames."""
-        n_parts, n_outputs = len(index[0]), self._n_outputs
+        """Predict each part; of sequences, the first `seen` frames."""
+        n_outputs = self._n_outputs
         if isinstance(self._frame_rule, Attention) and n_outputs != 2:
             raise ValueError(
-                f"aggregation={self.aggregation} takes weights that are learned in "
-                f"fit, and this {type(self).__name__} was fitted with another "
-                "aggregation: fit it again"
+                f"aggregation={self.aggregation} uses weights that are learned in fit, "
+                f"but this {type(self).__name__} was fitted with another aggregation: "
+                "fit it again"
             )
-        found = np.empty((n_parts, n_outputs))
-        step = self._parts_per_step(index)
+        return self._run(self._predict_batch, X, index, (n_outputs,), seen)
+
+    def _run(
+        self,
+        compute: Compute,
+        X: Any,
+        index: tuple[NDArray, ...],
+        shape: tuple[int, ...],
+        seen: NDArray | None = None,
+    ) -> NDArray:
+        """Compute an array of a shape for each part, batch by batch."""
+        n_parts, step = len(index[0]), self._parts_per_step(index)
+        found = np.empty((n_parts, *shape))
         starts = range(0, n_parts, step)
         verbose = self.verbose
         for start in progress(starts, desc="detecting", unit="batch", verbose=verbose):
@@ -421,11 +397,12 @@ class VideoPredictor:
             frames = X[tuple(axis[part] for axis in index)]
             if seen is not None:
                 frames[np.arange(frames.shape[1]) >= seen[part, np.newaxis]] = 0
-            found[part] = self._predict_batch(frames)
+            # Floats of another precision than in training are accepted.
+            found[part] = compute(frames.astype(self.frame_dtype_, copy=False))
         return found
 
     def _parts_per_step(self, index: tuple[NDArray, ...]) -> int:
-        """Return how many frames or videos make a batch: of images, so many frames."""
+        """Return the number of frames or videos per batch."""
         if index[-1].ndim == 1 or (self._sees_sequences and self.frame_ndim < 3):
             return self.batch_size
         return max(1, self.batch_size // max(1, index[-1].shape[1]))
@@ -435,17 +412,15 @@ class VideoPredictor:
         return self.model_.output_shape[-1]
 
     def _predict_batch(self, frames: NDArray) -> NDArray:
-        from .._keras._compiled import compiled  # which loads Keras
+        from .._keras._compiled import compiled  # loads Keras
 
         if self._compiled is None or self._compiled[0] is not self.model_:
             self._compiled = self.model_, compiled(self.model_)
-        _, compute = self._compiled
-        # Floats of another precision than those of the training are welcome.
-        return compute(frames.astype(self.frame_dtype_, copy=False))
+        return self._compiled[1](frames.astype(self.frame_dtype_, copy=False))
 
 
 def listing(selected: NDArray, limit: int = 10) -> str:
-    """Write the numbers of the selected samples, the first few of many."""
+    """List the numbers of the selected samples, up to a limit."""
     numbers = np.flatnonzero(selected).tolist()
     more = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
     return f"{numbers[:limit]}{more}"

@@ -1,4 +1,4 @@
-"""A detector that reconstructs faces, as it learnt to from real ones."""
+"""A detector based on the reconstruction of real faces."""
 
 from __future__ import annotations
 
@@ -15,64 +15,63 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._face_mask import filled_slots
 from .._keras._compiled import compiled
-from ._batches import Batches
-from ._callbacks import own_callbacks
+from ._batches import Batch
 from ._docs import with_image_docs
 from ._fakes import real_and_fake
 from ._images import ImageDetector
 from ._input import check_positive_integers
 from ._training import Videos, Work
 
-# Names of outputs within the network.
+# Names of layers.
 _RECONSTRUCTION, _ERROR, _SCORE = "reconstruction", "error", "score"
 
 
 @with_image_docs
 class ReconstructionDetector(ImageDetector):
-    """Detect deepfakes by what an encoder-decoder of real faces cannot reconstruct.
+    """Detect deepfakes by the errors of an encoder-decoder trained on real faces.
 
-    First an encoder and a decoder learn to reconstruct the real faces of the training
-    set. Then they stay as they are, and a head learns the labels from the code of a
-    face and from the absolute difference to its reconstruction. Without a head, the
-    score is the mean difference, and real faces are all that is needed.
+    First, an encoder and a decoder learn to reconstruct the real faces of the training
+    set. Their weights are then frozen, and a head learns the labels from the code of a
+    face and the absolute error of its reconstruction. Without a head, the score is the
+    mean error, and real faces are sufficient for training.
 
-    Real is the class 0, False or "real".
+    The real class is 0, False or "real".
 
     Parameters
     ----------
     filters : sequence of int, default=(32, 64, 128)
-        Filters of the encoder's convolutions, each of which halves the image. Height
-        and width must be multiples of two to the power of their number.
+        Number of filters of the encoder's convolutions, each of which halves height and
+        width. Both must be multiples of two to the power of the number of filters.
     code_channels : int, default=16
-        Channels of the smallest map, from which the decoder starts.
+        Number of channels of the code, from which the decoder starts.
     head : {"dense"} or None, default="dense"
-        Layers that learn the labels. None scores a face by its mean difference r, as
-        ``sigmoid((r - m) / s - 2)`` with mean m and standard deviation s over the real
-        faces of the training set; `y` may then be all real. So it may with "dense"
-        and ``fake_source=BlendedFakes()``.
+        Layers that learn the labels. None scores a face by its mean error r, as
+        ``sigmoid((r - m) / s - 2)`` with the mean m and the standard deviation s over
+        the real faces of the training set. `y` may be all real with None, or with
+        ``fake_source=BlendedFakes()``.
     reconstruction_epochs : int, default=20
-        Epochs in which encoder and decoder are trained, without augmentation or
-        validation. They do not count as `epochs`.
+        Number of epochs in which encoder and decoder are trained, without augmentation
+        or validation. They do not count as `epochs`.
     reconstruction_rate : float, default=1e-3
         Learning rate of the optimizer in these epochs.
     rescale : float, default=1/255
-        What pixels are multiplied with to lie between 0 and 1.
+        Factor that maps pixels to the range 0 to 1.
     {{image_parameters}}
     learning_rate : float, default=1e-4
-        Learning rate of the optimizer of the head; without a head, of further training.
+        Learning rate of the head; without a head, of `partial_fit` and warm starts.
     {{optimizer}}
     batch_size : int, default=32
-        Frames per training step and per step of prediction.
+        Number of frames per batch, in training and prediction.
     epochs : int, default=50
-        Maximum number of passes over the training frames by the head; without a head,
-        passes of each further `partial_fit` or warm start.
+        Maximum number of epochs of the head; without a head, number of epochs of each
+        warm start.
     {{fit_parameters}}
 
     Attributes
     ----------
     {{fit_attributes}}
     reconstruction_history_ : dict of str to list of float
-        Mean squared error of the reconstruction by epoch.
+        Mean squared error of the reconstruction per epoch.
 
     See Also
     --------
@@ -81,7 +80,7 @@ class ReconstructionDetector(ImageDetector):
     References
     ----------
     Cao et al., "End-to-end reconstruction-classification learning for face forgery
-    detection", CVPR 2022, trains both at once; here one follows the other.
+    detection", CVPR 2022. They train reconstruction and classification jointly.
 
     Examples
     --------
@@ -146,25 +145,23 @@ class ReconstructionDetector(ImageDetector):
         Returns
         -------
         ndarray of float32, shape (n_videos, n_frames, height, width, 3)
-            Faces as the decoder knows them, between 0 and 1; zeros for empty slots.
+            Reconstructed faces, from 0 to 1; zeros in slots without a face.
 
         Raises
         ------
-        ValueError
-            If X is not of the form seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the detector is not fitted.
+        {{raises_unfitted}}
         """
         check_is_fitted(self)
         X = self._validate_frames(X, reset=False)
-        output = self._output_of(_RECONSTRUCTION)
-        compute = compiled(keras.Model(self.model_.input, output))
-        videos, slots = np.nonzero(filled_slots(X))
+        index = np.nonzero(filled_slots(X))
         faces = np.zeros(X.shape, np.float32)
-        for i in range(0, len(videos), self.batch_size):
-            at = videos[i : i + self.batch_size], slots[i : i + self.batch_size]
-            faces[at] = compute(X[at].astype(self.frame_dtype_, copy=False))
+        faces[index] = self._compute(_RECONSTRUCTION, X, index)
         return faces
+
+    def _compute(self, name: str, X: NDArray, index: tuple[NDArray, ...]) -> NDArray:
+        """Compute the output of a layer for some frames."""
+        part = keras.Model(self.model_.input, self._output_of(name))
+        return self._run(compiled(part), X, index, part.output_shape[1:])
 
     # -- network -------------------------------------------------------------
 
@@ -174,11 +171,12 @@ class ReconstructionDetector(ImageDetector):
         if height % step or width % step:
             raise ValueError(
                 f"X has images of {height} x {width} pixels, but {len(self.filters)} "
-                f"filters need multiples of {step}: resize them, or shorten `filters`"
+                f"filters need multiples of {step}: resize the images or pass fewer "
+                "filters"
             )
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         x = scaled = layers.Rescaling(self.rescale)(inputs)
-        how = {"padding": "same", "trainable": False}  # but in `_prepare`
+        how = {"padding": "same", "trainable": False}  # trained in `_prepare`
         for filters in self.filters:
             x = layers.Conv2D(filters, 3, strides=2, activation="relu", **how)(x)
         x = code = layers.Conv2D(self.code_channels, 1, activation="relu", **how)(x)
@@ -246,67 +244,31 @@ class ReconstructionDetector(ImageDetector):
         videos = work.videos
         numbers = videos.training[videos.y[videos.training] == self._real]
         if not len(numbers):
-            raise ValueError("y contains no real video, to learn to reconstruct")
+            raise ValueError("y contains no real video to learn the reconstruction of")
         network = keras.Model(self.model_.input, self._output_of(_RECONSTRUCTION))
         learning = [layer for layer in network.layers if layer.weights]
         for layer in learning:
             layer.trainable = True
         rate = self.reconstruction_rate if epochs is None else self.learning_rate
         network.compile(self._make_optimizer(rate), "mse")
-        before = self.__dict__.pop("history_", None)
         seed = self._seed(0)
+        rng = np.random.RandomState(seed)
         batches = self._batches(
-            work, numbers, changes=[], rng=np.random.RandomState(seed), seed=seed
+            work, numbers, changes=[self._with_itself], rng=rng, seed=seed
         )
-        self._fit_network(
-            network,
-            _Pairs(batches, self.rescale),
-            callbacks=own_callbacks(self.verbose),
-            warm_start=False,
-            epochs=epochs or self.reconstruction_epochs,
-            initial_epoch=0,
+        self.reconstruction_history_ = self._fit_part(
+            network, batches, epochs or self.reconstruction_epochs
         )
         for layer in learning:
             layer.trainable = False
-        self.reconstruction_history_ = self.history_
-        del self.history_
-        if before is not None:
-            self.history_ = before
-        if self.head is None:
-            self._standardize(work.X, self._index(videos.filled, numbers))
+        if self.head is None:  # standardize the errors of real faces
+            index = self._index(videos.filled, numbers)
+            errors = self._compute(_ERROR, work.X, index)
+            scale = max(float(errors.std()), 1e-6)
+            weights = [np.array([[1 / scale]]), np.array([-errors.mean() / scale - 2])]
+            self.model_.get_layer(_SCORE).set_weights(weights)
 
-    def _standardize(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
-        """Set the last layer by the errors of real faces."""
-        compute = compiled(keras.Model(self.model_.input, self._output_of(_ERROR)))
-        step = self.batch_size
-        errors = np.concatenate(
-            [
-                compute(X[tuple(axis[i : i + step] for axis in index)])
-                for i in range(0, len(index[0]), step)
-            ]
-        )
-        scale = max(float(errors.std()), 1e-6)
-        weights = [np.array([[1 / scale]]), np.array([-errors.mean() / scale - 2])]
-        self.model_.get_layer(_SCORE).set_weights(weights)
-
-
-class _Pairs(keras.utils.PyDataset):
-    """Batches of faces whose targets are themselves."""
-
-    def __init__(self, batches: Batches, rescale: float) -> None:
-        super().__init__()
-        self.batches, self.rescale = batches, rescale
-
-    @property
-    def num_batches(self) -> int:
-        """Number of batches an epoch."""
-        return self.batches.num_batches
-
-    def __getitem__(self, number: int) -> tuple:
-        frames, _, weight = self.batches[number]
-        targets = frames.astype(np.float32) * np.float32(self.rescale)
-        return frames, targets, weight[:, np.newaxis, np.newaxis]
-
-    def on_epoch_end(self) -> None:
-        """Draw the order of the next epoch."""
-        self.batches.on_epoch_end()
+    def _with_itself(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Use faces as their own targets."""
+        targets = batch.frames.astype(np.float32) * np.float32(self.rescale)
+        return batch._replace(y=targets, weight=batch.weight[:, np.newaxis, np.newaxis])

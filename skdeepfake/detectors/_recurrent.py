@@ -1,4 +1,4 @@
-"""Recurrent layers and the dense layers above them."""
+"""Recurrent layers over frames, with dense layers and frame weights."""
 
 from __future__ import annotations
 
@@ -10,20 +10,16 @@ from keras import layers, ops
 
 CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
 
-#: The layer of the weights of frames.
+#: Name of the layer of the frame weights.
 WEIGHTS = "frame_weight"
 
 _EPSILON = 1e-7
-
-# Returns the seed of the dropout of a number: without one, PyTorch's would not heed
-# `random_state`.
-Seed = Callable[[int], int | None]
 
 
 def recurrent(
     x: Any, units: Sequence[int], *, cell: str, bidirectional: bool, dropout: float
 ) -> Any:
-    """Go along sequences, with dropout after each layer, to one vector of each."""
+    """Add recurrent layers, with dropout after each; return one vector per video."""
     for i, n_units in enumerate(units, start=1):
         layer = CELLS[cell](n_units, return_sequences=i < len(units))
         x = (layers.Bidirectional(layer) if bidirectional else layer)(x)
@@ -35,7 +31,7 @@ def recurrent(
 def probability(
     x: Any, units: Sequence[int], *, dropout: float, name: str | None = None
 ) -> Any:
-    """Add dense layers, with dropout after each, and the probability."""
+    """Add dense layers, with dropout after each, and a probability."""
     for n_units in units:
         x = layers.Dense(n_units, activation="relu")(x)
         if dropout:
@@ -44,11 +40,12 @@ def probability(
 
 
 def weighted_frames(features: Any) -> tuple[Any, Any]:
-    """Weigh the frames of videos, and add what came of it to their features.
+    """Weight the frames of videos.
 
-    Takes features of shape (n_videos, n_frames, n_features), zeros where there is no
-    face. Returns them with the logit of each frame, its weight and the probability of
-    the video up to it, and the probability of the video, of shape (n_videos, 1).
+    `features` has shape (n_videos, n_frames, n_features), zeros without a face. Returns
+    the features with three more channels, the logit of the frame, its weight and the
+    probability of the video up to the frame, and the probability of the video, of shape
+    (n_videos, 1).
     """
     there = ops.any(ops.not_equal(features, 0), axis=-1, keepdims=True)
     there = ops.cast(there, "float32")
@@ -56,7 +53,7 @@ def weighted_frames(features: Any) -> tuple[Any, Any]:
     weights = layers.Dense(
         1,
         activation="softplus",
-        kernel_initializer="zeros",  # all weights are equal at first
+        kernel_initializer="zeros",  # equal weights at first
         dtype="float32",
         name=WEIGHTS,
     )(features)
@@ -66,7 +63,7 @@ def weighted_frames(features: Any) -> tuple[Any, Any]:
     running = ops.sigmoid(ops.cumsum(weighted, axis=1) / total)
     total = ops.sum(weights, axis=1) + _EPSILON
     whole = ops.sigmoid(ops.sum(weighted, axis=1) / total)
-    # What is missing stays zero in all channels, to be masked.
+    # Missing frames are zero in all channels, so that they are masked.
     others = [logits * there, weights, running * there]
     parts = [layers.Activation("linear", dtype="float32")(features), *others]
     return layers.Concatenate(dtype="float32")(parts), whole
@@ -75,9 +72,10 @@ def weighted_frames(features: Any) -> tuple[Any, Any]:
 def sequence_network(
     inputs: Any, features: Any, weigh: bool, finish: Callable[[Any], Any]
 ) -> keras.Model:
-    """Build a network from videos to their probability, and what `weigh` adds to it.
+    """Build a network from videos to their probability.
 
-    `finish` goes from features of sequences, with masked frames, to the probability.
+    `finish` maps the features of a video, with masked frames, to its probability. With
+    `weigh`, the weighted probability is a second output.
     """
     weighted = None
     if weigh:

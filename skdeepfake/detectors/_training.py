@@ -153,6 +153,22 @@ class VideoTrainer(VideoPredictor):
                 callbacks=callbacks,
             )
 
+    def _fit_part(self, network: keras.Model, batches: Any, epochs: int) -> dict:
+        """Train a part of the network; return its history, and leave `history_`."""
+        before = self.__dict__.pop("history_", None)
+        self._fit_network(
+            network,
+            batches,
+            callbacks=own_callbacks(self.verbose),
+            warm_start=False,
+            epochs=epochs,
+            initial_epoch=0,
+        )
+        history = self.__dict__.pop("history_")
+        if before is not None:
+            self.history_ = before
+        return history
+
     @contextmanager
     def _training_context(self, videos: Videos) -> Iterator[Work]:
         """Provide the network that is trained, and what it is trained on."""

@@ -23,7 +23,7 @@ from .._keras._compiled import Compute, compiled
 from .._keras._layers import FramesOfVideos, VideosOfFrames
 from ._batches import Batch
 from ._blocks import blocks_of, graft, paths_of
-from ._callbacks import PlateauCallbacks, own_callbacks
+from ._callbacks import PlateauCallbacks
 from ._docs import with_transfer_docs
 from ._fine_tuning import SELECTIONS, LoRA, select_weights
 from ._frozen import computed_once
@@ -366,7 +366,6 @@ class TransferDetector(ImageDetector):
         done = hasattr(self, "head_history_")
         if done or not self._head.epochs or self.trainable == "top":
             return
-        before = self.__dict__.pop("history_", None)
         optimizer = self._make_optimizer(self._head.learning_rate)
         network = self._network_above(_FEATURES, optimizer=optimizer)
         with self._work_above(
@@ -375,18 +374,9 @@ class TransferDetector(ImageDetector):
             numbers=work.videos.training,
             once=self._fakes is None,
         ) as above:
-            self._fit_network(
-                network,
-                self._training_batches(above, 0),
-                callbacks=own_callbacks(self.verbose),
-                warm_start=False,
-                epochs=self._head.epochs,
-                initial_epoch=0,
+            self.head_history_ = self._fit_part(
+                network, self._training_batches(above, 0), self._head.epochs
             )
-        self.head_history_ = self.history_
-        del self.history_
-        if before is not None:
-            self.history_ = before
 
 
 def _of_single_frames(compute: Callable[[NDArray], NDArray]) -> Compute:

@@ -1,4 +1,4 @@
-"""Drift of new videos away from those that a pipeline was evaluated on."""
+"""Drift between reference videos and new videos."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from .._predictions import VideoPredictions, positive_column, predict_with_frame
 from .._scores import PosLabel
 from .._validation import validated
 
-# Chance of a population stability index above its bound if there is no drift.
+# Probability of a population stability index above its bound without drift.
 _PSI_LEVEL = 0.01
 
 
 class DriftMeasure(NamedTuple):
-    """How far the new values of a quantity are from those of the reference.
+    """Distance between the reference values and the new values of a quantity.
 
     Attributes
     ----------
     ks : float
         Statistic of the Kolmogorov-Smirnov test, from 0 to 1.
     p_value : float
-        Its p-value.
+        p-value of the test.
     psi : float
         Population stability index, 0 for equal distributions.
     psi_bound : float
-        Index from which the distributions count as different.
+        Index above which the distributions count as different.
     drifted : bool
-        Whether both the test and the index say so.
+        True if both the test and the index indicate drift.
 
     See Also
     --------
@@ -54,22 +54,22 @@ class DriftMeasure(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DriftReport:
-    """Differences of new videos from reference videos, as a pipeline sees them.
+    """Comparison of new videos with reference videos.
 
     Result of :func:`drift`. Print it for a table.
 
     Attributes
     ----------
     measures : dict of str to DriftMeasure
-        By quantity: `"score"`, `"coverage"`, and `"feature 1"` and so on.
+        Measures by quantity: `"score"`, `"coverage"`, `"feature 1"` and so on.
     reference, new : dict of str to ndarray of shape (n_videos,)
-        Values of each quantity.
+        Values by quantity.
     alpha : float
-        Level of the tests together.
+        Joint significance level of all tests.
 
     See Also
     --------
-    DriftDisplay : Plots it.
+    DriftDisplay : Plots the report.
 
     Examples
     --------
@@ -101,29 +101,29 @@ class DriftReport:
         max_psi: float = 0.25,
         n_bins: int = 10,
     ) -> DriftReport:
-        """Compare values that are there already.
+        """Compare precomputed values.
 
         Parameters
         ----------
         reference, new : dict of str to array-like of shape (n_videos,)
-            Values of the same quantities. NaN is left out.
+            Values by quantity. NaN is ignored.
         alpha, max_psi, n_bins : float, float and int
             As in :func:`drift`.
 
         Returns
         -------
         DriftReport
-            The comparison.
+            Report of the comparison.
 
         Raises
         ------
         ValueError
-            If the quantities differ, or one has no values.
+            If the quantities differ, or one has no value.
         """
         if set(reference) != set(new) or not reference:
             raise ValueError(
-                f"reference has the quantities {sorted(reference)} and new has "
-                f"{sorted(new)}: both need the same, at least one"
+                "reference and new must have the same quantities, at least one; got "
+                f"{sorted(reference)} and {sorted(new)}"
             )
         measures, values = {}, []
         for name in reference:
@@ -146,7 +146,7 @@ class DriftReport:
         return any(measure.drifted for measure in self.measures.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return verdict and measures as plain values, for JSON.
+        """Return the report as plain values for JSON.
 
         Returns
         -------
@@ -165,14 +165,14 @@ class DriftReport:
         )
 
     def to_frame(self) -> Any:
-        """Return the measures as a table, which needs pandas.
+        """Return the measures as a table. Requires pandas.
 
         Returns
         -------
         pandas.DataFrame
             One row per quantity.
         """
-        pandas = import_pandas("to_frame", "to_dict gives the same")
+        pandas = import_pandas("to_frame", "to_dict returns the same values")
         return pandas.DataFrame(list(self.measures.values()), list(self.measures))
 
     def _n_videos(self) -> list[int]:
@@ -213,48 +213,49 @@ def drift(
     max_psi: float = 0.25,
     pos_label: PosLabel = None,
 ) -> DriftReport:
-    """Compare new videos with reference videos, as a fitted pipeline sees them.
+    """Compare new videos with reference videos by a fitted pipeline.
 
-    No labels are needed. Each quantity has one value per video: the score is the
-    probability of fake, and the coverage the share of frames with a face. If the
+    Labels are not needed. Each quantity has one value per video. The score is the
+    probability of being fake, the coverage is the share of frames with a face. If the
     pipeline has a featurizer, the features of each video are averaged, standardized and
-    projected on the first principal components of the reference.
+    projected onto the first principal components of the reference.
 
     A quantity has drifted if the Kolmogorov-Smirnov test rejects equal distributions
-    and the population stability index exceeds its bound. The test alone would reject
-    tiny differences between thousands of videos, and the index alone is high by chance
-    if videos are few.
+    and the population stability index exceeds its bound. With thousands of videos the
+    test alone rejects tiny differences; with few videos the index alone is high by
+    chance.
 
     Parameters
     ----------
     pipeline : classifier
-        Fitted pipeline or detector of two classes. Not changed.
+        Fitted pipeline or detector of two classes.
     X_reference : array-like of shape (n_videos, ...)
-        Its input, such as paths: videos like those that it was evaluated on, best of
-        other people than those that it was trained on.
+        Input of the pipeline, such as paths: videos that it was evaluated on, if
+        possible of people that it was not trained on.
     X_new : array-like of shape (n_videos, ...)
-        The videos that came later.
+        New videos.
     n_components : int, default=3
-        Number of principal components of the features; 0 compares no features.
+        Number of principal components of the features. 0 ignores the features.
     n_bins : int, default=10
-        Bins of the index, with equal shares of the reference.
+        Number of bins of the index, with equal shares of the reference.
     alpha : float, default=0.01
-        Level of all tests together (Bonferroni).
+        Joint significance level of all tests, by Bonferroni's correction.
     max_psi : float, default=0.25
-        Smallest index that counts as drift, by convention. With few videos the bound is
-        higher: the 99 % quantile of the index without drift.
+        Conventional bound of the index. With few videos the bound is higher, the 99 %
+        quantile of the index without drift.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
 
     Returns
     -------
     DriftReport
-        To be printed, or plotted by :class:`DriftDisplay`.
+        Report, which can be printed, or plotted by :class:`DriftDisplay`.
 
     Raises
     ------
     ValueError
-        If `pipeline` is not a classifier of two classes, or a set has no face at all.
+        If `pipeline` is not a classifier of two classes, or no video of a set has a
+        face.
 
     See Also
     --------
@@ -263,8 +264,8 @@ def drift(
 
     Notes
     -----
-    Videos of one person resemble each other, and the test takes them for independent.
-    A drift of the scores may also mean that the share of fakes has changed.
+    The test assumes independent videos, but videos of one person resemble each other.
+    The scores also drift if the share of fakes changes.
 
     References
     ----------
@@ -302,13 +303,13 @@ def drift(
 
 
 def _summarize_features(run: VideoPredictions) -> NDArray[np.float64] | None:
-    """Return the mean features of each video, NaN without a face; None for images."""
+    """Return the mean features per video, NaN without a face; None for images."""
     X = np.asarray(run.features)
     if X.dtype.kind != "f":
         return None
     if X.ndim == 2:
         return X.astype(float)
-    # Slots without a face, all zeros, do not count.
+    # Slots without a face are all zeros and do not count.
     rows = X.reshape(*X.shape[:2], -1, X.shape[-1]).astype(float).mean(axis=2)
     counts = X.any(axis=tuple(range(2, X.ndim))).sum(axis=1)[:, np.newaxis]
     with np.errstate(invalid="ignore"):
@@ -318,7 +319,7 @@ def _summarize_features(run: VideoPredictions) -> NDArray[np.float64] | None:
 def _project(
     reference: NDArray, new: NDArray, n_components: int
 ) -> list[NDArray[np.float64]]:
-    """Project features on the principal components of the reference."""
+    """Project features onto the principal components of the reference."""
     known = [np.isfinite(X).all(axis=1) for X in (reference, new)]
     fit_on = reference[known[0]]
     if not len(fit_on) or not known[1].any():
@@ -338,7 +339,7 @@ def _measure(
     reference: NDArray, new: NDArray, level: float, max_psi: float, n_bins: int
 ) -> DriftMeasure:
     test = ks_2samp(reference, new)
-    # Where many values are equal, such as a coverage of 1, they get a bin of their own.
+    # Frequent values, such as a coverage of 1, get their own bin.
     edges, counts = np.unique(
         np.quantile(reference, np.linspace(0, 1, n_bins + 1)[1:-1]), return_counts=True
     )

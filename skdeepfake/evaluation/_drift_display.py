@@ -17,8 +17,8 @@ from ._drift import DriftReport, drift
 class DriftDisplay:
     """Distributions of scores, coverage and features of reference and new videos.
 
-    Each panel has the cumulative distributions of one quantity; their largest vertical
-    distance is the statistic of the Kolmogorov-Smirnov test.
+    Each panel shows the cumulative distributions of one quantity. Their largest
+    vertical distance is the Kolmogorov-Smirnov statistic.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class DriftDisplay:
     ----------
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes, shape (n_quantities,)
-        Its axes, after ``plot``.
+        Axes, after ``plot``.
 
     See Also
     --------
@@ -52,21 +52,21 @@ class DriftDisplay:
     def from_estimator(
         cls, estimator: Any, X_reference: ArrayLike, X_new: ArrayLike, **params: Any
     ) -> DriftDisplay:
-        """Compare videos by a fitted pipeline, and plot.
+        """Compare videos by a fitted pipeline and plot the distributions.
 
         Parameters
         ----------
         estimator : classifier
             Fitted pipeline or detector.
         X_reference, X_new : array-like of shape (n_videos, ...)
-            Its input.
+            Input of the pipeline.
         **params : dict
             Passed to :func:`drift`.
 
         Returns
         -------
         DriftDisplay
-            With its figure drawn.
+            Display with its figure.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class DriftDisplay:
         Parameters
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
-            One per quantity. By default a new figure is made.
+            One axes per quantity. None draws a new figure.
 
         {{returns_itself_or_raises}}
         """
@@ -98,7 +98,7 @@ class DriftDisplay:
         self.axes_ = axes = np.ravel(np.asarray(axes, dtype=object))
         if len(axes) != len(names):
             raise ValueError(
-                f"axes must be one per quantity, {len(names)}, got {len(axes)}."
+                f"axes must contain one per quantity, {len(names)}; got {len(axes)}."
             )
         self.figure_ = axes[0].figure
         sides = [("reference", self.report.reference, BLUE, "-")]
@@ -111,6 +111,6 @@ class DriftDisplay:
             ax.set_title(f"{name}: {verdict}", fontsize="medium")
             ax.set_xlabel(f"KS {measure.ks:.2f}, PSI {measure.psi:.2f}")
             ax.grid(alpha=0.3)
-        axes[0].set_ylabel("share of videos up to here")
+        axes[0].set_ylabel("cumulative share of videos")
         axes[0].legend(fontsize="small", loc="best")
         return self

@@ -1,4 +1,4 @@
-"""What the next frame of a burst has that a predictor of real faces did not expect."""
+"""Errors of a predictor of the next frame, trained on real faces."""
 
 from __future__ import annotations
 
@@ -13,45 +13,50 @@ from keras import layers, ops
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
-from .._bursts import as_bursts
+from .._bursts import as_bursts, select_in_bursts
 from .._face_mask import filled_slots
 from .._keras._compiled import compiled
 from .._keras._packing import pack, unpack
 from .._stateless import Versioned
 from ..exceptions import NoFaceError
 
-# Frames that a prediction takes.
+# Number of frames that a prediction is made from.
 _SEEN = 2
 
 
 @dataclass(repr=False, eq=False)
 class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
-    """Predict each frame of a burst from the two before, and give what was missed.
+    """Predict each frame of a burst from the two before, and return the errors.
 
-    A U-Net learns the next frame from two consecutive ones, from bursts of real faces
-    alone: the predictor P of Recycle-GAN, which minimizes
-    ``|x[t + 1] - P(x[t], x[t - 1])|²``. Its other parts, which turn one person into
-    another, have no use here. Fakes that are made frame by frame move otherwise.
+    A U-Net is trained on bursts of real faces to predict the next frame from two
+    consecutive ones. It is the predictor P of Recycle-GAN, which minimizes
+    ``|x[t + 1] - P(x[t], x[t - 1])|²``, without the parts that turn one person into
+    another. Fakes that are made frame by frame move differently.
 
     Parameters
     ----------
     burst : int or None, default=None
-        Consecutive frames, as `burst` of
-        :class:`~skdeepfake.preprocessing.VideoFrameSampler`; None takes all frames of a
-        video for one burst. At least 3.
+        Number of consecutive frames per burst, at least 3, as in
+        :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of
+        a video as one burst.
     max_faces : int, default=1
-        Slots per frame, as `max_faces` of the cropper.
+        Number of slots per frame: the cropper's `max_faces` times its number of
+        regions.
     filters : sequence of int, default=(16, 32, 64)
-        Filters of each level of the U-Net, each of half the height and width. These
-        must be multiples of two to the power of the number of levels but one.
+        Number of filters of each level of the U-Net. Each level but the first halves
+        height and width, which must be divisible accordingly.
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_size : int, default=32
-        Frames per training step and per step of prediction.
+        Number of frames per batch, in training and prediction.
     epochs : int, default=10
-        Passes over the frames of the real bursts.
+        Number of epochs.
     random_state : int, default=0
         Seed of the weights and the order of frames.
     verbose : int, default=0
@@ -60,17 +65,17 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     history_ : dict of str to list of float
-        Mean squared error by epoch, of pixels from 0 to 1.
+        Mean squared error per epoch, of pixels from 0 to 1.
     model_ : keras.Model
-        The network, from two frames side by side in the channels to the next.
+        Trained network. Its input is two frames, concatenated along the channels.
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : Takes the result as faces.
+    skdeepfake.detectors.TransferDetector : Accepts the result as faces.
 
     Notes
     -----
-    The paper's review does not say how its reference [2] uses Recycle-GAN.
+    The paper's review does not describe how its reference [2] uses Recycle-GAN.
 
     References
     ----------
@@ -115,9 +120,10 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
-            RGB faces; all zeros where there is none.
+            RGB faces, all zeros in slots without a face.
         y : array-like of shape (n_videos,), default=None
-            Labels; 0, False and "real" are trained on. None takes all videos as real.
+            Labels. Only videos of the class 0, False or "real" are used. None uses all
+            videos.
 
         Returns
         -------
@@ -127,21 +133,21 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is no such array of bursts, or a parameter is out of its range.
+            If X has another form, or a parameter is out of range.
         NoFaceError
-            If no real video has three faces in a row.
+            If no real video has three consecutive faces.
         """
         bursts = self._bursts(X)
         index = _triples(bursts)
         if y is not None:
             labels = column_or_1d(y).tolist()
-            if len(labels) != len(bursts):
-                raise ValueError(f"y has {len(labels)} labels, and X {len(bursts)}")
+            check_consistent_length(bursts, labels)
             real = np.array([label in (0, "real") for label in labels])
             index = index[real[index[:, 0]]]
         if not len(index):
             raise NoFaceError(
-                f"no real video has {_SEEN + 1} faces in a row to learn motion from"
+                f"no real video has {_SEEN + 1} consecutive faces to learn motion "
+                "from. Real videos have the label 0, False or 'real'."
             )
         self.frame_shape_ = bursts.shape[4:]
         network = self._build_network()
@@ -158,7 +164,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Compute what the predictions have missed.
+        """Compute the errors of the predictions.
 
         Parameters
         ----------
@@ -168,14 +174,14 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of uint8, shape (n_videos, n_slots', height, width, 3)
-            Absolute differences to the predicted frames, at least 1, so that no face is
-            taken for an empty slot. Bursts of k frames become k - 2; zeros where one of
-            the three frames is empty.
+            Absolute differences between frames and predictions, at least 1 in slots
+            with a face. Bursts of k frames become k - 2 slots, zeros where one of the
+            three frames has no face.
 
         Raises
         ------
         ValueError
-            If X is no such array of bursts, or its faces have another size.
+            If X has another form, or its faces have another size than in `fit`.
         sklearn.exceptions.NotFittedError
             If the predictor is not fitted.
         """
@@ -183,20 +189,35 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         bursts = self._bursts(X)
         if bursts.shape[4:] != self.frame_shape_:
             raise ValueError(
-                f"X has faces of shape {bursts.shape[4:]}, but this predictor was "
+                f"X has faces of shape {bursts.shape[4:]}, but FramePredictor was "
                 f"fitted on {self.frame_shape_}"
             )
         n_videos, n_bursts, length, n_people = bursts.shape[:4]
         shape = (n_videos, n_bursts, length - _SEEN, n_people, *self.frame_shape_)
-        missed = np.zeros(shape, np.uint8)
+        errors = np.zeros(shape, np.uint8)
         compute = compiled(self.model_)
         index = _triples(bursts)
         for start in range(0, len(index), self.batch_size):
             part = index[start : start + self.batch_size]
             seen, following = _frames(bursts, part)
             difference = np.abs(following.astype(np.float32) - 255 * compute(seen))
-            missed[tuple(part.T)] = np.rint(difference).clip(1, 255)
-        return missed.reshape(n_videos, -1, *self.frame_shape_)
+            errors[tuple(part.T)] = np.rint(difference).clip(1, 255)
+        return errors.reshape(n_videos, -1, *self.frame_shape_)
+
+    def select_slots(self, slots: ArrayLike) -> NDArray:
+        """Select the frames that are predicted.
+
+        Parameters
+        ----------
+        slots : array-like of shape (n_slots,)
+            Value per input slot, such as its time.
+
+        Returns
+        -------
+        ndarray of shape (n_bursts * (burst - 2) * max_faces,)
+            Value per output slot.
+        """
+        return select_in_bursts(slots, self.burst, self.max_faces, slice(_SEEN, None))
 
     # -- input ---------------------------------------------------------------
 
@@ -215,7 +236,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         if not len(self.filters) or height % step or width % step:
             raise ValueError(
                 f"X has faces of {height} x {width} pixels, but filters="
-                f"{self.filters!r} needs multiples of {step}"
+                f"{self.filters!r} needs multiples of {step}: resize the faces or pass "
+                "fewer filters"
             )
         seeds = iter(range(int(self.random_state), 2**32))
 
@@ -237,7 +259,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         ):
             x = layers.UpSampling2D(2)(x)
             x = convolve(layers.Concatenate()([x, shortcut]), filters)
-        # What changes, so that nothing moves at first.
+        # The network predicts the change to the last frame.
         change = convolve(x, n_channels, activation=None)
         return keras.Model(
             inputs, ops.add(ops.split(scaled, _SEEN, axis=-1)[-1], change)
@@ -258,7 +280,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
 
 
 def _triples(bursts: NDArray) -> NDArray[np.int64]:
-    """Find three faces in a row: video, burst, number of the first frame, person."""
+    """Find three consecutive faces: video, burst, first frame and person."""
     shape = bursts.shape[:4]
     flat = bursts.reshape(len(bursts), -1, *bursts.shape[4:])
     filled = filled_slots(flat).reshape(shape)
@@ -268,14 +290,14 @@ def _triples(bursts: NDArray) -> NDArray[np.int64]:
 
 
 def _frames(bursts: NDArray, index: NDArray) -> tuple[NDArray, NDArray]:
-    """Get the frames that are seen, side by side in the channels, and the next."""
+    """Return the input frames, concatenated along the channels, and the next one."""
     video, burst, frame, person = index.T
     several = [bursts[video, burst, frame + i, person] for i in range(_SEEN + 1)]
     return np.concatenate(several[:-1], axis=-1), several[-1]
 
 
 class _Triples(keras.utils.PyDataset):
-    """Batches of frames and the next one, in an order that each epoch draws."""
+    """Shuffled batches of input frames and the next frame."""
 
     def __init__(
         self, bursts: NDArray, index: NDArray, batch_size: int, seed: int
@@ -287,7 +309,7 @@ class _Triples(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> int:
-        """Number of batches an epoch."""
+        """Number of batches per epoch."""
         return -(-len(self.index) // self.batch_size)
 
     def __getitem__(self, number: int) -> tuple[NDArray, NDArray]:

@@ -1,4 +1,4 @@
-"""Several backbones side by side, as one."""
+"""A backbone of several networks in parallel."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from .._validation import select_names
 
 @dataclass(repr=False, eq=False)
 class MultiPathBackbone(BaseEstimator):
-    """Several networks side by side, each with attention to channels and positions.
+    """Combine several networks in parallel, each with its own attention.
 
-    The maps of each network, with the preprocessing that it was trained with, are
-    weighted by a convolutional block attention module and averaged over positions. The
-    averages are concatenated. An estimator that takes a backbone takes it as such.
+    Each network has its own preprocessing. Its maps are weighted by a convolutional
+    block attention module and averaged over positions. The averages are concatenated.
+    Every estimator with a `backbone` parameter accepts it.
 
     Parameters
     ----------
     backbones : sequence of str, default=("resnet50", "densenet121", \
             "inception_resnet_v2")
-        Names of networks, as :class:`KerasFeaturizer` knows them; each of them once.
+        Names of different networks, as in :class:`KerasFeaturizer`.
     attention : {"cbam"} or None, default="cbam"
-        Attention upon the last maps of each network.
+        Attention applied to the last maps of each network.
     weights : str, os.PathLike, sequence of these, or None, default="imagenet"
         Weights of all networks, or of each, as in :class:`KerasFeaturizer`. The weights
-        of the attention are random: they have to be trained.
+        of the attention are random and need training.
     random_state : int, default=0
         Seed of random weights.
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : Trains it. Its `trainable` counts the blocks
-        of each network by itself.
+    skdeepfake.detectors.TransferDetector : Trains it. `trainable` counts the blocks of
+        each network separately.
     FrameFeatureUnion : Concatenates the features of several featurizers.
 
     References
     ----------
     R. B. P. and Nair, "Deepfake detection using multi-path CNN and convolutional
-    attention mechanism", MysuruCon 2022: the default is these three kinds of networks.
+    attention mechanism", MysuruCon 2022, which combines these three architectures.
 
     Woo et al., "CBAM: Convolutional block attention module", ECCV 2018.
 
@@ -77,7 +77,7 @@ class MultiPathBackbone(BaseEstimator):
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Largest height and width that one of the networks was trained on."""
+        """Largest height and width that the networks were trained on."""
         return (max(BACKBONES[name].size for name in self.backbones),) * 2
 
     def __call__(self) -> keras.Model:
@@ -86,14 +86,14 @@ class MultiPathBackbone(BaseEstimator):
         Returns
         -------
         keras.Model
-            From RGB images of any size, with pixels of 0 to 255, to features.
+            Network from RGB images of any size, with pixels from 0 to 255, to features.
 
         Raises
         ------
         ValueError
-            If a parameter is out of its range.
+            If a parameter is out of range.
         WeightsError
-            If weights cannot be had.
+            If weights cannot be loaded.
         """
         self._validate_params()
         names = list(self.backbones)
@@ -103,24 +103,21 @@ class MultiPathBackbone(BaseEstimator):
             weights = [weights] * len(names)
         if len(weights) != len(names):
             raise ValueError(
-                f"weights={weights!r} must be one, or one for each of {names}"
+                f"weights must be a single value or one per network of {names}; got "
+                f"{weights!r}"
             )
         inputs = keras.Input((None, None, 3))
         paths = []
         for number, (name, file) in enumerate(zip(names, weights, strict=True)):
-            network = build_backbone(
-                name,
-                file if file is None else os.fspath(file),
-                int(self.random_state) + number,
-                (None, None, 3),
-            )
+            seed = int(self.random_state) + number
+            file = file if file is None else os.fspath(file)
+            network = build_backbone(name, file, seed, (None, None, 3))
             x = network(scale_pixels(inputs, name, f"scaling_{name}"))
             if len(x.shape) != 4:
                 raise ValueError(
-                    f"backbones holds {name!r}, which has no maps for attention"
+                    f"backbones contains {name!r}, which has no maps for attention"
                 )
             if self.attention is not None:
-                seed = int(self.random_state) + number
                 x = CBAM(name=f"cbam_{name}", seed=seed)(x)
             paths.append(layers.GlobalAveragePooling2D(name=f"average_{name}")(x))
         outputs = paths[0]

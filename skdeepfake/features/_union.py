@@ -1,37 +1,43 @@
-"""Features of several networks side by side."""
+"""Concatenation of what several transformers compute for each frame."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import FeatureUnion
+from sklearn.utils.metaestimators import available_if
+
+from .._bursts import kept_slots, slot_selectors
 
 
 class FrameFeatureUnion(FeatureUnion):
-    """Concatenate the feature vectors of several featurizers, frame by frame.
+    """Concatenate the outputs of several transformers, slot by slot.
 
-    scikit-learn's FeatureUnion takes one vector per video. This one takes one vector
-    per frame, or per position in a frame, too, and concatenates along the last axis.
+    scikit-learn's FeatureUnion concatenates one vector per video. This class also
+    concatenates vectors per frame or per position, and images, along the last axis.
+    Slots that one of the transformers drops, such as the last frame of each burst
+    before :class:`~skdeepfake.streams.OpticalFlow`, are dropped for all.
 
     Parameters
     ----------
     transformer_list : list of (str, transformer) tuples
-        Names and featurizers, which must agree in pooling and in positions.
+        Names and transformers, whose outputs agree in all axes but slots and the last.
     n_jobs : int or None, default=None
-        Number of featurizers that run at the same time.
+        Number of transformers that run at the same time.
     transformer_weights : dict or None, default=None
-        Factors of the features, by names of transformers.
+        Factors of the outputs, by name of the transformer.
     verbose : bool, default=False
-        Whether to print the time that each featurizer takes.
+        If True, print the time that each transformer takes.
     verbose_feature_names_out : bool, default=True
         As in scikit-learn. Not used, since frame vectors have no names.
 
     See Also
     --------
-    sklearn.pipeline.FeatureUnion : The same for vectors of whole videos.
+    sklearn.pipeline.FeatureUnion : Concatenates one vector per video.
     KerasFeaturizer : Computes features.
 
     Examples
@@ -43,14 +49,50 @@ class FrameFeatureUnion(FeatureUnion):
     >>> union = FrameFeatureUnion([("a", small), ("b", small)])
     >>> union.fit_transform(faces).shape
     (2, 3, 2560)
+
+    Faces with their motion to the next frame:
+
+    >>> from skdeepfake.streams import OpticalFlow
+    >>> union = FrameFeatureUnion([("face", "passthrough"), ("flow", OpticalFlow())])
+    >>> union.fit_transform(faces).shape
+    (2, 2, 32, 32, 5)
     """
 
+    @available_if(lambda self: any(slot_selectors(each) for _, each, _ in self._iter()))
+    def select_slots(self, slots: ArrayLike) -> NDArray:
+        """Select the slots that all transformers keep.
+
+        Parameters
+        ----------
+        slots : array-like of shape (n_slots,)
+            Value per input slot, such as its time.
+
+        Returns
+        -------
+        ndarray of shape (n_kept,)
+            Value per output slot.
+        """
+        entries = np.asarray(slots)
+        kept = [kept_slots(each, len(entries)) for _, each, _ in self._iter()]
+        return entries[functools.reduce(np.intersect1d, kept, np.arange(len(entries)))]
+
     def _hstack(self, Xs: Sequence[Any]) -> NDArray:
-        names = [name for name, _, _ in self._iter()]
-        shapes = {name: np.shape(X) for name, X in zip(names, Xs, strict=True)}
+        members = [(name, each) for name, each, _ in self._iter()]
+        complete = [
+            np.shape(X)[1]
+            for X, (_, each) in zip(Xs, members, strict=True)
+            if np.ndim(X) > 2 and not slot_selectors(each)
+        ]
+        if complete and len(complete) < len(members):
+            common = self.select_slots(np.arange(complete[0]))
+            Xs = [
+                X[:, np.isin(kept_slots(each, complete[0]), common)]
+                for X, (_, each) in zip(Xs, members, strict=True)
+            ]
+        shapes = {name: np.shape(X) for (name, _), X in zip(members, Xs, strict=True)}
         if len({shape[:-1] for shape in shapes.values()}) > 1:
             raise ValueError(
-                f"the transformers give features of different shapes, {shapes}: all "
+                f"the transformers return outputs of different shapes, {shapes}: all "
                 "axes but the last must agree; set pooling and frame_pooling alike"
             )
         return np.concatenate(Xs, axis=-1)

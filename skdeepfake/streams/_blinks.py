@@ -1,4 +1,4 @@
-"""Blinks of the eyes, by landmarks."""
+"""Eye aspect ratios and blinks, from facial landmarks."""
 
 from __future__ import annotations
 
@@ -23,28 +23,27 @@ _EYES = (slice(36, 42), slice(42, 48))
 class BlinkFeaturizer(BurstTransformer):
     """Measure how far the eyes are open, and how often they blink.
 
-    The eye aspect ratio is the height of an eye over its width, by six landmarks each.
-    Closing eyes take it from about 0.3 to below 0.1. Fakes of some methods blink
-    seldom, or never close their eyes.
+    The eye aspect ratio is the height of an eye divided by its width, from six
+    landmarks. It drops from about 0.3 to below 0.1 when the eye closes. Fakes made by
+    some methods rarely blink or never close their eyes.
 
     Parameters
     ----------
     landmarks : str or os.PathLike
-        File of a shape predictor of dlib, of 68 landmarks.
+        File of a dlib shape predictor with 68 landmarks.
     {{burst_parameters}}
     output : {"ratio", "summary"}, default="ratio"
-        The ratios of each slot, or three numbers per person for any classifier of
-        scikit-learn.
+        Ratios per slot, or three values per person for any scikit-learn classifier.
     margin : float, default=0.0
-        The `margin` of the cropper: where in the crop the face is.
+        The cropper's `margin`, which gives the position of the face in the crop.
     {{frame_rate}}
     closed : float, default=0.6
-        Share of the median ratio of a person below which the eyes are closed.
+        Share of a person's median ratio below which the eyes count as closed.
 
     See Also
     --------
     OpticalFlow : Measures all motion.
-    skdeepfake.preprocessing.DlibFaceCropper : Cuts out faces, or eyes alone.
+    skdeepfake.preprocessing.DlibFaceCropper : Crops faces or eyes.
 
     References
     ----------
@@ -86,17 +85,17 @@ class BlinkFeaturizer(BurstTransformer):
         Returns
         -------
         ndarray of float32
-            With ``output="ratio"`` of shape (n_videos, n_slots, 2): the eye aspect
-            ratios of the eyes at the left and the right of the image, zeros in slots
-            without a face. With ``output="summary"`` of shape (n_videos, 3 *
-            max_faces): the minimum of the mean ratio of both eyes over its median, the
-            number of blinks per minute, and the share of frames with closed eyes, per
-            person; zeros without any face.
+            With ``output="ratio"``, shape (n_videos, n_slots, 2): the aspect ratios of
+            the left and the right eye in the image, zeros in slots without a face. With
+            ``output="summary"``, shape (n_videos, 3 * max_faces): for each person, the
+            minimum of the mean ratio of both eyes divided by its median, the number of
+            blinks per minute, and the share of frames with closed eyes; zeros for a
+            person without a face.
 
         Raises
         ------
         {{raises_for_faces}}
-            Also if `landmarks` cannot be used.
+            Also raised if `landmarks` cannot be read.
         """
         bursts = self._bursts(X)
         path = os.path.abspath(os.fspath(self.landmarks))

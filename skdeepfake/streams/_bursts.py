@@ -1,4 +1,4 @@
-"""Base of transformers that look at the consecutive frames of a burst."""
+"""Base class of transformers of bursts of faces."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ with_burst_docs = shared_docs(
     {
         "burst_parameters": """\
 burst : int or None, default=None
-    Number of consecutive frames in each burst, as the `burst` of
+    Number of consecutive frames per burst, as in
     :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of a
-    video as consecutive.
+    video as one burst.
 max_faces : int, default=1
-    Number of slots per frame: the `max_faces` of the cropper, times the number of its
-    regions.
+    Number of slots per frame: the cropper's `max_faces` times its number of regions.
 """,
         "frame_rate": """\
 frame_rate : float, default=25.0
-    Frames per second within a burst: arrays of faces have no timestamps.
+    Frames per second within a burst, since arrays of faces have no timestamps.
 """,
         "faces": """\
 X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
-    RGB faces, all zeros in slots without one. The slots are in the order of moments,
-    frames of a burst, and people.
+    RGB faces, all zeros in slots without a face. Slots are ordered by moment, then
+    frame of the burst, then person.
 """,
         "raises_for_faces": """\
 ValueError
-    If a parameter is out of its range, X is not such an array, or its number of slots
-    is not a multiple of `burst` times `max_faces`.
+    If a parameter is out of range, X has another form, or its number of slots is not
+    a multiple of `burst` times `max_faces`.
 """,
     }
 )
@@ -45,7 +44,7 @@ ValueError
 
 @dataclass(repr=False, eq=False)
 class BurstTransformer(StatelessTransformer):
-    """A transformer of bursts of faces."""
+    """Transform bursts of faces."""
 
     _: KW_ONLY
     burst: int | None = None

@@ -21,28 +21,37 @@ from ._bursts import BurstTransformer, with_burst_docs
 class MotionMagnifier(BurstTransformer):
     """Magnify small motions in bursts of faces.
 
-    Linear Eulerian magnification: the changes of each pixel over time, in a band of
-    frequencies and at each level of a Laplacian pyramid, are multiplied and added.
-    This takes bursts of two seconds or more, to see changes of 0.5 Hz, and a cropper
-    with ``box="burst"``.
+    Linear Eulerian magnification filters each pixel over time at each level of a
+    Laplacian pyramid, multiplies the result and adds it to the frame. Use bursts of at
+    least two seconds, long enough for changes of 0.5 Hz, and a cropper with
+    ``box="burst"``.
 
     Parameters
     ----------
     {{burst_parameters}}
     {{frame_rate}}
     alpha : float, default=10.0
-        Factor by which changes are multiplied before they are added.
+        Factor that multiplies the changes.
     band : tuple of float, default=(0.5, 3.0)
-        Lowest and highest frequency that is magnified, in Hz; below half the frame
-        rate. Butterworth filter of first order.
+        Lower and upper cutoff frequency in Hz, below half the frame rate.
     cutoff : float, default=16.0
         Spatial wavelength in pixels below which the factor decreases.
     levels : int, default=4
-        Number of levels of the pyramid. The first and the last are not magnified.
+        Number of pyramid levels. The first and the last are not magnified.
 
     See Also
     --------
     OpticalFlow : Measures motion.
+
+    Notes
+    -----
+    A motion of frequency f gets the gain ``abs(1 + g * H(f))``, where H is the response
+    of ``scipy.signal.butter(1, band, "bandpass", fs=frame_rate)``. The spatial gain g
+    is at most `alpha`, and below it if much of the image lies in levels that are
+    magnified less or not at all: 5.2 for a portrait of 224 x 224 pixels. The
+    first-order filter has wide skirts. With the defaults it passes 0.98 of a change at
+    1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz and 0.11 at 10 Hz, so that a motion
+    at 8 Hz is still magnified 1.6 times.
 
     References
     ----------
@@ -84,8 +93,8 @@ class MotionMagnifier(BurstTransformer):
         edges = [0, *self.band, self.frame_rate / 2]
         if len(edges) != 4 or not np.all(np.diff(edges) > 0):
             raise ValueError(
-                f"band={self.band!r} must be two increasing frequencies above 0 and "
-                f"below {self.frame_rate / 2:g} Hz, half of frame_rate"
+                f"band must be two increasing frequencies above 0 and below "
+                f"{self.frame_rate / 2:g} Hz, half of frame_rate; got {self.band!r}"
             )
 
     def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
@@ -98,7 +107,7 @@ class MotionMagnifier(BurstTransformer):
         Returns
         -------
         ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
-            The faces with magnified motions, zeros where there was none.
+            Faces with magnified motion, zeros in slots without a face.
 
         Raises
         ------
@@ -110,7 +119,7 @@ class MotionMagnifier(BurstTransformer):
             images = bursts[video, moment, :, face]
             filled = np.flatnonzero(images.any(axis=(1, 2, 3)))
             if filled.size:
-                # A frame without a face shows the last one before, or else the first.
+                # Repeat the last face, or the first one, in frames without a face.
                 before = np.searchsorted(filled, np.arange(len(images)), "right") - 1
                 held = images[filled[np.maximum(before, 0)]]
                 magnified[video, moment, filled, face] = self._magnify(held)[filled]
@@ -130,7 +139,7 @@ class MotionMagnifier(BurstTransformer):
             if number in (0, self.levels - 1) or factor <= 0:
                 change[:] = 0
             else:
-                # From rest: what came before the first frame looked like it.
+                # The frames before the first one are taken to be equal to it.
                 change -= change[0].copy()
                 change = factor * lfilter(numerator, denominator, change, axis=0)
             if added is not None:

@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._bursts import select_in_bursts
 from ._bursts import BurstTransformer, with_burst_docs
 
 _PRESETS = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
-# Smallest side of an image that OpenCV's DIS takes.
+# Smallest side of an image that OpenCV's DIS accepts.
 _MIN_SIDE = 12
-# All zeros would be an empty slot.
+# All zeros mark an empty slot.
 _STILL = np.finfo(np.float16).tiny
 
 
@@ -29,28 +30,28 @@ _STILL = np.finfo(np.float16).tiny
 class OpticalFlow(BurstTransformer):
     """Compute the optical flow between consecutive faces of a burst.
 
-    A burst of k frames gives k - 1 slots: how far each pixel moves to the next frame,
-    by dense inverse search (DIS). The cropper needs ``box="burst"``, or steps of the
-    box are taken for motion.
+    A burst of k frames becomes k - 1 slots with the displacement of each pixel to the
+    next frame, by dense inverse search (DIS). Use a cropper with ``box="burst"``, since
+    a box that jumps from frame to frame looks like motion.
 
     Parameters
     ----------
     {{burst_parameters}}
     channels : {"xy", "rgb"}, default="xy"
-        ``"xy"`` gives the displacement to the right and down in pixels. ``"rgb"`` gives
-        an image for networks that were trained on images: the hue is the direction of
-        the motion, the saturation its length, and no motion is white.
+        ``"xy"`` is the displacement to the right and down in pixels. ``"rgb"`` is an
+        image for networks trained on images: the hue is the direction of the motion,
+        the saturation its length, and white is no motion.
     scale : float, default=8.0
-        Length in pixels from which the colors of ``"rgb"`` are fully saturated.
+        Length in pixels at which the colors of ``"rgb"`` are fully saturated.
     preset : {"fast", "medium"}, default="medium"
-        OpenCV's settings of DIS. ``"fast"`` takes a third of the time, and errs by up
+        OpenCV's preset of DIS. ``"fast"`` takes a third of the time, with errors of up
         to 0.2 pixels instead of 0.1.
 
     See Also
     --------
-    MotionMagnifier : Makes small motions visible.
-    skdeepfake.features.KerasFeaturizer : Takes the images.
-    skdeepfake.detectors.CNNDetector : Takes either.
+    MotionMagnifier : Magnifies small motions.
+    skdeepfake.features.KerasFeaturizer : Accepts ``"rgb"``.
+    skdeepfake.detectors.CNNDetector : Accepts both.
 
     References
     ----------
@@ -92,10 +93,9 @@ class OpticalFlow(BurstTransformer):
         Returns
         -------
         ndarray, shape (n_videos, n_bursts * (burst - 1) * max_faces, height, width, 2)
-            In pixels, of dtype float16; with ``channels="rgb"`` images of three
-            channels, of dtype uint8. Zeros where one of the two faces is missing. Two
-            faces without any difference give 6e-5 pixels everywhere, since zeros mark
-            empty slots.
+            Displacements in pixels, float16; with ``channels="rgb"``, images of three
+            channels, uint8. Zeros where one of the two faces is missing. The flow
+            between identical faces is 6e-5 pixels, since zeros mark empty slots.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class OpticalFlow(BurstTransformer):
             raise ValueError(
                 f"X has bursts of {burst} frames of {height} x {width} pixels, but "
                 f"OpticalFlow needs 2 frames of {_MIN_SIDE} x {_MIN_SIDE} or more: set "
-                "burst in VideoFrameSampler or size in Resizer"
+                "burst of VideoFrameSampler or size of Resizer"
             )
         dis: Any = cv2.DISOpticalFlow.create(_PRESETS[self.preset])
         is_rgb = self.channels == "rgb"
@@ -131,21 +131,19 @@ class OpticalFlow(BurstTransformer):
         return flow.reshape(n_videos, -1, height, width, 2 + is_rgb)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """Select the slots at whose frames the motions begin.
+        """Select the first frame of each motion.
 
         Parameters
         ----------
         slots : array-like of shape (n_slots,)
-            Something of each slot of the input, such as its time.
+            Value per input slot, such as its time.
 
         Returns
         -------
         ndarray of shape (n_bursts * (burst - 1) * max_faces,)
-            The same of each slot of the output.
+            Value per output slot.
         """
-        entries = np.asarray(slots)
-        burst = self.burst or len(entries) // self.max_faces
-        return entries.reshape(-1, burst, self.max_faces)[:, :-1].ravel()
+        return select_in_bursts(slots, self.burst, self.max_faces, slice(-1))
 
 
 def _as_rgb(flow: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:

@@ -228,7 +228,7 @@ def test_class_token_of_maps_is_refused() -> None:
     def maps() -> keras.Model:
         return keras.Sequential([keras.Input((SIDE, SIDE, 3)), layers.Conv2D(2, 3)])
 
-    with pytest.raises(ValueError, match="pooling='cls_mean' takes the class token"):
+    with pytest.raises(ValueError, match="pooling='cls_mean' needs a class token"):
         detector("all", backbone=maps).fit(FACES, LABELS)
 
 

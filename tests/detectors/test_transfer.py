@@ -431,10 +431,10 @@ def volumes(inputs: Any) -> Any:
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [
-        (several, "backbone gives 2 outputs, but features are one"),
+        (several, "backbone must have one output; got 2"),
         (
             volumes,
-            r"gives an output of shape \(None, 4, 4, 16, 3\), but must give maps",
+            r"must be maps .* got shape \(None, 4, 4, 16, 3\)",
         ),
     ],
 )

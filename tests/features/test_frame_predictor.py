@@ -71,6 +71,21 @@ def test_bursts_and_people_are_kept_apart(predictor: FramePredictor) -> None:
     np.testing.assert_array_equal(found[:, 5::2], predictor.transform(two))
 
 
+def test_slots_are_those_of_the_predicted_frames() -> None:
+    predictor = FramePredictor(burst=4, max_faces=2)
+    assert predictor.select_slots(np.arange(16)).tolist() == [
+        4,
+        5,
+        6,
+        7,
+        12,
+        13,
+        14,
+        15,
+    ]
+    assert FramePredictor().select_slots(np.arange(4)).tolist() == [2, 3]
+
+
 def test_fakes_are_not_learnt() -> None:
     X, y = moving(6, 0), np.array([0, 1] * 3)
     alone = small().fit(X[y == 0])
@@ -112,7 +127,7 @@ def test_bad_input_is_named(X: Any, params: dict[str, Any], message: str) -> Non
 def test_another_size_and_no_real_face_are_refused(predictor: FramePredictor) -> None:
     with pytest.raises(ValueError, match="fitted on"):
         predictor.transform(moving(2, 0, size=16))
-    with pytest.raises(NoFaceError, match="3 faces in a row"):
+    with pytest.raises(NoFaceError, match="3 consecutive faces"):
         small().fit(moving(2, 0), [1, 1])
     with pytest.raises(NotFittedError):
         small().transform(moving(2, 0))

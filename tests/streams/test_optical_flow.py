@@ -82,16 +82,25 @@ def test_flow_feeds_a_detector_and_a_union(texture: np.ndarray) -> None:
     assert model.predict_proba(faces).shape == (6, 2)
 
 
-@pytest.mark.parametrize("channels", ["xy", "rgb"])
+PARTS = {
+    "xy": OpticalFlow(burst=4),
+    "rgb": OpticalFlow(burst=4, channels="rgb"),
+    "union": FrameFeatureUnion(
+        [("face", "passthrough"), ("flow", make_pipeline(OpticalFlow(burst=4)))]
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_times_and_crops_are_those_at_which_motions_begin(
-    write_clip: Any, texture: np.ndarray, channels: str
+    write_clip: Any, texture: np.ndarray, part: str
 ) -> None:
     frames = moved(texture, [(k, 0) for k in range(8)], 64)
     steps = [
         VideoFrameSampler(2, None, burst=4),
         DlibFaceCropper(region="frame"),
         Resizer((32, 32)),
-        OpticalFlow(burst=4, channels=channels),
+        PARTS[part],
     ]
     pipeline = make_pipeline(*steps, CNNDetector())
     run = run_pipeline(pipeline, [write_clip(frames)])
@@ -102,6 +111,19 @@ def test_times_and_crops_are_those_at_which_motions_begin(
     assert (run.images.shape[1], run.crops.shape[1]) == (6, 6)
     crops = list(run.clips[0])
     np.testing.assert_array_equal(run.crops[0, 3], crops[4])
+
+
+def test_union_keeps_the_slots_of_faces_with_a_motion(texture: np.ndarray) -> None:
+    faces = moved(texture, [(k, 0) for k in range(8)], 16)[np.newaxis]
+    union, flow = PARTS["union"], OpticalFlow(burst=4)
+    found = union.fit_transform(faces)
+    np.testing.assert_array_equal(found[..., :3], faces[:, [0, 1, 2, 4, 5, 6]])
+    np.testing.assert_array_equal(found[..., 3:], flow.transform(faces))
+    assert union.select_slots(np.arange(8)).tolist() == [0, 1, 2, 4, 5, 6]
+    assert not hasattr(FrameFeatureUnion([("face", "passthrough")]), "select_slots")
+    other = FrameFeatureUnion([("flow", flow), ("all", OpticalFlow())])
+    with pytest.raises(ValueError, match=r"\(1, 6, 16, 16, 2\).*\(1, 7, 16, 16, 2\)"):
+        other.fit_transform(faces)
 
 
 @pytest.mark.parametrize(
