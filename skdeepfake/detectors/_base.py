@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 from .._keras._compiled import Compute, compiled
 from ._aggregation import RULES, Attention, PerPerson
 from ._callbacks import PlateauCallbacks
+from ._checkpoint import Checkpoint
 from ._docs import with_shared_docs
 from ._input import check_labels
 from ._recurrent import WEIGHTS
@@ -88,7 +89,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
-        "callbacks": [PlateauCallbacks, list, None],
+        "callbacks": [PlateauCallbacks, Checkpoint, list, None],
         "aggregation": [*RULES, Attention, PerPerson],
         "no_face": [StrOptions({"prior", "raise"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -131,8 +132,13 @@ class BaseDetector(VideoTrainer, KerasEstimator):
     def _validate_params(self) -> None:
         super()._validate_params()
         for value in self._callbacks_to_make:
-            if isinstance(value, PlateauCallbacks):
+            if isinstance(value, (PlateauCallbacks, Checkpoint)):
                 value._validate_params()
+            if isinstance(value, Checkpoint) and self.random_state is None:
+                raise ValueError(
+                    "Checkpoint requires random_state to be set; got None. Pass an "
+                    "integer to draw the same numbers when the training is resumed."
+                )
 
     # -- networks ------------------------------------------------------------
 
@@ -233,6 +239,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
             sample_weight=sample_weight,
             groups=groups,
             validation_fraction=self.validation_fraction,
+            checkpointed=True,
         )
         return self
 

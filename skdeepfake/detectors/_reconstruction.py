@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._face_mask import filled_slots
 from .._keras._compiled import compiled
-from ._batches import Batches
+from ._batches import Batch
 from ._callbacks import own_callbacks
 from ._docs import with_image_docs
 from ._fakes import real_and_fake
@@ -256,15 +256,20 @@ class ReconstructionDetector(ImageDetector):
         before = self.__dict__.pop("history_", None)
         seed = self._seed(0)
         batches = self._batches(
-            work, numbers, changes=[], rng=np.random.RandomState(seed), seed=seed
+            work,
+            numbers,
+            changes=[self._with_itself],
+            rng=np.random.RandomState(seed),
+            seed=seed,
         )
         self._fit_network(
             network,
-            _Pairs(batches, self.rescale),
+            batches,
             callbacks=own_callbacks(self.verbose),
             warm_start=False,
             epochs=epochs or self.reconstruction_epochs,
             initial_epoch=0,
+            stage="reconstruction",
         )
         for layer in learning:
             layer.trainable = False
@@ -274,6 +279,11 @@ class ReconstructionDetector(ImageDetector):
             self.history_ = before
         if self.head is None:
             self._standardize(work.X, self._index(videos.filled, numbers))
+
+    def _with_itself(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Make faces their own targets."""
+        targets = batch.frames.astype(np.float32) * np.float32(self.rescale)
+        return batch._replace(y=targets, weight=batch.weight[:, np.newaxis, np.newaxis])
 
     def _standardize(self, X: NDArray, index: tuple[NDArray, ...]) -> None:
         """Set the last layer by the errors of real faces."""
@@ -288,25 +298,3 @@ class ReconstructionDetector(ImageDetector):
         scale = max(float(errors.std()), 1e-6)
         weights = [np.array([[1 / scale]]), np.array([-errors.mean() / scale - 2])]
         self.model_.get_layer(_SCORE).set_weights(weights)
-
-
-class _Pairs(keras.utils.PyDataset):
-    """Batches of faces whose targets are themselves."""
-
-    def __init__(self, batches: Batches, rescale: float) -> None:
-        super().__init__()
-        self.batches, self.rescale = batches, rescale
-
-    @property
-    def num_batches(self) -> int:
-        """Number of batches an epoch."""
-        return self.batches.num_batches
-
-    def __getitem__(self, number: int) -> tuple:
-        frames, _, weight = self.batches[number]
-        targets = frames.astype(np.float32) * np.float32(self.rescale)
-        return frames, targets, weight[:, np.newaxis, np.newaxis]
-
-    def on_epoch_end(self) -> None:
-        """Draw the order of the next epoch."""
-        self.batches.on_epoch_end()

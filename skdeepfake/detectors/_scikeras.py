@@ -23,6 +23,8 @@ from sklearn.utils.validation import _check_sample_weight
 from .._keras._optimizers import make_optimizer, make_variables
 from .._keras._precision import channels_last
 from ._archive import PackedNetworks, pack, unpack
+from ._batches import FollowEpochs
+from ._checkpoint import SaveEpochs, TrainingRun
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
 # set the variable that turns them on, and so leaves them on: for the whole process,
@@ -65,6 +67,9 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     # Parameters whose default None stands for an object of this type.
     _objects: ClassVar[dict[str, type]] = {}
+
+    # The file that a training is saved to and resumed from.
+    _run: TrainingRun | None = None
 
     # Set by `fit`; None where scikeras has still to find the classes.
     classes_: Any
@@ -317,12 +322,22 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         epochs: int,
         initial_epoch: int,
         validation_data: keras.utils.PyDataset | None = None,
+        stage: str = "training",
     ) -> None:
-        """Train a network; `history_` tells how it went, or goes on."""
+        """Train a network in one stage of the training; set or extend `history_`."""
+        make_variables(network.optimizer, network.trainable_variables)
+        callbacks = [FollowEpochs(batches, initial_epoch), *callbacks]
+        if self._run is not None:
+            state = self._run.resume(stage, network)
+            if state is not None:
+                last = initial_epoch + epochs
+                initial_epoch = last if state["stopped"] else state["epoch"]
+                epochs = last - initial_epoch
+                self.__dict__.pop("history_", None)  # the saved one replaces it
+            callbacks.append(SaveEpochs(self._run, stage, callbacks, self._histories))
         self._fit_callbacks = callbacks
         answering, self.model_ = self.model_, network
         try:
-            make_variables(network.optimizer, network.trainable_variables)
             super()._fit_keras_model(
                 batches,
                 None,
@@ -339,6 +354,11 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         finally:
             self.model_ = answering
         self.history_ = {name: list(values) for name, values in self.history_.items()}
+
+    @property
+    def _histories(self) -> dict[str, Any]:
+        """Histories by their attributes, such as `head_history_`."""
+        return {n: h for n, h in vars(self).items() if n.endswith("history_")}
 
     @property
     def _trained_network(self) -> keras.Model:

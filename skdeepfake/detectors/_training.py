@@ -18,13 +18,18 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._face_mask import filled_slots
 from .._groups import encode_groups
+from .._keras._optimizers import make_variables
 from .._keras._precision import replicas
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
-from ._batches import Batches, Change, FollowEpochs, without_missing
+from ._batches import Batches, Change, without_missing
 from ._callbacks import PlateauCallbacks, own_callbacks
+from ._checkpoint import Checkpoint, TrainingRun, describe_training
 from ._indexing import frame_index, frames_and_fillers, sequence_index
 from ._prediction import VideoPredictor, listing
 from ._validation_split import stratified_group_split
+
+# The stage of a checkpoint after the last one of the training.
+_FINISHED = "finished"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +69,8 @@ class VideoTrainer(VideoPredictor):
 
     _networks: ClassVar[tuple[str, ...]]
     _random_state: int | None
+    _histories: dict[str, Any]
+    _run: TrainingRun | None
     _trained_network: keras.Model
     _fit_network: Callable[..., None]
 
@@ -84,8 +91,10 @@ class VideoTrainer(VideoPredictor):
         initial_epoch: int,
         groups: Any = None,
         validation_fraction: float | None = None,
+        checkpointed: bool = False,
     ) -> None:
-        """Leave the videos: hand single frames to Keras."""
+        """Train on the frames of the videos, or on their sequences."""
+        run = self._start_run(X, y, sample_weight, groups) if checkpointed else None
         y = y.ravel()
         given = np.ones(len(y)) if sample_weight is None else sample_weight
         given, weight = self._weights(y.astype(int), given)
@@ -115,10 +124,42 @@ class VideoTrainer(VideoPredictor):
         validation = None if validation is None else people_in(validation)
         y, weight = (each.repeat(self._n_people) for each in (y, weight))
         videos = Videos(rows, filled, y, weight, training, validation)
-        self._train_on(videos, warm_start, epochs, initial_epoch)
+        self._run = run
+        try:
+            if run is None or not self._restore_run(run):
+                self._train_on(videos, warm_start, epochs, initial_epoch)
+        finally:
+            del self._run
         index = self._index(filled, training)
         few = slice(self._parts_per_step(index))
-        self._check_training(rows[tuple(axis[few] for axis in index)])
+        try:
+            self._check_training(rows[tuple(axis[few] for axis in index)])
+        except TrainingDivergedError:
+            if run is not None:
+                run.delete()
+            raise
+        if run is not None:
+            run.save(_FINISHED, self.model_, histories=self._histories)
+
+    # -- checkpoints -----------------------------------------------------------
+
+    def _start_run(self, X: NDArray, *data: Any) -> TrainingRun | None:
+        """Open the folder of a `Checkpoint` in `callbacks`, if there is one."""
+        for callback in self._callbacks_to_make:
+            if isinstance(callback, Checkpoint):
+                names = ("y", "sample_weight", "groups")
+                described = describe_training(
+                    self, X=X, **dict(zip(names, data, strict=True))
+                )
+                return TrainingRun(callback.folder, described)
+        return None
+
+    def _restore_run(self, run: TrainingRun) -> bool:
+        """Restore what is complete of a training; return True if that is all of it."""
+        if run.state is not None:
+            vars(self).update(run.state["histories"])
+        make_variables(self.model_.optimizer, self._trained_network.trainable_variables)
+        return run.resume(_FINISHED, self.model_) is not None
 
     def _can_validate(self, y: NDArray) -> bool:
         """Return whether the labels allow a validation set."""
@@ -142,7 +183,6 @@ class VideoTrainer(VideoPredictor):
         with self._training_context(videos) as work:
             self._prepare(work)
             batches = self._training_batches(work, initial_epoch)
-            callbacks.insert(0, FollowEpochs(batches, initial_epoch))
             self._fit_network(
                 work.network,
                 batches,
@@ -257,15 +297,18 @@ class VideoTrainer(VideoPredictor):
 
     @property
     def _callbacks_to_make(self) -> list[Any]:
-        callbacks = (
-            self._default_callbacks if self.callbacks is None else self.callbacks
-        )
-        return callbacks if isinstance(callbacks, list) else [callbacks]
+        if isinstance(self.callbacks, list):
+            return self.callbacks
+        if isinstance(self.callbacks, Checkpoint):
+            return [self._default_callbacks, self.callbacks]
+        return [self.callbacks or self._default_callbacks]
 
     def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
         """Make the callbacks of one training."""
         made = own_callbacks(self.verbose)
         for callback in self._callbacks_to_make:
+            if isinstance(callback, Checkpoint):
+                continue  # see `_start_run`
             if not isinstance(callback, PlateauCallbacks):
                 # A copy, since it keeps the model that it has seen, and a parameter
                 # must come out of `fit` as it went in.

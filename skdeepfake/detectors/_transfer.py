@@ -93,11 +93,12 @@ class TransferDetector(ImageDetector):
     ----------
     {{fit_attributes}}
     head_history_ : dict of str to list of float
-        Loss and accuracy in the epochs of the head. Only where there are some.
+        Loss and accuracy per epoch of the head, if it was trained alone.
     n_weights_ : int
         Number of weights of the network.
     n_trained_weights_ : int
-        Number of those that are trained. `verbose` prints both.
+        Number of weights that are trained. `history_` holds both numbers for each
+        epoch, and the `repr` of a fitted detector shows them.
     n_blocks_ : int
         Blocks of the backbone; of several side by side, those of the one that has most.
 
@@ -285,17 +286,29 @@ class TransferDetector(ImageDetector):
     def _build_networks(self) -> keras.Model:
         self.__dict__.pop("head_history_", None)
         network = super()._build_networks()
-        self.n_weights_ = network.count_params()
-        self.n_trained_weights_ = sum(
-            math.prod(weight.shape) for weight in network.trainable_weights
-        )
+        self._count_weights(network)
         if self.verbose:
-            share = self.n_trained_weights_ / self.n_weights_
-            print(
-                f"training {self.n_trained_weights_:,} of {self.n_weights_:,} weights "
-                f"({share:.3g} of all)"
-            )
+            print(f"training {self._counts}")
         return network
+
+    def _count_weights(self, network: keras.Model) -> None:
+        trained = network.trainable_weights
+        self.n_weights_ = network.count_params()
+        self.n_trained_weights_ = sum(math.prod(weight.shape) for weight in trained)
+
+    @property
+    def _counts(self) -> str:
+        share = self.n_trained_weights_ / self.n_weights_
+        return (
+            f"{self.n_trained_weights_:,} of {self.n_weights_:,} weights "
+            f"({share:.3g} of all)"
+        )
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        # As a comment, so that it remains an expression of Python.
+        shown = super().__repr__(N_CHAR_MAX)
+        counted = hasattr(self, "n_trained_weights_")
+        return f"{shown}  # trained: {self._counts}" if counted else shown
 
     def _prepare_loaded(self) -> None:
         super()._prepare_loaded()
@@ -307,6 +320,7 @@ class TransferDetector(ImageDetector):
         if self._selects_weights:
             backbone = keras.Model(self.model_.input, self._output_of(_FEATURES))
             select_weights(backbone, self.trainable, self._seed(0))
+        self._count_weights(self.model_)
 
     @property
     def _rate_of_training(self) -> float:
@@ -314,6 +328,14 @@ class TransferDetector(ImageDetector):
         return self._head.learning_rate if top else self.learning_rate
 
     # -- training --------------------------------------------------------------
+
+    def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
+        def count(epoch: int, logs: dict[str, float]) -> None:
+            logs["n_weights"] = float(self.n_weights_)
+            logs["n_trained_weights"] = float(self.n_trained_weights_)
+
+        made = super()._make_callbacks(validated=validated)
+        return [*made, keras.callbacks.LambdaCallback(on_epoch_end=count)]
 
     @contextmanager
     def _training_context(self, videos: Videos) -> Iterator[Work]:
@@ -382,6 +404,7 @@ class TransferDetector(ImageDetector):
                 warm_start=False,
                 epochs=self._head.epochs,
                 initial_epoch=0,
+                stage="head",
             )
         self.head_history_ = self.history_
         del self.history_
