@@ -281,7 +281,7 @@ class ReconstructionDetector(ImageDetector):
             self._standardize(work.X, self._index(videos.filled, numbers))
 
     def _with_itself(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """Make faces their own targets."""
+        """Use faces as their own targets."""
         targets = batch.frames.astype(np.float32) * np.float32(self.rescale)
         return batch._replace(y=targets, weight=batch.weight[:, np.newaxis, np.newaxis])
 
