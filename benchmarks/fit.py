@@ -11,7 +11,12 @@ machine disturbs least.
 The GAN is timed by the step, against the paper's eager loop written out as in its
 appendix 7.4, on the same batch.
 
-Example: ``python benchmarks/fit.py --detectors cnn cnn_rnn --repeats 5``
+With "waiting", an EfficientNet-lite0 is trained on batches with ``augment="strong"``
+and self-blended fakes. `waiting` is the share of the wall time in which the training
+loop waits for the next batch. It is an upper bound: with TensorFlow, Keras prefetches
+too, and other work on the machine slows down the threads that make the batches.
+
+Example: ``python benchmarks/fit.py --detectors cnn cnn_rnn waiting --repeats 5``
 """
 
 from __future__ import annotations
@@ -22,13 +27,21 @@ import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import cv2
 import keras
 import numpy as np
 from _gan_loop import our_seconds_per_step, seconds_per_step
 from _report import print_table, write
 
-from skdeepfake.detectors import CNNDetector, CNNRNNDetector
+from skdeepfake.detectors import (
+    BlendedFakes,
+    CNNDetector,
+    CNNRNNDetector,
+    Head,
+    TransferDetector,
+)
 
 N_IMAGES, N_FEATURES = 128, 1024
 WHOSE = ("ours", "plain")
@@ -128,6 +141,47 @@ def compare_steps(images: np.ndarray, y: np.ndarray, repeats: int) -> list[dict]
     ]
 
 
+def share_of_waiting(n_steps: int) -> dict:
+    """Measure how long training waits for batches that are augmented and blended."""
+    rng = np.random.RandomState(0)
+    coarse = rng.randint(1, 256, size=(64, 8, 8, 3)).astype(np.uint8)
+    faces = np.stack([cv2.resize(face, (160, 160)) for face in coarse])
+    detector = TransferDetector(
+        backbone="efficientnet_lite0",
+        augment="strong",
+        fake_source=BlendedFakes(),
+        head=Head(epochs=0),
+        epochs=1,
+        validation_fraction=None,
+    )
+    waiting: list[float] = []
+    training: list[float] = []
+
+    def fit(model: keras.Model, x: Any, **options: Any) -> keras.callbacks.History:
+        for number in range(n_steps + 1):
+            began = time.perf_counter()
+            images, y, weight = x[number % x.num_batches]
+            drawn = time.perf_counter()
+            loss = model.train_on_batch(images, y, sample_weight=weight)
+            waiting.append(drawn - began)
+            training.append(time.perf_counter() - drawn)
+        history = keras.callbacks.History()
+        history.history = {"loss": [float(np.ravel(loss)[0])]}
+        return history
+
+    with mock.patch.object(keras.Model, "fit", fit):
+        detector.fit(faces, np.zeros(len(faces), int))
+    waited, trained = sum(waiting[1:]), sum(training[1:])  # the first step compiles
+    return {
+        "backbone": detector.backbone,
+        "size": 160,
+        "batch": detector.batch_size,
+        "steps": n_steps,
+        "s a step": (waited + trained) / n_steps,
+        "waiting": waited / (waited + trained),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -135,7 +189,7 @@ def main() -> None:
     parser.add_argument(
         "--detectors",
         nargs="+",
-        choices=["cnn", "cnn_rnn", "gan"],
+        choices=["cnn", "cnn_rnn", "gan", "waiting"],
         default=["cnn", "cnn_rnn", "gan"],
     )
     parser.add_argument("--size", type=int, default=112, help="of images, in pixels")
@@ -160,6 +214,9 @@ def main() -> None:
         images = rng.randint(1, 256, size=shape).astype(np.uint8)
         steps = compare_steps(images, y[:GAN_BATCH], options.repeats)
         print_table(steps)
+    if "waiting" in options.detectors:
+        steps.append(share_of_waiting(4 * options.repeats))
+        print_table(steps[-1:])
     if options.json:
         write(
             rows + steps,

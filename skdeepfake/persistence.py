@@ -51,6 +51,7 @@ _TRUSTED = frozenset(
         "skdeepfake.detectors._aggregation.PerPerson",
         "skdeepfake.detectors._aggregation.TopK",
         "skdeepfake.detectors._callbacks.PlateauCallbacks",
+        "skdeepfake.detectors._checkpoint.Checkpoint",
         "skdeepfake.detectors._cnn.CNNDetector",
         "skdeepfake.detectors._cnn_rnn.CNNRNNDetector",
         "skdeepfake.detectors._fakes.BlendedFakes",

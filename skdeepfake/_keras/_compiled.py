@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,15 +14,16 @@ from ._precision import undistributed
 Compute = Callable[[NDArray], NDArray]
 
 
-def _predict(model: keras.Model, inputs: NDArray) -> NDArray:
-    with undistributed():
-        return model.predict_on_batch(inputs)
-
-
 def compiled(model: keras.Model) -> Compute:
-    """Compile a network by Keras' backend."""
+    """Compile a network with Keras' backend; threads may share the result."""
     if keras.backend.backend() != "tensorflow":
-        return functools.partial(_predict, model)
+        lock = threading.Lock()
+
+        def predict(inputs: NDArray) -> NDArray:
+            with lock, undistributed():  # JAX deletes the old state of the network
+                return model.predict_on_batch(inputs)
+
+        return predict
     # Keras' own function is traced again for the last, smaller batch, with a warning.
     import tensorflow as tf
 

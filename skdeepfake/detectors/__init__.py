@@ -11,6 +11,7 @@ _MODULES = {
     "BaseDetector": "_base",
     "CNNDetector": "_cnn",
     "CNNRNNDetector": "_cnn_rnn",
+    "Checkpoint": "_checkpoint",
     "GANDetector": "_gan",
     "Generator": "_gan_networks",
     "Head": "_head",

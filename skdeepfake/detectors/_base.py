@@ -1,4 +1,4 @@
-"""The common base of the detectors: from frames to networks, and back to videos."""
+"""Base class of the detectors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 from .._keras._compiled import Compute, compiled
 from ._aggregation import RULES, Attention, PerPerson
 from ._callbacks import PlateauCallbacks
+from ._checkpoint import Checkpoint
 from ._docs import with_shared_docs
 from ._input import check_labels
 from ._recurrent import WEIGHTS
@@ -24,15 +25,15 @@ from ._video_network import TwoAnswersNetwork, VideoNetwork
 
 @with_shared_docs
 class BaseDetector(VideoTrainer, KerasEstimator):
-    """A Keras network as a scikit-learn classifier of videos.
+    """Base class of detectors: a Keras network as a scikit-learn classifier of videos.
 
-    It trains on single frames, each with the label of its video, and answers for
-    videos by aggregating its answers for their frames. Slots that are all zeros
-    hold no face: they are neither trained on nor counted.
+    The network is trained on single frames with the labels of their videos, and the
+    predictions for the frames are aggregated per video. Slots that are all zeros hold
+    no face and are ignored.
 
-    A subclass writes `build_network`, sets `frame_ndim` where frames are not images,
-    and lists its own parameters in a constructor that passes all others on as
-    ``**params``: they appear in its signature.
+    A subclass implements `build_network`, sets `frame_ndim` if frames are not images,
+    and passes the parameters that are not its own to this constructor as ``**params``,
+    which adds them to its signature.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
-        "callbacks": [PlateauCallbacks, list, None],
+        "callbacks": [PlateauCallbacks, Checkpoint, list, None],
         "aggregation": [*RULES, Attention, PerPerson],
         "no_face": [StrOptions({"prior", "raise"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -131,15 +132,20 @@ class BaseDetector(VideoTrainer, KerasEstimator):
     def _validate_params(self) -> None:
         super()._validate_params()
         for value in self._callbacks_to_make:
-            if isinstance(value, PlateauCallbacks):
+            if isinstance(value, (PlateauCallbacks, Checkpoint)):
                 value._validate_params()
+            if isinstance(value, Checkpoint) and self.random_state is None:
+                raise ValueError(
+                    "Checkpoint requires random_state to be set; got None. Pass an "
+                    "integer to draw the same numbers when the training is resumed."
+                )
 
     # -- networks ------------------------------------------------------------
 
-    # The operation above which the network is trained; None trains all of it.
+    # Name of the last operation that is not trained; None trains the whole network.
     _cut_at: str | None = None
 
-    # The network that is trained, and what it was made of.
+    # The network that is trained, and its origin.
     _trained: tuple[tuple[Any, ...], keras.Model] | None = None
 
     def _build_networks(self) -> keras.Model:
@@ -158,11 +164,11 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         return self._trained[1]
 
     def _network_above(self, cut: str | None, **settings: Any) -> keras.Model:
-        """Make the network that follows an operation, compiled like `model_`."""
+        """Return the network after an operation, compiled like `model_`."""
         if self._has_attention != (self.model_.output_shape[-1] == 2):
             raise ValueError(
-                f"aggregation={self.aggregation!r} needs another network than this "
-                f"{type(self).__name__} was fitted with: fit it without warm_start"
+                f"aggregation={self.aggregation!r} requires another network than this "
+                f"{type(self).__name__} was fitted with. Fit it without warm_start"
             )
         network = self.model_
         if cut is not None:
@@ -195,15 +201,15 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Parameters
         ----------
         X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            Frames as the class says; slots that are all zeros hold no face. May
-            be a memory-mapped array: it is read batch by batch.
+            Frames; slots that are all zeros hold no face. Memory-mapped arrays are
+            read batch by batch.
         y : array-like of shape (n_videos,)
             Two classes, such as 0 for real and 1 for fake.
         sample_weight : array-like of shape (n_videos,), default=None
             Weight of each video's frames in the loss.
         groups : array-like of shape (n_videos,), default=None
-            Videos of one group (one person, say) stay together when the
-            validation set is split off. None makes each video its own group.
+            Groups, such as identities, that the validation split does not separate.
+            If None, each video is its own group.
 
         Returns
         -------
@@ -213,12 +219,14 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Raises
         ------
         ValueError
-            If X or y has the wrong form, or if there are too few groups for a
-            validation set.
+            If X or y has the wrong shape or type, if there are too few groups for a
+            validation set, or if a :class:`Checkpoint` is of another training.
+        ModelFileError
+            If the file of a :class:`Checkpoint` is damaged.
         NoFaceError
             If no video has a face.
         TrainingDivergedError
-            If the loss became infinite or NaN.
+            If the loss is infinite or NaN.
 
         Warns
         -----
@@ -233,6 +241,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
             sample_weight=sample_weight,
             groups=groups,
             validation_fraction=self.validation_fraction,
+            checkpointed=True,
         )
         return self
 
@@ -243,17 +252,16 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> BaseDetector:
-        """Train for one more epoch, without validation.
+        """Train for one more epoch, without validation or checkpoint.
 
         Parameters
         ----------
         X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
             As in `fit`.
         y : array-like of shape (n_videos,)
-            As in `fit`; may hold one class only if `classes` was given.
+            As in `fit`; may contain only one class if `classes` was passed.
         classes : array-like of shape (2,), default=None
-            Both classes, needed in the first call only, and only where y does not
-            hold them.
+            Both classes. Required in the first call if y does not contain both.
         sample_weight : array-like of shape (n_videos,), default=None
             As in `fit`.
 
@@ -265,7 +273,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Raises
         ------
         ValueError, NoFaceError, TrainingDivergedError
-            As `fit` raises them; also if `classes` are not two.
+            As in `fit`; also if `classes` are not two.
 
         Warns
         -----
@@ -278,14 +286,14 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         else:
             classes = np.unique(classes)
             if len(classes) != 2:
-                raise ValueError(f"classes={classes.tolist()} must be two classes")
+                raise ValueError(f"classes must be two; got {classes.tolist()}.")
         self._train_epoch(
             X, y, classes, sample_weight=sample_weight, validation_fraction=None
         )
         return self
 
     def initialize(self, X: ArrayLike, y: ArrayLike) -> BaseDetector:
-        """Build the network for such data without training it.
+        """Build the network for data of this shape without training it.
 
         Parameters
         ----------
@@ -302,7 +310,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Raises
         ------
         ValueError
-            If X or y has the wrong form, or a parameter is out of its range.
+            If X, y or a parameter is invalid.
         """
         self._validate_params()
         _, y = self._build(X, y, self._infer_classes(y))
@@ -320,7 +328,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         reset: bool = False,
         y_numeric: bool = False,
     ) -> tuple[Any, Any]:
-        if X is not None and y is None:  # to train on: answers are checked elsewhere
+        if X is not None and y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None"
@@ -333,6 +341,6 @@ class BaseDetector(VideoTrainer, KerasEstimator):
             if X is not None:
                 check_consistent_length(X, y)
         if reset and X is not None:
-            # Last: data that were refused leave no trace.
+            # Last, so that invalid data change nothing.
             self.frame_shape_, self.frame_dtype_ = X.shape[2:], X.dtype
         return X, y

@@ -1,18 +1,20 @@
-"""Batches of frames or of videos, drawn from their array without copying it."""
+"""Batches of frames or videos, drawn from an array that is not copied."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import joblib
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Batch(NamedTuple):
-    """What a network is given in one step, a part a row."""
+    """Input of one training step, with one row per frame or video (a part)."""
 
     frames: NDArray
     y: NDArray  # of shape (n_parts, 1)
@@ -20,12 +22,12 @@ class Batch(NamedTuple):
     present: NDArray | None = None  # of shape (n_parts, n_frames), for sequences
 
 
-# Changes a batch, by what it draws from the generator.
+# Returns a changed batch; the generator is its only source of random numbers.
 Change = Callable[[Batch, np.random.Generator], Batch]
 
 
 def without_missing(batch: Batch, rng: np.random.Generator) -> Batch:
-    """Replace what stands in for missing frames by zeros."""
+    """Replace the fillers of missing frames by zeros."""
     assert batch.present is not None
     there = batch.present.reshape(*batch.present.shape, *[1] * (batch.frames.ndim - 2))
     frames = batch.frames * there.astype(batch.frames.dtype)
@@ -33,7 +35,15 @@ def without_missing(batch: Batch, rng: np.random.Generator) -> Batch:
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of the parts of `X` that `index` names."""
+    """Batches of the frames or videos of `X` at `index`.
+
+    A batch depends only on the seed, the epoch and its number. Batches with changes are
+    made in threads, ahead of the training step. Keras' `workers` do this too, but they
+    pause for 0.1 s after each epoch and keep their threads if training is interrupted.
+    """
+
+    # Threads that make batches, and the number of batches that are made ahead.
+    n_workers = min(4, joblib.cpu_count())
 
     def __init__(
         self,
@@ -62,15 +72,26 @@ class Batches(keras.utils.PyDataset):
         self.multiple = multiple
         self.epoch = 0
         self.order = np.arange(len(y))
+        self._threads = ThreadPoolExecutor(self.n_workers)  # started when used
+        self._ahead: dict[int, Future[tuple]] = {}
         self._draw_order()
 
     @property
     def num_batches(self) -> int:
-        """Number of batches an epoch."""
+        """Number of batches per epoch."""
         return math.ceil(len(self.order) / self.batch_size)
 
     def __getitem__(self, number: int) -> tuple:
-        parts = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        if not self.changes:
+            return self._make(number, self.epoch, self.order)
+        ahead, last = self._ahead, min(number + self.n_workers, self.num_batches - 1)
+        for n in range(number, last + 1):
+            if n not in ahead:
+                ahead[n] = self._threads.submit(self._make, n, self.epoch, self.order)
+        return ahead.pop(number).result()
+
+    def _make(self, number: int, epoch: int, order: NDArray) -> tuple:
+        parts = order[number * self.batch_size : (number + 1) * self.batch_size]
         batch = Batch(
             self.X[tuple(axis[parts] for axis in self.index)],
             self.y[parts],
@@ -79,16 +100,17 @@ class Batches(keras.utils.PyDataset):
         )
         batch = _filled_up(batch, self.multiple)
         if self.changes:
-            rng = np.random.default_rng((self.seed, self.epoch, number))
+            rng = np.random.default_rng((self.seed, epoch, number))
             for change in self.changes:
                 batch = change(batch, rng)
         frames, y, weight, present = batch
         return (frames if present is None else (frames, present)), y, weight
 
     def on_epoch_end(self) -> None:
-        """Draw the order of the next epoch, and what changes its batches."""
+        """Draw the order of the next epoch."""
         if self.rng is not None:
             self.epoch += 1
+            self._ahead = {}
             self._draw_order()
 
     def _draw_order(self) -> None:
@@ -97,29 +119,29 @@ class Batches(keras.utils.PyDataset):
 
 
 class FollowEpochs(keras.callbacks.Callback):
-    """Draw what belongs to an epoch, where a training resumes at a later one."""
+    """Draw the batches of the right epoch when training resumes at a later one."""
 
     def __init__(self, batches: Batches, initial_epoch: int) -> None:
         super().__init__()
         self.batches, self.initial_epoch = batches, initial_epoch
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Remember where the first epoch begins: Keras may have looked at batches."""
+        """Store the number of the first epoch; Keras may have drawn batches before."""
         self.first = self.batches.epoch - self.initial_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Pass over the epochs that were trained before."""
+        """Skip the epochs that were trained before."""
         while self.batches.epoch < self.first + epoch:
             self.batches.on_epoch_end()
 
 
 def _filled_up(batch: Batch, multiple: int) -> Batch:
-    """Repeat the first part, with no weight, up to a multiple of so many."""
+    """Repeat the first part, with weight 0, up to a multiple of `multiple`."""
     missing = -len(batch.y) % multiple
     if not missing:
         return batch
     numbers = [*range(len(batch.y)), *[0] * missing]
-    # The loss is divided by the number of all of them.
+    # Keras divides the loss by the number of all rows.
     weight = batch.weight[numbers] * np.float32(len(numbers) / len(batch.y))
     weight[len(batch.y) :] = 0
     present = None if batch.present is None else batch.present[numbers]

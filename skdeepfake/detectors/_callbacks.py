@@ -13,10 +13,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 
 class StopWhenDiverged(keras.callbacks.Callback):
-    """Stop when the loss is no longer finite; Keras' own callback prints as well."""
+    """Stop when the loss is not finite; Keras' own callback also prints."""
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Look at the loss."""
+        """Check the losses."""
         losses = [value for name, value in (logs or {}).items() if "loss" in name]
         if not all(map(math.isfinite, losses)):
             self.model.stop_training = True
@@ -26,7 +26,7 @@ class EpochLine(keras.callbacks.Callback):
     """Print one line per epoch: losses, metrics, learning rate and seconds."""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Remember when the epoch began."""
+        """Store the time."""
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -44,21 +44,21 @@ class EpochLine(keras.callbacks.Callback):
 class PlateauCallbacks(BaseEstimator):
     """Stop early, and reduce the learning rate, when validation stops improving.
 
-    The defaults are the paper's training (section 4.3). Both happen only with a
-    validation set.
+    The defaults are from the paper (section 4.3). Requires a validation set; without
+    one, all epochs are trained.
 
     Parameters
     ----------
     monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
-        Validation loss, as in the paper, or area under the ROC curve of the samples
-        that the network is trained on.
+        Validation loss, as in the paper, or validation area under the ROC curve of the
+        frames or sequences.
     patience : int or None, default=5
-        Epochs without a better `monitor` after which training stops. The weights of
-        the best epoch are restored. None never stops early, and keeps the last
-        weights.
+        Number of epochs without improvement after which training stops and the
+        weights of the best epoch are restored. If None, all epochs are trained and
+        the last weights are kept.
     lr_patience : int or None, default=5
-        Epochs without a better `monitor` after which the learning rate is reduced.
-        None keeps the learning rate.
+        Number of epochs without improvement after which the learning rate is reduced.
+        If None, it is not reduced.
     lr_factor : float, default=0.2
         Factor by which the learning rate is reduced.
     min_lr : float, default=1e-5
@@ -66,7 +66,8 @@ class PlateauCallbacks(BaseEstimator):
 
     See Also
     --------
-    CNNDetector : Takes it as `callbacks`.
+    CNNDetector : Accepts it as `callbacks`.
+    Checkpoint : Resume interrupted trainings.
 
     Examples
     --------
@@ -99,12 +100,12 @@ class PlateauCallbacks(BaseEstimator):
         self.min_lr = min_lr
 
     def make(self) -> list[keras.callbacks.Callback]:
-        """Make the callbacks of one training.
+        """Create the callbacks of one training.
 
         Returns
         -------
         list of keras.callbacks.Callback
-            New objects.
+            New callbacks.
         """
         mode = "max" if self.monitor == "val_roc_auc" else "min"
         callbacks: list[keras.callbacks.Callback] = []
@@ -131,6 +132,6 @@ class PlateauCallbacks(BaseEstimator):
 
 
 def own_callbacks(verbose: int) -> list[keras.callbacks.Callback]:
-    """Make the callbacks of every training."""
+    """Create the callbacks that every training has."""
     line = [EpochLine()] if verbose == 1 else []
     return [StopWhenDiverged(), *line]

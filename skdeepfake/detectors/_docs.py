@@ -44,39 +44,39 @@ _SHARED = {
     **_PREDICTION,
     "fit_parameters": """\
     validation_fraction : float or None, default=0.1
-        Share of the training videos held out for validation: stratified by class
-        and whole by group. None trains for all epochs without validation, and
-        thus without early stopping or reduction of the learning rate.
-    callbacks : PlateauCallbacks, list of keras.callbacks.Callback or None, default=None
-        What happens between epochs. None is ``{{callbacks}}``: early stopping
-        and a lower learning rate when validation stops improving. A list, which may
-        hold a :class:`PlateauCallbacks` too, replaces that; copies of Keras' callbacks
-        are used.
+        Share of the training videos held out for validation, stratified by class
+        and not splitting groups. If None, all epochs are trained without validation,
+        early stopping or reduction of the learning rate.
+    callbacks : PlateauCallbacks, Checkpoint, list or None, default=None
+        Callbacks of the training. None uses ``{{callbacks}}``: early stopping
+        and a lower learning rate when validation stops improving. A
+        :class:`Checkpoint` is added to this default. A list replaces it, and holds
+        Keras callbacks, of which copies are used, or objects of these two classes.
     {{aggregation}}
     {{no_face}}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last `fit`.
+        If True, `fit` continues with the weights of the last `fit`.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the order of frames, dropout and the validation
-        split. An int makes two fits on one machine identical.
+        Seed of the weights, the order of frames, dropout, augmentation, blended fakes
+        and the validation split. Pass an int for identical results on one machine.
     verbose : int, default=0
-        0 is silent, 1 prints one line per epoch, 2 shows Keras' progress bar.
+        0 prints nothing, 1 prints a line per epoch, 2 shows Keras' progress bar.
     **routed : dict
         Parameters of the form ``optimizer__*``.
 """,
     "no_face": """\
     no_face : {"prior", "raise"}, default="prior"
-        What a video without any face gets: the class prior with a
-        :class:`~skdeepfake.exceptions.NoFaceWarning`, or a
+        Handling of videos without a face. "prior" returns the class prior with a
+        :class:`~skdeepfake.exceptions.NoFaceWarning`, "raise" raises a
         :class:`~skdeepfake.exceptions.NoFaceError`.
 """,
     "fit_attributes": """\
     {{class_attributes}}
     history_ : dict of str to list of float
-        Loss, accuracy and, with validation, `val_loss` and `val_accuracy`, by epoch;
-        with a callback that monitors it also `roc_auc` and `val_roc_auc`.
+        Loss, accuracy and, with validation, `val_loss` and `val_accuracy` per epoch;
+        also `roc_auc` and `val_roc_auc` if a callback monitors one of them.
     model_ : keras.Model
         The trained network.
     frame_shape_ : tuple of int
@@ -86,7 +86,7 @@ _SHARED = {
 """,
     "class_attributes": """\
     classes_ : ndarray of shape (2,)
-        The classes; the second is the one whose probability the network gives.
+        Classes; the network predicts the probability of the second one.
     class_count_ : ndarray of shape (2,)
         Number of training videos of each class.
     class_prior_ : ndarray of shape (2,)
@@ -94,21 +94,21 @@ _SHARED = {
 """,
     "image_parameters": """\
     augment : str, BaseAugmentation, list of BaseAugmentation or None, default=None
-        Augmentation of the faces in training, drawn anew in each epoch: "flip",
+        Augmentation of the faces in training, different in each epoch: "flip",
         "light", "strong" or "video" (see
         :func:`~skdeepfake.augmentation.make_preset`), or augmentations of
         :mod:`skdeepfake.augmentation`, applied one after the other. Requires faces of
         uint8. Not applied in prediction.
     fake_source : "labels" or BlendedFakes, default="labels"
-        Source of the fake class: the labels in `y`, or :class:`BlendedFakes`, which
-        are made in training of the real faces. Needs faces of uint8.
+        Source of the fake class: the labels in `y`, or :class:`BlendedFakes`, made of
+        real faces during training. Requires faces of uint8.
 """,
     "optimizer": """\
     optimizer : str, Optimizer class or Optimizer instance, default="adam"
-        What Keras knows by that name. Its further arguments are parameters of the
-        form ``optimizer__clipnorm=1.0``. An instance brings its own learning rate.
-        Weight decay (``optimizer="adamw", optimizer__weight_decay=0.01``) spares biases
-        and normalizations.
+        Keras optimizer. Pass further arguments as ``optimizer__clipnorm=1.0`` or
+        ``optimizer__gradient_accumulation_steps=4``. The learning rate of an instance
+        replaces `learning_rate`. Weight decay (``optimizer="adamw",
+        optimizer__weight_decay=0.01``) does not apply to biases and normalizations.
 """,
 }
 

@@ -260,7 +260,7 @@ class VideoPredictor:
         index = sequence_index(filled, people)
         shape = (index[-1].shape[1], 1)
         weights = np.full(filled.shape, np.nan)
-        found = self._run(self._weights_of_sequences(), rows, index, shape)
+        found = self._in_batches(self._weights_of_sequences(), rows, index, shape)
         weights[index] = found[..., 0]
         weights[~filled] = np.nan
         return by_video(weights, self._n_people)
@@ -377,9 +377,9 @@ class VideoPredictor:
                 f"but this {type(self).__name__} was fitted with another aggregation: "
                 "fit it again"
             )
-        return self._run(self._predict_batch, X, index, (n_outputs,), seen)
+        return self._in_batches(self._predict_batch, X, index, (n_outputs,), seen)
 
-    def _run(
+    def _in_batches(
         self,
         compute: Compute,
         X: Any,

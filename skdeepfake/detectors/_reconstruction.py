@@ -161,7 +161,7 @@ class ReconstructionDetector(ImageDetector):
     def _compute(self, name: str, X: NDArray, index: tuple[NDArray, ...]) -> NDArray:
         """Compute the output of a layer for some frames."""
         part = keras.Model(self.model_.input, self._output_of(name))
-        return self._run(compiled(part), X, index, part.output_shape[1:])
+        return self._in_batches(compiled(part), X, index, part.output_shape[1:])
 
     # -- network -------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class ReconstructionDetector(ImageDetector):
             work, numbers, changes=[self._with_itself], rng=rng, seed=seed
         )
         self.reconstruction_history_ = self._fit_part(
-            network, batches, epochs or self.reconstruction_epochs
+            network, batches, epochs or self.reconstruction_epochs, "reconstruction"
         )
         for layer in learning:
             layer.trainable = False

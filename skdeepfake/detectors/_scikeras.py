@@ -1,4 +1,4 @@
-"""The one place that knows scikeras: what it gets wrong, put right."""
+"""Base of the detectors that corrects scikeras."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from sklearn.utils.validation import _check_sample_weight
 from .._keras._optimizers import make_optimizer, make_variables
 from .._keras._precision import channels_last
 from ._archive import PackedNetworks, pack, unpack
+from ._batches import FollowEpochs
+from ._checkpoint import SaveEpochs, TrainingRun
 
 # scikeras asks TensorFlow whether its deterministic operations are on only after it has
 # set the variable that turns them on, and so leaves them on: for the whole process,
@@ -32,8 +34,7 @@ if hasattr(scikeras_seeding, "config"):  # with TensorFlow installed
     scikeras_seeding.config.is_op_determinism_enabled()
 
 
-# What scikeras offers and these detectors do not use. Setting it is of no use, so that
-# completion does not suggest it; reading still works.
+# Attributes of scikeras that the detectors ignore, hidden from completion.
 _UNUSED = {
     *("build_fn", "feature_encoder", "loss", "metrics", "model", "run_eagerly"),
     *("scorer", "shuffle", "validation_split"),
@@ -41,17 +42,16 @@ _UNUSED = {
 
 
 class KerasEstimator(PackedNetworks, KerasClassifier):
-    """A scikeras classifier that scikit-learn takes for one of its own.
+    """A scikeras classifier that follows the conventions of scikit-learn.
 
-    scikeras 0.13 is no longer maintained. It takes every public attribute for a
-    parameter, is no classifier in the eyes of scikit-learn 1.7 and later, writes
-    into the sample weights it is given, and pickles the optimizer along. This class
-    mends that, and is all of it that the detectors see: ``_train`` and
-    ``_train_epoch`` lead to ``_fit_keras_model`` of the subclass.
+    scikeras 0.13 is no longer maintained. It treats every public attribute as a
+    parameter, is not a classifier for scikit-learn 1.7 and later, modifies sample
+    weights in place, and pickles the optimizer. This class corrects that. ``_train``
+    and ``_train_epoch`` call ``_fit_keras_model`` of the subclass.
     """
 
-    # What scikeras reads as attributes but nobody should set: the network is the
-    # subclass's, the loss belongs to it, and the splitting is done by group below.
+    # Read by scikeras, not parameters here: subclasses set the network and the loss,
+    # and split by group.
     model = None
     build_fn = None
     loss = "binary_crossentropy"
@@ -65,6 +65,9 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     # Parameters whose default None stands for an object of this type.
     _objects: ClassVar[dict[str, type]] = {}
+
+    # The file that a training is saved to and resumed from.
+    _run: TrainingRun | None = None
 
     # Set by `fit`; None where scikeras has still to find the classes.
     classes_: Any
@@ -112,9 +115,8 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         raise NotImplementedError
 
     def _set_routed(self, routed: dict[str, Any]) -> None:
-        """Store the parameters for the optimizer that a constructor was given."""
-        # scikeras' own __init__ is left out on purpose: it would set attributes,
-        # and so parameters, that are not in the signature.
+        """Store the parameters of the optimizer."""
+        # The constructor of scikeras is not called: it would set other parameters.
         for name, value in routed.items():
             if not self._is_routed(name):
                 known = difflib.get_close_matches(name, self._get_param_names(), 1)
@@ -141,12 +143,12 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, with those for the optimizer that were set.
+        """Get parameters, including those of the optimizer that were set.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to include the parameters of parameters that are estimators.
+            If True, also return the parameters of nested estimators.
 
         Returns
         -------
@@ -203,7 +205,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Score the predicted classes by their accuracy.
+        """Return the accuracy of the predicted classes.
 
         Parameters
         ----------
@@ -236,24 +238,23 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _train(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
     ) -> None:
-        """Validate, build and compile unless `warm_start`, and train."""
+        """Validate and train; build the network first, unless `warm_start`."""
         anew = not (self.warm_start and self._is_built)
         with self._classes_to_find(classes, anew=anew):
-            # Past KerasClassifier, which multiplies class weights into the caller's
-            # array: the detectors do that themselves.
+            # Skips KerasClassifier, which modifies the sample weights in place.
             super(KerasClassifier, self).fit(X, y, **how)
 
     def _train_epoch(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
     ) -> None:
-        """Train for one epoch more, or the first."""
+        """Train for one more epoch."""
         with self._classes_to_find(classes, anew=not self._is_built):
             super(KerasClassifier, self).partial_fit(X, y, **how)
 
     def _build(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None
     ) -> tuple[NDArray, NDArray]:
-        """Validate, build and compile; gives the data as validated."""
+        """Validate the data, build and compile; return the validated data."""
         with self._classes_to_find(classes, anew=True):
             return self._initialize(X, y)
 
@@ -261,12 +262,12 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _classes_to_find(
         self, classes: NDArray | None, *, anew: bool
     ) -> Iterator[None]:
-        """Tell scikeras the classes, None for those in y; take it back if refused."""
+        """Set `classes_` for scikeras (None: those in y); reset it after an error."""
         before = vars(self).get("classes_")
         if anew:
             self.classes_ = classes
         try:
-            # The encoders of scikeras warn where all transformers are to give pandas.
+            # The encoders of scikeras warn if transformers are set to output pandas.
             with config_context(transform_output="default"):
                 yield
         except BaseException:
@@ -278,23 +279,23 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @property
     def _random_state(self) -> int | None:
-        """The seed, which scikeras would take from any RandomState as 0."""
+        """The seed; scikeras would use 0 for any RandomState."""
         if self.random_state is None:
             return None
         if isinstance(self.random_state, Integral):
             return int(self.random_state)  # not NumPy's, which Python cannot take
-        # From a copy: a parameter comes out of `fit` as it went in.
+        # From a copy: `fit` must not change parameters.
         return copy.deepcopy(self.random_state).randint(np.iinfo(np.int32).max)
 
     @_random_state.setter
     def _random_state(self, value: Any) -> None:
-        """Take no notice of what scikeras makes of `random_state`."""
+        """Ignore the value that scikeras sets."""
 
     @staticmethod
     def _validate_sample_weight(
         X: NDArray, y: NDArray, sample_weight: Any
     ) -> tuple[NDArray, NDArray, NDArray]:
-        # Videos of weight zero are left out with the frames: see _fit_keras_model.
+        # Videos of weight zero are left out in _fit_keras_model.
         weight = _check_sample_weight(sample_weight, X)
         if (weight < 0).any():
             raise ValueError("Negative values in sample_weight")
@@ -303,7 +304,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return X, y, weight
 
     def _initialize_callbacks(self) -> None:
-        # Which there are depends on the validation split: see _fit_keras_model.
+        # Made in _fit_keras_model, since they depend on the validation split.
         self._fit_callbacks: list[keras.callbacks.Callback] = []
         self._predict_callbacks: list[keras.callbacks.Callback] = []
 
@@ -317,12 +318,22 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         epochs: int,
         initial_epoch: int,
         validation_data: keras.utils.PyDataset | None = None,
+        stage: str = "training",
     ) -> None:
-        """Train a network; `history_` tells how it went, or goes on."""
+        """Train a network in one stage of the training; set or extend `history_`."""
+        make_variables(network.optimizer, network.trainable_variables)
+        callbacks = [FollowEpochs(batches, initial_epoch), *callbacks]
+        if self._run is not None:
+            state = self._run.resume(stage, network)
+            if state is not None:
+                last = initial_epoch + epochs
+                initial_epoch = last if state["stopped"] else state["epoch"]
+                epochs = last - initial_epoch
+                self.__dict__.pop("history_", None)  # the saved one replaces it
+            callbacks.append(SaveEpochs(self._run, stage, callbacks, self._histories))
         self._fit_callbacks = callbacks
         answering, self.model_ = self.model_, network
         try:
-            make_variables(network.optimizer, network.trainable_variables)
             super()._fit_keras_model(
                 batches,
                 None,
@@ -331,9 +342,9 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
                 epochs,
                 initial_epoch,
                 validation_data=validation_data,
-                # Keras' own bar from 2 on; its 2 is two lines an epoch, so 1 is ours.
+                # 1 prints `EpochLine` and 2 Keras' progress bar.
                 verbose=1 if self.verbose >= 2 else 0,
-                # The batches have an order of their own.
+                # `Batches` shuffles.
                 shuffle=False,
             )
         finally:
@@ -341,11 +352,13 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         self.history_ = {name: list(values) for name, values in self.history_.items()}
 
     @property
-    def _trained_network(self) -> keras.Model:
-        """The network that is trained, which shares weights with the one that answers.
+    def _histories(self) -> dict[str, Any]:
+        """Histories by their attributes, such as `head_history_`."""
+        return {n: h for n, h in vars(self).items() if n.endswith("history_")}
 
-        Compiled, with the same optimizer.
-        """
+    @property
+    def _trained_network(self) -> keras.Model:
+        """The compiled network that is trained; it shares weights with `model_`."""
         return self.model_
 
     def _keras_build_fn(self) -> keras.Model:
@@ -355,7 +368,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return network
 
     def _build_networks(self) -> keras.Model:
-        """Build the network, and what is trained besides it."""
+        """Build the network and what is trained with it."""
         return self.build_network()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
@@ -364,37 +377,37 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @property
     def _rate_of_training(self) -> float:
-        """The learning rate that the training proper starts with."""
+        """The initial learning rate of the main training."""
         return self.learning_rate
 
     def _compile_settings(self) -> dict[str, Any]:
-        """Give what a network is compiled with, but for the optimizer."""
+        """Return the arguments of `compile`, without the optimizer."""
         return {
             "loss": self.loss,
             "metrics": self._make_metrics(),
         }
 
     def _make_metrics(self) -> list[Any]:
-        """Make the metrics that training and validation report.
+        """Create the metrics of training and validation.
 
-        Not by name, or they would be made in the first step: see `make_variables`.
+        Keras would create them by name in the first step: see `make_variables`.
         """
         return [keras.metrics.BinaryAccuracy(name="accuracy")]
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
-        """Make an optimizer as the parameters say."""
+        """Create the optimizer from the parameters."""
         routed = {k: v for k, v in vars(self).items() if self._is_routed(k)}
         params = {name.partition("__")[2]: value for name, value in routed.items()}
         return make_optimizer(self.optimizer, float(learning_rate), params)
 
     def _ensure_compiled_model(self) -> None:
-        # A loaded detector has no optimizer until it is trained further.
+        # A loaded detector has no optimizer yet.
         if not self.model_.compiled:
             self._prepare_loaded()
             self.model_.compile(**self._get_compile_kwargs())
 
     def _prepare_loaded(self) -> None:
-        """Make networks that were loaded what can be trained."""
+        """Prepare loaded networks for training."""
         if keras.distribution.distribution() is not None:
             for name in self._networks:
                 if hasattr(self, name):

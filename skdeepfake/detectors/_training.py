@@ -1,4 +1,4 @@
-"""Training of a detector: from videos to batches, callbacks and checks."""
+"""Training of detectors: batches, callbacks and checks."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._face_mask import filled_slots
 from .._groups import encode_groups
+from .._keras._optimizers import make_variables
 from .._keras._precision import replicas
 from ..exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
-from ._batches import Batches, Change, FollowEpochs, without_missing
+from ._batches import Batches, Change, without_missing
 from ._callbacks import PlateauCallbacks, own_callbacks
+from ._checkpoint import Checkpoint, TrainingRun, describe_training
 from ._indexing import frame_index, frames_and_fillers, sequence_index
 from ._prediction import VideoPredictor, listing
 from ._validation_split import stratified_group_split
 
+# Stage of the checkpoint of a completed training.
+_FINISHED = "finished"
+
 
 @dataclasses.dataclass(frozen=True)
 class Videos:
-    """Labelled videos, and which of them are trained on and validated on."""
+    """Labeled videos, split into a training and a validation set."""
 
     X: NDArray
     filled: NDArray[np.bool_]  # which slots hold a face
@@ -41,19 +46,19 @@ class Videos:
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A network, and what it is trained on."""
+    """A network and its training data."""
 
     network: keras.Model
     videos: Videos
-    X: NDArray  # what it is given in place of the videos' own
-    changes: Sequence[Change] = ()  # the last ones before it sees a batch
+    X: NDArray  # input in place of `videos.X`
+    changes: Sequence[Change] = ()  # last changes of each batch
     augmented: bool = True
 
 
 class VideoTrainer(VideoPredictor):
-    """The training of a detector, on the frames or sequences of its videos.
+    """Training of a detector on frames or sequences.
 
-    `BaseDetector` sets the attributes that are declared here.
+    `BaseDetector` sets the attributes declared here.
     """
 
     history_: dict[str, list[float]]
@@ -64,6 +69,8 @@ class VideoTrainer(VideoPredictor):
 
     _networks: ClassVar[tuple[str, ...]]
     _random_state: int | None
+    _histories: dict[str, Any]
+    _run: TrainingRun | None
     _trained_network: keras.Model
     _fit_network: Callable[..., None]
 
@@ -71,7 +78,7 @@ class VideoTrainer(VideoPredictor):
     _default_callbacks: ClassVar[PlateauCallbacks] = PlateauCallbacks()
 
     def _infer_classes(self, y: ArrayLike) -> NDArray | None:
-        """Infer the classes where y need not hold both; None where it must."""
+        """Infer both classes if y may hold only one; else return None."""
         return None
 
     def _fit_keras_model(
@@ -84,8 +91,10 @@ class VideoTrainer(VideoPredictor):
         initial_epoch: int,
         groups: Any = None,
         validation_fraction: float | None = None,
+        checkpointed: bool = False,
     ) -> None:
-        """Leave the videos: hand single frames to Keras."""
+        """Train on the frames of the videos, or on their sequences."""
+        run = self._start_run(X, y, sample_weight, groups) if checkpointed else None
         y = y.ravel()
         given = np.ones(len(y)) if sample_weight is None else sample_weight
         given, weight = self._weights(y.astype(int), given)
@@ -115,17 +124,49 @@ class VideoTrainer(VideoPredictor):
         validation = None if validation is None else people_in(validation)
         y, weight = (each.repeat(self._n_people) for each in (y, weight))
         videos = Videos(rows, filled, y, weight, training, validation)
-        self._train_on(videos, warm_start, epochs, initial_epoch)
+        self._run = run
+        try:
+            if run is None or not self._restore_run(run):
+                self._train_on(videos, warm_start, epochs, initial_epoch)
+        finally:
+            del self._run
         index = self._index(filled, training)
         few = slice(self._parts_per_step(index))
-        self._check_training(rows[tuple(axis[few] for axis in index)])
+        try:
+            self._check_training(rows[tuple(axis[few] for axis in index)])
+        except TrainingDivergedError:
+            if run is not None:
+                run.delete()
+            raise
+        if run is not None:
+            run.save(_FINISHED, self.model_, histories=self._histories)
+
+    # -- checkpoints -----------------------------------------------------------
+
+    def _start_run(self, X: NDArray, *data: Any) -> TrainingRun | None:
+        """Open the file of the `Checkpoint` in `callbacks`, if there is one."""
+        for callback in self._callbacks_to_make:
+            if isinstance(callback, Checkpoint):
+                names = ("y", "sample_weight", "groups")
+                described = describe_training(
+                    self, X=X, **dict(zip(names, data, strict=True))
+                )
+                return TrainingRun(callback.folder, described)
+        return None
+
+    def _restore_run(self, run: TrainingRun) -> bool:
+        """Restore the completed stages; return True if training has finished."""
+        if run.state is not None:
+            vars(self).update(run.state["histories"])
+        make_variables(self.model_.optimizer, self._trained_network.trainable_variables)
+        return run.resume(_FINISHED, self.model_) is not None
 
     def _can_validate(self, y: NDArray) -> bool:
         """Return whether the labels allow a validation set."""
         return True
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
-        """Give the weights of the videos, and those in the loss."""
+        """Return the sample weights, and the weights in the loss."""
         if self.class_weight is None:
             return given, given
         return given, given * compute_sample_weight(self.class_weight, self.classes_[y])
@@ -137,12 +178,11 @@ class VideoTrainer(VideoPredictor):
     def _train_on(
         self, videos: Videos, warm_start: bool, epochs: int, initial_epoch: int
     ) -> None:
-        """Train the network for so many epochs, after those that it has seen."""
+        """Train the network for `epochs` more epochs."""
         callbacks = self._make_callbacks(validated=videos.validation is not None)
         with self._training_context(videos) as work:
             self._prepare(work)
             batches = self._training_batches(work, initial_epoch)
-            callbacks.insert(0, FollowEpochs(batches, initial_epoch))
             self._fit_network(
                 work.network,
                 batches,
@@ -153,7 +193,9 @@ class VideoTrainer(VideoPredictor):
                 callbacks=callbacks,
             )
 
-    def _fit_part(self, network: keras.Model, batches: Any, epochs: int) -> dict:
+    def _fit_part(
+        self, network: keras.Model, batches: Any, epochs: int, stage: str
+    ) -> dict:
         """Train a part of the network; return its history, and leave `history_`."""
         before = self.__dict__.pop("history_", None)
         self._fit_network(
@@ -163,6 +205,7 @@ class VideoTrainer(VideoPredictor):
             warm_start=False,
             epochs=epochs,
             initial_epoch=0,
+            stage=stage,
         )
         history = self.__dict__.pop("history_")
         if before is not None:
@@ -171,14 +214,14 @@ class VideoTrainer(VideoPredictor):
 
     @contextmanager
     def _training_context(self, videos: Videos) -> Iterator[Work]:
-        """Provide the network that is trained, and what it is trained on."""
+        """Yield the network to train and its data."""
         yield Work(self._trained_network, videos, videos.X)
 
     def _prepare(self, work: Work) -> None:
-        """Do what comes before the training proper."""
+        """Prepare the main training."""
 
     def _training_batches(self, work: Work, epoch: int) -> Batches:
-        """Give batches in an order that is drawn, other ones from another epoch on."""
+        """Return shuffled batches; the first epoch is part of the seed."""
         seed = self._seed(epoch)
         return self._batches(
             work,
@@ -189,7 +232,7 @@ class VideoTrainer(VideoPredictor):
         )
 
     def _validation_batches(self, work: Work) -> Batches | None:
-        """Give batches that are the same in each epoch."""
+        """Return batches that are the same in each epoch, if there are any."""
         if work.videos.validation is None:
             return None
         return self._batches(
@@ -200,12 +243,12 @@ class VideoTrainer(VideoPredictor):
         )
 
     def _all_changes(self, work: Work, **how: Any) -> list[Change]:
-        if work.X is not work.videos.X:  # what was computed of faces is not changed
+        if work.X is not work.videos.X:  # precomputed features are not augmented
             return []
         return [*self._changes(work, **how), *work.changes]
 
     def _batches(self, work: Work, numbers: NDArray, **how: Any) -> Batches:
-        """Give batches of the parts of some of the videos."""
+        """Return batches of the frames or sequences of some videos."""
         videos = work.videos
         index, present = self._sample_index(videos.filled, numbers)
         if self._sees_sequences and present is not None:
@@ -224,18 +267,18 @@ class VideoTrainer(VideoPredictor):
     def _sample_index(
         self, filled: NDArray[np.bool_], numbers: NDArray
     ) -> tuple[tuple[NDArray, ...], NDArray | None]:
-        """Find the samples of some videos in X, and the faces that they have."""
+        """Return the index of the samples in X, and which frames they have."""
         if self._fills_gaps:
             return frames_and_fillers(filled, numbers)
         return self._index(filled, numbers), None
 
     @property
     def _fills_gaps(self) -> bool:
-        """Whether faces stand in for missing ones in batches of whole videos."""
+        """Whether missing frames of whole videos are filled with other faces."""
         return self._weighs_frames or (self._sees_sequences and self.frame_ndim == 3)
 
     def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-        """Find the frames, or the sequences, that the network takes."""
+        """Return the index of the frames or sequences."""
         index = sequence_index if self._sees_sequences else frame_index
         return index(filled, videos)
 
@@ -243,16 +286,16 @@ class VideoTrainer(VideoPredictor):
         return self._parts_per_step(index)
 
     def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
-        """Give what is done to batches before the network sees them."""
+        """Return the changes of each batch."""
         return []
 
     def _trainable(self, filled: NDArray[np.bool_], weight: NDArray) -> NDArray:
-        """Tell which videos can be trained on: those with a face, and of weight."""
+        """Return the videos with a face and a positive weight."""
         has_face = np.any(filled, axis=1)
         if not has_face.any():
             raise NoFaceError(
-                f"none of the {len(filled)} samples has a frame with a face, so there "
-                "is nothing to train on"
+                f"none of the {len(filled)} samples has a frame with a face. Training "
+                "requires at least one"
             )
         if not has_face.all():
             warnings.warn(
@@ -267,53 +310,55 @@ class VideoTrainer(VideoPredictor):
         return training
 
     def _seed(self, number: int) -> int | None:
-        """Give one of the seeds that `random_state` stands for."""
+        """Return a seed derived from `random_state`."""
         seed = self._random_state
         return None if seed is None else (seed + number) % 2**31
 
     @property
     def _callbacks_to_make(self) -> list[Any]:
-        callbacks = (
-            self._default_callbacks if self.callbacks is None else self.callbacks
-        )
-        return callbacks if isinstance(callbacks, list) else [callbacks]
+        if isinstance(self.callbacks, list):
+            return self.callbacks
+        if isinstance(self.callbacks, Checkpoint):
+            return [self._default_callbacks, self.callbacks]
+        return [self.callbacks or self._default_callbacks]
 
     def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
-        """Make the callbacks of one training."""
+        """Create the callbacks of one training."""
         made = own_callbacks(self.verbose)
         for callback in self._callbacks_to_make:
+            if isinstance(callback, Checkpoint):
+                continue  # see `_start_run`
             if not isinstance(callback, PlateauCallbacks):
-                # A copy, since it keeps the model that it has seen, and a parameter
-                # must come out of `fit` as it went in.
+                # A copy: callbacks store the model, and parameters must not change.
                 made.append(copy.deepcopy(callback))
             elif validated:
                 made += callback.make()
         return made
 
     def _check_training(self, frames: NDArray) -> None:
-        """Raise, and forget the network, if the training has diverged."""
+        """Delete the network and raise if the training diverged."""
         losses = [self.history_[name][-1] for name in self.history_ if "loss" in name]
-        # A loss is that of the weights before the last step: ask the last ones too.
+        # The loss is that of the weights before the last step.
         if np.isfinite(losses).all() and self._gives_finite_numbers(frames):
             return
         epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
         for name in (*self._networks, "history_", "class_count_", "_trained"):
             self.__dict__.pop(name, None)
         raise TrainingDivergedError(
-            f"the network no longer gives finite numbers after epoch {epoch} "
-            f"(loss {loss:.4g}); lower learning_rate={self.learning_rate:g} or set "
+            f"the outputs of the network are not finite after epoch {epoch} "
+            f"(loss {loss:.4g}). Lower learning_rate={self.learning_rate:g} or set "
             "optimizer__clipnorm=1.0"
         )
 
     def _gives_finite_numbers(self, frames: NDArray) -> bool:
-        """Return whether the trained weights, and what they compute, are finite."""
-        # A ReLU turns NaN into 0 on some processors, so outputs alone do not tell.
+        """Return whether the trained weights and the outputs are finite."""
+        # Outputs alone are not enough: ReLU turns NaN into 0 on some processors.
         arrays = [*self._trained_network.get_weights(), self._predict_batch(frames)]
         return all(np.isfinite(array).all() for array in arrays)
 
     def _make_metrics(self) -> list[Any]:
         metrics = super()._make_metrics()  # type: ignore[misc]
         monitored = {getattr(c, "monitor", None) for c in self._callbacks_to_make}
-        if monitored & {"roc_auc", "val_roc_auc"}:  # it slows each step down
+        if monitored & {"roc_auc", "val_roc_auc"}:  # it slows down each step
             metrics.append(keras.metrics.AUC(name="roc_auc"))
         return metrics

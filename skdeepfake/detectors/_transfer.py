@@ -1,4 +1,4 @@
-"""A detector made of a network that was trained on other pictures."""
+"""Detection by fine-tuning a pretrained network."""
 
 from __future__ import annotations
 
@@ -33,85 +33,83 @@ from ._input import check_positive_integers
 from ._recurrent import probability, recurrent, sequence_network
 from ._training import Videos, Work
 
-# What the features and the scaling of a face are called in the network.
+# Names of layers.
 _FEATURES = "face_features"
 _SCALING = "face_scaling"
 
 
 @with_transfer_docs
 class TransferDetector(ImageDetector):
-    """Detect deepfakes with a network that was trained on other pictures.
+    """Detect deepfakes by fine-tuning a pretrained network.
 
-    The network, the backbone, gives maps of features of a face, which are pooled; one
-    layer makes them the probability of being fake. First that layer is trained alone,
-    then the backbone as well, in whole or its last blocks, by small steps. It is
-    trained on single frames and answers for a video by aggregating its frames.
+    A new layer, the head, predicts the probability of being fake from the pooled
+    features of the pretrained network, the backbone. The head is first trained alone,
+    then together with the backbone, or with a part of it, at a low learning rate. The
+    network is trained on single frames, and predictions are aggregated per video.
 
-    It is not one of the paper's detectors, and beats them: VGG16 trained as a whole
-    with ``augment="strong"`` does better than the paper's networks on fakes of the kind
-    that it was trained on. The table of `benchmarks/accuracy` says what to expect on
-    other fakes, and what :class:`BlendedFakes` do for them.
+    This detector is not part of the paper. On fakes of the kind that it was trained on,
+    VGG16 with ``augment="strong"`` is better than the paper's networks. See the table
+    of `benchmarks/accuracy` for other fakes and for :class:`BlendedFakes`.
 
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="vgg16"
-        Name of a network of `keras.applications`, as the
-        :class:`~skdeepfake.features.KerasFeaturizer` knows them; or a Keras model, or a
-        callable without arguments that builds one. These are given RGB of 0 to 255, do
-        their own scaling, and give maps, tokens or features. A model is copied.
-        ``"keras_hub:dinov3_vit_small_lvd1689m"`` is that preset of KerasHub, with its
+        Name of a network of `keras.applications`, as in
+        :class:`~skdeepfake.features.KerasFeaturizer`; or a Keras model, or a callable
+        without arguments that builds one. Models receive RGB of 0 to 255, scale it
+        themselves, and return maps, tokens or features. A model is copied.
+        ``"keras_hub:dinov3_vit_small_lvd1689m"`` is a preset of KerasHub, with its
         own resizing and scaling (extra ``hub``).
     weights : str, os.PathLike or None, default="imagenet"
-        Weights of a backbone given by name: ``"imagenet"``, which Keras downloads, and
-        which of a preset of KerasHub are its own; the path of a file; or None for
-        random ones.
+        Weights of a backbone given by name: ``"imagenet"``, which Keras downloads (for
+        a preset of KerasHub, the preset's weights); the path of a file; or None for
+        random weights.
     trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
-        How much of the network learns: all of it, only the new layer, or so many of the
-        last blocks of the backbone too. A block begins where the maps have become
-        smaller, so VGG16 has five, of which 1 is `block5`; networks side by side have
-        blocks of their own. What is below never changes:
-        its batch normalization keeps its statistics. It is computed once a `fit`, not
-        in every epoch, unless `augment` or `fake_source` change the faces, or blocks
-        of several networks, or of one below recurrent layers, learn; the results
-        lie in a temporary file, for the last block of VGG16 and faces of 224 x 224
-        pixels 400 kB per face. ``"norm"`` trains the scale and shift of all
+        Trained part of the network, in addition to the head: the whole backbone,
+        nothing ("top"), or a number of its last blocks. A block starts where the maps
+        become smaller: VGG16 has five, and 1 trains `block5`. Parallel networks have
+        blocks of their own. ``"norm"`` trains the scale and shift of all
         normalizations, ``"bias"`` all biases and shifts, and :class:`LoRA` low-rank
-        updates of kernels, each with the new layer; all other weights stay the same.
+        updates of kernels. Frozen blocks keep the statistics of batch normalization.
+        They are computed once per `fit` and stored in a temporary file (400 kB per face
+        of 224 x 224 pixels for the last block of VGG16), unless `augment` or
+        `fake_source` change the faces, or the trained blocks belong to parallel
+        networks or stand below recurrent layers.
     head : Head or None, default=None
-        Parameters of the new layers and of their own training; None is ``Head()``.
+        Parameters of the head and of its training. None uses ``Head()``.
     {{image_parameters}}
     learning_rate : float, default=1e-5
         Learning rate of the optimizer.
     {{optimizer}}
     batch_size : int, default=32
-        Frames in a training step and in a step of prediction.
+        Frames per training step and per step of prediction.
     epochs : int, default=20
-        Passes over the training frames, at the most.
+        Maximum number of passes over the training frames.
     {{fit_parameters}}
 
     Attributes
     ----------
     {{fit_attributes}}
     head_history_ : dict of str to list of float
-        Loss and accuracy in the epochs of the head. Only where there are some.
+        Loss and accuracy per epoch of the head, if it was trained alone.
     n_weights_ : int
         Number of weights of the network.
     n_trained_weights_ : int
-        Number of those that are trained. `verbose` prints both.
+        Number of weights that are trained. `history_` holds both numbers for each
+        epoch, and the `repr` of a fitted detector shows them.
     n_blocks_ : int
-        Blocks of the backbone; of several side by side, those of the one that has most.
+        Number of blocks of the backbone; of parallel networks, the largest number.
 
     See Also
     --------
     CNNDetector : The paper's first detector.
-    skdeepfake.features.KerasFeaturizer : The features of such networks, without
-        training them.
-    skdeepfake.pipeline.make_detector_pipeline : The way from paths to this detector.
+    skdeepfake.features.KerasFeaturizer : Features of networks that are not trained.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
 
     References
     ----------
     Rössler et al., "FaceForensics++: Learning to detect manipulated facial images",
-    ICCV 2019, which trains a backbone so.
+    ICCV 2019.
 
     Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
     recognition", ICLR 2015.
@@ -125,7 +123,7 @@ class TransferDetector(ImageDetector):
     >>> X = rng.randint(1, 100, size=(8, 3, 16, 16, 3)).astype(np.uint8)
     >>> y = np.array([0, 1] * 4)
     >>> X[y == 1] += 100  # fakes are brighter here
-    >>> backbone = keras.Sequential([  # "vgg16", say, if it is not for an example
+    >>> backbone = keras.Sequential([  # or a name, such as "vgg16"
     ...     keras.Input((None, None, 3)),
     ...     keras.layers.Rescaling(1 / 127.5, -1),
     ...     keras.layers.Conv2D(4, 3, activation="relu"),
@@ -189,7 +187,7 @@ class TransferDetector(ImageDetector):
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width that the backbone was trained on; None if not known."""
+        """Height and width that the backbone was trained on; None if unknown."""
         return trained_size(self.backbone)
 
     # -- network ---------------------------------------------------------------
@@ -241,13 +239,13 @@ class TransferDetector(ImageDetector):
         )
 
     def _preprocess(self, inputs: Any, backbone: keras.Model) -> Any:
-        """Scale pixels as the backbone wants them, by what any Keras can load."""
+        """Scale pixels for the backbone."""
         if not isinstance(self.backbone, str):
             return layers.Rescaling(1.0, dtype="float32", name=_SCALING)(inputs)
         return scale_pixels(inputs, self.backbone, _SCALING, backbone)
 
     def _freeze(self, network: keras.Model, operations: list[Any]) -> None:
-        """Keep what is not to learn from it, and note where it ends."""
+        """Freeze what is not trained, and set `_cut_at` to its last operation."""
         paths = [blocks_of(network, path) for path in paths_of(operations)]
         self.n_blocks_ = max(map(len, paths))
         self._cut_at = None
@@ -259,8 +257,8 @@ class TransferDetector(ImageDetector):
         n_trained = 0 if self.trainable == "top" else int(self.trainable)
         if n_trained > self.n_blocks_:
             raise ValueError(
-                f"trainable={self.trainable} is more than the {self.n_blocks_} blocks "
-                "of the backbone: pass less, or 'all'"
+                f"trainable must be at most {self.n_blocks_}, the number of blocks of "
+                f"the backbone, or 'all'; got {self.trainable}."
             )
         if n_trained == 0:
             self._cut_at = _FEATURES
@@ -285,28 +283,41 @@ class TransferDetector(ImageDetector):
     def _build_networks(self) -> keras.Model:
         self.__dict__.pop("head_history_", None)
         network = super()._build_networks()
-        self.n_weights_ = network.count_params()
-        self.n_trained_weights_ = sum(
-            math.prod(weight.shape) for weight in network.trainable_weights
-        )
+        self._count_weights(network)
         if self.verbose:
-            share = self.n_trained_weights_ / self.n_weights_
-            print(
-                f"training {self.n_trained_weights_:,} of {self.n_weights_:,} weights "
-                f"({share:.3g} of all)"
-            )
+            print(f"training {self._counts}")
         return network
+
+    def _count_weights(self, network: keras.Model) -> None:
+        trained = network.trainable_weights
+        self.n_weights_ = network.count_params()
+        self.n_trained_weights_ = sum(math.prod(weight.shape) for weight in trained)
+
+    @property
+    def _counts(self) -> str:
+        share = self.n_trained_weights_ / self.n_weights_
+        return (
+            f"{self.n_trained_weights_:,} of {self.n_weights_:,} weights "
+            f"({share:.3g} of all)"
+        )
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        # As a comment, so that it remains an expression of Python.
+        shown = super().__repr__(N_CHAR_MAX)
+        counted = hasattr(self, "n_trained_weights_")
+        return f"{shown}  # trained: {self._counts}" if counted else shown
 
     def _prepare_loaded(self) -> None:
         super()._prepare_loaded()
-        # A file tells of layers whether they are frozen, not of those within them.
+        # Files store whether layers are frozen, but not the layers within them.
         for layer in self.model_.layers:
             if not layer.trainable:
-                layer.trainable = True  # or Keras takes no notice on TensorFlow
+                layer.trainable = True  # or TensorFlow ignores the change
                 layer.trainable = False
         if self._selects_weights:
             backbone = keras.Model(self.model_.input, self._output_of(_FEATURES))
             select_weights(backbone, self.trainable, self._seed(0))
+        self._count_weights(self.model_)
 
     @property
     def _rate_of_training(self) -> float:
@@ -314,6 +325,14 @@ class TransferDetector(ImageDetector):
         return self._head.learning_rate if top else self.learning_rate
 
     # -- training --------------------------------------------------------------
+
+    def _make_callbacks(self, *, validated: bool) -> list[keras.callbacks.Callback]:
+        def count(epoch: int, logs: dict[str, float]) -> None:
+            logs["n_weights"] = float(self.n_weights_)
+            logs["n_trained_weights"] = float(self.n_trained_weights_)
+
+        made = super()._make_callbacks(validated=validated)
+        return [*made, keras.callbacks.LambdaCallback(on_epoch_end=count)]
 
     @contextmanager
     def _training_context(self, videos: Videos) -> Iterator[Work]:
@@ -336,9 +355,9 @@ class TransferDetector(ImageDetector):
     def _work_above(
         self, cut: str, work: Work, *, numbers: NDArray, once: bool
     ) -> Iterator[Work]:
-        """Compute what is frozen once, for some of the videos, or batch by batch."""
+        """Compute the frozen part once for some videos, or batch by batch."""
         videos = work.videos
-        # What was computed already need not be computed from the images.
+        # Start from features that were computed before, if there are any.
         computed = work.X is not videos.X
         start = self._output_of(self._cut_at) if computed else self.model_.input
         compute = compiled(keras.Model(start, self._output_of(cut)))
@@ -362,7 +381,7 @@ class TransferDetector(ImageDetector):
         yield dataclasses.replace(work, X=videos.X, changes=[change])
 
     def _prepare(self, work: Work) -> None:
-        """Train the new layer alone, once."""
+        """Train the head alone, once."""
         done = hasattr(self, "head_history_")
         if done or not self._head.epochs or self.trainable == "top":
             return
@@ -375,10 +394,10 @@ class TransferDetector(ImageDetector):
             once=self._fakes is None,
         ) as above:
             self.head_history_ = self._fit_part(
-                network, self._training_batches(above, 0), self._head.epochs
+                network, self._training_batches(above, 0), self._head.epochs, "head"
             )
 
 
 def _of_single_frames(compute: Callable[[NDArray], NDArray]) -> Compute:
-    """Give what a network of videos computes of frames, as videos of one frame."""
+    """Apply a network of videos to frames, as videos of one frame."""
     return lambda frames: compute(frames[:, np.newaxis])[:, 0]

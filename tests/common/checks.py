@@ -113,7 +113,8 @@ def check_repr_is_short(case: Case, tmp_path: Path) -> None:
         assert "object at 0x" not in text
         if not hasattr(estimator, "steps"):
             assert text.count("=") == n_changed(estimator)
-    assert repr(case.fitted) == repr(case.estimator)
+    # A comment may follow, such as the counts of weights.
+    assert repr(case.fitted).partition("  # ")[0] == repr(case.estimator)
 
 
 def check_diagram_names_the_estimator(case: Case, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import validate_data
 from skdeepfake.detectors import (
     Attention,
     BlendedFakes,
+    Checkpoint,
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
@@ -123,6 +124,7 @@ WITHOUT_FIT = [
     LoRA(),
     MultiPathBackbone(),
     PerPerson(),
+    Checkpoint("folder"),
     PlateauCallbacks(),
     BlendedFakes(),
     FaceSwapper(),

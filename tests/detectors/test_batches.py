@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -258,3 +259,45 @@ def test_changes_are_made_one_after_the_other(X: np.ndarray) -> None:
     assert frames[:, 0].tolist() == [7, 9, 11]
     assert weight.tolist() == [1.75, 2.0, 2.25]
     assert y.ravel().tolist() == [1, 0, 1]
+
+
+# -- ahead of the network ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_workers", [1, 4])
+def test_batches_do_not_depend_on_the_number_of_workers(
+    X: np.ndarray, n_workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def epochs() -> list[list[list[int]]]:
+        rng = np.random.RandomState(0)
+        source = batches(X, batch_size=2, rng=rng, changes=[add], seed=0)
+        found = []
+        for _ in range(3):
+            found.append([source[n][0].tolist() for n in range(source.num_batches)])
+            source.on_epoch_end()
+        return found
+
+    monkeypatch.setattr(Batches, "n_workers", 2)
+    expected = epochs()
+    monkeypatch.setattr(Batches, "n_workers", n_workers)
+    assert epochs() == expected
+
+
+def test_next_batch_is_made_before_it_is_asked_for(X: np.ndarray) -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def note(batch: Batch, rng: np.random.Generator) -> Batch:
+        made[int(batch.frames[0, 0] - 1) // 5].set()
+        return batch
+
+    source = batches(X, batch_size=5, changes=[note])
+    source[0]
+    assert made[1].wait(60)
+
+
+def test_error_in_a_thread_is_raised(X: np.ndarray) -> None:
+    def fail(batch: Batch, rng: np.random.Generator) -> Batch:
+        raise RuntimeError("no landmarks")
+
+    with pytest.raises(RuntimeError, match="no landmarks"):
+        batches(X, batch_size=5, changes=[fail])[0]

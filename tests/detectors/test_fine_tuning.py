@@ -94,6 +94,11 @@ def test_norm_trains_scales_and_shifts_alone() -> None:
     assert changed == expected | statistics
     assert made.n_trained_weights_ == 4 * CHANNELS + 2 * CHANNELS + 1
     assert made.n_weights_ == made.model_.count_params()
+    counts = f"{made.n_trained_weights_:,} of {made.n_weights_:,} weights"
+    assert f"  # trained: {counts} (" in repr(made)
+    assert made.history_["n_weights"] == [made.n_weights_] * len(made.history_["loss"])
+    n_trained = made.history_["n_trained_weights"]
+    assert set(n_trained) == {made.n_trained_weights_}
 
 
 def test_bias_trains_biases_and_shifts_alone() -> None:

@@ -18,10 +18,12 @@ from sklearn.utils import Bunch
 
 from skdeepfake._keras._precision import float32, replicas, undistributed
 from skdeepfake.detectors import (
+    Checkpoint,
     CNNDetector,
     CNNRNNDetector,
     GANDetector,
     Generator,
+    Head,
     TransferDetector,
 )
 
@@ -83,6 +85,34 @@ def test_layers_are_of_the_policy_and_weights_and_answers_of_float32(
     assert {w.dtype for w in detector.model_.trainable_weights} == {"float32"}
     assert detector.model_.outputs[0].dtype == "float32"
     assert np.isfinite(detector.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"], indirect=True)
+def test_transfer_detector_learns_in_mixed_precision(
+    policy: str, videos: Bunch, tmp_path: Path
+) -> None:
+    def scaled() -> keras.Model:  # or the gradients would overflow in float16
+        inputs = keras.Input((16, 16, 3))
+        return keras.Model(inputs, layers.Conv2D(2, 3)(layers.Rescaling(0.01)(inputs)))
+
+    detector = TransferDetector(
+        backbone=scaled,
+        head=Head(epochs=1),
+        learning_rate=0.01,
+        epochs=1,
+        batch_size=8,
+        validation_fraction=None,
+        random_state=0,
+        callbacks=Checkpoint(tmp_path),
+    ).fit(videos.X, videos.y)
+    assert set(policies(detector.model_).values()) == {policy}
+    initial = clone(detector).initialize(videos.X, videos.y).model_.get_weights()
+    for before, after in zip(initial, detector.model_.get_weights(), strict=True):
+        assert after.dtype == np.float32
+        assert 1e-3 < np.abs(after - before).max() < 1
+    proba = detector.predict_proba(videos.X)
+    again = clone(detector).fit(videos.X, videos.y)  # from the checkpoint
+    np.testing.assert_array_equal(again.predict_proba(videos.X), proba)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import re
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.utils import Bunch
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skdeepfake.detectors import CNNDetector, PlateauCallbacks
+from skdeepfake.detectors import CNNDetector, CNNRNNDetector, PlateauCallbacks
 from skdeepfake.detectors._callbacks import StopWhenDiverged
 from skdeepfake.exceptions import NoFaceError, NoFaceWarning, TrainingDivergedError
 
@@ -307,6 +309,39 @@ def test_epochs_draw_different_orders(
     tiny().fit(videos.X, videos.y)
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(40))
+
+
+# -- gradient accumulation -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer": "sgd", "optimizer__gradient_accumulation_steps": 2},
+        {"optimizer": keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)},
+    ],
+    ids=["parameter", "instance"],
+)
+def test_accumulated_gradients_of_two_batches_are_those_of_their_union(
+    params: dict[str, Any], videos: Bunch
+) -> None:
+    X = videos.X[..., 0].astype(np.float32) / 255
+    shared = {"units": (2,), "validation_fraction": None, "random_state": 0}
+    whole = CNNRNNDetector(
+        optimizer="sgd", learning_rate=0.1, batch_size=20, epochs=2, **shared
+    ).fit(X, videos.y)
+    detector = CNNRNNDetector(
+        learning_rate=0.1, batch_size=10, epochs=2, **shared, **params
+    )
+    halves = pickle.loads(pickle.dumps(clone(detector))).fit(X, videos.y)
+    initial = clone(detector).initialize(X, videos.y).model_.get_weights()
+    for one, two, start in zip(
+        whole.model_.get_weights(), halves.model_.get_weights(), initial, strict=True
+    ):
+        np.testing.assert_allclose(two, one, atol=1e-6)
+        assert np.abs(one - start).max() > 1e-4
+    proba = pickle.loads(pickle.dumps(halves)).predict_proba(X)
+    np.testing.assert_allclose(proba, halves.predict_proba(X), atol=1e-6)
 
 
 # -- epochs ----------------------------------------------------------------------

@@ -1,0 +1,271 @@
+"""Checkpoints: training that resumes where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import joblib
+import keras
+import numpy as np
+from sklearn import config_context
+from sklearn.base import BaseEstimator
+
+from .._atomic import write_atomically
+from ..exceptions import ModelFileError
+
+# Parameters that do not change the trained network.
+_IGNORED = ("callbacks", "random_state", "verbose")
+
+
+@dataclass(repr=False, eq=False)
+class Checkpoint(BaseEstimator):
+    """Save the training after each epoch, and resume it in the next `fit`.
+
+    Pass it to a detector as `callbacks`, alone or in a list. If `fit` is interrupted,
+    even by a crash, call it again with the same parameters and data: it resumes after
+    the last complete epoch, with the same weights, optimizer, random numbers, learning
+    rate, early stopping and history, and ends with the same detector as if it had not
+    been interrupted.
+
+    The file stays in the folder when training ends, so that another `fit` with the same
+    parameters and data returns at once. Delete the folder to train again.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Folder of one training. It is created if it does not exist.
+
+    See Also
+    --------
+    PlateauCallbacks : Early stopping and a lower learning rate.
+    skdeepfake.persistence.save : Save a fitted detector.
+
+    Notes
+    -----
+    The detector must have a `random_state`. Results are equal to the last digit where
+    two trainings of the same seed are, as on a CPU with one thread. Of other Keras
+    callbacks in the list, numbers and lists of arrays are saved and restored.
+
+    ``keras.callbacks.BackupAndRestore`` restores the weights, optimizer and epoch, but
+    not the state of dropout, the counters of other callbacks and the history.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skdeepfake.detectors import Checkpoint, CNNDetector
+    >>> X = np.full((4, 2, 8, 8, 3), 9, np.uint8)
+    >>> X[::2] = 200
+    >>> detector = CNNDetector(
+    ...     filters=(2,), epochs=2, validation_fraction=None, random_state=0,
+    ...     callbacks=Checkpoint(tempfile.mkdtemp()),
+    ... )
+    >>> first = detector.fit(X, [1, 0, 1, 0]).predict_proba(X)
+    >>> again = detector.fit(X, [1, 0, 1, 0]).predict_proba(X)  # loaded, not trained
+    >>> np.array_equal(first, again)
+    True
+    """
+
+    folder: str | os.PathLike[str]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"folder": [str, os.PathLike]}
+
+
+class TrainingRun:
+    """The file of one training, and the state that it was found in.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Folder of the file.
+    made_of : dict of str to str
+        What must be the same when the training is resumed.
+
+    Attributes
+    ----------
+    state : dict or None
+        Saved state; None if the training starts.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], made_of: dict[str, str]) -> None:
+        self.path = os.path.join(folder, "checkpoint.npz")
+        self.made_of = made_of
+        self.arrays, self.state = self._read()
+
+    def _read(self) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+        try:
+            with open(self.path, "rb") as file, np.load(file) as members:
+                arrays = dict(members)  # no pickles, by NumPy's default
+            state = json.loads(str(arrays.pop("state")))
+        except FileNotFoundError:
+            return {}, None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ModelFileError(
+                f"{self.path!r} is not a readable checkpoint: {error}. Delete it to "
+                "train from the start"
+            ) from error
+        saved = state["made_of"]
+        names = sorted({*saved, *self.made_of})
+        differing = [n for n in names if saved.get(n) != self.made_of.get(n)]
+        if differing:
+            raise ValueError(
+                f"{self.path!r} is the checkpoint of another training, with a "
+                f"different {', '.join(differing)}. Pass another folder to Checkpoint, "
+                "or delete this one"
+            )
+        return arrays, state
+
+    def resume(self, stage: str, network: keras.Model) -> dict[str, Any] | None:
+        """Restore the variables of a network; None if `stage` was not saved last."""
+        if self.state is None or self.state["stage"] != stage:
+            return None
+        for number, variable in enumerate(_variables(network)):
+            variable.assign(self.arrays[f"variable_{number}"])
+        return self.state
+
+    def save(
+        self,
+        stage: str,
+        network: keras.Model,
+        arrays: dict[str, np.ndarray] | None = None,
+        **state: Any,
+    ) -> None:
+        """Replace the file."""
+        state = {"made_of": self.made_of, "stage": stage, **state}
+        arrays = {**(arrays or {}), "state": np.array(json.dumps(state))}
+        for number, variable in enumerate(_variables(network)):
+            arrays[f"variable_{number}"] = keras.ops.convert_to_numpy(variable)
+        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+        write_atomically(self.path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+        self.arrays, self.state = {}, None  # what was read has been used
+
+    def delete(self) -> None:
+        """Delete the file."""
+        os.unlink(self.path)
+
+
+class SaveEpochs(keras.callbacks.Callback):
+    """Save the state after each epoch; the last of the callbacks.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Where to save it.
+    stage : str
+        Part of the training.
+    others : sequence of keras.callbacks.Callback
+        Callbacks before this one.
+    histories : dict of str to dict
+        Histories of the stages before, by the detector's attributes.
+    """
+
+    def __init__(
+        self,
+        run: TrainingRun,
+        stage: str,
+        others: Sequence[keras.callbacks.Callback],
+        histories: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.run, self.stage, self.others = run, stage, others
+        self.histories = histories
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Restore the callbacks, which have just been reset, and the history."""
+        state = self.run.state
+        if state is None or state["stage"] != self.stage:
+            return
+        self.model.history.history.update(state["history"])
+        for number, (callback, saved) in enumerate(
+            zip(self.others, state["callbacks"], strict=True)
+        ):
+            vars(callback).update(saved["plain"])
+            for name, length in saved["lists"].items():
+                key = f"callback_{number}_{name}"
+                lists = [self.run.arrays[f"{key}_{n}"] for n in range(length)]
+                setattr(callback, name, lists)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Save everything that the next epoch depends on."""
+        history = {
+            name: [*self.model.history.history.get(name, []), value]
+            for name, value in (logs or {}).items()
+        }
+        callbacks, arrays = [], {}
+        for number, callback in enumerate(self.others):
+            plain, lists = _state_of(callback)
+            callbacks.append(
+                {"plain": plain, "lists": {n: len(lists[n]) for n in lists}}
+            )
+            for name, values in lists.items():
+                for n, value in enumerate(values):
+                    arrays[f"callback_{number}_{name}_{n}"] = value
+        self.run.save(
+            self.stage,
+            self.model,
+            arrays,
+            epoch=epoch + 1,
+            stopped=bool(self.model.stop_training),
+            history={n: [float(v) for v in values] for n, values in history.items()},
+            histories=self.histories,
+            callbacks=callbacks,
+        )
+
+
+def _state_of(callback: Any) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
+    """Return the attributes of a callback that are numbers, and lists of arrays."""
+    plain: dict[str, Any] = {}
+    lists = {}
+    for name, value in vars(callback).items():
+        value = value.item() if isinstance(value, np.generic) else value
+        if value is None or isinstance(value, (bool, int, float, str)):
+            plain[name] = value
+        elif isinstance(value, list) and all(isinstance(v, np.ndarray) for v in value):
+            lists[name] = value
+    return plain, lists
+
+
+def _variables(network: keras.Model) -> list[Any]:
+    """Return all that a training step reads and updates."""
+    return [
+        *network.trainable_variables,
+        *network.non_trainable_variables,
+        *network.optimizer.variables,
+    ]
+
+
+def describe_training(detector: Any, **data: Any) -> dict[str, str]:
+    """Describe what a training depends on, under the names that users know."""
+    with config_context(print_changed_only=False):
+        described = {
+            name: _described(value)
+            for name, value in detector.get_params(deep=False).items()
+            if name not in _IGNORED
+        }
+        callbacks = [
+            callback
+            for callback in detector._callbacks_to_make
+            if not isinstance(callback, Checkpoint)
+        ]
+        described["callbacks"] = _described(callbacks)
+    variables = [keras.ops.convert_to_numpy(v) for v in _variables(detector.model_)]
+    return {
+        **described,
+        **{name: joblib.hash(value, coerce_mmap=True) for name, value in data.items()},
+        "random_state": str(detector._random_state),
+        "initial weights": joblib.hash(variables),
+        "version of Keras": keras.__version__,
+        "Keras backend": keras.backend.backend(),
+        "dtype policy": keras.config.dtype_policy().name,
+    }
+
+
+def _described(value: Any) -> str:
+    # Addresses, and the numbers in names of layers, differ from process to process.
+    return re.sub(r" at 0x\w+|name=\w+", "", repr(value))
