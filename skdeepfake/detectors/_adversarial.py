@@ -1,4 +1,4 @@
-"""A discriminator and a generator as one Keras model, trained against each other."""
+"""Keras model that trains a discriminator and a generator against each other."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from keras import ops
 
 from .._keras._optimizers import make_variables
 
-# Computes a loss, and other tensors.
+# Function that computes a loss and other tensors.
 Compute = Callable[[], tuple[Any, Any]]
 
 
 @keras.saving.register_keras_serializable(package="skdeepfake")
 class AdversarialModel(keras.Model):
-    """A classifier whose training also trains a generator to deceive it.
+    """Train a classifier together with a generator of images that it misclassifies.
 
-    To Keras it is the classifier: called, evaluated and stopped by that. A training
-    step updates both networks from the same weights, as in the paper: the discriminator
-    by ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``, the generator by
-    ``BCE(1 - generated_label, D(G(noise)))``. With `clip`, the losses are the logits
-    with the signs of the labels, and the discriminator's weights are clipped.
+    Calls, evaluation and early stopping use the classifier. A training step updates
+    both networks from the same weights, as in the paper. The loss of the discriminator
+    is ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``, and the loss of
+    the generator is ``BCE(1 - generated_label, D(G(noise)))``. With `clip`, the losses
+    are logits with the signs of the labels, and the weights of the discriminator are
+    clipped.
     """
 
     def __init__(
@@ -45,45 +46,42 @@ class AdversarialModel(keras.Model):
         self.noise_seed = keras.random.SeedGenerator(seed)
         self.discriminator_tracker = keras.metrics.Mean("discriminator_loss")
         self.generator_tracker = keras.metrics.Mean("generator_loss")
-        # Before the step is compiled, which may create no variables.
+        # Compiled steps must not create variables.
         make_variables(generator_optimizer, generator.trainable_variables)
 
     @property
     def discriminator(self) -> keras.Model:
-        """The network from scaled images to logits."""
+        """Network from scaled images to logits."""
         return self.get_layer("discriminator")
 
     # -- state ---------------------------------------------------------------
 
     @property
     def trainable_variables(self) -> list[Any]:
-        """Weights of the discriminator, which the model's own optimizer updates."""
+        """Weights of the discriminator."""
         return self.discriminator.trainable_variables
 
     @property
     def trainable_weights(self) -> list[Any]:
-        """Weights of the discriminator, which the model's own optimizer updates."""
+        """Weights of the discriminator."""
         return self.discriminator.trainable_weights
 
     @property
     def non_trainable_variables(self) -> list[Any]:
-        """All other state of a step, with the generator and its optimizer."""
+        """Other variables, including the generator and its optimizer."""
         trainable = {id(variable) for variable in self.trainable_variables}
         others = [v for v in self.variables if id(v) not in trainable]
         return [*others, *self.generator_optimizer.variables]
 
-    # -- saving, by a ModelCheckpoint ------------------------------------------
+    # -- saving (ModelCheckpoint) ----------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor, in Keras' serial form."""
-        made_of = {
-            "classifier": keras.Model(self.input, self.output),
-            "generator": self.generator,
-            "generator_optimizer": self.generator_optimizer,
-        }
+        """Return the serialized arguments of the constructor."""
         serialize = keras.saving.serialize_keras_object
         return {
-            **{name: serialize(part) for name, part in made_of.items()},
+            "classifier": serialize(keras.Model(self.input, self.output)),
+            "generator": serialize(self.generator),
+            "generator_optimizer": serialize(self.generator_optimizer),
             "generated_label": self.generated_label,
             "label_smoothing": self.label_smoothing,
             "clip": self.clip,
@@ -93,7 +91,7 @@ class AdversarialModel(keras.Model):
     def from_config(
         cls, config: dict[str, Any], custom_objects: Any = None
     ) -> AdversarialModel:
-        """Build the model from what `get_config` returned."""
+        """Build the model from the result of `get_config`."""
         return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
 
     # -- training ------------------------------------------------------------
@@ -122,7 +120,7 @@ class AdversarialModel(keras.Model):
         )
 
     def update(self, data: Any) -> dict[str, Any]:
-        """Update the variables of both networks by one batch."""
+        """Update the variables of both networks with one batch."""
         images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
         n = ops.shape(labels)[0]
         labels = ops.reshape(ops.cast(labels, "float32"), (-1, 1))
@@ -135,9 +133,8 @@ class AdversarialModel(keras.Model):
 
         def deceive() -> tuple[Any, Any]:
             generated = self.generator(noise, training=True)
-            loss = ops.mean(
-                self._loss(aim, self.discriminator(generated, training=True))
-            )
+            logits = self.discriminator(generated, training=True)
+            loss = ops.mean(self._loss(aim, logits))
             return self.generator_optimizer.scale_loss(loss), (generated, loss)
 
         of_generator, (generated, deceiving) = self._gradients(
@@ -146,15 +143,14 @@ class AdversarialModel(keras.Model):
 
         def discriminate() -> tuple[Any, Any]:
             scaled = self.get_layer("scaling")(images)
-            labelled = self.discriminator(scaled, training=True)
-            on_generated = self.discriminator(
-                ops.stop_gradient(generated), training=True
-            )
-            loss = ops.mean(weight * self._loss(self._smoothed(labels), labelled))
+            labeled = self.discriminator(scaled, training=True)
+            fixed = ops.stop_gradient(generated)
+            on_generated = self.discriminator(fixed, training=True)
+            loss = ops.mean(weight * self._loss(self._smoothed(labels), labeled))
             whole = loss + ops.mean(self._loss(self._smoothed(own), on_generated))
-            return self.optimizer.scale_loss(whole), (labelled, loss, whole)
+            return self.optimizer.scale_loss(whole), (labeled, loss, whole)
 
-        of_discriminator, (labelled, loss, whole) = self._gradients(
+        of_discriminator, (labeled, loss, whole) = self._gradients(
             discriminate, self.trainable_variables
         )
         _apply(self.optimizer, of_discriminator, self.trainable_variables)
@@ -168,7 +164,7 @@ class AdversarialModel(keras.Model):
         loss_tracker.update_state(loss, sample_weight=n)
         self.discriminator_tracker.update_state(whole, sample_weight=n)
         self.generator_tracker.update_state(deceiving, sample_weight=n)
-        logs = self.compute_metrics(images, labels, ops.sigmoid(labelled), weight)
+        logs = self.compute_metrics(images, labels, ops.sigmoid(labeled), weight)
         return {
             **logs,
             "discriminator_loss": self.discriminator_tracker.result(),
@@ -176,7 +172,7 @@ class AdversarialModel(keras.Model):
         }
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Return the classifier's metrics, which are all that an evaluation has."""
+        """Return the metrics of the classifier."""
         results = super().get_metrics_result()
         trackers = {self.discriminator_tracker.name, self.generator_tracker.name}
         return {name: v for name, v in results.items() if name not in trackers}
@@ -190,7 +186,7 @@ class AdversarialModel(keras.Model):
         return targets * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
 
     def _gradients(self, compute: Compute, variables: list[Any]) -> tuple[list, Any]:
-        """Compute the gradients of a loss, and return the other tensors too."""
+        """Compute the gradients of a loss; also return the other tensors."""
         backend = keras.backend.backend()
         if backend == "tensorflow":
             import tensorflow as tf
@@ -227,20 +223,20 @@ class AdversarialModel(keras.Model):
 
 
 class GeneratorFollows(keras.callbacks.Callback):
-    """Keep a generator's learning rate in proportion to its discriminator's.
+    """Change the learning rate of the generator by the factor of the discriminator.
 
-    Where both optimizers bring a schedule of their own, there is nothing to do.
+    Does nothing if the optimizers have a learning rate schedule.
     """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Store the proportion."""
+        """Store the ratio of the learning rates."""
         followed, own = self.model.optimizer, self.model.generator_optimizer
-        inner = getattr(own, "inner_optimizer", own)  # where float16 is scaled
+        inner = getattr(own, "inner_optimizer", own)  # wrapped for float16
         self.scheduled = isinstance(inner.get_config()["learning_rate"], dict)
         self.ratio = float(own.learning_rate) / float(followed.learning_rate)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Follow what was changed after the last epoch."""
+        """Set the learning rate of the generator."""
         if not self.scheduled:
             rate = self.ratio * float(self.model.optimizer.learning_rate)
             self.model.generator_optimizer.learning_rate = rate
@@ -253,11 +249,11 @@ def _entropy(targets: Any, logits: Any) -> Any:
 
 
 def _apply(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Update variables by their gradients, and with them the optimizer's state."""
+    """Update variables and the state of the optimizer with gradients."""
     if keras.backend.backend() != "jax":
         optimizer.apply(gradients, variables)
         return
-    # Of an optimizer that scales the loss, JAX can compile this way alone.
+    # JAX cannot compile `apply` of an optimizer with loss scaling.
     values, state = optimizer.stateless_apply(
         [variable.value for variable in optimizer.variables],
         gradients,

@@ -1,8 +1,9 @@
-"""Aggregations: from the probabilities of a video's frames to that of the video."""
+"""Aggregation of frame probabilities to one probability per video."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 if TYPE_CHECKING:
     import keras
 
-# Probabilities that round to 0 or 1 are clipped to this distance from them.
+# Minimum distance of probabilities from 0 and 1 in log-odds.
 CLIP = 1e-7
 
 # Prevents divisions by zero.
@@ -25,22 +26,25 @@ Aggregate = Callable[[NDArray], NDArray]
 
 
 def log_odds(proba: NDArray) -> NDArray[np.float64]:
-    """Compute log-odds, clipped to about -16 to 16; NaN stays NaN."""
+    """Compute log-odds, clipped to about -16 to 16. Keep NaN."""
     return logit(np.clip(proba.astype(np.float64), CLIP, 1 - CLIP))
 
 
+@dataclass(repr=False, eq=False)
 class TopK(BaseEstimator):
-    """Average the `k` highest frame probabilities, for videos that are fake in parts.
+    """Average the highest frame probabilities of each video.
+
+    Use it for videos that are partly fake.
 
     Parameters
     ----------
     k : int, default=3
-        Number of frames; all frames of videos that have fewer.
+        Number of frames to average. All frames of shorter videos are used.
 
     See Also
     --------
-    Attention : Weighs frames by what a network learns.
-    CNNDetector : Takes it as `aggregation`.
+    Attention : Average frames with learned weights.
+    CNNDetector : Accepts it as `aggregation`.
 
     Examples
     --------
@@ -50,17 +54,16 @@ class TopK(BaseEstimator):
     [0.7]
     """
 
+    k: int = 3
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "k": [Interval(Integral, 1, None, closed="left")]
     }
 
-    def __init__(self, k: int = 3) -> None:
-        self.k = k
-
     def __call__(self, proba: NDArray) -> NDArray:
-        """Aggregate."""
+        """Aggregate probabilities of shape (n_videos, n_frames)."""
         self._validate_params()
-        highest = -np.sort(-proba, axis=1)[:, : self.k]  # NaN comes last
+        highest = -np.sort(-proba, axis=1)[:, : self.k]  # NaN last
         return np.nanmean(highest, axis=1)
 
 
@@ -71,22 +74,22 @@ AGGREGATIONS: dict[str, Aggregate] = {
     "logit_mean": lambda proba: expit(np.nanmean(log_odds(proba), axis=1)),
 }
 
-# How frames are aggregated, as parameter constraints.
+# Parameter constraints of `aggregation`.
 RULES: list[Any] = [StrOptions(set(AGGREGATIONS)), TopK, callable]
 
 
 class Attention(BaseEstimator):
-    """Average frame log-odds by weights that the network learns.
+    """Average the log-odds of frames with learned weights.
 
-    A detector with this aggregation is trained on whole videos. A layer next to its
-    last one computes a positive weight from the features of each frame, as in automatic
-    face weighting. `predict_frame_proba` then returns running probabilities: those of
-    the video up to each frame.
+    A detector with this aggregation is trained on whole videos. An additional layer
+    computes a positive weight from the features of each frame, as in automatic face
+    weighting. `predict_frame_proba` then returns the probability of the video up to
+    each frame.
 
     See Also
     --------
-    TopK : Averages the highest frame probabilities.
-    CNNDetector : Takes it as `aggregation`.
+    TopK : Average the highest frame probabilities.
+    CNNDetector : Accepts it as `aggregation`.
 
     References
     ----------
@@ -101,20 +104,20 @@ class Attention(BaseEstimator):
     """
 
     def extend(self, network: keras.Model) -> keras.Model:
-        """Add the layer of the weights to a network of frames.
+        """Add a layer of frame weights to a network.
 
         Parameters
         ----------
         network : keras.Model
-            From frames to probabilities.
+            Network from frames to probabilities.
 
         Returns
         -------
         keras.Model
-            From frames to (n_frames, 2): probabilities and weights. All weights are
-            equal at first.
+            Network from frames to probabilities and weights, of shape (n_frames, 2).
+            All weights are initially equal.
         """
-        # Not before, since predictions need no Keras.
+        # Imported here, since predictions do not need Keras.
         import keras
         from keras import layers
 
@@ -131,18 +134,18 @@ class Attention(BaseEstimator):
         return keras.Model(network.input, both([network.output, weight]))
 
     def running(self, proba: NDArray, weight: NDArray) -> NDArray[np.float64]:
-        """Aggregate the frames up to each frame.
+        """Compute the probability of each video up to each frame.
 
         Parameters
         ----------
         proba, weight : ndarray of shape (n_videos, n_frames)
-            Probabilities and weights; NaN for frames without a face.
+            Probabilities and weights, NaN for frames without a face.
 
         Returns
         -------
         ndarray of float64, shape (n_videos, n_frames)
-            Probabilities of the videos up to each frame; NaN for frames without a
-            face, and 0.5 as long as all weights are 0.
+            Probabilities, NaN for frames without a face, and 0.5 if all weights up to a
+            frame are 0.
         """
         known = ~np.isnan(proba)
         weight = np.where(known, weight, 0).astype(np.float64)
@@ -152,27 +155,26 @@ class Attention(BaseEstimator):
         return np.where(known, running, np.nan)
 
 
+@dataclass(repr=False, eq=False)
 class PerPerson(BaseEstimator):
-    """Aggregate the frames of each person, and then the people of a video.
+    """Aggregate the frames of each person, then the people of a video.
 
-    For videos whose slots hold several people, as a cropper with `max_faces` returns
-    them. A detector with this aggregation treats each person of a video as a sample in
-    training, with the label of the video.
+    Use it with a cropper that returns several people (`max_faces`). In training, each
+    person of a video is a sample with the label of the video.
 
     Parameters
     ----------
     max_faces : int, default=2
-        Slots per frame: `max_faces` of the cropper, or 10 for None.
+        Number of slots per frame: the cropper's `max_faces`, or 10 if that is None.
     aggregation : str, TopK, Attention or callable, default="mean"
-        How the frames of one person are aggregated, as in the detector.
+        Aggregation of the frames of a person, as in the detector.
     people : {"max", "mean"}, default="max"
-        Probability of a video: that of its most suspicious person, or the mean of its
-        people.
+        Aggregation of the people of a video.
 
     See Also
     --------
-    skdeepfake.preprocessing.DlibFaceCropper : Follows several people.
-    CNNDetector : Takes it as `aggregation`.
+    skdeepfake.preprocessing.DlibFaceCropper : Crop the faces of several people.
+    CNNDetector : Accepts it as `aggregation`.
 
     Examples
     --------
@@ -181,18 +183,16 @@ class PerPerson(BaseEstimator):
     CNNDetector(aggregation=PerPerson(max_faces=3, people='mean'))
     """
 
+    max_faces: int = 2
+    _: KW_ONLY
+    aggregation: Any = "mean"
+    people: str = "max"
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "max_faces": [Interval(Integral, 1, None, closed="left")],
         "aggregation": [*RULES, Attention],
         "people": [StrOptions({"max", "mean"})],
     }
-
-    def __init__(
-        self, max_faces: int = 2, *, aggregation: Any = "mean", people: str = "max"
-    ) -> None:
-        self.max_faces = max_faces
-        self.aggregation = aggregation
-        self.people = people
 
     def combine(self, proba: NDArray) -> NDArray:
         """Aggregate the people of each video.
@@ -200,12 +200,12 @@ class PerPerson(BaseEstimator):
         Parameters
         ----------
         proba : ndarray of shape (n_videos, max_faces)
-            Probabilities; NaN for people who are not there.
+            Probabilities, NaN for missing people.
 
         Returns
         -------
         ndarray of shape (n_videos,)
-            Probabilities; NaN for videos without anybody.
+            Probabilities, NaN for videos without people.
         """
         video = np.full(len(proba), np.nan)
         known = ~np.isnan(proba).all(axis=1)

@@ -1,4 +1,4 @@
-"""Estimators whose networks are pickled as archives."""
+"""Pickling of estimators with networks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .._keras._trust import check_description, keeps_optimizer
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
 
-# Where the state of the optimizers is, in a state that is pickled with it.
+# Key of the state of the optimizers in a pickle.
 _TRAINING = "_training"
 
 
 class PackedNetworks(Versioned):
-    """An estimator whose networks are pickled as archives.
+    """Mixin that pickles networks as archives.
 
-    It stands left of the base whose ``__getstate__`` and ``__setstate__`` it extends.
+    List it before the base class with ``__getstate__`` and ``__setstate__``.
     """
 
-    # Attributes that hold a network.
+    # Names of the attributes that are networks.
     _networks: ClassVar[tuple[str, ...]] = ("model_",)
 
     _written_by = ("skdeepfake", "keras")
@@ -39,7 +39,7 @@ class PackedNetworks(Versioned):
         return hasattr(self, "model_")
 
     def _training_variables(self) -> dict[str, list[Any]]:
-        """Give all that the next training step depends on, besides the weights."""
+        """Return the variables of the training that are not weights."""
         network = self._trained_network
         make_variables(network.optimizer, network.trainable_variables)
         weights = {id(weight) for weight in network.weights}
@@ -49,25 +49,22 @@ class PackedNetworks(Versioned):
         }
 
     def _restore_training(self, kept: Any) -> None:
-        """Put back what `_training_variables` gave when the detector was written."""
+        """Restore the saved values of `_training_variables`."""
         self._ensure_compiled_model()
         for name, variables in self._training_variables().items():
             values = [np.asarray(value) for value in kept[name]]
             shapes = [value.shape for value in values]
             if shapes != [tuple(variable.shape) for variable in variables]:
                 raise ModelFileError(
-                    f"the state of its {name.replace('_', ' ')} does not fit to its "
-                    "network and parameters"
+                    f"The state of its {name.replace('_', ' ')} does not match its "
+                    "network and parameters."
                 )
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        for name in (
-            *("_fit_callbacks", "_predict_callbacks"),
-            *("_compiled", "_trained"),
-        ):
+        for name in ("_fit_callbacks", "_predict_callbacks", "_compiled", "_trained"):
             state.pop(name, None)
         for name in self._networks:
             if name in state:
@@ -95,5 +92,5 @@ class PackedNetworks(Versioned):
 
 
 def _without(state: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Leave out the networks, which are checked by themselves."""
+    """Remove the networks, which are checked separately."""
     return {name: value for name, value in state.items() if name not in names}

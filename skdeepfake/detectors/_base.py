@@ -25,36 +25,29 @@ from ._video_network import TwoAnswersNetwork, VideoNetwork
 
 @with_shared_docs
 class BaseDetector(VideoTrainer, KerasEstimator):
-    """Base class of detectors: a Keras network as a scikit-learn classifier of videos.
+    """Base class of detectors, which are scikit-learn classifiers of videos.
 
-    The network is trained on single frames with the labels of their videos, and the
-    predictions for the frames are aggregated per video. Slots that are all zeros hold
-    no face and are ignored.
+    A Keras network is trained on single frames with the labels of their videos. Its
+    frame probabilities are aggregated per video. Slots that are all zeros have no face
+    and are ignored.
 
-    A subclass implements `build_network`, sets `frame_ndim` if frames are not images,
-    and passes the parameters that are not its own to this constructor as ``**params``,
-    which adds them to its signature.
+    A subclass implements `build_network` and sets `frame_ndim` if frames are not
+    images. It passes inherited parameters to this constructor as ``**params``, which
+    adds them to its signature.
 
     Parameters
     ----------
-    learning_rate : float, default=1e-4
-        Learning rate of the optimizer.
-    {{optimizer}}
-    batch_size : int, default=32
-        Frames per training step and per step of prediction.
-    epochs : int, default=50
-        Maximum number of passes over the training frames.
-    {{fit_parameters}}
+    {{training_parameters}}
 
     Attributes
     ----------
     {{fit_attributes}}
     frame_ndim : int
-        Number of axes of one frame: 3 for images of (height, width, channels).
+        Number of axes of a frame, such as 3 for (height, width, channels).
 
     See Also
     --------
-    ImageDetector : Base of the detectors of images.
+    ImageDetector : Base class of detectors of images.
 
     Examples
     --------
@@ -137,15 +130,15 @@ class BaseDetector(VideoTrainer, KerasEstimator):
             if isinstance(value, Checkpoint) and self.random_state is None:
                 raise ValueError(
                     "Checkpoint requires random_state to be set; got None. Pass an "
-                    "integer to draw the same numbers when the training is resumed."
+                    "integer, so that resumed training is reproducible."
                 )
 
     # -- networks ------------------------------------------------------------
 
-    # Name of the last operation that is not trained; None trains the whole network.
+    # Name of the last operation that is not trained. None trains the whole network.
     _cut_at: str | None = None
 
-    # The network that is trained, and its origin.
+    # Model and aggregation that the trained network was derived from, and this network.
     _trained: tuple[tuple[Any, ...], keras.Model] | None = None
 
     def _build_networks(self) -> keras.Model:
@@ -167,8 +160,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         """Return the network after an operation, compiled like `model_`."""
         if self._has_attention != (self.model_.output_shape[-1] == 2):
             raise ValueError(
-                f"aggregation={self.aggregation!r} requires another network than this "
-                f"{type(self).__name__} was fitted with. Fit it without warm_start"
+                f"aggregation={self.aggregation!r} requires a different network than "
+                f"the one in this {type(self).__name__}. Fit it with warm_start=False."
             )
         network = self.model_
         if cut is not None:
@@ -196,20 +189,20 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> BaseDetector:
-        """Train the network on every frame that has a face.
+        """Train the network on all frames with a face.
 
         Parameters
         ----------
         X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            Frames; slots that are all zeros hold no face. Memory-mapped arrays are
-            read batch by batch.
+            Frames, all zeros in slots without a face. Memory-mapped arrays are read in
+            batches.
         y : array-like of shape (n_videos,)
-            Two classes, such as 0 for real and 1 for fake.
+            Labels of two classes, such as 0 for real and 1 for fake.
         sample_weight : array-like of shape (n_videos,), default=None
-            Weight of each video's frames in the loss.
+            Weight of each video in the loss.
         groups : array-like of shape (n_videos,), default=None
             Groups, such as identities, that the validation split does not separate.
-            If None, each video is its own group.
+            None treats each video as its own group.
 
         Returns
         -------
@@ -219,8 +212,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Raises
         ------
         ValueError
-            If X or y has the wrong shape or type, if there are too few groups for a
-            validation set, or if a :class:`Checkpoint` is of another training.
+            If X or y has the wrong shape or type, there are too few groups for a
+            validation set, or a :class:`Checkpoint` belongs to another training.
         ModelFileError
             If the file of a :class:`Checkpoint` is damaged.
         NoFaceError
@@ -231,7 +224,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Warns
         -----
         NoFaceWarning
-            For videos without a face, which are left out.
+            If videos without a face are ignored.
         """
         self._validate_params()
         self._train(
@@ -252,33 +245,33 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> BaseDetector:
-        """Train for one more epoch, without validation or checkpoint.
+        """Train for one more epoch, without validation or checkpoints.
 
         Parameters
         ----------
         X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
             As in `fit`.
         y : array-like of shape (n_videos,)
-            As in `fit`; may contain only one class if `classes` was passed.
+            As in `fit`. May contain one class if `classes` was passed.
         classes : array-like of shape (2,), default=None
-            Both classes. Required in the first call if y does not contain both.
+            Both classes. Required in the first call unless `y` contains both.
         sample_weight : array-like of shape (n_videos,), default=None
             As in `fit`.
 
         Returns
         -------
         self : object
-            The detector.
+            The fitted detector.
 
         Raises
         ------
         ValueError, NoFaceError, TrainingDivergedError
-            As in `fit`; also if `classes` are not two.
+            As in `fit`. Also raised if `classes` does not contain two classes.
 
         Warns
         -----
         NoFaceWarning
-            For videos without a face, which are left out.
+            If videos without a face are ignored.
         """
         self._validate_params()
         if classes is None:
@@ -286,14 +279,16 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         else:
             classes = np.unique(classes)
             if len(classes) != 2:
-                raise ValueError(f"classes must be two; got {classes.tolist()}.")
+                raise ValueError(
+                    f"classes must contain two classes; got {classes.tolist()}."
+                )
         self._train_epoch(
             X, y, classes, sample_weight=sample_weight, validation_fraction=None
         )
         return self
 
     def initialize(self, X: ArrayLike, y: ArrayLike) -> BaseDetector:
-        """Build the network for data of this shape without training it.
+        """Build the network without training it.
 
         Parameters
         ----------

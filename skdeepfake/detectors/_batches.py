@@ -1,4 +1,4 @@
-"""Batches of frames or videos, drawn from an array that is not copied."""
+"""Batches of frames or videos of an array."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class Batch(NamedTuple):
-    """Input of one training step, with one row per frame or video (a part)."""
+    """Input of a training step, with one row per frame or video (part)."""
 
     frames: NDArray
     y: NDArray  # of shape (n_parts, 1)
@@ -22,12 +22,12 @@ class Batch(NamedTuple):
     present: NDArray | None = None  # of shape (n_parts, n_frames), for sequences
 
 
-# Returns a changed batch; the generator is its only source of random numbers.
+# Function that returns a changed batch. It draws all random numbers from the generator.
 Change = Callable[[Batch, np.random.Generator], Batch]
 
 
 def without_missing(batch: Batch, rng: np.random.Generator) -> Batch:
-    """Replace the fillers of missing frames by zeros."""
+    """Replace the fillers of missing frames with zeros."""
     assert batch.present is not None
     there = batch.present.reshape(*batch.present.shape, *[1] * (batch.frames.ndim - 2))
     frames = batch.frames * there.astype(batch.frames.dtype)
@@ -37,12 +37,12 @@ def without_missing(batch: Batch, rng: np.random.Generator) -> Batch:
 class Batches(keras.utils.PyDataset):
     """Batches of the frames or videos of `X` at `index`.
 
-    A batch depends only on the seed, the epoch and its number. Batches with changes are
-    made in threads, ahead of the training step. Keras' `workers` do this too, but they
-    pause for 0.1 s after each epoch and keep their threads if training is interrupted.
+    A batch depends only on the seed, the epoch and its number. Threads create batches
+    with changes in advance. The `workers` of Keras also do this, but they pause for
+    0.1 s after each epoch and keep running if training is interrupted.
     """
 
-    # Threads that make batches, and the number of batches that are made ahead.
+    # Number of threads, and of batches that are created in advance.
     n_workers = min(4, joblib.cpu_count())
 
     def __init__(
@@ -119,24 +119,24 @@ class Batches(keras.utils.PyDataset):
 
 
 class FollowEpochs(keras.callbacks.Callback):
-    """Draw the batches of the right epoch when training resumes at a later one."""
+    """Draw the batches of the correct epoch when training resumes."""
 
     def __init__(self, batches: Batches, initial_epoch: int) -> None:
         super().__init__()
         self.batches, self.initial_epoch = batches, initial_epoch
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Store the number of the first epoch; Keras may have drawn batches before."""
+        """Store the number of the first epoch."""
         self.first = self.batches.epoch - self.initial_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Skip the epochs that were trained before."""
+        """Skip epochs that were already trained."""
         while self.batches.epoch < self.first + epoch:
             self.batches.on_epoch_end()
 
 
 def _filled_up(batch: Batch, multiple: int) -> Batch:
-    """Repeat the first part, with weight 0, up to a multiple of `multiple`."""
+    """Repeat the first row with weight 0 to obtain a multiple of `multiple` rows."""
     missing = -len(batch.y) % multiple
     if not missing:
         return batch

@@ -1,4 +1,4 @@
-"""Backbones taken into a larger network, and their blocks."""
+"""Backbones as parts of larger networks, and their blocks."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# Where the side of a map falls to this share, another block begins: poolings and
-# strides halve it, and what is not padded takes a little off.
+# A new block begins if the size of the maps falls to this share. Poolings and strides
+# halve it, and convolutions without padding reduce it slightly.
 _SMALLER = 0.6
 
 
 class Block(NamedTuple):
-    """Layers of a backbone that belong together, and what leads to them."""
+    """Layers of a block, and the name of the operation before them."""
 
     layers: list[Any]
-    before: (
-        str | None
-    )  # the operation that gives what they are given; None for the input
+    before: str | None  # None for the input
 
 
 def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
-    """Rebuild a backbone upon a tensor, with the same weights.
+    """Rebuild a backbone on a tensor, with the same weights.
 
-    Models within it are rebuilt layer by layer too.
+    Nested models are also rebuilt layer by layer.
     """
     copies: dict[int, tuple[Any, Any]] = {}
     names: set[str] = set()
@@ -42,16 +40,16 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
             if isinstance(
                 operation, (keras.layers.Rescaling, keras.layers.Normalization)
             ):
-                config["dtype"] = "float32"  # the values of pixels are beyond float16
-            if config.get("name") in names:  # of two models
+                config["dtype"] = "float32"  # float16 is too imprecise for pixels
+            if config.get("name") in names:  # in another nested model
                 config["name"] = f"{config['name']}_{len(copies)}"
             try:
                 copy = type(operation).from_config(config)
-            except TypeError as error:  # as of the ViT of KerasHub 0.32
+            except TypeError as error:  # such as the ViT of KerasHub 0.32
                 raise ValueError(
-                    f"backbone has a {type(operation).__name__} {operation.name!r} "
-                    "that cannot be made anew of its get_config(), so that it cannot "
-                    "be trained: use a KerasFeaturizer, or another backbone"
+                    "backbone cannot be trained, since its "
+                    f"{type(operation).__name__} {operation.name!r} cannot be rebuilt "
+                    "from its get_config(). Use a KerasFeaturizer or another backbone."
                 ) from error
             names.add(copy.name)
             copies[id(operation)] = operation, copy
@@ -72,9 +70,9 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
 
 
 def paths_of(operations: list[Any]) -> list[list[Any]]:
-    """Divide a backbone into networks side by side, which are concatenated at its end.
+    """Divide a backbone into parallel networks that are concatenated at its end.
 
-    Most backbones are one.
+    Most backbones are a single network.
     """
     *others, last = operations
     if not isinstance(last, keras.layers.Concatenate):
@@ -100,11 +98,11 @@ def paths_of(operations: list[Any]) -> list[list[Any]]:
 
 
 def blocks_of(network: keras.Model, operations: list[Any]) -> list[Block]:
-    """Divide a part of a network into blocks, which follow one another.
+    """Divide a part of a network into consecutive blocks.
 
-    A block begins where maps have become smaller, as after each pooling of VGG16, and
-    where a single tensor leads from all that is before to all that follows. What learns
-    nothing belongs to the block before.
+    A block begins where maps become smaller, such as after each pooling of VGG16, and
+    a single tensor connects the layers before and after. Layers without trainable
+    weights belong to the previous block.
     """
     blocks: list[Block] = []
     side = math.inf
@@ -123,7 +121,7 @@ def blocks_of(network: keras.Model, operations: list[Any]) -> list[Block]:
 
 
 def _learns(operation: Any) -> bool:
-    # Normalization has weights: it was told the mean and the variance of its data.
+    # The weights of Normalization, a mean and a variance, are not trained.
     fixed = isinstance(operation, keras.layers.Normalization)
     return bool(getattr(operation, "weights", ())) and not fixed
 
@@ -131,9 +129,9 @@ def _learns(operation: Any) -> bool:
 def _segments(
     network: keras.Model, part: set[int]
 ) -> Iterator[tuple[list[Any], str | None]]:
-    """Divide a part of a network wherever a single tensor leads on."""
-    inside = [op for op in network.operations if id(op) in part]  # in their order
-    wanted: dict[int, int] = {}  # how often a tensor is still to be used
+    """Divide a part of a network where it is connected by a single tensor."""
+    inside = [op for op in network.operations if id(op) in part]
+    wanted: dict[int, int] = {}  # remaining number of uses of each tensor
     for operation in network.operations:
         for node in operation._inbound_nodes:
             for tensor in node.input_tensors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 
 class StopWhenDiverged(keras.callbacks.Callback):
-    """Stop when the loss is not finite; Keras' own callback also prints."""
+    """Stop when the loss is not finite, without printing as in Keras."""
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Check the losses."""
@@ -41,33 +42,34 @@ class EpochLine(keras.callbacks.Callback):
         )
 
 
+@dataclass(repr=False, eq=False)
 class PlateauCallbacks(BaseEstimator):
     """Stop early, and reduce the learning rate, when validation stops improving.
 
-    The defaults are from the paper (section 4.3). Requires a validation set; without
-    one, all epochs are trained.
+    The defaults are from the paper (section 4.3). All epochs are trained if there is no
+    validation set.
 
     Parameters
     ----------
     monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
-        Validation loss, as in the paper, or validation area under the ROC curve of the
-        frames or sequences.
+        Validation loss, as in the paper, or area under the ROC curve of the frames or
+        sequences of the validation set.
     patience : int or None, default=5
-        Number of epochs without improvement after which training stops and the
-        weights of the best epoch are restored. If None, all epochs are trained and
-        the last weights are kept.
+        Number of epochs without improvement after which training stops. The weights of
+        the best epoch are then restored. None trains all epochs and keeps the last
+        weights.
     lr_patience : int or None, default=5
         Number of epochs without improvement after which the learning rate is reduced.
-        If None, it is not reduced.
+        None does not reduce it.
     lr_factor : float, default=0.2
-        Factor by which the learning rate is reduced.
+        Factor by which the learning rate is multiplied.
     min_lr : float, default=1e-5
-        Lower bound of the learning rate.
+        Minimum learning rate.
 
     See Also
     --------
     CNNDetector : Accepts it as `callbacks`.
-    Checkpoint : Resume interrupted trainings.
+    Checkpoint : Resume interrupted training.
 
     Examples
     --------
@@ -76,6 +78,13 @@ class PlateauCallbacks(BaseEstimator):
     CNNDetector(callbacks=PlateauCallbacks(patience=10))
     """
 
+    _: KW_ONLY
+    monitor: str = "val_loss"
+    patience: int | None = 5
+    lr_patience: int | None = 5
+    lr_factor: float = 0.2
+    min_lr: float = 1e-5
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "monitor": [StrOptions({"val_loss", "val_roc_auc"})],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -83,21 +92,6 @@ class PlateauCallbacks(BaseEstimator):
         "lr_factor": [Interval(Real, 0, 1, closed="neither")],
         "min_lr": [Interval(Real, 0, None, closed="left")],
     }
-
-    def __init__(
-        self,
-        *,
-        monitor: str = "val_loss",
-        patience: int | None = 5,
-        lr_patience: int | None = 5,
-        lr_factor: float = 0.2,
-        min_lr: float = 1e-5,
-    ) -> None:
-        self.monitor = monitor
-        self.patience = patience
-        self.lr_patience = lr_patience
-        self.lr_factor = lr_factor
-        self.min_lr = min_lr
 
     def make(self) -> list[keras.callbacks.Callback]:
         """Create the callbacks of one training.
@@ -108,30 +102,25 @@ class PlateauCallbacks(BaseEstimator):
             New callbacks.
         """
         mode = "max" if self.monitor == "val_roc_auc" else "min"
-        callbacks: list[keras.callbacks.Callback] = []
+        how: dict[str, Any] = {"monitor": self.monitor, "mode": mode}
+        made: list[keras.callbacks.Callback] = []
         if self.lr_patience is not None:
-            callbacks.append(
+            lr = {"factor": self.lr_factor, "min_lr": self.min_lr}
+            made.append(
                 keras.callbacks.ReduceLROnPlateau(
-                    monitor=self.monitor,
-                    mode=mode,
-                    factor=self.lr_factor,
-                    patience=self.lr_patience,
-                    min_lr=self.min_lr,
+                    patience=self.lr_patience, **how, **lr
                 )
             )
         if self.patience is not None:
-            callbacks.append(
+            made.append(
                 keras.callbacks.EarlyStopping(
-                    monitor=self.monitor,
-                    mode=mode,
-                    patience=self.patience,
-                    restore_best_weights=True,
+                    patience=self.patience, restore_best_weights=True, **how
                 )
             )
-        return callbacks
+        return made
 
 
 def own_callbacks(verbose: int) -> list[keras.callbacks.Callback]:
-    """Create the callbacks that every training has."""
+    """Create the callbacks of all trainings."""
     line = [EpochLine()] if verbose == 1 else []
     return [StopWhenDiverged(), *line]

@@ -1,4 +1,4 @@
-"""Checkpoints: training that resumes where it was interrupted."""
+"""Checkpoints of interrupted training."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ class Checkpoint(BaseEstimator):
     """Save the training after each epoch, and resume it in the next `fit`.
 
     Pass it to a detector as `callbacks`, alone or in a list. If `fit` is interrupted,
-    even by a crash, call it again with the same parameters and data: it resumes after
-    the last complete epoch, with the same weights, optimizer, random numbers, learning
-    rate, early stopping and history, and ends with the same detector as if it had not
-    been interrupted.
+    call it again with the same parameters and data. It resumes after the last completed
+    epoch, with the same weights, optimizer, random numbers, learning rate, early
+    stopping and history. The result is the same as without interruption.
 
-    The file stays in the folder when training ends, so that another `fit` with the same
-    parameters and data returns at once. Delete the folder to train again.
+    The checkpoint is kept when training ends, so that another `fit` with the same
+    parameters and data returns immediately. Delete the folder to train again.
 
     Parameters
     ----------
     folder : str or os.PathLike
-        Folder of one training. It is created if it does not exist.
+        Folder of the checkpoint of one training. It is created if it does not exist.
 
     See Also
     --------
@@ -48,12 +47,12 @@ class Checkpoint(BaseEstimator):
 
     Notes
     -----
-    The detector must have a `random_state`. Results are equal to the last digit where
-    two trainings of the same seed are, as on a CPU with one thread. Of other Keras
-    callbacks in the list, numbers and lists of arrays are saved and restored.
+    The detector must have a `random_state`. Results are identical if training is
+    deterministic, as on a CPU with one thread. Attributes of other Keras callbacks are
+    saved and restored if they are numbers, strings or lists of arrays.
 
     ``keras.callbacks.BackupAndRestore`` restores the weights, optimizer and epoch, but
-    not the state of dropout, the counters of other callbacks and the history.
+    not the state of dropout, the counters of other callbacks or the history.
 
     Examples
     --------
@@ -78,19 +77,19 @@ class Checkpoint(BaseEstimator):
 
 
 class TrainingRun:
-    """The file of one training, and the state that it was found in.
+    """Checkpoint file of one training.
 
     Parameters
     ----------
     folder : str or os.PathLike
         Folder of the file.
     made_of : dict of str to str
-        What must be the same when the training is resumed.
+        Description of the training, which must be the same when it is resumed.
 
     Attributes
     ----------
     state : dict or None
-        Saved state; None if the training starts.
+        Saved state, or None if there is no file.
     """
 
     def __init__(self, folder: str | os.PathLike[str], made_of: dict[str, str]) -> None:
@@ -101,14 +100,14 @@ class TrainingRun:
     def _read(self) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
         try:
             with open(self.path, "rb") as file, np.load(file) as members:
-                arrays = dict(members)  # no pickles, by NumPy's default
+                arrays = dict(members)  # pickles are not allowed
             state = json.loads(str(arrays.pop("state")))
         except FileNotFoundError:
             return {}, None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ModelFileError(
                 f"{self.path!r} is not a readable checkpoint: {error}. Delete it to "
-                "train from the start"
+                "train from the start."
             ) from error
         saved = state["made_of"]
         names = sorted({*saved, *self.made_of})
@@ -116,13 +115,13 @@ class TrainingRun:
         if differing:
             raise ValueError(
                 f"{self.path!r} is the checkpoint of another training, with a "
-                f"different {', '.join(differing)}. Pass another folder to Checkpoint, "
-                "or delete this one"
+                f"different {', '.join(differing)}. Pass another folder to Checkpoint "
+                "or delete this folder."
             )
         return arrays, state
 
     def resume(self, stage: str, network: keras.Model) -> dict[str, Any] | None:
-        """Restore the variables of a network; None if `stage` was not saved last."""
+        """Restore a network; return None if `stage` is not the last saved stage."""
         if self.state is None or self.state["stage"] != stage:
             return None
         for number, variable in enumerate(_variables(network)):
@@ -143,7 +142,7 @@ class TrainingRun:
             arrays[f"variable_{number}"] = keras.ops.convert_to_numpy(variable)
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         write_atomically(self.path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
-        self.arrays, self.state = {}, None  # what was read has been used
+        self.arrays, self.state = {}, None
 
     def delete(self) -> None:
         """Delete the file."""
@@ -151,18 +150,18 @@ class TrainingRun:
 
 
 class SaveEpochs(keras.callbacks.Callback):
-    """Save the state after each epoch; the last of the callbacks.
+    """Save the state after each epoch. Must be the last callback.
 
     Parameters
     ----------
     run : TrainingRun
-        Where to save it.
+        Checkpoint file.
     stage : str
-        Part of the training.
+        Stage of the training.
     others : sequence of keras.callbacks.Callback
         Callbacks before this one.
     histories : dict of str to dict
-        Histories of the stages before, by the detector's attributes.
+        Histories of previous stages by attribute name.
     """
 
     def __init__(
@@ -177,7 +176,7 @@ class SaveEpochs(keras.callbacks.Callback):
         self.histories = histories
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Restore the callbacks, which have just been reset, and the history."""
+        """Restore the state of the callbacks and the history."""
         state = self.run.state
         if state is None or state["stage"] != self.stage:
             return
@@ -192,7 +191,7 @@ class SaveEpochs(keras.callbacks.Callback):
                 setattr(callback, name, lists)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Save everything that the next epoch depends on."""
+        """Save the state for the next epoch."""
         history = {
             name: [*self.model.history.history.get(name, []), value]
             for name, value in (logs or {}).items()
@@ -219,7 +218,7 @@ class SaveEpochs(keras.callbacks.Callback):
 
 
 def _state_of(callback: Any) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-    """Return the attributes of a callback that are numbers, and lists of arrays."""
+    """Return the attributes of a callback that are plain values or lists of arrays."""
     plain: dict[str, Any] = {}
     lists = {}
     for name, value in vars(callback).items():
@@ -232,7 +231,7 @@ def _state_of(callback: Any) -> tuple[dict[str, Any], dict[str, list[np.ndarray]
 
 
 def _variables(network: keras.Model) -> list[Any]:
-    """Return all that a training step reads and updates."""
+    """Return all variables of a training step."""
     return [
         *network.trainable_variables,
         *network.non_trainable_variables,
@@ -241,7 +240,7 @@ def _variables(network: keras.Model) -> list[Any]:
 
 
 def describe_training(detector: Any, **data: Any) -> dict[str, str]:
-    """Describe what a training depends on, under the names that users know."""
+    """Describe the parameters and data of a training, by names for messages."""
     with config_context(print_changed_only=False):
         described = {
             name: _described(value)
@@ -267,5 +266,5 @@ def describe_training(detector: Any, **data: Any) -> dict[str, str]:
 
 
 def _described(value: Any) -> str:
-    # Addresses, and the numbers in names of layers, differ from process to process.
+    # Memory addresses and names of layers differ between processes.
     return re.sub(r" at 0x\w+|name=\w+", "", repr(value))

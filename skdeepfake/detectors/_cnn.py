@@ -1,4 +1,4 @@
-"""The paper's first detector: a convolutional network over single faces."""
+"""Convolutional network of single faces, the first model of the paper."""
 
 from __future__ import annotations
 
@@ -19,45 +19,35 @@ from ._input import check_positive_integers
 class CNNDetector(ImageDetector):
     """Detect deepfakes with the paper's convolutional network.
 
-    Each face goes through blocks of convolution, batch normalization, pooling and
-    dropout, then through one dense layer to the probability of being fake. The
-    network is trained on single frames and answers for a video by aggregating its
-    frames.
+    The network has blocks of convolution, batch normalization, pooling and dropout,
+    followed by a dense layer. It is trained on single frames, and frame probabilities
+    are aggregated per video.
 
-    The defaults are the paper's network and training (section 4.3 and appendix
-    7.2). The paper does not say how it scaled the pixels; here they are divided
-    by 255.
+    The defaults are the network and the training of the paper (section 4.3 and appendix
+    7.2). The paper does not specify the scaling of pixels.
 
     Parameters
     ----------
     filters : sequence of int, default=(32, 64, 128)
-        Filters of the convolution in each block, one block an entry.
+        Number of filters of the convolution in each block.
     kernel_size : int, default=3
-        Height and width of the convolutions, in pixels.
+        Height and width of the convolution kernels, in pixels.
     pool_size : int, default=2
         Height and width of the max-pooling after each convolution, in pixels.
     conv_dropout : float, default=0.25
-        Share of activations dropped at the end of each block while training.
+        Dropout rate at the end of each block.
     dense_units : int, default=128
-        Units of the dense layer.
+        Number of units of the dense layer.
     dropout : float, default=0.5
-        Share of activations dropped after the dense layer while training.
+        Dropout rate after the dense layer.
     momentum : float, default=0.99
-        Share of the running mean and variance of batch normalization that a
-        training step keeps. After few steps (a few hundred are few) they still lag
-        behind, and all probabilities lean to one class: lower it, to 0.9 say, for
-        small data.
+        Momentum of the running mean and variance of batch normalization. Use a lower
+        value, such as 0.9, for fewer than a few hundred training steps. Otherwise, the
+        running values lag behind and all probabilities are biased to one class.
     rescale : float, default=1/255
-        What pixels are multiplied with in the first layer.
+        Factor by which pixels are multiplied.
     {{image_parameters}}
-    learning_rate : float, default=1e-4
-        Learning rate of the optimizer.
-    {{optimizer}}
-    batch_size : int, default=32
-        Frames in a training step and in a step of prediction.
-    epochs : int, default=50
-        Passes over the training frames, at the most.
-    {{fit_parameters}}
+    {{training_parameters}}
 
     Attributes
     ----------
@@ -65,7 +55,7 @@ class CNNDetector(ImageDetector):
 
     See Also
     --------
-    skdeepfake.pipeline.make_detector_pipeline : The way from paths to this detector.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
 
     References
     ----------
@@ -134,7 +124,7 @@ class CNNDetector(ImageDetector):
             raise ValueError(
                 f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
                 f"{len(self.filters)} poolings by {self.pool_size} need at least "
-                f"{smallest} x {smallest}: enlarge the images or shorten `filters`"
+                f"{smallest} x {smallest}. Enlarge the images or shorten `filters`."
             )
         inputs = keras.Input(frame_shape, dtype=str(self.frame_dtype_))
         x = layers.Rescaling(self.rescale)(inputs)

@@ -1,4 +1,4 @@
-"""The paper's second detector: a recurrent network over the features of faces."""
+"""Recurrent network of features of faces, the second model of the paper."""
 
 from __future__ import annotations
 
@@ -21,44 +21,43 @@ from ._recurrent import CELLS, probability, recurrent, sequence_network
 class CNNRNNDetector(BaseDetector):
     """Detect deepfakes with a recurrent network over the features of a CNN.
 
-    The features come from a :class:`~skdeepfake.features.VGG16Featurizer` or any other
-    step that gives vectors of channels. With ``sequence="spatial"``, as in the paper,
-    the positions of one face are the sequence, and a video's answer is that for its
-    frames, aggregated. With ``sequence="temporal"`` the positions are averaged and the
-    frames of a video are the sequence, as Güera and Delp have it: the network answers
-    once a video, and `predict_frame_proba` gives its answer as it stands after each
+    The input is the output of :class:`~skdeepfake.features.VGG16Featurizer` or another
+    featurizer. With ``sequence="spatial"``, as in the paper, the sequence is the
+    positions in a face, and frame probabilities are aggregated per video. With
+    ``sequence="temporal"``, as in Güera and Delp, positions are averaged and the
+    sequence is the frames of a video. The network then predicts one probability per
+    video, and `predict_frame_proba` returns the probability of the video up to each
     frame.
 
-    The defaults are the paper's network (section 4.4 and appendix 7.3). Its training is
-    that of the paper's first model, which is all that the paper says of it, with the
-    learning rate that Adam has in Keras.
+    The defaults are the network of the paper (section 4.4 and appendix 7.3) and the
+    training of its first model, with the default learning rate of Adam in Keras. The
+    paper does not describe the training further.
 
     Parameters
     ----------
     sequence : {"spatial", "temporal"}, default="spatial"
-        What the recurrent layers go along: the positions in a face, row by row, or
-        the frames of a video. Frames without a face are passed over.
+        Sequence that the recurrent layers process: the positions in a face, in
+        row-major order, or the frames of a video. Frames without a face are skipped.
     units : sequence of int, default=(64, 32)
-        Units of each recurrent layer, one layer an entry.
+        Number of units of each recurrent layer.
     cell : {"lstm", "gru"}, default="lstm"
-        Kind of the recurrent layers.
+        Type of the recurrent layers.
     bidirectional : bool, default=False
-        Whether each layer goes along the sequence in both directions, with so many
-        units each.
+        If True, each recurrent layer runs in both directions, with `units` units each.
     dropout : float, default=0.0
-        Share of the outputs of each recurrent layer dropped while training.
+        Dropout rate after each recurrent layer.
     dense_units : sequence of int, default=()
-        Units of each dense layer between the recurrent layers and the probability.
+        Number of units of each dense layer before the output.
     head_dropout : float, default=0.0
-        Share of the outputs of each dense layer dropped while training.
+        Dropout rate after each dense layer.
     learning_rate : float, default=1e-3
         Learning rate of the optimizer.
     {{optimizer}}
     batch_size : int, default=32
-        Frames, or videos for ``sequence="temporal"``, in a training step and in a
-        step of prediction.
+        Number of frames per batch, in training and prediction. Number of videos for
+        ``sequence="temporal"``.
     epochs : int, default=50
-        Passes over the training data, at the most.
+        Maximum number of epochs.
     {{fit_parameters}}
 
     Attributes
@@ -67,18 +66,18 @@ class CNNRNNDetector(BaseDetector):
 
     See Also
     --------
-    skdeepfake.features.VGG16Featurizer : The step before.
-    skdeepfake.pipeline.make_detector_pipeline : The way from paths to this detector.
+    skdeepfake.features.VGG16Featurizer : Previous step of a pipeline.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
 
     Notes
     -----
-    With ``sequence="temporal"`` a video has one answer and `aggregation` is not used,
-    but for :class:`PerPerson` and :class:`Attention`. With the latter the recurrent
-    layers are given, besides the features of a frame, its logit, its weight and the
-    probability of the video so far by weighted log-odds, as in automatic face
-    weighting. That of the whole video has a loss of its own, which is added.
-    An array of three axes is then taken for one vector a frame, (n_videos, n_frames,
-    n_channels), as ``pooling="avg"`` gives it.
+    With ``sequence="temporal"``, `aggregation` is ignored except for :class:`PerPerson`
+    and :class:`Attention`. As in automatic face weighting, :class:`Attention` adds
+    three inputs per frame to the recurrent layers: the logit of the frame, its weight,
+    and the probability of the video up to the frame, from weighted log-odds. The loss
+    of this probability for the whole video is added to the loss of the output. X can
+    also have shape (n_videos, n_frames, n_channels), as with ``pooling="avg"`` of the
+    featurizer.
 
     References
     ----------
@@ -153,7 +152,7 @@ class CNNRNNDetector(BaseDetector):
         check_positive_integers(self, "dense_units")
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
-        if self._sees_sequences and np.ndim(X) == 3:  # one vector a frame
+        if self._sees_sequences and np.ndim(X) == 3:  # one vector per frame
             X = np.asarray(X)[:, :, np.newaxis]
         return super()._validate_frames(X, reset=reset)
 

@@ -1,4 +1,4 @@
-"""The parts that the detectors' docstrings share, written once."""
+"""Shared parts of the docstrings of the detectors."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from .._docs import shared_docs
 _AGGREGATION = """\
     aggregation : {choices} or callable, \
             default="{default}"
-        How the probabilities of a video's frames become that of the video. "logit_mean"
-        averages their log-odds, so that frames of which the network is sure count for
-        more. :class:`TopK` averages the highest ones, for videos that are fake in
-        parts. :class:`PerPerson` aggregates the frames of each person, and then the
-        people. A callable maps an array of shape (n_videos, n_frames), NaN for frames
-        without a face, to one of shape (n_videos,).
+        Aggregation of frame probabilities to one probability per video. "logit_mean"
+        averages log-odds, which gives more weight to confident predictions.
+        :class:`TopK` averages the highest probabilities, for partly fake videos.
+        :class:`PerPerson` first aggregates the frames of each person, then the people.
+        A callable maps an array of shape (n_videos, n_frames), with NaN for frames
+        without a face, to shape (n_videos,).
 """
 _ATTENTION = """\
-        :class:`Attention` learns which frames can be relied on.
+        :class:`Attention` learns a weight for each frame.
 """
 
 _PREDICTION = {
@@ -25,7 +25,7 @@ _PREDICTION = {
 """,
     "raises_unfitted": """\
     ValueError
-        If X does not have the form seen in `fit`.
+        If X does not have the shape and dtype seen in `fit`.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 """,
@@ -42,29 +42,41 @@ _PREDICTION = {
 
 _SHARED = {
     **_PREDICTION,
+    "training_parameters": """\
+    learning_rate : float, default=1e-4
+        Learning rate of the optimizer.
+    {{optimizer}}
+    batch_size : int, default=32
+        Number of frames per batch, in training and prediction.
+    epochs : int, default=50
+        Maximum number of epochs.
+    {{fit_parameters}}
+""",
     "fit_parameters": """\
     validation_fraction : float or None, default=0.1
         Share of the training videos held out for validation, stratified by class
-        and not splitting groups. If None, all epochs are trained without validation,
-        early stopping or reduction of the learning rate.
+        without splitting groups. None trains all epochs without validation, early
+        stopping or reduction of the learning rate.
     callbacks : PlateauCallbacks, Checkpoint, list or None, default=None
-        Callbacks of the training. None uses ``{{callbacks}}``: early stopping
-        and a lower learning rate when validation stops improving. A
-        :class:`Checkpoint` is added to this default. A list replaces it, and holds
-        Keras callbacks, of which copies are used, or objects of these two classes.
+        Callbacks of the training. None uses ``{{callbacks}}``: early stopping and a
+        lower learning rate when validation stops improving. A :class:`Checkpoint` is
+        added to this default. A list replaces it. It can contain objects of these two
+        classes and Keras callbacks, which are copied.
     {{aggregation}}
     {{no_face}}
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in scikit-learn.
+        Weights of the classes in the loss. "balanced" uses weights inversely
+        proportional to the class frequencies.
     warm_start : bool, default=False
         If True, `fit` continues with the weights of the last `fit`.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, the order of frames, dropout, augmentation, blended fakes
-        and the validation split. Pass an int for identical results on one machine.
+        and the validation split. Pass an int for reproducible results on one machine.
     verbose : int, default=0
-        0 prints nothing, 1 prints a line per epoch, 2 shows Keras' progress bar.
+        0 prints nothing, 1 prints one line per epoch, 2 shows the progress bar of
+        Keras.
     **routed : dict
-        Parameters of the form ``optimizer__*``.
+        Parameters of the optimizer, in the form ``optimizer__*``.
 """,
     "no_face": """\
     no_face : {"prior", "raise"}, default="prior"
@@ -75,18 +87,19 @@ _SHARED = {
     "fit_attributes": """\
     {{class_attributes}}
     history_ : dict of str to list of float
-        Loss, accuracy and, with validation, `val_loss` and `val_accuracy` per epoch;
-        also `roc_auc` and `val_roc_auc` if a callback monitors one of them.
+        Values per epoch of `loss`, `accuracy` and, with validation, `val_loss` and
+        `val_accuracy`. Includes `roc_auc` and `val_roc_auc` if a callback monitors one
+        of them.
     model_ : keras.Model
         The trained network.
     frame_shape_ : tuple of int
-        Shape of the frames seen in `fit`.
+        Shape of the frames seen during fit.
     frame_dtype_ : dtype
-        Data type of the frames seen in `fit`.
+        Data type of the frames seen during fit.
 """,
     "class_attributes": """\
     classes_ : ndarray of shape (2,)
-        Classes; the network predicts the probability of the second one.
+        Classes seen during fit. The network predicts the probability of the second.
     class_count_ : ndarray of shape (2,)
         Number of training videos of each class.
     class_prior_ : ndarray of shape (2,)
@@ -94,21 +107,22 @@ _SHARED = {
 """,
     "image_parameters": """\
     augment : str, BaseAugmentation, list of BaseAugmentation or None, default=None
-        Augmentation of the faces in training, different in each epoch: "flip",
-        "light", "strong" or "video" (see
-        :func:`~skdeepfake.augmentation.make_preset`), or augmentations of
-        :mod:`skdeepfake.augmentation`, applied one after the other. Requires faces of
-        uint8. Not applied in prediction.
+        Augmentation of faces during training, different in each epoch: a preset
+        ("flip", "light", "strong" or "video", see
+        :func:`~skdeepfake.augmentation.make_preset`) or augmentations of
+        :mod:`skdeepfake.augmentation`, applied in order. Requires uint8 faces.
     fake_source : "labels" or BlendedFakes, default="labels"
-        Source of the fake class: the labels in `y`, or :class:`BlendedFakes`, made of
-        real faces during training. Requires faces of uint8.
+        Source of the fake class. "labels" uses the labels in `y`.
+        :class:`BlendedFakes` creates fakes from real faces during training and requires
+        uint8 faces.
 """,
     "optimizer": """\
     optimizer : str, Optimizer class or Optimizer instance, default="adam"
-        Keras optimizer. Pass further arguments as ``optimizer__clipnorm=1.0`` or
-        ``optimizer__gradient_accumulation_steps=4``. The learning rate of an instance
-        replaces `learning_rate`. Weight decay (``optimizer="adamw",
-        optimizer__weight_decay=0.01``) does not apply to biases and normalizations.
+        Keras optimizer. Pass its parameters with a prefix, such as
+        ``optimizer__clipnorm=1.0`` or ``optimizer__gradient_accumulation_steps=4``. The
+        learning rate of an instance replaces `learning_rate`. Weight decay
+        (``optimizer="adamw", optimizer__weight_decay=0.01``) does not apply to biases
+        and normalization layers.
 """,
 }
 

@@ -1,7 +1,8 @@
-"""Fakes that are made of real faces while batches of them are drawn."""
+"""Blended fakes created from real faces during training."""
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
@@ -15,26 +16,27 @@ from ..synthesis import SelfBlender
 from ._batches import Batch, Change
 
 
+@dataclass(repr=False, eq=False)
 class BlendedFakes(BaseEstimator):
-    """Train on fakes that are made of the real faces, anew in every epoch.
+    """Train on fakes blended from real faces, with new fakes in each epoch.
 
-    What is learned is to see that something was blended in, whatever it is (Shiohara
-    and Yamasaki, CVPR 2022). Real is the class 0, False or "real"; `y` may be all real
-    unless `share` is set. Needs RGB faces of uint8.
+    The detector learns to detect traces of blending instead of traces of a specific
+    generator. Requires RGB faces of dtype uint8. The real class is 0, False or "real".
+    All videos may be real unless `share` is set.
 
     Parameters
     ----------
     blender : SelfBlender, FaceSwapper, RandomBlender or None, default=None
-        Makes the fakes; any object that has `blend_pairs` and `altered`. Its
-        `margin` must be that of the faces. None is ``SelfBlender()``.
+        Blender that creates the fakes, or any object with `blend_pairs` and `altered`.
+        Its `margin` must equal the margin of the faces. None uses ``SelfBlender()``.
     share : float or None, default=None
-        Share of the given fakes that are replaced by blended ones. None leaves
-        all given fakes out, and makes one fake per real face.
+        Share of the fakes in `y` to replace with blended ones. None ignores the fakes
+        in `y` and creates one fake per real face.
 
     See Also
     --------
-    skdeepfake.synthesis.SelfBlender : Says how they are made.
-    CNNDetector : Takes it as `fake_source`.
+    skdeepfake.synthesis.SelfBlender : Create fakes from single real faces.
+    CNNDetector : Accepts it as `fake_source`.
 
     References
     ----------
@@ -47,22 +49,22 @@ class BlendedFakes(BaseEstimator):
     CNNDetector(fake_source=BlendedFakes(share=0.25))
     """
 
+    blender: Any = None
+    _: KW_ONLY
+    share: float | None = None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "blender": [HasMethods(["blend_pairs"]), None],
         "share": [Interval(Real, 0, 1, closed="right"), None],
     }
 
-    def __init__(self, blender: Any = None, *, share: float | None = None) -> None:
-        self.blender = blender
-        self.share = share
-
     @property
     def replaces_all(self) -> bool:
-        """Whether given fakes are left out."""
+        """True if the fakes in `y` are ignored."""
         return self.share is None
 
     def classes(self, y: NDArray) -> NDArray | None:
-        """Infer both classes where labels are all real.
+        """Infer both classes if all labels are real.
 
         Parameters
         ----------
@@ -72,12 +74,12 @@ class BlendedFakes(BaseEstimator):
         Returns
         -------
         ndarray of shape (2,) or None
-            The classes; None where `y` has to hold both.
+            Classes, or None if `y` must contain both.
 
         Raises
         ------
         ValueError
-            If no label stands for real.
+            If no label is real.
         """
         real_label(y)
         only_real = self.replaces_all and len(np.unique(y)) == 1
@@ -91,25 +93,25 @@ class BlendedFakes(BaseEstimator):
         index: tuple[NDArray, ...],
         present: NDArray | None,
     ) -> Change:
-        """Make the step of the batch stream.
+        """Return the change of each batch.
 
         Parameters
         ----------
         fake : int
-            Number of the class of fakes.
+            Index of the fake class.
         times : float
-            Weight of a fake as a multiple of that of the face it is made of.
+            Weight of a fake, relative to the weight of its real face.
         X : ndarray
             All videos.
         index : tuple of ndarray of int
-            Where in X the real samples lie.
+            Index of the real samples in X.
         present : ndarray or None
-            Which frames of these hold a face.
+            Mask of the frames of these samples that have a face.
 
         Returns
         -------
         callable
-            From a batch and a generator to a batch.
+            Function of a batch and a random generator that returns a batch.
         """
         blender = self.blender or SelfBlender()
         if self.share is None:
@@ -126,19 +128,19 @@ class BlendedFakes(BaseEstimator):
 
 
 def real_label(y: ArrayLike) -> Any:
-    """Tell which of the labels stands for real."""
+    """Return the label of the real class."""
     found = np.unique(np.asarray(y)).tolist()
     real = [label for label in found if label in (0, "real")]
     if not real:
         raise ValueError(
-            f"y contains the labels {found}, but to make fakes of real videos one must "
-            "know which are real: label them 0, False or 'real'"
+            f"y has no label for real videos, which must be 0, False or 'real'; got "
+            f"{found}."
         )
     return real[0]
 
 
 def real_and_fake(y: ArrayLike) -> NDArray:
-    """Give both classes of labels that are all real."""
+    """Return both classes for labels that are all real."""
     labels = np.asarray(y)
     real = real_label(labels)
     return np.unique(np.array([real, "fake" if real == "real" else 1], labels.dtype))
@@ -152,7 +154,7 @@ def append_blends(
     fake: int,
     times: float = 1.0,
 ) -> Batch:
-    """Append a self-blended fake of each face to a batch of real ones."""
+    """Append a blended fake of each face to a batch of real faces."""
     targets, fakes = blender.blend_pairs(batch.frames, rng)
     present = batch.present
     return Batch(
@@ -174,10 +176,10 @@ def replace_fakes(
     index: tuple[NDArray, ...],
     present: NDArray | None = None,
 ) -> Batch:
-    """Replace a share of the fakes of a batch by blended ones.
+    """Replace a share of the fakes of a batch with blended ones.
 
-    Unless it is the source that is altered, the targets take the places of as many
-    real faces, lest a detector learn that whatever was altered is a fake.
+    If the blender alters the target, altered targets also replace the same number of
+    real faces. Otherwise, a detector would learn that all altered faces are fake.
     """
     is_fake = batch.y[:, 0] == fake
     replaced = np.flatnonzero(is_fake & (rng.random(len(is_fake)) < share))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -23,12 +24,13 @@ _NORMALIZATIONS = (
 _BIASES = ("bias", "beta")
 
 
+@dataclass(repr=False, eq=False)
 class LoRA(BaseEstimator):
     """Train low-rank updates of a backbone instead of its own weights.
 
     Each dense or convolutional kernel W becomes ``W + A B``, where A has `rank` columns
-    and B `rank` rows, with Keras' `enable_lora`. Saving the detector merges the updates
-    into the kernels; further training starts new ones.
+    and B has `rank` rows. Saving the detector merges the updates into the kernels.
+    Training it further starts new updates.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ class LoRA(BaseEstimator):
 
     See Also
     --------
-    TransferDetector : Detector that accepts it as `trainable`.
+    TransferDetector : Accepts it as `trainable`.
 
     References
     ----------
@@ -50,12 +52,11 @@ class LoRA(BaseEstimator):
     TransferDetector(trainable=LoRA(rank=4))
     """
 
+    rank: int = 8
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "rank": [Interval(Integral, 1, None, closed="left")],
     }
-
-    def __init__(self, rank: int = 8) -> None:
-        self.rank = rank
 
 
 def select_weights(backbone: keras.Model, trainable: Any, seed: int | None) -> None:
@@ -75,8 +76,8 @@ def select_weights(backbone: keras.Model, trainable: Any, seed: int | None) -> N
     if not found:
         what = "kernels" if isinstance(trainable, LoRA) else f"{trainable} weights"
         raise ValueError(
-            f"trainable={trainable!r}, but the backbone has no {what}: pass 'top', "
-            "'all' or a number of blocks"
+            f"trainable={trainable!r} needs {what}, but the backbone has none. Use "
+            "'top', 'all' or a number of blocks."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a frozen part of a network gives, computed once and kept in a file."""
+"""Outputs of frozen layers, computed once and stored in a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def computed_once(
     batch_size: int,
     verbose: int = 0,
 ) -> Iterator[NDArray[np.float32]]:
-    """Compute something of each frame, and keep it in a temporary file."""
+    """Compute an output for each frame, and yield all outputs as a memory map."""
     wanted = np.zeros_like(filled)
     wanted[videos] = filled[videos]
     numbers, slots = np.nonzero(wanted)
@@ -37,7 +37,7 @@ def computed_once(
             rows = compute(X[numbers[part], slots[part]]).astype(np.float32)
             shape = filled.shape + rows.shape[1:]
             row_size = rows[0].nbytes
-            # Written, not mapped: a full disk is then an error, and not a crash.
+            # A full disk raises an error here, but crashes a writable memory map.
             for row, video, slot in zip(rows, numbers[part], slots[part], strict=True):
                 file.seek((int(video) * filled.shape[1] + int(slot)) * row_size)
                 file.write(row.tobytes())

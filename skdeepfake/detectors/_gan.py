@@ -1,4 +1,4 @@
-"""The paper's third detector: a discriminator, trained against a generator too."""
+"""Discriminator trained against a generator, the third model of the paper."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ._gan_networks import Generator, build_discriminator, build_generator
 from ._images import ImageDetector
 from ._input import check_positive_integers
 
-# Mean cross-entropy of a network that gives what it wants less than 1 %.
+# Mean cross-entropy of a network whose target has a probability of less than 1 %.
 _LOST = -math.log(0.01)
 
 
@@ -33,94 +33,87 @@ _LOST = -math.log(0.01)
 class GANDetector(ImageDetector):
     """Detect deepfakes with a discriminator that is trained against a generator.
 
-    The discriminator is a convolutional network from a face to the probability of
-    being fake, and all that answers are asked of. While it learns the labels, a
-    generator learns to make images from noise that it gets wrong, and it learns
-    these images too. It is trained on single frames and answers for a video by
-    aggregating its frames.
+    The discriminator is a convolutional network that predicts the probability of being
+    fake. It is trained on labeled frames and on images of the generator, which is
+    trained to generate images from noise that the discriminator misclassifies. Only the
+    discriminator is used in prediction. Frame probabilities are aggregated per video.
 
-    A training step computes, for a batch of labelled images x and as much noise z,
+    For a batch of labeled images x and the same amount of noise z, a training step
 
-    1. the discriminator's loss, ``BCE(y, D(x)) + BCE(generated_label, D(G(z)))``;
-    2. the generator's loss, ``BCE(1 - generated_label, D(G(z)))``;
-    3. the gradients of both at the same weights, and then updates both networks.
+    1. computes the loss of the discriminator, ``BCE(y, D(x)) + BCE(generated_label,
+       D(G(z)))``;
+    2. computes the loss of the generator, ``BCE(1 - generated_label, D(G(z)))``;
+    3. updates both networks with gradients at the same weights.
 
-    The defaults are the paper's networks and training (appendix 7.4; its section
-    4.5 speaks of the discriminator alone). The paper does not say how it scaled the
-    pixels; here they are brought to the range of the generator, -1 to 1.
+    The defaults are the networks and the training of the paper (appendix 7.4). The
+    paper does not specify the scaling of pixels.
 
     Parameters
     ----------
     generator : "paper", Generator or None, default="paper"
-        Parameters of the generator; "paper" is ``Generator()``. None trains the
-        discriminator alone, on labels.
+        Parameters of the generator. "paper" uses ``Generator()``. None trains the
+        discriminator on labels only.
     discriminator_filters : sequence of int, default=(64, 128, 256)
-        Filters of the discriminator's convolutions, each of which halves the image.
+        Number of filters of each convolution of the discriminator. Each convolution
+        halves height and width.
     kernel_size : int, default=5
-        Height and width of all convolutions, in pixels.
+        Height and width of all convolution kernels, in pixels.
     dropout : float, default=0.3
-        Share of activations dropped after each convolution of the discriminator
-        while training.
+        Dropout rate after each convolution of the discriminator.
     generated_label : {0, 1}, default=0
-        Index in `classes_` of the class of generated images: the first one, real, as
-        in the paper, or the second one, fake. The generator aims at the other class. If
-        it is fake, `y` may be all real (0, False or "real"): generated images are then
-        the only fakes, and there is no validation set, on which a network that calls
-        everything real would score best. On real deepfake faces of 56 pixels the
-        paper's 0 has an AUC of 0.86, 1 has 0.84, and the discriminator alone
-        (``generator=None``) 0.885.
+        Index in `classes_` of the class of generated images. 0 is real, as in the
+        paper, and 1 is fake. The target of the generator is the other class. With 1,
+        `y` may contain only real videos (0, False or "real"). The fakes are then all
+        generated, and there is no validation set. On real deepfake faces of 56 pixels,
+        the AUC is 0.86 with 0, 0.84 with 1, and 0.885 with ``generator=None``.
     label_smoothing : float, default=0.0
-        How far the discriminator's targets are drawn towards one half in training,
-        those for generated images too: 0.2 makes them 0.1 and 0.9. It keeps the
-        discriminator from growing so sure that the generator learns nothing more.
+        Label smoothing of the discriminator. 0.2 changes the targets from 0 and 1 to
+        0.1 and 0.9. Smoothing prevents overconfident predictions, from which the
+        generator does not learn.
     rescale : float, default=1/127.5
-        What pixels are multiplied with in the first layer.
+        Factor by which pixels are multiplied.
     offset : float, default=-1.0
-        What is added then. Together they must bring the pixels to -1 to 1; the
-        defaults do so with bytes.
+        Value added to the rescaled pixels. `rescale` and `offset` must map pixels to
+        the range -1 to 1. The defaults map uint8 pixels.
     {{image_parameters}}
     learning_rate : float, default=1e-4
         Learning rate of the discriminator's optimizer.
     {{optimizer}}
-        Both networks have one of their own, of these settings:
-        ``optimizer__clipnorm=1.0`` clips the gradients of both.
+        Each network has its own optimizer with these parameters.
     batch_size : int, default=32
-        Frames in a training step and in a step of prediction. As many images are
-        generated in a training step.
+        Number of frames per batch, in training and prediction. Each training step also
+        generates this number of images.
     epochs : int, default=50
-        Passes over the training frames, at the most. The paper trains for 10.
+        Maximum number of epochs. The paper uses 10.
     {{fit_parameters}}
 
     Attributes
     ----------
     {{fit_attributes}}
     generator_ : keras.Model
-        The trained generator, from noise to images in the range -1 to 1. Only with a
-        generator.
+        Trained generator of images in the range -1 to 1. Only defined if `generator` is
+        not None.
 
     Warns
     -----
     AdversarialImbalanceWarning
-        If one network has won after the last epoch: if the discriminator gives
-        generated images, on the (geometric) mean, less than 1 % of what the
-        generator aims at, or less than 1 % of what it should give them itself.
+        If the geometric mean of the probabilities of generated images after the last
+        epoch is below 1 % for either class, so that one network dominates the other.
 
     See Also
     --------
-    CNNDetector : The paper's first detector.
-    skdeepfake.pipeline.make_detector_pipeline : The way from paths to this detector.
+    CNNDetector : First model of the paper.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
 
     Notes
     -----
-    Ensembles of discriminators, as of Aduwala et al., are scikit-learn's
+    For ensembles of discriminators, as in Aduwala et al., use scikit-learn's
     ``VotingClassifier([...], voting="soft")``.
 
-    `history_` has two more entries: `discriminator_loss` and `generator_loss`, as
-    above. `loss` is the first summand of the discriminator's, with the sample
-    weights, so that ``discriminator_loss - loss`` is its loss on generated images.
-    `val_loss` and the metrics are the classifier's.
-
-    Early stopping restores both networks.
+    `history_` also contains `discriminator_loss` and `generator_loss`. `loss` is the
+    weighted loss of the discriminator on labeled images, and
+    ``discriminator_loss - loss`` its loss on generated images. `val_loss` and the
+    metrics refer to labeled images. Early stopping restores both networks.
 
     References
     ----------
@@ -194,20 +187,19 @@ class GANDetector(ImageDetector):
         self.offset = offset
 
     def generate(self, n: int, random_state: Any = None) -> NDArray[np.uint8]:
-        """Make pictures of what the generator has learnt.
+        """Generate images with the trained generator.
 
         Parameters
         ----------
         n : int
-            How many.
+            Number of images.
         random_state : int, RandomState instance or None, default=None
-            Where the noise comes from. An int makes the same pictures every time.
+            Seed of the noise. Pass an int for reproducible images.
 
         Returns
         -------
-        ndarray of shape (n, height, width, 3), uint8
-            Pictures of the size seen in `fit`, in RGB; the generator's range of -1 to
-            1 becomes 0 to 255.
+        ndarray of uint8, shape (n, height, width, 3)
+            RGB images of the size seen in `fit`, scaled to 0 to 255.
 
         Raises
         ------
@@ -221,16 +213,17 @@ class GANDetector(ImageDetector):
         check_is_fitted(self)
         if not hasattr(self, "generator_"):
             raise AttributeError(
-                "this GANDetector was fitted with generator=None, so it has nothing to "
-                "generate with: pass a Generator, or 'paper'"
+                "This GANDetector was fitted with generator=None and cannot generate "
+                "images. Fit it with a Generator or 'paper'."
             )
         check_scalar(n, "n", Integral, min_val=1)
-        noise = check_random_state(random_state).normal(
-            size=(n, self.generator_.input_shape[1])
-        )
+        noise = check_random_state(random_state).normal(size=self._noise_shape(n))
         starts = range(0, n, self.batch_size)
         images = [self._generate(noise[i : i + self.batch_size]) for i in starts]
         return np.rint((np.concatenate(images) + 1) * 127.5).astype(np.uint8)
+
+    def _noise_shape(self, n: int) -> tuple[int, int]:
+        return n, self.generator_.input_shape[1]
 
     def _generate(self, noise: NDArray) -> NDArray:
         images = self.generator_(noise.astype(np.float32), training=False)
@@ -239,7 +232,7 @@ class GANDetector(ImageDetector):
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         state = dict(state)
         if state.get("generator") is None and "generator_" in state:
-            state["generator"] = "paper"  # which was None in the first version
+            state["generator"] = "paper"  # None in the first version
         super().__setstate__(state)
 
     # -- networks ------------------------------------------------------------
@@ -281,7 +274,7 @@ class GANDetector(ImageDetector):
     def _build_adversarial(
         self, classifier: keras.Model, generator: keras.Model, epoch: int = 0
     ) -> AdversarialModel:
-        """Set the networks against each other, with other noise in a later epoch."""
+        """Combine both networks. The epoch is part of the seed of the noise."""
         settings = self._generator or Generator()
         return AdversarialModel(
             classifier,
@@ -308,7 +301,7 @@ class GANDetector(ImageDetector):
 
     def _count(self, y: NDArray) -> NDArray:
         count = super()._count(y)
-        # Where there are no others, as many fakes are generated.
+        # Fakes that are all generated have the same number as real videos.
         return count if count.all() else np.full(2, count.max())
 
     def _can_validate(self, y: NDArray) -> bool:
@@ -325,7 +318,7 @@ class GANDetector(ImageDetector):
 
     def _compile_settings(self) -> dict[str, Any]:
         smoothed = keras.losses.BinaryCrossentropy(label_smoothing=self.label_smoothing)
-        # An adversarial model smooths labels itself, in training alone.
+        # An adversarial model smooths labels itself, in training only.
         loss = self.loss if hasattr(self, "generator_") else smoothed
         return {**super()._compile_settings(), "loss": loss}
 
@@ -333,7 +326,7 @@ class GANDetector(ImageDetector):
         super()._prepare_loaded()
         if not hasattr(self, "generator_"):
             return
-        # What was loaded is the classifier alone.
+        # The loaded model is only the classifier.
         seen = len(getattr(self, "history_", {}).get("loss", ()))
         self.model_ = self._build_adversarial(self.model_, self.generator_, epoch=seen)
 
@@ -352,11 +345,8 @@ class GANDetector(ImageDetector):
         finite = super()._gives_finite_numbers(frames)
         if not hasattr(self, "generator_"):
             return finite
-        noise = np.random.RandomState(0).normal(
-            size=(1, self.generator_.input_shape[1])
-        )
-        images = self._generate(noise)
-        return finite and bool(np.isfinite(images).all())
+        noise = np.random.RandomState(0).normal(size=self._noise_shape(1))
+        return finite and bool(np.isfinite(self._generate(noise)).all())
 
     def _check_training(self, frames: NDArray) -> None:
         super()._check_training(frames)
@@ -365,20 +355,17 @@ class GANDetector(ImageDetector):
             return
         last = {name: values[-1] for name, values in self.history_.items()}
         if last["generator_loss"] > _LOST:
-            winner, loss = (
-                "discriminator",
-                f"generator_loss {last['generator_loss']:.3g}",
-            )
-            advice = "label_smoothing=0.2, or lower learning_rate"
+            winner, loser = "discriminator", "generator"
+            advice = "label_smoothing=0.2 or a lower learning_rate"
         elif last["discriminator_loss"] - last["loss"] > _LOST:
-            winner = "generator"
-            loss = f"discriminator_loss {last['discriminator_loss']:.3g}"
+            winner, loser = "generator", "discriminator"
             advice = "a lower learning_rate of the generator"
         else:
             return
         warnings.warn(
-            f"the {winner} has won after epoch {len(self.history_['loss'])} ({loss}), "
-            f"and the networks no longer learn from each other: try {advice}",
+            f"The {winner} dominates after epoch {len(self.history_['loss'])} "
+            f"({loser}_loss {last[f'{loser}_loss']:.3g}), so that the networks no "
+            f"longer learn from each other. Try {advice}.",
             AdversarialImbalanceWarning,
             stacklevel=7,  # where `fit` was called
         )

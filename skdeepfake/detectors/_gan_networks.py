@@ -1,9 +1,10 @@
-"""Discriminator and generator of a GAN, by default those of the paper."""
+"""Discriminator and generator of a generative adversarial network."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,38 +15,38 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._stateless import Growing
 
-# Negative slope of the leaky rectifiers, as in the paper.
+# Negative slope of leaky ReLU, as in the paper.
 _SLOPE = 0.3
 
 
+@dataclass(repr=False, eq=False)
 class Generator(Growing, BaseEstimator):
     """Parameters of the generator of a :class:`GANDetector`.
 
     Parameters
     ----------
     filters : sequence of int, default=(256, 128, 64, 64, 32)
-        Number of channels after the dense layer, then number of filters of each
-        transposed convolution but the last. Each entry doubles height and width, so
-        both must be multiples of two to the power of the number of entries, 32 by
-        default.
+        Number of channels after the dense layer, followed by the number of filters of
+        each transposed convolution except the last. Each entry doubles height and
+        width, which must be multiples of ``2 ** len(filters)``, 32 by default.
     noise_dim : int, default=100
-        Number of normally distributed values that an image is generated from.
+        Number of normally distributed inputs per image.
     momentum : float, default=0.99
-        Momentum of the running mean and variance of batch normalization, which
-        `generate` uses. Use a lower value for short trainings.
+        Momentum of the running mean and variance of batch normalization, which are used
+        to generate images. Use a lower value for short trainings.
     learning_rate : float, default=1e-4
-        Learning rate of the generator's optimizer. It is reduced in the same
-        proportion as the discriminator's.
+        Learning rate of the optimizer of the generator. When callbacks reduce the
+        learning rate of the discriminator, this one is reduced by the same factor.
     loss : {"bce", "wasserstein"}, default="bce"
-        Loss of both networks. ``"wasserstein"`` replaces the cross-entropies by mean
-        logits, with the sign of the label, and clips the weights of the discriminator
-        after each step. The probabilities are then valid for ranking only.
+        Loss of both networks. "bce" is the binary cross-entropy. "wasserstein" is the
+        mean logit, with the sign of the label, and clips the weights of the
+        discriminator after each step. Probabilities are then only valid for ranking.
     clip : float, default=0.01
-        Largest weight of the discriminator for ``loss="wasserstein"``.
+        Maximum absolute weight of the discriminator for ``loss="wasserstein"``.
 
     See Also
     --------
-    GANDetector : Detector with this `generator`.
+    GANDetector : Accepts it as `generator`.
 
     References
     ----------
@@ -58,6 +59,14 @@ class Generator(Growing, BaseEstimator):
     GANDetector(generator=Generator(noise_dim=50))
     """
 
+    _: KW_ONLY
+    filters: Sequence[int] = (256, 128, 64, 64, 32)
+    noise_dim: int = 100
+    momentum: float = 0.99
+    learning_rate: float = 1e-4
+    loss: str = "bce"
+    clip: float = 0.01
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "filters": ["array-like"],
         "noise_dim": [Interval(Integral, 1, None, closed="left")],
@@ -66,23 +75,6 @@ class Generator(Growing, BaseEstimator):
         "loss": [StrOptions({"bce", "wasserstein"})],
         "clip": [Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        *,
-        filters: Sequence[int] = (256, 128, 64, 64, 32),
-        noise_dim: int = 100,
-        momentum: float = 0.99,
-        learning_rate: float = 1e-4,
-        loss: str = "bce",
-        clip: float = 0.01,
-    ) -> None:
-        self.filters = filters
-        self.noise_dim = noise_dim
-        self.momentum = momentum
-        self.learning_rate = learning_rate
-        self.loss = loss
-        self.clip = clip
 
 
 def build_discriminator(
@@ -98,7 +90,7 @@ def build_discriminator(
     for number, n_filters in enumerate(filters):
         x = layers.Conv2D(n_filters, kernel_size, strides=2, padding="same")(x)
         x = layers.LeakyReLU(_SLOPE)(x)
-        # Without an own seed, PyTorch ignores `random_state`.
+        # PyTorch ignores `random_state` unless the layer has a seed.
         x = layers.Dropout(dropout, seed=seed(number))(x)
     logits = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
     return keras.Model(inputs, logits, name="discriminator")
@@ -152,6 +144,6 @@ def _size_to_start_from(
     shorten = f", or pass {possible} filters" if possible else ""
     raise ValueError(
         f"X has images of {height} x {width} pixels, but the {doublings} filters of "
-        f"the generator need multiples of {step}: resize the images to "
-        f"{nearest}{shorten}"
+        f"the generator need multiples of {step}. Resize the images to "
+        f"{nearest}{shorten}."
     )

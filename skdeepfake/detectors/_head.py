@@ -1,8 +1,9 @@
-"""Parameters of the layers on top of a backbone."""
+"""Layers that a detector adds to a backbone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,24 +18,25 @@ from .._stateless import Growing
 from ._recurrent import CELLS
 
 
+@dataclass(repr=False, eq=False)
 class Head(Growing, BaseEstimator):
     """Parameters of the layers that a :class:`TransferDetector` adds to a backbone.
 
     Parameters
     ----------
     pooling : {"avg", "mean", "max", "cls", "cls_mean"}, default="avg"
-        Pooling of maps or tokens to one vector. ``"avg"``, also called ``"mean"``, and
-        ``"max"`` pool over positions, or over the patches of a vision transformer.
-        ``"cls"`` is its class token, and ``"cls_mean"`` the class token followed by the
-        mean of the patches. Register tokens are ignored.
+        Pooling of the positions of a feature map, or of the patches of a vision
+        transformer, to one vector. "mean" is the same as "avg". "cls" uses the class
+        token of a vision transformer, and "cls_mean" concatenates class token and mean.
+        Register tokens are ignored.
     normalize : bool, default=False
-        If True, scale the vector to unit length (L2).
+        If True, scale the vector to unit Euclidean length.
     dropout : float, default=0.0
-        Share of the features dropped in training.
+        Dropout rate of the features.
     cell : {"lstm", "gru"} or None, default=None
-        Recurrent layers over the frames of a video. The network is then trained end to
-        end on whole videos and predicts one probability per video. None predicts each
-        frame, and `aggregation` combines the frames.
+        Type of recurrent layers over the frames of a video. The network is then trained
+        end to end on whole videos and predicts one probability per video. None predicts
+        one probability per frame, which `aggregation` combines.
     units : sequence of int, default=(128,)
         Number of units of each recurrent layer.
     bidirectional : bool, default=False
@@ -42,17 +44,17 @@ class Head(Growing, BaseEstimator):
     dense_units : sequence of int, default=()
         Number of units of each dense layer before the output.
     dense_dropout : float, default=0.0
-        Share of the outputs of each recurrent and dense layer dropped in training.
+        Dropout rate after each recurrent and dense layer.
     epochs : int, default=3
-        Number of epochs in which the new layers are trained alone, so that their random
-        weights do not spoil those of the backbone. They do not count as `epochs` of the
-        detector, and use no augmentation. Ignored with ``trainable="top"``.
+        Number of epochs in which only the new layers are trained, so that their random
+        weights do not degrade the backbone. These epochs use no augmentation and do not
+        count toward `epochs` of the detector. Ignored with ``trainable="top"``.
     learning_rate : float, default=1e-3
-        Learning rate in these epochs, and with ``trainable="top"``.
+        Learning rate in these epochs and with ``trainable="top"``.
 
     See Also
     --------
-    TransferDetector : Detector with this `head`.
+    TransferDetector : Accepts it as `head`.
 
     Examples
     --------
@@ -65,6 +67,18 @@ class Head(Growing, BaseEstimator):
     >>> TransferDetector(head=Head(cell="gru", units=(64,)))
     TransferDetector(head=Head(cell='gru', units=(64,)))
     """
+
+    _: KW_ONLY
+    pooling: str = "avg"
+    normalize: bool = False
+    dropout: float = 0.0
+    cell: str | None = None
+    units: Sequence[int] = (128,)
+    bidirectional: bool = False
+    dense_units: Sequence[int] = ()
+    dense_dropout: float = 0.0
+    epochs: int = 3
+    learning_rate: float = 1e-3
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "pooling": [StrOptions(set(POOLINGS))],
@@ -79,35 +93,10 @@ class Head(Growing, BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self,
-        *,
-        pooling: str = "avg",
-        normalize: bool = False,
-        dropout: float = 0.0,
-        cell: str | None = None,
-        units: Sequence[int] = (128,),
-        bidirectional: bool = False,
-        dense_units: Sequence[int] = (),
-        dense_dropout: float = 0.0,
-        epochs: int = 3,
-        learning_rate: float = 1e-3,
-    ) -> None:
-        self.pooling = pooling
-        self.normalize = normalize
-        self.dropout = dropout
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dense_units = dense_units
-        self.dense_dropout = dense_dropout
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-
     def _pool(self, x: Any, backbone: keras.Model, frame_shape: tuple[int, ...]) -> Any:
-        """Pool the output of a backbone to one vector."""
+        """Pool the output of a backbone to one vector per image."""
         if isinstance(x, (list, tuple, dict)):
-            raise ValueError(f"backbone must have one output; got {len(x)}")
+            raise ValueError(f"backbone must have one output; got {len(x)}.")
         if len(x.shape) == 4:
             x = self._pool_maps(x)
         elif len(x.shape) == 3 and x.shape[1] is not None:
@@ -117,9 +106,9 @@ class Head(Growing, BaseEstimator):
             x = TokenPooling(self.pooling, n_prefix, name="face_pooling")(x)
         if len(x.shape) != 2 or x.shape[1] is None:
             raise ValueError(
-                "the output of backbone must be maps (images, height, width, channels),"
-                " tokens (images, tokens, channels) or features (images, channels); "
-                f"got shape {tuple(x.shape)}"
+                "backbone must have an output of shape (images, channels), (images, "
+                "tokens, channels) or (images, height, width, channels); got "
+                f"{tuple(x.shape)}."
             )
         if self.normalize:
             x = layers.UnitNormalization(name="face_normalization")(x)
@@ -129,7 +118,7 @@ class Head(Growing, BaseEstimator):
         if self.pooling in ("cls", "cls_mean"):
             raise ValueError(
                 f"pooling={self.pooling!r} needs a class token, but the backbone "
-                "returns maps: use 'avg'"
+                "returns feature maps. Use pooling='avg'."
             )
         is_max = self.pooling == "max"
         pool = layers.GlobalMaxPooling2D if is_max else layers.GlobalAveragePooling2D

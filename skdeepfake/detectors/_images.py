@@ -1,4 +1,4 @@
-"""The common base of the detectors of images."""
+"""Base class of detectors of images."""
 
 from __future__ import annotations
 
@@ -18,19 +18,12 @@ from ._training import Videos, Work
 
 @with_image_docs
 class ImageDetector(BaseDetector):
-    """A detector that takes faces as images.
+    """Base class of detectors of images.
 
     Parameters
     ----------
     {{image_parameters}}
-    learning_rate : float, default=1e-4
-        Learning rate of the optimizer.
-    {{optimizer}}
-    batch_size : int, default=32
-        Frames per training step and per step of prediction.
-    epochs : int, default=50
-        Maximum number of passes over the training frames.
-    {{fit_parameters}}
+    {{training_parameters}}
 
     Attributes
     ----------
@@ -38,7 +31,7 @@ class ImageDetector(BaseDetector):
 
     See Also
     --------
-    BaseDetector : Base of all detectors.
+    BaseDetector : Base class of all detectors.
 
     Examples
     --------
@@ -90,18 +83,17 @@ class ImageDetector(BaseDetector):
             changed.append(f"fake_source={self.fake_source!r}")
         if reset and changed and (frames.dtype != np.uint8 or frames.shape[-1] != 3):
             raise ValueError(
-                f"X has frames of shape {frames.shape[2:]} and dtype {frames.dtype}, "
-                f"but {' and '.join(changed)} changes RGB images of uint8: pass X as "
-                "such, or leave the default"
+                f"{' and '.join(changed)} needs RGB images of dtype uint8; X has "
+                f"frames of shape {frames.shape[2:]} and dtype {frames.dtype}."
             )
         return frames
 
     def _infer_classes(self, y: ArrayLike) -> NDArray | None:
         labels = np.asarray(y)
-        if labels.ndim == 2 and labels.shape[1] == 1:  # a column, which is warned of
+        if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
         if self._fakes is None or labels.ndim != 1 or not labels.size:
-            return None  # what is wrong with y is told elsewhere
+            return None  # invalid labels raise an error later
         return self._fakes.classes(labels)
 
     # -- fakes ---------------------------------------------------------------
@@ -117,22 +109,22 @@ class ImageDetector(BaseDetector):
 
     @property
     def _real(self) -> int:
-        """The number of the class that is real."""
+        """Index of the real class."""
         return self.classes_.tolist().index(real_label(self.classes_))
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
         if not self._makes_all_fakes:
             return super()._weights(y, given)
-        given = np.where(y == self._real, given, 0)  # the others are left out
+        given = np.where(y == self._real, given, 0)
         if not given.any():
             raise ValueError(
-                "y contains no real video of positive sample_weight, but it is these "
-                f"that fake_source={self.fake_source!r} makes fakes of"
+                f"fake_source={self.fake_source!r} needs real videos with a positive "
+                "sample_weight; y contains none."
             )
         return given, given * self._class_weight(self._real)
 
     def _class_weight(self, number: int) -> float:
-        """Return the weight of a class of which there are as many as of the other."""
+        """Return the weight of a class if both have the same number of samples."""
         if not isinstance(self.class_weight, dict):
             return 1.0
         return float(self.class_weight.get(self.classes_[number], 1))
@@ -153,8 +145,8 @@ class ImageDetector(BaseDetector):
             changes.append(self._blending(self._fakes, work.videos, training=training))
         if training and work.augmented and self.augment is not None:
             augment = Augmenter(self.augment, seed)
-            # A face and the fake that was made of it are changed alike, so that only
-            # what was blended in tells them apart.
+            # Apply the same augmentation to a face and its blended fake, so that they
+            # only differ in the blended region.
             n_parts = 2 if self._makes_all_fakes else 1
 
             def change(batch: Batch, rng: np.random.Generator) -> Batch:
@@ -177,7 +169,7 @@ class ImageDetector(BaseDetector):
         fake = 1 - self._real
         times = self._class_weight(fake) / self._class_weight(self._real)
         numbers = videos.training if training else videos.validation
-        # Of all, so that videos are as long as they are in the batches.
+        # Index all videos, so that their lengths match the batches.
         index, present = self._sample_index(videos.filled, numbers)  # type: ignore[arg-type]
         real = np.flatnonzero(videos.y[index[0]].ravel() == self._real)
         index = tuple(axis[real] for axis in index)
@@ -186,7 +178,7 @@ class ImageDetector(BaseDetector):
 
 
 def by_image(change: Any, frames: NDArray) -> NDArray:
-    """Change images, which may stand in sequences."""
+    """Apply a function to images, which can be in sequences."""
     images = frames.reshape(-1, *frames.shape[-3:])
     changed = change(images)
     return changed.reshape(*frames.shape[:-3], *changed.shape[1:])

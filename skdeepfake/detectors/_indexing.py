@@ -1,4 +1,4 @@
-"""Where in an array of videos the frames with a face are."""
+"""Indices of the frames with a face in an array of videos."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class PersonRows:
-    """Videos as if each person were one: slots of one person are a row."""
+    """View of an array of videos with one row per person."""
 
     def __init__(self, X: NDArray, n_people: int) -> None:
         self.X, self.n_people = X, n_people
@@ -25,18 +25,17 @@ class PersonRows:
 
 
 def frame_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Find the frames with a face: their videos and slots, of shape (n_frames,)."""
+    """Return the videos and slots of the frames with a face, of shape (n_frames,)."""
     chosen = np.zeros_like(filled)
     chosen[videos] = filled[videos]
     return np.nonzero(chosen)
 
 
 def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Find the frames of whole videos, those with a face first.
+    """Return the videos and slots of whole videos, frames with a face first.
 
-    Returns videos of shape (n_videos, 1) and slots of shape (n_videos, length), filled
-    slots in their order, then empty ones: what is missing stands at the end, where the
-    fast recurrent kernels of GPUs want it.
+    Videos have shape (n_videos, 1), and slots (n_videos, length). Empty slots are at
+    the end, as required by the fast recurrent kernels of GPUs.
     """
     length = filled[videos].sum(axis=1).max(initial=0)
     slots = np.argsort(~filled[videos], axis=1, kind="stable")[:, :length]
@@ -46,10 +45,10 @@ def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray,
 def frames_and_fillers(
     filled: NDArray[np.bool_], videos: NDArray
 ) -> tuple[tuple[NDArray, ...], NDArray[np.float32]]:
-    """Find the frames of whole videos, with the first face in place of missing ones.
+    """Return the index of whole videos, with the first face for missing frames.
 
-    What normalizes batches would count empty frames in. Also returns an array of shape
-    (n_videos, length) that is 0 for such frames, else 1.
+    Empty frames would change the statistics of batch normalization. Also return an
+    array of shape (n_videos, length), with 0 for missing frames and 1 for others.
     """
     videos, slots = sequence_index(filled, videos)
     present = filled[videos, slots]

@@ -1,4 +1,4 @@
-"""What a detector takes: arrays of frames with a label for each video."""
+"""Checks of the input of detectors: frames and labels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .._shards import ShardedArray
 
 
 def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
-    """Check X and give it the form (n_videos, n_frames, ...)."""
+    """Check X and reshape it to (n_videos, n_frames, ...)."""
     name = type(estimator).__name__
-    dtype = getattr(X, "dtype", None)  # a tensor's may have no kind
+    dtype = getattr(X, "dtype", None)  # dtypes of tensors may have no kind
     if getattr(dtype, "kind", "f") not in "biuf":
         raise ValueError(
-            f"X has dtype {dtype}, but {name} takes numeric arrays: put a Resizer "
-            "between the DlibFaceCropper and the detector"
+            f"{name} needs numeric arrays; X has dtype {dtype}. Put a Resizer between "
+            "the cropper and the detector."
         )
     how: dict[str, Any] = {"dtype": None, "allow_nd": True, "estimator": estimator}
     frames: Any = X
@@ -35,8 +35,8 @@ def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
         return frames[:, np.newaxis]
     if frames.ndim != frame_ndim + 2:
         raise ValueError(
-            f"X has shape {frames.shape}, but {name} takes arrays of {frame_ndim + 2} "
-            f"axes (videos, frames, ...) or {frame_ndim + 1} (single images)"
+            f"{name} needs arrays of {frame_ndim + 2} axes (videos, frames, ...) or "
+            f"{frame_ndim + 1} axes (single frames); X has shape {frames.shape}."
         )
     return frames
 
@@ -44,17 +44,17 @@ def check_frames(X: ArrayLike, *, frame_ndim: int, estimator: Any) -> NDArray:
 def check_same_frames(
     frames: NDArray, *, shape: tuple[int, ...], dtype: np.dtype, estimator: Any
 ) -> None:
-    """Refuse frames of another form than those seen in `fit`."""
+    """Check that frames have the shape and dtype seen in `fit`."""
     name = type(estimator).__name__
     if frames.shape[2:] != shape:
         raise ValueError(
             f"X has frames of shape {frames.shape[2:]}, but this {name} was fitted "
-            f"on frames of shape {shape}"
+            f"on frames of shape {shape}."
         )
     if frames.dtype != dtype and not (frames.dtype.kind == dtype.kind == "f"):
         raise ValueError(
-            f"X has dtype {frames.dtype}, but this {name} was fitted on {dtype}, and "
-            f"the values of one mean something else in the other: pass X as {dtype}"
+            f"X has dtype {frames.dtype}, but this {name} was fitted on {dtype}. "
+            f"Pass X with dtype {dtype} and the same range of values."
         )
 
 
@@ -69,26 +69,22 @@ def check_labels(
     check_classification_targets(y)
     found = np.unique(y)
     if reset and classes is None and len(found) != 2:
-        needed = "samples of 2 classes, real and fake"
-        if len(found) > 2:
-            raise ValueError(
-                f"Only binary classification is supported. {name} needs {needed}, but "
-                f"y contains {len(found)} classes: {found.tolist()}"
-            )
+        many = len(found) > 2  # scikit-learn's checks expect this sentence
         raise ValueError(
-            f"{name} needs {needed}, but y contains {len(found)} class: "
-            f"{found.tolist()}"
+            f"{'Only binary classification is supported. ' if many else ''}{name} "
+            "needs samples of 2 classes, real and fake, but y contains "
+            f"{len(found)} {'classes' if many else 'class'}: {found.tolist()}"
         )
     if classes is not None and not np.isin(found, classes).all():
         raise ValueError(
             f"y contains labels {found.tolist()}, but the classes are "
-            f"{np.asarray(classes).tolist()}"
+            f"{np.asarray(classes).tolist()}."
         )
     return y
 
 
 def check_positive_integers(estimator: Any, name: str, at_least: int = 0) -> None:
-    """Check a parameter that holds one number per layer."""
+    """Check a parameter with one number per layer."""
     values = getattr(estimator, name)
     whole = all(isinstance(n, Integral) and int(n) > 0 for n in values)
     if not whole or len(values) < at_least:

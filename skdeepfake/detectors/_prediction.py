@@ -10,50 +10,29 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
-from .._face_mask import filled_slots
-from .._progress import progress
 from ..exceptions import NoFaceError, NoFaceWarning
-from ._aggregation import (
-    AGGREGATIONS,
-    Attention,
-    PerPerson,
-    TopK,
-    by_person,
-    by_video,
-)
+from ._aggregation import AGGREGATIONS, Attention, PerPerson, TopK, by_person, by_video
 from ._docs import with_prediction_docs
-from ._indexing import PersonRows, sequence_index
+from ._indexing import sequence_index
 from ._input import check_frames, check_same_frames
+from ._outputs import NetworkOutputs
 
 if TYPE_CHECKING:
-    import keras
-
     from .._keras._compiled import Compute
 
 
 @with_prediction_docs
-class VideoPredictor:
+class VideoPredictor(NetworkOutputs):
     """Predictions of a detector.
 
     `BaseDetector` adds training, and sets the attributes declared here.
     """
 
-    model_: keras.Model
     classes_: Any
     class_count_: NDArray
-    frame_dtype_: np.dtype
-    _parameter_constraints: ClassVar[dict[str, Any]]
-    aggregation: Any
-    no_face: str
-    batch_size: int
-    verbose: int
-
     frame_shape_: tuple[int, ...]
-
-    frame_ndim: ClassVar[int] = 3
-
-    # The network that was compiled for prediction, and its function.
-    _compiled: tuple[keras.Model, Compute] | None = None
+    _parameter_constraints: ClassVar[dict[str, Any]]
+    no_face: str
 
     def _validate_params(self) -> None:
         super()._validate_params()  # type: ignore[misc]
@@ -69,7 +48,7 @@ class VideoPredictor:
             rule._validate_params()
 
     def _validate_frames(self, X: ArrayLike, *, reset: bool) -> NDArray:
-        """Check X and give it the form (n_videos, n_frames, ...)."""
+        """Check X and reshape it to (n_videos, n_frames, ...)."""
         frames = check_frames(X, frame_ndim=self.frame_ndim, estimator=self)
         if not reset:
             check_same_frames(
@@ -80,37 +59,15 @@ class VideoPredictor:
             )
         if frames.shape[1] % self._n_people:
             raise ValueError(
-                f"X has {frames.shape[1]} slots per video, which is not a multiple of "
-                f"the {self._n_people} people in aggregation={self.aggregation}. Pass "
-                "the cropper's max_faces to PerPerson."
+                f"X must have a multiple of {self._n_people} slots per video for "
+                f"aggregation={self.aggregation}; got {frames.shape[1]}. Pass the "
+                "cropper's max_faces to PerPerson."
             )
         return frames
 
     @property
-    def _n_people(self) -> int:
-        """Number of slots per frame."""
-        rule = self.aggregation
-        return rule.max_faces if isinstance(rule, PerPerson) else 1
-
-    @property
-    def _frame_rule(self) -> Any:
-        """Aggregation of the frames of a person."""
-        rule = self.aggregation
-        return rule.aggregation if isinstance(rule, PerPerson) else rule
-
-    @property
-    def _sees_sequences(self) -> bool:
-        """Whether the network takes whole videos instead of single frames."""
-        return False
-
-    @property
-    def _weighs_frames(self) -> bool:
-        """Whether the network takes single frames and also returns their weights."""
-        return isinstance(self._frame_rule, Attention) and not self._sees_sequences
-
-    @property
     def _is_cumulative(self) -> bool:
-        """Whether frame scores are cumulative."""
+        """True if frame scores are cumulative."""
         return self._sees_sequences or self._weighs_frames
 
     def predict_frame_proba(self, X: ArrayLike) -> NDArray:
@@ -123,8 +80,8 @@ class VideoPredictor:
         Returns
         -------
         ndarray of shape (n_videos, n_frames, 2)
-            Probability of each class in the order of `classes_`; NaN for slots
-            without a face.
+            Probability of each class in the order of `classes_`, NaN for slots without
+            a face.
 
         Raises
         ------
@@ -145,8 +102,8 @@ class VideoPredictor:
         Returns
         -------
         ndarray of shape (n_videos, 2)
-            Probability of each class in the order of `classes_`, aggregated over
-            frames; the class prior for a video without a face.
+            Probability of each class in the order of `classes_`. The class prior is
+            returned for videos without a face.
 
         Raises
         ------
@@ -186,8 +143,9 @@ class VideoPredictor:
         Returns
         -------
         ndarray of shape (n_videos, max_faces, 2)
-            Probability of each class in the order of `classes_`; NaN for missing
-            people. `max_faces` is that of :class:`PerPerson`, else 1.
+            Probability of each class in the order of `classes_`, NaN for missing
+            people. `max_faces` is a parameter of :class:`PerPerson`, and 1 for other
+            aggregations.
 
         Raises
         ------
@@ -207,7 +165,7 @@ class VideoPredictor:
         Returns
         -------
         ndarray of shape (n_videos, n_frames)
-            Weights, which sum to 1 for each person of a video; NaN for slots without a
+            Weights that sum to 1 for each person of a video, NaN for slots without a
             face.
 
         Raises
@@ -218,7 +176,7 @@ class VideoPredictor:
         """
         if not isinstance(self._frame_rule, Attention):
             raise AttributeError(
-                f"{type(self).__name__} has no frame weights. Fit it with "
+                f"This {type(self).__name__} has no frame weights. Fit it with "
                 "aggregation=Attention()."
             )
         check_is_fitted(self)
@@ -229,7 +187,7 @@ class VideoPredictor:
         return by_video(weight / total, self._n_people)
 
     def _aggregate(self, positive: NDArray) -> NDArray:
-        """Aggregate what `_predict_slots` returns; NaN for videos without a face."""
+        """Aggregate scores of slots per video; return NaN for videos without a face."""
         return self._of_videos(self._aggregate_people(positive))
 
     def _of_videos(self, people: NDArray) -> NDArray:
@@ -290,13 +248,13 @@ class VideoPredictor:
         return video
 
     def _answer(self, positive: NDArray) -> NDArray:
-        """Return the probabilities of both classes; the prior without a face."""
+        """Return the probabilities of both classes, or the class prior for NaN."""
         has_face = ~np.isnan(positive)
         if not has_face.all():
             found = f"Samples {listing(~has_face)} have no face in any frame"
             if self.no_face == "raise":
-                raise NoFaceError(f"{found} (no_face='raise')")
-            message = f"{found} and get the class prior"
+                raise NoFaceError(f"{found}. Use no_face='prior' to accept them.")
+            message = f"{found}. The class prior is returned for them."
             warnings.warn(message, NoFaceWarning, stacklevel=3)
         video = np.where(has_face, positive, self.class_prior_[1])
         return np.stack([1 - video, video], axis=1)
@@ -311,14 +269,14 @@ class VideoPredictor:
         Returns
         -------
         ndarray of shape (n_videos,)
-            The more probable class.
+            Class with the higher probability.
 
         Raises
         ------
         {{raises_unfitted}}
         {{no_face_videos}}
         """
-        proba = self.predict_proba(X)  # first, since it checks
+        proba = self.predict_proba(X)  # checks that the detector is fitted
         return self.classes_[proba.argmax(axis=1)]
 
     @property
@@ -327,11 +285,11 @@ class VideoPredictor:
         return self.class_count_ / self.class_count_.sum()
 
     def _predict_videos(self, X: NDArray) -> NDArray:
-        """Predict the second class for each video; NaN without a face."""
+        """Predict the second class of each video, NaN without a face."""
         return self._of_videos(self._predict_people(X))
 
     def _predict_people(self, X: NDArray) -> NDArray:
-        """Predict the second class for each person; NaN without a face."""
+        """Predict the second class of each person, NaN without a face."""
         if not self._sees_sequences:
             return self._aggregate_people(self._predict_slots(X))
         rows, filled = self._rows(X)
@@ -341,82 +299,12 @@ class VideoPredictor:
         positive[people] = parts[:, 0]
         return positive.reshape(len(X), self._n_people)
 
-    def _rows(self, X: NDArray) -> tuple[Any, NDArray[np.bool_]]:
-        """Return one row per person, and the mask of filled slots."""
-        filled = by_person(filled_slots(X), self._n_people)
-        return (X if self._n_people == 1 else PersonRows(X, self._n_people)), filled
-
     def _predict_slots(self, X: NDArray) -> NDArray:
-        """Predict the score of each slot; NaN where it is empty."""
+        """Predict the score of each slot, NaN for empty slots."""
         outputs = self._predict_outputs(X)
         if self._weighs_frames:
             return self._running(outputs[..., 0], outputs[..., 1])
         return outputs[..., 0]
-
-    def _predict_outputs(self, X: NDArray) -> NDArray:
-        """Predict all outputs of the network for each slot; NaN where it is empty."""
-        rows, filled = self._rows(X)
-        people, slots = np.nonzero(filled)
-        if self._sees_sequences:  # one prediction after each frame
-            seen = filled.cumsum(axis=1)[people, slots]
-            parts = self._predict_parts(rows, sequence_index(filled, people), seen)
-        else:
-            parts = self._predict_parts(rows, (people, slots))
-        outputs = np.full((*filled.shape, parts.shape[1]), np.nan)
-        outputs[people, slots] = parts
-        return by_video(outputs, self._n_people)
-
-    def _predict_parts(
-        self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
-    ) -> NDArray:
-        """Predict each part; of sequences, the first `seen` frames."""
-        n_outputs = self._n_outputs
-        if isinstance(self._frame_rule, Attention) and n_outputs != 2:
-            raise ValueError(
-                f"aggregation={self.aggregation} uses weights that are learned in fit, "
-                f"but this {type(self).__name__} was fitted with another aggregation: "
-                "fit it again"
-            )
-        return self._in_batches(self._predict_batch, X, index, (n_outputs,), seen)
-
-    def _in_batches(
-        self,
-        compute: Compute,
-        X: Any,
-        index: tuple[NDArray, ...],
-        shape: tuple[int, ...],
-        seen: NDArray | None = None,
-    ) -> NDArray:
-        """Compute an array of a shape for each part, batch by batch."""
-        n_parts, step = len(index[0]), self._parts_per_step(index)
-        found = np.empty((n_parts, *shape))
-        starts = range(0, n_parts, step)
-        verbose = self.verbose
-        for start in progress(starts, desc="detecting", unit="batch", verbose=verbose):
-            part = slice(start, start + step)
-            frames = X[tuple(axis[part] for axis in index)]
-            if seen is not None:
-                frames[np.arange(frames.shape[1]) >= seen[part, np.newaxis]] = 0
-            # Floats of another precision than in training are accepted.
-            found[part] = compute(frames.astype(self.frame_dtype_, copy=False))
-        return found
-
-    def _parts_per_step(self, index: tuple[NDArray, ...]) -> int:
-        """Return the number of frames or videos per batch."""
-        if index[-1].ndim == 1 or (self._sees_sequences and self.frame_ndim < 3):
-            return self.batch_size
-        return max(1, self.batch_size // max(1, index[-1].shape[1]))
-
-    @property
-    def _n_outputs(self) -> int:
-        return self.model_.output_shape[-1]
-
-    def _predict_batch(self, frames: NDArray) -> NDArray:
-        from .._keras._compiled import compiled  # loads Keras
-
-        if self._compiled is None or self._compiled[0] is not self.model_:
-            self._compiled = self.model_, compiled(self.model_)
-        return self._compiled[1](frames.astype(self.frame_dtype_, copy=False))
 
 
 def listing(selected: NDArray, limit: int = 10) -> str:

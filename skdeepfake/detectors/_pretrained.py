@@ -1,4 +1,4 @@
-"""A detector that answers without Keras."""
+"""Detector whose predictions do not need Keras."""
 
 from __future__ import annotations
 
@@ -36,35 +36,34 @@ _BACKBONE = "efficientnet_lite0"
 
 @with_pretrained_docs
 class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimator):
-    """A trained network that predicts without Keras.
+    """Detect deepfakes with a trained network, without importing Keras.
 
-    It is the last step of what :func:`skdeepfake.load_detector` returns: an
-    EfficientNet-lite0 that takes single faces, run by OpenCV or onnxruntime. So a
-    process that only predicts imports neither Keras nor TensorFlow.
-
-    `fit` trains another network of that kind, by the `trainer`, which needs Keras.
+    This class is the last step of the pipeline returned by
+    :func:`skdeepfake.load_detector`. The network is an EfficientNet-lite0 of single
+    faces, which OpenCV or onnxruntime runs. Only `fit` imports Keras, to train a
+    network with the same architecture.
 
     Parameters
     ----------
     trainer : TransferDetector or None, default=None
-        Detector that `fit` trains, with ``backbone="efficientnet_lite0"``. None is
-        ``TransferDetector(backbone="efficientnet_lite0", weights="reference")``,
-        which starts from the weights of the reference detector.
+        Detector trained by `fit`, with ``backbone="efficientnet_lite0"``. None uses
+        ``TransferDetector(backbone="efficientnet_lite0", weights="reference")``, which
+        starts from the weights of the reference detector.
     {{aggregation}}
     {{no_face}}
     batch_size : int, default=32
-        Frames per step of prediction.
+        Number of frames per batch in prediction.
     engine : {"auto", "onnxruntime", "opencv"}, default="auto"
-        What runs the network. "auto" is onnxruntime if it is installed, which is some
-        two to three times as fast.
+        Engine that runs the network. "auto" uses onnxruntime if it is installed, which
+        is two to three times faster than OpenCV.
     verbose : int, default=0
-        1 shows a progress bar.
+        If positive, show a progress bar.
 
     Attributes
     ----------
     {{class_attributes}}
     weights_ : dict of str to ndarray
-        Weights of the network by the names of its layers.
+        Weights of the network by name.
     frame_shape_ : tuple of int
         Height, width and channels of the faces.
     frame_dtype_ : dtype
@@ -73,7 +72,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     See Also
     --------
     skdeepfake.load_detector : Load the reference detector.
-    TransferDetector : Trains such networks.
+    TransferDetector : Train networks with other backbones.
 
     Examples
     --------
@@ -94,7 +93,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     weights_: dict[str, NDArray]
     frame_shape_: tuple[int, int, int]
 
-    # The engine that was made, of which weights, and the same network in Keras.
+    # The engine with the weights that it runs, and the network in Keras.
     _engine: Any = None
     _network: Any = None
 
@@ -116,17 +115,17 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> PretrainedDetector:
-        """Train a network of this kind by the `trainer`.
+        """Train the network with `trainer`.
 
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_frames, height, width, 3)
-            RGB faces, or (n_images, height, width, 3); slots that are all zeros hold no
-            face.
+            RGB faces, all zeros in slots without a face. Can have shape (n_images,
+            height, width, 3).
         y : array-like of shape (n_videos,)
-            Two classes, such as 0 for real and 1 for fake.
+            Labels of two classes, such as 0 for real and 1 for fake.
         **fit_params : dict
-            `sample_weight` and `groups`, as the trainer takes them.
+            `sample_weight` and `groups` of :meth:`TransferDetector.fit`.
 
         Returns
         -------
@@ -136,14 +135,14 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         Raises
         ------
         ValueError
-            If X, y or a parameter is not valid, or `trainer` has another backbone.
+            If X, y or a parameter is invalid, or `trainer` has another backbone.
         """
         self._validate_params()
         trainer = self._make_trainer()
         if getattr(trainer, "backbone", None) != _BACKBONE:
             raise ValueError(
-                f"trainer={trainer!r} must be a TransferDetector with "
-                f"backbone={_BACKBONE!r}"
+                f"trainer must be a TransferDetector with backbone={_BACKBONE!r}; got "
+                f"{trainer!r}."
             )
         trainer.fit(X, y, **fit_params)
         self._set_fitted(
@@ -169,7 +168,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         class_count: ArrayLike,
         size: tuple[int, int],
     ) -> None:
-        """Set the weights of a trained network, and what was seen in its training."""
+        """Set the fitted attributes."""
         self.weights_ = {name: np.asarray(array) for name, array in weights.items()}
         self.classes_ = np.asarray(classes)
         self.class_count_ = np.asarray(class_count)
@@ -180,16 +179,15 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
 
     @property
     def model_(self) -> keras.Model:
-        """The same network in Keras, which is imported for it."""
+        """The network as a Keras model. Imports Keras."""
         if self._network is None:
             from ._transfer import TransferDetector
 
             builder = TransferDetector(backbone=_BACKBONE, weights=None)
             builder.frame_shape_ = self.frame_shape_
             builder.frame_dtype_ = self.frame_dtype_
-            network = builder.build_network()
-            set_arrays(network, self.weights_)
-            self._network = network
+            self._network = builder.build_network()
+            set_arrays(self._network, self.weights_)
         return self._network
 
     # -- prediction ------------------------------------------------------------
@@ -228,7 +226,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
 
 
 def check_weights(weights: Any) -> None:
-    """Check that these are the weights of such a network."""
+    """Check that the weights are complete and finite."""
     expected = detector_shapes()
     found = {
         name: array.shape
@@ -243,5 +241,5 @@ def check_weights(weights: Any) -> None:
     if wrong:
         raise ModelFileError(
             f"{len(wrong)} of the {len(expected)} weights of {_BACKBONE} are missing, "
-            f"not finite or of another shape, among them {wrong[0]!r}"
+            f"not finite or have another shape, such as {wrong[0]!r}."
         )

@@ -1,4 +1,4 @@
-"""A detector based on the reconstruction of real faces."""
+"""Detector based on the reconstruction of real faces."""
 
 from __future__ import annotations
 
@@ -28,42 +28,43 @@ _RECONSTRUCTION, _ERROR, _SCORE = "reconstruction", "error", "score"
 
 @with_image_docs
 class ReconstructionDetector(ImageDetector):
-    """Detect deepfakes by the errors of an encoder-decoder trained on real faces.
+    """Detect deepfakes by the reconstruction errors of an encoder-decoder.
 
-    First, an encoder and a decoder learn to reconstruct the real faces of the training
-    set. Their weights are then frozen, and a head learns the labels from the code of a
-    face and the absolute error of its reconstruction. Without a head, the score is the
-    mean error, and real faces are sufficient for training.
+    First, an encoder and a decoder are trained to reconstruct the real faces of the
+    training set. Their weights are then frozen, and a head is trained on the code and
+    the absolute reconstruction error of each face. Without a head, the score is the
+    mean error, and training only needs real faces.
 
     The real class is 0, False or "real".
 
     Parameters
     ----------
     filters : sequence of int, default=(32, 64, 128)
-        Number of filters of the encoder's convolutions, each of which halves height and
-        width. Both must be multiples of two to the power of the number of filters.
+        Number of filters of each convolution of the encoder. Each convolution halves
+        height and width, which must be multiples of ``2 ** len(filters)``.
     code_channels : int, default=16
-        Number of channels of the code, from which the decoder starts.
+        Number of channels of the code between encoder and decoder.
     head : {"dense"} or None, default="dense"
-        Layers that learn the labels. None scores a face by its mean error r, as
-        ``sigmoid((r - m) / s - 2)`` with the mean m and the standard deviation s over
-        the real faces of the training set. `y` may be all real with None, or with
-        ``fake_source=BlendedFakes()``.
+        Layers trained on the labels. None scores a face with mean error r as
+        ``sigmoid((r - m) / s - 2)``, where m and s are the mean and the standard
+        deviation over the real faces of the training set. All videos may be real with
+        None or ``fake_source=BlendedFakes()``.
     reconstruction_epochs : int, default=20
         Number of epochs in which encoder and decoder are trained, without augmentation
-        or validation. They do not count as `epochs`.
+        or validation. They do not count toward `epochs`.
     reconstruction_rate : float, default=1e-3
-        Learning rate of the optimizer in these epochs.
+        Learning rate in these epochs.
     rescale : float, default=1/255
         Factor that maps pixels to the range 0 to 1.
     {{image_parameters}}
     learning_rate : float, default=1e-4
-        Learning rate of the head; without a head, of `partial_fit` and warm starts.
+        Learning rate of the head. Without a head, learning rate in `partial_fit` and
+        warm starts.
     {{optimizer}}
     batch_size : int, default=32
         Number of frames per batch, in training and prediction.
     epochs : int, default=50
-        Maximum number of epochs of the head; without a head, number of epochs of each
+        Maximum number of epochs of the head. Without a head, number of epochs of each
         warm start.
     {{fit_parameters}}
 
@@ -75,12 +76,12 @@ class ReconstructionDetector(ImageDetector):
 
     See Also
     --------
-    CNNDetector : The paper's first detector.
+    CNNDetector : First model of the paper.
 
     References
     ----------
     Cao et al., "End-to-end reconstruction-classification learning for face forgery
-    detection", CVPR 2022. They train reconstruction and classification jointly.
+    detection", CVPR 2022, who train reconstruction and classification jointly.
 
     Examples
     --------
@@ -139,13 +140,13 @@ class ReconstructionDetector(ImageDetector):
 
         Parameters
         ----------
-        X : ndarray of shape (n_videos, n_frames, height, width, 3) or of single images
-            As in `fit`.
+        X : ndarray of shape (n_videos, n_frames, H, W, 3) or (n_images, H, W, 3)
+            Faces as in `fit`.
 
         Returns
         -------
-        ndarray of float32, shape (n_videos, n_frames, height, width, 3)
-            Reconstructed faces, from 0 to 1; zeros in slots without a face.
+        ndarray of float32, shape (n_videos, n_frames, H, W, 3)
+            Reconstructed faces from 0 to 1, all zeros in slots without a face.
 
         Raises
         ------
@@ -159,7 +160,7 @@ class ReconstructionDetector(ImageDetector):
         return faces
 
     def _compute(self, name: str, X: NDArray, index: tuple[NDArray, ...]) -> NDArray:
-        """Compute the output of a layer for some frames."""
+        """Compute the output of a layer for the given frames."""
         part = keras.Model(self.model_.input, self._output_of(name))
         return self._in_batches(compiled(part), X, index, part.output_shape[1:])
 
@@ -171,8 +172,8 @@ class ReconstructionDetector(ImageDetector):
         if height % step or width % step:
             raise ValueError(
                 f"X has images of {height} x {width} pixels, but {len(self.filters)} "
-                f"filters need multiples of {step}: resize the images or pass fewer "
-                "filters"
+                f"filters need multiples of {step}. Resize the images or pass fewer "
+                "filters."
             )
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         x = scaled = layers.Rescaling(self.rescale)(inputs)
@@ -240,11 +241,11 @@ class ReconstructionDetector(ImageDetector):
             self._learn_to_reconstruct(work)
 
     def _learn_to_reconstruct(self, work: Work, epochs: int | None = None) -> None:
-        """Train encoder and decoder on real faces."""
+        """Train the encoder and the decoder on real faces."""
         videos = work.videos
         numbers = videos.training[videos.y[videos.training] == self._real]
         if not len(numbers):
-            raise ValueError("y contains no real video to learn the reconstruction of")
+            raise ValueError("The training set must contain real videos; got none.")
         network = keras.Model(self.model_.input, self._output_of(_RECONSTRUCTION))
         learning = [layer for layer in network.layers if layer.weights]
         for layer in learning:
@@ -261,7 +262,7 @@ class ReconstructionDetector(ImageDetector):
         )
         for layer in learning:
             layer.trainable = False
-        if self.head is None:  # standardize the errors of real faces
+        if self.head is None:  # standardize errors by those of real faces
             index = self._index(videos.filled, numbers)
             errors = self._compute(_ERROR, work.X, index)
             scale = max(float(errors.std()), 1e-6)

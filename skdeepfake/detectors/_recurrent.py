@@ -1,4 +1,4 @@
-"""Recurrent layers over frames, with dense layers and frame weights."""
+"""Recurrent layers over frames, dense layers and frame weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EPSILON = 1e-7
 def recurrent(
     x: Any, units: Sequence[int], *, cell: str, bidirectional: bool, dropout: float
 ) -> Any:
-    """Add recurrent layers, with dropout after each; return one vector per video."""
+    """Add recurrent layers with dropout, and return one vector per video."""
     for i, n_units in enumerate(units, start=1):
         layer = CELLS[cell](n_units, return_sequences=i < len(units))
         x = (layers.Bidirectional(layer) if bidirectional else layer)(x)
@@ -31,7 +31,7 @@ def recurrent(
 def probability(
     x: Any, units: Sequence[int], *, dropout: float, name: str | None = None
 ) -> Any:
-    """Add dense layers, with dropout after each, and a probability."""
+    """Add dense layers with dropout, and an output for the probability."""
     for n_units in units:
         x = layers.Dense(n_units, activation="relu")(x)
         if dropout:
@@ -42,10 +42,10 @@ def probability(
 def weighted_frames(features: Any) -> tuple[Any, Any]:
     """Weight the frames of videos.
 
-    `features` has shape (n_videos, n_frames, n_features), zeros without a face. Returns
-    the features with three more channels, the logit of the frame, its weight and the
-    probability of the video up to the frame, and the probability of the video, of shape
-    (n_videos, 1).
+    `features` has shape (n_videos, n_frames, n_features), with zeros for frames without
+    a face. Return the features and the probabilities of the videos, of shape (n_videos,
+    1). The features have three additional channels: the logit of the frame, its weight,
+    and the probability of the video up to the frame.
     """
     there = ops.any(ops.not_equal(features, 0), axis=-1, keepdims=True)
     there = ops.cast(there, "float32")
@@ -63,7 +63,7 @@ def weighted_frames(features: Any) -> tuple[Any, Any]:
     running = ops.sigmoid(ops.cumsum(weighted, axis=1) / total)
     total = ops.sum(weights, axis=1) + _EPSILON
     whole = ops.sigmoid(ops.sum(weighted, axis=1) / total)
-    # Missing frames are zero in all channels, so that they are masked.
+    # All channels of missing frames are zero, so that these frames are masked.
     others = [logits * there, weights, running * there]
     parts = [layers.Activation("linear", dtype="float32")(features), *others]
     return layers.Concatenate(dtype="float32")(parts), whole
@@ -72,10 +72,10 @@ def weighted_frames(features: Any) -> tuple[Any, Any]:
 def sequence_network(
     inputs: Any, features: Any, weigh: bool, finish: Callable[[Any], Any]
 ) -> keras.Model:
-    """Build a network from videos to their probability.
+    """Build a network from videos to probabilities.
 
-    `finish` maps the features of a video, with masked frames, to its probability. With
-    `weigh`, the weighted probability is a second output.
+    `finish` maps the masked features of a video to its probability. With `weigh`, the
+    weighted probability is the second output.
     """
     weighted = None
     if weigh:

@@ -1,4 +1,4 @@
-"""Base of the detectors that corrects scikeras."""
+"""Base class that adapts scikeras to the conventions of scikit-learn."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ from ._archive import PackedNetworks, pack, unpack
 from ._batches import FollowEpochs
 from ._checkpoint import SaveEpochs, TrainingRun
 
-# scikeras asks TensorFlow whether its deterministic operations are on only after it has
-# set the variable that turns them on, and so leaves them on: for the whole process,
-# where they are slower, and raise for whoever draws numbers without a seed. TensorFlow
-# reads the variable once: when it is first asked.
+# scikeras turns on deterministic operations of TensorFlow before it queries the state,
+# and so never turns them off. They are slower and need seeds for random numbers.
+# TensorFlow reads the variable only in the first query, which is made here.
 if hasattr(scikeras_seeding, "config"):  # with TensorFlow installed
     scikeras_seeding.config.is_op_determinism_enabled()
 
 
-# Attributes of scikeras that the detectors ignore, hidden from completion.
+# Attributes of scikeras that detectors ignore, hidden from completion.
 _UNUSED = {
     *("build_fn", "feature_encoder", "loss", "metrics", "model", "run_eagerly"),
     *("scorer", "shuffle", "validation_split"),
@@ -42,16 +41,15 @@ _UNUSED = {
 
 
 class KerasEstimator(PackedNetworks, KerasClassifier):
-    """A scikeras classifier that follows the conventions of scikit-learn.
+    """Classifier of scikeras that follows the conventions of scikit-learn.
 
     scikeras 0.13 is no longer maintained. It treats every public attribute as a
     parameter, is not a classifier for scikit-learn 1.7 and later, modifies sample
-    weights in place, and pickles the optimizer. This class corrects that. ``_train``
-    and ``_train_epoch`` call ``_fit_keras_model`` of the subclass.
+    weights in place, and pickles the optimizer. ``_train`` and ``_train_epoch`` call
+    ``_fit_keras_model`` of the subclass.
     """
 
-    # Read by scikeras, not parameters here: subclasses set the network and the loss,
-    # and split by group.
+    # Parameters of scikeras that are not parameters of detectors.
     model = None
     build_fn = None
     loss = "binary_crossentropy"
@@ -60,16 +58,16 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     shuffle = False
     run_eagerly = False
 
-    # Parameters of the form `optimizer__clipnorm` reach the optimizer.
+    # Prefixes of parameters passed to the optimizer, such as `optimizer__clipnorm`.
     _routing_prefixes: ClassVar[set[str]] = {"optimizer"}
 
-    # Parameters whose default None stands for an object of this type.
+    # Types of the objects that a parameter's default stands for.
     _objects: ClassVar[dict[str, type]] = {}
 
-    # The file that a training is saved to and resumed from.
+    # Checkpoint file of the current training.
     _run: TrainingRun | None = None
 
-    # Set by `fit`; None where scikeras has still to find the classes.
+    # Set by `fit`. None lets scikeras find the classes.
     classes_: Any
     model_: keras.Model
     history_: dict[str, list[float]]
@@ -81,7 +79,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     random_state: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Show the parameters that ``**params`` passes on in the signature."""
+        """Add the inherited parameters in ``**params`` to the signature."""
         super().__init_subclass__(**kwargs)
         constructor = vars(cls).get("__init__")
         base = super(cls, cls).__init__
@@ -89,7 +87,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
             return
         own = inspect.signature(constructor)
         new = dict(own.parameters)
-        *_, last = own.parameters.values()
+        last = list(new.values())[-1]
         if last.kind is last.VAR_KEYWORD:
             del new[last.name]
             inherited = inspect.signature(base).parameters.items()
@@ -101,22 +99,21 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return [name for name in super().__dir__() if name not in _UNUSED]
 
     def build_network(self) -> keras.Model:
-        """Build the network, not compiled, for frames as seen in `fit`.
+        """Build the network for frames of `frame_shape_` and `frame_dtype_`.
 
-        A subclass overrides this. It finds the shape and dtype of a frame in
-        `frame_shape_` and `frame_dtype_`.
+        Subclasses override this method.
 
         Returns
         -------
         keras.Model
-            From batches of frames to the probability of the second class, of shape
-            (n, 1), by a last layer with a sigmoid.
+            Network from batches of frames to the probability of the second class, of
+            shape (n, 1). The last layer has a sigmoid activation.
         """
         raise NotImplementedError
 
     def _set_routed(self, routed: dict[str, Any]) -> None:
         """Store the parameters of the optimizer."""
-        # The constructor of scikeras is not called: it would set other parameters.
+        # Skip the constructor of scikeras, which sets other parameters.
         for name, value in routed.items():
             if not self._is_routed(name):
                 known = difflib.get_close_matches(name, self._get_param_names(), 1)
@@ -136,43 +133,43 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
-        # From the signature, as in scikit-learn; scikeras lists the attributes.
+        # scikeras returns all attributes.
         parameters = inspect.signature(cls.__init__).parameters.values()
         return sorted(
             p.name for p in parameters if p.kind == p.KEYWORD_ONLY and p.name != "self"
         )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get parameters, including those of the optimizer that were set.
+        """Get the parameters, including parameters set for the optimizer.
 
         Parameters
         ----------
         deep : bool, default=True
-            If True, also return the parameters of nested estimators.
+            If True, include the parameters of nested estimators.
 
         Returns
         -------
         dict
-            Names and values.
+            Values by parameter name.
         """
         params = BaseEstimator.get_params(self, deep)
         return params | {k: v for k, v in vars(self).items() if self._is_routed(k)}
 
     def set_params(self, **params: Any) -> KerasEstimator:
-        """Set parameters; `optimizer__*` reaches the optimizer.
+        """Set parameters of the detector, its optimizer or nested objects.
 
-        Names such as `callbacks__patience` reach the parameters of a parameter, also
-        where its default None stands for an object.
+        Nested parameters such as `callbacks__patience` can also be set if the default
+        None stands for an object.
 
         Parameters
         ----------
         **params : dict
-            Names and values.
+            Values by parameter name.
 
         Returns
         -------
         self : object
-            The detector itself.
+            The detector.
         """
         routed = {k: v for k, v in params.items() if self._is_routed(k)}
         for name, separator, _ in (key.partition("__") for key in params):
@@ -189,8 +186,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return self
 
     def __sklearn_tags__(self) -> Any:
-        # scikeras has its mixins in the wrong order, so that scikit-learn would
-        # not take it for a classifier (scikeras 0.13, scikit-learn 1.7 to 1.9).
+        # The mixins of scikeras 0.13 are in the wrong order for scikit-learn.
         tags = BaseEstimator.__sklearn_tags__(self)
         tags.estimator_type = "classifier"
         tags.classifier_tags = ClassifierTags(multi_class=False)
@@ -212,24 +208,24 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
             As in `fit`.
         y : array-like of shape (n_videos,)
-            True classes.
+            True labels.
         sample_weight : array-like of shape (n_videos,), default=None
             Weight of each video.
 
         Returns
         -------
         float
-            Share of the videos that are classified correctly.
+            Share of correctly classified videos.
 
         Raises
         ------
         ValueError, NoFaceError
-            As `predict` raises them.
+            As in `predict`.
 
         Warns
         -----
         NoFaceWarning
-            As `predict` warns.
+            As in `predict`.
         """
         return ClassifierMixin.score(self, X, y, sample_weight)
 
@@ -238,7 +234,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _train(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
     ) -> None:
-        """Validate and train; build the network first, unless `warm_start`."""
+        """Validate and train. Build the network unless `warm_start` is True."""
         anew = not (self.warm_start and self._is_built)
         with self._classes_to_find(classes, anew=anew):
             # Skips KerasClassifier, which modifies the sample weights in place.
@@ -254,7 +250,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _build(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None
     ) -> tuple[NDArray, NDArray]:
-        """Validate the data, build and compile; return the validated data."""
+        """Validate the data, build and compile the network; return the data."""
         with self._classes_to_find(classes, anew=True):
             return self._initialize(X, y)
 
@@ -262,7 +258,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _classes_to_find(
         self, classes: NDArray | None, *, anew: bool
     ) -> Iterator[None]:
-        """Set `classes_` for scikeras (None: those in y); reset it after an error."""
+        """Set `classes_` for scikeras, and reset it after an error."""
         before = vars(self).get("classes_")
         if anew:
             self.classes_ = classes
@@ -279,12 +275,12 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @property
     def _random_state(self) -> int | None:
-        """The seed; scikeras would use 0 for any RandomState."""
+        """Seed of the training. scikeras uses 0 for any RandomState."""
         if self.random_state is None:
             return None
         if isinstance(self.random_state, Integral):
-            return int(self.random_state)  # not NumPy's, which Python cannot take
-        # From a copy: `fit` must not change parameters.
+            return int(self.random_state)  # Python rejects NumPy integers
+        # Draw from a copy, since `fit` must not change parameters.
         return copy.deepcopy(self.random_state).randint(np.iinfo(np.int32).max)
 
     @_random_state.setter
@@ -304,7 +300,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return X, y, weight
 
     def _initialize_callbacks(self) -> None:
-        # Made in _fit_keras_model, since they depend on the validation split.
+        # Created in _fit_keras_model, since they depend on the validation split.
         self._fit_callbacks: list[keras.callbacks.Callback] = []
         self._predict_callbacks: list[keras.callbacks.Callback] = []
 
@@ -320,7 +316,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         validation_data: keras.utils.PyDataset | None = None,
         stage: str = "training",
     ) -> None:
-        """Train a network in one stage of the training; set or extend `history_`."""
+        """Train a network in one stage of the training. Set or extend `history_`."""
         make_variables(network.optimizer, network.trainable_variables)
         callbacks = [FollowEpochs(batches, initial_epoch), *callbacks]
         if self._run is not None:
@@ -329,7 +325,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
                 last = initial_epoch + epochs
                 initial_epoch = last if state["stopped"] else state["epoch"]
                 epochs = last - initial_epoch
-                self.__dict__.pop("history_", None)  # the saved one replaces it
+                self.__dict__.pop("history_", None)  # replaced by the saved history
             callbacks.append(SaveEpochs(self._run, stage, callbacks, self._histories))
         self._fit_callbacks = callbacks
         answering, self.model_ = self.model_, network
@@ -353,12 +349,12 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @property
     def _histories(self) -> dict[str, Any]:
-        """Histories by their attributes, such as `head_history_`."""
+        """Histories by attribute name, such as `head_history_`."""
         return {n: h for n, h in vars(self).items() if n.endswith("history_")}
 
     @property
     def _trained_network(self) -> keras.Model:
-        """The compiled network that is trained; it shares weights with `model_`."""
+        """The compiled network to train, which shares weights with `model_`."""
         return self.model_
 
     def _keras_build_fn(self) -> keras.Model:
@@ -368,7 +364,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return network
 
     def _build_networks(self) -> keras.Model:
-        """Build the network and what is trained with it."""
+        """Build the network and networks trained with it."""
         return self.build_network()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
@@ -377,21 +373,16 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @property
     def _rate_of_training(self) -> float:
-        """The initial learning rate of the main training."""
+        """Initial learning rate of the main training."""
         return self.learning_rate
 
     def _compile_settings(self) -> dict[str, Any]:
         """Return the arguments of `compile`, without the optimizer."""
-        return {
-            "loss": self.loss,
-            "metrics": self._make_metrics(),
-        }
+        return {"loss": self.loss, "metrics": self._make_metrics()}
 
     def _make_metrics(self) -> list[Any]:
-        """Create the metrics of training and validation.
-
-        Keras would create them by name in the first step: see `make_variables`.
-        """
+        """Create the metrics of training and validation."""
+        # By object, since Keras creates metrics given by name in the first step.
         return [keras.metrics.BinaryAccuracy(name="accuracy")]
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
@@ -401,7 +392,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return make_optimizer(self.optimizer, float(learning_rate), params)
 
     def _ensure_compiled_model(self) -> None:
-        # A loaded detector has no optimizer yet.
+        # Loaded detectors have no optimizer.
         if not self.model_.compiled:
             self._prepare_loaded()
             self.model_.compile(**self._get_compile_kwargs())

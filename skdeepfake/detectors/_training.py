@@ -1,4 +1,4 @@
-"""Training of detectors: batches, callbacks and checks."""
+"""Training of detectors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ._indexing import frame_index, frames_and_fillers, sequence_index
 from ._prediction import VideoPredictor, listing
 from ._validation_split import stratified_group_split
 
-# Stage of the checkpoint of a completed training.
+# Checkpoint stage of completed training.
 _FINISHED = "finished"
 
 
@@ -37,10 +37,10 @@ class Videos:
     """Labeled videos, split into a training and a validation set."""
 
     X: NDArray
-    filled: NDArray[np.bool_]  # which slots hold a face
-    y: NDArray  # numbers of classes
+    filled: NDArray[np.bool_]  # mask of slots with a face
+    y: NDArray  # indices of classes
     weight: NDArray
-    training: NDArray  # numbers of videos
+    training: NDArray  # indices of videos
     validation: NDArray | None
 
 
@@ -56,7 +56,7 @@ class Work:
 
 
 class VideoTrainer(VideoPredictor):
-    """Training of a detector on frames or sequences.
+    """Train a detector on frames or sequences.
 
     `BaseDetector` sets the attributes declared here.
     """
@@ -78,7 +78,7 @@ class VideoTrainer(VideoPredictor):
     _default_callbacks: ClassVar[PlateauCallbacks] = PlateauCallbacks()
 
     def _infer_classes(self, y: ArrayLike) -> NDArray | None:
-        """Infer both classes if y may hold only one; else return None."""
+        """Infer both classes if y may contain only one. Otherwise, return None."""
         return None
 
     def _fit_keras_model(
@@ -93,7 +93,7 @@ class VideoTrainer(VideoPredictor):
         validation_fraction: float | None = None,
         checkpointed: bool = False,
     ) -> None:
-        """Train on the frames of the videos, or on their sequences."""
+        """Train on the frames of videos, or on sequences of frames."""
         run = self._start_run(X, y, sample_weight, groups) if checkpointed else None
         y = y.ravel()
         given = np.ones(len(y)) if sample_weight is None else sample_weight
@@ -103,7 +103,7 @@ class VideoTrainer(VideoPredictor):
         validation = None
         if validation_fraction is not None and self._can_validate(y):
             if groups is not None:
-                encode_groups(groups)  # no group may be missing
+                encode_groups(groups)  # raises for missing groups
                 groups = column_or_1d(groups)
                 check_consistent_length(X, groups)
                 groups = np.asarray(groups)[training]
@@ -144,7 +144,7 @@ class VideoTrainer(VideoPredictor):
     # -- checkpoints -----------------------------------------------------------
 
     def _start_run(self, X: NDArray, *data: Any) -> TrainingRun | None:
-        """Open the file of the `Checkpoint` in `callbacks`, if there is one."""
+        """Open the file of the `Checkpoint` in `callbacks`, if any."""
         for callback in self._callbacks_to_make:
             if isinstance(callback, Checkpoint):
                 names = ("y", "sample_weight", "groups")
@@ -155,18 +155,18 @@ class VideoTrainer(VideoPredictor):
         return None
 
     def _restore_run(self, run: TrainingRun) -> bool:
-        """Restore the completed stages; return True if training has finished."""
+        """Restore completed stages. Return True if training is complete."""
         if run.state is not None:
             vars(self).update(run.state["histories"])
         make_variables(self.model_.optimizer, self._trained_network.trainable_variables)
         return run.resume(_FINISHED, self.model_) is not None
 
     def _can_validate(self, y: NDArray) -> bool:
-        """Return whether the labels allow a validation set."""
+        """Return True if the labels allow a validation set."""
         return True
 
     def _weights(self, y: NDArray, given: NDArray) -> tuple[NDArray, NDArray]:
-        """Return the sample weights, and the weights in the loss."""
+        """Return the sample weights and the weights in the loss."""
         if self.class_weight is None:
             return given, given
         return given, given * compute_sample_weight(self.class_weight, self.classes_[y])
@@ -196,7 +196,7 @@ class VideoTrainer(VideoPredictor):
     def _fit_part(
         self, network: keras.Model, batches: Any, epochs: int, stage: str
     ) -> dict:
-        """Train a part of the network; return its history, and leave `history_`."""
+        """Train a part of the network and return its history. Keep `history_`."""
         before = self.__dict__.pop("history_", None)
         self._fit_network(
             network,
@@ -214,14 +214,14 @@ class VideoTrainer(VideoPredictor):
 
     @contextmanager
     def _training_context(self, videos: Videos) -> Iterator[Work]:
-        """Yield the network to train and its data."""
+        """Yield the network and its training data."""
         yield Work(self._trained_network, videos, videos.X)
 
     def _prepare(self, work: Work) -> None:
         """Prepare the main training."""
 
     def _training_batches(self, work: Work, epoch: int) -> Batches:
-        """Return shuffled batches; the first epoch is part of the seed."""
+        """Return shuffled batches. The first epoch is part of the seed."""
         seed = self._seed(epoch)
         return self._batches(
             work,
@@ -232,7 +232,7 @@ class VideoTrainer(VideoPredictor):
         )
 
     def _validation_batches(self, work: Work) -> Batches | None:
-        """Return batches that are the same in each epoch, if there are any."""
+        """Return batches of the validation set, if any."""
         if work.videos.validation is None:
             return None
         return self._batches(
@@ -248,7 +248,7 @@ class VideoTrainer(VideoPredictor):
         return [*self._changes(work, **how), *work.changes]
 
     def _batches(self, work: Work, numbers: NDArray, **how: Any) -> Batches:
-        """Return batches of the frames or sequences of some videos."""
+        """Return batches of the frames or sequences of the given videos."""
         videos = work.videos
         index, present = self._sample_index(videos.filled, numbers)
         if self._sees_sequences and present is not None:
@@ -267,14 +267,14 @@ class VideoTrainer(VideoPredictor):
     def _sample_index(
         self, filled: NDArray[np.bool_], numbers: NDArray
     ) -> tuple[tuple[NDArray, ...], NDArray | None]:
-        """Return the index of the samples in X, and which frames they have."""
+        """Return the index of the samples in X, and a mask of their frames."""
         if self._fills_gaps:
             return frames_and_fillers(filled, numbers)
         return self._index(filled, numbers), None
 
     @property
     def _fills_gaps(self) -> bool:
-        """Whether missing frames of whole videos are filled with other faces."""
+        """True if missing frames of whole videos are filled with other faces."""
         return self._weighs_frames or (self._sees_sequences and self.frame_ndim == 3)
 
     def _index(self, filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
@@ -294,19 +294,19 @@ class VideoTrainer(VideoPredictor):
         has_face = np.any(filled, axis=1)
         if not has_face.any():
             raise NoFaceError(
-                f"none of the {len(filled)} samples has a frame with a face. Training "
-                "requires at least one"
+                f"None of the {len(filled)} samples has a frame with a face. Training "
+                "needs at least one."
             )
         if not has_face.all():
             warnings.warn(
-                f"Samples {listing(~has_face)} have no face and are left out of "
-                "training",
+                f"Samples {listing(~has_face)} have no face and are not used for "
+                "training.",
                 NoFaceWarning,
                 stacklevel=7,  # where `fit` was called
             )
         training = np.flatnonzero(has_face & (weight > 0))
         if not len(training):
-            raise NoFaceError("no sample of positive sample_weight has a face")
+            raise NoFaceError("No sample with a positive sample_weight has a face.")
         return training
 
     def _seed(self, number: int) -> int | None:
@@ -329,36 +329,36 @@ class VideoTrainer(VideoPredictor):
             if isinstance(callback, Checkpoint):
                 continue  # see `_start_run`
             if not isinstance(callback, PlateauCallbacks):
-                # A copy: callbacks store the model, and parameters must not change.
+                # Callbacks store the model, but parameters must not change.
                 made.append(copy.deepcopy(callback))
             elif validated:
                 made += callback.make()
         return made
 
     def _check_training(self, frames: NDArray) -> None:
-        """Delete the network and raise if the training diverged."""
+        """Raise an error and delete the network if training diverged."""
         losses = [self.history_[name][-1] for name in self.history_ if "loss" in name]
-        # The loss is that of the weights before the last step.
+        # The loss was computed before the last update of the weights.
         if np.isfinite(losses).all() and self._gives_finite_numbers(frames):
             return
         epoch, loss = len(self.history_["loss"]), self.history_["loss"][-1]
         for name in (*self._networks, "history_", "class_count_", "_trained"):
             self.__dict__.pop(name, None)
         raise TrainingDivergedError(
-            f"the outputs of the network are not finite after epoch {epoch} "
-            f"(loss {loss:.4g}). Lower learning_rate={self.learning_rate:g} or set "
-            "optimizer__clipnorm=1.0"
+            f"The outputs of the network are not finite after epoch {epoch} "
+            f"(loss {loss:.4g}). Reduce learning_rate={self.learning_rate:g} or set "
+            "optimizer__clipnorm=1.0."
         )
 
     def _gives_finite_numbers(self, frames: NDArray) -> bool:
-        """Return whether the trained weights and the outputs are finite."""
-        # Outputs alone are not enough: ReLU turns NaN into 0 on some processors.
+        """Return True if the trained weights and the outputs are finite."""
+        # Check weights, too, since ReLU returns 0 for NaN on some processors.
         arrays = [*self._trained_network.get_weights(), self._predict_batch(frames)]
         return all(np.isfinite(array).all() for array in arrays)
 
     def _make_metrics(self) -> list[Any]:
         metrics = super()._make_metrics()  # type: ignore[misc]
         monitored = {getattr(c, "monitor", None) for c in self._callbacks_to_make}
-        if monitored & {"roc_auc", "val_roc_auc"}:  # it slows down each step
+        if monitored & {"roc_auc", "val_roc_auc"}:  # slow, therefore only on demand
             metrics.append(keras.metrics.AUC(name="roc_auc"))
         return metrics

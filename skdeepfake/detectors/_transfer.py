@@ -1,4 +1,4 @@
-"""Detection by fine-tuning a pretrained network."""
+"""Detector with a pretrained backbone."""
 
 from __future__ import annotations
 
@@ -43,68 +43,74 @@ class TransferDetector(ImageDetector):
     """Detect deepfakes by fine-tuning a pretrained network.
 
     A new layer, the head, predicts the probability of being fake from the pooled
-    features of the pretrained network, the backbone. The head is first trained alone,
-    then together with the backbone, or with a part of it, at a low learning rate. The
-    network is trained on single frames, and predictions are aggregated per video.
+    features of a pretrained network, the backbone. First, only the head is trained.
+    Then head and backbone, or a part of it, are trained with a low learning rate. The
+    network is trained on single frames, and frame probabilities are aggregated per
+    video.
 
-    This detector is not part of the paper. On fakes of the kind that it was trained on,
-    VGG16 with ``augment="strong"`` is better than the paper's networks. See the table
-    of `benchmarks/accuracy` for other fakes and for :class:`BlendedFakes`.
+    This detector is not part of the paper. For known types of fakes, VGG16 with
+    ``augment="strong"`` is better than the networks of the paper. For other fakes and
+    :class:`BlendedFakes`, see the table of `benchmarks/accuracy`.
 
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="vgg16"
         Name of a network of `keras.applications`, as in
-        :class:`~skdeepfake.features.KerasFeaturizer`; or a Keras model, or a callable
-        without arguments that builds one. Models receive RGB of 0 to 255, scale it
-        themselves, and return maps, tokens or features. A model is copied.
-        ``"keras_hub:dinov3_vit_small_lvd1689m"`` is a preset of KerasHub, with its
-        own resizing and scaling (extra ``hub``).
+        :class:`~skdeepfake.features.KerasFeaturizer`, a Keras model, or a callable
+        without arguments that builds one. Models receive RGB images from 0 to 255 and
+        include their own scaling. They are copied. A name such as
+        "keras_hub:dinov3_vit_small_lvd1689m" is a KerasHub preset, with its resizing
+        and scaling. It needs the extra ``hub``.
     weights : str, os.PathLike or None, default="imagenet"
-        Weights of a backbone given by name: ``"imagenet"``, which Keras downloads (for
-        a preset of KerasHub, the preset's weights); the path of a file; or None for
-        random weights.
+        Weights of a backbone given by name. "imagenet" uses pretrained weights, which
+        Keras downloads once. A path is a weights file without the top. None uses random
+        weights.
     trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
-        Trained part of the network, in addition to the head: the whole backbone,
-        nothing ("top"), or a number of its last blocks. A block starts where the maps
-        become smaller: VGG16 has five, and 1 trains `block5`. Parallel networks have
-        blocks of their own. ``"norm"`` trains the scale and shift of all
-        normalizations, ``"bias"`` all biases and shifts, and :class:`LoRA` low-rank
-        updates of kernels. Frozen blocks keep the statistics of batch normalization.
-        They are computed once per `fit` and stored in a temporary file (400 kB per face
-        of 224 x 224 pixels for the last block of VGG16), unless `augment` or
-        `fake_source` change the faces, or the trained blocks belong to parallel
-        networks or stand below recurrent layers.
+        Part of the network to train in addition to the head. "all" is the whole
+        backbone, "top" is none of it, and an integer is the number of its last blocks.
+        A block begins where feature maps become smaller. VGG16 has five blocks.
+        Parallel networks have separate blocks. "norm" trains the scale and shift of
+        all normalization layers, "bias" all biases and shifts, and :class:`LoRA`
+        low-rank updates of kernels. Frozen blocks keep the statistics of batch
+        normalization. See Notes for their computation.
     head : Head or None, default=None
-        Parameters of the head and of its training. None uses ``Head()``.
+        Architecture and training of the head. None uses ``Head()``.
     {{image_parameters}}
     learning_rate : float, default=1e-5
         Learning rate of the optimizer.
     {{optimizer}}
     batch_size : int, default=32
-        Frames per training step and per step of prediction.
+        Number of frames per batch, in training and prediction.
     epochs : int, default=20
-        Maximum number of passes over the training frames.
+        Maximum number of epochs.
     {{fit_parameters}}
 
     Attributes
     ----------
     {{fit_attributes}}
     head_history_ : dict of str to list of float
-        Loss and accuracy per epoch of the head, if it was trained alone.
+        Loss and accuracy per epoch in which only the head was trained.
     n_weights_ : int
         Number of weights of the network.
     n_trained_weights_ : int
-        Number of weights that are trained. `history_` holds both numbers for each
-        epoch, and the `repr` of a fitted detector shows them.
+        Number of trained weights. `history_` and the `repr` of a fitted detector
+        contain both numbers.
     n_blocks_ : int
-        Number of blocks of the backbone; of parallel networks, the largest number.
+        Number of blocks of the backbone, or of the parallel network with most blocks.
 
     See Also
     --------
-    CNNDetector : The paper's first detector.
-    skdeepfake.features.KerasFeaturizer : Features of networks that are not trained.
+    CNNDetector : First model of the paper.
+    skdeepfake.features.KerasFeaturizer : Compute features without training.
     skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
+
+    Notes
+    -----
+    Outputs of frozen blocks are computed once per `fit` and stored in a temporary file,
+    which takes 400 kB per face of 224 x 224 pixels if the last block of VGG16 is
+    trained. They are computed in each epoch if `augment` or `fake_source` change the
+    faces, if the trained blocks belong to parallel networks, or if the head has
+    recurrent layers.
 
     References
     ----------
@@ -187,7 +193,7 @@ class TransferDetector(ImageDetector):
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width that the backbone was trained on; None if unknown."""
+        """Height and width of the training images, or None if unknown."""
         return trained_size(self.backbone)
 
     # -- network ---------------------------------------------------------------
@@ -202,7 +208,7 @@ class TransferDetector(ImageDetector):
         x = self._head._pool(x, backbone, self.frame_shape_)
         if sees_videos:
             x = VideosOfFrames()(x, inputs)
-        # Names that no backbone has.
+        # Names of layers must differ from the backbone.
         features = layers.Activation("linear", name=_FEATURES)(x)
         if sees_videos:
             network = sequence_network(
@@ -216,7 +222,7 @@ class TransferDetector(ImageDetector):
     def _finish(self, x: Any) -> Any:
         """Add the layers of the head to features."""
         head = self._head
-        # Without a seed of its own, PyTorch's would not heed `random_state`.
+        # PyTorch ignores `random_state` unless the layer has a seed.
         x = layers.Dropout(head.dropout, seed=self._seed(0), name="face_dropout")(x)
         dropout = head.dense_dropout
         if head.cell is not None:
@@ -245,7 +251,7 @@ class TransferDetector(ImageDetector):
         return scale_pixels(inputs, self.backbone, _SCALING, backbone)
 
     def _freeze(self, network: keras.Model, operations: list[Any]) -> None:
-        """Freeze what is not trained, and set `_cut_at` to its last operation."""
+        """Freeze layers, and set `_cut_at` to the last frozen operation."""
         paths = [blocks_of(network, path) for path in paths_of(operations)]
         self.n_blocks_ = max(map(len, paths))
         self._cut_at = None
@@ -262,19 +268,15 @@ class TransferDetector(ImageDetector):
             )
         if n_trained == 0:
             self._cut_at = _FEATURES
-        # Networks of videos need the videos below their features, and a cut through
-        # networks side by side would be several.
+        # Networks of videos cannot be cut below their features, and parallel networks
+        # cannot be cut at a single operation.
         elif len(paths) == 1 and not self._sees_sequences:
             self._cut_at = paths[0][-n_trained].before
-        frozen = [
-            layer
-            for blocks in paths
-            for block in blocks[: max(0, len(blocks) - n_trained)]
-            for layer in block.layers
-        ]
-        for layer in frozen:
-            if isinstance(layer, keras.Layer):
-                layer.trainable = False
+        for blocks in paths:
+            for block in blocks[: max(0, len(blocks) - n_trained)]:
+                for layer in block.layers:
+                    if isinstance(layer, keras.Layer):
+                        layer.trainable = False
 
     @property
     def _selects_weights(self) -> bool:
@@ -302,17 +304,17 @@ class TransferDetector(ImageDetector):
         )
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        # As a comment, so that it remains an expression of Python.
+        # A comment, so that the result is a valid expression.
         shown = super().__repr__(N_CHAR_MAX)
         counted = hasattr(self, "n_trained_weights_")
         return f"{shown}  # trained: {self._counts}" if counted else shown
 
     def _prepare_loaded(self) -> None:
         super()._prepare_loaded()
-        # Files store whether layers are frozen, but not the layers within them.
+        # Files do not store whether nested layers are frozen.
         for layer in self.model_.layers:
             if not layer.trainable:
-                layer.trainable = True  # or TensorFlow ignores the change
+                layer.trainable = True  # otherwise, there is no change to apply
                 layer.trainable = False
         if self._selects_weights:
             backbone = keras.Model(self.model_.input, self._output_of(_FEATURES))
@@ -340,13 +342,11 @@ class TransferDetector(ImageDetector):
         if self._cut_at is None:
             yield work
             return
-        numbers = [videos.training]
-        if videos.validation is not None:
-            numbers.append(videos.validation)
+        used = [v for v in (videos.training, videos.validation) if v is not None]
         with self._work_above(
             self._cut_at,
             work,
-            numbers=np.concatenate(numbers),
+            numbers=np.concatenate(used),
             once=self._fakes is None and self.augment is None,
         ) as above:
             yield above
@@ -355,9 +355,9 @@ class TransferDetector(ImageDetector):
     def _work_above(
         self, cut: str, work: Work, *, numbers: NDArray, once: bool
     ) -> Iterator[Work]:
-        """Compute the frozen part once for some videos, or batch by batch."""
+        """Compute the frozen part once for the given videos, or in each batch."""
         videos = work.videos
-        # Start from features that were computed before, if there are any.
+        # Start from precomputed features, if any.
         computed = work.X is not videos.X
         start = self._output_of(self._cut_at) if computed else self.model_.input
         compute = compiled(keras.Model(start, self._output_of(cut)))
@@ -381,12 +381,12 @@ class TransferDetector(ImageDetector):
         yield dataclasses.replace(work, X=videos.X, changes=[change])
 
     def _prepare(self, work: Work) -> None:
-        """Train the head alone, once."""
+        """Train only the head, in the first fit."""
         done = hasattr(self, "head_history_")
         if done or not self._head.epochs or self.trainable == "top":
             return
-        optimizer = self._make_optimizer(self._head.learning_rate)
-        network = self._network_above(_FEATURES, optimizer=optimizer)
+        rate = self._head.learning_rate
+        network = self._network_above(_FEATURES, optimizer=self._make_optimizer(rate))
         with self._work_above(
             _FEATURES,
             dataclasses.replace(work, network=network, augmented=False),

@@ -1,4 +1,4 @@
-"""The validation split that a detector takes from its training videos."""
+"""Validation split of the training videos."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def stratified_group_split(
     fraction: float,
     random_state: int | np.random.RandomState | None,
 ) -> tuple[NDArray, NDArray]:
-    """Split videos into training and validation, by group and stratified."""
+    """Split videos into training and validation by group, stratified by class."""
     if groups is None:
         groups = np.arange(len(y))
     classes = np.unique(y)
     groups_per_class = {c: len(np.unique(groups[y == c])) for c in classes}
     n_splits = min(round(1 / fraction), *groups_per_class.values())
     if n_splits >= 2:
-        # Drawn by renaming the groups, among which ties go by name: the shuffling of
-        # scikit-learn 1.7 takes the counts of one group for those of another.
+        # Permute the names of the groups, since shuffling in scikit-learn 1.7 confuses
+        # the counts of groups.
         _, numbers = np.unique(groups, return_inverse=True)
         rng = check_random_state(random_state)
         drawn = rng.permutation(numbers.max() + 1)[numbers]
         splitter = StratifiedGroupKFold(n_splits)
         with warnings.catch_warnings():
-            # Fewer videos than folds in a class: `n_splits` counts groups.
+            # A class may have fewer videos than folds, since `n_splits` counts groups.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             splits = list(splitter.split(y, y, drawn))
         whole = [
@@ -42,9 +42,8 @@ def stratified_group_split(
             return min(whole, key=lambda s: abs(len(s[1]) / len(y) - fraction))
     counts = ", ".join(f"{n} of class {c:g}" for c, n in groups_per_class.items())
     raise ValueError(
-        f"validation_fraction={fraction} needs a validation set that holds every "
-        f"class and shares no group with the training set, but the {len(y)} training "
-        f"samples with a face form too few groups for that ({counts}). Pass more "
-        "videos, or validation_fraction=None to train for all `epochs` without "
-        "validation and early stopping."
+        f"validation_fraction={fraction} needs a validation set with both classes that "
+        f"shares no group with the training set, but the {len(y)} training samples "
+        f"with a face have too few groups ({counts}). Pass more videos, or use "
+        "validation_fraction=None to train without validation and early stopping."
     )

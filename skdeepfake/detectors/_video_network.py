@@ -1,4 +1,4 @@
-"""The networks of whole videos that detectors with attention are trained as."""
+"""Networks of whole videos, for training with attention."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._aggregation import CLIP, EPSILON
 
 
 class VideoNetwork(keras.Model):
-    """A network of frames with attention, as a network of whole videos."""
+    """Network of videos that applies a network of frames with attention."""
 
     def __init__(self, of_frames: keras.Model) -> None:
         super().__init__()
@@ -31,9 +31,9 @@ class VideoNetwork(keras.Model):
 
 
 class TwoAnswersNetwork(keras.Model):
-    """A network of two probabilities of a video, each of which has a loss.
+    """Network with two probabilities per video and a loss for each.
 
-    The second one is that of the weighted frames; metrics are the first one's.
+    The second is the probability of the weighted frames. Metrics use the first.
     """
 
     def __init__(self, network: keras.Model) -> None:
@@ -41,7 +41,7 @@ class TwoAnswersNetwork(keras.Model):
         self.network = network
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Compute both probabilities."""
+        """Compute both probabilities of videos."""
         return self.network(inputs, training=training)
 
     def compute_loss(
@@ -52,7 +52,7 @@ class TwoAnswersNetwork(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Add the losses of both."""
+        """Return the sum of both losses."""
         answers = ops.split(y_pred, 2, axis=1)
         return sum(
             super(TwoAnswersNetwork, self).compute_loss(
@@ -64,5 +64,5 @@ class TwoAnswersNetwork(keras.Model):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
-        """Compute the metrics of the first."""
+        """Compute the metrics of the first probability."""
         return super().compute_metrics(x, y, y_pred[:, :1], sample_weight)
