@@ -539,8 +539,8 @@ def test_what_is_not_asked_for_is_left_to_the_detector(
 @pytest.mark.parametrize(
     ("param", "message"),
     [
-        ("epochs", "--set epochs: must be NAME=VALUE"),
-        ("=3", "must be NAME=VALUE"),
+        ("epochs", "--set expects NAME=VALUE, such as n_frames=16; got 'epochs'"),
+        ("=3", "--set expects NAME=VALUE"),
         ("augment=weak", "weak"),
         ("epoch=3", "epoch"),
         ("trainable=most", "trainable"),

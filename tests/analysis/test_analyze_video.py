@@ -243,7 +243,7 @@ def test_file_that_changes_meanwhile_is_an_error(
         return transform(self, X)
 
     monkeypatch.setattr(type(small["sampler"]), "transform", change_first)
-    with pytest.raises(VideoReadError, match="has changed while it was analyzed"):
+    with pytest.raises(VideoReadError, match="was changed during the analysis"):
         analyze_video(path, small)
 
 
