@@ -83,6 +83,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if not hasattr(keras.Model.fit, "few_steps"):
         keras.Model.fit = _eager_if_short(keras.Model.fit)
     keras.Model.fit.few_steps = 0 if compiled else FEW_STEPS
+    sys.modules["tensorflow"].config.run_functions_eagerly(not compiled)
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +98,13 @@ def _eager_if_short(original: Callable) -> Callable:
         epochs = options.get("epochs", 1) - options.get("initial_epoch", 0)
         n_steps = epochs * getattr(x, "num_batches", FEW_STEPS + 1)
         model.run_eagerly = n_steps <= fit.few_steps
-        return original(model, x, **options)
+        config = sys.modules["tensorflow"].config
+        is_eager = config.functions_run_eagerly()
+        config.run_functions_eagerly(False)
+        try:
+            return original(model, x, **options)
+        finally:
+            config.run_functions_eagerly(is_eager)
 
     return fit
 
