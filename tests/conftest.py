@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import subprocess
@@ -69,10 +70,16 @@ def pytest_collection_modifyitems(
         items[:] = chosen
 
 
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all that was imported."""
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let short trainings run eagerly: TensorFlow takes longer to build a graph.
 
+    And all predictions, which are of a few small images.
     Not in tests with the marker `compiled`, nor with SKDEEPFAKE_COMPILED=1, as in the
     nightly run. Before fixtures of any scope are set up.
     """

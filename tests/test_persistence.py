@@ -996,8 +996,10 @@ class EachLayer(Backbone):
         return build
 
 
-@pytest.mark.parametrize(("name", "is_bgr"), [("vgg16", True), ("mobilenet", False)])
-@pytest.mark.parametrize("pooling", ["avg", "max"])
+@pytest.mark.parametrize(
+    ("name", "is_bgr", "pooling"),
+    [("vgg16", True, "avg"), ("mobilenet", False, "max")],
+)
 def test_networks_of_named_backbones_are_trusted(
     name: str,
     is_bgr: bool,

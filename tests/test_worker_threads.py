@@ -34,7 +34,9 @@ def test_share_is_what_the_other_libraries_are_told(
     assert tuple(environ.get(variable) for variable in VARIABLES) == expected
 
 
-@pytest.mark.parametrize("module", ["detectors", "features"])
+@pytest.mark.parametrize(
+    "module", ["detectors", pytest.param("features", marks=pytest.mark.nightly)]
+)
 def test_workers_of_joblib_share_the_cores_before_keras_is_there(module: str) -> None:
     def look() -> tuple[str | None, ...]:
         import contextlib

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import sklearn
 from common.estimators import Case, fingerprint, write
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline

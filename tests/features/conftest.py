@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,23 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return backbones
 
 
+@pytest.fixture(scope="module")
+def thin_vgg16() -> Iterator[None]:
+    """Put a network of a layer per block, of few channels, in place of VGG16."""
+
+    def thin(*, weights: None, include_top: bool, input_shape: Any) -> keras.Model:
+        network = keras.Sequential([keras.Input(input_shape)])
+        for _ in range(5):
+            network.add(keras.layers.Conv2D(4, 3, padding="same"))
+            network.add(keras.layers.AveragePooling2D())
+        return network
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "VGG16", thin)
+        patch.setattr(_network, "_shared", OrderedDict())
+        yield
+
+
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bunch]:
     """Build a network of plain Keras, with random weights that a file holds too."""
@@ -77,14 +94,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bunch]:
 
     def make(builder: str, height: int = 32, width: int | None = None) -> Bunch:
         shape = (height, width or height, 3)
-        if (builder, shape) not in known:
-            build = getattr(keras.applications, builder)
+        build = getattr(keras.applications, builder)
+        if (build, shape) not in known:
             network = build(weights=None, include_top=False, input_shape=shape)
             _draw_all(network)
-            path = Path(folder, f"{builder}-{shape[0]}x{shape[1]}.weights.h5")
+            path = Path(folder, f"{builder}-{len(known)}.weights.h5")
             network.save_weights(path)
-            known[builder, shape] = Bunch(network=network, path=str(path))
-        return known[builder, shape]
+            known[build, shape] = Bunch(network=network, path=str(path))
+        return known[build, shape]
 
     return make
 

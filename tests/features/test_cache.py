@@ -30,6 +30,9 @@ from skdeepfake.features import (
 )
 from skdeepfake.features._network import FeatureNetwork
 
+# The cache asks of a network no more than that it has weights.
+pytestmark = pytest.mark.usefixtures("thin_vgg16")
+
 not_as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
 )
@@ -200,7 +203,7 @@ def test_faces_of_another_shape_with_the_same_bytes_miss(noise, featurizer, seen
     featurizer.transform(X)
     turned = X.reshape(1, 1, 64, 32, 3)
     seen.clear()
-    assert featurizer.transform(turned).shape == (1, 1, 2, 512)
+    assert featurizer.transform(turned).shape == (1, 1, 2, 4)
     assert len(seen) == 1
 
 
@@ -295,7 +298,7 @@ def test_weights_are_known_by_the_content_of_their_file(
     before = featurizer.transform(X)
 
     with h5py.File(path, "r+") as file:
-        file["layers/conv2d_12/vars/1"][...] += 1
+        file["layers/conv2d_4/vars/1"][...] += 1
     os.utime(path, ns=(0, 1))
     assert computes(seen, featurizer, X) == 1
     assert not np.array_equal(featurizer.transform(X), before)
