@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if not hasattr(keras.Model.fit, "few_steps"):
         keras.Model.fit = _eager_if_short(keras.Model.fit)
     keras.Model.fit.few_steps = 0 if compiled else FEW_STEPS
-    sys.modules["tensorflow"].config.run_functions_eagerly(not compiled)
+    _predict_eagerly(not compiled)
 
 
 @pytest.fixture(autouse=True)
@@ -100,18 +101,28 @@ def _no_figures_of_others() -> None:
         pyplot.close("all")
 
 
+def _predict_eagerly(is_eager: bool) -> None:
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.config.run_functions_eagerly(is_eager)
+
+
+@pytest.fixture
+def compiled_predictions() -> None:
+    """Predict in graphs: for recurrent networks that answer again and again."""
+    _predict_eagerly(False)
+
+
 def _eager_if_short(original: Callable) -> Callable:
     def fit(model: Any, x: Any, **options: Any) -> Any:
         epochs = options.get("epochs", 1) - options.get("initial_epoch", 0)
         n_steps = epochs * getattr(x, "num_batches", FEW_STEPS + 1)
         model.run_eagerly = n_steps <= fit.few_steps
-        config = sys.modules["tensorflow"].config
-        is_eager = config.functions_run_eagerly()
-        config.run_functions_eagerly(False)
+        is_eager = sys.modules["tensorflow"].config.functions_run_eagerly()
+        _predict_eagerly(False)
         try:
             return original(model, x, **options)
         finally:
-            config.run_functions_eagerly(is_eager)
+            _predict_eagerly(is_eager)
 
     return fit
 
@@ -145,6 +156,26 @@ def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
     """Six recordings of a rendered face and a fake of each; groups pair them."""
     root = tmp_path_factory.mktemp("rendered")
     return make_videos(root, n_real=6, n_fake=6, duration=1.0, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def thin_vgg16() -> Iterator[None]:
+    """Put a network of a layer per block, of few channels, in place of VGG16."""
+    import keras
+
+    from skdeepfake.features import _network
+
+    def thin(*, weights: None, include_top: bool, input_shape: Any) -> Any:
+        network = keras.Sequential([keras.Input(input_shape)])
+        for _ in range(5):
+            network.add(keras.layers.Conv2D(4, 3, padding="same"))
+            network.add(keras.layers.AveragePooling2D(2))
+        return network
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "VGG16", thin)
+        patch.setattr(_network, "_shared", OrderedDict())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -145,8 +145,10 @@ def test_pipeline_answers_for_videos_in_a_new_process(
     pipeline.fit(rendered_videos.data[some], rendered_videos.target[some])
     persistence.save(pipeline, path)
     videos = rendered_videos.data[:2]
-    np.testing.assert_array_equal(
-        answers_of_a_new_process(path, videos), pipeline.predict_proba(videos)
+    np.testing.assert_allclose(
+        answers_of_a_new_process(path, videos),
+        pipeline.predict_proba(videos),
+        atol=1e-6,
     )
 
 
@@ -913,6 +915,15 @@ def test_member_that_would_lie_elsewhere_is_refused(
     assert message in refusal(rewritten(content, unchanged, **{name: b"x"}), path)
     inner = with_member(content, "none", lambda old: old, **{name: b"x"})
     assert message in refusal(inner, path)
+
+
+def test_network_is_not_compiled_as_its_file_says(content: bytes, path: Path) -> None:
+    def edit(config: bytes) -> bytes:
+        compiled = {"optimizer": "sgd", "loss": "mse"}
+        return json.dumps({**json.loads(config), "compile_config": compiled}).encode()
+
+    path.write_bytes(with_member(content, "config.json", edit))
+    assert not persistence.load(path).model_.compiled
 
 
 def test_network_with_further_members_is_refused(content: bytes, path: Path) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import sklearn
@@ -274,6 +275,7 @@ def check_threads_may_ask_at_once(case: Case, tmp_path: Path) -> None:
 def check_transformer_learns_nothing(case: Case, tmp_path: Path) -> None:
     estimator = case.new()
     check_is_fitted(estimator)
+    assert estimator.__sklearn_is_fitted__()
     expected = case.answers(case.fitted, case.X)
     assert_same(estimator.transform(case.X), expected)
     assert_same(case.new().fit_transform(case.X), expected)
@@ -282,6 +284,23 @@ def check_transformer_learns_nothing(case: Case, tmp_path: Path) -> None:
 
 
 # -- detectors -------------------------------------------------------------------
+
+
+def check_detector_answers_the_same_in_a_graph(case: Case, tmp_path: Path) -> None:
+    """As users have it; most tests predict eagerly, since they predict little."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    expected = case.answers(case.fitted, case.X)
+    copy = pickle.loads(pickle.dumps(case.fitted))
+    is_eager = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        found = case.answers(copy, case.X)
+    finally:
+        tf.config.run_functions_eagerly(is_eager)
+    assert_same(found, expected, exact=False)
 
 
 def check_detector_must_be_fitted(case: Case, tmp_path: Path) -> None:

@@ -266,9 +266,8 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
         if name == "BlinkFeaturizer":
             model = write_model(memory / "68.dat")
             estimator = clone(estimator).set_params(landmarks=str(model))
-        # Encoding, face search and a deep network take the longest, and learn nothing.
-        slow = ("VideoTranscoder", "DlibFaceCropper", "VGG16Featurizer")
-        n = 3 if name in slow else len(labels)
+        # Encoding and face search take the longest, and learn nothing.
+        n = 3 if name in ("VideoTranscoder", "DlibFaceCropper") else len(labels)
         X = inputs[name][:n]
         X.flags.writeable = False
         cases[name] = Case(estimator, X, labels[:n])

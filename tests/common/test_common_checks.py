@@ -138,6 +138,7 @@ def test_scikit_learn_on_tables_in_short(estimator: Any, check: Any) -> None:
     run(estimator, check)
 
 
+@pytest.mark.usefixtures("thin_vgg16")
 @pytest.mark.parametrize(
     ("name", "check"),
     [

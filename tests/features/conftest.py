@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,23 +67,6 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(_network, "build_backbone", spy)
     monkeypatch.setattr(_network, "_shared", OrderedDict())
     return backbones
-
-
-@pytest.fixture(scope="module")
-def thin_vgg16() -> Iterator[None]:
-    """Put a network of a layer per block, of few channels, in place of VGG16."""
-
-    def thin(*, weights: None, include_top: bool, input_shape: Any) -> keras.Model:
-        network = keras.Sequential([keras.Input(input_shape)])
-        for _ in range(5):
-            network.add(keras.layers.Conv2D(4, 3, padding="same"))
-            network.add(keras.layers.AveragePooling2D())
-        return network
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.applications, "VGG16", thin)
-        patch.setattr(_network, "_shared", OrderedDict())
-        yield
 
 
 @pytest.fixture(scope="session")

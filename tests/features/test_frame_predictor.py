@@ -35,7 +35,7 @@ def small(**params: Any) -> FramePredictor:
 
 @pytest.fixture(scope="module")
 def predictor() -> FramePredictor:
-    return small(filters=(12, 12), epochs=40, batch_size=40).fit(moving(100, 0))
+    return small(filters=(12, 12), epochs=30, batch_size=40).fit(moving(100, 0))
 
 
 def test_linear_motion_is_predicted_and_splices_are_not(

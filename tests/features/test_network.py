@@ -19,6 +19,8 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer, _network
 from skdeepfake.features._network import digest
 
+pytestmark = pytest.mark.usefixtures("thin_vgg16")
+
 
 def small(activation="relu", *, kernel=0.01, name=None):
     """Build a model whose output depends on all that is asked for."""
@@ -253,10 +255,11 @@ def test_nothing_of_the_network_is_pickled(noise):
     assert len(pickle.dumps(featurizer)) == size < 1000
 
 
+@pytest.mark.compiled
 def test_pickled_featurizer_gives_the_same_features_in_a_new_process(
     gappy, answers_of_a_new_process
 ):
-    featurizer = VGG16Featurizer(weights=None).fit(gappy.X)
+    featurizer = KerasFeaturizer("meso4", weights=None).fit(gappy.X)
     (features,) = answers_of_a_new_process(
         featurizer, gappy.X, "estimator.transform(X)"
     )
