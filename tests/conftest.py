@@ -101,6 +101,12 @@ def _no_figures_of_others() -> None:
         pyplot.close("all")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Leave examples in docstrings, which are no tests of this folder, as they are."""
+    _predict_eagerly(False)
+
+
 def _predict_eagerly(is_eager: bool) -> None:
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.run_functions_eagerly(is_eager)
@@ -160,15 +166,15 @@ def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
 
 @pytest.fixture(scope="module")
 def thin_vgg16() -> Iterator[None]:
-    """Put a network of a layer per block, of few channels, in place of VGG16."""
+    """Put a network of a layer per block, most of few channels, in place of VGG16."""
     import keras
 
     from skdeepfake.features import _network
 
     def thin(*, weights: None, include_top: bool, input_shape: Any) -> Any:
         network = keras.Sequential([keras.Input(input_shape)])
-        for _ in range(5):
-            network.add(keras.layers.Conv2D(4, 3, padding="same"))
+        for n_channels in (4, 4, 4, 4, 512):
+            network.add(keras.layers.Conv2D(n_channels, 3, padding="same"))
             network.add(keras.layers.AveragePooling2D(2))
         return network
 

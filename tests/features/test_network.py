@@ -140,6 +140,7 @@ def test_network_that_is_no_longer_kept_frees_its_memory(built, noise):
     assert freed() is None
 
 
+@pytest.mark.compiled
 def test_many_networks_in_a_process_bring_no_warning(built, noise, caplog):
     # TensorFlow counts over the whole process, and tells it twice at the most.
     polymorphic_function._frequent_tracing_detector_manager._detectors.clear()
@@ -269,6 +270,7 @@ def test_pickled_featurizer_gives_the_same_features_in_a_new_process(
 # -- threads -----------------------------------------------------------------
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("alike", [True, False])
 def test_threads_at_once_get_the_right_features(built, noise, alike):
     featurizers = [
