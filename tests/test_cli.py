@@ -7,10 +7,10 @@ import io
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -56,13 +56,15 @@ TRAINING = [
     *("--set", "n_frames=3", "size=32", "epochs=2", "batch_size=64"),
     *("--set", "learning_rate=0.001", "--seed", "0"),
 ]
+SMALL_CNN = "--set", "filters=(4,)", "dense_units=4"
 
 
 @pytest.fixture(scope="session")
 def model(rendered_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.joblib"
     arguments = ["train", str(rendered_root), "-o", str(path), "--quiet", *TRAINING]
-    assert cli.main([*arguments, "--set", "validation_fraction=None"]) == OK
+    arguments += [*SMALL_CNN, "validation_fraction=None"]
+    assert cli.main(arguments) == OK
     return path
 
 
@@ -78,7 +80,7 @@ def test_training_reports_and_writes_one_file(rendered_root, tmp_path, capsys) -
     code = cli.main(
         [
             *("train", str(rendered_root), "-o", str(path), *TRAINING),
-            *("--cv", "2", "--set", "margin=0.2", "class_weight=balanced"),
+            *("--cv", "2", *SMALL_CNN, "margin=0.2", "class_weight=balanced"),
         ]
     )
     printed = capsys.readouterr()
@@ -448,22 +450,13 @@ def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_module_runs_as_a_program() -> None:
+def test_module_runs_as_a_program(monkeypatch, capsys) -> None:
     """That it answers about videos in a new process is seen by the demo."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "skdeepfake",
-            "predict",
-            "x.mp4",
-            *NOWHERE,
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == FAILED
-    assert "nowhere.joblib is not a file" in done.stderr
+    monkeypatch.setattr(sys, "argv", ["skdeepfake", "predict", "x.mp4", *NOWHERE])
+    with pytest.raises(SystemExit) as raised:
+        runpy.run_module("skdeepfake", run_name="__main__")
+    assert raised.value.code == FAILED
+    assert "nowhere.joblib is not a file" in capsys.readouterr().err
 
 
 # -- options of the training ---------------------------------------------------------

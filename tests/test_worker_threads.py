@@ -35,7 +35,9 @@ def test_share_is_what_the_other_libraries_are_told(
     assert tuple(environ.get(variable) for variable in VARIABLES) == expected
 
 
-@pytest.mark.parametrize("module", ["detectors._cnn", "features"])
+@pytest.mark.parametrize(
+    "module", ["detectors._cnn", pytest.param("features", marks=pytest.mark.nightly)]
+)
 def test_workers_of_joblib_share_the_cores_and_import_keras_quietly(
     module: str, tmp_path: Path, capfd: Any
 ) -> None:
