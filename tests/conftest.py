@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import gc
 import json
 import os
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake import _atomic
+from skdeepfake import _atomic, _progress
 from skdeepfake._video._process import DecoderProcess
 from skdeepfake.datasets import load_videos, make_videos
 
@@ -354,3 +355,10 @@ def _number_of(frame: np.ndarray) -> int:
     negative = frame[height * 3 // 4, columns, 0] > 127
     assert (bits != negative).all(), "the frame does not show what was drawn"
     return sum(int(bit) << b for b, bit in enumerate(bits))
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    """Show every step of a progress bar, also of fast ones."""
+    bar = functools.partial(_progress.tqdm, mininterval=0, miniters=1)
+    monkeypatch.setattr(_progress, "tqdm", bar)

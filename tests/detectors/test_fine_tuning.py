@@ -237,7 +237,7 @@ def test_backbone_without_such_weights_is_refused(trainable: Any) -> None:
     def pooled() -> keras.Model:
         return keras.Sequential([keras.Input((SIDE, SIDE, 3)), layers.Flatten()])
 
-    with pytest.raises(ValueError, match=r"trainable=.* has no such"):
+    with pytest.raises(ValueError, match=r"trainable=.* the backbone has no"):
         detector(trainable, backbone=pooled).fit(FACES, LABELS)
 
 

@@ -112,8 +112,8 @@ def test_predictor_survives_files(predictor: FramePredictor, tmp_path: Path) -> 
     [
         (moving(2, 0)[:, 0], {}, "n_slots, height"),
         (moving(2, 0).astype(float), {}, "uint8"),
-        (moving(2, 0), {"burst": 3}, "set burst and max_faces"),
-        (moving(2, 0, length=2), {}, "3 at least"),
+        (moving(2, 0), {"burst": 3}, "Set burst and max_faces"),
+        (moving(2, 0, length=2), {}, "at least 3"),
         (moving(2, 0), {"filters": (2, 2, 2, 2)}, "multiples of 8"),
         (moving(2, 0), {"burst": 2}, "'burst' parameter"),
         (moving(2, 0)[:0], {}, "0 sample"),

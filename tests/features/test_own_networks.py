@@ -233,7 +233,7 @@ def test_parameters_are_cloned_and_reach_the_network() -> None:
     [
         ({"backbones": ("mobilenet", "resnet")}, "backbones=.*resnet"),
         ({"attention": "se"}, "'attention' parameter of MultiPathBackbone"),
-        ({"weights": (None,)}, "weights=.* one for each"),
+        ({"weights": (None,)}, "weights must be a single value or one per network"),
     ],
 )
 def test_bad_parameters_are_named(params: dict[str, Any], message: str) -> None:
