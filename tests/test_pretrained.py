@@ -133,7 +133,7 @@ def test_it_can_be_trained_again():
         weights="reference",
         trainable="top",
         head=Head(learning_rate=0.1),
-        epochs=20,
+        epochs=6,
         validation_fraction=None,
         random_state=0,
     )
@@ -295,6 +295,6 @@ def test_an_unknown_name_is_refused(tmp_path):
 
 def test_no_real_clip_is_called_fake(real_videos, pipeline):
     (info,) = list_detectors()
-    real = real_videos.data[real_videos.target == 0][:4]
+    real = real_videos.data[real_videos.target == 0][:2]
     verdicts = [info.verdict(p) for p in pipeline.predict_proba(real)[:, 1]]
     assert "fake" not in verdicts

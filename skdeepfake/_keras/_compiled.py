@@ -34,5 +34,6 @@ def compiled(model: keras.Model) -> Compute:
         return model(inputs, training=False)
 
     # Not by way of `compute`, which TensorFlow would warn of from the fifth network on.
-    traced = compute.get_concrete_function()
-    return lambda inputs: traced(tf.cast(inputs, batch.dtype)).numpy()
+    is_eager = tf.config.functions_run_eagerly()  # which only `compute` heeds
+    call = compute if is_eager else compute.get_concrete_function()
+    return lambda inputs: call(tf.cast(inputs, batch.dtype)).numpy()

@@ -235,10 +235,9 @@ class VideoAnalysis:
             threshold=self.fake_above,
             title=f"{os.path.basename(self.path)}: {self.verdict}",
             n_people=len(people),
+            uncertain_above=self.real_below,
         )
-        display.plot(ax=ax, max_faces=max_faces)
-        display.ax_.axhspan(self.real_below, self.fake_above, color="0.9", zorder=0)
-        return display
+        return display.plot(ax=ax, max_faces=max_faces)
 
     def _repr_html_(self) -> str:
         return render(self.content, self.pictures)

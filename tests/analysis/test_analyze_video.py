@@ -262,7 +262,7 @@ def test_regions_of_a_face_are_one_person(clip, small) -> None:
         analysis.plot(),
         TimelineDisplay.from_estimator(regions, clip),
     ):
-        (curve,) = (x for x in display.ax_.lines if x.get_label() == "a frame")
+        (curve,) = (x for x in display.ax_.lines if x.get_label() == "frame")
         np.testing.assert_allclose(curve.get_ydata(), scores, rtol=1e-5)
 
 

@@ -187,7 +187,7 @@ def test_repr_says_what_came_out(analysis, several) -> None:
 
 def test_figure_has_the_curve_the_faces_and_the_band(analysis, several) -> None:
     display = analysis.plot(max_faces=5)
-    (curve,) = (line for line in display.ax_.lines if line.get_label() == "a frame")
+    (curve,) = (line for line in display.ax_.lines if line.get_label() == "frame")
     np.testing.assert_allclose(curve.get_ydata(), analysis.frames.probability)
     faces = [ax for ax in display.ax_.child_axes if ax.images]
     assert len(faces) == 5
