@@ -127,8 +127,8 @@ class ShardedArray:
         rest = [axis for axis in rest if axis is not ...]
         if any(axis is None or isinstance(axis, slice) for axis in rest):
             raise IndexError(
-                "Axes of a ShardedArray after the first only support integers and integer "
-                "arrays as indices. Use np.asarray(X[rows]) to slice them."
+                "A ShardedArray only supports integers and integer arrays as indices "
+                "after the first. Use np.asarray(X[rows]) for slices."
             )
         numbers = self._rows[rows]
         if numbers.ndim == 1 and not rest:

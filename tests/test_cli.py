@@ -598,7 +598,8 @@ def test_people_are_followed_by_the_reference_detector(rendered_videos, capsys) 
     assert [person["person"] for person in row["people"]] == [1]
     assert cli.main([*arguments, *NOWHERE]) == FAILED
     assert (
-        "applies to the reference detector, not to --model" in capsys.readouterr().err
+        "--max-faces is only supported by the reference detector"
+        in capsys.readouterr().err
     )
 
 
