@@ -134,6 +134,8 @@ class CrowdWarning(UserWarning):
 class VideoReadWarning(_AboutVideo, UserWarning):
     """A video or a part of it cannot be read.
 
+    An unreadable video is treated as a video without a face.
+
     Parameters
     ----------
     path : str or os.PathLike

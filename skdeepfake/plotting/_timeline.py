@@ -20,7 +20,7 @@ from .._predictions import check_steps, predict_with_frames
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class TimelineDisplay:
-    """Probability of fake over the time of a video.
+    """Probability of fake over time in a video.
 
     Parameters
     ----------
