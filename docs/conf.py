@@ -61,7 +61,7 @@ python_trailing_comma_in_multi_line_signatures = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"  # only the aliases below become links
-numpydoc_xref_aliases = {name: name for name in external_links.TYPES}
+numpydoc_xref_aliases = {name: f":obj:`{name}`" for name in external_links.TYPES}
 DEFAULT_LINKS.clear()  # they need intersphinx
 add_module_names = False
 
