@@ -59,9 +59,9 @@ class Log(WorkerPlugin):
     def setup(self, worker: Any) -> None:
         """Replace the two functions, in workers that start later, too."""
         from skdeepfake import _shards
-        from skdeepfake.preprocessing import _cropping
+        from skdeepfake.preprocessing import _crops
 
-        decode, write_one = _cropping._decode_and_crop, _shards.write_atomically
+        decode, write_one = _crops._decode_and_crop, _shards.write_atomically
 
         def note(name: str, line: str) -> None:
             with open(self.folder / name, "a") as file:
@@ -76,7 +76,7 @@ class Log(WorkerPlugin):
             write_one(path, write)
             note("written", path)
 
-        _cropping._decode_and_crop = decode_and_note
+        _crops._decode_and_crop = decode_and_note
         _shards.write_atomically = write_and_note
 
     def take(self, name: str) -> Counter[str]:
