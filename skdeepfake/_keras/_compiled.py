@@ -1,4 +1,4 @@
-"""Networks compiled for prediction, once for all sizes of batches."""
+"""Networks compiled once for predictions with batches of any size."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _predict(model: keras.Model, inputs: NDArray) -> NDArray:
 
 
 def compiled(model: keras.Model) -> Compute:
-    """Compile a network by Keras' backend."""
+    """Compile a network with the backend of Keras."""
     if keras.backend.backend() != "tensorflow":
         return functools.partial(_predict, model)
-    # Keras' own function is traced again for the last, smaller batch, with a warning.
+    # Keras' own function is traced again, with a warning, for a smaller last batch.
     import tensorflow as tf
 
     batch = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
@@ -32,6 +32,6 @@ def compiled(model: keras.Model) -> Compute:
     def compute(inputs: Any) -> Any:
         return model(inputs, training=False)
 
-    # Not by way of `compute`, which TensorFlow would warn of from the fifth network on.
+    # TensorFlow warns about calls of `compute` itself from the fifth network on.
     traced = compute.get_concrete_function()
     return lambda inputs: traced(tf.cast(inputs, batch.dtype)).numpy()

@@ -1,9 +1,9 @@
-"""TensorFlow's share of the cores in a worker, which importing this sets; its messages.
+"""Number of TensorFlow threads in workers, and TensorFlow's messages on import.
 
-joblib and Dask tell the libraries in their workers how many threads each may use by
-`OMP_NUM_THREADS` and its like, which TensorFlow does not read: each worker would have
-threads for all cores. TensorFlow reads variables of its own when it first computes, so
-this is imported before whatever loads Keras.
+joblib and Dask limit the threads of libraries in their workers with environment
+variables such as `OMP_NUM_THREADS`. TensorFlow ignores them and would start threads for
+all cores in each worker. It reads its own variables in the first computation, so this
+module, which sets them on import, is imported before Keras.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
-    """Set TensorFlow's variables to what the other libraries are told."""
+    """Limit TensorFlow to the number of threads of the other libraries."""
     n_threads = environ.get("OMP_NUM_THREADS", "")
     if is_worker and n_threads.isdecimal():
         for variable in _VARIABLES:
@@ -27,10 +27,10 @@ def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Import Keras and its backend without their messages at the start.
+    """Import Keras and its backend without their startup messages.
 
-    A user's own ``TF_CPP_MIN_LOG_LEVEL`` below 3 is left as it is, and so are the
-    messages. Errors are raised all the same.
+    If the user has set ``TF_CPP_MIN_LOG_LEVEL`` below 3, messages are shown. Errors are
+    always raised.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     loaded = {"keras", "tensorflow"} & sys.modules.keys()
@@ -42,7 +42,7 @@ def quietly() -> Iterator[None]:
         try:
             sys.stderr.flush()
             kept = os.dup(2)
-        except (AttributeError, OSError):  # a process without stderr
+        except (AttributeError, OSError):  # the process has no stderr
             pass
         else:
             stack.callback(os.close, kept)
