@@ -215,12 +215,12 @@ def accuracy(y: np.ndarray, score: np.ndarray) -> float:
 
 
 def both(y: np.ndarray, scored: np.ndarray) -> list[float]:
-    """Give accuracy and AUC; `scored` has the scores and the folds."""
+    """Return accuracy and AUC; `scored` contains scores and folds."""
     return [of_folds(f, y, *scored.T) for f in (accuracy, roc_auc_score)]
 
 
 def flattery(y: np.ndarray, scored: np.ndarray) -> float:
-    """Give the AUC of one protocol less that of the other, on the same faces."""
+    """Return the difference between the AUCs of two protocols on the same faces."""
     aucs = (of_folds(roc_auc_score, y, *pair) for pair in (scored.T[:2], scored.T[2:]))
     return float(np.subtract(*aucs))
 
@@ -228,7 +228,7 @@ def flattery(y: np.ndarray, scored: np.ndarray) -> float:
 def measure(
     data: Data, args: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Yield a row for each detector and protocol, and one of what the split does."""
+    """Yield rows per detector and protocol, and the difference between protocols."""
     video, slot = data.filled
     faces, y = data.X[video, slot], data.y[video]
     people = video if data.groups is None else data.groups[video]
