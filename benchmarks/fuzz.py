@@ -786,7 +786,7 @@ def run_batch(clips: list[Clip], seed: int, numbers: list[int], work: Path) -> B
             os.unlink(path)
             result = about | result
             worker = None
-        elif result["outcome"] in WRONG:  # not caused by the next mutant
+        elif result["outcome"] in WRONG:  # must not affect the next mutant
             worker.close()
             worker = None
         results.append(result)
@@ -795,11 +795,11 @@ def run_batch(clips: list[Clip], seed: int, numbers: list[int], work: Path) -> B
         decoder_bytes = max(decoder_bytes, worker.decoder_bytes)
         left = {n: v for n, v in held.items() if v > (GROWTH if n == "bytes" else 0)}
         if left or "bytes" not in held:
-            # Report the mutant with the largest increase first.
+            # Attribute the leak to the mutant with the largest increase.
             sizes = [result.get("bytes", 0) for result in results[since:]]
             steps = [0, *(b - a for a, b in itertools.pairwise(sizes))]
             guilty = results[since + int(np.argmax(steps))]
-            detail = f"held by the end of its batch: {left}; perhaps another's"
+            detail = f"leaked in its batch: {left}; possibly by another mutant"
             guilty |= {"outcome": "leak", "detail": detail}
     return Batch(results, decoder_bytes)
 
