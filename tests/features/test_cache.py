@@ -321,14 +321,15 @@ def test_other_version_is_another_entry(gappy, featurizer, version, monkeypatch,
 @pytest.mark.nightly
 def test_processes_share_a_cache(gappy, featurizer, seen):
     batches = [gappy.X[[0, 1]], gappy.X[[0, 3]]]
+    fresh = clone(featurizer).set_params(memory=None)
+    work = [(each, batch) for each in (featurizer, fresh) for batch in batches]
     results = joblib.Parallel(n_jobs=2, backend="loky")(
-        joblib.delayed(featurizer.transform)(batch) for batch in batches
+        joblib.delayed(each.transform)(batch) for each, batch in work
     )
     assert len(FeatureCache(featurizer.memory)) == 3
     assert parts(featurizer.memory) == []
-    for batch, features in zip(batches, results, strict=True):
-        fresh = clone(featurizer).set_params(memory=None).transform(batch)
-        assert_close(features, fresh)
+    for stored, computed in zip(results[:2], results[2:], strict=True):
+        assert_close(stored, computed)
     assert computes(seen, featurizer, gappy.X) == 0
     cached = featurizer.transform(gappy.X)
     np.testing.assert_array_equal(cached[1], results[0][1])
