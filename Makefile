@@ -1,4 +1,4 @@
-# Commands for work on skdeepfake. `make` alone lists them.
+# Commands for the development of skdeepfake. Run `make` to list them.
 PYTHON ?= python
 
 .PHONY: help setup test lint docs ci nightly
@@ -6,10 +6,10 @@ PYTHON ?= python
 help:  ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
 
-setup:  ## Install skdeepfake with what tests and documentation need
+setup:  ## Install skdeepfake with the requirements for tests and documentation
 	$(PYTHON) -m pip install -e ".[test,docs]"
 
-test:  ## Run the tests of every commit, in two processes
+test:  ## Run the tests for each commit in two processes
 	$(PYTHON) -m pytest -n 2
 
 lint:  ## Check style, format and types
@@ -17,11 +17,11 @@ lint:  ## Check style, format and types
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-docs:  ## Build the site in docs/_build/html
+docs:  ## Build the documentation in docs/_build/html
 	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build/html
 
-ci:  ## Run continuous integration, in a virtual environment of its own
+ci:  ## Run continuous integration in a new virtual environment
 	bash .ci/run
 
-nightly:  ## The same with all tests, all examples and all environments
+nightly:  ## Run continuous integration with all tests, examples and environments
 	bash .ci/run nightly

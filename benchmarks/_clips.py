@@ -1,4 +1,4 @@
-"""The clips that the benchmarks run on: a folder of yours, and rendered ones."""
+"""Clips for the benchmarks, from a folder or rendered."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ SECONDS = 10
 FPS = 30
 RENDERED = (480, 720, 1080)  # heights
 
-# The head in skimage's astronaut: centre (x, y) and half-axes in pixels.
+# The head in skimage's astronaut: center (x, y) and half-axes in pixels.
 _HEAD = (222, 115)
 _AXES = (75, 105)
-_NOISE = 1.5  # standard deviation of the sensor noise, in grey levels
+_NOISE = 1.5  # standard deviation of the sensor noise, in gray levels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what says which clips to use and where the results go."""
+    """Add the arguments for the clips and the results."""
     parser.add_argument(
         "folder",
         nargs="?",
         type=Path,
         default=DATA / "videos" / "real",
-        help="clips, searched for in subfolders too (default: %(default)s)",
+        help="folder of clips, including subfolders (default: %(default)s)",
     )
-    parser.add_argument("--clips", type=int, help="the first so many only")
+    parser.add_argument("--clips", type=int, help="maximum number of clips from FOLDER")
     parser.add_argument(
         "--rendered",
         action="store_true",
-        help="add clips rendered at 480p, 720p and 1080p",
+        help="add rendered clips of 480p, 720p and 1080p",
     )
     parser.add_argument(
         "--work",
         type=Path,
-        help="folder that keeps rendered clips for the next run (default: temporary)",
+        help="folder in which to keep rendered clips (default: temporary)",
     )
     parser.add_argument("--json", type=Path, help="write the results to this file")
 
 
 def prepare(options: argparse.Namespace, work: Path) -> dict[str, list[str]]:
-    """Find and render the clips, and say on what and where a benchmark runs."""
+    """Find and render the clips, and print them and the environment."""
     found = groups(options, work)
     print("environment:", environment())
     print("clips:", ", ".join(names(found)), flush=True)
@@ -62,13 +62,13 @@ def prepare(options: argparse.Namespace, work: Path) -> dict[str, list[str]]:
 
 
 def names(found: dict[str, list[str]]) -> list[str]:
-    """Give the names of the clips, without the folders of this machine."""
+    """Return the file names of the clips."""
     return [Path(path).name for paths in found.values() for path in paths]
 
 
 @contextlib.contextmanager
 def work_folder(options: argparse.Namespace) -> Iterator[Path]:
-    """Give the folder to write in; a temporary one goes away again."""
+    """Return the working folder. A temporary folder is deleted on exit."""
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
         yield options.work
@@ -78,7 +78,7 @@ def work_folder(options: argparse.Namespace) -> Iterator[Path]:
 
 
 def groups(options: argparse.Namespace, work: Path) -> dict[str, list[str]]:
-    """Give the paths of the clips by resolution, those of the folder as they are."""
+    """Return the paths of the clips by resolution; clips of the folder are "as is"."""
     found = {AS_IS: listed(options.folder)[: options.clips]}
     if options.rendered:
         for height in RENDERED:
@@ -86,7 +86,7 @@ def groups(options: argparse.Namespace, work: Path) -> dict[str, list[str]]:
     found = {name: paths for name, paths in found.items() if paths}
     if not found:
         raise SystemExit(
-            f"No clip in {options.folder}; give a folder with videos, or --rendered."
+            f"{options.folder} contains no videos. Pass another folder or --rendered."
         )
     return found
 
@@ -97,10 +97,10 @@ def listed(folder: Path) -> list[str]:
 
 
 def rendered(height: int, work: Path) -> Path:
-    """Render a clip once: H.264, 16:9, 10 s of 30 frames/s, with sound.
+    """Render a clip once: H.264, 16:9, 10 s at 30 frames per second, with sound.
 
-    A head moves before a textured background, with the noise of a sensor, encoded at
-    CRF 23 as the paper's videos are (FaceForensics++ c23, and its own transcoding).
+    A head moves in front of a textured background with sensor noise. The CRF is 23, as
+    for the paper's videos (FaceForensics++ c23 and the paper's transcoding).
     """
     path = work / f"rendered-{height}p.mp4"
     if path.exists():
@@ -124,25 +124,25 @@ def rendered(height: int, work: Path) -> Path:
 
 
 def _frames(height: int, width: int) -> Iterator[np.ndarray]:
-    from skimage import data  # only what renders needs it
+    from skimage import data  # only needed for rendering
 
     rng = np.random.default_rng(0)
     background = cv2.resize(data.coffee(), (width, height))
-    # The head takes half of the height.
+    # The height of the head is half of the height of the frame.
     photo = data.astronaut()
     scale = height / 2 / (2 * _AXES[1])
     photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     mask = np.zeros(photo.shape[:2], np.float32)
-    centre = tuple(round(c * scale) for c in _HEAD)
+    center = tuple(round(c * scale) for c in _HEAD)
     axes = tuple(round(a * scale) for a in _AXES)
-    cv2.ellipse(mask, centre, axes, 0, 0, 360, 1.0, -1)
+    cv2.ellipse(mask, center, axes, 0, 0, 360, 1.0, -1)
     mask = cv2.GaussianBlur(mask, None, 4 * scale)[..., None]
-    # Larger than a frame: a window into it at random is noise anew.
+    # Larger than a frame, so that random windows are different noise.
     noise = rng.normal(0, _NOISE, (height + 64, width + 64, 3)).astype(np.float32)
     for number in range(SECONDS * FPS):
         turn = 2 * np.pi * number / FPS / SECONDS
-        x = width * (0.5 + 0.1 * np.sin(turn)) - centre[0]
-        y = height * (0.5 + 0.05 * np.sin(2 * turn)) - centre[1]
+        x = width * (0.5 + 0.1 * np.sin(turn)) - center[0]
+        y = height * (0.5 + 0.05 * np.sin(2 * turn)) - center[1]
         moved = np.array([[1, 0, x], [0, 1, y]], np.float32)
         head = cv2.warpAffine(photo, moved, (width, height))
         alpha = cv2.warpAffine(mask, moved, (width, height))[..., None]

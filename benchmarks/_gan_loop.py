@@ -1,7 +1,7 @@
-"""The paper's training of its GAN, step by step in eager TensorFlow, and ours.
+"""Training steps of the GAN: the paper's eager loop and `GANDetector`.
 
-Networks, losses and updates of `EagerLoop` are those of the paper's appendix 7.4:
-two tapes over one forward pass, one update of each network, no compiled function.
+`EagerLoop` follows the paper's appendix 7.4: two gradient tapes for one forward pass,
+one update per network, and no compiled function.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOISE_DIM = 100
 class EagerLoop:
     """The paper's two networks and its training step.
 
-    For images smaller than 224 pixels, the last doublings are left out.
+    For images smaller than 224 pixels, the generator has fewer upsampling layers.
     """
 
     def __init__(self, size: int, generator_filters: Sequence[int]) -> None:
@@ -65,21 +65,21 @@ class EagerLoop:
 def seconds_per_step(
     images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> list[float]:
-    """Time steps of the paper's loop, after one that warms up.
+    """Measure the time of steps of the paper's loop, after one warm-up step.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width, 3), uint8
         One batch of square images.
     labels : ndarray of shape (n,)
-        Their labels, 0 or 1.
+        Labels, 0 or 1.
     n_steps : int
-        How many steps are timed.
+        Number of steps to measure.
 
     Returns
     -------
     list of float
-        Seconds of each.
+        Seconds per step.
     """
     size = images.shape[1]
     loop = EagerLoop(size, reachable_filters(size))
@@ -88,7 +88,7 @@ def seconds_per_step(
 
     def step() -> None:
         loop.step(scaled, targets)
-        loop.discriminator.trainable_variables[-1].numpy()  # wait for it
+        loop.discriminator.trainable_variables[-1].numpy()  # wait for the result
 
     return _times(step, n_steps)
 
@@ -96,7 +96,7 @@ def seconds_per_step(
 def our_seconds_per_step(
     images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> list[float]:
-    """Time steps of `GANDetector` as `fit` runs them, after one that compiles.
+    """Measure the time of steps in the `fit` of `GANDetector`, after one that compiles.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def our_seconds_per_step(
     Returns
     -------
     list of float
-        Seconds of each.
+        Seconds per step.
     """
     detector = GANDetector(
         generator=Generator(filters=reachable_filters(images.shape[1]))
@@ -117,7 +117,7 @@ def our_seconds_per_step(
 
 
 def reachable_filters(size: int) -> tuple[int, ...]:
-    """Give the paper's channels for as many doublings as the size has.
+    """Return the paper's channels for the number of doublings that results in a size.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def reachable_filters(size: int) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        What `Generator` takes as `filters`.
+        The parameter `filters` of `Generator`.
     """
     doublings = (size & -size).bit_length() - 1
     return GENERATOR_FILTERS[:doublings]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: where they ran, and how they show what they measured."""
+"""Environment, tables and JSON files of the benchmarks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 
 
 def environment() -> dict[str, Any]:
-    """Describe the machine and the versions, for they decide what a number means."""
+    """Return the machine and the versions, which the results depend on."""
     return {
         "cpu": _cpu_model(),
         "cores": _cores(),
@@ -46,9 +46,9 @@ def environment() -> dict[str, Any]:
 
 
 def write(rows: Sequence[Row], path: str | os.PathLike[str], **about: Any) -> None:
-    """Write the rows to a JSON file, with the environment and what else is given.
+    """Write the rows, the environment and further facts to a JSON file.
 
-    The load average tells what else the machine was doing, where the system tells it.
+    The load average is included, where available, since other processes affect results.
     """
     report = {"environment": environment(), **about, "rows": [dict(r) for r in rows]}
     if hasattr(os, "getloadavg"):
@@ -57,19 +57,19 @@ def write(rows: Sequence[Row], path: str | os.PathLike[str], **about: Any) -> No
 
 
 def append(row: Row, path: str | os.PathLike[str]) -> None:
-    """Add a row, with the environment that it is of, to those in a JSON file."""
+    """Append a row and its environment to a JSON file."""
     rows = [*read(path), {**row, "environment": environment()}]
     Path(path).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
 def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Read the rows that were added to a JSON file; none if there is no such file."""
+    """Return the rows in a JSON file, or an empty list if it does not exist."""
     file = Path(path)
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
 def print_table(rows: Sequence[Row]) -> None:
-    """Print the rows as a Markdown table; the first row's keys are the columns."""
+    """Print the rows as a Markdown table, with the keys of the first row as columns."""
     columns = list(rows[0])
     cells = [columns, *([_text(row[column]) for column in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -95,8 +95,8 @@ def _version(name: str) -> str | None:
 
 
 def _cores() -> int:
-    # What this process may use, which is less than what the machine has in a
-    # container; not every system tells.
+    # Cores that this process may use, which a container may limit. Not all systems
+    # report this.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

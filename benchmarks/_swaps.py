@@ -1,13 +1,12 @@
-"""Face swaps between real clips: fakes of another kind than those trained on.
+"""Face swaps between real clips, as fakes of another kind than the training data.
 
     python benchmarks/_swaps.py --out FOLDER [--landmarks FILE] [--margin 0.5]
 
-The face of one clip is put into the frames of another, frame by frame: moved onto the
-target's face by an affine map, given its colors (Reinhard et al., "Color transfer
-between images", 2001) and blended in by its gradients (Perez et al., "Poisson image
-editing", 2003). Untouched and swapped frames are cut with the same boxes and go
-through the same steps, so that nothing but the face tells them apart. The command
-writes pictures to look at.
+The face of one clip is inserted into each frame of another clip. It is aligned with the
+target face by an affine map, recolored (Reinhard et al., "Color transfer between
+images", 2001) and blended (Perez et al., "Poisson image editing", 2003). Original and
+swapped frames are cropped with the same boxes and processed in the same way, so that
+they differ only in the face. The command writes images of the swaps.
 """
 
 from __future__ import annotations
@@ -37,42 +36,42 @@ from skdeepfake.synthesis._landmarks import Box, Points, find_points, standard_f
 
 Image = np.ndarray  # uint8, RGB or of one channel
 
-ROWS = 720  # frames that are higher are reduced to it
-MIN_FACES = 3  # frames with a face that a clip needs
-MIN_SIDE = 16  # pixels that a mask needs
+ROWS = 720  # maximum height of a frame; higher frames are resized
+MIN_FACES = 3  # minimum number of frames with a face per clip
+MIN_SIDE = 16  # minimum side of a mask in pixels
 
-# The map is fitted to dlib's points. The hull goes up to here between the brows and the
-# forehead's points, for the rest of it may be under hair.
+# The map is fitted to dlib's landmarks. The hull extends by this share from the brows
+# to the points of the forehead, the rest of which may be covered by hair.
 N_POINTS = 68
 BROWS = slice(17, 27)
 FOREHEAD = 0.4
 
-# dlib's boxes come in steps: of 8 pixels in place and 1.2 in size, where a face has
-# 80. The mean of what is found at some scales within a step lies between them.
+# For a face of 80 pixels, dlib's boxes have steps of 8 pixels in position and a factor
+# of 1.2 in size. The mean over several scales within a step is more precise.
 SCALES = 1.1 * 80 * np.geomspace(1, 1.2, 5, endpoint=False)
-REGION = 2.0  # that is searched, in sizes of the face
-REACH = 0.35  # how far off what is found may lie, in the same
+REGION = 2.0  # side of the searched region, in sizes of the face
+REACH = 0.35  # maximum distance of a face, in sizes of the face
 
-# How far the hull is shrunk, so that its edge lies on skin and not on hair or
-# background: that of the very face, and that of a face of mean proportions.
+# Factors by which the hull is shrunk, so that its edge is on skin instead of hair or
+# background: with landmarks of the face, and with mean landmarks.
 SHRUNK, SHRUNK_MEAN = 0.88, 0.8
 
-# Faces are compared on a small canvas that goes with the face: its side in pixels, what
-# it shows around the points' box, and how coarse shades are that do not count.
+# Faces are compared on a small aligned canvas: its side in pixels, the margin around
+# the box of the landmarks, and the scale of shading that is ignored.
 CANVAS = 48
 AROUND = 0.1
 SHADES = 6.0
 
-SOFTNESS = 0.06  # of a feathered edge, in sizes of the face
-LARGEST_GAIN = 1.5  # of a channel's contrast, lest noise be all there is
+SOFTNESS = 0.06  # width of a feathered edge, in sizes of the face
+LARGEST_GAIN = 1.5  # maximum gain of contrast per channel, which limits noise
 
 
 class Videos(NamedTuple):
-    """Videos as a detector takes them.
+    """Videos as inputs of a detector.
 
-    `X` is uint8 of shape (n_videos, n_frames, size, size, 3), zeros in slots without a
-    face. `y` is 1 for a fake. `groups` says whose clip a video is, `sources` whose
-    face is in it: the same where nothing was swapped.
+    `X` is uint8 of shape (n_videos, n_frames, size, size, 3), with zeros in slots
+    without a face. `y` is 1 for a fake. `groups` has the name of the target clip, and
+    `sources` that of the clip of the face. They are equal for original clips.
     """
 
     X: Image
@@ -83,10 +82,10 @@ class Videos(NamedTuple):
 
 
 class Swaps(NamedTuple):
-    """Untouched and swapped clips, and apart from them the pair of SDFVD.
+    """Original and swapped clips, and the pair of SDFVD.
 
-    The first five are as in :class:`Videos`; untouched clips come first. `pair` are
-    deepfakes that others made, and the clips they were made of.
+    The first five fields are as in :class:`Videos`, with original clips first. `pair`
+    contains published deepfakes and their original clips.
     """
 
     X: Image
@@ -104,7 +103,7 @@ class Shot(NamedTuple):
     face: Face
     points: Points  # (68, 2), in pixels of the frame
     hull: Image  # a mask of the frame, 255 or 0
-    look: NDArray[np.float32]  # the face on a canvas, without its light
+    look: NDArray[np.float32]  # the aligned face without shading
 
 
 Shots = list["Shot | None"]
@@ -120,33 +119,33 @@ def make_swaps(
     landmarks: str | os.PathLike[str] | None = None,
     memory: str | os.PathLike[str] | joblib.Memory | None = None,
 ) -> Swaps:
-    """Make the real clips of a data folder, and swaps between them, into arrays.
+    """Return the real clips of a data folder and swaps between them as arrays.
 
-    Each clip under `data/videos/real` is taken for a person of its own, as those of the
-    shared data are by the look of them. It gets the faces of `partners` others, and
-    gives its own to as many; which ones depends on the names of the clips alone. Into
-    a frame goes that of the source's faces which looks most like the one there. Clips
-    with too few faces are left out, with a line that says so.
+    Each clip in `data/videos/real` is assumed to show a different person. It receives
+    the faces of `partners` other clips, and its face is inserted into the same number
+    of clips, which depend only on the names of the clips. Each frame receives the most
+    similar face of the source clip. Clips with too few faces are skipped, which is
+    reported.
 
     Parameters
     ----------
     data : Path
-        Holds `videos/real` and `videos/fake`.
+        Folder with `videos/real` and `videos/fake`.
     size : int
         Side of the crops in pixels.
     n_frames : int, default=10
-        Frames a video, from its first ten seconds.
+        Number of frames per video, from the first ten seconds.
     margin : float, default=0.5
-        That of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` to be matched.
-        With the default, a face's box is half as wide as the crop, as in the fakes
-        among the face images of `data`; in the real ones it is narrower. More than
-        half of the crops are then cut off at the edge of their frame.
+        Margin as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`. With the
+        default, a face box is half as wide as the crop, as in the fake face images in
+        `data`. In the real images, it is narrower. More than half of the crops are then
+        clipped at the edge of the frame.
     partners : int, default=2
-        Swaps a clip.
+        Number of swaps per clip.
     landmarks : str, os.PathLike or None, default=None
-        A shape predictor of dlib's. None takes the box for the face.
+        File of a shape predictor of dlib. None derives mean landmarks from the box.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Keeps the result for the next call with the same clips and this very module.
+        Cache for the result. It depends on the clips and the code of this module.
     """
     cache = memory
     if not isinstance(cache, joblib.Memory):
@@ -171,8 +170,8 @@ def make_swaps(
 def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SystemExit(
-            f"{folder} is not there; give the folder that holds videos/real and "
-            "videos/fake, or name it in SKDEEPFAKE_DATA."
+            f"{folder} does not exist. Pass a folder that contains videos/real and "
+            "videos/fake, or set SKDEEPFAKE_DATA."
         )
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
 
@@ -194,18 +193,18 @@ def _make(
     partners: int,
     landmarks: str | None,
 ) -> tuple[Swaps, list[str]]:
-    """Make the swaps and the messages; `facts` and `version` are for the cache."""
+    """Return the swaps and messages; `facts` and `version` are cache keys."""
     messages = []
     shots: dict[str, Shots] = {}
     for path in real + fake:
         found = _shots(path, n_frames, landmarks)
         n_found = sum(shot is not None for shot in found)
         if n_found < min(MIN_FACES, n_frames):
-            messages.append(f"{path.name} is left out: {n_found} frames with a face")
+            messages.append(f"{path.name} is skipped: {n_found} frames with a face")
         else:
             shots[path.stem] = found
     clips = [path.stem for path in real if path.stem in shots]
-    # A fake of SDFVD has the number of the real clip, and an s before it.
+    # A fake of SDFVD has the name of the real clip with an s before the v.
     pairs = [
         (name.replace("_vs", "_v"), name)
         for name in (path.stem for path in fake)
@@ -225,23 +224,23 @@ def _make(
         for label, name in enumerate((real_name, fake_name))
     ]
     messages.append(
-        f"{len(clips)} untouched clips, {len(rows) - len(clips)} swaps; their frames: "
+        f"{len(clips)} original clips, {len(rows) - len(clips)} swaps; their frames: "
         + ", ".join(f"{n} {way}" for way, n in ways.items())
     )
     return Swaps(*ours, pair=_videos(others, size, margin)), messages
 
 
 def _partners(clips: Sequence[str], partners: int) -> Iterator[tuple[str, str]]:
-    """Give targets and their sources: each clip as often the one as the other."""
+    """Yield pairs of target and source, in which each clip is equally often both."""
     n = len(clips)
     if n <= 2 * partners:
         raise SystemExit(
-            f"{partners} partners a clip need {2 * partners + 1} clips with faces, but "
-            f"there are {n}."
+            f"{partners} partners per clip need {2 * partners + 1} clips with faces, "
+            f"but there are {n}."
         )
     for i, name in enumerate(clips):
         for k in range(1, partners + 1):
-            # Less than half way round, so that no two clips swap faces both ways.
+            # Offsets are less than n / 2, so that no two clips exchange their faces.
             yield name, clips[(i + k * n // (2 * partners + 1)) % n]
 
 
@@ -265,7 +264,7 @@ def _videos(
 
 
 def _shots(path: Path, n_frames: int, landmarks: str | None) -> Shots:
-    """Decode the frames of a clip, and find the face in each."""
+    """Decode the frames of a clip, and detect the face in each frame."""
     clip = VideoFrameSampler(n_frames).fit_transform([path])[0]
     follower = FaceFollower(DlibFinder())
     shots: Shots = []
@@ -298,17 +297,17 @@ def _reduced(frame: Image) -> Image:
 
 
 def _steady_box(frame: Image, face: Face) -> Box:
-    """Find the box of a face more finely than dlib's detector does."""
+    """Return the box of a face with higher precision than dlib's detector."""
     side = max(face.right - face.left, face.bottom - face.top)
-    centre = np.array([face.left + face.right, face.top + face.bottom]) / 2
-    corner = centre - REGION * side / 2
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    center = np.array([face.left + face.right, face.top + face.bottom]) / 2
+    corner = center - REGION * side / 2
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     found, scores = [], []
     for scale in SCALES / side:
         to_frame = np.column_stack([np.eye(2) / scale, corner])
         width = round(REGION * side * scale)
         region = cv2.warpAffine(
-            _smoothed(grey, scale),
+            _smoothed(gray, scale),
             to_frame,
             (width, width),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -317,7 +316,7 @@ def _steady_box(frame: Image, face: Face) -> Box:
         for box, score in zip(*_detector().run(region, 0, 0.0)[:2], strict=True):
             place = [box.left() + box.right() + 1, box.top() + box.bottom() + 1]
             middle = np.array(place) / 2 / scale + corner
-            if np.hypot(*(middle - centre)) < REACH * side:
+            if np.hypot(*(middle - center)) < REACH * side:
                 found.append([*middle, box.width() / scale])
                 scores.append(score)
     if not found:
@@ -336,22 +335,22 @@ def _hull(frame: Image, points: Points, shrunk: float) -> Image:
     brows = face[BROWS]
     up = forehead.mean(axis=0) - brows.mean(axis=0)
     face = np.concatenate([face, brows + FOREHEAD * up])
-    centre = face.mean(axis=0)
-    hull = cv2.convexHull((centre + (face - centre) * shrunk).astype(np.float32))
+    center = face.mean(axis=0)
+    hull = cv2.convexHull((center + (face - center) * shrunk).astype(np.float32))
     mask = np.zeros(frame.shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, np.rint(hull).astype(np.int32), 255)
-    # What is blended in needs something around it.
+    # Blending needs a border around the mask.
     mask[[0, 1, -2, -1]] = mask[:, [0, 1, -2, -1]] = 0
     return mask
 
 
 def _look(frame: Image, points: Points) -> NDArray[np.float32]:
-    """Show eyes, nose and mouth at their places, whatever the light and the skin."""
+    """Return the aligned face without shading and skin color."""
     canvas = (standard_face() + AROUND) * CANVAS / (1 + 2 * AROUND)
     to_canvas = _affine(points, canvas[:N_POINTS])
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     face = cv2.warpAffine(
-        _smoothed(grey, _scale(to_canvas)),
+        _smoothed(gray, _scale(to_canvas)),
         to_canvas,
         (CANVAS, CANVAS),
         borderMode=cv2.BORDER_REPLICATE,
@@ -361,7 +360,7 @@ def _look(frame: Image, points: Points) -> NDArray[np.float32]:
 
 
 def _smoothed(image: Image, scale: float) -> Image:
-    """Take away what an image that is shrunk by an affine map cannot show."""
+    """Blur an image against aliasing before it is shrunk by an affine map."""
     if scale >= 1:
         return image
     return cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1))
@@ -371,7 +370,7 @@ def _smoothed(image: Image, scale: float) -> Image:
 
 
 def _swap_clip(targets: Shots, sources: Shots) -> tuple[Shots, list[str]]:
-    """Give each frame the source's face that looks most like its own, and say how."""
+    """Insert the most similar source face into each frame, and return the methods."""
     faces = [source for source in sources if source is not None]
     swapped: Shots = []
     how = []
@@ -396,25 +395,25 @@ def _swap(target: Shot, source: Shot) -> tuple[Image | None, str]:
         flags=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    # Both faces: a turned one would bring its background along.
+    # Intersect both faces, since a turned face would include its background.
     both = cv2.warpAffine(source.hull, to_target, (width, height))
     mask = np.where(both == 255, target.hull, 0).astype(np.uint8)
     left, top, *size = cv2.boundingRect(mask)
     if min(size) < MIN_SIDE:
-        return None, "left empty, without a common part"
+        return None, "left empty, without a common region"
     moved = _recolored(moved, target.frame, mask)
-    centre = (left + size[0] // 2, top + size[1] // 2)
+    center = (left + size[0] // 2, top + size[1] // 2)
     try:
         blended = cv2.seamlessClone(
             moved,
             target.frame,
             mask.copy(),  # OpenCV writes into it
-            centre,
+            center,
             cv2.NORMAL_CLONE,
         )
     except cv2.error:
-        return _feathered(moved, target, mask), "alpha blends, as OpenCV refused"
-    # OpenCV also rounds what it does not blend.
+        return _feathered(moved, target, mask), "alpha blends after an OpenCV error"
+    # OpenCV also changes pixels outside the mask by rounding.
     return np.where(mask[..., np.newaxis] > 0, blended, target.frame), "gradient blends"
 
 
@@ -429,7 +428,7 @@ def _scale(affine: NDArray[np.float64]) -> float:
 
 
 def _recolored(image: Image, like: Image, mask: Image) -> Image:
-    """Give each channel in LAB the mean and standard deviation of another image's."""
+    """Match the mean and standard deviation of each LAB channel to another image."""
     left, top, width, height = cv2.boundingRect(mask)
     part = np.s_[top : top + height, left : left + width]
     face, model = (
@@ -448,7 +447,7 @@ def _recolored(image: Image, like: Image, mask: Image) -> Image:
 
 def _feathered(face: Image, target: Shot, mask: Image) -> Image:
     softness = SOFTNESS * (target.face.right - target.face.left)
-    # Inwards only: beyond the mask there may be no source.
+    # Only inside the mask, since the source may not extend beyond it.
     side = 2 * round(2 * softness) + 1
     core = cv2.erode(mask, np.ones((side, side), np.uint8)) / np.float32(255)
     alpha = cv2.GaussianBlur(core, (0, 0), softness)[..., np.newaxis]
@@ -460,10 +459,10 @@ def _feathered(face: Image, target: Shot, mask: Image) -> Image:
 
 
 def write_sheets(swaps: Swaps, folder: Path, *, clips: int = 4) -> list[Path]:
-    """Write a picture of all swaps, and one of all frames of some of them.
+    """Write an image of all swaps, and one of all frames of some swaps.
 
-    The first has a target, a source and the swap for each, at half time. The second
-    has the frames of the target above those of the swap.
+    The first image shows the middle frames of target, source and swap. The second one
+    shows the frames of the target above those of the swap.
     """
     folder.mkdir(parents=True, exist_ok=True)
     untouched = {name: X for name, X in zip(swaps.names, swaps.X, strict=True)}
@@ -490,7 +489,7 @@ def write_sheets(swaps: Swaps, folder: Path, *, clips: int = 4) -> list[Path]:
     paths = [folder / "swaps.png", folder / "frames.png"]
     for path, picture in zip(paths, (overview, frames), strict=True):
         if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-            raise SystemExit(f"{path} could not be written.")
+            raise SystemExit(f"{path} cannot be written.")
     return paths
 
 
@@ -499,13 +498,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the PNGs")
-    parser.add_argument("--size", type=int, default=128, help="pixels, square")
-    parser.add_argument("--frames", type=int, default=10, help="frames a video")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
+    parser.add_argument("--size", type=int, default=128, help="crop size in pixels")
+    parser.add_argument("--frames", type=int, default=10, help="frames per video")
     parser.add_argument("--margin", type=float, default=0.5)
-    parser.add_argument("--partners", type=int, default=2, help="swaps a clip")
-    parser.add_argument("--landmarks", help="a shape predictor of dlib's")
-    parser.add_argument("--memory", help="folder that keeps the swaps")
+    parser.add_argument("--partners", type=int, default=2, help="swaps per clip")
+    parser.add_argument("--landmarks", help="file of a shape predictor of dlib")
+    parser.add_argument("--memory", help="folder for caching the swaps")
     args = parser.parse_args()
 
     began = time.perf_counter()

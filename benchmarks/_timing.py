@@ -1,4 +1,4 @@
-"""What the timed benchmarks share: the way measured, and a process to measure in."""
+"""Pipeline and worker process of the timed benchmarks."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from skdeepfake.preprocessing._following import FaceFollower
 
 
 def steps(**cropping: Any) -> Pipeline:
-    """Make the way from paths to faces, with its defaults but for the cropper."""
+    """Return a pipeline from paths to faces, with parameters for the cropper."""
     return make_pipeline(VideoFrameSampler(), DlibFaceCropper(**cropping), Resizer())
 
 
 def seconds(function: Callable[[], Any]) -> float:
-    """Give what a call takes."""
+    """Return the seconds of a call."""
     began = time.perf_counter()
     function()
     return time.perf_counter() - began
 
 
 class Worker:
-    """A fresh process on the first so many cores, that runs functions one by one.
+    """A new process on the first `n_cores` cores that runs functions one at a time.
 
-    Decoders, joblib and OpenCV take no more threads than it has cores.
+    Decoders, joblib and OpenCV use at most one thread per core.
     """
 
     def __init__(self, n_cores: int, *, warm: bool = True) -> None:
@@ -52,14 +52,14 @@ class Worker:
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if not hasattr(os, "sched_setaffinity"):
-        raise SystemExit("This system cannot pin a process to a core; Linux can.")
+        raise SystemExit("This system cannot pin a process to a core. Use Linux.")
     return len(os.sched_getaffinity(0))
 
 
 def pin(n_cores: int) -> None:
-    """Keep all threads of this process on the first so many of its cores."""
+    """Keep all threads of this process on its first `n_cores` cores."""
     cores: Sequence[int] = sorted(os.sched_getaffinity(0))[:n_cores]
     for thread in os.listdir("/proc/self/task"):
         os.sched_setaffinity(int(thread), cores)
@@ -68,5 +68,5 @@ def pin(n_cores: int) -> None:
 
 def _start(n_cores: int, warm: bool) -> None:
     pin(n_cores)
-    if warm:  # builds the detector, which takes longer than a clip
+    if warm:  # build the face detector, which takes longer than a clip
         FaceFollower(DlibFinder()).find(np.zeros((100, 100, 3), np.uint8))

@@ -1,36 +1,35 @@
-"""Train detectors on labelled face images, and score them on others.
+"""Train detectors on labeled face images, and evaluate them on others.
 
     python benchmarks/accuracy.py [--rows NAME ...] [--data FOLDER] [--size 224]
         [--weights FILE] [--memory FOLDER] [--seeds 0 1 2] [--set NAME=VALUE ...]
         [--blend-once] [--swaps] [--curve FILE] [--json FILE]
 
-`FOLDER/faces/real` and `FOLDER/faces/fake` hold one face an image. A hash of the file
-name puts every fifth image into the test set, so the split is the same for everyone;
-the detector takes its validation set from the rest. Intervals are by bootstrap over the
-images, whose identities are not known.
+`FOLDER/faces/real` and `FOLDER/faces/fake` contain images of one face each. A hash of
+the file name assigns every fifth image to the test set, so that the split is always the
+same. Detectors use a part of the others for validation. Confidence intervals are by
+bootstrap over images, since identities are unknown.
 
-The rows, by default all of them, which takes two cores some days:
+By default, all rows are run, which takes several days on two cores:
 
-- `cnn`, `gan` and `cnn_rnn`, the paper's, the last over VGG16's features of 49
-  positions; `logistic`, scikit-learn's logistic regression over the same features,
-  averaged over the positions;
-- `transfer`, VGG16 trained as a whole with strong augmentation, and `transfer_flips`,
-  with flips alone; `last_block`, of which the last block is trained, and
-  `last_block_strong`;
-- `mixed_25` and `mixed_50`, where a quarter and a half of the fakes are self-blended,
-  and `self_blended`, which is trained on the real half alone: `--set trainable=1` has
-  them train the last block, and `--blend-once` draws the blends before the training,
-  not anew in each batch, so that with `augment=None` frozen blocks are computed once;
-- `face_size`, a logistic regression over the width of dlib's box in the image, which
-  says how much of a score may come from the way that the faces were cut;
-- `vote`, the mean of the probabilities of the first row and of `self_blended`.
+- `cnn`, `gan` and `cnn_rnn` are the paper's detectors. The last one uses VGG16 features
+  at 49 positions. `logistic` is a logistic regression on the means of these features.
+- `transfer` is VGG16, trained as a whole with strong augmentation, and `transfer_flips`
+  uses only flips. `last_block` trains only the last block, and `last_block_strong` adds
+  strong augmentation.
+- `mixed_25` and `mixed_50` train with a quarter and a half of self-blended fakes, and
+  `self_blended` with real images only. `--set trainable=1` trains only the last block.
+  `--blend-once` draws the blends once before training instead of for each batch. With
+  `augment=None`, frozen blocks are then computed once.
+- `face_size` is a logistic regression on the relative width of dlib's box in the image.
+  It shows how much the margins of the images may contribute to a score.
+- `vote` is the mean of the probabilities of the first row and of `self_blended`.
 
-With `--swaps`, each is also asked about clips of `FOLDER/videos`, untouched and with
-faces swapped between them (see `_swaps.py`), and about the pair of SDFVD. Features take
-the most time: `--memory` keeps them, and the swaps, for the next run.
+`--swaps` also evaluates on the clips in `FOLDER/videos`, with and without faces swapped
+between them (see `_swaps.py`), and on the pair of SDFVD. Feature extraction is the most
+expensive step. `--memory` keeps features and swaps for the next run.
 
-`--curve` draws both scores of each row of this size, those in the file of `--json` from
-earlier commands too.
+`--curve` plots both scores of each row with this size, including those of earlier
+commands in the `--json` file.
 """
 
 from __future__ import annotations
@@ -78,17 +77,17 @@ from skdeepfake.preprocessing._faces import DlibFinder
 from skdeepfake.preprocessing._following import FaceFollower
 from skdeepfake.synthesis import SelfBlender
 
-# What is shown around dlib's box, as a share of it: in the real face images, and in the
-# swaps, which are cut like the fake ones.
+# Margins around dlib's box: of the real face images, and of swaps, which are cropped
+# like the fake images.
 MARGIN_OF_REAL, MARGIN_OF_SWAPS = 0.75, 0.5
 
 
 def load_faces(
     folder: Path, *, limit: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read images (object array, RGB), targets and whether each is for the test.
+    """Return images (object array, RGB), targets and a mask of the test set.
 
-    `limit` is how many of each class are read, None for all.
+    `limit` is the maximum number of images per class. None reads all of them.
     """
     images, target, test = [], [], []
     for label, name in enumerate(("real", "fake")):
@@ -110,7 +109,7 @@ def load_faces(
 
 
 def a_detector(kind: type, **params: Any) -> Callable[..., Pipeline]:
-    """Return a factory of image detectors with the parameters of a row."""
+    """Return a factory of image detectors with given parameters."""
 
     def make(args: argparse.Namespace, seed: int) -> Pipeline:
         own = {"weights": str(args.weights)} if kind is TransferDetector else {}
@@ -121,14 +120,14 @@ def a_detector(kind: type, **params: Any) -> Callable[..., Pipeline]:
 
 
 def with_cnn_rnn(args: argparse.Namespace, seed: int) -> Pipeline:
-    """Make the paper's second model."""
+    """Return the paper's CNN+RNN."""
     detector = CNNRNNDetector(random_state=seed, verbose=1)
     detector.set_params(**settings(args))
     return make_pipeline(featurizer(args), detector)
 
 
 def with_logistic(args: argparse.Namespace, seed: int) -> Pipeline:
-    """Make the plainest classifier of features."""
+    """Return a logistic regression on features."""
     classifier = LogisticRegression(
         **{"max_iter": 1000, "random_state": seed, **settings(args)}
     )
@@ -136,16 +135,16 @@ def with_logistic(args: argparse.Namespace, seed: int) -> Pipeline:
 
 
 def face_widths(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measure dlib's box, as a share of the image's width; 0 where it finds none."""
+    """Return the relative width of dlib's box in each image, or 0 without a face."""
     faces = (FaceFollower(DlibFinder()).find(image)[0] for image in images)
     widths = [0 if face is None else face.right - face.left for face in faces]
     return np.array(widths)[:, None] / images.shape[2]
 
 
 def with_face_size(args: argparse.Namespace, seed: int) -> Pipeline:
-    """Make a classifier that sees how large the face is, and nothing else.
+    """Return a classifier that uses only the size of the face.
 
-    There may be a width that is common to one class, with the other on both sides.
+    Widths are binned, since their effect may not be monotonic.
     """
     return make_pipeline(
         FunctionTransformer(face_widths),
@@ -184,10 +183,10 @@ VOTE = "vote"
 def blended_once(
     detector: TransferDetector, X: NDArray, y: NDArray, seed: int
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Draw what a detector would blend in each batch, and have it take it for given.
+    """Draw blends once, and let the detector use them as given fakes.
 
-    The third array tells which image each is of, so that none is on both sides of the
-    validation.
+    The third array has the index of the source image, so that images and their blends
+    are on the same side of the validation split.
     """
     rng = np.random.default_rng(seed)
     real, fake = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
@@ -219,13 +218,13 @@ def fit(
 
 
 def featurizer(args: argparse.Namespace, **params: Any) -> VGG16Featurizer:
-    """Make the featurizer that the arguments ask for."""
+    """Return the featurizer with the weights and cache of the arguments."""
     weights = str(args.weights)
     return VGG16Featurizer(weights=weights, memory=args.memory, verbose=1, **params)
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Read the parameters given as NAME=VALUE."""
+    """Return the parameters passed as NAME=VALUE."""
     pairs = (text.split("=") for text in args.set)
     return {name: ast.literal_eval(value) for name, value in pairs}
 
@@ -234,13 +233,13 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def scores(report: EvaluationReport) -> dict[str, Any]:
-    """Pick the figures of a report that a table has room for."""
+    """Return the metrics of a report for the table."""
     names = ("AUC", "accuracy", "equal error rate", "log loss")
     return {name: with_interval(report.row(name)) for name in names}
 
 
 def score_videos(estimator: Any, X: NDArray) -> NDArray[np.float64]:
-    """Give the mean probability of the faces of each video."""
+    """Return the mean probability of the faces of each video."""
     filled = filled_slots(X)
     proba = np.full(filled.shape, np.nan)
     if filled.any():
@@ -249,9 +248,9 @@ def score_videos(estimator: Any, X: NDArray) -> NDArray[np.float64]:
 
 
 def scores_elsewhere(swaps: Swaps, found: NDArray, pair: NDArray) -> dict[str, Any]:
-    """Score what was said of swapped clips, and of the pair of SDFVD.
+    """Return the metrics for swapped clips and for the pair of SDFVD.
 
-    The interval is by bootstrap over the clips that the faces were put into.
+    The confidence interval is by bootstrap over target clips.
     """
     interval = group_bootstrap(
         roc_auc_score, swaps.y, found, groups=swaps.groups, random_state=0
@@ -267,7 +266,7 @@ def scores_elsewhere(swaps: Swaps, found: NDArray, pair: NDArray) -> dict[str, A
 
 
 def write(report: EvaluationReport, path: Path, title: str) -> None:
-    """Write a report as a page, and its picture beside it."""
+    """Write a report as an HTML page, and its plot in the same folder."""
     import matplotlib
 
     matplotlib.use("Agg")  # a server has no display
@@ -277,18 +276,18 @@ def write(report: EvaluationReport, path: Path, title: str) -> None:
 
 
 AXES = ("AUC", "AUC on swaps")
-# From no self-blended fakes to nothing else.
+# In order of the share of self-blended fakes.
 CURVE = ("last_block", "mixed_25", "mixed_50", "self_blended")
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw how each row does on faces like its own, and on swapped ones."""
+    """Plot the AUC of each row on swaps over the AUC on the test images."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    # Estimate and interval of both axes; of a row that was run twice the last.
+    # Estimate and interval per axis. For a row that was run twice, use the last run.
     known = {}
     for row in rows:
         figures = [re.findall(r"\d\.\d+", row[axis]) for axis in AXES]
@@ -318,41 +317,43 @@ def main() -> None:
         "--rows", nargs="+", choices=[*ROWS, VOTE], default=[*ROWS, VOTE]
     )
     parser.add_argument("--data", type=Path, default=data)
-    parser.add_argument("--size", type=int, default=224, help="pixels, square")
+    parser.add_argument("--size", type=int, default=224, help="image size in pixels")
     parser.add_argument(
         "--weights",
         default=data.parent / "weights" / "vgg16_notop.weights.h5",
-        help="of VGG16: a file, or imagenet",
+        help="weights of VGG16: a file or imagenet",
     )
-    parser.add_argument("--memory", help="folder of a cache of features and swaps")
+    parser.add_argument("--memory", help="folder for caching features and swaps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument(
         "--set",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="parameters of the detectors that differ from those of the rows",
+        help="parameters of the detectors, which override those of the rows",
     )
     parser.add_argument(
-        "--blend-once", action="store_true", help="draw blends before the training"
-    )
-    parser.add_argument("--swaps", action="store_true", help="score swapped faces too")
-    parser.add_argument(
-        "--curve", type=Path, help="draw the rows' scores on faces and on swaps"
+        "--blend-once", action="store_true", help="draw blends once before training"
     )
     parser.add_argument(
-        "--report", type=Path, help="write this page, and a picture, of the last model"
+        "--swaps", action="store_true", help="evaluate on swapped faces, too"
+    )
+    parser.add_argument(
+        "--curve", type=Path, help="plot the scores on images and swaps to this file"
+    )
+    parser.add_argument(
+        "--report", type=Path, help="write a report of the last model to this HTML file"
     )
     parser.add_argument("--json", type=Path, help="append the results to this file")
     args = parser.parse_args()
     if args.curve and not args.swaps:
         parser.error("--curve needs --swaps")
     if VOTE in args.rows and args.rows[-1] != VOTE:
-        parser.error(f"{VOTE} comes last")
+        parser.error(f"{VOTE} must be the last row")
 
     faces, y, test = load_faces(args.data / "faces")
     X = Resizer((args.size, args.size)).fit_transform(faces)
-    print(f"{(~test).sum()} images to train on, {test.sum()} to test", flush=True)
+    print(f"{(~test).sum()} training images, {test.sum()} test images", flush=True)
     swaps = None
     if args.swaps:
         swaps = make_swaps(
@@ -366,7 +367,7 @@ def main() -> None:
             if name == VOTE:
                 voters = list(dict.fromkeys([args.rows[0], "self_blended"]))
                 if len(voters) < 2 or not all(voter in fitted for voter in voters):
-                    print("no vote without self_blended and another row", flush=True)
+                    print("vote needs self_blended and another row", flush=True)
                     continue
                 model = VotingClassifier(
                     [(voter, FrozenEstimator(fitted[voter])) for voter in voters],
@@ -380,7 +381,7 @@ def main() -> None:
             about = {"row": name, "size": args.size, "seed": seed}
             rows.append({**about, **trained(model), "seconds": round(seconds), **row})
             _report.print_table(rows[-1:])
-            if args.json:  # now, for the next row may take hours
+            if args.json:  # write each row, since the next one may take hours
                 once = ["--blend-once"] if args.blend_once else []
                 settings_ = " ".join([*args.set, *once])
                 _report.append({**rows[-1], "set": settings_}, args.json)
@@ -395,7 +396,7 @@ def main() -> None:
 def measured(
     model: Any, X: NDArray, y: NDArray, swaps: Swaps | None
 ) -> tuple[dict[str, Any], EvaluationReport]:
-    """Score a fitted model."""
+    """Evaluate a fitted model."""
     report = evaluate(model, X, y, random_state=0)
     found = scores(report)
     if swaps is not None:
@@ -405,7 +406,7 @@ def measured(
 
 
 def trained(model: Any) -> dict[str, Any]:
-    """Tell for how many epochs a model was trained, and which was the best."""
+    """Return the number of epochs of a model and its best epoch."""
     last = model[-1] if isinstance(model, Pipeline) else model
     history = getattr(last, "history_", None)
     if not history:

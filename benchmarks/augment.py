@@ -1,9 +1,8 @@
 """Milliseconds per image of each preset and each augmentation, on one thread.
 
-Each single augmentation changes all images; presets change them with their own
-probabilities. "cpu" includes the ffmpeg processes, "wall" is the elapsed time. The
-fastest of the repeats counts. The images are the faces of the media folder. Linux and
-macOS only.
+Single augmentations are applied to all images, and presets with their own
+probabilities. "cpu" includes FFmpeg processes, and "wall" is the elapsed time. Results
+are for the fastest repeat, and for the faces in the media folder. Linux and macOS only.
 
 Example: ``python benchmarks/augment.py --json augment.json``
 """
@@ -30,7 +29,9 @@ PRESETS = ("flip", "light", "strong", "video")
 def faces(folder: Path, n_images: int, size: int) -> np.ndarray:
     paths = sorted(folder.rglob("*.jpg"))
     if not paths:
-        raise SystemExit(f"{folder} holds no faces; see SKDEEPFAKE_DATA")
+        raise SystemExit(
+            f"{folder} contains no faces. Pass another folder, or set SKDEEPFAKE_DATA."
+        )
     images = [
         cv2.resize(cv2.imread(str(path))[..., ::-1], (size, size), None)
         for path in paths[:n_images]
@@ -73,7 +74,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32, help="per batch")
     parser.add_argument("--size", type=int, default=224, help="side in pixels")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--json", help="file for the report")
+    parser.add_argument("--json", help="write the results to this file")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     images = faces(options.media / "faces", options.images, options.size)

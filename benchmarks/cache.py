@@ -1,13 +1,12 @@
-"""What `DlibFaceCropper(memory=...)` saves: seconds with an empty and a full cache.
+"""Time that `DlibFaceCropper(memory=...)` saves, with an empty and a full cache.
 
-Each pass goes over all clips at once: without a cache, with an empty one, with the
-full one, and with the full one in a process that has just started (imports not
-counted). The passes are repeated in turn, and the median counts. `times faster` is
-against no cache. The cropper leaves cached crops on disk; the step to the resizer reads
-them.
+Each pass processes all clips: without a cache, with an empty cache, with a full cache,
+and with a full cache in a new process (without imports). Passes are repeated in turn,
+and results are medians. `times faster` is relative to no cache. The cropper leaves
+cached crops on disk, and the resizer reads them.
 
-Bytes a face: a fresh crop in memory, one in the cache on disk, what stands for it in
-memory when it is cached, and a resized one.
+Bytes per face are for a new crop in memory, a crop in the cache on disk, its reference
+in memory, and a resized face.
 
 Example: ``python benchmarks/cache.py --json cache.json``
 """
@@ -33,7 +32,7 @@ WITHOUT = "no cache"
 
 
 def timed(paths: list[str], memory: str | None, n_jobs: int) -> tuple[float, float]:
-    """Give the seconds from sampler to cropper, and from sampler to resizer."""
+    """Return the seconds from sampler to cropper, and from sampler to resizer."""
     pipeline = steps(memory=memory, n_jobs=n_jobs)
     began = time.perf_counter()
     crops = pipeline[:-1].fit_transform(paths)
@@ -43,7 +42,7 @@ def timed(paths: list[str], memory: str | None, n_jobs: int) -> tuple[float, flo
 
 
 def sizes(paths: list[str], memory: str) -> list[dict[str, Any]]:
-    """Give the bytes of a face, here and there."""
+    """Return the bytes per face in memory and on disk."""
     pipeline = steps()
     clips = pipeline[:1].fit_transform(paths)
     fresh = [crop for crop in pipeline[1].transform(clips).flat if crop is not None]
@@ -112,7 +111,7 @@ def main() -> None:
             bytes_a_face=faces,
         )
     print_table(rows)
-    print("\nBytes a face:\n")
+    print("\nBytes per face:\n")
     print_table(faces)
 
 

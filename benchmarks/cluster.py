@@ -1,4 +1,4 @@
-"""Face crops of many clips on a Dask cluster, with a worker killed on the way.
+"""Face crops of many clips on a Dask cluster, with one worker killed meanwhile.
 
 Two workers on this machine write crops to shards. Once a tenth of the shards are
 written, a worker is killed (SIGKILL); Dask replaces it. `lost` counts rows that are
@@ -7,10 +7,10 @@ to the end more than once, `rewritten` shards that were written more than once. 
 done` counts the clips decoded by a second run after every tenth shard was deleted;
 without a cache, these are all clips of such shards.
 
-`CPU s per clip` is the user and system time of all processes, `ratio` that divided by
-the time of one process without a cluster. `fit MB` is by how much the anonymous memory
-of this process grows while a network is fitted on all shards, and `quarter MB` while it
-is fitted on a quarter of them before. Linux only.
+`CPU s per clip` is the user and system time of all processes. `ratio` is that time
+divided by the time of one process without a cluster. `fit MB` is the increase of the
+anonymous memory of this process while a network is fitted on all shards, and
+`quarter MB` the increase while it is fitted on a quarter of them. Linux only.
 
 Example: ``python benchmarks/cluster.py --clips 2000``
 """
@@ -51,17 +51,17 @@ N_RENDERED = 20
 
 
 class Log(WorkerPlugin):
-    """Let workers note each clip that they decoded and each shard that they wrote."""
+    """Log each clip that workers decode and each shard that they write."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def setup(self, worker: Any) -> None:
-        """Replace the two functions, in workers that start later, too."""
+        """Replace the two functions, including in workers that start later."""
         from skdeepfake import _shards
-        from skdeepfake.preprocessing import _cropping
+        from skdeepfake.preprocessing import _crops
 
-        decode, write_one = _cropping._decode_and_crop, _shards.write_atomically
+        decode, write_one = _crops._decode_and_crop, _shards.write_atomically
 
         def note(name: str, line: str) -> None:
             with open(self.folder / name, "a") as file:
@@ -76,11 +76,11 @@ class Log(WorkerPlugin):
             write_one(path, write)
             note("written", path)
 
-        _cropping._decode_and_crop = decode_and_note
+        _crops._decode_and_crop = decode_and_note
         _shards.write_atomically = write_and_note
 
     def take(self, name: str) -> Counter[str]:
-        """Count the lines of a log, and delete it."""
+        """Return the counts of the lines of a log, and delete it."""
         path = self.folder / name
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ def steps(n_frames: int, size: int, memory: Path | None) -> Pipeline:
 
 
 def link_clips(folder: Path, n_clips: int, duration: float) -> list[str]:
-    """Render a few clips, and give them many names."""
+    """Render a few clips, and link each under many names."""
     rendered = make_videos(
         folder / "rendered",
         n_real=N_RENDERED // 2,
@@ -113,13 +113,13 @@ def link_clips(folder: Path, n_clips: int, duration: float) -> list[str]:
 
 
 def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of those that it has waited for."""
+    """Return the CPU seconds of this process and its finished child processes."""
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def kill_worker(client: Client, folder: Path, n_shards: int) -> None:
-    """Kill a worker once so many shards are written."""
+    """Kill a worker when `n_shards` shards are written."""
     pids = [*client.run(os.getpid).values()]
 
     def wait_and_kill() -> None:
@@ -132,7 +132,7 @@ def kill_worker(client: Client, folder: Path, n_shards: int) -> None:
 
 @contextmanager
 def peak_memory() -> Iterator[list[float]]:
-    """Measure by how many MB the anonymous memory of this process grows."""
+    """Measure the increase of the anonymous memory of this process, in MB."""
 
     def now() -> float:
         status = Path("/proc/self/status").read_text()
@@ -164,7 +164,7 @@ def fit(X: ShardedArray) -> None:
 def measure(
     options: argparse.Namespace, work: Path, paths: list[str], *, cached: bool
 ) -> dict[str, Any]:
-    """Write the shards on a cluster, kill a worker, and count."""
+    """Write shards on a cluster while a worker is killed, and return the counts."""
     name = "memory=" if cached else "no cache"
     folder = work / name
     memory = work / "cache" if cached else None
@@ -174,7 +174,7 @@ def measure(
     log = Log(work)
     cpu, began = cpu_seconds(), time.perf_counter()
     with (
-        # On a busy machine, a new worker takes longer than Dask waits for it.
+        # On a busy machine, a new worker starts after the default timeout.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
         LocalCluster(
             n_workers=2,
@@ -219,10 +219,12 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=int, default=2000)
     parser.add_argument("--duration", type=float, default=0.3, help="seconds per clip")
-    parser.add_argument("--frames", type=int, default=2, help="per clip")
-    parser.add_argument("--size", type=int, default=64, help="of a face, in pixels")
+    parser.add_argument("--frames", type=int, default=2, help="frames per clip")
+    parser.add_argument("--size", type=int, default=64, help="face size in pixels")
     parser.add_argument("--shard-size", type=int, default=16)
-    parser.add_argument("--alone", type=int, default=200, help="clips without cluster")
+    parser.add_argument(
+        "--alone", type=int, default=200, help="number of clips without cluster"
+    )
     parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     print("environment:", environment(), flush=True)

@@ -1,9 +1,9 @@
-"""Images a second through VGG16: the featurizer, and Keras' own `predict`.
+"""Images per second through VGG16: the featurizer compared with `predict` of Keras.
 
-The same batch goes through each in turn, several times; the best of its passes counts,
-for other work on the machine only ever slows one down. `times` is against
-`keras.applications.VGG16(...).predict` on images that were preprocessed beforehand. The
-first line of errors is the largest difference to it, as a share of the largest feature.
+Each variant processes the same batch in turn, several times. Results are for the
+fastest pass, since other processes can only slow it down. `times` is relative to
+`keras.applications.VGG16(...).predict` on preprocessed images. The last table shows the
+largest difference to it, as a share of the largest feature.
 
 Example: ``python benchmarks/featurize.py --engines keras onnxruntime``
 """
@@ -44,7 +44,7 @@ def main() -> None:
         "--engines", nargs="+", choices=list(ENGINES), default=["keras"]
     )
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
 
     faces, *_ = load_faces(options.data, limit=max(options.batch_sizes))
@@ -62,7 +62,7 @@ def main() -> None:
                 weights=str(options.weights), batch_size=size, engine=engine
             )
             ways[engine] = lambda n=size, f=featurizer: f.transform(images[:n])
-        results = {name: way() for name, way in ways.items()}  # compiles, too
+        results = {name: way() for name, way in ways.items()}  # also compiles
         expected = results.pop(KERAS).reshape(size, 49, 512)
         for name, result in results.items():
             errors[name] = float(np.abs(result - expected).max() / expected.max())
@@ -79,15 +79,10 @@ def main() -> None:
         rows.append(row)
         print(row, flush=True)
     print_table(rows)
-    print("\nLargest difference to Keras, of the largest feature:")
+    print("\nLargest difference to Keras, as a share of the largest feature:")
     print_table([errors])
     if options.json:
-        write(
-            rows,
-            options.json,
-            repeats=options.repeats,
-            differences=errors,
-        )
+        write(rows, options.json, repeats=options.repeats, differences=errors)
 
 
 if __name__ == "__main__":

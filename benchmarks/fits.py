@@ -1,11 +1,11 @@
-"""What stays in memory from fit to fit, as in a long search in one process.
+"""Memory that remains after each fit, as in a long search in one process.
 
-Each detector is trained again and again in a fresh process, answers once, and is let
-go. MB are the process's own memory after the first fits and after the last; `MB a fit`
-is what lies between, a fit. `held` is the same after the C library has given back what
-was freed (`malloc_trim`). `graphs` are TensorFlow's that are alive at the end. "as
-Keras does" sums the gradients by Keras' own way, as if there were several replicas.
-Linux and TensorFlow only.
+In a new process, each detector is repeatedly trained, predicts once, and is deleted. MB
+are the anonymous memory of the process after the first fits and after the last fit.
+`MB a fit` is the difference per fit. `held` is the same after the C library has
+released freed memory (`malloc_trim`). `graphs` is the number of TensorFlow graphs in
+memory at the end. With "as Keras does", gradients are summed over replicas. Linux and
+TensorFlow only.
 
 Example: ``python benchmarks/fits.py --fits 30 --json fits.json``
 """
@@ -24,7 +24,7 @@ from _report import environment, print_table, write
 from _timing import Worker, available_cores
 from memory import status
 
-FIRST = 3  # fits until all that is loaded once is loaded
+FIRST = 3  # fits after which everything is loaded
 
 DETECTORS = {
     "cnn": ("CNNDetector", {}),
@@ -36,7 +36,7 @@ DETECTORS = {
 
 
 def measure(name: str, size: int, n_fits: int, as_keras_does: bool) -> dict[str, float]:
-    """Train so many detectors; give what each has left behind."""
+    """Train detectors, and return the memory that remains after each fit."""
     from skdeepfake import detectors
     from skdeepfake._keras import _optimizers
 

@@ -1,22 +1,22 @@
-"""Damaged videos: what they do to the process that asks for their faces.
+"""Extract faces from damaged videos, and count the outcomes.
 
-Clips of every container and many codecs, a second each, are damaged at random: bytes
-flipped in the headers or anywhere, cut off, boxes and packets swapped, doubled, lost
-or moved, sizes and counts made wrong, parts taken from another clip, bytes inserted or
-zeroed, two files joined. A mutant's number and the seed decide all of it. Each mutant
-goes from its path to resized faces, as an application would do it, in a process that is
-watched from outside.
+Clips of one second in each container and many codecs are randomly damaged: bytes are
+flipped in headers or anywhere, files are truncated, boxes and packets are swapped,
+duplicated, removed or moved, sizes and counts are changed, parts are replaced by parts
+of another clip, bytes are inserted or zeroed, and files are joined. The damage depends
+only on the seed and the number of the mutant. Each mutant is processed from its path to
+resized faces, as in an application, by a process that is monitored from outside.
 
-`fine` is an answer, with a face or with none; `error` a VideoReadError, some of which
-are due to a decoder that crashed, or that ran out of time: what its process of its own
-has kept from ours. All else is wrong: a `crash` or a `hang` of ours; `memory` of
-ours beyond 4 GB; a `leak` (file descriptors, processes, threads, files, or more than
-64 MB that stay after 250 mutants); an `exception` or a `warning` of another class;
-`nonsense`, an answer of another shape, or frames whose times do not increase. Linux
-only: what leaks is read from /proc.
+The outcome `fine` is a result, with or without a face. `error` is a VideoReadError,
+which may be due to a decoder process that crashed or exceeded its timeout. All other
+outcomes are failures: a `crash` or `hang` of the calling process, more than 4 GB of
+`memory`, a `leak` (file descriptors, processes, threads, files, or more than 64 MB that
+remain after 250 mutants), an `exception` or a `warning` of another class, and
+`nonsense`, which is a result of another shape or with frame times that do not increase.
+Linux only.
 
-Mutants are the same for the same clips. FFmpeg encodes alike every time on one machine;
-`--work FOLDER` keeps the clips beyond that, and the JSON tells their checksums.
+Mutants of the same clips are the same. On one machine, FFmpeg encodes reproducibly.
+`--work FOLDER` keeps the clips for other machines, and the JSON has their checksums.
 
 Example: ``python benchmarks/fuzz.py --mutants 5000 --json fuzz.json``
 """
@@ -54,11 +54,11 @@ from _clips import DATA, listed
 from _report import environment, print_table, write
 
 PROC = Path("/proc")
-TIMEOUT = 20.0  # of a video
-HANG = 90.0  # seconds; a large frame takes the face search beyond the timeout
-MEMORY = 4e9  # bytes of ours
-BATCH = 250  # mutants of one process
-GROWTH = 64e6  # bytes in a batch that are no leak but the allocator's
+TIMEOUT = 20.0  # per video
+HANG = 90.0  # seconds; face detection in a large frame exceeds the timeout
+MEMORY = 4e9  # bytes of this process
+BATCH = 250  # mutants per process
+GROWTH = 64e6  # bytes per batch that may be due to the allocator
 
 CLEAN = ("fine", "error")
 WRONG = ("crash", "hang", "memory", "leak", "exception", "warning", "nonsense")
@@ -76,8 +76,8 @@ TEN_BITS = ("-pix_fmt", "yuv420p10le")
 FRAGMENTS = ("-movflags", "frag_keyframe+empty_moov+default_base_moof")
 M2TS = ("-f", "mpegts", "-mpegts_m2ts_mode", "1")
 
-# By container; each is made of a talking head ("head"), of a rendered one ("face") or
-# of a test picture ("test").
+# Keys are containers. Clips show a talking head ("head"), a rendered head ("face") or
+# a test picture ("test").
 RECIPES: dict[str, list[tuple[str, tuple[str, ...]]]] = {
     "mp4": [
         ("head", X264),
@@ -142,14 +142,14 @@ RECIPES: dict[str, list[tuple[str, tuple[str, ...]]]] = {
 
 
 class Clip(NamedTuple):
-    """A clip that is whole."""
+    """An intact clip."""
 
     container: str
     path: str
 
 
 def make_clips(work: Path) -> list[Clip]:
-    """Make the clips that are not there yet."""
+    """Create the clips that do not exist yet."""
     clips, inputs = [], None
     for container, recipes in RECIPES.items():
         suffix = "mp4" if container == "fragmented" else container
@@ -167,7 +167,10 @@ def _inputs(work: Path) -> dict[str, str]:
 
     found = listed(DATA / "videos" / "real")
     if not found:
-        print(f"No clip in {DATA}: a rendered one takes its place.", file=sys.stderr)
+        print(
+            f"No clips in {DATA}. Using a rendered clip.",
+            file=sys.stderr,
+        )
     paths = {name: work / f"{name}.mkv" for name in ("head", "face", "test")}
     lossless = ("-c:v", "ffv1", "-pix_fmt", "yuv420p")
     small = ("-t", "1", "-vf", "scale=-2:360")
@@ -185,13 +188,13 @@ def _inputs(work: Path) -> dict[str, str]:
 def _ffmpeg(path: Path, *arguments: str) -> None:
     part = path.with_name(f"part-{path.name}")
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
-    # Nothing random, no date, and one order of work: the same file every time.
+    # Reproducible: nothing random, no date, and a single thread.
     same = ("-threads", "1", "-fflags", "+bitexact", "-an")
     same += () if "-flags" in arguments else ("-flags", "+bitexact")
     subprocess.run(
         [*command, *arguments, *same, str(part)],
         check=True,
-        env={**os.environ, "SVT_LOG": "1"},  # it does not listen to -v
+        env={**os.environ, "SVT_LOG": "1"},  # it ignores -v
     )
     part.rename(path)
 
@@ -200,14 +203,14 @@ def _ffmpeg(path: Path, *arguments: str) -> None:
 
 
 class Part(NamedTuple):
-    """A box, an element, a chunk or a packet."""
+    """A part of a file: a box, an element, a chunk or a packet."""
 
     kind: bytes
     start: int
     body: int
     end: int
     parent: Part | None
-    size_at: int  # where its size is written, and in how many bytes; 0 for none
+    size_at: int  # position and number of bytes of its size; 0 for none
     size_bytes: int
 
 
@@ -227,7 +230,7 @@ _MEDIA = {b"mdat", b"\xa3", b"\xa1", b"00dc", b"00db", b"IDAT", b"fdAT"}
 
 
 def parts_of(data: bytes, container: str) -> list[Part]:
-    """Take a file apart, as far as it can be understood."""
+    """Split a file into its parts, as far as it can be parsed."""
     if container in ("ts", "m2ts"):
         return _slices(data, 188 if container == "ts" else 192)
     if container == "gif":
@@ -261,7 +264,7 @@ def _slices(data: bytes, size: int) -> list[Part]:
     ]
 
 
-Read = tuple[Part | None, int | None]  # and where the parts in it begin
+Read = tuple[Part | None, int | None]  # and the start of its parts
 
 
 def _iso_box(data: bytes, at: int, end: int, parent: Part | None) -> Read:
@@ -273,7 +276,7 @@ def _iso_box(data: bytes, at: int, end: int, parent: Part | None) -> Read:
     part = Part(kind, at, at + header, at + size, parent, at, 4)
     if kind not in _ISO_PARENTS:
         return part, None
-    # The entries of stsd have fields of their own before the boxes in them.
+    # The entries of stsd have fields before their boxes.
     own = 78 if parent and parent.kind == b"stsd" else _ISO_SKIPPED.get(kind, 0)
     return part, part.body + own
 
@@ -332,7 +335,7 @@ Random = np.random.Generator
 
 
 def mutant(clips: list[Clip], seed: int, number: int) -> tuple[Clip, str, bytes]:
-    """Damage a clip: the clip, what was done to it, and the file."""
+    """Return the clip, the description of the damage, and the damaged file."""
     rng = np.random.default_rng([seed, number])
     container = list(RECIPES)[number % len(RECIPES)]
     clip = _one(rng, [clip for clip in clips if clip.container == container])
@@ -350,12 +353,12 @@ def _one(rng: Random, things: Any) -> Any:
 
 
 def _few(rng: Random, most: int) -> int:
-    """Draw from 1 to the most; small numbers are as likely as large ones."""
+    """Draw a number from 1 to a maximum, uniformly on a logarithmic scale."""
     return max(1, round(float(np.exp(rng.uniform(0, np.log(max(most, 1)))))))
 
 
 def _one_part(rng: Random, parts: list[Part]) -> Part:
-    # By kind first, or else it would nearly always be a packet.
+    # Draw the kind first, since almost all parts are packets.
     kind = _one(rng, sorted({part.kind for part in parts}))
     return _one(rng, [part for part in parts if part.kind == kind])
 
@@ -386,11 +389,11 @@ def cut_off(rng: Random, data: bytearray, *_: Any) -> None:
 
 
 def _make_room(data: bytearray, part: Part | None, n_bytes: int) -> None:
-    """Write other sizes in a part and in those around it."""
+    """Change the sizes of a part and of the parts around it."""
     while part is not None:
         if part.size_bytes:
             place = slice(part.size_at, part.size_at + part.size_bytes)
-            # Little-endian where the size follows the name, in RIFF.
+            # In RIFF, the size follows the name and is little-endian.
             riff = part.size_at - part.start == 4 and part.size_bytes == 4
             order: Any = "little" if riff and data[:4] == b"RIFF" else "big"
             size = int.from_bytes(data[place], order) + n_bytes
@@ -455,7 +458,7 @@ def wrong_sizes(rng: Random, data: bytearray, container: str, _: Any) -> None:
             right = int.from_bytes(data[at : at + n_bytes], order)
             wrong = max(0, _one(rng, (right - 1, right + 1, right // 2, right * 2)))
         number = wrong % (1 << 8 * n_bytes)
-        if vint:  # of as many bytes as before
+        if vint:  # with the same number of bytes
             number, order = number % (1 << 7 * n_bytes) | 1 << 7 * n_bytes, "big"
         n_bytes = min(n_bytes, len(data) - at)
         if n_bytes > 0:
@@ -465,7 +468,7 @@ def wrong_sizes(rng: Random, data: bytearray, container: str, _: Any) -> None:
 
 
 def transplant(rng: Random, data: bytearray, container: str, clips: list[Clip]) -> None:
-    """Put parts of another clip, of another codec or size, in the place of ours."""
+    """Replace parts by parts of a clip with another codec or size."""
     related = next(group for group in _RELATED if container in group)
     other = _one(rng, [clip for clip in clips if clip.container in related])
     stranger = Path(other.path).read_bytes()
@@ -498,7 +501,7 @@ def join_two(rng: Random, data: bytearray, container: str, clips: list[Clip]) ->
     stranger = Path(other.path).read_bytes()
     at = int(rng.integers(len(data) + 1))
     start = int(rng.integers(len(stranger)))
-    if rng.random() < 0.5:  # the end of the one for that of the other
+    if rng.random() < 0.5:  # replace the end of the file
         data[at:] = stranger[start:]
     else:
         data[at:at] = stranger[start : start + _few(rng, 65536)]
@@ -521,7 +524,7 @@ DAMAGE: dict[str, Callable[[Random, bytearray, str, list[Clip]], None]] = {
 
 
 def to_faces(path: str, n_frames: int) -> dict[str, Any]:
-    """Go the way that an application goes; tell what came of it."""
+    """Process a video like an application, and return the outcome."""
     from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarning
     from skdeepfake.preprocessing import DlibFaceCropper, Resizer, VideoFrameSampler
 
@@ -537,7 +540,7 @@ def to_faces(path: str, n_frames: int) -> dict[str, Any]:
         return {"outcome": "error", "detail": error.reason}
     except Exception:
         return {"outcome": "exception", "detail": traceback.format_exc()}
-    expected = NoFaceWarning, VideoReadWarning  # none, and cut off or damaged
+    expected = NoFaceWarning, VideoReadWarning  # missing, truncated or damaged
     others = [w for w in caught if w.category not in expected]
     if others:
         return {"outcome": "warning", "detail": "\n".join(map(str, others))}
@@ -556,7 +559,7 @@ def to_faces(path: str, n_frames: int) -> dict[str, Any]:
 def write_mutant(
     clips: list[Clip], seed: int, number: int, folder: Path
 ) -> tuple[dict[str, Any], str]:
-    """Write a mutant; what it is, and its path."""
+    """Write a mutant, and return its description and path."""
     clip, damage, data = mutant(clips, seed, number)
     path = folder / f"mutant-{number}{Path(clip.path).suffix}"
     path.write_bytes(data)
@@ -570,16 +573,16 @@ def write_mutant(
 
 
 def n_frames_of(number: int) -> int:
-    """Sample two frames or three."""
+    """Sample two or three frames."""
     return 2 + number % 3 % 2
 
 
-# -- the process that works --------------------------------------------------
+# -- the worker process ------------------------------------------------------
 
 
 def set_up(folder: str, log: str) -> None:
-    """Prepare a process that is watched: its session, its folder, its log."""
-    os.setsid()  # all that this process starts can be told by its session
+    """Prepare the session, folder and log of a worker process."""
+    os.setsid()  # identifies all processes that this process starts
     os.chdir(folder)
     tempfile.tempdir = folder
     os.environ["TMPDIR"] = folder
@@ -593,7 +596,7 @@ def set_up(folder: str, log: str) -> None:
 def work_on(
     pipe: Connection, clips: list[Clip], seed: int, folder: str, log: str
 ) -> None:
-    """Run the mutants whose numbers come, and say what came of each."""
+    """Run the mutants whose numbers are received, and send their outcomes."""
     set_up(folder, log)
     firsts = {clip.container: clip for clip in clips}
     for clip in firsts.values():
@@ -620,14 +623,14 @@ def _held() -> dict[str, int]:
     return {
         "bytes": memory_of(os.getpid()),
         "descriptors": len(os.listdir("/proc/self/fd")),
-        # A timer that was cancelled may take a moment to end.
+        # The thread of a canceled timer may take a moment to end.
         "threads": threading.active_count(),
         "files": len(os.listdir(".")),
     }
 
 
 def _left_behind(before: dict[str, int]) -> str:
-    """Say what a mutant has left; a moment is given to what ends by itself."""
+    """Return the leaks of a mutant, after waiting for what ends by itself."""
     for _ in range(20):
         now = {
             "descriptors": len(os.listdir("/proc/self/fd")),
@@ -646,21 +649,21 @@ def _left_behind(before: dict[str, int]) -> str:
 
 
 def session(leader: int) -> list[int]:
-    """List the processes of a session, and those that the leader has not waited for."""
+    """Return the processes of a session, including unwaited children of its leader."""
     found = []
     for entry in PROC.iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 stat = (entry / "stat").read_text(encoding="utf-8", errors="replace")
                 state, parent, _, of = stat.rpartition(")")[2].split()[:4]
-                # A dead orphan is the business of whoever adopted it.
+                # Dead orphans are the responsibility of the process that adopted them.
                 if int(of) == leader and (state != "Z" or int(parent) == leader):
                     found.append(int(entry.name))
     return found
 
 
 def memory_of(pid: int, field: str = "RssAnon") -> int:
-    """Give the bytes that are a process's own, or what else the kernel counts."""
+    """Return the anonymous memory of a process, or another counter of the kernel."""
     with contextlib.suppress(OSError):
         for line in (PROC / str(pid) / "status").read_text("utf-8").splitlines():
             if line.startswith(f"{field}:"):
@@ -668,7 +671,7 @@ def memory_of(pid: int, field: str = "RssAnon") -> int:
     return 0
 
 
-# -- the process that watches ------------------------------------------------
+# -- the monitoring process --------------------------------------------------
 
 
 def outliving(pid: int) -> list[int]:
@@ -681,7 +684,7 @@ def outliving(pid: int) -> list[int]:
 
 
 class Worker:
-    """A process that runs mutants one by one, and is ended where it goes wrong."""
+    """A process that runs mutants one at a time, and is killed after failures."""
 
     memory, hang, target = MEMORY, HANG, staticmethod(work_on)
 
@@ -700,7 +703,7 @@ class Worker:
         self._pipe.recv()
 
     def run(self, number: int) -> dict[str, Any]:
-        """Run a mutant; the process is gone where the outcome is one of its own."""
+        """Run a mutant. The process is ended if the outcome concerns the process."""
         self._pipe.send(number)
         began = time.monotonic()
         while not self._pipe.poll(0.02):
@@ -726,7 +729,7 @@ class Worker:
         if outcome == "crash":
             self._process.join(10)
         else:
-            # Have it say where it stands.
+            # Request a traceback.
             os.kill(self._process.pid or 0, signal.SIGUSR1)
             time.sleep(0.5)
         words = f"exit code {self._process.exitcode}\n{self._last_words()}"
@@ -735,16 +738,16 @@ class Worker:
         return {"outcome": outcome, "seconds": seconds, "detail": words}
 
     def finish(self) -> dict[str, int]:
-        """Have it count what it holds beyond what it held at the start; then end it."""
+        """Return the increase of its resources since the start, and end it."""
         self._look_at_decoders()
         self._pipe.send(None)
         held = self._pipe.recv() if self._pipe.poll(60) else {}
         self._process.join(60)
-        # What outlives it is an orphan.
+        # Processes that outlive it are orphans.
         return {**held, "orphans": self.close()}
 
     def close(self) -> int:
-        """End it; say how many of its processes outlive it by a second."""
+        """End it, and return how many of its processes outlive it by a second."""
         pid = self._process.pid or 0
         self._process.kill()
         self._process.join()
@@ -763,14 +766,14 @@ class Worker:
 
 
 class Batch(NamedTuple):
-    """What came of some mutants, and of the process that ran them."""
+    """Outcomes of mutants, and of the process that ran them."""
 
     results: list[dict[str, Any]]
     decoder_bytes: int
 
 
 def run_batch(clips: list[Clip], seed: int, numbers: list[int], work: Path) -> Batch:
-    """Run mutants in one process, and in another where that ends."""
+    """Run mutants in one process, which is replaced when it ends."""
     results: list[dict[str, Any]] = []
     worker, since, decoder_bytes = None, 0, 0
     for number in numbers:
@@ -783,7 +786,7 @@ def run_batch(clips: list[Clip], seed: int, numbers: list[int], work: Path) -> B
             os.unlink(path)
             result = about | result
             worker = None
-        elif result["outcome"] in WRONG:  # the next is not to be blamed for it
+        elif result["outcome"] in WRONG:  # must not affect the next mutant
             worker.close()
             worker = None
         results.append(result)
@@ -792,20 +795,20 @@ def run_batch(clips: list[Clip], seed: int, numbers: list[int], work: Path) -> B
         decoder_bytes = max(decoder_bytes, worker.decoder_bytes)
         left = {n: v for n, v in held.items() if v > (GROWTH if n == "bytes" else 0)}
         if left or "bytes" not in held:
-            # The one after which there was most more is the first to look at.
+            # Attribute the leak to the mutant with the largest increase.
             sizes = [result.get("bytes", 0) for result in results[since:]]
             steps = [0, *(b - a for a, b in itertools.pairwise(sizes))]
             guilty = results[since + int(np.argmax(steps))]
-            detail = f"held by the end of its batch: {left}; perhaps another's"
+            detail = f"leaked in its batch: {left}; possibly by another mutant"
             guilty |= {"outcome": "leak", "detail": detail}
     return Batch(results, decoder_bytes)
 
 
-# -- what comes out ----------------------------------------------------------
+# -- outcomes ----------------------------------------------------------------
 
 
 def contained(result: dict[str, Any]) -> str | None:
-    """Say what the decoder's process kept from ours: a crash, or a lack of time."""
+    """Return the failure of the decoder process: a crash or a timeout."""
     if result["outcome"] == "error":
         if "the process that decoded it" in result["detail"]:
             return "decoder crashed"
@@ -815,7 +818,7 @@ def contained(result: dict[str, Any]) -> str | None:
 
 
 def summary(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Count the outcomes by container and in all."""
+    """Count the outcomes by container and in total."""
     rows = []
     for container in (*RECIPES, "all"):
         mine = [r for r in results if container in (r["container"], "all")]
@@ -840,7 +843,7 @@ def summary(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def in_a_line(result: dict[str, Any]) -> str:
-    """Say what a mutant did, as far as a line has room."""
+    """Describe the outcome of a mutant in one line."""
     lines = result["detail"].strip().splitlines()
     what = [result[key] for key in ("number", "clip", "damage", "outcome")]
     return " | ".join(map(str, [*what, lines[-(result["outcome"] == "exception")]]))
@@ -848,7 +851,7 @@ def in_a_line(result: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def work_folder(given: Path | None) -> Iterator[Path]:
-    """Give the folder of the clips; a temporary one goes away again."""
+    """Return the folder of the clips. A temporary folder is deleted on exit."""
     if given:
         given.mkdir(parents=True, exist_ok=True)
         yield given.resolve()
@@ -858,15 +861,15 @@ def work_folder(given: Path | None) -> Iterator[Path]:
 
 
 def check_clips(clips: list[Clip]) -> None:
-    """Make sure that the clips are fine before they are damaged."""
+    """Check that the intact clips can be processed."""
     for clip in clips:
         result = to_faces(clip.path, 3)
         if result["outcome"] != "fine":
-            raise SystemExit(f"{clip.path} is not even fine when whole: {result}")
+            raise SystemExit(f"{clip.path} fails without damage: {result}")
 
 
 def run_only(clips: list[Clip], options: argparse.Namespace, work: Path) -> None:
-    """Run one mutant in this process, and show what it does."""
+    """Run one mutant in this process, and print the outcome."""
     folder = options.keep or work
     folder.mkdir(parents=True, exist_ok=True)
     faulthandler.enable()
@@ -884,18 +887,18 @@ def main() -> None:
     )
     parser.add_argument("--mutants", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=1, help="processes at work")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument(
         "--only", type=int, metavar="N", help="run one mutant in this process"
     )
-    parser.add_argument("--keep", type=Path, help="folder for mutants that are wrong")
+    parser.add_argument("--keep", type=Path, help="folder for mutants that fail")
     parser.add_argument(
-        "--work", type=Path, help="folder that keeps the clips (default: temporary)"
+        "--work", type=Path, help="folder in which to keep clips (default: temporary)"
     )
     parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     if not PROC.exists():
-        raise SystemExit("This needs Linux.")
+        raise SystemExit("This benchmark needs Linux.")
     with work_folder(options.work) as work:
         clips = make_clips(work)
         if options.only is not None:
@@ -959,7 +962,7 @@ def main() -> None:
             clips=checksums,
         )
     print_table(rows)
-    print(f"{seconds:.0f} s; the decoder took {decoder_bytes / 1e6:.0f} MB at most")
+    print(f"{seconds:.0f} s; the decoder used up to {decoder_bytes / 1e6:.0f} MB")
     for result in wrong:
         print(in_a_line(result))
 

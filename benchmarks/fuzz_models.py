@@ -1,20 +1,20 @@
-"""Damaged and hostile model files: what they do to the process that loads them.
+"""Load damaged and malicious model files, and count the outcomes.
 
-Small models of each kind are written by `persistence.save` and changed at random, most
-of them by their structure: values, types, references and subtrees of the schema and of
-the description of the network; headers and numbers of the arrays; the weights; names,
-sizes and checksums of the archives; and their bytes, as in `fuzz.py`. A fifth are
-attacks that are known: chains of references, zip bombs, thousands of members, networks
-and weights that claim gigabytes or lie elsewhere, kernel machines with wrong indices. A
-mutant's number and the seed decide all of it. Each is loaded, and asked for
-probabilities if it loads.
+Small models of each kind are saved with `persistence.save` and randomly changed. Most
+changes follow the structure of the file: values, types, references and subtrees of the
+schema and of the description of the network, headers and values of arrays, weights, and
+names, sizes and checksums of the archives. Others change bytes, as in `fuzz.py`. A
+fifth are known attacks: chains of references, zip bombs, thousands of members, networks
+and weights that claim gigabytes or are stored in other files, and support vector
+machines with wrong indices. The change depends only on the seed and the number of the
+mutant. Each file is loaded, and the model predicts probabilities if loading succeeds.
 
-`fine` is an answer, `error` a `ModelFileError` or `UntrustedModelError`, `no answer` a
-model that raises when it is asked. All else is wrong: a `crash`; a `hang` of more than
-2 seconds of CPU time, beyond that of the whole model; more than 300 MB of `memory`; an
-`exception` of another class when the file is loaded; a `different` answer where only
-the bytes of the outer archive were changed; and `code`: a process, a connection or a
-file outside of the temporary folder. Linux only.
+The outcome `fine` is a prediction, `error` a `ModelFileError` or `UntrustedModelError`,
+and `no answer` a model that raises an error in the prediction. All other outcomes are
+failures: a `crash`, a `hang` (over 2 seconds of CPU time more than the intact model),
+more than 300 MB of `memory`, an `exception` of another class on loading, a `different`
+prediction when only bytes of the outer archive were changed, and `code`, which is a new
+process, a connection or a file outside the temporary folder. Linux only.
 
 Example: ``python benchmarks/fuzz_models.py --mutants 3000 --json fuzz_models.json``
 """
@@ -67,7 +67,7 @@ ODD: list[Any] = [
 
 
 class Model(NamedTuple):
-    """A model that is whole, what it is asked, and what it answers."""
+    """An intact model, with its inputs and predictions."""
 
     name: str
     content: bytes
@@ -77,7 +77,7 @@ class Model(NamedTuple):
 
 
 def make_models(folder: Path) -> list[Model]:
-    """Write the models that are damaged."""
+    """Save the models to be damaged."""
     import keras
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import VotingClassifier
@@ -120,7 +120,7 @@ def make_models(folder: Path) -> list[Model]:
 
 
 def mutant(models: list[Model], seed: int, number: int) -> tuple[Model, str, bytes]:
-    """Damage a model: the model, what was done to it, and the file."""
+    """Return the model, the description of the damage, and the damaged file."""
     rng = np.random.default_rng([seed, number])
     model = models[number % len(models)]
     if rng.random() < 0.2:
@@ -139,7 +139,7 @@ def mutant(models: list[Model], seed: int, number: int) -> tuple[Model, str, byt
         try:
             what, members[name] = damage_member(rng, name, members[name])
         except (ValueError, LookupError, MemoryError, zipfile.BadZipFile):
-            what = "nothing"  # damaged before, or nothing is left to damage
+            what = "nothing"  # already damaged, or nothing to damage
         names.append(what)
     return model, "+".join(names), archive_of(members)
 
@@ -158,7 +158,7 @@ def archive_of(members: dict[str, bytes]) -> bytes:
 
 
 def damage_archive(rng: Random, content: bytes) -> tuple[str, bytes]:
-    """Damage the bytes of an archive, or the fields of its headers."""
+    """Damage bytes of an archive, or fields of its headers."""
     data = bytearray(content)
     what = fuzz._one(
         rng, ("flip anywhere", "cut off", "insert", "zero", "field", "field", "double")
@@ -186,7 +186,7 @@ def damage_member(rng: Random, name: str, member: bytes) -> tuple[str, bytes]:
     if name.endswith(".json"):
         tree = json.loads(member)
         what = damage_tree(rng, tree)
-        if rng.random() < 0.5:  # or else most are refused for their references
+        if rng.random() < 0.5:  # otherwise, most are refused due to their references
             number_again(tree)
         return f"{name}: {what}", json.dumps(tree).encode()
     if name.endswith(".bin"):
@@ -201,7 +201,7 @@ def damage_member(rng: Random, name: str, member: bytes) -> tuple[str, bytes]:
     if name.endswith(".npy") and rng.random() < 0.6:
         return f"array: {damage_array(rng, data)}", bytes(data)
     what = fuzz._one(rng, ("flip anywhere", "cut off", "insert", "zero"))
-    if rng.random() < 0.4:  # the structures of HDF5 hold addresses and sizes
+    if rng.random() < 0.4:  # the structures of HDF5 contain addresses and sizes
         what = "number"
         for _ in range(fuzz._few(rng, 8)):
             at = int(rng.integers(max(1, len(data) // 8))) * 8
@@ -219,7 +219,7 @@ def damage_member(rng: Random, name: str, member: bytes) -> tuple[str, bytes]:
 
 
 def many_members(rng: Random, members: dict[str, bytes]) -> None:
-    """Add empty members, to the file or to its network."""
+    """Add empty members to the file or to its network."""
     network = next((name for name in members if name.endswith(".bin")), None)
     inner = read(members[network]) if network and rng.random() < 0.5 else members
     inner.update((f"{n}.npy", b"") for n in range(fuzz._few(rng, 40_000)))
@@ -228,7 +228,7 @@ def many_members(rng: Random, members: dict[str, bytes]) -> None:
 
 
 def zeros(rng: Random, members: dict[str, bytes]) -> bytes:
-    """Make a member large that is small in the file; it may say that it is small."""
+    """Replace a member by a zip bomb, which may claim to be small."""
     name = fuzz._one(rng, sorted(members))
     members[name] += bytes(fuzz._few(rng, 2**28))
     data = bytearray(archive_of(members))
@@ -239,7 +239,7 @@ def zeros(rng: Random, members: dict[str, bytes]) -> bytes:
 
 
 def chain(rng: Random, members: dict[str, bytes]) -> None:
-    """Put lists in a place, each of which names the one below several times."""
+    """Insert nested lists, each of which refers to the next one several times."""
     tree = json.loads(members["schema.json"])
     form = int(rng.integers(3))
     lists = list_node([], 1)
@@ -303,7 +303,7 @@ def edit_network(members: dict[str, bytes], part: str, edit: Any) -> None:
 
 
 def hostile_weights(rng: Random, members: dict[str, bytes]) -> None:
-    """Let weights lie elsewhere, or claim more than they have."""
+    """Move weights to other places, or let them claim a larger size."""
     import h5py
 
     def edit(content: bytes) -> bytes:
@@ -332,7 +332,7 @@ def hostile_weights(rng: Random, members: dict[str, bytes]) -> None:
 
 
 def kernel_machine(rng: Random, members: dict[str, bytes]) -> bytes:
-    """Write an estimator whose compiled code reads where its indices lead."""
+    """Save an estimator whose compiled code reads at invalid indices."""
     import skops.io
     from sklearn.cluster import KMeans
     from sklearn.neighbors import KNeighborsClassifier
@@ -364,7 +364,7 @@ ATTACKS = {
 
 
 def number_again(tree: Any) -> None:
-    """Assign equal numbers to objects of equal content, as skops does."""
+    """Assign equal numbers to objects with equal content, like skops."""
     holders = [holder for holder, key in places_in(tree) if key == "__id__"]
     for holder in holders:
         holder["__id__"] = 0
@@ -398,7 +398,7 @@ def damage_array(rng: Random, data: bytearray) -> str:
 
 
 def damage_tree(rng: Random, tree: Any) -> str:
-    """Change a description at a few places."""
+    """Change a description in a few places."""
     names = []
     for _ in range(fuzz._few(rng, 3)):
         places = list(places_in(tree))
@@ -432,7 +432,7 @@ def damage_tree(rng: Random, tree: Any) -> str:
 
 
 def places_in(tree: Any) -> Any:
-    """Yield all places of a description, as the holder and the key."""
+    """Yield all places of a description as container and key."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, value in items:
         yield tree, key
@@ -444,7 +444,7 @@ def places_in(tree: Any) -> Any:
 
 
 def ask(path: str, model: Model, same: bool) -> dict[str, Any]:
-    """Load a file, and ask what it holds."""
+    """Load a file, and predict with the model."""
     from skdeepfake import persistence
     from skdeepfake.exceptions import ModelFileError, UntrustedModelError
 
@@ -468,7 +468,7 @@ def ask(path: str, model: Model, same: bool) -> dict[str, Any]:
 def work_on(
     pipe: Connection, models: list[Model], seed: int, folder: str, log: str
 ) -> None:
-    """Run the mutants whose numbers come, and say what came of each."""
+    """Run the mutants whose numbers are received, and send their outcomes."""
     fuzz.set_up(folder, log)
     path = os.path.join(folder, "model.skops")
     for model in models:
@@ -490,7 +490,7 @@ def work_on(
         model, damage, content = mutant(models, seed, number)
         Path(path).write_bytes(content)
         about = {"number": number, "container": model.name, "damage": damage}
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak
         before = fuzz.memory_of(os.getpid(), "VmRSS")
         seen.clear()
         began, watching = time.process_time(), True
@@ -509,12 +509,12 @@ def work_on(
 
 
 class Worker(fuzz.Worker):
-    """A process that loads mutants one by one."""
+    """A process that loads mutants one at a time."""
 
     memory, hang, target = 4e9, 60.0, staticmethod(work_on)
 
 
-# -- what comes out ----------------------------------------------------------
+# -- outcomes ----------------------------------------------------------------
 
 
 def main() -> None:
@@ -522,9 +522,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mutants", type=int, default=3000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first one")
+    parser.add_argument("--first", type=int, default=0, help="first mutant")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="folder for mutants that are wrong")
+    parser.add_argument("--keep", type=Path, help="folder for mutants that fail")
     parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     print("environment:", environment(), flush=True)
@@ -537,7 +537,7 @@ def main() -> None:
             worker = worker or Worker(models, options.seed, work)
             result = worker.run(number)
             results.append(result)
-            if "container" not in result:  # the process is gone, and tells no more
+            if "container" not in result:  # the process has ended
                 worker = None
             if result["outcome"] in WRONG:
                 model, damage, content = mutant(models, options.seed, number)

@@ -1,11 +1,12 @@
-"""Train the paper's discriminator alone, and against a generator, on face images.
+"""Train the paper's discriminator on face images, alone and with a generator.
 
     python benchmarks/gan.py [--data FOLDER] [--size 56] [--epochs 50] [--seeds 0 1]
 
-Images and their split are those of `accuracy.py`. "alone" is the discriminator of
-`GANDetector`, trained as any classifier; "generated 0" and "generated 1" are
-`GANDetector` with that `generated_label`. All go by the validation AUC, and a seed
-gives all three the same first weights, validation set and order of images.
+Images and their split are the same as in `accuracy.py`. "alone" is the discriminator of
+`GANDetector`, trained as an ordinary classifier. "generated 0" and "generated 1" are
+`GANDetector` with that `generated_label`. All select the epoch with the best validation
+AUC. With the same seed, they have the same initial weights, validation set and order of
+images.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from skdeepfake.preprocessing import Resizer
 
 
 class Discriminator(GANDetector):
-    """The discriminator alone, trained as the other detectors are."""
+    """The discriminator alone, trained like the other detectors."""
 
     _networks = ("model_",)
     _build_networks = BaseDetector._build_networks
@@ -65,7 +66,7 @@ def measure(
     pictures: Path | None,
     **params: Any,
 ) -> dict[str, Any]:
-    """Train once and score on the test images."""
+    """Train once and evaluate on the test images."""
     kind, how = TRAININGS[name]
     detector = kind(**how, **params)
     began = time.perf_counter()
@@ -90,7 +91,7 @@ def measure(
 
 
 def draw(images: np.ndarray, path: Path) -> None:
-    """Write images as a sheet, eight in a row."""
+    """Write images as one picture with eight images per row."""
     sheet = np.concatenate([np.hstack(row) for row in np.split(images, 4)])
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), sheet[..., ::-1])
@@ -102,7 +103,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=data / "faces")
-    parser.add_argument("--size", type=int, default=56, help="pixels, square, even")
+    parser.add_argument(
+        "--size", type=int, default=56, help="image size in pixels, an even number"
+    )
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--patience", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -110,14 +113,14 @@ def main() -> None:
         "--trainings", nargs="+", choices=TRAININGS, default=list(TRAININGS)
     )
     parser.add_argument(
-        "--pictures", type=Path, help="write what the generators make to this folder"
+        "--pictures", type=Path, help="write generated images to this folder"
     )
-    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     args = parser.parse_args()
 
     faces, y, test = load_faces(args.data)
     X = Resizer((args.size, args.size)).fit_transform(faces)
-    print(f"{(~test).sum()} images to train on, {test.sum()} to test", flush=True)
+    print(f"{(~test).sum()} training images, {test.sum()} test images", flush=True)
     rows = []
     for seed in args.seeds:
         for name in args.trainings:

@@ -1,12 +1,11 @@
-"""What `memory=` saves in a grid search from paths to scores: 3 folds, 6 candidates.
+"""Time that `memory=` saves in a grid search with 3 folds and 6 candidates.
 
-The same search goes over the same clips without a cache and with an empty one, in turn;
-the median counts, and a video is decoded once in the latter. `cores s` are the seconds
-that all cores worked, which other work on the machine disturbs least. Candidates differ
-in the classifier alone: learning rate and dropout of a small CNN, or, to see what is
-saved where training costs nothing, the penalty of a logistic regression on the mean
-colors. Every second clip is called fake: the scores mean nothing, but they must be
-equal.
+The same search runs on the same clips without a cache and with an initially empty
+cache, in turn. With the cache, each video is decoded once. Results are medians.
+`cores s` is the CPU time, which is affected least by other processes. Candidates differ
+only in the classifier: learning rate and dropout of a small CNN, or the penalty of a
+logistic regression on mean colors, which trains in no time. Every second clip is
+labeled as fake. The scores are meaningless, but must be equal.
 
 Example: ``python benchmarks/grid_search.py --clips 6 --json grid_search.json``
 """
@@ -46,12 +45,12 @@ CANDIDATES: dict[str, dict[str, list]] = {
 
 
 def mean_colors(faces: np.ndarray) -> np.ndarray:
-    """Average over the pixels and frames of each video."""
+    """Return the mean color of each video."""
     return faces.mean(axis=(1, 2, 3))
 
 
 def search(classifier: str, **how: Any) -> GridSearchCV:
-    """Make the search through a classifier's candidates."""
+    """Return the grid search over the candidates of a classifier."""
     how["size"] = (32, 32)
     if classifier == "cnn":
         network = {"filters": (8,), "dense_units": 8, "epochs": 2}
@@ -73,7 +72,7 @@ def search(classifier: str, **how: Any) -> GridSearchCV:
 
 
 class CountingReader(_clip.VideoReader):
-    """A reader that tells how often a video was read."""
+    """A reader that counts how often videos are read."""
 
     n_decodes = 0
 
@@ -92,9 +91,9 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument(
-        "--duration", type=float, default=10.0, help="seconds sampled of each clip"
+        "--duration", type=float, default=10.0, help="seconds per clip to sample from"
     )
-    parser.add_argument("--n-jobs", type=int, help="of the preprocessing")
+    parser.add_argument("--n-jobs", type=int, help="n_jobs of the preprocessing")
     options = parser.parse_args()
     _clip.VideoReader = CountingReader
     rows: list[dict[str, Any]] = []

@@ -1,11 +1,12 @@
-"""Processes killed while they write: what they leave behind.
+"""Files and processes that remain when processes are killed while they write.
 
-A process writes an entry of a cache, copies of videos, a model, or a network into a
-temporary folder, and is killed (SIGKILL): half of the times when all is written and
-nothing is renamed yet, half at a random moment. `half` counts files under their final
-name that are not whole; `processes` those that outlive the killed one by a second;
-`left` the temporary files and folders, and `stay` those that are still there after they
-were made two days old and one more process wrote into the folder. Linux only.
+A process writes a cache entry, copies of videos, a model or a network into a temporary
+folder, and is killed (SIGKILL). Half of the processes are killed when everything is
+written and nothing is renamed yet, the others at a random time. `half` is the number of
+incomplete files with their final name, `processes` the number of processes that outlive
+the killed process by a second, and `left` the number of temporary files and folders.
+These are then made two days old, and another process writes into the folder. `stay` is
+the number of those that still exist afterwards. Linux only.
 
 Example: ``python benchmarks/kill.py --kills 200``
 """
@@ -29,7 +30,7 @@ import joblib
 import numpy as np
 from _report import environment, print_table, write
 
-# Seconds that writing takes, about.
+# Approximate seconds for writing.
 SECONDS = {"cache": 0.05, "copies": 1.0, "models": 0.3, "networks": 0.2}
 KINDS = tuple(SECONDS)
 FRAMES = 100
@@ -43,7 +44,7 @@ def make_clip(path: Path) -> str:
 
 
 def writers(folder: Path, clip: str) -> dict[str, Callable[[], object]]:
-    """Return what is killed, by kind; each writes into the folder of its name."""
+    """Return functions by kind that write into the folder of their name."""
     from skdeepfake import CNNDetector, persistence
     from skdeepfake.preprocessing import CropCache, VideoTranscoder
 
@@ -59,7 +60,7 @@ def writers(folder: Path, clip: str) -> dict[str, Callable[[], object]]:
 
 
 def run(write_it: Callable[[], object], kind: str, pause: int | None) -> None:
-    """Write in a process of its own; tell when all is written, and wait there."""
+    """Write in a separate process; report when everything is written, and wait."""
     import keras
 
     def stop(*_: Any, **__: Any) -> None:
@@ -77,7 +78,7 @@ def run(write_it: Callable[[], object], kind: str, pause: int | None) -> None:
 
 
 def kill_one(write_it: Callable[[], object], kind: str, after: float | None) -> int:
-    """Kill a process that writes; return how many of its processes outlive it."""
+    """Kill a process that writes, and return how many of its processes outlive it."""
     ours, theirs = os.pipe()
     pid = os.fork()
     if not pid:
@@ -97,7 +98,7 @@ def kill_one(write_it: Callable[[], object], kind: str, after: float | None) -> 
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a file that has its final name can be read to its end."""
+    """Return True if a file can be read to its end."""
     if path.suffix == ".mp4":
         return imageio_ffmpeg.count_frames_and_secs(str(path))[0] == FRAMES
     with zipfile.ZipFile(path) as archive:
@@ -134,7 +135,7 @@ def main() -> None:
         for number in range(options.kills):
             kind = KINDS[number % len(KINDS)]
             for copy in folders["copies"].glob("*.mp4"):
-                copy.unlink()  # or else it is not made again
+                copy.unlink()  # otherwise, it is not written again
             waits = number // len(KINDS) % 2 == 0
             after = None if waits else float(rng.uniform(0, SECONDS[kind]))
             rows[kind]["kills"] += 1

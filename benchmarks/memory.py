@@ -1,15 +1,14 @@
-"""Peak memory of the way from paths to faces, for few and for many videos.
+"""Peak memory from paths to faces, for few and many videos.
 
-Each run is a fresh process, and goes first to the cropper, then on to the resizer. Each
-video is a path of its own (a link to one of the clips) and a sample of its own. MB
-are beyond what the process took after its imports; `peak` is the kernel's high-water
-mark of resident memory. Of that, `anon` is the process's own (its peak is sampled every
-10 ms) and `file` is mapped from files, which the kernel takes back when it needs it:
-both as they are at the end, with the result alive. What the decoder's process takes
-is not in them. Linux only.
+Each run is a new process that runs the cropper, then the resizer. Each video is a
+separate path (a link to one of the clips) and a separate sample. MB are in addition to
+the memory after imports. `peak` is the maximum resident memory, as recorded by the
+kernel. It consists of anonymous memory and memory mapped from files, which the kernel
+can reclaim. `anon` and `file` are their values at the end, while the result exists. The
+peak of `anon` is sampled every 10 ms. The decoder process is not included. Linux only.
 
-Only the first second of each clip is sampled, since the length changes the time and not
-the memory.
+Only the first second of each clip is sampled, since the duration does not affect the
+memory.
 
 Example: ``python benchmarks/memory.py --videos 50 100 500 --json memory.json``
 """
@@ -34,15 +33,15 @@ SECONDS = 1.0
 
 
 def status(field: str) -> float:
-    """Read a field of the kernel's account of this process, in MB."""
+    """Return a field of the kernel's status of this process, in MB."""
     for line in STATUS.read_text(encoding="ascii").splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1000 * 1.024
-    raise SystemExit(f"The kernel does not give {field}.")
+    raise SystemExit(f"The kernel does not report {field}.")
 
 
 class AnonPeak(threading.Thread):
-    """Watch the memory that is the process's own."""
+    """Sample the anonymous memory of this process."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -50,7 +49,7 @@ class AnonPeak(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        """Watch until told that it is done."""
+        """Sample until `done` is set."""
         while not self.done.wait(0.01):
             self.peak = max(self.peak, status("RssAnon"))
 
@@ -58,7 +57,7 @@ class AnonPeak(threading.Thread):
 def measure(
     paths: list[str], memory: str | None, memmap_dir: str | None
 ) -> dict[str, float]:
-    """Go all the way; give MB beyond the imports."""
+    """Run all steps, and return MB in addition to the imports."""
     before = {name: status(name) for name in ("VmRSS", "RssAnon", "RssFile")}
     watch = AnonPeak()
     watch.start()
@@ -79,7 +78,7 @@ def measure(
 
 
 def link(clips: list[str], n_videos: int, folder: Path) -> list[str]:
-    """Give so many videos paths of their own."""
+    """Return `n_videos` paths that link to the clips."""
     paths = []
     for i in range(n_videos):
         clip = Path(clips[i % len(clips)]).resolve()

@@ -81,7 +81,7 @@ class Mutation:
         return source[:start] + self.new.encode() + source[end:]
 
 
-# -- what may be changed -----------------------------------------------------
+# -- mutations ---------------------------------------------------------------
 
 
 def mutations(path: Path) -> list[Mutation]:
@@ -112,7 +112,7 @@ def mutations(path: Path) -> list[Mutation]:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk a module, without the constructors of errors, and what only mypy reads."""
+    """Walk a module, except errors, messages and code for type checkers."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.Raise | ast.JoinedStr):
             continue
@@ -165,7 +165,7 @@ def _text(node: ast.AST, changed: ast.AST) -> str:
 
 
 def draw(n: int, seed: int) -> list[Mutation]:
-    """Draw one mutation from each of n modules, whatever is edited in others."""
+    """Draw one mutation from each of n modules, independently of other modules."""
     modules = sorted((ROOT / "skdeepfake").rglob("*.py"))
     random.Random(seed).shuffle(modules)
     drawn = []
@@ -176,11 +176,11 @@ def draw(n: int, seed: int) -> list[Mutation]:
     return drawn
 
 
-# -- which tests may detect it -----------------------------------------------
+# -- selection of tests ------------------------------------------------------
 
 
 class Tests:
-    """The tests of one run: which lines each executed, and its seconds."""
+    """The tests of one run, with the lines that they execute and their seconds."""
 
     def __init__(self, coverage_file: str, times: str) -> None:
         self.seconds: dict[str, float] = {}
@@ -199,10 +199,10 @@ class Tests:
             }
 
     def of(self, mutation: Mutation, seconds: float) -> list[str]:
-        """Choose tests, quick ones first and test files in turn, of so many seconds.
+        """Return tests up to a total time, fast ones first and from all files in turn.
 
-        Lines that run at import, or in another process, are attributed to the tests
-        of their module, or of the folder that mirrors its package.
+        Lines that run at import or in another process are attributed to the tests of
+        their module, or of the folder that mirrors its package.
         """
         lines = self.lines.get(mutation.path, {})
         span = range(mutation.line, mutation.end_line + 1)
@@ -225,13 +225,13 @@ class Tests:
         return chosen
 
 
-# -- running them ------------------------------------------------------------
+# -- runs --------------------------------------------------------------------
 
 
 def run(mutation: Mutation, tests: list[str], tree: Path, timeout: float) -> str:
-    """Run tests on the mutated copy; returns the one that fails, or what else ends it.
+    """Run tests on the mutated copy, and return the failed test or another reason.
 
-    The empty string means that all tests passed.
+    Return an empty string if all tests pass.
     """
     path = tree / mutation.path
     source = path.read_bytes()
@@ -264,15 +264,15 @@ def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("coverage", help="data of coverage with the contexts of tests")
+    parser.add_argument("coverage", help="coverage data with the contexts of tests")
     parser.add_argument("times", help="JUnit file of the same run")
     parser.add_argument("--n", type=int, default=90)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="paths of modules to mutate")
-    parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants in parallel")
     parser.add_argument("--seconds", type=float, default=120, help="tests per mutant")
-    parser.add_argument("--json", help="where the results go")
-    parser.add_argument("--compare", help="results of an earlier run")
+    parser.add_argument("--json", help="write the results to this file")
+    parser.add_argument("--compare", help="results of an earlier run to compare with")
     options = parser.parse_args()
 
     tests = Tests(options.coverage, options.times)
@@ -280,7 +280,7 @@ def main() -> int:
         local = threading.local()
         data = ROOT.parent / "shared" / "data"
         os.environ.setdefault("SKDEEPFAKE_DATA", str(data))
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # a second may see two versions
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # mutants may share a timestamp
 
         def check(mutation: Mutation) -> dict[str, object]:
             if not hasattr(local, "tree"):

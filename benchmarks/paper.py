@@ -1,26 +1,29 @@
-"""The paper's three detectors on one data set, split in three ways.
+"""Evaluate the paper's three detectors on one dataset with three kinds of splits.
 
     python benchmarks/paper.py ROOT [--faceforensics FF_ROOT] [--detectors cnn gan]
         [--weights FILE] [--memory FOLDER] [--size 224] [--epochs 50] [--folds 5]
     python benchmarks/paper.py --rendered 20 --size 64 --epochs 10
 
-ROOT holds `real` and `fake` with videos or with face images, or the paper's `Original`
-and `Manipulated`; with `--faceforensics`, it is DeeperForensics-1.0, whose real videos
-are those of FaceForensics++. `--rendered N` renders N real clips and a fake of each.
+ROOT contains the folders `real` and `fake` with videos or face images, or the paper's
+folders `Original` and `Manipulated`. With `--faceforensics`, ROOT is
+DeeperForensics-1.0, and its real videos are in FaceForensics++. `--rendered N` renders
+N real clips and one fake of each.
 
-The paper splits frames at random, 80 to 20: frames of one video, near copies of each
-other, are on both sides. Here its protocol stands beside two others, of as many folds:
+The paper splits frames randomly, 80 to 20, so that similar frames of one video are in
+the training and the test set. This protocol is compared with two others, with the same
+number of folds:
 
-- `frames`: the paper's;
-- `video`: no video is on both sides, but people are, and a fake without its original;
-- `identity`: nobody is on both sides.
+- `frames`: the paper's protocol;
+- `video`: no video is on both sides, but identities are, and a fake may be separated
+  from its original;
+- `identity`: no identity is on both sides.
 
-Accuracy and AUC are of frames in all three, means over the folds, with 95 % intervals
-by bootstrap over identities. `flatters by` is by how much the frames' AUC exceeds that
-of the identities, on the same frames.
+Accuracy and AUC are for frames in all protocols. They are means over the folds, with
+95 % confidence intervals by bootstrap over identities. `flatters by` is the difference
+between the AUC of `frames` and `identity` on the same frames.
 
-`--control` takes the real videos only, and calls half of the identities fake by chance:
-there is nothing to be found, and what a protocol finds all the same is its own making.
+`--control` uses only real videos, and randomly labels half of the identities as fake.
+There are no cues, so any result above chance level is an artifact of the protocol.
 """
 
 from __future__ import annotations
@@ -68,11 +71,11 @@ class Data(NamedTuple):
     name: str
     X: np.ndarray  # (n_videos, n_frames, height, width, 3), zeros without a face
     y: np.ndarray  # (n_videos,)
-    groups: np.ndarray | None  # (n_videos,), identities; None where unknown
+    groups: np.ndarray | None  # (n_videos,), identities; None if unknown
 
     @property
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Video and slot of each face."""
+        """Indices of the video and the slot of each face."""
         return np.nonzero(self.X.any(axis=(2, 3, 4)))
 
 
@@ -80,7 +83,7 @@ class Data(NamedTuple):
 
 
 def load(args: argparse.Namespace, work: Path) -> Data:
-    """Read faces as the arguments say."""
+    """Load the faces that the arguments select."""
     resizer = Resizer((args.size, args.size))
     if args.root and (args.root / "real").is_dir() and holds_images(args.root):
         faces, y, _ = load_faces(args.root, limit=args.limit)
@@ -111,13 +114,13 @@ def load(args: argparse.Namespace, work: Path) -> Data:
 
 
 def holds_images(root: Path) -> bool:
-    """Tell images from videos by the first file."""
+    """Return True if the first file is an image."""
     first = next((root / "real").iterdir(), None)
     return first is not None and first.suffix.lower() in {".jpg", ".jpeg", ".png"}
 
 
 def by_chance(data: Data, seed: int) -> Data:
-    """Keep the real videos, and call half of the people fake."""
+    """Keep the real videos, and randomly label half of the identities as fake."""
     real = data.y == 0
     assert data.groups is not None
     people = np.unique(data.groups[real])
@@ -131,14 +134,14 @@ def by_chance(data: Data, seed: int) -> Data:
 
 
 class Fold(NamedTuple):
-    """Faces by their number among those that are there."""
+    """Indices of faces for training and testing."""
 
     train: np.ndarray
     test: np.ndarray
 
 
 def protocols(data: Data, n_folds: int) -> dict[str, list[Fold]]:
-    """Split the faces in three ways; those that the data do not allow are left out."""
+    """Return the folds of each protocol that the data supports."""
     video, _ = data.filled
     how = {"shuffle": True, "random_state": 0}
     splits = {"frames": folds(StratifiedKFold(n_folds, **how), data.y[video])}
@@ -157,7 +160,7 @@ def protocols(data: Data, n_folds: int) -> dict[str, list[Fold]]:
 def folds(
     splitter: BaseCrossValidator, y: np.ndarray, groups: np.ndarray | None = None
 ) -> list[Fold]:
-    """Split faces of these labels."""
+    """Return the folds of a splitter."""
     return [Fold(*fold) for fold in splitter.split(y, y, groups)]
 
 
@@ -165,7 +168,7 @@ def folds(
 
 
 def detectors(args: argparse.Namespace) -> dict[str, Callable[[], Any]]:
-    """Make what makes each detector, with the paper's parameters or those given."""
+    """Return a factory per detector, with the paper's or the given parameters."""
     given = {"epochs": args.epochs, "random_state": args.seed, **settings(args)}
     kinds = {"cnn": CNNDetector, "cnn_rnn": CNNRNNDetector, "gan": GANDetector}
     makers = {}
@@ -179,11 +182,10 @@ def detectors(args: argparse.Namespace) -> dict[str, Callable[[], Any]]:
 def out_of_fold(
     make: Callable[[], Any], X: np.ndarray, y: np.ndarray, splits: list[Fold]
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Score each face by a detector that was not trained on it.
+    """Score each face with a detector that was not trained on it.
 
-    Each face is an image of its own, as in the paper, whatever the protocol: only the
-    split differs. Returns scores, the number of each face's fold, and the mean seconds
-    of a fit.
+    As in the paper, each face is a separate image. Only the split depends on the
+    protocol. Returns scores, the fold of each face, and the mean seconds per fit.
     """
     scores, number, seconds = np.empty(len(y)), np.empty(len(y)), []
     for k, (train, test) in enumerate(splits):
@@ -200,7 +202,7 @@ def out_of_fold(
 def of_folds(
     figure: Callable[..., float], y: np.ndarray, score: np.ndarray, fold: np.ndarray
 ) -> float:
-    """Average a figure over the folds that hold both classes."""
+    """Return the mean of a metric over the folds that contain both classes."""
     parts = [fold == k for k in np.unique(fold)]
     return float(
         np.mean([figure(y[p], score[p]) for p in parts if len(np.unique(y[p])) == 2])
@@ -208,17 +210,17 @@ def of_folds(
 
 
 def accuracy(y: np.ndarray, score: np.ndarray) -> float:
-    """Share of the faces that 0.5 tells right."""
+    """Return the accuracy at a threshold of 0.5."""
     return float(np.mean((score > 0.5) == y))
 
 
 def both(y: np.ndarray, scored: np.ndarray) -> list[float]:
-    """Give accuracy and AUC; `scored` has the scores and the folds."""
+    """Return accuracy and AUC; `scored` contains scores and folds."""
     return [of_folds(f, y, *scored.T) for f in (accuracy, roc_auc_score)]
 
 
 def flattery(y: np.ndarray, scored: np.ndarray) -> float:
-    """Give the AUC of one protocol less that of the other, on the same faces."""
+    """Return the difference between the AUCs of two protocols on the same faces."""
     aucs = (of_folds(roc_auc_score, y, *pair) for pair in (scored.T[:2], scored.T[2:]))
     return float(np.subtract(*aucs))
 
@@ -226,7 +228,7 @@ def flattery(y: np.ndarray, scored: np.ndarray) -> float:
 def measure(
     data: Data, args: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Yield a row for each detector and protocol, and one of what the split does."""
+    """Yield rows per detector and protocol, and the difference between protocols."""
     video, slot = data.filled
     faces, y = data.X[video, slot], data.y[video]
     people = video if data.groups is None else data.groups[video]
@@ -274,7 +276,7 @@ def measure(
 
 
 def run(data: Data, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure one data set, and print it."""
+    """Evaluate on one dataset, and print the results."""
     video, _ = data.filled
     people = "unknown" if data.groups is None else len(np.unique(data.groups))
     print(
@@ -306,41 +308,43 @@ def main() -> None:
     parser.add_argument("root", nargs="?", type=Path)
     parser.add_argument("--faceforensics", type=Path, metavar="FF_ROOT")
     parser.add_argument("--rendered", type=int, metavar="N")
-    parser.add_argument("--group", help="pattern of names, as `load_videos` takes it")
-    parser.add_argument("--limit", type=int, help="images of a class, at the most")
+    parser.add_argument("--group", help="parameter `group` of `load_videos`")
+    parser.add_argument("--limit", type=int, help="maximum number of images per class")
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--detectors", nargs="+", choices=PAPER, default=list(PAPER))
-    parser.add_argument("--frames", type=int, default=10, help="of a video")
-    parser.add_argument("--margin", type=float, default=0.0, help="around a face")
-    parser.add_argument("--size", type=int, default=224, help="pixels, square")
+    parser.add_argument("--frames", type=int, default=10, help="frames per video")
+    parser.add_argument("--margin", type=float, default=0.0, help="margin of the crops")
+    parser.add_argument("--size", type=int, default=224, help="face size in pixels")
     parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--folds", type=int, default=5, help="5 is 80 to 20")
+    parser.add_argument(
+        "--folds", type=int, default=5, help="5 folds split 80 to 20, as in the paper"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument(
         "--weights",
         default=shared / "weights" / "vgg16_notop.weights.h5",
-        help="of VGG16: a file, imagenet, or none",
+        help="weights of VGG16: a file, imagenet or none",
     )
-    parser.add_argument("--memory", help="folder of a cache of crops and features")
+    parser.add_argument("--memory", help="folder for caching crops and features")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     args = parser.parse_args()
     if (args.root is None) == (args.rendered is None):
-        parser.error("give a ROOT, or --rendered N")
+        parser.error("pass either ROOT or --rendered N")
 
     print("environment:", _report.environment())
     with tempfile.TemporaryDirectory() as work:
         data = load(args, Path(work))
     if args.control:
         if data.groups is None:
-            raise SystemExit("--control needs to know the identities")
+            raise SystemExit("--control needs a dataset with known identities")
         data = by_chance(data, args.seed)
     rows = run(data, args)
     if not args.faceforensics:
         print(
-            f"\nThe paper's figures are on other data, {PAPER_DATA}: its protocol can "
-            "be compared with ours, its numbers cannot."
+            f"\nThe paper's results are for other data, {PAPER_DATA}. Protocols can be "
+            "compared, but values cannot."
         )
     if args.json:
         _report.write(rows, args.json)

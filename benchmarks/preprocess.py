@@ -1,16 +1,17 @@
-"""From a clip to ten resized faces: the paper's way, ours, and decoding alone.
+"""Time from a clip to ten resized faces, compared with the paper and with decoding.
 
-Paper: the procedure of its appendix 7.1, step by step and file by file. Its first step
-is moviepy's there and FFmpeg's here, which takes as long: the encoding is what costs.
-FFmpeg: `ffmpeg -i clip -t 10 -an -f null -`, the start of its process included.
+"paper" is the procedure of the paper's appendix 7.1, with all its files. Its first step
+uses FFmpeg here instead of moviepy, which takes the same time, since encoding
+dominates. "ffmpeg" is `ffmpeg -i clip -t 10 -an -f null -`, including the start of the
+process.
 
-Ours decodes in a process of its own, which a broken video may crash; the stages, and
-"uncontained", are measured without it.
+"ours" decodes in a separate process, since a damaged video may crash the decoder. The
+stages and "uncontained" are measured without that process.
 
-All run in turn, clip by clip, in one process that is pinned to one core and in one
-that has two, with as many decoder threads; what the machine does besides slows all:
-read the ratios. The stages of ours are measured apart, in passes of their own; with two
-cores they overlap, so that their sum exceeds the whole.
+All run in turn, clip by clip, in one process that is pinned to one core and in one that
+has two cores, with one decoder thread per core. Compare the ratios, since other
+processes slow all of them down. The stages are measured separately. On two cores, they
+overlap, so that their sum exceeds the total.
 
 Example: ``python benchmarks/preprocess.py --rendered --json preprocess.json``
 """
@@ -58,29 +59,29 @@ def ffmpeg_alone(path: str) -> float:
 
 
 def ours(path: str) -> tuple[float, int]:
-    """Give the seconds and the number of faces."""
+    """Return the seconds and the number of faces."""
     began = time.perf_counter()
     faces = steps(n_jobs=1).fit_transform([path])
     return time.perf_counter() - began, int(faces.any(axis=(2, 3, 4)).sum())
 
 
 class InThisProcess:
-    """Stands for the decoder's process, and does its work here."""
+    """A replacement for the decoder process that decodes in this process."""
 
     is_usable = True
     has_waited = False
 
     def ask(self, max_pixels: int | None, **request: Any) -> Iterator[Any]:
-        """Answer."""
+        """Return the answer to a request."""
         return answer_to({"max_pixels": max_pixels, **request})
 
     def kill(self) -> None:
-        """Fail: there is nothing to kill."""
-        raise RuntimeError("the time is up")
+        """Raise an error, since there is no process to kill."""
+        raise RuntimeError("the decoder exceeded its timeout")
 
 
 def uncontained(path: str) -> float:
-    """Give the seconds of ours, with decoding in this process."""
+    """Return the seconds of `ours` with decoding in this process."""
     take, give = _reader.take_process, _reader.give_back
     _reader.take_process, _reader.give_back = InThisProcess, lambda process: None
     try:
@@ -90,7 +91,7 @@ def uncontained(path: str) -> float:
 
 
 def stages(path: str) -> dict[str, float]:
-    """Give the seconds of each stage of ours, run one after the other."""
+    """Return the seconds of each stage, run one after the other."""
     n_threads = joblib.cpu_count()
     crops = steps(n_jobs=1)[:-1].fit_transform([path])
     clip = steps()[:1].fit_transform([path])[0]
@@ -126,7 +127,7 @@ def stages(path: str) -> dict[str, float]:
 
 
 def paper(path: str) -> tuple[float, int]:
-    """Give the seconds and the number of faces of the paper's procedure."""
+    """Return the seconds and the number of faces of the paper's procedure."""
     with tempfile.TemporaryDirectory(prefix="skdeepfake-") as folder:
         began = time.perf_counter()
         faces = _paper(path, Path(folder))
@@ -136,12 +137,12 @@ def paper(path: str) -> tuple[float, int]:
 def _paper(path: str, folder: Path) -> np.ndarray:
     n_threads = joblib.cpu_count()
     threads = ("-threads", str(n_threads))
-    # Trim to ten seconds, encoded anew.
+    # Trim to ten seconds, with re-encoding.
     trimmed = str(folder / "trimmed.mp4")
     codecs = ("-c:v", "libx264", *threads, "-c:a", "aac")
     run_ffmpeg(*threads, "-i", path, "-t", "10", *codecs, trimmed)
-    # Read each frame, and write the wanted ones. The last one that it computes lies
-    # past the end.
+    # Read each frame, and write the selected ones. The last index that the paper
+    # computes is past the end.
     capture = cv2.VideoCapture(
         trimmed, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, n_threads]
     )
@@ -174,7 +175,7 @@ def _paper(path: str, folder: Path) -> np.ndarray:
 def measure(
     worker: Worker, paths: list[str], slow_paths: list[str], repeats: int
 ) -> dict[str, Any]:
-    """Run all on each clip in turn; give the figures of one row."""
+    """Run all on each clip in turn, and return the results of one row."""
     took: dict[tuple[str, str], list[float]] = defaultdict(list)
     n_faces = {"paper": 0, "ours": 0}
     for repeat in range(repeats):
@@ -212,7 +213,7 @@ def measure(
 
 
 def spread(paths: list[str], n: int) -> list[str]:
-    """Take n of the clips, from all over the list."""
+    """Return n evenly spaced clips of the list."""
     chosen = np.linspace(0, len(paths) - 1, min(n, len(paths))).round()
     return [paths[int(i)] for i in chosen]
 
@@ -223,14 +224,14 @@ def main() -> None:
     )
     add_arguments(parser)
     parser.add_argument(
-        "--repeats", type=int, default=5, help="of which the median counts"
+        "--repeats", type=int, default=5, help="repeats; results are medians"
     )
     parser.add_argument(
         "--paper-clips",
         type=int,
         default=3,
-        help="clips of each resolution that the paper's way runs on, once; its ratio "
-        "is of these (default: %(default)s)",
+        help="clips per resolution for the paper's procedure, which runs once; its "
+        "ratio is for these (default: %(default)s)",
     )
     options = parser.parse_args()
     rows = []
@@ -243,15 +244,10 @@ def main() -> None:
                     row = measure(worker, paths, slow_paths, options.repeats)
                     rows.append({"clips of": name, "cores": n_cores, **row})
     if options.json:
-        write(
-            rows,
-            options.json,
-            clips=names(found),
-            repeats=options.repeats,
-        )
+        write(rows, options.json, clips=names(found), repeats=options.repeats)
     parts = [f"{stage} s" for stage in STAGES]
     print_table([{k: v for k, v in row.items() if k not in parts} for row in rows])
-    print("\nThe stages of ours, each alone:\n")
+    print("\nStages, measured separately:\n")
     keys = ["clips of", "cores", "ours s", *parts]
     print_table([{key: row[key] for key in keys} for row in rows])
 

@@ -1,9 +1,9 @@
-"""Train on rendered clips, and score on others that are distorted.
+"""Train on rendered clips, and evaluate on distorted clips.
 
     python benchmarks/robustness.py [--picture robustness.png]
 
-A small CNN learns rendered clips and is asked about others, of recordings that have
-nothing in common with the first, with the seven distortions at five levels.
+A small CNN is trained on rendered clips, and evaluated on clips of other recordings
+with the seven distortions at five levels.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--picture", type=Path, help="write a PNG")
-    parser.add_argument("--json", type=Path, help="write the result to this file")
-    parser.add_argument("--train", type=int, default=10, help="recordings")
-    parser.add_argument("--test", type=int, default=30, help="recordings")
+    parser.add_argument("--picture", type=Path, help="write a plot to this PNG file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_argument("--train", type=int, default=10, help="training recordings")
+    parser.add_argument("--test", type=int, default=30, help="test recordings")
     parser.add_argument("--epochs", type=int, default=12)
     modes = ["corrected", "faithful"]
     parser.add_argument("--mode", choices=modes, default=modes[0])

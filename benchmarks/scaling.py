@@ -1,13 +1,13 @@
-"""Clips a second from sampler to resizer, with one worker and with two.
+"""Clips per second from sampler to resizer, with one and two workers.
 
-Workers are joblib's threads, its processes (loky), or Dask's (a cluster on this
-machine, one thread a worker). The cropper shares the cores out among its jobs, so one
-job decodes with as many threads as there are cores: one worker is measured so, and
-also pinned to one core with one decoder thread. `times` is against the latter with the
-same scheduler, `times as is` against the former. For loky, which runs a single job
-where it stands, these are the single jobs of the threads.
+Workers are threads of joblib, processes of joblib (loky) or processes of Dask (a
+cluster on this machine with one thread per worker). The cropper distributes the cores
+among its jobs, so a single job uses one decoder thread per core. One worker is measured
+in this way, and also pinned to one core with one decoder thread. `times` is relative to
+the latter with the same scheduler, and `times as is` to the former. Since loky runs a
+single job in the calling process, its results are relative to single jobs of threads.
 
-All are up before the clock starts, and run in turn; the median of the repeats counts.
+All workers are started before the measurements, and run in turn. Results are medians.
 
 Example: ``python benchmarks/scaling.py --json scaling.json``
 """
@@ -30,12 +30,12 @@ from distributed import Client, LocalCluster
 
 Timer = Callable[[list[str]], "tuple[float, float]"]
 
-# Read by joblib when it counts the cores.
+# Environment variable with the number of cores for joblib.
 CORES = "LOKY_MAX_CPU_COUNT"
 
 
 def timed(paths: list[str], n_jobs: int | None = None) -> tuple[float, float]:
-    """Give the seconds of the cropper, and from sampler to resizer."""
+    """Return the seconds from sampler to cropper, and from sampler to resizer."""
     pipeline = steps(n_jobs=n_jobs)
     began = time.perf_counter()
     crops = pipeline[:-1].fit_transform(paths)
@@ -54,7 +54,7 @@ def _with_backend(paths: list[str], n_jobs: int, backend: str) -> tuple[float, f
 
 
 def on_cluster(client: Client, n_threads: int) -> Timer:
-    """Time on a cluster, as if this machine had so many cores for each worker."""
+    """Measure on a cluster, as if this machine had `n_threads` cores per worker."""
 
     def run(paths: list[str]) -> tuple[float, float]:
         n_workers = len(client.scheduler_info()["workers"])
@@ -70,7 +70,7 @@ def on_cluster(client: Client, n_threads: int) -> Timer:
 
 @contextlib.contextmanager
 def cluster(n_workers: int, n_cores: int | None = None) -> Iterator[Client]:
-    """Start Dask's workers, of one thread each, on so many cores."""
+    """Start Dask workers with one thread each, on `n_cores` cores."""
     with (
         LocalCluster(
             n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
@@ -89,7 +89,7 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
-        "--copies", type=int, default=2, help="times that each clip is in the work"
+        "--copies", type=int, default=2, help="number of times to process each clip"
     )
     options = parser.parse_args()
     cores = available_cores()
@@ -98,24 +98,24 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         found = prepare(options, stack.enter_context(work_folder(options)))
         paths = [p for group in found.values() for p in group] * options.copies
-        # Two cores for all, so that the figures mean the same on a larger machine.
+        # Use two cores, so that results are comparable on a larger machine.
         pin(2)
         one, two = (stack.enter_context(Worker(n)) for n in (1, 2))
         pinned = stack.enter_context(cluster(1, n_cores=1))
         single = stack.enter_context(cluster(1))
         pair = stack.enter_context(cluster(2))
-        # What runs, workers, cores, decoder threads a worker.
+        # Scheduler, workers, cores, decoder threads per worker.
         ways: dict[tuple[str, int, int, int], Timer] = {
             ("threads", 1, 1, 1): in_process(one, 1, "threading"),
             ("threads", 1, 2, 2): in_process(two, 1, "threading"),
             ("threads", 2, 2, 1): in_process(two, 2, "threading"),
-            # From here: a Worker would wait at its end for processes that stay.
+            # In this process: a Worker would wait for loky's processes when it ends.
             ("loky", 2, 2, 1): lambda paths: _with_backend(paths, 2, "loky"),
             ("dask", 1, 1, 1): on_cluster(pinned, 1),
             ("dask", 1, 2, 2): on_cluster(single, 2),
             ("dask", 2, 2, 1): on_cluster(pair, 1),
         }
-        for timer in ways.values():  # starts what is started late
+        for timer in ways.values():  # warm up
             timer(paths[:4])
         took: dict[tuple[str, int, int, int], list[tuple[float, float]]]
         took = defaultdict(list)

@@ -1,16 +1,16 @@
-"""What a fitted detector costs an application that loads it and asks it.
+"""Costs of loading a fitted detector and predicting with it in an application.
 
-For each detector and number of videos, already cropped to 10 faces each, a fresh
-process loads the detector from its joblib file and answers:
+For each detector and number of videos, with 10 face crops each, a new process loads the
+detector from its joblib file and predicts:
 
-- `load s`, `first s`: from the start of the process until the detector is there, which
-  imports Keras and its backend but for the reference detector, and the first answer,
-  which compiles the network;
-- `second s`: the next answer to the same question;
-- `warm ms`: the median of further answers, and the videos a second of it;
-- `over network`: how much longer an answer takes than the compiled network alone, on
-  the same frames in the same batches; they take turns;
-- `peak MB`: the most memory that the process had, and what it had once loaded.
+- `load s`: seconds from the start of the process until the detector is loaded. Except
+  for the reference detector, this includes the imports of Keras and its backend.
+- `first s`: seconds of the first prediction, which compiles the network.
+- `second s`: seconds of the second prediction for the same videos.
+- `warm ms`: median of further predictions, and the resulting videos per second.
+- `over network`: additional time compared with the compiled network alone, on the same
+  frames in the same batches, measured in turn.
+- `peak MB`: peak memory of the process, and its memory after loading.
 
 Example: ``python benchmarks/serve.py --detectors cnn --videos 1 8 64``
 """
@@ -34,14 +34,14 @@ DETECTORS = {
     "cnn": "CNNDetector",
     "cnn_rnn": "CNNRNNDetector",
     "gan": "GANDetector",
-    "reference": "PretrainedDetector",  # the one that comes with the package
+    "reference": "PretrainedDetector",  # included in the package
 }
 REFERENCE_SIZE = 160
-BUDGET = 8.0  # seconds of warm answers, at the least three
+BUDGET = 8.0  # seconds of warm predictions, at least three
 
 
 def faces(kind: str, n_videos: int, size: int) -> Any:
-    """Make what the detector is asked about."""
+    """Return random inputs for a detector."""
     import numpy as np
 
     rng = np.random.RandomState(0)
@@ -54,7 +54,7 @@ def faces(kind: str, n_videos: int, size: int) -> Any:
 
 
 def prepare(kind: str, size: int, folder: Path) -> Path:
-    """Write a detector, of random weights unless it comes with the package."""
+    """Save a detector, with random weights unless the package includes it."""
     import joblib
 
     import skdeepfake.detectors
@@ -70,7 +70,7 @@ def prepare(kind: str, size: int, folder: Path) -> Path:
 
 
 def ask(kind: str, path: str, n_videos: int, size: int, began: float) -> dict[str, Any]:
-    """Load a detector and ask it, in a process that has done nothing before."""
+    """Load a detector and predict, in a new process."""
     import joblib
 
     detector = joblib.load(path)
@@ -101,14 +101,14 @@ def ask(kind: str, path: str, n_videos: int, size: int, began: float) -> dict[st
 
 
 def seconds(function: Any) -> float:
-    """Give what a call takes. Not `_timing`'s, which would load OpenCV and dlib."""
+    """Return the seconds of a call. Importing `_timing` would load OpenCV and dlib."""
     began = time.perf_counter()
     function()
     return time.perf_counter() - began
 
 
 def peak_megabytes() -> float:
-    """Give the most memory that this process has had."""
+    """Return the peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -121,8 +121,8 @@ def main() -> None:
         "--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS)
     )
     parser.add_argument("--videos", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--size", type=int, default=224, help="of faces, in pixels")
-    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--size", type=int, default=224, help="face size in pixels")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--ask", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ask:

@@ -1,13 +1,13 @@
-"""A detector that answers for hours, and gets bad videos among the good ones.
+"""Resources of a process that predicts for hours, with damaged videos among others.
 
-One process trains a small pipeline and predicts 2,000 videos, one at a time: whole
-clips of every container, interlaced and AV1 among them, a missing file, a text file,
-clips that were cut off, mutants of ``fuzz.py`` (with ``--fuzz FILE``, its JSON, those
-that crashed the decoder or took all their time), and now and then a decoder is killed.
-It prints what the process holds after a warm-up, at each quarter and at the end: memory
-of its own after the C library has given back what was freed, file descriptors, child
-processes, threads. "flat" is no more at the end than after the warm-up, but for 1 kB of
-memory a prediction. Linux only: it is read from /proc.
+One process trains a small pipeline and predicts 2,000 videos, one at a time: intact
+clips of each container, including interlaced and AV1 video, a missing file, a text
+file, truncated clips, and mutants of ``fuzz.py``. With ``--fuzz FILE``, its JSON file,
+these include mutants that crashed the decoder or exceeded the timeout. Decoders are
+killed from time to time. The table shows the resources of the process after a warm-up,
+at each quarter and at the end: anonymous memory after the C library has released freed
+memory, file descriptors, child processes and threads. "flat" means that these do not
+increase after the warm-up, except for 1 kB of memory per prediction. Linux only.
 
 Example: ``python benchmarks/soak.py --predictions 2000 --json soak.json``
 """
@@ -32,8 +32,8 @@ import numpy as np
 from _report import environment, print_table, write
 from fuzz import PROC, make_clips, memory_of, mutant, work_folder
 
-WARM_UP = 200  # predictions; TensorFlow and the allocator grow in the first ones
-MARGIN = 1000  # bytes a prediction
+WARM_UP = 200  # predictions, since TensorFlow and the allocator grow at first
+MARGIN = 1000  # bytes per prediction
 TIMEOUT = 2.0
 N_MUTANTS = 40
 KILL_EVERY = 97  # predictions
@@ -42,12 +42,12 @@ KILL_EVERY = 97  # predictions
 def make_videos_of_all_kinds(
     work: Path, seed: int, fuzz: Path | None
 ) -> dict[str, list[str]]:
-    """Give paths by what is to be expected of them."""
+    """Return paths by kind of video."""
     clips = make_clips(work)
     bad = work / "bad"
     bad.mkdir(exist_ok=True)
     text = bad / "text.mp4"
-    text.write_text("This is no video.\n" * 1000, encoding="utf-8")
+    text.write_text("This is text, not a video.\n" * 1000, encoding="utf-8")
     cut = []
     for clip in clips[::5]:
         whole = Path(clip.path)
@@ -76,7 +76,7 @@ def make_videos_of_all_kinds(
 
 
 def held() -> dict[str, float]:
-    """Count what this process holds."""
+    """Return the resources of this process."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     return {
@@ -89,7 +89,7 @@ def held() -> dict[str, float]:
 
 
 def children() -> list[int]:
-    """List the processes that this one has started and not waited for."""
+    """Return the child processes that this process has not waited for."""
     found = []
     for entry in PROC.iterdir():
         if entry.name.isdigit():
@@ -127,14 +127,14 @@ def main() -> None:
     )
     parser.add_argument("--predictions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--fuzz", type=Path, help="JSON that fuzz.py has written")
+    parser.add_argument("--fuzz", type=Path, help="JSON file from fuzz.py")
     parser.add_argument(
-        "--work", type=Path, help="folder that keeps the clips (default: temporary)"
+        "--work", type=Path, help="folder in which to keep clips (default: temporary)"
     )
     parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     if not PROC.exists():
-        raise SystemExit("This needs Linux.")
+        raise SystemExit("This benchmark needs Linux.")
     print("environment:", environment(), flush=True)
     rng = np.random.default_rng(options.seed)
     counts: collections.Counter[str] = collections.Counter()
@@ -149,12 +149,12 @@ def main() -> None:
         quarters = {WARM_UP + options.predictions * i // 4: i for i in range(5)}
         for i in range(n_all + 1):
             if i in quarters:
-                pipeline.predict_proba(videos["whole"][:1])  # one decoder, idle
+                pipeline.predict_proba(videos["whole"][:1])  # leaves one idle decoder
                 rows.append({"predictions": i - WARM_UP, **held()})
                 print(rows[-1], f"{time.monotonic() - began:.0f} s", flush=True)
             if i == n_all:
                 break
-            # Half of them whole, so that no decoder is always a new one.
+            # Half of the videos are intact, so that decoders are also reused.
             kind = "whole" if rng.random() < 0.5 else str(rng.choice(list(videos)))
             path = str(rng.choice(videos[kind]))
             if i % KILL_EVERY == 0:
@@ -162,17 +162,17 @@ def main() -> None:
                 for child in children():
                     os.kill(child, signal.SIGKILL)
                     counts["decoders killed"] += 1
-                # Dead when the next video comes, or dying while it reads that.
+                # The decoder is dead before the next video, or dies while reading it.
                 time.sleep(float(rng.choice([0, 0.2])))
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 answer = pipeline.predict_proba([path])
             if answer.shape != (1, 2) or not np.isfinite(answer).all():
-                raise SystemExit(f"{path} gave {answer}.")
+                raise SystemExit(f"predict_proba returned {answer} for {path}.")
             categories = {warning.category.__name__ for warning in caught}
             if kind == "whole":
                 if "VideoReadWarning" in categories and not killed:
-                    raise SystemExit(f"{path} is whole, but: {caught[0].message}")
+                    raise SystemExit(f"{path} is intact, but: {caught[0].message}")
                 killed = False
             counts[kind] += 1
             counts.update(f"{kind}: {name}" for name in categories)
@@ -186,7 +186,7 @@ def main() -> None:
         write(rows, options.json, verdict=verdict, counts=counts, seconds=seconds)
     print_table(rows)
     print(dict(sorted(counts.items())))
-    print(f"{verdict}; {seconds / n_all:.3f} s a prediction, warm-up and all")
+    print(f"{verdict}; {seconds / n_all:.3f} s per prediction, including the warm-up")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Count the weights of each system of the review, and time it on one video.
+"""Number of weights of each system from the literature, and seconds per video.
 
     python benchmarks/system_costs.py [NAME ...]
 
-The systems are those of `make_detector_pipeline(name, weights=None)`, and score
-faces of noise: decoding and the search for faces are in `benchmarks/preprocess.py`.
+The systems are built by `make_detector_pipeline(name, weights=None)`, and score random
+noise. For decoding and face detection, see `benchmarks/preprocess.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from skdeepfake.pipeline import make_detector_pipeline
 
 
 def measure(name: str) -> tuple[int, int, float]:
-    """Return the slots of a video, the number of weights and the seconds."""
+    """Return the number of slots per video, the number of weights and the seconds."""
     sampler, cropper, resizer, *steps = (
         step for _, step in make_detector_pipeline(name, weights=None).steps
     )
@@ -59,7 +59,7 @@ def measure(name: str) -> tuple[int, int, float]:
 
 
 def main() -> None:
-    """Print a line for each system."""
+    """Print one line per system."""
     for name in sys.argv[1:] or SYSTEMS:
         slots, n_weights, seconds = measure(name)
         print(f"{name:18}{slots:4} slots {n_weights:12,} weights {seconds:8.2f} s")

@@ -1,10 +1,10 @@
 """Measure memory, processes and open files of the service under load.
 
-`skdeepfake serve` runs in a process of its own. Good and bad uploads are sent by some
-clients at once, mixed: rendered clips, one that is cut off, a text, an empty body, and
-one that is larger than the limit. Each answer is compared with the expected one. A row
-per quarter of the requests has the resident memory of the server, without and with its
-children, the number of these, and the open files of the server.
+`skdeepfake serve` runs in a separate process. Several clients send valid and invalid
+uploads in random order: rendered clips, a damaged clip, a text, an empty body, and a
+body above the size limit. The status of each response is compared with the expected
+one. The table has one row per quarter of the requests, with the resident memory of the
+server without and with its child processes, their number, and the open files.
 
 Example: ``python benchmarks/uploads.py --requests 200 --clients 8``
 """
@@ -32,7 +32,7 @@ LIMIT_MB = 2
 
 
 def bodies(folder: Path) -> list[tuple[str, bytes, int]]:
-    """Make the uploads: a name, the content and the expected status."""
+    """Return the uploads: name, content and expected status."""
     from skdeepfake import make_videos
 
     videos = make_videos(folder, n_real=2, n_fake=2, random_state=0)
@@ -40,14 +40,14 @@ def bodies(folder: Path) -> list[tuple[str, bytes, int]]:
     return [
         *((f"clip {k}", clip, 200) for k, clip in enumerate(clips)),
         ("damaged", clips[0][:200] + bytes(20_000), 422),
-        ("text", b"This is no video.", 422),
+        ("text", b"This is text, not a video.", 422),
         ("empty", b"", 422),
         ("too large", bytes(LIMIT_MB * 2**20 + 1), 413),
     ]
 
 
 def processes(pid: int) -> list[int]:
-    """List a process and its descendants."""
+    """Return a process and its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         uploads = bodies(Path(folder, "videos"))
@@ -90,7 +90,7 @@ def main() -> None:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
-        print("left after the end:", len(list(own.glob("skdeepfake-*"))))
+        print("files left after the end:", len(list(own.glob("skdeepfake-*"))))
     print_table(rows)
     if options.json:
         write(rows, options.json, clients=options.clients)
@@ -111,14 +111,14 @@ def load(
                 url, params=params, content=content, timeout=300, trust_env=False
             )
             right = answer.status_code == status
-        except httpx.TransportError:  # the server hung up before all was sent
+        except httpx.TransportError:  # the server closed the connection early
             right = status == 413
         return time.perf_counter() - began, right
 
     rows = []
     quarter = -(-options.requests // 4)
     with ThreadPoolExecutor(options.clients) as pool:
-        list(pool.map(send, uploads))  # to load everything
+        list(pool.map(send, uploads))  # warm up
         for begin in range(0, options.requests, quarter):
             began = time.perf_counter()
             answers = list(pool.map(send, chosen[begin : begin + quarter]))

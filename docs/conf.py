@@ -1,4 +1,4 @@
-"""Settings of Sphinx for the site."""
+"""Configuration of Sphinx."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
-# Where names of files do not mind capitals, this is taken by metrics.Coverage.
+# On case-insensitive file systems, the default name clashes with metrics.Coverage.
 autosummary_filename_map = {
     "skdeepfake.metrics.coverage": "skdeepfake.metrics.coverage_"
 }
-autodoc_typehints = "none"  # types are in the numpydoc sections
+autodoc_typehints = "none"  # the numpydoc sections contain the types
 python_maximum_signature_line_length = 72  # else one parameter per line
 python_trailing_comma_in_multi_line_signatures = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"  # only the aliases below become links
-numpydoc_xref_aliases = {name: name for name in external_links.TYPES}
+numpydoc_xref_aliases = {name: f":obj:`{name}`" for name in external_links.TYPES}
 DEFAULT_LINKS.clear()  # they need intersphinx
 add_module_names = False
 
 # -- the gallery -------------------------------------------------------------
 
-# Which examples run: "all", "none", or a number, which picks one.
+# Examples to run: "all", "none", or a number that selects one of them.
 _examples = sorted(Path(__file__).parent.glob("examples/plot_*.py"))
 _chosen = os.environ.get("SKDEEPFAKE_GALLERY", "all")
 if _chosen.isdigit():
@@ -78,7 +78,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": "|".join(re.escape(path.name) for path in _examples),
     "within_subsection_order": FileNameSortKey,
-    "abort_on_example_error": False,  # the build ends with an error, after all have run
+    "abort_on_example_error": False,  # run all examples before the build fails
     "show_memory": False,
     "parallel": 2,
     "download_all_examples": False,
@@ -86,11 +86,11 @@ sphinx_gallery_conf = {
     "doc_module": ("skdeepfake",),
     "backreferences_dir": "auto_examples/backreferences",
     "inspect_global_variables": False,
-    "write_computation_times": False,  # that page asks other hosts for its style
+    "write_computation_times": False,  # that page loads styles from other hosts
     "run_stale_examples": os.environ.get("CI") is not None,
     "plot_gallery": _chosen != "none",
 }
-suppress_warnings = ["config.cache"]  # classes among the gallery's settings
+suppress_warnings = ["config.cache"]  # sphinx_gallery_conf contains classes
 
 # -- pages -------------------------------------------------------------------
 
@@ -113,9 +113,9 @@ html_sidebars = {"index": [], "install": [], "glossary": [], "limits": []}
 def is_foreign(
     app: Any, what: str, name: str, member: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Leave out what a class inherits from Keras and scikit-learn.
+    """Skip members that a class inherits from Keras and scikit-learn.
 
-    Their docstrings refer to pages of their own sites, and say what everybody knows.
+    Their docstrings refer to pages of other sites.
     """
     member = getattr(member, "fget", member)
     module = getattr(member, "__module__", None)
@@ -123,7 +123,7 @@ def is_foreign(
 
 
 def check_reference(app: Any, error: Exception | None) -> None:
-    """Fail if a public name has no page."""
+    """Raise an error if a public name has no page."""
     if error is not None:
         return
     written = app.env.get_domain("py").objects
@@ -131,7 +131,7 @@ def check_reference(app: Any, error: Exception | None) -> None:
     public = [f"{name}.{n}" for name in modules for n in import_module(name).__all__]
     missing = [name for name in [*modules, *public] if name not in written]
     if missing:
-        raise ExtensionError(f"the API reference lacks {', '.join(missing)}")
+        raise ExtensionError(f"missing in the API reference: {', '.join(missing)}")
 
 
 def list_names(app: Any, docname: str, source: list[str]) -> None:

@@ -17,9 +17,9 @@ exit codes:
   130  interrupted
 """
 _PREDICT = """\
-Classify videos with the reference detector, which comes with skdeepfake, or with
-your own model. The verdict is real, fake, uncertain or no face. Files stay on this
-machine.
+Classify videos with the reference detector, which is part of skdeepfake, or with
+your own model. The verdict is real, fake, uncertain or no face. Files do not leave
+this machine.
 """
 _PREDICT_EXAMPLES = """\
 examples:
@@ -47,7 +47,7 @@ examples:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser; `command` is the name of a function in `_commands`."""
+    """Return a parser whose `command` is the name of a function in `_commands`."""
     parser = argparse.ArgumentParser(
         prog="skdeepfake",
         description="Detect deepfakes in video.",
@@ -76,17 +76,17 @@ def make_parser() -> argparse.ArgumentParser:
         "videos",
         nargs="+",
         metavar="VIDEO",
-        help="videos and pictures: files, folders or patterns such as 'clips/*.mp4'",
+        help="videos or pictures, as files, folders or patterns such as 'clips/*.mp4'",
     )
     _add_model(predict)
     predict.add_argument(
         "--max-faces",
         type=int,
         metavar="N",
-        help="number of people followed by the reference detector (default: 1)",
+        help="number of people that the reference detector tracks (default: 1)",
     )
     _add_output(predict)
-    predict.add_argument("--csv", action="store_true", help="print a table as CSV")
+    predict.add_argument("--csv", action="store_true", help="print a CSV table")
     predict.add_argument(
         "--html",
         type=Path,
@@ -97,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--resume",
         type=Path,
         metavar="FOLDER",
-        help="store finished analyses in FOLDER and reuse those already there",
+        help="store finished analyses in FOLDER, and reuse stored ones",
     )
     _add_jobs(predict)
 
@@ -115,9 +115,10 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         default=1000,
         metavar="N",
-        help="bootstrap resamples for the intervals, 0 for none (default: 1000)",
+        help="number of bootstrap resamples for confidence intervals; 0 disables them "
+        "(default: 1000)",
     )
-    _add_seed(evaluate, "seed of the bootstrap", 0)
+    _add_seed(evaluate, "random seed of the bootstrap", 0)
 
     train = add_command("train", "train a detector on labeled videos", _TRAIN_EXAMPLES)
     _add_root(train)
@@ -126,15 +127,15 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="MODEL",
-        help="model file to write: *.skops runs no code when loaded (extra safe), any "
-        "other name is a joblib file",
+        help="model file to write: *.skops, which runs no code when loaded (requires "
+        "the extra safe), or a joblib file with any other name",
     )
     train.add_argument(
         "--detector",
         default="cnn",
         metavar="NAME",
-        help="name known to make_detector_pipeline, such as cnn (default), cnn_rnn, "
-        "gan, optical_flow or transfer, which is the most accurate",
+        help="name of a detector in make_detector_pipeline, such as cnn (default), "
+        "cnn_rnn, gan, optical_flow or transfer (most accurate)",
     )
     train.add_argument(
         "--set",
@@ -143,17 +144,17 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=VALUE",
         dest="params",
-        help="parameters of make_detector_pipeline and of the detector (n_frames, "
-        "duration, margin, size, weights, epochs, augment, aggregation, also top_k or "
-        "attention, fake_source, also self_blended or mixed), or of a step "
-        "(sampler__spacing)",
+        help="parameters of make_detector_pipeline, such as n_frames, duration, "
+        "margin, size and memory, of the detector, such as epochs, augment, "
+        "aggregation (including top_k and attention) and fake_source (including "
+        "self_blended and mixed), or of a step, such as sampler__spacing",
     )
     train.add_argument(
         "--cv",
         type=int,
         metavar="K",
         default=0,
-        help="first cross-validate with K folds by group",
+        help="cross-validate with K folds by group before training",
     )
     train.add_argument(
         "--cache",
@@ -166,11 +167,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="skip videos that cannot be read, with a warning",
     )
     _add_jobs(train)
-    _add_seed(train, "seed of the training", None)
-    train.add_argument("--quiet", action="store_true", help="show no progress")
+    _add_seed(train, "random seed of the training", None)
+    train.add_argument("--quiet", action="store_true", help="hide progress bars")
 
     serve = add_command(
-        "serve", "analyze videos in a browser, on this machine", _SERVE_EXAMPLES
+        "serve",
+        "start a web page for analyzing videos on this machine",
+        _SERVE_EXAMPLES,
     )
     _add_model(serve)
     _add_threshold(serve)
@@ -178,36 +181,37 @@ def make_parser() -> argparse.ArgumentParser:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="address to listen on (default: 127.0.0.1, reachable from this machine "
-        "only); there is no password",
+        help="address to listen on (default: 127.0.0.1, which only this machine can "
+        "reach); there is no password",
     )
     serve.add_argument(
         "--port",
         type=int,
         default=8000,
         metavar="N",
-        help="port to listen on, 0 for any free port (default: 8000)",
+        help="port to listen on; 0 selects a free port (default: 8000)",
     )
     serve.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="additional host name of the server, besides localhost",
+        help="host name to accept in addition to localhost; can be repeated",
     )
     serve.add_argument(
         "--max-megabytes",
         type=int,
         default=1024,
         metavar="N",
-        help="largest upload in MB (default: 1024)",
+        help="maximum size of an upload in MB (default: 1024)",
     )
     serve.add_argument(
         "--timeout",
         type=float,
         default=300.0,
         metavar="S",
-        help="time limit in seconds for an upload, and for decoding (default: 300)",
+        help="time limit for the upload and for the decoding of a video, in seconds "
+        "(default: 300)",
     )
     serve.add_argument(
         "--jobs",
@@ -217,15 +221,18 @@ def make_parser() -> argparse.ArgumentParser:
         help="number of videos analyzed in parallel (default: 1)",
     )
 
-    demo = add_command("demo", "try detectors on rendered clips; no data needed")
+    demo = add_command(
+        "demo", "train and compare detectors on rendered clips, without any data"
+    )
     demo.add_argument(
         *("-o", "--output"),
         type=Path,
         default=Path("skdeepfake-demo"),
         metavar="FOLDER",
-        help="folder for clips, pictures and pages (default: skdeepfake-demo)",
+        help="empty or new folder for clips, pictures and pages (default: "
+        "skdeepfake-demo)",
     )
-    _add_seed(demo, "seed of the clips and the training", 0)
+    _add_seed(demo, "random seed of the clips and the training", 0)
     return parser
 
 
@@ -239,8 +246,8 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         metavar="PATTERN",
-        help=r"regular expression of the identities in a file name, such as '\d{3}'; "
-        "videos that share an identity are in one group",
+        help=r"regular expression for the identities in a file name, such as '\d{3}'; "
+        "videos that share an identity belong to the same group",
     )
 
 
@@ -254,7 +261,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     _add_threshold(parser)
 
 
@@ -263,19 +270,22 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="P",
-        help="fake above this probability, else real (default: 0.5; for the reference "
-        "detector real below 0.2, fake above 0.5, uncertain in between)",
+        help="probability above which a video is fake and below which it is real "
+        "(default: 0.5; the reference detector is uncertain between 0.2 and 0.5)",
     )
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="videos read in parallel (default: 1)"
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="number of videos read in parallel (default: 1)",
     )
 
 
 def _add_seed(parser: argparse.ArgumentParser, text: str, default: int | None) -> None:
-    told = "" if default is None else f" (default: {default})"
+    shown = "" if default is None else " (default: %(default)s)"
     parser.add_argument(
-        "--seed", type=int, metavar="N", default=default, help=f"{text}{told}"
+        "--seed", type=int, metavar="N", default=default, help=text + shown
     )

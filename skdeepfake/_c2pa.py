@@ -1,7 +1,7 @@
-"""Read Content Credentials (C2PA); runs in a process of its own.
+"""Read Content Credentials (C2PA) in a separate process.
 
-A file from a stranger may crash or stall the library that parses it. This module
-imports only that library, because a process is started for each file.
+An untrusted file may crash or block the library that parses it. A new process is
+started per file, so this module imports only that library.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Nothing is fetched: neither manifests that are stored elsewhere nor revocations.
+# Fetch neither remote manifests nor certificate revocations.
 _SETTINGS = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
-# File of trusted root certificates (PEM), under the name that c2patool uses.
+# Environment variable of c2patool for a PEM file of trusted root certificates.
 _ANCHORS = "C2PATOOL_TRUST_ANCHORS"
-# Largest number of items in a list, and of characters in a text.
+# Maximum number of items per list, and of characters per text.
 _MAX_ITEMS, _MAX_TEXT = 50, 300
 
 
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def read(path: str) -> dict[str, Any]:
-    """Return the credentials of a file, or only the reason why there are none."""
+    """Return the credentials of a file, or the reason why there are none."""
     import c2pa
 
     settings: dict[str, Any] = dict(_SETTINGS)
@@ -45,7 +45,7 @@ def read(path: str) -> dict[str, Any]:
     except c2pa.C2paError as error:
         if str(error).startswith("Remote"):
             reason = (
-                "The Content Credentials are stored elsewhere and were not fetched."
+                "The Content Credentials are stored outside the file and were not read."
             )
             return {"status": "not read", "reason": reason}
         return {"status": "unreadable", "reason": _text(error)}

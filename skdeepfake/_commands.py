@@ -43,11 +43,13 @@ def demo(args: argparse.Namespace) -> int:
 
 
 def serve(args: argparse.Namespace) -> int:
-    """Serve the web page and the REST interface until an interrupt."""
+    """Serve the web page and the REST interface until interrupted."""
     from .serving import make_app
 
     if args.max_megabytes < 1:
-        raise ValueError("--max-megabytes must be at least 1")
+        raise ValueError(
+            f"--max-megabytes must be at least 1; got {args.max_megabytes}."
+        )
     loopback = ("127.0.0.1", "localhost", "::1")
     app = make_app(
         args.model,
@@ -64,7 +66,7 @@ def serve(args: argparse.Namespace) -> int:
         host = f"[{args.host}]" if ":" in args.host else args.host
         address = f"http://{host}:{listener.getsockname()[1]}"
         if args.host not in loopback:
-            _say("warning: other machines can reach this server; it has no password")
+            _say("warning: other machines can reach this server, which has no password")
         _say(f"skdeepfake is running at {address} (press Ctrl-C to stop)")
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=3
@@ -75,7 +77,7 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def train(args: argparse.Namespace) -> int:
-    """Train a pipeline, and save it."""
+    """Train and save a pipeline."""
     videos = load_videos(args.root, group=args.group)
     _check_writable(args.output)
     n_fake = int(videos.target.sum())
@@ -95,7 +97,7 @@ def train(args: argparse.Namespace) -> int:
     except TypeError as error:  # an unknown parameter
         raise ValueError(f"--set: {error}") from error
     if args.cv:
-        _say(f"cross-validating in {args.cv} folds by group")
+        _say(f"cross-validating with {args.cv} folds by group")
         scores = cross_val_score(
             clone(model),
             videos.data,
@@ -123,7 +125,7 @@ def train(args: argparse.Namespace) -> int:
 
 
 def parse_params(texts: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read NAME=VALUE: parameters of the pipeline's builder, and of its steps."""
+    """Parse NAME=VALUE as parameters of `make_detector_pipeline`, and of its steps."""
     detectors = importlib.import_module("skdeepfake.detectors")
     objects = {
         ("aggregation", "top_k"): detectors.TopK,
@@ -135,24 +137,26 @@ def parse_params(texts: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name.isidentifier() and equals):
-            raise ValueError(f"--set {text}: must be NAME=VALUE, such as n_frames=16")
+            raise ValueError(
+                f"--set expects NAME=VALUE, such as n_frames=16; got {text!r}."
+            )
         try:
             params[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):  # a word
+        except (ValueError, SyntaxError):  # an unquoted string
             params[name] = value
         if (name, value) in objects:
             params[name] = objects[name, value]()
     if isinstance(params.get("size"), int):
         params["size"] = (params["size"], params["size"])
     if os.path.isfile(str(params.get("weights"))):
-        # The model may be used from other folders.
+        # The model may be loaded from another working directory.
         params["weights"] = os.path.abspath(params["weights"])
     nested = {name: params.pop(name) for name in list(params) if "__" in name}
     return params, nested
 
 
 def predict(args: argparse.Namespace) -> int:
-    """Print the verdicts on videos, and write pages on them."""
+    """Print the verdict per video, and write pages."""
     paths = find_videos(args.videos)
     if args.json and args.csv:
         raise ValueError("--json and --csv cannot be combined")
@@ -160,7 +164,8 @@ def predict(args: argparse.Namespace) -> int:
     if args.max_faces is not None:
         if detector is not None:
             raise ValueError(
-                "--max-faces applies to the reference detector, not to --model"
+                "--max-faces is only supported by the reference detector. Remove "
+                "--max-faces or --model."
             )
         detector = load_detector(max_faces=args.max_faces, on_error="skip")
     found = analyze_videos(
@@ -207,7 +212,7 @@ def _line(analysis: VideoAnalysis) -> str:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Print or write a report on labeled videos."""
+    """Evaluate a detector on labeled videos, and print or write the report."""
     model = load_model(args.model, on_error="skip")
     threshold = model.thresholds[1] if args.threshold is None else args.threshold
     videos = load_videos(args.root, group=args.group)
@@ -222,10 +227,12 @@ def evaluate(args: argparse.Namespace) -> int:
             scores.append((run.proba[0], run.frame_proba[0], missing))
             aggregation = run.aggregation
     for path, reason in errors.items():
-        _say(f"skdeepfake: error: {path!r} {reason}")
+        _say(f"skdeepfake: error: {path!r}: {reason}")
     kept = np.array([path not in errors for path in videos.data])
     if len(np.unique(videos.target[kept])) < 2:
-        raise ValueError("the readable videos are all of one class; both are needed")
+        raise ValueError(
+            "All readable videos belong to one class. Both classes are required."
+        )
     proba, frame_proba, seconds_missing = map(np.array, zip(*scores, strict=True))
     report = EvaluationReport.from_predictions(
         videos.target[kept],
@@ -254,7 +261,7 @@ def evaluate(args: argparse.Namespace) -> int:
 def _predict_each(
     model: Model, paths: Sequence[str]
 ) -> Iterator[tuple[str, VideoPredictions | str]]:
-    """Predict each video separately; yield the reason if it is unreadable."""
+    """Yield the predictions per video, or the reason why it is unreadable."""
     column, verbose = model.column, int(len(paths) > 1)
     for path in progress(paths, desc="predicting", unit="video", verbose=verbose):
         try:
@@ -263,7 +270,7 @@ def _predict_each(
                 warnings.simplefilter("ignore", NoFaceWarning)
                 warnings.simplefilter("ignore", VideoReadWarning)
                 run = predict_with_frames(model.pipeline, [path], column=column)
-            if run.clips[0].error is not None:  # a sampler that skips such videos
+            if run.clips[0].error is not None:  # with on_error="skip"
                 raise run.clips[0].error
         except VideoReadError as error:
             yield path, error.reason
@@ -278,7 +285,7 @@ def _exit_code(n_scores: int, n_errors: int) -> int:
 
 
 def dump(model: Any, path: Path) -> None:
-    """Write a model completely or not at all."""
+    """Write a model atomically."""
     if is_safe(path):
         persistence.save(model, path)
     else:
@@ -286,12 +293,12 @@ def dump(model: Any, path: Path) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Raise before a long training if the file cannot be written."""
+    """Raise an error before a long training if the file cannot be written."""
     folder = path.absolute().parent
     if path.is_dir() or not folder.is_dir():
-        raise ValueError(f"{path} must be a file in a folder that exists")
+        raise ValueError(f"{path} must be a file in an existing folder.")
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"{folder} is not writable")
+        raise ValueError(f"The folder {folder} is not writable.")
     if is_safe(path):
         persistence.import_skops()
 

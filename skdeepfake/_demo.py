@@ -18,7 +18,7 @@ from .metrics import choose_threshold
 from .pipeline import make_detector_pipeline
 from .plotting import FacesDisplay, HistoryDisplay
 
-# Pairs of a real clip and its fake; few enough for a minute on two cores.
+# Number of pairs of a real clip and its fake; the demo takes about a minute.
 _N_TRAINING, _N_HELD_OUT = 18, 6
 _N_FRAMES, _EPOCHS = 5, 15
 # Required AUC on held-out pairs.
@@ -29,12 +29,12 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
     """Render clips, train a network, and compare it with the reference detector."""
     import matplotlib
 
-    matplotlib.use("Agg")  # a server has no display
+    matplotlib.use("Agg")  # works without a display
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         print(
-            f"skdeepfake: error: {folder} is not an empty folder; remove it, or choose "
-            "another folder with -o",
+            f"skdeepfake: error: {folder} is not an empty folder. Remove it, or choose "
+            "another folder with -o.",
             file=sys.stderr,
         )
         return FAILED
@@ -76,7 +76,7 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
     threshold = choose_threshold(y, pipeline.predict_proba(paths)[:, 1])
     _say(f"   threshold chosen on the training clips: {threshold:.2f}")
 
-    # Pair by pair, the real clip first.
+    # Sort by pair, with the real clip first.
     order = np.lexsort((videos.target, videos.groups))
     held_out = order[~training[order]]
     _say(f"3. Analyzing the {_N_HELD_OUT} held-out pairs with both detectors")
@@ -116,8 +116,8 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
     _say(f"4. Wrote {index}, and {', '.join(pictures)} in {folder}")
     print(
         f"\nDone in {time.perf_counter() - began:.0f} s. All clips show the same "
-        "rendered face, and all fakes come from one\nprogram. The demo shows that the "
-        "installation works, not how well deepfakes are detected."
+        "rendered face, and all fakes are made by\nthe same program. The demo tests "
+        "the installation, not the accuracy on real deepfakes."
     )
     if auc < _LOWEST_AUC:
         print(

@@ -1,4 +1,4 @@
-"""Detectors as ONNX files, for programs without Python or Keras."""
+"""Export detectors to ONNX, for programs without Python or Keras."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from ._json import plain, step_parameters
 from ._onnx import metadata
 from ._validation import validated
 
-# Key of the metadata, and largest accepted difference of probabilities.
+# Key of the metadata, and largest allowed difference between probabilities.
 _KEY, _TOLERANCE = "skdeepfake", 1e-4
 
 
 @validated(pipeline=[BaseEstimator], path=[str, os.PathLike])
 def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Export the network of a detector as ONNX, from faces to frame probabilities.
+    """Export the network of a detector to ONNX.
 
-    The input is a batch of faces, as returned by the step before the detector.
-    Sampling, cropping, resizing and the aggregation of frames are not part of the
-    network. The metadata of the file describes them for other programs.
+    The exported network computes one probability per face. Its input is a batch of
+    faces, as returned by the step before the detector. Sampling, cropping, resizing and
+    the aggregation of frames are not exported; the metadata of the file describes them.
 
     Parameters
     ----------
     pipeline : Pipeline or detector
-        Fitted pipeline from paths to probabilities, or its detector. Detectors of
-        sequences or features are not supported.
+        Fitted pipeline from paths to probabilities, or its detector. Detectors that
+        take sequences or features are not supported.
     path : str or os.PathLike
-        File to write, ``*.onnx``.
+        Path of the ``*.onnx`` file to write.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
           probability of the second class per face and, after training with
           :class:`~skdeepfake.detectors.Attention`, a weight.
         - `classes`: the two classes.
-        - `aggregation`: rule from frame probabilities to the video probability.
+        - `aggregation`: rule that aggregates frame probabilities per video.
         - `preprocessing`: parameters of each step before the detector.
         - `max_difference`: largest difference from the detector on random faces; None
           if onnxruntime is not installed.
@@ -63,13 +63,14 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     ImportError
         If the extra ``onnx`` is not installed. The reference detector does not need it.
     RuntimeError
-        If the exported probabilities differ by more than 1e-4.
+        If the probabilities of the exported network differ from those of the detector
+        by more than 1e-4.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
     See Also
     --------
-    save : Save the whole pipeline, for Python.
+    save : Save a whole pipeline for use in Python.
 
     Examples
     --------
@@ -112,24 +113,24 @@ def _check(detector: Any) -> None:
     name = type(detector).__name__
     if not hasattr(detector, "predict_frame_proba"):
         raise ValueError(
-            f"{name} is neither a detector of skdeepfake.detectors nor a pipeline that "
-            "ends in one."
+            "Expected a detector of skdeepfake.detectors or a pipeline that ends in "
+            f"one; got {name}."
         )
     check_is_fitted(detector)
     if detector._sees_sequences:
         raise ValueError(
-            f"This {name} takes sequences of frames. Only networks of single faces can "
-            "be exported."
+            f"This {name} takes sequences of frames. Only networks that take single "
+            "faces can be exported."
         )
     if len(detector.frame_shape_) != 3 or detector.frame_shape_[2] != 3:
         raise ValueError(
             f"This {name} takes frames of shape {detector.frame_shape_}. Only networks "
-            "of faces of shape (height, width, 3) can be exported."
+            "that take faces of shape (height, width, 3) can be exported."
         )
 
 
 def _write(detector: Any) -> bytes:
-    # Needs no Keras.
+    # Does not require Keras.
     if type(detector).__name__ == "PretrainedDetector":
         size = detector.frame_shape_[:2]
         return detector_to_onnx(detector.weights_, size, of_pixels=True)
@@ -150,13 +151,14 @@ def _difference(detector: Any, network: bytes) -> float | None:
     noise = np.random.RandomState(0).randint(1, 256, (4, *detector.frame_shape_))
     faces: NDArray = noise.astype(detector.frame_dtype_)
     found = run_by_onnxruntime(network)(faces)[:, 0]
-    # The same face for each person.
+    # Repeat each face for all people.
     slots = faces[:, np.newaxis].repeat(detector._n_people, axis=1)
     expected = detector.predict_frame_proba(slots)[:, 0, 1]
     difference = float(np.abs(found - expected).max())
     if not difference <= _TOLERANCE:
         raise RuntimeError(
-            f"The exported network differs from this {type(detector).__name__} by "
-            f"{difference:.2g}, more than {_TOLERANCE}. No file was written."
+            f"The probabilities of the exported network differ from those of this "
+            f"{type(detector).__name__} by up to {difference:.2g}, more than "
+            f"{_TOLERANCE}. No file was written."
         )
     return difference

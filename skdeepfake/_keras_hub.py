@@ -1,4 +1,4 @@
-"""Backbones that are presets of KerasHub, with their preprocessing."""
+"""Presets of KerasHub as backbones, with their preprocessing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PREFIX = "keras_hub:"
 
 
 def is_preset(name: Any) -> bool:
-    """Return whether a backbone is a preset of KerasHub, given by its name."""
+    """Return True if a backbone is the name of a preset of KerasHub."""
     return isinstance(name, str) and name.startswith(PREFIX)
 
 
 def import_keras_hub() -> Any:
-    """Import KerasHub, or name the extra that installs it."""
+    """Import KerasHub; the error names the extra that installs it."""
     try:
         import keras_hub
     except ImportError as error:
@@ -33,10 +33,10 @@ def import_keras_hub() -> Any:
 def build_preset(
     name: str, frame_shape: tuple[Any, ...], *, pretrained: bool
 ) -> keras.Model:
-    """Load a preset, for images of this size if the network takes any size."""
+    """Load a preset, for images of this size if the network accepts any size."""
     models = import_keras_hub().models
     network = _load(name, models.Backbone, load_weights=pretrained)
-    # Of CLIP, SigLIP and their like, without the part that reads texts.
+    # Models such as CLIP and SigLIP also have a text encoder, which is not needed.
     network = getattr(network, "vision_encoder", network)
     patch = patch_size(network)
     if patch is None:
@@ -48,10 +48,10 @@ def build_preset(
 
 
 def _remade(network: keras.Model, size: tuple[int, int]) -> keras.Model:
-    """Make a network for images of another size, and for the global dtype policy."""
+    """Rebuild a network for images of another size and the global dtype policy."""
     policy = keras.config.dtype_policy().name
     own = input_size(network), network.dtype_policy.name
-    # Unless its positions were learned for one size, or its sides must be equal.
+    # This fails if positions were learned for one size, or images must be square.
     for wanted in ((size, policy), (own[0], policy)):
         if wanted == own:
             break
@@ -61,7 +61,7 @@ def _remade(network: keras.Model, size: tuple[int, int]) -> keras.Model:
             pairs = zip(
                 network._flatten_layers(), remade._flatten_layers(), strict=True
             )
-            for layer, other in pairs:  # as from a file: DINOv2 interpolates positions
+            for layer, other in pairs:  # as on loading: DINOv2 interpolates positions
                 kept: dict[str, Any] = {}
                 layer.save_own_variables(kept)
                 other.load_own_variables(kept)
@@ -70,14 +70,14 @@ def _remade(network: keras.Model, size: tuple[int, int]) -> keras.Model:
 
 
 def image_size(name: str) -> tuple[int, int] | None:
-    """Return the height and width that a preset was trained on, if it tells them."""
+    """Return the height and width that a preset was trained on, or None if unknown."""
     return _converter(name).image_size
 
 
 def convert(x: Any, name: str, network: keras.Model, layer: str) -> Any:
-    """Resize and scale pixels of 0 to 255 as the converter of a preset does.
+    """Resize and scale pixels from 0 to 255 like the image converter of a preset.
 
-    By layers that any Keras can load. The size is that of the network.
+    This uses layers that Keras loads without KerasHub, and the size of the network.
     """
     converter = _converter(name)
     size = input_size(network)
@@ -96,7 +96,7 @@ def convert(x: Any, name: str, network: keras.Model, layer: str) -> Any:
         default if value is None else value
         for value, default in ((converter.scale, 1.0), (converter.offset, 0.0))
     )
-    # Of three axes, or Keras takes it for channels first where that is its setting.
+    # Three axes, since Keras may be set to interpret one axis as channels first.
     scale = [[list(scale)]] if isinstance(scale, (list, tuple)) else scale
     offset = list(offset) if isinstance(offset, (list, tuple)) else offset
     return keras.layers.Rescaling(scale, offset, dtype="float32", name=layer)(x)
@@ -111,10 +111,10 @@ def _load(name: str, what: Any, **options: Any) -> Any:
     preset = name.removeprefix(PREFIX)
     try:
         return what.from_preset(preset, **options)
-    except Exception as error:  # as many kinds as there are places of presets
+    except Exception as error:  # of many types, depending on where presets are stored
         reason = str(error).partition("\n")[0]
         raise WeightsError(
-            f"the preset {preset!r} of KerasHub cannot be loaded ({reason}). Without a "
-            "network, save it on another machine with its save_to_preset, for the "
-            f"backbone and the image converter, and pass '{PREFIX}FOLDER'"
+            f"the preset {preset!r} of KerasHub cannot be loaded ({reason}). Without "
+            "internet access, save its backbone and image converter with "
+            f"save_to_preset on another machine, and pass '{PREFIX}FOLDER'."
         ) from error

@@ -1,7 +1,7 @@
-"""Networks written as ONNX, for engines that run without Keras.
+"""Writer of ONNX files, for engines that run without Keras.
 
 The format is a protocol buffer: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
-Only what a chain of convolutions needs is written here.
+This module only supports what a chain of convolutions needs.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 _OPSET, _IR_VERSION = 13, 8
 
-# Types of elements, and of attributes.
+# Types of elements and of attributes.
 FLOAT, UINT8 = 1, 2
 _AN_INT, _INTS = 2, 7
 
 
 class Graph:
-    """A graph that grows node by node; each method returns the name of its output."""
+    """A graph that is built node by node."""
 
     def __init__(self, input_shape: Sequence[int | str], dtype: int = FLOAT) -> None:
         self.input_shape, self.dtype = input_shape, dtype
@@ -27,7 +27,7 @@ class Graph:
         self._tensors: list[bytes] = []
 
     def node(self, kind: str, *inputs: str, **attributes: int | Sequence[int]) -> str:
-        """Add a node."""
+        """Add a node and return the name of its output."""
         output = f"{kind}_{len(self._nodes)}"
         message = b"".join(_text(1, name) for name in inputs) + _text(2, output)
         message += _text(4, kind)
@@ -37,7 +37,7 @@ class Graph:
         return output
 
     def tensor(self, values: NDArray) -> str:
-        """Add a constant."""
+        """Add a constant and return its name."""
         name = f"tensor_{len(self._tensors)}"
         values = np.ascontiguousarray(values, dtype="<f4")
         message = b"".join(_number(1, side) for side in values.shape)
@@ -46,7 +46,7 @@ class Graph:
         return name
 
     def to_bytes(self, output: str, output_shape: Sequence[int | str]) -> bytes:
-        """Write the model, whose input is called "input"."""
+        """Return the model, whose input is named "input"."""
         graph = b"".join(self._nodes) + _text(2, "network") + b"".join(self._tensors)
         graph += _field(11, _described("input", self.input_shape, self.dtype))
         graph += _field(12, _described(output, output_shape, FLOAT))
@@ -55,7 +55,7 @@ class Graph:
 
 
 def metadata(key: str, value: str) -> bytes:
-    """Write an entry of a model's metadata, to be appended to the model."""
+    """Return an entry of metadata, to be appended to a model."""
     return _field(14, _text(1, key) + _text(2, value))
 
 

@@ -1,4 +1,4 @@
-"""Files of weights that come with this package, checked before they are read."""
+"""Files of weights that are part of this package, verified when they are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .exceptions import ModelFileError
 
 FOLDER = files(__package__) / "weights"
 
-# By the names of the files, without their extension.
+# Keys are file names without extension.
 SHA256 = {
     "efficientnet_lite0_imagenet": (
         "06828c48d25112278fce7c108b10c096de0fd00bcdde2b29996f23727194f8eb"
@@ -20,17 +20,17 @@ SHA256 = {
 
 
 def read_packaged(name: str) -> bytes:
-    """Read a file of weights, and check that it is the one that was published."""
+    """Return the content of a file of weights, after verifying its hash."""
     content = (FOLDER / f"{name}.npz").read_bytes()
     check_sha256(content, SHA256[name], name)
     return content
 
 
 def check_sha256(content: bytes, expected: str, name: str | os.PathLike[str]) -> None:
-    """Raise a ModelFileError for a content of another hash."""
+    """Raise a ModelFileError if the content has another hash than expected."""
     found = hashlib.sha256(content).hexdigest()
     if found != expected.lower():
         raise ModelFileError(
             f"{os.fspath(name)!r} has the SHA-256 {found}, but {expected} was "
-            "expected: the file is damaged or another one"
+            "expected. The file is damaged, or it is a different file."
         )

@@ -1,4 +1,4 @@
-"""Arrays of videos on disk, in shards that many processes write."""
+"""Arrays on disk in shards that several processes write."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ from ._video._checks import check_paths
 
 _CONTENTS = "contents.json"
 
-# Parameters that do not change the result.
+# Parameters that do not affect the result.
 _RUNNING = {"cache_dir", "memmap_dir", "memory", "n_jobs", "steps", "verbose"}
 
 
 class ShardedArray:
-    """An array on disk, one row per video, read as memory-mapped shards.
+    """Array on disk with one row per video, read from memory-mapped shards.
 
-    Detectors fit on it and predict from it batch by batch, without loading all of it.
-    Rows selected from it are a :class:`ShardedArray` too, so that it can be split and
-    cross-validated. `np.asarray` loads it.
+    Detectors read it batch by batch in `fit` and `predict`, without loading it
+    completely. Selecting rows returns a :class:`ShardedArray`, so it can be split and
+    cross-validated. `np.asarray` loads it into memory.
 
     Parameters
     ----------
     folder : str or os.PathLike
-        Folder that :func:`write_shards` has written.
+        Folder written by :func:`write_shards`.
 
     Attributes
     ----------
     dtype : numpy.dtype
-        Type of the elements.
+        Data type of the elements.
     folder : pathlib.Path
-        The folder.
+        Absolute path of the folder.
     shard_size : int
         Number of videos per shard.
 
     Raises
     ------
     FileNotFoundError
-        If the folder holds no shards, or not all of them.
+        If some or all shards are missing.
 
     See Also
     --------
-    write_shards : Write such a folder.
+    write_shards : Write the shards.
 
     Examples
     --------
@@ -91,15 +91,15 @@ class ShardedArray:
         missing = _missing(self.folder, self.shard_size, self._paths)
         if missing:
             raise FileNotFoundError(
-                f"{len(missing)} shards of {str(folder)!r} are missing, the first one "
-                f"is {missing[0].file!r}. Call write_shards again to write them."
+                f"{len(missing)} shards are missing in {str(folder)!r}, such as "
+                f"{missing[0].file!r}. Call write_shards again to write them."
             )
         first = self._open(0)
         self._row_shape, self.dtype = first.shape[1:], first.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array, (n_videos, n_slots, ...)."""
+        """Shape (n_videos, n_slots, ...) of the array."""
         return (len(self._rows), *self._row_shape)
 
     @property
@@ -109,7 +109,7 @@ class ShardedArray:
 
     @property
     def paths(self) -> NDArray[np.object_]:
-        """Path of the video of each row, of shape (n_videos,)."""
+        """Paths of the videos as an array of shape (n_videos,)."""
         return self._paths[self._rows]
 
     def __repr__(self) -> str:
@@ -122,13 +122,13 @@ class ShardedArray:
         return len(self._rows)
 
     def __getitem__(self, index: Any) -> Any:
-        """Select rows, or read one row, or slots of rows given by arrays."""
+        """Select rows, read one row, or read slots given by index arrays."""
         rows, *rest = index if isinstance(index, tuple) else (index,)
         rest = [axis for axis in rest if axis is not ...]
         if any(axis is None or isinstance(axis, slice) for axis in rest):
             raise IndexError(
-                "A ShardedArray is indexed by rows, and by integers or arrays of them "
-                "along other axes. Use np.asarray(X[rows]) for slices of these."
+                "A ShardedArray only supports integers and integer arrays as indices "
+                "after the first. Use np.asarray(X[rows]) for slices."
             )
         numbers = self._rows[rows]
         if numbers.ndim == 1 and not rest:
@@ -154,7 +154,7 @@ class ShardedArray:
         return found
 
     def _open(self, shard: int) -> NDArray:
-        # Not kept open: each memory map takes a file descriptor.
+        # Do not keep it open, since each memory map uses a file descriptor.
         return np.load(_file(self.folder, shard), mmap_mode="r")
 
 
@@ -169,55 +169,56 @@ def write_shards(
 ) -> ShardedArray:
     """Transform videos and write the result to disk in shards.
 
-    Each shard is one task for joblib, and so for Dask or Ray. Whoever runs it writes
-    the shard, once and as a whole. Call again with the same arguments after an
-    interruption: only missing shards are written.
+    Each shard is one task of joblib, Dask or Ray. The worker that computes a shard
+    writes it atomically. After an interruption, call the function again with the same
+    arguments to write the missing shards.
 
     Parameters
     ----------
     transformer : transformer
-        From paths of videos to an array of shape (n_videos, ...), without learning
-        anything from them: a pipeline of a sampler, a cropper and a
+        Transformer from paths of videos to an array of shape (n_videos, ...) that does
+        not need to be fitted, such as a pipeline of a sampler, a cropper and a
         :class:`~skdeepfake.preprocessing.Resizer`, with or without a featurizer.
     X : array-like of str or os.PathLike, shape (n_videos,)
         Paths of the videos.
     folder : str or os.PathLike
-        Folder to write to; on a cluster, one that all machines share. Each shard is a
-        ``.npy`` file, and ``contents.json`` lists the videos and the parameters.
+        Folder to write to. On a cluster, all machines must share this folder. Each
+        shard is a ``.npy`` file, and ``contents.json`` lists the videos and the
+        parameters.
     shard_size : int, default=32
-        Number of videos per shard. If a process dies, the shard that it was working on
-        is computed again; with `memory` of the cropper, its videos are not decoded
-        again.
+        Number of videos per shard. If a worker dies, its shard is computed again. The
+        videos are not decoded again if the cropper has a cache (`memory`).
     n_jobs : int or None, default=None
-        Number of shards computed at once, by default as threads. None is 1, -1 all
-        cores.
+        Number of shards computed in parallel, by default in threads. None means 1, and
+        -1 uses all cores.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Returns
     -------
     ShardedArray
-        The result, opened.
+        Transformed videos.
 
     Raises
     ------
     ValueError
-        If `folder` holds shards of other videos or parameters, or of another version
-        of this package, or if `transformer` does not return numbers.
+        If `folder` contains shards of other videos, other parameters or another version
+        of skdeepfake, or if `transformer` does not return numbers.
     OSError
-        If a video cannot be found or `folder` cannot be written. Shards that are
-        finished are kept.
+        If a video cannot be found or `folder` cannot be written. Finished shards are
+        kept.
 
     See Also
     --------
-    skdeepfake.preprocessing.CropCache : Keep crops by video.
+    skdeepfake.preprocessing.CropCache : Cache crops per video.
 
     Notes
     -----
-    A video has changed if its size or modification time has. Objects among the
-    parameters, such as networks, are compared by their `repr`.
+    Videos are compared by size and modification time. Parameters that are objects, such
+    as networks, are compared by their `repr`.
 
-    Warnings of a process elsewhere, about videos without a face, are in its log.
+    Warnings of workers, for example about videos without a face, are written to the
+    logs of the workers.
 
     Examples
     --------
@@ -296,16 +297,16 @@ def _missing(folder: Path, shard_size: int, paths: Any) -> list[_Shard]:
 
 
 def _write(transformer: Any, shard: _Shard) -> None:
-    if os.path.exists(shard.file):  # by a worker that died before it could say so
+    if os.path.exists(shard.file):  # by a worker that died before it returned
         return
-    # Here, not as tasks of their own, whose results would travel.
+    # Avoid nested tasks, which would transfer their results.
     with joblib.parallel_config(backend="sequential"):
         rows = np.asarray(transformer.transform(shard.paths))
     if rows.dtype.hasobject or len(rows) != len(shard.paths):
         raise ValueError(
             f"The transformer returned an array of shape {rows.shape} and dtype "
             f"{rows.dtype} for {len(shard.paths)} videos. Expected one row of numbers "
-            "per video: end the pipeline with a Resizer or a featurizer."
+            "per video. End the pipeline with a Resizer or a featurizer."
         )
     try:
         write_atomically(
@@ -314,13 +315,13 @@ def _write(transformer: Any, shard: _Shard) -> None:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"The shard {shard.file!r} cannot be written: {error.strerror}. Free space "
-            "and call write_shards again; finished shards are kept.",
+            f"The shard {shard.file!r} cannot be written: {error.strerror}. Finished "
+            "shards are kept. Free space and call write_shards again.",
         ) from error
 
 
 def _parameters(transformer: Any) -> dict[str, str]:
-    """Return the parameters that change the result, as text."""
+    """Return the parameters that affect the result, as text."""
     found = {"transformer": transformer, **transformer.get_params()}
     return {
         name: type(value).__name__
@@ -332,8 +333,8 @@ def _parameters(transformer: Any) -> dict[str, str]:
 
 
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
-    """Raise an error that names the first difference."""
-    advice = "Pass another folder, or delete this one."
+    """Raise an error that names the first difference, if any."""
+    advice = "Use another folder, or delete this one."
     for name in [*wanted, *found]:
         before, now = found.get(name), wanted.get(name)
         if before != now and name != "videos":

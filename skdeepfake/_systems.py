@@ -1,4 +1,4 @@
-"""Systems of the paper's review, built of the parts of this package."""
+"""Systems of the paper's review, as steps of pipelines."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Steps = list[tuple[str, Any]]
 
 @dataclass
 class Parts:
-    """Factory of the steps of a system."""
+    """Factory for the steps of a system."""
 
     margin: float
-    slots: dict[str, Any]  # parameters of streams
+    slots: dict[str, Any]  # parameters of the streams
     max_faces: int
     people: str | None
     weights: Any
@@ -37,7 +37,7 @@ class Parts:
         self.detectors = importlib.import_module(".detectors", __package__)
 
     def featurizer(self, backbone: Any) -> tuple[str, Any]:
-        """Make the step of a featurizer with one vector per frame."""
+        """Make the step of a featurizer that returns one vector per frame."""
         return "featurizer", self.features.KerasFeaturizer(
             backbone,
             weights=self.weights_of(backbone),
@@ -47,12 +47,12 @@ class Parts:
         )
 
     def weights_of(self, backbone: Any) -> Any:
-        """Return the weights of a backbone; None without ImageNet weights."""
+        """Return the weights of a backbone, or None without ImageNet weights."""
         is_random = backbone in ("resnext50", "meso4") and self.weights == "imagenet"
         return None if is_random else self.weights
 
     def make(self, name: str, **defaults: Any) -> Any:
-        """Make a detector by the name of its class."""
+        """Make a detector by class name."""
         params = {"verbose": self.verbose, **defaults, **self.detector_params}
         fakes = params.get("fake_source")
         if isinstance(fakes, self.detectors.BlendedFakes) and fakes.blender is None:
@@ -82,7 +82,7 @@ class System(NamedTuple):
     """A system of the paper's review."""
 
     reference: str  # number in the paper, or its section
-    layout: dict[str, Any]  # slots, where they differ from the default
+    layout: dict[str, Any]  # slots that differ from the default
     steps: Callable[[Parts], Steps]  # steps after the resizer
 
 
@@ -192,7 +192,7 @@ REFERENCES = {
     if system.reference.startswith("[")
 }
 
-# Default slots of a video.
+# Default slots per video.
 LAYOUT: dict[str, Any] = {
     "n_frames": 10,
     "burst": 1,

@@ -22,7 +22,7 @@ def select_names(
     *,
     allow_none: bool = False,
 ) -> list[str]:
-    """Validate one name, several or "all", and return them in the order of `known`."""
+    """Return the selected names (one, several or "all") in the order of `known`."""
     if isinstance(value, str):
         value = known if value == "all" else [value]
     wanted = set(value)

@@ -1,8 +1,4 @@
-"""The command line: predict, evaluate, train, serve and demo.
-
-Exit codes: 0 on success, 1 if some videos failed, 2 if nothing could be done, 130
-after an interrupt.
-"""
+"""Command line with the commands predict, evaluate, train, serve and demo."""
 
 from __future__ import annotations
 
@@ -24,28 +20,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str or None, default=None
-        The arguments; None uses those of the process.
+        Arguments. None uses ``sys.argv[1:]``.
 
     Returns
     -------
     int
-        Exit code: 0 on success, 1 if some videos failed, 2 if nothing could be done,
-        130 after an interrupt.
+        Exit code: 0 on success, 1 if some videos could not be read, 2 without a result,
+        130 if interrupted.
 
     Raises
     ------
     SystemExit
-        With code 2 if the arguments are invalid, 0 after ``--help`` and ``--version``,
+        With code 2 if the arguments are invalid, 0 after ``--help`` or ``--version``,
         143 after SIGTERM.
 
     See Also
     --------
-    skdeepfake.pipeline.make_detector_pipeline : Builds the pipeline that is trained.
+    skdeepfake.pipeline.make_detector_pipeline : Build the pipeline that is trained.
 
     Examples
     --------
     >>> from skdeepfake.cli import main
-    >>> main(["predict", "--model", "gone.skops", "a.mp4"])  # the reason is on stderr
+    >>> main(["predict", "--model", "gone.skops", "a.mp4"])  # error on stderr
     2
     """
     args = make_parser().parse_args(argv)
@@ -66,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _clean_termination() -> Iterator[None]:
-    """Let SIGTERM end the command like an interrupt, so that nothing is left behind."""
+    """Exit with cleanup on SIGTERM, so that temporary files are removed."""
     try:
         before = signal.signal(signal.SIGTERM, _exit)
     except ValueError:  # not in the main thread

@@ -132,7 +132,9 @@ class CrowdWarning(UserWarning):
 
 
 class VideoReadWarning(_AboutVideo, UserWarning):
-    """A video, or a part of it, cannot be read; an unreadable video has no faces.
+    """A video or a part of it cannot be read.
+
+    An unreadable video is treated as a video without a face.
 
     Parameters
     ----------
@@ -156,7 +158,7 @@ class ModelVersionWarning(InconsistentVersionWarning):
     """
 
     def __init__(self, message: str) -> None:
-        # Skip scikit-learn's initializer, whose message is about its own version.
+        # Skip the initializer of scikit-learn, which formats another message.
         UserWarning.__init__(self, message)
 
     __str__ = UserWarning.__str__

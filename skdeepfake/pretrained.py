@@ -136,9 +136,9 @@ def load_detector(
         path of a file written by the training in ``benchmarks/reference``. Loading
         these files does not run code.
     max_faces : int or None, default=1
-        Number of people to follow. None follows up to 10. The highest probability of
-        any person is returned per video; use ``predict_person_proba`` of the detector
-        for one probability per person.
+        Maximum number of people to track. None tracks up to 10. The probability of a
+        video is the highest probability of its people. For one probability per person,
+        use ``predict_person_proba`` of the detector.
     sha256 : str or None, default=None
         Expected SHA-256 of the file in hexadecimal digits. None only checks the files
         of this package.
@@ -160,7 +160,7 @@ def load_detector(
     Raises
     ------
     ValueError
-        If there is no detector of this name.
+        If there is no detector with this name.
     ModelFileError
         If the file is damaged, has another format or has another SHA-256.
 

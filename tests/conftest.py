@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import functools
+import gc
 import json
 import os
 import subprocess
 import sys
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skdeepfake import _atomic
+from skdeepfake import _atomic, _progress
 from skdeepfake._video._process import DecoderProcess
 from skdeepfake.datasets import load_videos, make_videos
 
@@ -69,10 +72,16 @@ def pytest_collection_modifyitems(
         items[:] = chosen
 
 
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all that was imported."""
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let short trainings run eagerly: TensorFlow takes longer to build a graph.
 
+    And all predictions, which are of a few small images.
     Not in tests with the marker `compiled`, nor with SKDEEPFAKE_COMPILED=1, as in the
     nightly run. Before fixtures of any scope are set up.
     """
@@ -83,6 +92,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if not hasattr(keras.Model.fit, "few_steps"):
         keras.Model.fit = _eager_if_short(keras.Model.fit)
     keras.Model.fit.few_steps = 0 if compiled else FEW_STEPS
+    _predict_eagerly(not compiled)
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +102,34 @@ def _no_figures_of_others() -> None:
         pyplot.close("all")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Leave examples in docstrings, which are no tests of this folder, as they are."""
+    _predict_eagerly(False)
+
+
+def _predict_eagerly(is_eager: bool) -> None:
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.config.run_functions_eagerly(is_eager)
+
+
+@pytest.fixture
+def compiled_predictions() -> None:
+    """Predict in graphs: for recurrent networks that answer again and again."""
+    _predict_eagerly(False)
+
+
 def _eager_if_short(original: Callable) -> Callable:
     def fit(model: Any, x: Any, **options: Any) -> Any:
         epochs = options.get("epochs", 1) - options.get("initial_epoch", 0)
         n_steps = epochs * getattr(x, "num_batches", FEW_STEPS + 1)
         model.run_eagerly = n_steps <= fit.few_steps
-        return original(model, x, **options)
+        is_eager = sys.modules["tensorflow"].config.functions_run_eagerly()
+        _predict_eagerly(False)
+        try:
+            return original(model, x, **options)
+        finally:
+            _predict_eagerly(is_eager)
 
     return fit
 
@@ -131,6 +163,26 @@ def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
     """Six recordings of a rendered face and a fake of each; groups pair them."""
     root = tmp_path_factory.mktemp("rendered")
     return make_videos(root, n_real=6, n_fake=6, duration=1.0, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def thin_vgg16() -> Iterator[None]:
+    """Put a network of a layer per block, most of few channels, in place of VGG16."""
+    import keras
+
+    from skdeepfake.features import _network
+
+    def thin(*, weights: None, include_top: bool, input_shape: Any) -> Any:
+        network = keras.Sequential([keras.Input(input_shape)])
+        for n_channels in (4, 4, 4, 4, 512):
+            network.add(keras.layers.Conv2D(n_channels, 3, padding="same"))
+            network.add(keras.layers.AveragePooling2D(2))
+        return network
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "VGG16", thin)
+        patch.setattr(_network, "_shared", OrderedDict())
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -303,3 +355,10 @@ def _number_of(frame: np.ndarray) -> int:
     negative = frame[height * 3 // 4, columns, 0] > 127
     assert (bits != negative).all(), "the frame does not show what was drawn"
     return sum(int(bit) << b for b, bit in enumerate(bits))
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    """Show every step of a progress bar, also of fast ones."""
+    bar = functools.partial(_progress.tqdm, mininterval=0, miniters=1)
+    monkeypatch.setattr(_progress, "tqdm", bar)

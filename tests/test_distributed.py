@@ -107,7 +107,7 @@ def backend(request):
     return LikeRay() if request.param == "like ray" else request.param
 
 
-def test_faces_are_the_same_to_the_last_bit(paths, faces, backend, capfd):
+def test_faces_are_the_same_to_the_last_bit(paths, faces, backend, capfd, every_step):
     with joblib.parallel_config(backend=backend, n_jobs=2):
         found = pipeline(verbose=1).fit_transform(paths)
     np.testing.assert_array_equal(found, faces, strict=True)

@@ -93,8 +93,8 @@ def test_package_alone_loads_nothing_at_all():
     assert set(loaded).isdisjoint([*HEAVY, "numpy", "sklearn", "cv2", "dlib"])
 
 
-def test_splitting_loads_no_video_library_either():
-    loaded = loaded_after("import skdeepfake.model_selection")
+def test_splitting_and_metrics_load_no_video_library_either():
+    loaded = loaded_after("import skdeepfake.model_selection, skdeepfake.metrics")
     assert "sklearn" in loaded
     assert set(loaded).isdisjoint([*HEAVY, "cv2", "dlib"])
 
@@ -106,6 +106,7 @@ def test_everything_before_the_detectors_loads_no_framework():
         "from skdeepfake import Clip, DlibFaceCropper, Resizer, VideoFrameSampler",
         "from skdeepfake import VideoTranscoder, load_videos, make_videos",
         "from skdeepfake import make_detector_pipeline",
+        "from skdeepfake.inspection import overlay",
         "VideoFrameSampler(), DlibFaceCropper(), Resizer(), VideoTranscoder('x')",
     ]
     loaded = loaded_after("\n".join(lines))

@@ -77,7 +77,7 @@ def test_map_stays_in_this_process_unless_told_otherwise():
     assert set(found) == {os.getpid()}
 
 
-def test_map_shows_progress_on_standard_error_only_if_asked(capsys):
+def test_map_shows_progress_on_standard_error_only_if_asked(capsys, every_step):
     list(map_videos(square, [1, 2], n_jobs=None, verbose=0, desc="squaring"))
     assert capsys.readouterr() == ("", "")
     list(map_videos(square, [1, 2], n_jobs=None, verbose=1, desc="squaring"))

@@ -26,9 +26,9 @@ def recipes() -> ModuleType:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gend"], "--faceforensics and --work are required"),
-        (["gend", "--work", "w"], "--faceforensics and --work are required"),
-        (["gend", "--dry-run", "--dfdc", "d"], "leave the folders out"),
+        (["gend"], "pass --faceforensics and --work"),
+        (["gend", "--work", "w"], "pass --faceforensics and --work"),
+        (["gend", "--dry-run", "--dfdc", "d"], "Do not pass folders"),
         (["sbi", "--dry-run"], "invalid choice: 'sbi'"),
     ],
 )

@@ -1,28 +1,28 @@
-"""Train a recipe of the literature on FaceForensics++, and score it on other data sets.
+"""Train a recipe from the literature on FaceForensics++ and evaluate it on others.
 
     python benchmarks/recipes/run.py gend --faceforensics FF++ --celeb-df Celeb-DF-v2
         --dfdc DFDC-test --deeperforensics DeeperForensics-1.0 --work runs/gend
     python benchmarks/recipes/run.py blend --faceforensics FF++ ... --work runs/blend
     python benchmarks/recipes/run.py gend --dry-run
 
-- `gend`, after GenD: a pretrained vision transformer, of which the LayerNorms and a
-  linear head on L2-normalized features are trained, on real videos and their fakes.
-- `blend`, after BlenD: the same network, trained on real faces and self-blended ones
-  (35 frames of 720 real training videos are 25,200 faces). Its probability is averaged
-  with that of a network that cannot see the seams of blending: one that sees eyes, nose
-  and mouth only and is trained on the fakes of FaceForensics++.
+- `gend`, after GenD: a pretrained vision transformer. Its LayerNorms and a linear head
+  on L2-normalized features are trained on real videos and their fakes.
+- `blend`, after BlenD: the same network, trained on real and self-blended faces (35
+  frames of 720 real training videos are 25,200 faces). Its probability is averaged with
+  that of a network that cannot detect blending, since its input is limited to eyes,
+  nose and mouth. That network is trained on the fakes of FaceForensics++.
 
-Sizes, learning rates and the second model of `blend` are choices of this command, not
-of the authors. Training videos are those of the official list, real and of four
-methods; none of their identities is in a test set. The table has AUCs of frames and of
-videos and the equal error rate of videos for each set, with 95 % intervals by bootstrap
-over identities.
+Sizes, learning rates and the second model of `blend` were chosen for this command, not
+by the authors. Training uses the official list of videos, both real and of four
+methods. Their identities are in no test set. The table has AUCs by frame and by video
+and the equal error rate by video for each dataset, with 95 % confidence intervals by
+bootstrap over identities.
 
-Each stage keeps its result below `--work`: crops in shards, trained models, scores.
-After an interruption, the same command continues: cropping with the next shard,
-training with the next epoch. The default backbone is downloaded (`skdeepfake[hub]`) and
-needs a GPU. `--dry-run` runs all stages on rendered clips with a tiny network of random
-weights; its figures mean nothing.
+Each stage saves its result in `--work`: crops in shards, trained models, scores. After
+an interruption, the same command continues with the next shard of crops or the next
+epoch of training. The default backbone is downloaded (`skdeepfake[hub]`) and needs a
+GPU. `--dry-run` runs all stages on rendered clips with a tiny network of random
+weights, so its results are meaningless.
 """
 
 from __future__ import annotations
@@ -65,20 +65,20 @@ import _report
 
 DATASETS = ("faceforensics", "celeb_df", "dfdc", "deeperforensics")
 METHODS = ["Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"]
-MARGIN = 0.15  # with it, dlib's box is that of FaceForensics++, times 1.3
+MARGIN = 0.15  # corresponds to 1.3 times the box of FaceForensics++
 
 
 class Member(NamedTuple):
     """A model of a recipe."""
 
     cropper: dict[str, Any]
-    is_blended: bool = False  # trained on real faces and self-blended ones
+    is_blended: bool = False  # trained on real and self-blended faces
     n_regions: int = 1
 
 
 FACE = {"margin": MARGIN}
 PARTS = {"region": ("eyes", "nose", "mouth")}
-# By recipe, the models whose mean probability is the score.
+# Models of each recipe. The score is the mean of their probabilities.
 RECIPES = {
     "gend": {"face": Member(FACE)},
     "blend": {
@@ -92,32 +92,32 @@ RECIPES = {
 
 
 def load(args: argparse.Namespace) -> tuple[Bunch, dict[str, Bunch]]:
-    """List the training videos, and the test videos by data set."""
+    """Return the training videos, and the test videos by dataset."""
     ff = args.faceforensics
     train = load_faceforensics(ff, methods=METHODS, split="train")
     tests = {"FaceForensics++": load_faceforensics(ff, methods=METHODS, split="test")}
     if args.celeb_df:
         videos = load_celeb_df(args.celeb_df, split="test")
-        # Swaps within few circles of people leave four groups; targets are more.
+        # Swaps connect people into only four groups, so group by target instead.
         videos.groups = videos.details["target"]
         tests["Celeb-DF"] = videos
     if args.dfdc:
         tests["DFDC"] = load_dfdc(args.dfdc)
     if args.deeperforensics:
         videos = load_deeperforensics(args.deeperforensics, ff, split="test")
-        # Its list is not that of FaceForensics++, whose real videos it shares.
+        # It shares real videos with FaceForensics++, but has another split.
         known = np.isin(videos.details["target"], train.details["target"])
         tests["DeeperForensics"] = select(videos, ~known)
     return train, tests
 
 
 def select(videos: Bunch, rows: NDArray) -> Bunch:
-    """Keep some of the videos."""
+    """Return a subset of videos."""
     return Bunch(**{k: videos[k][rows] for k in ("data", "target", "groups")})
 
 
 def make_miniatures(root: Path) -> None:
-    """Lay out rendered clips like the four data sets."""
+    """Write rendered clips in the layouts of the four datasets."""
     size = {"n_real": 8, "n_fake": 8, "duration": 0.3, "size": (200, 240)}
     videos = make_videos(root / "rendered", **size, random_state=0)
     clips = {target: videos.data[videos.target == target] for target in (0, 1)}
@@ -175,7 +175,7 @@ def make_miniatures(root: Path) -> None:
 
 
 def crop(videos: Bunch, member: Member, args: argparse.Namespace, folder: Path) -> Any:
-    """Write the crops of videos in shards, or open those that are there."""
+    """Write the crops of videos to shards, or open existing shards."""
     steps = make_pipeline(
         VideoFrameSampler(args.frames, duration=None, on_error="skip"),
         DlibFaceCropper(**member.cropper),
@@ -185,7 +185,7 @@ def crop(videos: Bunch, member: Member, args: argparse.Namespace, folder: Path) 
 
 
 def tiny_transformer() -> Any:
-    """Build a vision transformer of random weights."""
+    """Return a small vision transformer with random weights."""
     import keras
     from keras import layers
 
@@ -200,7 +200,7 @@ def tiny_transformer() -> Any:
 def train_model(
     X: ShardedArray, videos: Bunch, member: Member, args: argparse.Namespace, file: Path
 ) -> Any:
-    """Train a model on crops, or load the one that is there."""
+    """Train a model on crops, or load an existing model."""
     import keras
 
     from skdeepfake.detectors import (
@@ -240,11 +240,11 @@ def train_model(
 def score(
     model: Any, X: ShardedArray, member: Member, file: Path
 ) -> dict[str, NDArray]:
-    """Score videos and their frames, or read the scores that are there."""
+    """Score videos and their frames, or load existing scores."""
     if not file.exists():
         slots = model.predict_frame_proba(X)
         frames = slots[..., 1].reshape(len(X), -1, member.n_regions)
-        # Frames without any region give NaN, and a warning.
+        # Frames without any region result in NaN and a warning.
         with np.errstate(invalid="ignore"):
             count = (~np.isnan(frames)).sum(axis=-1)
             mean = np.nansum(frames, axis=-1) / count
@@ -258,7 +258,7 @@ def score(
 def tabulate(
     scores: list[dict[str, NDArray]], videos: Bunch, name: str, n_resamples: int
 ) -> dict[str, Any]:
-    """Make the row of a data set, of the mean probability of the models."""
+    """Return the row of a dataset for the mean probability of the models."""
     report = EvaluationReport.from_predictions(
         videos.target,
         np.mean([s["video"] for s in scores], axis=0),
@@ -280,7 +280,7 @@ def tabulate(
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Run all stages, each only as far as its result is missing."""
+    """Run all stages, except those with existing results."""
     train, tests = load(args)
     scores: dict[str, list[dict[str, NDArray]]] = {name: [] for name in tests}
     for key, member in RECIPES[args.recipe].items():
@@ -309,36 +309,36 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read and check the arguments."""
+    """Parse and check the arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipe", choices=RECIPES)
     for name in DATASETS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, metavar="FOLDER")
-    parser.add_argument("--work", type=Path, help="folder of all results")
+    parser.add_argument("--work", type=Path, help="folder for all results")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--backbone", default="keras_hub:dinov3_vit_large_lvd1689m")
-    parser.add_argument("--frames", type=int, help="per video")
-    parser.add_argument("--size", type=int, default=224, help="of a crop, in pixels")
+    parser.add_argument("--frames", type=int, help="frames per video")
+    parser.add_argument("--size", type=int, default=224, help="crop size in pixels")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--jobs", type=int, default=-1, help="shards cropped at once")
+    parser.add_argument("--jobs", type=int, default=-1, help="shards in parallel")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument("--resamples", type=int, default=1000, help="for the bootstrap")
     args = parser.parse_args(argv)
     if args.dry_run and any(getattr(args, name) for name in DATASETS):
-        parser.error("--dry-run renders its own data sets: leave the folders out")
+        parser.error("--dry-run renders its own datasets. Do not pass folders.")
     if not args.dry_run and not (args.faceforensics and args.work):
-        parser.error("--faceforensics and --work are required, or --dry-run")
+        parser.error("pass --faceforensics and --work, or --dry-run")
     if args.frames is None:
         args.frames = 35 if args.recipe == "blend" else 32
     return args
 
 
 def keep_settings(args: argparse.Namespace) -> None:
-    """Write the arguments below `--work`, or refuse to continue with others."""
+    """Save the arguments in `--work`, or raise an error if others are saved there."""
     args.work.mkdir(parents=True, exist_ok=True)
     file = args.work / "settings.json"
     irrelevant = {"work", "jobs", "resamples"}
@@ -349,7 +349,7 @@ def keep_settings(args: argparse.Namespace) -> None:
     changed = [k for k in settings if settings[k] != before.get(k)]
     if changed:
         raise SystemExit(
-            f"{args.work} holds a run with another {', '.join(changed)}. "
+            f"{args.work} contains a run with another {', '.join(changed)}. "
             "Pass another --work."
         )
 

@@ -1,8 +1,8 @@
-"""Real faces for the training of the reference detector, and for its calibration.
+"""Real faces for the training and calibration of the reference detector.
 
-Faces come from images (`faces/real`, `faces_extra_real`) and from clips (`videos/real`,
-`videos_extra_real`), which are also re-encoded in several ways. All fakes are made of
-these faces. Everything is cut like the input of the detector and kept in a folder.
+Faces come from images (`faces/real`, `faces_extra_real`) and clips (`videos/real`,
+`videos_extra_real`), which are also re-encoded in several ways. All fakes are made from
+these faces. Faces are cropped like the input of the detector, and cached in a folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from skdeepfake.preprocessing._faces import DlibFinder
 from skdeepfake.preprocessing._following import FaceFollower
 from skdeepfake.preprocessing._regions import region_of
 
-#: Size in pixels and margin of the faces that the detector takes.
+#: Size in pixels and margin of the face crops for the detector.
 SIZE, MARGIN = 160, 0.3
 
 #: Frames per clip and encoding.
@@ -50,16 +50,16 @@ ENCODINGS: dict[str, tuple[float, tuple[int, ...]]] = {
     "twice": (1, (28, 34)),
 }
 
-#: Clips that show the person of another clip.
+#: Clips that show the same person as another clip.
 SAME_PERSON = {"sadtalker_ref_1": "retalking_3"}
 
 
 class Faces(NamedTuple):
     """Real faces.
 
-    `X` is uint8 of shape (n, size, size, 3). `names` are those of the images or clips,
-    `encodings` are "image" or keys of ENCODINGS. `held_out` faces are for choosing and
-    calibration only.
+    `X` is uint8 of shape (n, size, size, 3). `names` has the names of images or clips,
+    and `encodings` is "image" or a key of ENCODINGS. `held_out` faces are only used for
+    model selection and calibration.
     """
 
     X: NDArray[np.uint8]
@@ -69,20 +69,20 @@ class Faces(NamedTuple):
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the arguments that all of these scripts take."""
+    """Return a parser with the arguments of all scripts in this folder."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--landmarks", required=True)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--landmarks", required=True, help="dlib's 68-point model")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of media")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for caching")
     return parser
 
 
 def load_faces(
     data: Path, cache: Path, *, size: int = SIZE, margin: float = MARGIN
 ) -> Faces:
-    """Read all faces, which takes some minutes the first time."""
+    """Return all faces. The first call takes some minutes."""
     memory = joblib.Memory(cache, verbose=0)
     images = sorted((data / "faces" / "real").iterdir())
     images += sorted((data / "faces_extra_real").iterdir())
@@ -105,14 +105,14 @@ def load_faces(
 
 
 def list_clips(data: Path) -> list[Path]:
-    """List the real clips."""
+    """Return the paths of the real clips."""
     folders = data / "videos" / "real", data / "videos_extra_real"
     found = [path for folder in folders for path in folder.iterdir()]
     return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
 
 
 def is_held_out(name: str, encoding: str) -> bool:
-    """Return whether an image or a clip is held out, by a hash of its name."""
+    """Return True if an image or a clip is held out, by a hash of its name."""
     person = SAME_PERSON.get(name, name)
     number = int(hashlib.sha256(person.encode()).hexdigest(), 16)
     return number % 12 == 0 if encoding == "image" else number % 3 == 0
@@ -153,7 +153,7 @@ def _faces_of_clip(
 
 @contextlib.contextmanager
 def encoded(path: Path, scale: float, crfs: tuple[int, ...]) -> Iterator[Path]:
-    """Encode the first ten seconds of a clip, once for each of the rate factors."""
+    """Encode the first ten seconds of a clip, once per rate factor in succession."""
     if not crfs:
         yield path
         return

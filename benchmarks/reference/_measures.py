@@ -1,7 +1,7 @@
-"""Measures to choose the reference detector by, on held-out faces and their fakes.
+"""Metrics for selecting the reference detector, on held-out faces and their fakes.
 
-Nothing here was seen in training: held-out images and clips (by person), self-blended
-and swapped; swaps between held-out clips, blended by gradients; real clips re-encoded.
+The data is disjoint from the training data, by person: held-out images, self-blended
+and swapped; swaps between held-out clips with gradient blending; re-encoded real clips.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from skdeepfake.synthesis import FaceSwapper, SelfBlender
 #: Frames per clip.
 N_FRAMES = 8
 
-#: How swapped and untouched clips are seen: scale and CRF of H.264, of the crops.
+#: Encodings of the crops of swapped and original clips: scale and CRF of H.264.
 CONDITIONS: dict[str, tuple[float, float | None]] = {
     "as is": (1, None),
     "crf 28": (1, 28),
@@ -41,7 +41,7 @@ CONDITIONS: dict[str, tuple[float, float | None]] = {
 
 
 class Measures:
-    """Areas under ROC curves on held-out data, and false alarms."""
+    """AUCs and false alarms on held-out data."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Measures:
         self.of_real = np.stack([faces.names[held_out], faces.encodings[held_out]])
 
     def __call__(self, network: Any) -> dict[str, float]:
-        """Measure a network, which gives probabilities."""
+        """Return the metrics of a network that predicts probabilities."""
         found = {}
         for name, (X, y) in self.images.items():
             found[name] = roc_auc_score(y, scores(network, X))
@@ -87,7 +87,7 @@ class Measures:
         medians = {k: float(np.median(v)) for k, v in by_encoding.items()}
         found["real spread"] = max(medians.values()) - min(medians.values())
         found["real median"] = medians["original"]
-        # Fakes found where one in twenty of the real clips is flagged.
+        # Share of fakes that are found if one in twenty real clips is flagged.
         threshold = np.quantile(list(clips.values()), 0.95)
         fake = np.hstack([p[t == 1] for p, t in zip(pooled, target, strict=True)])
         found["found at 5 %"] = float((fake > threshold).mean())
@@ -98,7 +98,7 @@ class Measures:
 
 
 def scores(network: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Compute the logits of faces."""
+    """Return the logits of faces."""
     proba = [
         np.ravel(network.predict_on_batch(X[start : start + 64]))
         for start in range(0, len(X), 64)
@@ -107,7 +107,7 @@ def scores(network: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def log_odds(detector: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Compute the scores of images or videos by a fitted detector."""
+    """Return the scores of a fitted detector for images or videos."""
     proba = detector.predict_proba(X)[:, 1]
     return logit(np.clip(proba, 1e-12, 1 - 1e-12))
 
@@ -115,7 +115,7 @@ def log_odds(detector: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
 def changed(
     X: NDArray[np.uint8], change: Callable[..., Any], *arguments: Any
 ) -> NDArray[np.uint8]:
-    """Change all faces of some videos; empty slots stay empty."""
+    """Apply a change to all faces of videos. Empty slots remain empty."""
     filled = filled_slots(X)
     result = np.zeros_like(X)
     result[filled] = change(X[filled], *arguments)
@@ -123,7 +123,7 @@ def changed(
 
 
 def video_scores(network: Any, X: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Average the logits of the frames with a face."""
+    """Return the mean logit of the frames with a face, per video."""
     filled = filled_slots(X)
     score = np.full(filled.shape, np.nan)
     score[filled] = scores(network, X[filled])
@@ -143,7 +143,7 @@ def _fakes_of_images(
     ):
         pair = np.concatenate([X, blender.blend(X, 1)])
         found[name] = pair, y
-        # The same rate factors for a face and its fake.
+        # Use the same rate factors for a face and its fake.
         seen = [compress(part, 2) for part in np.split(pair, 2)]
         found[f"{name} h264"] = np.concatenate(seen), y
     return found

@@ -1,11 +1,11 @@
-"""Train the reference detector with one thing changed at a time, and compare.
+"""Train the reference detector with one setting changed at a time, and compare.
 
     python benchmarks/reference/ablate.py --landmarks FILE --cache FOLDER --out FOLDER
         [--data FOLDER] [--steps 500] [--seeds 0 1] [--variants NAME ...]
 
-Short runs of equal length, measured on held-out real faces and on fakes made of them
-(see `_measures.py`). Runs whose log is in FOLDER already are not repeated. Prints a
-table of the means over the seeds.
+Runs are short and of equal length. They are evaluated on held-out real faces and on
+fakes made from them (see `_measures.py`). Runs with a log in FOLDER are not repeated.
+Prints a table of means over the seeds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from _data import make_parser
 
-#: What each variant sets.
+#: Settings of each variant.
 VARIANTS: dict[str, dict[str, object]] = {
     "recipe": {},
     "no H.264": {"h264": 0.0},
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def run(name: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
-    """Train one variant, unless it was; returns its last measures."""
+    """Train a variant, unless its log exists, and return its last metrics."""
     folder = args.out / f"{name.replace(' ', '-')}-{args.steps}-{seed}"
     log = folder / "log.json"
     if log.exists():

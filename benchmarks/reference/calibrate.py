@@ -1,16 +1,15 @@
-"""Calibrate trained weights, choose the thresholds, and write the detector's file.
+"""Calibrate trained weights, choose the thresholds, and write the detector file.
 
     python benchmarks/reference/calibrate.py WEIGHTS.npz [...] --landmarks FILE
         --cache FOLDER --out FILE [--json FILE]
 
-Of several weights, such as those of several steps of a training, the mean is taken.
-A score is the mean of the log-odds of the frames of a video. Everything is estimated on
-held-out persons and held-out face images, seen through several encodings: real clips,
-and fakes made of them. The slope is that of a logistic regression (Platt scaling). The
-offset puts the probability of 0.5 where, at each encoding, at most one in twenty of the
-real ones is above; the share of fakes to which the probabilities then belong is printed
-and stored. False alarms are those of persons and images that the threshold was not
-chosen on (cross-fitting).
+Several weights, such as those of several training steps, are averaged. A score is the
+mean of the log-odds of the frames of a video. Calibration uses real clips and face
+images that were held out, and fakes made from them, in several encodings. The slope is
+estimated by logistic regression (Platt scaling). The offset is chosen so that, in each
+encoding, at most one in twenty real videos has a probability above 0.5. The resulting
+share of fakes is printed and stored. False alarms are counted for persons and images
+that were not used to choose the threshold (cross-fitting).
 """
 
 from __future__ import annotations
@@ -35,19 +34,19 @@ from skdeepfake.detectors import PretrainedDetector
 from skdeepfake.pretrained import write_detector
 from skdeepfake.synthesis import FaceSwapper, SelfBlender
 
-#: Frames that the detector takes from a video.
+#: Number of frames per video.
 N_FRAMES = 16
 
-#: Frames of the clip that is made of a face image.
+#: Number of frames of a clip made from a face image.
 IMAGE_FRAMES = 3
 
 FALSE_ALARMS = 0.05
 
-#: Videos with a lower probability are called real.
+#: Threshold of the probability below which videos are called real.
 REAL_BELOW = 0.2
 
-#: How clips of face images are encoded: CRF, and the scale at which that is done. They
-#: are not halved: their faces have some 105 pixels.
+#: Encodings of clips of face images: CRF, and the scale before encoding. They are not
+#: reduced to half size, since their faces have about 105 pixels.
 OF_IMAGES = {
     "crf18": (18, 1.0),
     "crf28": (28, 1.0),
@@ -110,7 +109,7 @@ def _clips_of_images(
     found = {}
     for what, images in kinds.items():
         for encoding, (crf, scale) in OF_IMAGES.items():
-            # Each is panned in several ways, so that its frames differ.
+            # Images are shifted differently, so that the frames of a clip differ.
             compress = RandomVideoCompression(
                 (crf, crf), scale=(scale, scale), probability=1
             )
@@ -120,7 +119,7 @@ def _clips_of_images(
 
 
 def slope(scored: Scored) -> tuple[float, float]:
-    """Fit a logistic regression, both classes and both kinds of equal weight."""
+    """Fit a logistic regression with equal weight of both classes and both kinds."""
     weight = np.ones(len(scored.y))
     for y in (0, 1):
         for kind in ("clip", "image"):
@@ -134,7 +133,7 @@ def slope(scored: Scored) -> tuple[float, float]:
 
 
 def threshold(scored: Scored, kind: str) -> float:
-    """Find where at most so many of the real ones are above, at each encoding."""
+    """Return the threshold that limits false alarms in each encoding."""
     real = (scored.y == 0) & (scored.kind == kind)
     quantiles = [
         np.quantile(
@@ -148,7 +147,7 @@ def threshold(scored: Scored, kind: str) -> float:
 
 
 def cross_fitted(scored: Scored, kind: str, n_folds: int = 10) -> NDArray[np.bool_]:
-    """Return which real videos are above the threshold chosen on the others."""
+    """Return a mask of the real videos above the threshold chosen on the others."""
     mine = np.flatnonzero((scored.y == 0) & (scored.kind == kind))
     groups = np.unique(scored.group[mine])
     order = np.random.default_rng(0).permutation(len(groups))
@@ -170,7 +169,7 @@ def interval(k: int, n: int) -> tuple[float, float]:
 
 
 def report(scored: Scored, limit: float) -> dict[str, Any]:
-    """Print what is found and what is flagged."""
+    """Print and return the AUC, false alarms and fakes found."""
     found: dict[str, Any] = {}
     for kind in ("clip", "image"):
         mine = scored.kind == kind
@@ -196,7 +195,7 @@ def report(scored: Scored, limit: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Calibrate."""
+    """Run the command."""
     parser = make_parser(__doc__)
     parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
@@ -218,7 +217,7 @@ def main() -> None:
     )
     a, b = slope(scored)
     limit = max(threshold(scored, kind) for kind in ("clip", "image"))
-    # sigmoid(a * score + b) holds for equal shares; the offset moves them.
+    # sigmoid(a * score + b) is for equal class shares, which the offset changes.
     share = float(expit(-(a * limit + b)))
     print(f"slope {a:.3f}, threshold {limit:.3f}, share of fakes {share:.3f}")
     found = report(scored, limit)

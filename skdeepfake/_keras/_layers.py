@@ -1,4 +1,4 @@
-"""Layers that Keras lacks, registered for files."""
+"""Layers that Keras lacks, registered for saving and loading."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _register = keras.saving.register_keras_serializable(package="skdeepfake")
 
 @_register
 class FramesOfVideos(keras.Layer):
-    """Turn videos into a batch of their frames: the first one where a frame is missing.
+    """Reshape videos to a batch of frames, with each missing frame filled.
 
-    What normalizes batches would count empty frames in. Takes videos of shape
-    (n_videos, n_frames, ...), whose missing frames are all zeros.
+    A missing frame is all zeros. It is replaced by the first frame of its video, so
+    that it does not affect batch statistics. Videos have the shape
+    (n_videos, n_frames, ...).
     """
 
     def call(self, videos: Any) -> Any:
@@ -32,9 +33,9 @@ class FramesOfVideos(keras.Layer):
 
 @_register
 class VideosOfFrames(keras.Layer):
-    """Turn features of frames into those of videos: zeros where a frame is missing.
+    """Reshape features of frames to features per video, zero for missing frames.
 
-    Takes features of shape (n_videos * n_frames, n_features), and the videos.
+    Features have the shape (n_videos * n_frames, n_features).
     """
 
     def call(self, features: Any, videos: Any) -> Any:
@@ -51,11 +52,11 @@ class VideosOfFrames(keras.Layer):
 
 @_register
 class CBAM(keras.Layer):
-    """Convolutional block attention: weights of channels, and then of positions.
+    """Convolutional block attention module.
 
-    Channels are weighted by ``sigmoid(MLP(avg) + MLP(max))``, of averages and maxima
-    over all positions, and positions by ``sigmoid(conv([mean, max]))``, of the mean and
-    maximum over all channels.
+    Channels are weighted by ``sigmoid(MLP(avg) + MLP(max))``, with averages and maxima
+    over all positions. Positions are then weighted by ``sigmoid(conv([mean, max]))``,
+    with the mean and maximum over all channels.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class CBAM(keras.Layer):
     kernel_size : int
         Height and width of the convolution, in positions.
     seed : int or None
-        Seed of its weights.
+        Seed of the initial weights.
 
     References
     ----------
@@ -84,7 +85,7 @@ class CBAM(keras.Layer):
         self.seed = seed
 
     def build(self, input_shape: Any) -> None:
-        """Make the layers."""
+        """Create the layers."""
         n_channels = input_shape[-1]
         drawn = keras.initializers.GlorotUniform(self.seed)
         how = {"dtype": self.dtype_policy, "kernel_initializer": drawn}
@@ -99,7 +100,7 @@ class CBAM(keras.Layer):
         self.conv.build((None, None, None, 2))
 
     def call(self, maps: Any) -> Any:
-        """Weigh maps."""
+        """Weight the feature maps."""
         pooled = ops.mean(maps, axis=(1, 2)), ops.max(maps, axis=(1, 2))
         gains = sum(self.gains(self.hidden(each)) for each in pooled)
         maps = maps * ops.sigmoid(gains)[:, None, None]
@@ -107,7 +108,7 @@ class CBAM(keras.Layer):
         return maps * ops.sigmoid(self.conv(ops.concatenate(over, axis=-1)))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape of the maps."""
+        """Return the shape of the feature maps."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -123,10 +124,10 @@ class TokenPooling(keras.Layer):
     Parameters
     ----------
     pooling : {"avg", "mean", "max", "cls", "cls_mean"}
-        The class token, the mean or maximum over the patches, or the class token and
-        the mean, one after the other.
+        "cls" uses the class token, "avg" and "mean" the mean over the patches, and
+        "max" their maximum. "cls_mean" concatenates the class token and the mean.
     n_prefix : int
-        Tokens before those of the patches: the class token, and then registers.
+        Number of tokens before the patches: the class token, then the registers.
     """
 
     def __init__(self, pooling: str, n_prefix: int, **params: Any) -> None:
@@ -135,7 +136,7 @@ class TokenPooling(keras.Layer):
         self.n_prefix = n_prefix
 
     def call(self, tokens: Any) -> Any:
-        """Pool."""
+        """Pool the tokens."""
         return pool_tokens(tokens, self.pooling, self.n_prefix, ops)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -150,6 +151,6 @@ class TokenPooling(keras.Layer):
 
 
 def present(videos: Any) -> Any:
-    """Return which frames are not all zeros, with axes of length 1 for theirs."""
+    """Return a mask of the frames that are not all zeros, with the axes kept."""
     axes = tuple(range(2, len(videos.shape)))
     return ops.any(ops.not_equal(videos, 0), axis=axes, keepdims=True)

@@ -1,4 +1,4 @@
-"""The last layer of a detector's network, and the number that it takes."""
+"""The last layer of a detector's network, and its logit."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from keras import layers, ops
 
 
 def last_layer(network: Any) -> Any:
-    """Give the layer whose sigmoid makes the probability."""
+    """Return the layer whose sigmoid computes the probability."""
     last = network.layers[-1]
     if isinstance(last, layers.Concatenate):  # with attention weights
         last = last.input[0]._keras_history.operation
     known = isinstance(last, (layers.Dense, layers.Activation))
     if not known or last.activation is not keras.activations.sigmoid:
         raise ValueError(
-            f"the network ends in the layer {last.name!r}, a {type(last).__name__}, "
-            "but what can be explained are networks that end in a Dense or Activation "
-            "layer with a sigmoid"
+            f"the network ends in the layer {last.name!r}, a {type(last).__name__}. "
+            "Explanations need a network that ends in a Dense or Activation layer with "
+            "a sigmoid."
         )
     return last
 
 
 def logit(last: Any, x: Any) -> Any:
-    """Compute what a last layer takes the sigmoid of."""
+    """Return the input of the sigmoid of a last layer."""
     x = ops.cast(x, "float32")
     if isinstance(last, layers.Activation):
         return x

@@ -1,4 +1,4 @@
-"""Networks of Keras exported as ONNX."""
+"""Export of Keras networks as ONNX."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .._atomic import temporary_folder
 
 
 def to_onnx(model: keras.Model, dtype: Any, *, needed_by: str, instead: str) -> bytes:
-    """Export a network for inputs of a type; the messages name who needs it.
+    """Return a network as an ONNX file for inputs of a type.
 
-    Raises a ValueError if Keras does not run on TensorFlow, and an ImportError without
-    the extra.
+    `needed_by` and `instead` are parts of the messages. Raises a ValueError if Keras
+    does not run on TensorFlow, and an ImportError if the extra is not installed.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            f"{needed_by} exports the network by way of TensorFlow, but Keras runs on "
+            f"{needed_by} exports the network with TensorFlow, but Keras runs on "
             f"{keras.backend.backend()}: {instead}"
         )
     try:
         import onnxruntime  # noqa: F401
-        import tf2onnx  # noqa: F401 -- what Keras exports with
+        import tf2onnx  # noqa: F401 -- used by Keras for the export
     except ImportError as error:
         raise ImportError(
             f"{needed_by} needs onnxruntime and tf2onnx: pip install 'skdeepfake[onnx]'"
         ) from error
     with temporary_folder() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what tf2onnx uses of NumPy
+        warnings.simplefilter("ignore")  # tf2onnx uses deprecated names of NumPy
         path = os.path.join(folder, "network.onnx")
         inputs = keras.InputSpec(shape=(None, *model.input_shape[1:]), dtype=str(dtype))
         model.export(path, format="onnx", verbose=False, input_signature=[inputs])

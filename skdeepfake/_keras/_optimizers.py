@@ -1,4 +1,4 @@
-"""Optimizers that are ready before a training, and let go of it when it is over."""
+"""Construction of optimizers that do not leak memory in TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import keras
 def make_optimizer(
     optimizer: Any, learning_rate: float, params: dict[str, Any]
 ) -> keras.optimizers.Optimizer:
-    """Make a new optimizer of a name, a class or the settings of an instance."""
+    """Create a new optimizer from a name, a class or the settings of an instance."""
     config = {"learning_rate": learning_rate, **params}
     if isinstance(optimizer, str):
         made = keras.optimizers.get({"class_name": optimizer, "config": config})
     elif isinstance(optimizer, type):
         made = optimizer(**config)
     else:
-        # A fresh one: optimizers remember weights. It has its own learning rate.
+        # A copy, since optimizers remember weights. It keeps its own learning rate.
         made = type(optimizer).from_config({**optimizer.get_config(), **params})
     if made.weight_decay is not None:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -29,32 +29,28 @@ def make_optimizer(
 
 
 def of_one_replica(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Keep an optimizer from leaving its training behind in TensorFlow.
+    """Skip the sum of gradients over replicas, which leaks memory in TensorFlow.
 
-    Before it updates the weights, Keras sums their gradients over all replicas of the
-    network, of which there is one without a `tf.distribute` strategy. TensorFlow
-    registers a gradient function for that under a new name each time, and keeps it with
-    the graph of the training step: 20 MB per fit (Keras 3.15, TensorFlow 2.21).
+    Before each update, Keras sums the gradients over all replicas of the network.
+    Without a `tf.distribute` strategy, there is only one. For each sum, TensorFlow
+    registers a gradient function under a new name and keeps it with the graph of the
+    training step, which leaks 20 MB per fit (Keras 3.15, TensorFlow 2.21).
     """
-    if hasattr(optimizer, "_all_reduce_sum_gradients"):  # Keras' for TensorFlow
+    if hasattr(optimizer, "_all_reduce_sum_gradients"):  # only on TensorFlow
         import tensorflow as tf
 
         if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-            optimizer._all_reduce_sum_gradients = _as_they_are
+            optimizer._all_reduce_sum_gradients = list
     return optimizer
 
 
 def make_variables(
     optimizer: keras.optimizers.Optimizer, weights: Iterable[Any]
 ) -> None:
-    """Have an optimizer make its variables, unless it has some.
+    """Create the variables of an optimizer, unless they exist.
 
-    Left to itself, it would do so in the first training step. TensorFlow would then
-    trace that step twice, once to see it make them and once to run it.
+    By default, they are created in the first training step, and TensorFlow then traces
+    that step twice.
     """
     if not optimizer.built:
         optimizer.build(list(weights))
-
-
-def _as_they_are(grads_and_vars: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    return list(grads_and_vars)

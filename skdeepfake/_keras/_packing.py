@@ -1,4 +1,4 @@
-"""Networks as bytes: a `.keras` archive without the optimizer, for pickling."""
+"""Networks as bytes for pickling: `.keras` archives without the optimizer."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ._trust import check_network
 
 
 def pack(model: keras.Model) -> bytes:
-    """Pack a network as a `.keras` archive."""
+    """Return a network as the bytes of a `.keras` archive."""
     bare = keras.Model(model.input, model.output, name=model.name)
-    # Keras writes to paths only.
+    # Keras only writes to paths.
     with temporary_folder() as folder:
         path = os.path.join(folder, "model.keras")
         bare.save(path)
         with open(path, "rb") as file:
             archive = file.read()
-    check_network(archive)  # rather now than when it is loaded
+    check_network(archive)  # fail now instead of on loading
     return archive
 
 
 def unpack(archive: bytes) -> keras.Model:
-    """Unpack what `pack` made, in Keras' safe mode."""
+    """Load a network that `pack` returned, in the safe mode of Keras."""
     archive = check_network(archive)
     with temporary_folder() as folder:
         path = os.path.join(folder, "model.keras")

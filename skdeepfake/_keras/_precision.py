@@ -1,4 +1,4 @@
-"""Global settings of Keras in training and prediction."""
+"""Global settings of Keras during training and prediction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 
 
 def replicas() -> int:
-    """Count the parts that a training batch is divided into."""
+    """Return the number of parts that a training batch is divided into."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 1
@@ -19,7 +19,7 @@ def replicas() -> int:
 
 @contextmanager
 def undistributed() -> Iterator[None]:
-    """Suspend the distribution: batches of any size go to one device."""
+    """Suspend the distribution, so that batches of any size run on one device."""
     distribution = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
@@ -30,7 +30,7 @@ def undistributed() -> Iterator[None]:
 
 @contextmanager
 def float32() -> Iterator[None]:
-    """Build networks of full precision, whatever Keras' global policy is."""
+    """Build networks in full precision, whatever the global Keras policy is."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:

@@ -1,9 +1,9 @@
-"""Settings of TensorFlow that take effect on import: threads of workers, messages.
+"""Number of TensorFlow threads in workers, and TensorFlow's messages on import.
 
-joblib and Dask limit the threads of their workers by `OMP_NUM_THREADS` and similar
-variables, which TensorFlow ignores: each worker would start threads for all cores.
-TensorFlow reads its own variables when it first computes, so this module is imported
-before Keras.
+joblib and Dask limit the threads of libraries in their workers with environment
+variables such as `OMP_NUM_THREADS`. TensorFlow ignores them and would start threads for
+all cores in each worker. It reads its own variables in the first computation, so this
+module, which sets them on import, is imported before Keras.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
-    """Set TensorFlow's variables to the limit of the other libraries."""
+    """Limit TensorFlow to the number of threads of the other libraries."""
     n_threads = environ.get("OMP_NUM_THREADS", "")
     if is_worker and n_threads.isdecimal():
         for variable in _VARIABLES:
@@ -33,10 +33,10 @@ def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Hide the messages that TensorFlow writes when it is imported.
+    """Import Keras and its backend without their startup messages.
 
-    Nothing is hidden if the user has set ``TF_CPP_MIN_LOG_LEVEL`` below 3. Errors are
-    raised as usual.
+    If the user has set ``TF_CPP_MIN_LOG_LEVEL`` below 3, messages are shown. Errors are
+    always raised.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if level in ("0", "1", "2"):
@@ -47,7 +47,7 @@ def quietly() -> Iterator[None]:
         try:
             sys.stderr.flush()
             kept = os.dup(2)
-        except (AttributeError, OSError):  # a process without stderr
+        except (AttributeError, OSError):  # the process has no stderr
             pass
         else:
             stack.callback(os.close, kept)

@@ -9,24 +9,24 @@ import keras
 
 POOLINGS = ("avg", "mean", "max", "cls", "cls_mean")
 
-# More tokens than any network has before those of the patches.
+# Upper limit for the number of tokens before the patches, above that of any network.
 _MOST_PREFIX_TOKENS = 17
 
 
 def patch_size(network: keras.Model) -> tuple[int, int] | None:
-    """Return the height and width of a patch, if the network tells them."""
+    """Return the height and width of a patch, or None if unknown."""
     size = getattr(network, "patch_size", None)
     return (size, size) if isinstance(size, int) else size and tuple(size)
 
 
 def input_size(network: keras.Model) -> tuple[Any, ...]:
-    """Return the height and width of the images that a network takes; None for any."""
-    inputs = getattr(network, "inputs", None)  # a model of a subclass has none
+    """Return the height and width of the input images, each None if variable."""
+    inputs = getattr(network, "inputs", None)  # subclassed models have none
     return tuple(inputs[0].shape[1:3]) if inputs else (None, None)
 
 
 def call_with(network: keras.Model, x: Any, **options: Any) -> Any:
-    """Call a network of one input, which may have a name."""
+    """Call a network that has one input, which may be named."""
     if isinstance(network, keras.Function):
         x = keras.tree.map_structure(lambda _: x, network.input)
     return network(x, **options)
@@ -35,12 +35,12 @@ def call_with(network: keras.Model, x: Any, **options: Any) -> Any:
 def count_prefix_tokens(
     network: keras.Model, n_tokens: int, frame_shape: tuple[Any, ...], pooling: str
 ) -> int:
-    """Count the tokens that precede those of the patches: class token and registers.
+    """Return the number of tokens before the patches: class token and registers.
 
-    They are what a grid of patches leaves over. Patches have the size that the network
-    tells as `patch_size`, or else the smallest that divides images and gives no more
-    tokens than there are. A sequence of another kind has none, and only "avg" and "max"
-    can pool it.
+    This is the number of tokens that do not belong to the grid of patches. The patch
+    size is the attribute `patch_size` of the network, or else the smallest divisor of
+    the image size that results in at most `n_tokens` patches. Other sequences have no
+    such tokens, and only "avg" and "max" can pool them.
     """
     height, width = (
         own or given
@@ -58,16 +58,16 @@ def count_prefix_tokens(
     if pooling in ("avg", "max"):
         return 0
     raise ValueError(
-        f"backbone gives {n_tokens} tokens for images of {height} x {width} pixels, "
-        "which are no grid of patches with a few tokens before it: set the attribute "
-        "`patch_size` of the model, or let it pool its tokens"
+        f"backbone returns {n_tokens} tokens for images of {height} x {width} pixels. "
+        "A grid of patches with a few tokens before it was expected. Set the attribute "
+        "`patch_size` of the model, or pool the tokens in the model."
     )
 
 
 def pool_tokens(tokens: Any, pooling: str, n_prefix: int, xp: Any) -> Any:
-    """Make one vector of the tokens of each image, by NumPy or `keras.ops`.
+    """Pool the tokens of each image to one vector, with NumPy or `keras.ops`.
 
-    Registers, between the class token and the patches, are left out.
+    Registers, which lie between the class token and the patches, are ignored.
     """
     patches = tokens[:, n_prefix:]
     if pooling == "max":
@@ -76,8 +76,8 @@ def pool_tokens(tokens: Any, pooling: str, n_prefix: int, xp: Any) -> Any:
         return xp.mean(patches, axis=1)
     if not n_prefix:
         raise ValueError(
-            f"pooling={pooling!r} takes the class token, but the backbone gives "
-            "nothing besides its patches: use 'avg'"
+            f"pooling={pooling!r} needs a class token, but the backbone returns only "
+            "patches. Use pooling='avg'."
         )
     if pooling == "cls":
         return tokens[:, 0]

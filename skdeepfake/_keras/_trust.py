@@ -1,10 +1,10 @@
-"""Networks in files: what is asked for when they are written, and allowed when read.
+"""Checks of networks in files, when they are saved and before Keras loads them.
 
-Keras' own safe mode keeps Python code from being run, and has had holes all the same:
-classes and functions by any name (CVE-2025-1550), functions that fetch files
-(CVE-2025-8747), layers that read them (CVE-2025-12058), links from the weights to other
-files. So what comes from elsewhere is checked here before Keras sees it: a network may
-be made of what the detectors are made of, and of nothing else.
+The safe mode of Keras prevents the execution of Python code, but has had
+vulnerabilities: classes and functions of any name (CVE-2025-1550), functions that
+download files (CVE-2025-8747), layers that read files (CVE-2025-12058) and weights
+that link to other files. Untrusted networks are therefore checked here first. They may
+only contain the components of the detectors.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 from .._zip_members import read_members, write_members
 from ..exceptions import ModelFileError, UntrustedModelError
 
-# Whether the state of optimizers is written along.
+# If True, the state of optimizers is saved, too.
 keeps_optimizer: ContextVar[bool] = ContextVar("keeps_optimizer", default=False)
 
-# What a network may be made of besides `COMPONENTS`; None asks for no check at all.
-# A pickle is not checked: it runs code anyway, and networks of subclasses are in it.
+# Components that a network may contain in addition to `COMPONENTS`. None disables all
+# checks. Pickles are not checked: they run code anyway, and may hold subclassed models.
 trusted_components: ContextVar[frozenset[str] | None] = ContextVar(
     "trusted_components", default=None
 )
@@ -35,7 +35,7 @@ def _of(module: str, names: str) -> list[str]:
     return [f"{module}.{name}" for name in names.split()]
 
 
-# All that Keras writes of the networks of the paper's detectors, with any parameters.
+# Components of the paper's detectors, with any parameters.
 OF_THE_PAPER = frozenset(
     [
         *("__keras_tensor__", "keras.DTypePolicy"),
@@ -49,7 +49,7 @@ OF_THE_PAPER = frozenset(
     ]
 )
 
-# What those of `keras.applications` are made of besides, and what is put around them.
+# Additional components of `keras.applications` and of the layers around them.
 OF_BACKBONES = frozenset(
     [
         "keras.Sequential",
@@ -64,7 +64,7 @@ OF_BACKBONES = frozenset(
     ]
 )
 
-# Layers of the vision transformers of KerasHub, which are built of Keras' own.
+# Layers of KerasHub's vision transformers, which consist of Keras layers.
 OF_KERAS_HUB = frozenset(
     f"keras_hub.src.models.{name}.{name}_layers.{layer}"
     for name, names in {
@@ -77,13 +77,13 @@ OF_KERAS_HUB = frozenset(
     for layer in names.split()
 )
 
-# Keras' own layers that users may pass to `KerasAugmentation`.
+# Keras layers for `KerasAugmentation`.
 OF_AUGMENTATION = frozenset(
     f"keras.layers.Random{name}"
     for name in ("Flip", "Rotation", "Translation", "Zoom", "Brightness", "Contrast")
 )
 
-# Layers of this package, and what is put around them in networks of whole videos.
+# Layers of this package, and operations around them in networks for whole videos.
 OF_VIDEOS = frozenset(
     [
         *_of("skdeepfake._keras._layers", "CBAM FramesOfVideos VideosOfFrames"),
@@ -102,23 +102,23 @@ _MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])
 
 _NO_LAYERS = ("__keras_tensor__", "DTypePolicy")
 
-# How Keras names what it shall look up, in the description of a network.
+# Keys in the description of a network that name an object for Keras to look up.
 _NAMING = ("module", "class_name", "registered_name")
 
 _MAX_BYTES = 2**22  # of a description
 
-# Layers that a network may run, those of networks in it once for each of their calls.
+# Layers that a network may run. Layers of nested networks count once per call.
 _MAX_CALLS = 3_000
 
-# Elements of what a layer gives for one sample.
+# Elements of the output of a layer per sample.
 _MAX_OUTPUT = 2**26
 
-# Weights that are not in the file: those of augmentations, and states of generators.
+# Weights that are not in the file, such as those of augmentations and generators.
 _MAX_UNSAVED = 2**16
 
 
 def check_network(archive: Any) -> Any:
-    """Return a network to be loaded, which is checked where that is asked for."""
+    """Return the archive of a network, checked unless checks are disabled."""
     if trusted_components.get() is None:
         return archive
     if not isinstance(archive, bytes):
@@ -126,7 +126,7 @@ def check_network(archive: Any) -> Any:
     members = read_members(archive)
     if sorted(members) != _MEMBERS:
         raise UntrustedModelError(
-            f"its network is an archive of {sorted(members)}, and not of {_MEMBERS}"
+            f"its network is an archive of {sorted(members)} instead of {_MEMBERS}"
         )
     if len(members[_CONFIG]) > _MAX_BYTES:
         raise UntrustedModelError(
@@ -139,7 +139,7 @@ def check_network(archive: Any) -> Any:
 
 
 def check_description(part: Any) -> None:
-    """Check what Keras would build something of, where that is asked for."""
+    """Check the description of a network, unless checks are disabled."""
     trusted = trusted_components.get()
     if trusted is None:
         return
@@ -147,16 +147,15 @@ def check_description(part: Any) -> None:
     unknown = sorted({names[0] for names in _named(part) if known.isdisjoint(names)})
     if unknown:
         raise UntrustedModelError(
-            f"its network is made of {', '.join(unknown)}, which the networks of "
-            "skdeepfake are not. If you know what that is and trust it, name it in "
-            "`trusted`"
+            f"its network contains {', '.join(unknown)}, unlike any network of "
+            "skdeepfake. If you trust these components, pass their names as `trusted`."
         )
     if _n_calls(part) > _MAX_CALLS:
         raise UntrustedModelError(f"its network runs more than {_MAX_CALLS} layers")
 
 
 def _n_calls(part: Any) -> int:
-    """Count the layers that building a network runs."""
+    """Return the number of layers that run when a network is built."""
     if isinstance(part, (list, tuple)):
         return sum(map(_n_calls, part))
     if not isinstance(part, dict):
@@ -171,24 +170,24 @@ def _n_calls(part: Any) -> int:
 
 
 def check_size(description: Any, n_weights: int) -> None:
-    """Refuse networks of more weights than their file has, before they are made."""
+    """Check that a network has no more weights than its file, before it is built."""
     if trusted_components.get() is None:
         return
     with ThreadPoolExecutor(1) as executor:
-        # Keras keeps weights without values for each thread, and makes them later.
+        # Keras collects weights without values per thread, and creates them later.
         size, output = executor.submit(_size, description).result()
     if size > n_weights + _MAX_UNSAVED:
         raise UntrustedModelError(
-            f"its network has {size} weights, of which its file has {n_weights}"
+            f"its network has {size} weights, but its file has {n_weights}"
         )
     if output > _MAX_OUTPUT:
         raise UntrustedModelError(
-            f"a layer of its network gives {output} numbers for each sample"
+            f"a layer of its network returns {output} numbers per sample"
         )
 
 
 def _size(description: Any) -> tuple[int, int]:
-    """Count the weights, and the elements of the largest output."""
+    """Return the number of weights and of elements of the largest output."""
     import keras
 
     with keras.StatelessScope(initialize_variables=False):
@@ -196,24 +195,21 @@ def _size(description: Any) -> tuple[int, int]:
         layers = keras.tree.flatten(made)
         n_weights = sum(math.prod(v.shape) for one in layers for v in one.variables)
         outputs = [0]
-        for operation in (
-            op for one in layers for op in getattr(one, "operations", ())
-        ):
-            with contextlib.suppress(AttributeError):  # it has several, or none
-                for tensor in keras.tree.flatten(operation.output):
-                    outputs.append(math.prod(filter(None, tensor.shape)))
+        for layer in layers:
+            for operation in getattr(layer, "operations", ()):
+                with contextlib.suppress(AttributeError):  # several outputs, or none
+                    for tensor in keras.tree.flatten(operation.output):
+                        outputs.append(math.prod(filter(None, tensor.shape)))
         return n_weights, max(outputs)
 
 
 def _named(part: Any) -> Iterator[tuple[str, ...]]:
-    """Yield the names of everything that a description has Keras look up.
+    """Yield the names of each object that Keras looks up for a description.
 
-    One of them has to be trusted: a registered class has two.
+    A registered class has two names, one of which has to be trusted.
     """
-    if isinstance(part, str) and ">" in part:
-        yield (
-            part,
-        )  # so registered classes are named, where a plain word may stand too
+    if isinstance(part, str) and ">" in part:  # the name of a registered class
+        yield (part,)
     elif isinstance(part, (list, tuple)):
         for item in part:
             yield from _named(item)
@@ -222,13 +218,13 @@ def _named(part: Any) -> Iterator[tuple[str, ...]]:
             module, name, registered = (part.get(key) for key in _NAMING)
             internal = module is None and str(name).startswith("__")
             path = str(name) if internal else f"{module}.{name}"
-            # Keras looks for the registered name first. Where a model was copied or
-            # pickled, scikeras has registered its class by its name alone.
+            # Keras looks up the registered name first. When a model is copied or
+            # pickled, scikeras registers its class by the class name alone.
             if registered in (None, name, f">{name}"):
                 yield (path,)
             elif _path_of_registered(registered) == path:
                 yield path, registered
-            else:  # not what it claims to be, or not imported
+            else:  # another class than it claims, or not imported
                 yield from ((path,), (str(registered),))
         for key, value in part.items():
             if key not in _NAMING:
@@ -236,7 +232,7 @@ def _named(part: Any) -> Iterator[tuple[str, ...]]:
 
 
 def _path_of_registered(name: Any) -> str | None:
-    """Return module and name of the class that is registered under a name."""
+    """Return the module and name of the class that is registered under a name."""
     import keras
 
     found = keras.saving.get_registered_object(name) if isinstance(name, str) else None
@@ -244,7 +240,7 @@ def _path_of_registered(name: Any) -> str | None:
 
 
 def _check_weights(content: bytes) -> int:
-    """Count the weights in a file; refuse those that lie anywhere else."""
+    """Return the number of weights in a file, after checks that it holds them all."""
     import h5py
 
     pending, seen, n_bytes, n_weights = [""], set(), 0, 0
@@ -265,16 +261,16 @@ def _check_weights(content: bytes) -> int:
                     pending.append(f"{place}/{name}")
                 continue
             if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "fiub":
-                raise UntrustedModelError(f"its weights {place!r} are no numbers")
-            # Filters are plugins of their own; only chunks go through them.
+                raise UntrustedModelError(f"its weights {place!r} are not numbers")
+            # Filters are plugins, which apply to chunks only.
             if found.external or found.is_virtual or found.chunks:
                 raise UntrustedModelError(
-                    f"its weights {place!r} are not stored as they are in their place"
+                    f"its weights {place!r} are not stored uncompressed in the file"
                 )
             n_bytes += found.nbytes
             n_weights += found.size
     if n_bytes > len(content):
         raise UntrustedModelError(
-            f"its weights are {n_bytes} bytes, in a file of {len(content)}"
+            f"its weights have {n_bytes} bytes, but their file has {len(content)}"
         )
     return n_weights

@@ -1,4 +1,4 @@
-"""Analyses of videos: verdict, evidence and a page to show."""
+"""Analyze single videos: verdict, evidence and HTML page."""
 
 from ._analysis import VideoAnalysis, json_schema
 from ._analyze import analyze_video, analyze_videos

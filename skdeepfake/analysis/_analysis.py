@@ -28,12 +28,12 @@ COLUMNS = ("time", "frame", "person", "left", "top", "right", "bottom", "probabi
 class VideoAnalysis:
     """Verdict of a detector on one video, with the evidence.
 
-    :func:`analyze_video` returns it.
+    This is the result of :func:`analyze_video`.
 
     Parameters
     ----------
     content : dict
-        The analysis as plain values; see ``to_dict``.
+        Analysis as plain values, as returned by ``to_dict``.
     pictures : Pictures or None, default=None
         Faces and heatmaps for ``to_html`` and ``plot``.
 
@@ -64,8 +64,8 @@ class VideoAnalysis:
     def verdict(self) -> str:
         """One of "real", "fake", "uncertain", "no face" and "unreadable".
 
-        "uncertain" means between the thresholds, inclusive. "unreadable" occurs only
-        with ``on_error="skip"``.
+        "uncertain" includes the thresholds themselves. "unreadable" requires
+        ``on_error="skip"``.
         """
         return self.content["verdict"]
 
@@ -105,9 +105,8 @@ class VideoAnalysis:
     def record(self) -> dict[str, Any]:
         """Record of the file, the detector and the parameters.
 
-        The keys are
-        `file`, `content_credentials`, `container`, `detector`, `parameters` of each
-        step, `versions`, and `analyzed_at`, the time in UTC.
+        The keys are `file`, `content_credentials`, `container`, `detector`,
+        `parameters` (of each step), `versions` and `analyzed_at` (time in UTC).
         """
         return copy.deepcopy(self.content["record"])
 
@@ -133,7 +132,7 @@ class VideoAnalysis:
             face), box (`left`, `top`, `right`, `bottom`) in pixels of the frame, and
             `probability` of being fake. Missing values are NaN.
         """
-        pandas = import_pandas("frames", "to_dict()['frames'] has the same")
+        pandas = import_pandas("frames", "to_dict()['frames'] has the same values")
         rows = [
             [
                 *(row["time"], row["frame"], row["person"] or 0),
@@ -151,7 +150,7 @@ class VideoAnalysis:
         Returns
         -------
         dict
-            Values as in :func:`json_schema`, with the same keys for every video.
+            Values as described by :func:`json_schema`. All videos have the same keys.
         """
         return copy.deepcopy(dict(self.content))
 
@@ -166,12 +165,12 @@ class VideoAnalysis:
         Returns
         -------
         str
-            JSON; unknown values are null.
+            JSON with null for unknown values.
         """
         return to_json(self.content, path)
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str | None:
-        """Return or write a self-contained page.
+        """Return or write a self-contained HTML page.
 
         The page shows the verdict, the probability over time, the most suspicious
         faces, the limits of the detector, and the record.
@@ -184,7 +183,7 @@ class VideoAnalysis:
         Returns
         -------
         str or None
-            HTML; None if it was written to a file.
+            HTML, or None if it was written to a file.
         """
         title = f"{os.path.basename(self.path)}: {self.verdict}"
         html = page(title, render(self.content, self.pictures))
@@ -198,12 +197,12 @@ class VideoAnalysis:
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on. None creates a new figure.
         max_faces : int, default=12
-            Largest number of faces drawn.
+            Maximum number of faces drawn.
 
         Returns
         -------
         :class:`~skdeepfake.plotting.TimelineDisplay`
-            The display; the band of uncertain probabilities is gray.
+            Display, with a gray band of uncertain probabilities.
 
         Raises
         ------
@@ -213,7 +212,9 @@ class VideoAnalysis:
         from ..plotting import TimelineDisplay
 
         if self.error is not None:
-            raise ValueError(f"Nothing to plot: {self.path!r} {self.error}.")
+            raise ValueError(
+                f"{self.path!r} is unreadable and cannot be plotted: {self.error}."
+            )
         slots = self.content["frames"]
         people = [person["person"] for person in self.content["people"]] or [1]
         times = sorted({row["time"] for row in slots})
@@ -234,10 +235,9 @@ class VideoAnalysis:
             threshold=self.fake_above,
             title=f"{os.path.basename(self.path)}: {self.verdict}",
             n_people=len(people),
+            uncertain_above=self.real_below,
         )
-        display.plot(ax=ax, max_faces=max_faces)
-        display.ax_.axhspan(self.real_below, self.fake_above, color="0.9", zorder=0)
-        return display
+        return display.plot(ax=ax, max_faces=max_faces)
 
     def _repr_html_(self) -> str:
         return render(self.content, self.pictures)
@@ -249,7 +249,7 @@ class VideoAnalysis:
 def summary(content: Mapping[str, Any]) -> str:
     """Summarize an analysis in a few words."""
     if content["error"] is not None:
-        return f"unreadable, it {content['error']}"
+        return f"unreadable ({content['error']})"
     share = content["coverage"]
     seen = f"a face in {share['frames_with_face']} of {share['frames']} frames"
     if content["probability"] is None:

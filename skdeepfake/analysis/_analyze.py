@@ -36,13 +36,13 @@ _with_shared_docs = shared_docs(
         "detector": """\
     detector : Pipeline, str, os.PathLike or None, default=None
         Fitted pipeline from paths to probabilities with a step "sampler", name of a
-        detector in this package, or path of a model file: ``*.skops``, ``*.npz`` or
-        joblib. Joblib files are pickles; load only your own. None uses the reference
-        detector.
+        detector in this package, or path of a model file (``*.skops``, ``*.npz`` or
+        joblib). Joblib files are pickles and can run code; only load files that you
+        trust. None uses the reference detector.
     thresholds : float, tuple of (float, float) or None, default=None
-        The verdict is real below the first, fake above the second, and uncertain in
-        between. A single number is both. None uses 0.2 and 0.5 for the reference
-        detector, and 0.5 for other detectors.
+        Thresholds of the verdict: real below the first, fake above the second, and
+        uncertain in between. A single number is used as both. None uses 0.2 and 0.5
+        for the reference detector, and 0.5 for other detectors.
 """
     }
 )
@@ -62,7 +62,7 @@ def analyze_video(
     Parameters
     ----------
     path : str or os.PathLike
-        Video, or picture (JPEG, PNG, WebP), which is treated as one frame.
+        Path of the video. A picture (JPEG, PNG or WebP) is treated as a single frame.
     {{detector}}
     heatmaps : bool, default=True
         If True, compute heatmaps of the most suspicious faces by
@@ -90,8 +90,8 @@ def analyze_video(
     Notes
     -----
     The thresholds of the reference detector, 0.2 and 0.5, were chosen on held-out data.
-    At most 5 % of the real clips were above 0.5 at each encoding that was tried. Of the
-    fakes, 17 % were below 0.2, and about half in between.
+    At most 5 % of the real clips were above 0.5 at each tested encoding. Of the fakes,
+    17 % were below 0.2, and about half were between the thresholds.
 
     Examples
     --------
@@ -135,22 +135,23 @@ def analyze_videos(
     Parameters
     ----------
     paths : array-like of shape (n_videos,) of str or os.PathLike
-        Videos and pictures.
+        Paths of videos or pictures.
     {{detector}}
     heatmaps : bool, default=False
-        If True, compute heatmaps of the most suspicious faces of each video, for the
-        pages.
+        If True, compute heatmaps of the most suspicious faces of each video for the
+        HTML pages.
     on_error : {"raise", "skip"}, default="raise"
-        ``"skip"`` continues with the other videos if one cannot be read. Its verdict is
-        "unreadable", and its `error` is the reason.
+        Handling of videos that cannot be read. "skip" gives them the verdict
+        "unreadable", stores the reason in `error`, and continues with other videos.
     resume : str, os.PathLike or None, default=None
-        Folder to store each finished analysis in. A later call with the same folder
-        reuses the analyses with the same content, detector and parameters.
+        Folder that stores each finished analysis. Later calls reuse an analysis if the
+        content of the file, the detector and the parameters are the same. None
+        disables it.
     n_jobs : int or None, default=None
-        Number of videos analyzed in parallel, in threads by default. None means 1, -1
-        all cores.
+        Number of videos analyzed in parallel, by default in threads. None means 1, and
+        -1 uses all cores.
     verbose : int, default=1
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Returns
     -------
@@ -162,7 +163,7 @@ def analyze_videos(
     VideoReadError
         If a video cannot be read and ``on_error="raise"``.
     ValueError
-        If `paths` is not one-dimensional, or as for :func:`analyze_video`.
+        If `paths` is not one-dimensional, or as in :func:`analyze_video`.
 
     See Also
     --------
@@ -206,7 +207,7 @@ def _check(thresholds: Any, model: Model) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def _part_of_the_result() -> Iterator[None]:
-    """Ignore warnings that an analysis reports as its verdict or notes."""
+    """Ignore warnings that are part of the verdict or the notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoFaceWarning)
         warnings.simplefilter("ignore", VideoReadWarning)

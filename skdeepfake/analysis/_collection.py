@@ -29,7 +29,7 @@ COLUMNS = (
 class VideoAnalyses(Sequence[VideoAnalysis]):
     """Sequence of analyses, in the order of the videos.
 
-    :func:`analyze_videos` returns it.
+    This is the result of :func:`analyze_videos`.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         pandas.DataFrame
-            One row per video: path, verdict, probability of fake, number of sampled
-            frames and of those with a face, number of people, duration in seconds,
-            codec, SHA-256 of the file, status of its Content Credentials, and the
-            error of an unreadable video.
+            One row per video: path, verdict, probability of being fake, numbers of
+            sampled frames and of frames with a face, coverage, number of people,
+            duration in seconds, codec, SHA-256 of the file, status of its Content
+            Credentials, and error of an unreadable video.
         """
-        pandas = import_pandas("to_frame", "rows has the same as dicts")
+        pandas = import_pandas("to_frame", "rows contains the same values as dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -91,7 +91,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            A header line, and one line per video.
+            CSV with a header line and one line per video.
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -110,7 +110,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            JSON; :func:`json_schema` describes each element.
+            JSON with elements as described by :func:`json_schema`.
         """
         return to_json([analysis.content for analysis in self], path)
 

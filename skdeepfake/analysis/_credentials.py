@@ -1,4 +1,4 @@
-"""Content Credentials of a file (C2PA), as part of the record of an analysis."""
+"""Content Credentials (C2PA) of a file for the record of an analysis."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Any
 from .._python import python_command
 
 _PROGRAM = "from skdeepfake._c2pa import main; main()"
-# The boxes at the start of each manifest, and the link to one stored elsewhere.
+# Boxes at the start of each manifest, or link to a remote manifest.
 _MARK = re.compile(rb"jumb.{4}jumd|dcterms:provenance", re.DOTALL)
 _CHUNK, _OVERLAP = 2**20, 64
 
 _MESSAGES = {
     "not read": "{reason}",
-    "none": "The file has no Content Credentials. Most files have none, so this says "
-    "nothing about the video.",
+    "none": "The file has no Content Credentials. Most files have none, so this is not "
+    "evidence that the video is fake.",
     "unreadable": "The Content Credentials cannot be read: {reason}.",
     "invalid": "The Content Credentials do not match the file, or their signature is "
-    "not valid. The file was changed after it was signed, or the credentials belong to "
-    "another file.",
-    "valid": "The signature matches the file. The signer is not on a list of trusted "
-    "certificates, and anyone can sign under any name.",
+    "invalid. The file was changed after signing, or the credentials belong to another "
+    "file.",
+    "valid": "The signature matches the file, but the signer is not on a list of "
+    "trusted certificates. Anyone can sign under any name.",
     "trusted": "The signature matches the file, and the signer is on the list of "
     "trusted certificates.",
 }
-_HOW = "Reading them needs c2pa-python: pip install 'skdeepfake[c2pa]'"
+_HOW = "To read them, run pip install 'skdeepfake[c2pa]'."
 
 
 def read_credentials(path: str, timeout: float | None) -> dict[str, Any]:
     """Return the Content Credentials of a file, with the same keys for every file."""
     marked = _has_mark(path)
     if importlib.util.find_spec("c2pa") is None:
-        found = "The file has Content Credentials that were" if marked else "They were"
-        reason = f"{found} not read. {_HOW}"
+        found = "The file has Content Credentials, which" if marked else "They"
+        reason = f"{found} were not read. {_HOW}"
         return _credentials({"status": "not read", "reason": reason})
     if not marked:
         return _credentials({"status": "none"})
@@ -45,9 +45,9 @@ def read_credentials(path: str, timeout: float | None) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, timeout=timeout)
         return _credentials(json.loads(done.stdout))
     except subprocess.TimeoutExpired:
-        reason = f"reading takes longer than timeout={timeout:g} seconds"
-    except (ValueError, LookupError, TypeError):  # it has crashed
-        reason = f"the reader ended with exit status {done.returncode}"
+        reason = f"reading took longer than timeout={timeout:g} seconds"
+    except (ValueError, LookupError, TypeError):  # the process crashed
+        reason = f"the reader exited with status {done.returncode}"
     return _credentials({"status": "unreadable", "reason": reason})
 
 

@@ -1,4 +1,4 @@
-"""Record of an analysis: file, detector and versions."""
+"""Record of the file, the detector and the versions in an analysis."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def begin_record(path: str, model: Model) -> dict[str, Any]:
 
 
 def finish_record(record: dict[str, Any], clip: Any) -> None:
-    """Raise if the decoded file is not the one in the record."""
+    """Raise an error if the file was changed during the analysis."""
     about = record["file"]
     changed = datetime.fromtimestamp(clip.mtime_ns / 1e9, timezone.utc)
     if (clip.size, _written(changed)) != (about["size"], about["modified_at"]):
-        raise VideoReadError(clip.path, "has changed while it was analyzed")
+        raise VideoReadError(clip.path, "was changed during the analysis")
 
 
 def describe_detector(model: Model) -> dict[str, Any]:

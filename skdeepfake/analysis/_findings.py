@@ -1,4 +1,4 @@
-"""The findings of a pipeline in a video, as the content of an analysis."""
+"""Findings of a pipeline on a video, as the content of an analysis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._analysis import VideoAnalysis
 from ._evidence import begin_record, finish_record
 from ._pictures import Pictures
 
-# How many of the most suspicious faces a page shows.
+# Number of suspicious faces on a page.
 _N_SUSPICIOUS = 3
 
 
@@ -50,12 +50,12 @@ def make_content(
 def analyze(
     path: str, model: Model, thresholds: tuple[float, float], heatmaps: bool
 ) -> VideoAnalysis:
-    """Analyze a video by a model, and check that the file has not changed."""
+    """Analyze a video with a model, and check that the file was not changed."""
     pipeline = model.pipeline
     record = begin_record(path, model)
     run = predict_with_frames(pipeline, [path], column=model.column, keep_faces=True)
     clip = run.clips[0]
-    if clip.error is not None:  # a sampler that skips such videos
+    if clip.error is not None:  # with on_error="skip"
         raise clip.error
     finish_record(record, clip)
     rows, slots = _rows(run)
@@ -77,7 +77,7 @@ def analyze(
 
 
 def _rows(run: VideoPredictions) -> tuple[list[dict[str, Any]], list[int]]:
-    """List the faces, and the frames without any, with the slot of each."""
+    """Return a row and a slot per face, and per frame without a face."""
     clip = run.clips[0]
     filled = np.asarray(run.has_face[0])
     stored, frame_of, person_of = run.positions
@@ -89,7 +89,9 @@ def _rows(run: VideoPredictions) -> tuple[list[dict[str, Any]], list[int]]:
     for k, (frame, time) in enumerate(zip(clip.indices, clip.timestamps, strict=True)):
         if frame < 0:
             continue
-        here = np.flatnonzero(frame_of == k).tolist()  # none, if a stream left it out
+        here = np.flatnonzero(
+            frame_of == k
+        ).tolist()  # empty if a stream dropped the frame
         for slot in [slot for slot in here if filled[slot]] or here[:1]:
             face, box, score = bool(filled[slot]), boxes[stored[slot]], proba[slot]
             rows.append(
@@ -114,7 +116,7 @@ def _people(
         proba = [run.proba[0]] * n_people
     else:
         proba = run.detector.predict_person_proba(run.features)[0, :, column]
-        if len(proba) != n_people:  # a detector that does not tell them apart
+        if len(proba) != n_people:  # a detector that ignores people
             slots = run.detector.predict_frame_proba(run.features)
             own = [slots[:, run.positions[2] == person] for person in range(n_people)]
             proba = [run.detector.aggregate_proba(each)[0, column] for each in own]
@@ -141,7 +143,7 @@ def _coverage(rows: list[dict[str, Any]], missing: float) -> dict[str, Any]:
     }
 
 
-# Width in pixels below which faces lose the traces that detectors look for.
+# Width of faces in pixels below which detectors are less accurate.
 _SMALL = 80
 
 
@@ -175,8 +177,8 @@ def _notes(
     sides = [row["box"][2] - row["box"][0] for row in rows if row["box"]]
     if sides and np.median(sides) < _SMALL:
         notes.append(
-            f"The faces are small ({np.median(sides):.0f} pixels wide). Detectors err "
-            "more often on small faces."
+            f"The faces are small ({np.median(sides):.0f} pixels wide). Detectors are "
+            "less accurate on small faces."
         )
     return notes
 
@@ -212,13 +214,13 @@ def _pictures(
 def _maps(
     run: VideoPredictions, slots: list[int], column: int
 ) -> NDArray[np.float32] | None:
-    """Return heatmaps of some faces; None if the detector takes no faces."""
+    """Return heatmaps of some faces, or None if the detector takes no faces."""
     if not slots or not hasattr(run.detector, "predict_frame_proba"):
         return None
     frames = run.frames
     if frames.ndim != 5 or frames.shape[-1] != 3:
         return None
-    chosen = np.zeros_like(frames)  # slots without a face are left out
+    chosen = np.zeros_like(frames)  # slots with zeros are ignored
     chosen[:, slots] = frames[:, slots]
     pretrained = isinstance(run.detector, PretrainedDetector)
     label = run.detector.classes_[column]

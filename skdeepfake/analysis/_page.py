@@ -1,4 +1,4 @@
-"""An analysis as HTML."""
+"""HTML page of an analysis."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from ..pretrained import list_detectors
 from ._card import sections, to_html
 from ._pictures import Pictures
 
-# Largest number of faces below the curve.
+# Maximum number of faces below the curve.
 _MAX_FACES = 16
 
 _VERDICTS = {
-    "real": "No sign of manipulation was found in the faces. This is no proof that the "
-    "video is real.",
-    "fake": "The faces show signs of manipulation. This is no proof that the video is "
-    "fake.",
-    "uncertain": "The detector cannot decide: the probability of fake lies between "
+    "real": "No sign of manipulation was found in the faces. This does not prove that "
+    "the video is real.",
+    "fake": "The faces show signs of manipulation. This does not prove that the video "
+    "is fake.",
+    "uncertain": "The detector cannot decide. The probability of fake is between "
     "{real_below:.3g} and {fake_above:.3g}.",
-    "no face": "No face was found, and the detector examines faces only. It cannot "
+    "no face": "No face was found. The detector only examines faces, so it cannot "
     "assess this video.",
     "unreadable": "This file {error}.",
 }
 _MEANING_UNKNOWN = (
-    "The probability comes from the detector {name}. Its error rate is not known; "
-    "`skdeepfake evaluate` measures it on labeled videos. The verdict is real below "
-    "{real_below:.3g} and fake above {fake_above:.3g}."
+    "The probability was computed by the detector {name}, whose error rate is unknown. "
+    "To measure it, run `skdeepfake evaluate` on labeled videos. The verdict is real "
+    "below {real_below:.3g} and fake above {fake_above:.3g}."
 )
 _LIMITS_UNKNOWN = """\
-- **It finds the kinds of fakes that it was trained on.** On others it may guess.
-- **It examines faces only,** not voices, bodies or backgrounds.
-- **A verdict is no proof.** Do not decide about people by it alone.
+- **It detects the kinds of fakes that it was trained on.** On other kinds, it may be no
+  better than chance.
+- **It only examines faces,** not voices, bodies or backgrounds.
+- **A verdict is not a proof.** Do not make decisions about people based on it alone.
 """
-# Terms of the IPTC for the source of a video or picture.
+# IPTC terms for the digital source type of a video or picture.
 _SOURCES = {
     "algorithmicMedia": "rendered by software",
     "compositeWithTrainedAlgorithmicMedia": "edited with a generative model",
-    "computationalCapture": "captured by a camera, with computation",
+    "computationalCapture": "captured by a camera with computational processing",
     "digitalCapture": "captured by a camera",
     "trainedAlgorithmicMedia": "made by a generative model",
 }
@@ -73,7 +74,7 @@ def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
 
 
 def styled(body: str) -> str:
-    """Return the body of a page with the style of analyses."""
+    """Return the body of a page in the style of analyses."""
     return part(body, (files(__package__) / "page.css").read_text(encoding="utf-8"))
 
 
@@ -138,7 +139,7 @@ def curves(
 ) -> dict[int, dict[float, tuple[float | None, int]]]:
     """Return the probability of each person at each time, and the row of the face.
 
-    The regions of a face, which share person and time, are averaged.
+    Regions of the same face have the same person and time, and are averaged.
     """
     found: dict[int, dict[float, list[int]]] = {}
     for k, row in enumerate(rows):
@@ -245,9 +246,9 @@ def _suspicious(content: Mapping[str, Any], pictures: Pictures) -> str:
     text = ""
     if pictures.heatmaps:
         text = (
-            "<p>The right-hand pictures mark the areas that raise the probability, the "
-            "strongest in yellow. Some area is always the strongest, in real faces "
-            "too.</p>"
+            "<p>The heatmaps highlight the areas that increase the probability. Yellow "
+            "areas increase it the most. Real faces can also have yellow areas, since "
+            "the colors are relative.</p>"
         )
     return (
         f"<h2>Faces with the highest probability of fake</h2>\n{text}\n"
@@ -290,7 +291,7 @@ def _meaning(content: Mapping[str, Any]) -> str:
 
 
 def _credentials(content: Mapping[str, Any]) -> str:
-    """Show what the file claims about its origin, if anything."""
+    """Return a table of the Content Credentials, if there are any."""
     found = content["record"]["content_credentials"]
     if found["status"] in ("none", "not read"):
         return ""

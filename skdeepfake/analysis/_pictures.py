@@ -18,11 +18,11 @@ _QUALITY = 88
 
 @dataclass(eq=False)
 class Pictures:
-    """JPEG files, by the index of their row in `frames`."""
+    """JPEG files by the index of their row in `frames`."""
 
     faces: dict[int, bytes] = field(default_factory=dict)  # of all rows with a face
     suspicious: dict[int, bytes] = field(default_factory=dict)  # most suspicious first
-    heatmaps: dict[int, bytes] = field(default_factory=dict)  # over the same faces
+    heatmaps: dict[int, bytes] = field(default_factory=dict)  # of the same faces
 
     def add(self, kind: str, row: int, image: NDArray[np.uint8]) -> None:
         """Store an RGB image."""

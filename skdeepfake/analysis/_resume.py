@@ -1,4 +1,4 @@
-"""Folder of finished analyses, by content of the file, detector and parameters."""
+"""Folder of finished analyses by file content, detector and parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._analysis import VideoAnalysis
 from ._evidence import describe_detector
 from ._pictures import Pictures
 
-# Increase it when the analysis of the same video changes.
+# Increase when the analysis of the same video changes.
 _VERSION = 2
 
 

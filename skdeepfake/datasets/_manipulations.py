@@ -30,7 +30,7 @@ def _ellipse(
     axes: Sequence[float] | NDArray,
     softness: float,
 ) -> NDArray[np.float32]:
-    """Return a mask of the portrait, 1 inside an ellipse and 0 outside."""
+    """Return a mask of the portrait that is 1 inside an ellipse and 0 outside."""
     mask = np.zeros(recording.picture.shape[:2], np.float32)
     middle, half = ([int(n) for n in each] for each in (center, axes))
     cv2.ellipse(mask, middle, half, 0, 0, 360, 1.0, -1)
@@ -40,7 +40,7 @@ def _ellipse(
 def _blend(
     picture: NDArray[np.uint8], other: NDArray[np.uint8], mask: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Blend another portrait into one where the mask is 1."""
+    """Blend another portrait into a portrait where the mask is 1."""
     return np.rint(picture + mask * (other.astype(np.float32) - picture)).astype(
         np.uint8
     )
@@ -54,22 +54,22 @@ class Swap(Manipulation):
         self.recording = recording
         n_frames = len(recording.seconds)
 
-        # Shape: a smooth deformation and a small affine map.
+        # Shape: a smooth deformation and a small affine transformation.
         side = 2 * REACH
         self.shift = 1.8 * smooth_noise(rng, (side, side), 4, 2)
         angle, self.scale = rng.uniform(-3, 3), rng.uniform(0.87, 0.93)
-        # Small jitter, since each frame is made separately.
+        # Small jitter, since each frame is manipulated separately.
         self.angle = angle + rng.normal(0, 0.3, size=n_frames)
         self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
 
-        # Skin color, and a softness drawn as for real faces.
+        # Skin color, and a softness from the same range as for real faces.
         self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
         self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
         self.softness = rng.uniform(*SOFTNESS)
         self.grain = rng.uniform(0.5, 1.0)
 
         axes = rng.integers([39, 49], [45, 55], endpoint=True)
-        # Inside the outline, since the portrait has its own background.
+        # Only inside the outline of the head, since the portrait has a background.
         inside = recording.picture[..., 3] / np.float32(255)
         self.mask = _ellipse(recording, FACE_CENTER, axes, 4) * inside
 
@@ -114,14 +114,14 @@ class Flicker(Manipulation):
         picture: NDArray[np.uint8],
         pose: NDArray[np.float64],
     ) -> tuple[Image, Image]:
-        """Return frame `k` with its gain of the face."""
+        """Return frame `k` with its brightness and color of the face."""
         mask = self.recording.project(self.mask, pose)[..., None]
         gain = 1 + mask * (self.gain[k] - 1)
         return (frame * gain).astype(np.float32), grain
 
 
 class FrozenEyes(Manipulation):
-    """Freeze the eyes, which neither blink nor move."""
+    """Freeze the eyes, so that they neither blink nor move."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         # The eyes are open in `picture` of each recording.
@@ -147,19 +147,19 @@ class LipSync(Manipulation):
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Blend an earlier mouth into frame `k`."""
+        """Blend the mouth of an earlier frame into frame `k`."""
         earlier = min(abs(k - self.lag), len(recording.seconds) - 1)
         return _blend(picture, recording.portrait(earlier), self.mask)
 
 
 class Splice(Manipulation):
-    """Replace a third of the frames by others of the same recording."""
+    """Replace a third of the frames with other frames of the same recording."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         self.rng = np.random.default_rng(seed)
 
     def order(self, n_frames: int) -> Sequence[int]:
-        """Return the numbers of the frames in their new order."""
+        """Return the indices of the frames in their new order."""
         order = np.arange(n_frames)
         length = max(1, n_frames // 3)
         start = self.rng.integers(0, n_frames - length + 1)
@@ -183,7 +183,7 @@ class SelfBlend(Manipulation):
         return self.recipe.apply(frame, to_frame).fake
 
 
-#: Manipulations by their names in `make_videos`.
+#: Manipulations by name, as in `make_videos`.
 MANIPULATIONS = {
     "swap": Swap,
     "self_blended": SelfBlend,

@@ -250,7 +250,7 @@ _BUNCH_OF_FOLDERS = """\
     Dataset with the following attributes:
 
     data : ndarray of str, shape (n_videos,)
-        Paths of the real videos, then of the fakes, sorted by name within each folder.
+        Paths of the real videos, followed by the fakes, sorted by name per folder.
     target : ndarray of int, shape (n_videos,)
         0 for real, 1 for fake.
     target_names : list of str
@@ -268,8 +268,8 @@ Returns
 {_BUNCH_OF_FOLDERS}\
     groups : ndarray of int, shape (n_videos,)
         Group of each video. Groups are connected components over target and source
-        identities, so that each person is in only one group. Numbers do not depend
-        on `split` and are not comparable between datasets.
+        identities, so that each person is in only one group. Group numbers do
+        not depend on `split` and are not comparable between datasets.
     split : ndarray of object, shape (n_videos,), or None
         Official subset of each video, or None for unlisted videos. None if there are
         no official lists.
@@ -279,7 +279,7 @@ Returns
         - `path` and `label`: same as `data` and `target`;
         - `target`: identity whose video was recorded or manipulated;
         - `source`: identity whose face or expression was inserted;
-        - `original`: name of the original of a fake;
+        - `original`: name of the original video of a fake;
         - `method`: name of the folder of fakes;
         - `compression`: compression level, as named by FaceForensics++;
         - `split`: same as above.
@@ -296,7 +296,7 @@ ValueError
 Warns
 -----
 MissingVideosWarning
-    If official lists, or videos referred to by names or lists, are missing.
+    If an official list is missing, or a video in a list or in the name of a fake.
 DatasetWarning
     If names or lists contradict each other.
 """,

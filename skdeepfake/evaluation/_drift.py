@@ -20,7 +20,7 @@ from .._predictions import VideoPredictions, positive_column, predict_with_frame
 from .._scores import PosLabel
 from .._validation import validated
 
-# Probability of a population stability index above its bound without drift.
+# Probability that the population stability index exceeds its bound without drift.
 _PSI_LEVEL = 0.01
 
 
@@ -42,7 +42,7 @@ class DriftMeasure(NamedTuple):
 
     See Also
     --------
-    drift : Computes them.
+    drift : Compute the measures.
     """
 
     ks: float
@@ -56,7 +56,7 @@ class DriftMeasure(NamedTuple):
 class DriftReport:
     """Comparison of new videos with reference videos.
 
-    Result of :func:`drift`. Print it for a table.
+    This is the result of :func:`drift`. Print it to show a table.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class DriftReport:
 
     See Also
     --------
-    DriftDisplay : Plots the report.
+    DriftDisplay : Plot the report.
 
     Examples
     --------
@@ -118,12 +118,12 @@ class DriftReport:
         Raises
         ------
         ValueError
-            If the quantities differ, or one has no value.
+            If `reference` and `new` have different keys, or a quantity has no value.
         """
         if set(reference) != set(new) or not reference:
             raise ValueError(
-                "reference and new must have the same quantities, at least one; got "
-                f"{sorted(reference)} and {sorted(new)}"
+                "reference and new must have the same keys, and at least one; got "
+                f"{sorted(reference)} and {sorted(new)}."
             )
         measures, values = {}, []
         for name in reference:
@@ -131,7 +131,7 @@ class DriftReport:
             values.append(pair)
             known = [each[np.isfinite(each)] for each in pair]
             if not all(map(len, known)):
-                raise ValueError(f"{name} has no value in reference or new")
+                raise ValueError(f"{name!r} has no finite value in reference or new.")
             level = alpha / len(reference)
             measures[name] = _measure(known[0], known[1], level, max_psi, n_bins)
         old, fresh = (
@@ -142,7 +142,7 @@ class DriftReport:
 
     @property
     def drifted(self) -> bool:
-        """Whether any quantity has drifted."""
+        """True if any quantity has drifted."""
         return any(measure.drifted for measure in self.measures.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class DriftReport:
         )
 
     def to_frame(self) -> Any:
-        """Return the measures as a table. Requires pandas.
+        """Return the measures as a DataFrame. Requires pandas.
 
         Returns
         -------
@@ -213,36 +213,37 @@ def drift(
     max_psi: float = 0.25,
     pos_label: PosLabel = None,
 ) -> DriftReport:
-    """Compare new videos with reference videos by a fitted pipeline.
+    """Detect drift between reference videos and new videos with a fitted pipeline.
 
-    Labels are not needed. Each quantity has one value per video. The score is the
-    probability of being fake, the coverage is the share of frames with a face. If the
-    pipeline has a featurizer, the features of each video are averaged, standardized and
-    projected onto the first principal components of the reference.
+    Labels are not needed. The distributions of the following quantities, which have
+    one value per video, are compared: the score (the probability of being fake), the
+    coverage (the share of frames with a face), and, if the pipeline has a featurizer,
+    the features. The features are averaged per video, standardized and projected onto
+    the first principal components of the reference.
 
     A quantity has drifted if the Kolmogorov-Smirnov test rejects equal distributions
-    and the population stability index exceeds its bound. With thousands of videos the
-    test alone rejects tiny differences; with few videos the index alone is high by
-    chance.
+    and the population stability index exceeds its bound. The test alone would detect
+    negligible differences between thousands of videos, and the index alone would often
+    be high by chance for few videos.
 
     Parameters
     ----------
     pipeline : classifier
-        Fitted pipeline or detector of two classes.
+        Fitted pipeline or detector with two classes.
     X_reference : array-like of shape (n_videos, ...)
-        Input of the pipeline, such as paths: videos that it was evaluated on, if
-        possible of people that it was not trained on.
+        Reference videos, as input of the pipeline. Use the videos on which the pipeline
+        was evaluated, if possible of people that are not in the training set.
     X_new : array-like of shape (n_videos, ...)
-        New videos.
+        New videos, as input of the pipeline.
     n_components : int, default=3
         Number of principal components of the features. 0 ignores the features.
     n_bins : int, default=10
-        Number of bins of the index, with equal shares of the reference.
+        Number of bins of the index. Each bin contains an equal share of the reference.
     alpha : float, default=0.01
-        Joint significance level of all tests, by Bonferroni's correction.
+        Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
-        Conventional bound of the index. With few videos the bound is higher, the 99 %
-        quantile of the index without drift.
+        Bound of the index. If the 99 % quantile of the index without drift is higher,
+        as for few videos, it is used instead.
     pos_label : int, float, bool or str, default=None
         Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
 
@@ -264,8 +265,8 @@ def drift(
 
     Notes
     -----
-    The test assumes independent videos, but videos of one person resemble each other.
-    The scores also drift if the share of fakes changes.
+    The test assumes that videos are independent, which is not the case for several
+    videos of one person. The scores also drift if the share of fakes changes.
 
     References
     ----------
@@ -309,7 +310,7 @@ def _summarize_features(run: VideoPredictions) -> NDArray[np.float64] | None:
         return None
     if X.ndim == 2:
         return X.astype(float)
-    # Slots without a face are all zeros and do not count.
+    # Slots without a face are all zeros and are ignored.
     rows = X.reshape(*X.shape[:2], -1, X.shape[-1]).astype(float).mean(axis=2)
     counts = X.any(axis=tuple(range(2, X.ndim))).sum(axis=1)[:, np.newaxis]
     with np.errstate(invalid="ignore"):
@@ -323,7 +324,7 @@ def _project(
     known = [np.isfinite(X).all(axis=1) for X in (reference, new)]
     fit_on = reference[known[0]]
     if not len(fit_on) or not known[1].any():
-        raise ValueError("X_reference or X_new has no video with a face")
+        raise ValueError("X_reference or X_new has no video with a face.")
     scaler = StandardScaler().fit(fit_on)
     n_components = min(n_components, *fit_on.shape)
     pca = PCA(n_components, svd_solver="full").fit(scaler.transform(fit_on))
@@ -349,7 +350,9 @@ def _measure(
         in_bin = np.bincount(
             np.searchsorted(edges, values, "right"), minlength=len(edges) + 1
         )
-        shares.append((in_bin + 0.5) / (in_bin + 0.5).sum())  # an empty bin is not 0
+        shares.append(
+            (in_bin + 0.5) / (in_bin + 0.5).sum()
+        )  # avoids log(0) for empty bins
     psi = float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
     by_chance = chi2.ppf(1 - _PSI_LEVEL, len(edges)) * (
         1 / len(reference) + 1 / len(new)

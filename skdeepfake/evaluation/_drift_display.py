@@ -1,4 +1,4 @@
-"""Distributions of reference and new videos."""
+"""Display of the drift between reference videos and new videos."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DriftDisplay:
     See Also
     --------
     DriftDisplay.from_estimator : Compare and plot.
-    drift : Computes the report.
+    drift : Compute the report.
 
     Examples
     --------
@@ -52,21 +52,21 @@ class DriftDisplay:
     def from_estimator(
         cls, estimator: Any, X_reference: ArrayLike, X_new: ArrayLike, **params: Any
     ) -> DriftDisplay:
-        """Compare videos by a fitted pipeline and plot the distributions.
+        """Compare videos with a fitted pipeline and plot the distributions.
 
         Parameters
         ----------
         estimator : classifier
             Fitted pipeline or detector.
         X_reference, X_new : array-like of shape (n_videos, ...)
-            Input of the pipeline.
+            Reference videos and new videos, as input of the pipeline.
         **params : dict
-            Passed to :func:`drift`.
+            Parameters of :func:`drift`.
 
         Returns
         -------
         DriftDisplay
-            Display with its figure.
+            Plotted display.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class DriftDisplay:
         Parameters
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
-            One axes per quantity. None draws a new figure.
+            One axes per quantity. None creates a new figure.
 
         {{returns_itself_or_raises}}
         """
@@ -98,7 +98,7 @@ class DriftDisplay:
         self.axes_ = axes = np.ravel(np.asarray(axes, dtype=object))
         if len(axes) != len(names):
             raise ValueError(
-                f"axes must contain one per quantity, {len(names)}; got {len(axes)}."
+                f"axes must contain one per quantity ({len(names)}); got {len(axes)}."
             )
         self.figure_ = axes[0].figure
         sides = [("reference", self.report.reference, BLUE, "-")]

@@ -31,19 +31,24 @@ class EvaluationReport:
     Attributes
     ----------
     rows : list of dict
-        Metrics, each with its `subset` ("all", or a value of `by`), `level` ("videos"
-        or "frames"), `measure` (its name) and `estimate`, the limits `low` and `high`
-        of its interval (NaN without an interval), the counts `n_real`, `n_fake` and
-        `n_groups`, the shares `videos_with_face` and `frames_with_face`, and a `note`.
+        Metrics, each with the following keys:
+
+        - `subset`: "all", or a value of `by`;
+        - `level`: "videos" or "frames";
+        - `measure` and `estimate`: name and value of the metric;
+        - `low` and `high`: limits of the confidence interval, NaN without an interval;
+        - `n_real`, `n_fake` and `n_groups`: number of samples per class and of groups;
+        - `videos_with_face` and `frames_with_face`: shares with a face;
+        - `note`: warning about the metric, or an empty string.
     confusion_matrices : dict of (str, str) to ndarray of int of shape (2, 2)
         Confusion matrices at the threshold, by subset and level. Rows are true classes
         and columns predicted classes, real before fake.
     coverage : dict of str to Covered
-        Number of videos, shares with a face, and damaged or missing seconds of "all",
-        "real" and "fake" videos and of each value of `by`.
+        Number of videos, shares of videos and frames with a face, and number of damaged
+        or missing seconds. The keys are "all", "real", "fake" and the values of `by`.
     scores : dict of str to Scores
-        Arrays `y_true`, `y_score`, `group` and `video` of "videos" and, if each video
-        has several, of "frames".
+        Arrays `y_true`, `y_score`, `group` and `video`. The keys are "videos" and, if
+        each video has several scores, "frames".
     settings : dict
         Parameters of the evaluation.
     names : list of str
@@ -55,7 +60,7 @@ class EvaluationReport:
 
     Notes
     -----
-    The score of a video without a face is the class prior, unless it is left out.
+    Videos without a face have the class prior as their score, unless they are excluded.
     Intervals are computed by :func:`~skdeepfake.metrics.group_bootstrap`. Metrics have
     a `note` if a class has fewer than 20 groups. Precision, recall and F1 are computed
     for the fake class.
@@ -257,9 +262,9 @@ class EvaluationReport:
     def gaps(self) -> list[dict[str, Any]]:
         """Largest difference of each metric between two values of `by`.
 
-        Each dict contains the `level`, `measure` and `gap`, the subsets `lowest` and
-        `highest`, and the `note` of either. The list is empty for fewer than two
-        values.
+        Each dict contains the `level`, the `measure`, the `gap`, the subsets `lowest`
+        and `highest`, and the `note` of one of these subsets. The list is empty if `by`
+        has fewer than two values.
         """
         return _measures.largest_gaps(self.rows)
 

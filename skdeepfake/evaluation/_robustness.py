@@ -183,8 +183,8 @@ def robustness_curve(
 
     Videos are sampled once. Their frames are scored without distortions and with each
     distortion of a :class:`~skdeepfake.perturbations.VideoPerturber`, applied to both
-    real and fake videos. The share of frames with a face is reported, too, because a
-    score can be high only because difficult frames are missing.
+    real and fake videos. The share of frames with a face is also reported, since a
+    score can be high just because no face was found in the difficult frames.
 
     Parameters
     ----------
@@ -203,7 +203,8 @@ def robustness_curve(
         If "corrected", distort as described by the authors. If "faithful", reproduce
         their code.
     boxes : {"perturbed", "clean"}, default="perturbed"
-        Frames in which faces are detected, distorted or not.
+        If "perturbed", detect faces in the distorted frames. If "clean", use the face
+        boxes of the undistorted frames.
     metric : {"roc_auc", "average_precision", "equal_error_rate"} or callable, \
 default="roc_auc"
         Metric. A callable has the signature ``metric(y_true, y_score)`` and gets labels
@@ -213,7 +214,7 @@ default="roc_auc"
     cache_dir : str, os.PathLike or None, default=None
         Cache directory for videos compressed by "VC". None disables the cache.
     random_state : int, RandomState instance or None, default=0
-        Controls blocks and noise, which are the same at all levels.
+        Controls the random blocks and noise, which are the same at all levels.
     verbose : int, default=0
         If 1, show a progress bar.
 
@@ -225,8 +226,9 @@ default="roc_auc"
     Raises
     ------
     ValueError
-        If the pipeline lacks a step ``"sampler"`` or a classifier with two classes,
-        `distortions` or `levels` are empty or unknown, or `y` lacks a class.
+        If the pipeline has no step ``"sampler"`` or does not end in a classifier with
+        two classes, if `distortions` or `levels` is empty or has an unknown value, or
+        if `y` has only one class.
     VideoReadError
         If a video cannot be read or compressed and the step has ``on_error="raise"``.
     NoFaceError

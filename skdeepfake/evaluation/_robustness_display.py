@@ -45,7 +45,7 @@ class RobustnessDisplay:
     ax_ : matplotlib.axes.Axes
         Axes of the scores drawn by ``plot``.
     coverage_ax_ : matplotlib.axes.Axes or None
-        Axes of the coverage drawn by ``plot``; None if it is unknown.
+        Axes of the coverage drawn by ``plot``, or None if the coverage is unknown.
 
     See Also
     --------

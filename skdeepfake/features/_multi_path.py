@@ -34,8 +34,9 @@ class MultiPathBackbone(BaseEstimator):
     attention : {"cbam"} or None, default="cbam"
         Attention applied to the last maps of each network.
     weights : str, os.PathLike, sequence of these, or None, default="imagenet"
-        Weights of all networks, or of each, as in :class:`KerasFeaturizer`. The weights
-        of the attention are random and need training.
+        Weights of the networks, as in :class:`KerasFeaturizer`: one value for all
+        networks, or one per network. The attention has random weights and must be
+        trained.
     random_state : int, default=0
         Seed of random weights.
 

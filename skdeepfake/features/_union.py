@@ -25,15 +25,16 @@ class FrameFeatureUnion(FeatureUnion):
     Parameters
     ----------
     transformer_list : list of (str, transformer) tuples
-        Names and transformers, whose outputs agree in all axes but slots and the last.
+        Names and transformers. The shapes of their outputs may differ only in the
+        number of slots and in the last axis.
     n_jobs : int or None, default=None
-        Number of transformers that run at the same time.
+        Number of transformers that run in parallel.
     transformer_weights : dict or None, default=None
-        Factors of the outputs, by name of the transformer.
+        Multiplicative weights of the outputs, by name of the transformer.
     verbose : bool, default=False
         If True, print the time that each transformer takes.
     verbose_feature_names_out : bool, default=True
-        As in scikit-learn. Not used, since frame vectors have no names.
+        Ignored, since the features of frames have no names.
 
     See Also
     --------

@@ -50,21 +50,29 @@ class LeakageReport:
     n_videos, n_groups : int
         Number of videos and groups in the dataset.
     splits : list of SplitLeakage
-        Leakage of each split: its `name`; the set sizes `n_train` and `n_test`; the
-        `groups` in both sets; the number `n_affected` and share `share_affected` of
-        test videos of these groups; and `copies`, pairs of paths of identical files.
+        Leakage per split, with the following attributes:
+
+        - `name`: name of the split;
+        - `n_train` and `n_test`: number of training and test videos;
+        - `groups`: groups in both sets;
+        - `n_affected` and `share_affected`: number and share of the test videos in
+          these groups;
+        - `copies`: pairs of paths of identical files.
     copies : list of (str, str)
-        Paths of identical files in different groups.
+        Pairs of paths of identical files in different groups.
     related_names : list of (str, str)
-        Paths of videos in different groups whose first name is part of the second, such
-        as 253 and 183_253.
+        Pairs of paths of videos in different groups, where the name of the first video
+        is part of the name of the second, such as 253 and 183_253.
     features : list of FeatureAUC
-        Separation of the classes by each trivial feature: its `name`; the
-        cross-validated `auc` with the limits `low` and `high` of its interval; the
-        number of videos `n_known` with a known value; the number of groups `n_groups`
-        of the class with fewer groups; and `gives_away`, which is True if the interval
-        is above 0.5 and there are at least 20 groups. If there are several features,
-        the last entry, ``"all"``, is for all of them together.
+        Separation of the classes per trivial feature. If there are several features,
+        the last entry, ``"all"``, combines them. The attributes are:
+
+        - `name`: name of the feature;
+        - `auc`, `low` and `high`: cross-validated AUC with its confidence interval;
+        - `n_known`: number of videos with a known value;
+        - `n_groups`: number of groups of the class with fewer groups;
+        - `gives_away`: True if the interval is above 0.5 and there are at least 20
+          groups.
     values : :class:`~sklearn.utils.Bunch` of ndarray
         Values of the features.
 
@@ -83,17 +91,18 @@ class LeakageReport:
 
     @property
     def findings(self) -> list[str]:
-        """Problems found, one message each with advice."""
+        """Messages that describe the problems found and how to solve them."""
         return find_problems(self)
 
     @property
     def notes(self) -> list[str]:
-        """Reasons why parts of the report are missing, one message each."""
+        """Messages that explain why parts of the report are missing."""
         if not self.features or self.features[0].n_groups >= MIN_GROUPS:
             return []
         return [
-            f"The features were not judged: one class has {self.features[0].n_groups} "
-            f"groups, but at least {MIN_GROUPS} are required."
+            "The features were not evaluated: one class has "
+            f"{self.features[0].n_groups} groups, but at least {MIN_GROUPS} are "
+            "required."
         ]
 
     def __str__(self) -> str:

@@ -54,10 +54,10 @@ def trivial_features(
 ) -> Bunch:
     """Measure features of video files that do not depend on the faces.
 
-    Fakes are often written with other tools than real videos, and so with another
-    codec, bit rate or length. A detector that learns such a difference works only on
-    this dataset. :func:`leakage_report` measures how well these features separate the
-    classes.
+    Fakes are often encoded by different software than real videos, and therefore have a
+    different codec, bit rate or duration. A detector that learns these differences only
+    works on this dataset. :func:`leakage_report` measures how well these features
+    separate the classes.
 
     Parameters
     ----------
@@ -66,13 +66,14 @@ def trivial_features(
     features : str or iterable of str, default="all"
         Names of the features below, or ``"all"``. Only ``"face_size"`` is slow.
     sampler : VideoFrameSampler or None, default=None
-        Sampler of the frames in which faces are detected. Its limits and `on_error` are
-        used for all features. None uses
+        Sampler of the frames for face detection. All features use its limits and its
+        `on_error`. None uses
         ``VideoFrameSampler(n_frames=3, on_error="skip")``.
     cropper : transformer or None, default=None
         Face cropper. None uses :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
     n_jobs : int or None, default=None
-        Number of videos read in parallel. A given sampler or cropper uses its own.
+        Number of videos read in parallel. `sampler` and `cropper` use their own
+        `n_jobs`.
     verbose : int, default=0
         If 1, show progress bars.
 

@@ -31,8 +31,8 @@ def equal_error_rate(
 ) -> float:
     """Compute the equal error rate (EER).
 
-    The EER is the false positive rate at which it equals the false negative rate,
-    interpolated between thresholds.
+    The EER is the error rate at the threshold where the false positive rate equals the
+    false negative rate. Both rates are interpolated between thresholds.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def equal_error_rate(
 
     Notes
     -----
-    The EER is computed on the ROC curve. The value on its convex hull is never larger.
+    The EER is computed on the ROC curve itself. On the convex hull of the curve, the
+    EER would be lower or equal.
 
     References
     ----------

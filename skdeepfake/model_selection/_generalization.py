@@ -97,8 +97,9 @@ class CrossDatasetSplit(_MetadataSplitter):
         Returns
         -------
         list of (train, test) or (train, test, fold)
-            Names of the datasets of each split, ``"rest"`` for all others, and the
-            fold if `n_splits` is given.
+            Names of the training dataset and the test dataset of each split, where
+            ``"rest"`` stands for all other datasets, and the number of the fold if
+            `n_splits` is set.
         """
         self._check_parameters()
         sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))

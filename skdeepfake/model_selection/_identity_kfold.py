@@ -104,7 +104,7 @@ class IdentityKFold(_MetadataSplitter):
         return list(range(self.n_splits))
 
     def left_out(self) -> list[NDArray[np.intp]]:
-        """Return the videos that are in neither set.
+        """Return the videos in neither the training set nor the test set.
 
         Returns
         -------

@@ -20,7 +20,7 @@ from .._predictions import check_steps, predict_with_frames
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class TimelineDisplay:
-    """Probability of fake over the time of a video.
+    """Probability of fake over time in a video.
 
     Parameters
     ----------
@@ -39,6 +39,9 @@ class TimelineDisplay:
     n_people : int, default=1
         Number of slots per frame, one per person. Each person has a curve. Only the
         faces of the person with the highest mean probability are drawn.
+    uncertain_above : float or None, default=None
+        Lower limit of the gray band of uncertain probabilities, which ends at
+        `threshold`. None draws no band.
 
     Attributes
     ----------
@@ -68,6 +71,7 @@ class TimelineDisplay:
     threshold: float = 0.5
     title: str | None = None
     n_people: int = 1
+    uncertain_above: float | None = None
 
     @classmethod
     def from_estimator(
@@ -180,6 +184,9 @@ class TimelineDisplay:
             below = np.full(without.sum(), 0.02)
             style = {"color": "0.4", "marker": "x", "linestyle": "none"}
             ax.plot(seconds[without], below, label="no face", **style)
+        if self.uncertain_above is not None:
+            band = (self.uncertain_above, self.threshold)
+            ax.axhspan(*band, color="0.9", zorder=0, label="uncertain")
         name = f"threshold: {self.threshold:g}"
         ax.axhline(self.threshold, color="0.4", linestyle=":", label=name)
         if self.score is not None:
@@ -203,7 +210,7 @@ class TimelineDisplay:
         ax.legend(
             loc="lower left",
             bbox_to_anchor=(0, 1),
-            ncols=4,
+            ncols=5,
             frameon=False,
             fontsize="small",
             borderaxespad=0.2,
@@ -233,6 +240,7 @@ def _draw_faces(
             transform=ax.transData,
         )
         _drawing.draw_cell(cell, faces[slot], "no\nface", 1.0)
-    ax.set_xlim(times[0] - 0.55 * width, times[-1] + 0.55 * width)
+    right = max(times[-1] + 0.55 * width, 1.02 * np.nanmax(seconds))
+    ax.set_xlim(times[0] - 0.55 * width, right)
     ax.axhline(0, color="0.2", linewidth=0.8)
     return bottom - 0.04

@@ -173,7 +173,7 @@ class Clip:
 
     @property
     def indices(self) -> NDArray[np.intp]:
-        """Index of each frame in the video, -1 in empty slots."""
+        """Index of each frame in the video, or -1 in empty slots."""
         return self._padded(self._proven().indices, -1)
 
     @property
@@ -284,7 +284,7 @@ class Clip:
 
     @property
     def plan(self) -> Plan | None:
-        """Frames known so far: proven by decoding, listed by the container, or None."""
+        """Sampled frames from decoding or from the container, or None if unknown."""
         return self._plan
 
     @plan.setter

@@ -1,4 +1,4 @@
-"""Finding faces in a frame: what a face is, and the search by dlib."""
+"""Face detection in frames, with dlib or YuNet."""
 
 from __future__ import annotations
 
@@ -14,48 +14,51 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-# Part of every cache key: raise it whenever some frame may get another box.
+# Part of every cache key. Increase it with each change that may change a box.
 ALGORITHM_VERSION = 3
 
-# How far a person may go from one frame to the next (typically one second apart), in
-# sizes of the last box. People side by side sit further apart than this.
+# Maximum movement of a person between frames (typically one second apart), in sizes of
+# the last box. People next to each other are further apart.
 REACH = 2.0
 
-# Score above the threshold from which a first face is sure. False faces score less, and
-# cost the clip.
+# Score above the threshold from which a first face counts as sure. False detections
+# score less, and would spoil the clip.
 SURE = 0.3
 
-# Side of dlib's detection window: a face of n pixels is scaled by _WINDOW / n or more.
+# Side of dlib's detection window. Finding a face of n pixels needs a scale of at least
+# _WINDOW / n.
 _WINDOW = 80
 
-# Side in pixels of the cells into which its HOG divides an image.
+# Side in pixels of the cells of dlib's HOG.
 _CELL = 8
 
-# Near the last face: the regions searched, in sizes of that face (a talking head stays
-# in the first, all within reach is in the second), and the size in pixels to which the
-# face is brought. dlib's boxes come in steps of 1.2 from 73; 88 is the second, so that
-# a still face keeps its box, and one shrunk by a fifth is still seen.
+# Regions searched around the last face, in sizes of that face, and the size in pixels
+# to which the face is scaled. A talking head stays in the first region, and the second
+# covers the maximum movement. The sizes of dlib's boxes start at 73 and increase by
+# factors of 1.2. With 88, the second size, a still face keeps its box, and a face that
+# shrinks by a fifth is still found.
 _NEAR_REGIONS = (2.0, 2 * REACH + 1)
 _NEAR_FACE = 88
 
-# Longest sides in pixels at which every whole frame is searched, cheapest first.
+# Longest sides in pixels at which each whole frame is searched, cheapest first.
 _WHOLE_SIDES = (480, 960)
 
-# How far below the threshold a face may score in these to be looked at more closely,
-# how many of them, in which region and at which size in pixels.
+# Doubtful faces score up to _DOUBT below the threshold in these searches. The best
+# _MAX_PROPOSALS of them are searched again, in this region and at this size in pixels.
 _DOUBT = 0.6
 _MAX_PROPOSALS = 1
 _CLOSE_REGION = 1.8
 _CLOSE_FACE = 160
 
-# The longest side of the first deep search; the second one is at the scale that the
-# smallest face asks for, and costs as much as 20 others. Both run in the first frame
-# in which a sure face is missing, and after that when the frames since the last deep
-# search have saved as many pixels as one takes. Each frame saves _SAVED_PIXELS.
+# Longest side of the first deep search. The second one uses the scale for the smallest
+# faces, and costs as much as 20 other searches. Both run in the first frame in which a
+# sure face is missing. They run again when the frames since then have saved enough
+# pixels for another deep search. Each frame saves _SAVED_PIXELS.
 _DEEP_SIDE = 1920
 _SAVED_PIXELS = 350_000
 
-# Pixels of the last search: a 1080p frame as the paper searches it, about a second.
+# Maximum size of the last search: a 1080p frame at the paper's scale, which takes about
+# a second.
 _MAX_PIXELS = 3840 * 2160
 
 Region = tuple[int, int, int, int]
@@ -72,26 +75,27 @@ class Face(NamedTuple):
 
 
 class Finder(Protocol):
-    """Finds the faces in the frames of one clip, given in order."""
+    """Protocol of a finder of faces in the frames of one clip, passed in order."""
 
-    # Score from which a face is sure to be one.
+    # Score from which a detection counts as a face for sure.
     sure: float
 
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
     ) -> Iterator[list[Face]]:
-        """Search with more and more effort; the caller stops when it is content.
+        """Yield the faces of searches with increasing effort.
 
-        `missing` returns the last faces of the people who were not found so far in this
-        frame, also of those who have left.
+        The caller stops when it has found enough. `missing` returns the last face of
+        each person who was not found in this frame so far, including people who have
+        left.
         """
 
 
 class DlibFinder:
-    """Find faces by dlib's frontal detector: near the last ones, then everywhere.
+    """Find faces with dlib's frontal detector, near the last faces, then everywhere.
 
-    The whole frame is searched at growing scales. The largest ones cost most and seldom
-    find a face, so that they are not searched in each of several frames without one.
+    The whole frame is searched at increasing scales. The largest scales are the most
+    expensive and rarely find a face, so they are not used in every frame without one.
     """
 
     def __init__(
@@ -101,13 +105,13 @@ class DlibFinder:
         self.exhaustive = exhaustive
         self.score_threshold = score_threshold
         self.sure = score_threshold + SURE
-        self._saved = float(_MAX_PIXELS)  # pixels that a deep search may take
-        self._sought: set[Face] = set()  # missing faces searched for in full
+        self._saved = float(_MAX_PIXELS)  # pixels available to deep searches
+        self._sought: set[Face] = set()  # missing faces that deep searches looked for
 
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
     ) -> Iterator[list[Face]]:
-        """Search with more and more effort."""
+        """Yield the faces of searches with increasing effort."""
         height, width = frame.shape[:2]
         largest = min(_WINDOW / self.min_size, math.sqrt(_MAX_PIXELS / height / width))
         whole = (0, 0, width, height)
@@ -140,7 +144,7 @@ class DlibFinder:
             scale = _pyramid_scale(_DEEP_SIDE / max(height, width), largest)
             if scale < largest:
                 yield self._search(frame, whole, scale)
-            # In color, as the paper does it: slower, but it finds a few faces more.
+            # In color, as in the paper: this is slower, but finds a few more faces.
             yield self._search(frame, whole, largest, color=True)
 
     def _search(
@@ -152,19 +156,19 @@ class DlibFinder:
         color: bool = False,
         lowered: float = 0.0,
     ) -> list[Face]:
-        """Run dlib on a region (left, top, right, bottom) brought to a scale."""
+        """Run dlib on a region (left, top, right, bottom), resized to a scale."""
         left, top, right, bottom = region
         image = frame[top:bottom, left:right]
-        if image.size == 0:  # the face was last seen outside of this frame
+        if image.size == 0:  # the face was last seen outside this frame
             return []
         if not color:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
-        # dlib's own upsampling is what the paper used; it only doubles.
+        # As in the paper, use the upsampling of dlib, which doubles the size.
         upsample = int(scale >= 2)
         scaled = _resized(image, scale / 2**upsample)
         threshold = self.score_threshold - lowered
         boxes, scores, _ = _detector().run(scaled, upsample, threshold)
-        # By the size that came of rounding, not by the one asked for.
+        # Use the rounded size instead of the exact scale.
         zoom_x = image.shape[1] / scaled.shape[1]
         zoom_y = image.shape[0] / scaled.shape[0]
         height, width = frame.shape[:2]
@@ -181,7 +185,7 @@ class DlibFinder:
 
 
 class YuNetFinder:
-    """Find faces by the network YuNet, in the whole frame at once."""
+    """Find faces with the network YuNet, in the whole frame at once."""
 
     def __init__(
         self, min_size: int, score_threshold: float, model: str, changed: int = 0
@@ -194,13 +198,13 @@ class YuNetFinder:
             )
         except cv2.error as error:
             raise ValueError(
-                f"model={model!r} is not a network that OpenCV can read: {error.err}"
+                f"model={model!r} is not a network that OpenCV can load: {error.err}"
             ) from error
 
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
     ) -> Iterator[list[Face]]:
-        """Search once."""
+        """Yield the faces of one search."""
         height, width = frame.shape[:2]
         self._network.setInputSize((width, height))
         _, rows = self._network.detect(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
@@ -218,43 +222,43 @@ class YuNetFinder:
         yield faces
 
 
-# By name, as the croppers name them.
+# Keys are the names that the croppers use.
 FINDERS: dict[str, Callable[..., Finder]] = {"dlib": DlibFinder, "yunet": YuNetFinder}
 
 
 def size(face: Face) -> int:
-    """Return the side of a face in pixels."""
-    # A clamped box has lost some of one side.
+    """Return the longer side of a face in pixels."""
+    # Boxes are square until they are clipped at the edge of the frame.
     return max(face.right - face.left, face.bottom - face.top)
 
 
 def center(face: Face) -> tuple[float, float]:
-    """Return the middle of a face, x and y."""
+    """Return the center of a face as x and y."""
     return (face.left + face.right) / 2, (face.top + face.bottom) / 2
 
 
 def step(last: Face, face: Face) -> float:
-    """Return how much a face differs from the last one; up to 1 is likely."""
+    """Return the movement or scaling of a face; up to 1 is plausible."""
     moved = math.dist(center(last), center(face)) / size(last)
     doublings = abs(math.log2(size(face) / size(last)))
     return max(moved / REACH, doublings)
 
 
 def _pyramid_scale(scale: float, largest: float) -> float:
-    """Give the scale nearest to `scale` among those of dlib's pyramid.
+    """Return the scale of dlib's pyramid that is nearest to `scale`.
 
-    dlib itself searches an image at its size and at 5/6, 25/36 ... of it. With the same
-    steps, each search gives boxes of sizes that the largest scale would give.
+    dlib searches an image at its size and at 5/6, 25/36 ... of it. With the same steps,
+    each search finds boxes of sizes that the largest scale would find.
     """
     steps = round(math.log(largest / scale, 6 / 5))
     return largest * (5 / 6) ** max(0, steps)
 
 
 def _around(face: Face, sizes: float, scale: float, frame: NDArray) -> Region:
-    """Give the region of a frame around a face, as many times its size.
+    """Return the region of a frame around a face, `sizes` times as large as the face.
 
-    The edges lie where the cells of dlib's HOG would lie in the whole frame at that
-    scale, so that the search gives the boxes that the whole frame would give.
+    The edges are aligned with the cells of dlib's HOG in the whole frame at that scale,
+    so that the search finds the same boxes as in the whole frame.
     """
     height, width = frame.shape[:2]
     x, y = center(face)
@@ -273,7 +277,7 @@ def _around(face: Face, sizes: float, scale: float, frame: NDArray) -> Region:
 def _resized(image: NDArray, scale: float) -> NDArray:
     height, width = image.shape[:2]
     target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # Area averaging keeps what HOG needs when shrinking; it has no use when growing.
+    # Area averaging prevents aliasing, which would affect HOG, when images shrink.
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.resize(image, target, interpolation=interpolation)
 
@@ -283,12 +287,12 @@ _local = threading.local()
 
 @functools.cache
 def _pickled_detector() -> bytes:
-    # Building one takes 0.3 s, unpickling a millisecond, and joblib starts new threads.
+    # joblib starts new threads. Unpickling takes a millisecond, and building 0.3 s.
     return pickle.dumps(dlib.get_frontal_face_detector())
 
 
 def _detector() -> Any:
-    """Give the detector of this thread: it is not to be shared."""
+    """Return the detector of this thread, since detectors must not be shared."""
     if not hasattr(_local, "detector"):
         _local.detector = pickle.loads(_pickled_detector())
     return _local.detector

@@ -102,8 +102,8 @@ class Resizer(StatelessTransformer):
         ----------
         X : ndarray of object, shape (n_videos, n_frames) or (n_images,)
             RGB crops, each of shape (height, width, 3) and dtype uint8. None in slots
-            without a face. A list of images or of rows of images also works, and so
-            does an array of shape (..., height, width, 3) with images of equal size.
+            without a face. Lists of images, nested lists with one list per video, and
+            arrays of shape (..., height, width, 3) are also accepted.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A web page and a REST interface that analyze uploaded videos."""
+"""Web page and REST interface for analyzing uploaded videos."""
 
 from ._make_app import make_app
 

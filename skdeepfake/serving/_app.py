@@ -99,8 +99,8 @@ def build(
     ) -> State:
         """Upload a video as the body of the request.
 
-        The response comes at once; get the result from `/api/analyses/{id}`. With
-        `wait=true`, the response has the result.
+        The response is sent at once. Request the result from `/api/analyses/{id}`. With
+        `wait=true`, the response contains the result.
         """
         with jobs.upload() as path:
             await _receive(request, path, max_bytes, timeout)
@@ -131,7 +131,9 @@ def build(
         """Return a self-contained page with verdict, timeline, faces and record."""
         job = jobs.get(id)
         if job.analysis is None:
-            raise ServiceError("not found", f"the analysis is {job.state}")
+            raise ServiceError(
+                "not found", f"There is no page, since the state is {job.state!r}."
+            )
         headers = {"Content-Security-Policy": _RESULT_POLICY}
         if download:
             name = quote(f"{os.path.splitext(job.name)[0]}.html", safe="")
@@ -141,11 +143,11 @@ def build(
     @app.delete(
         "/api/analyses/{id}",
         status_code=204,
-        summary="Forget an analysis",
+        summary="Delete an analysis",
         responses=_problems("not found"),
     )
     def forget(id: str) -> None:
-        """Delete an analysis from memory. Its file is deleted already."""
+        """Delete an analysis from memory. The upload has already been deleted."""
         jobs.forget(id)
 
     return app
@@ -219,14 +221,16 @@ async def _answer_invalid(_: Request, error: Any) -> JSONResponse:
 
 
 async def _answer_failure(_: Request, error: Any) -> JSONResponse:
-    return _json(ServiceError("failed", f"{type(error).__name__} in the server"))
+    return _json(
+        ServiceError("failed", f"The server failed with {type(error).__name__}.")
+    )
 
 
 # -- access ----------------------------------------------------------------------------
 
 
 class _Guard:
-    """Refuse requests under other host names, and from pages of other sites."""
+    """Reject requests for other host names, and from pages of other sites."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
         self._app, self._allowed = app, allowed_hosts
@@ -244,9 +248,9 @@ class _Guard:
 
     def _check(self, host: str, origin: str | None) -> str | None:
         if _host_name(f"//{host}") not in self._allowed:
-            return f"host {host!r} is not allowed; --allow-host adds a name"
+            return f"The host {host!r} is not allowed. Add its name with --allow-host."
         if origin is not None and urlsplit(origin).netloc != host:
-            return f"requests from pages of {origin!r} are not allowed"
+            return f"Requests from pages of {origin!r} are not allowed."
         return None
 
 
@@ -269,7 +273,7 @@ _BODY = {
 
 
 def _page_policy() -> str:
-    """Return the policy that allows only the script in the page."""
+    """Return a Content Security Policy that only allows the script in the page."""
     (script,) = re.findall(r"<script>(.*?)</script>", _PAGE, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (

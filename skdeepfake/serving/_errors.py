@@ -1,4 +1,4 @@
-"""Errors of the service, which become JSON."""
+"""Errors of the service, returned as JSON."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ class Job:
 
 
 class Jobs:
-    """Runs analyses in threads, and keeps the last results.
+    """Run analyses in threads, and keep the latest results.
 
-    `params` are passed to `analyze_video`. The threads and the folder of uploads exist
-    inside the context of `running`.
+    `params` are passed to `analyze_video`. The threads and the folder of uploads only
+    exist within the context of `running`.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Jobs:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Start the threads, and wait for them at the end."""
+        """Start the threads, and wait for them on exit."""
         with temporary_folder() as self._folder:
             self._pool = ThreadPoolExecutor(self._n_jobs, "skdeepfake-analysis")
             try:
@@ -65,14 +65,14 @@ class Jobs:
 
     @contextlib.contextmanager
     def upload(self) -> Iterator[str]:
-        """Yield the path for an upload; raise if too many are waiting.
+        """Yield a path for an upload, or raise an error if too many are waiting.
 
-        The file is deleted if the block raises, else by the analysis.
+        The file is deleted after the analysis, or if the block raises an error.
         """
         with self._lock:
             active = sum(not job.finished.done() for job in self._jobs.values())
             if active + self._n_arriving >= self._max_waiting:
-                text = f"{active} videos are waiting; try again in a moment"
+                text = f"{active} videos are waiting. Try again later."
                 raise ServiceError("busy", text)
             self._n_arriving += 1
         path = os.path.join(self._folder, secrets.token_hex(16))
@@ -94,10 +94,10 @@ class Jobs:
         return job
 
     def get(self, id: str) -> Job:
-        """Return a job that is still known."""
+        """Return the job with this id."""
         with self._lock:
             if id not in self._jobs:
-                text = "no such analysis; the oldest ones are forgotten"
+                text = "There is no such analysis. Old analyses are deleted."
                 raise ServiceError("not found", text)
             return self._jobs[id]
 
@@ -111,14 +111,14 @@ class Jobs:
         return sum(not each.finished.done() for each in earlier)
 
     def forget(self, id: str) -> None:
-        """Remove a job; a running analysis is not interrupted."""
+        """Remove a job without interrupting a running analysis."""
         self.get(id)
         with self._lock:
             self._jobs.pop(id, None)
 
     def _run(self, job: Job, path: str) -> None:
         try:
-            self.get(job.id)  # raises if it was deleted while it waited
+            self.get(job.id)  # raises an error if the job was deleted
             job.state = "analyzing"
             found = analyze_video(path, self._model, **self._params)
             job.analysis, job.state = _renamed(found, job.name), "done"
@@ -144,7 +144,7 @@ class Jobs:
 
 
 def _renamed(analysis: VideoAnalysis, name: str) -> VideoAnalysis:
-    """Replace the temporary path by the name of the file on the client."""
+    """Replace the temporary path with the name of the file on the client."""
     content = copy.deepcopy(dict(analysis.content))
     content["path"] = content["record"]["file"]["name"] = name
     return VideoAnalysis(content, analysis.pictures)

@@ -54,39 +54,41 @@ def make_app(
 ) -> Any:
     """Make a web application that analyzes uploaded videos.
 
-    Videos are dropped on the page at ``/``. ``/docs`` describes the REST interface.
-    All pages are self-contained. ``skdeepfake serve`` runs the application, which needs
-    the extra ``serve``.
+    The page at ``/`` accepts videos, and ``/docs`` describes the REST interface. All
+    pages are self-contained. ``skdeepfake serve`` runs the application. It requires the
+    extra ``serve``.
 
-    There are no accounts: anyone who can reach the application can upload to it.
+    There are no accounts. Anyone who can reach the application can upload videos.
     Results are addressed by random ids.
 
     Parameters
     ----------
     detector : Pipeline, str, os.PathLike or None, default=None
-        As for :func:`~skdeepfake.analyze_video`; loaded once.
+        Detector, as in :func:`~skdeepfake.analyze_video`. It is loaded once.
     thresholds : float, tuple of (float, float) or None, default=None
-        As for :func:`~skdeepfake.analyze_video`.
+        Thresholds of the verdict, as in :func:`~skdeepfake.analyze_video`.
     heatmaps : bool, default=True
-        Whether to locate the evidence in the most suspicious faces.
+        If True, compute heatmaps of the most suspicious faces.
     max_bytes : int, default=2**30
-        Largest upload in bytes. A larger one is refused by its Content-Length, or as
-        soon as more bytes have arrived.
+        Maximum size of an upload in bytes. Larger uploads are rejected by their
+        Content-Length header, or as soon as they exceed the limit.
     max_pixels : int or None, default=35389440
-        Largest frame, as for :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
+        Maximum number of pixels per frame. None disables the limit.
     max_duration : float or None, default=86400.0
-        Longest video in seconds.
+        Maximum duration of a video in seconds. None disables the limit.
     timeout : float or None, default=300.0
-        Time limit in seconds, for the upload of a video and for its decoding.
+        Time limit for the upload and for the decoding of a video, in seconds. None
+        disables the limit.
     allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "::1")
-        Accepted names in the Host header, without port. This protects against DNS
-        rebinding by other sites.
+        Accepted names in the Host header, without the port. This prevents DNS
+        rebinding attacks.
     n_jobs : int, default=1
         Number of threads, each of which analyzes one video at a time.
     max_waiting : int, default=16
-        Largest number of unfinished videos, including uploads. More are refused.
+        Maximum number of unfinished videos, including uploads. Further uploads are
+        rejected.
     max_kept : int, default=50
-        Number of finished analyses kept in memory. The oldest are forgotten.
+        Number of finished analyses kept in memory. Older ones are deleted.
 
     Returns
     -------
@@ -98,18 +100,18 @@ def make_app(
     ImportError
         If the extra ``serve`` is not installed.
     ValueError
-        As for :func:`~skdeepfake.analyze_video`.
+        As in :func:`~skdeepfake.analyze_video`.
 
     See Also
     --------
-    skdeepfake.analyze_video : The analysis of each upload.
+    skdeepfake.analyze_video : Analyze a video.
 
     Notes
     -----
     An upload is the body of a POST request. It is written to a temporary file, which is
-    deleted when the analysis ends. Errors are JSON: `error` is one of "too large",
-    "unreadable", "busy", "forbidden", "not found", "timeout", "invalid" and "failed",
-    and `message` describes it.
+    deleted when the analysis ends. Errors are JSON objects with the keys `error`
+    ("too large", "unreadable", "busy", "forbidden", "not found", "timeout", "invalid"
+    or "failed") and `message`.
 
     Examples
     --------
@@ -123,7 +125,8 @@ def make_app(
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "the service needs FastAPI and uvicorn: pip install 'skdeepfake[serve]'"
+            "The web application requires FastAPI and uvicorn. Install them with: pip "
+            "install 'skdeepfake[serve]'"
         ) from error
     from ._app import build
     from ._jobs import Jobs

@@ -1,4 +1,4 @@
-"""A page that describes the REST interface, from its OpenAPI document."""
+"""HTML page that describes the REST interface, made from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def describe(schema: Mapping[str, Any]) -> str:
     ]
     head = (
         f"<h1>REST interface of {escape(schema['info']['title'])}</h1>\n"
-        f"<p>{escape(schema['info'].get('summary', ''))} Programs find the same in "
-        '<a href="/openapi.json">the OpenAPI document</a>.</p>\n'
+        f"<p>{escape(schema['info'].get('summary', ''))} The same description is "
+        'available as an <a href="/openapi.json">OpenAPI document</a>.</p>\n'
     )
     return page("REST interface", part(head + "\n".join(requests)))
 

@@ -23,7 +23,7 @@ class MotionMagnifier(BurstTransformer):
 
     Linear Eulerian magnification filters each pixel over time at each level of a
     Laplacian pyramid, multiplies the result and adds it to the frame. Use bursts of at
-    least two seconds, long enough for changes of 0.5 Hz, and a cropper with
+    least two seconds, the period of the lower cutoff frequency, and a cropper with
     ``box="burst"``.
 
     Parameters
@@ -47,11 +47,11 @@ class MotionMagnifier(BurstTransformer):
     -----
     A motion of frequency f gets the gain ``abs(1 + g * H(f))``, where H is the response
     of ``scipy.signal.butter(1, band, "bandpass", fs=frame_rate)``. The spatial gain g
-    is at most `alpha`, and below it if much of the image lies in levels that are
-    magnified less or not at all: 5.2 for a portrait of 224 x 224 pixels. The
-    first-order filter has wide skirts. With the defaults it passes 0.98 of a change at
-    1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz and 0.11 at 10 Hz, so that a motion
-    at 8 Hz is still magnified 1.6 times.
+    is at most `alpha`. It is lower if much of the image is in levels that are magnified
+    less or not at all. For example, it is 5.2 for a portrait of 224 x 224 pixels. The
+    first-order filter does not cut off sharply. With the default parameters, its gain
+    is 0.98 at 1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz and 0.11 at 10 Hz. Motion
+    at 8 Hz is therefore still magnified by a factor of 1.6.
 
     References
     ----------

@@ -243,7 +243,7 @@ def test_file_that_changes_meanwhile_is_an_error(
         return transform(self, X)
 
     monkeypatch.setattr(type(small["sampler"]), "transform", change_first)
-    with pytest.raises(VideoReadError, match="has changed while it was analyzed"):
+    with pytest.raises(VideoReadError, match="was changed during the analysis"):
         analyze_video(path, small)
 
 
@@ -262,7 +262,7 @@ def test_regions_of_a_face_are_one_person(clip, small) -> None:
         analysis.plot(),
         TimelineDisplay.from_estimator(regions, clip),
     ):
-        (curve,) = (x for x in display.ax_.lines if x.get_label() == "a frame")
+        (curve,) = (x for x in display.ax_.lines if x.get_label() == "frame")
         np.testing.assert_allclose(curve.get_ydata(), scores, rtol=1e-5)
 
 

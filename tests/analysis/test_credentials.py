@@ -118,7 +118,7 @@ def credentials(path: Any, small: Any) -> dict[str, Any]:
 def test_claims_and_signature_are_reported(signed, clip, small) -> None:
     found, plain = analyzed(signed, small), analyzed(clip, small)
     about = found.record["content_credentials"]
-    assert "anyone can sign" in about.pop("message")
+    assert "Anyone can sign" in about.pop("message")
     assert about == {
         "status": "valid",
         "generator": "renderer <b> 1.0",
@@ -177,14 +177,14 @@ def test_file_without_credentials_is_not_suspicious(clip, small) -> None:
     found = analyzed(clip, small)
     about = found.record["content_credentials"]
     assert about == {**NONE, "status": "none", "message": about["message"]}
-    assert "says nothing about the video" in about["message"]
+    assert "not evidence that the video is fake" in about["message"]
     assert "<h2>Content Credentials</h2>" not in found.to_html()
 
 
 def test_nothing_is_fetched(signed, small) -> None:
     found = credentials(signed.with_name("linked.mp4"), small)
     assert found["status"] == "not read"
-    assert "stored elsewhere" in found["message"]
+    assert "stored outside the file" in found["message"]
 
 
 def test_extra_is_named_where_it_is_missing(signed, clip, small, monkeypatch) -> None:
@@ -193,7 +193,7 @@ def test_extra_is_named_where_it_is_missing(signed, clip, small, monkeypatch) ->
         found = credentials(path, small)
         assert found["status"] == "not read"
         assert found["message"].startswith(start)
-        assert found["message"].endswith("pip install 'skdeepfake[c2pa]'")
+        assert found["message"].endswith("pip install 'skdeepfake[c2pa]'.")
 
 
 def test_table_has_the_status(signed, small) -> None:

@@ -158,7 +158,7 @@ def test_page_of_a_detector_of_ones_own_says_that_its_errors_are_unknown(
 ) -> None:
     (found,) = analyze_videos([clip], small, verbose=0)
     page = found.to_html()
-    assert "Its error rate is not known" in page
+    assert "whose error rate is unknown" in page
     assert "22 %" not in page
     assert page.count("data:image/jpeg") == 3 + 3  # without heatmaps
 
@@ -182,17 +182,17 @@ def test_repr_says_what_came_out(analysis, several) -> None:
         f"<VideoAnalysis of {analysis.path!r}: {analysis.verdict}, probability "
         f"{analysis.probability:.3f}, a face in 15 of 15 frames>"
     )
-    assert "unreadable, it is not a video" in repr(several[1])
+    assert "unreadable (is not a video" in repr(several[1])
 
 
 def test_figure_has_the_curve_the_faces_and_the_band(analysis, several) -> None:
     display = analysis.plot(max_faces=5)
-    (curve,) = (line for line in display.ax_.lines if line.get_label() == "a frame")
+    (curve,) = (line for line in display.ax_.lines if line.get_label() == "frame")
     np.testing.assert_allclose(curve.get_ydata(), analysis.frames.probability)
     faces = [ax for ax in display.ax_.child_axes if ax.images]
     assert len(faces) == 5
     (band,) = display.ax_.patches
     assert band.get_y() == 0.2
     assert band.get_height() == pytest.approx(0.3)
-    with pytest.raises(ValueError, match="Nothing to plot"):
+    with pytest.raises(ValueError, match="cannot be plotted"):
         several[1].plot()

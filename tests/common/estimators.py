@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import keras
 import numpy as np
 from landmark_models import write_model
@@ -198,6 +199,13 @@ MORE_EPOCHS = {"check_class_weight_classifiers": 8}
 # -- what goes into each ----------------------------------------------------------
 
 
+def fingerprint(X: NDArray) -> str:
+    """Tell whether samples are still what they were."""
+    if X.dtype.hasobject:
+        return joblib.hash([getattr(item, "identity", item) for item in X.ravel()])
+    return joblib.hash(np.asarray(X))
+
+
 @dataclass
 class Case:
     """An estimator, and samples that it takes."""
@@ -213,7 +221,10 @@ class Case:
     @functools.cached_property
     def fitted(self) -> Any:
         """Fit an estimator; it is not to be changed."""
-        return self.new().fit(self.X, self.y)
+        estimator = self.new()
+        self.before = fingerprint(self.X), fingerprint(self.y)
+        self.returned = estimator.fit(self.X, self.y)
+        return estimator
 
     @property
     def predicts(self) -> bool:

@@ -66,7 +66,6 @@ def ours(name: str) -> list[str]:
 OF_TRAININGS = {
     "check_detector_takes_names_of_classes",
     "check_detector_weighs_samples",
-    "check_estimator_is_pickled_before_it_is_fitted",
     "check_fitting_again_forgets",
     "check_samples_may_be_mapped_from_a_file",
     "check_step_of_a_pipeline_gives_the_same",
@@ -139,6 +138,7 @@ def test_scikit_learn_on_tables_in_short(estimator: Any, check: Any) -> None:
     run(estimator, check)
 
 
+@pytest.mark.usefixtures("thin_vgg16")
 @pytest.mark.parametrize(
     ("name", "check"),
     [

@@ -360,7 +360,7 @@ def test_detector_that_has_learnt_no_weights_says_so(
     for method in ("predict_proba", "predict_frame_proba", "predict_frame_weights"):
         with pytest.raises(ValueError, match="was fitted with another aggregation"):
             getattr(variant(aggregation=Attention()), method)(videos.X)
-    with pytest.raises(ValueError, match="fit it without warm_start"):
+    with pytest.raises(ValueError, match="Fit it without warm_start"):
         variant(aggregation=Attention()).partial_fit(videos.X, videos.y)
 
 

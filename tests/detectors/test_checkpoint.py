@@ -135,11 +135,11 @@ def data_of(kind: str, videos: Bunch) -> np.ndarray:
     ("kind", "n_steps"),
     [
         ("cnn", 3),
-        ("cnn_rnn", 2),
-        ("transfer", 3),
+        pytest.param("cnn_rnn", 2, marks=pytest.mark.nightly),
+        pytest.param("transfer", 3, marks=pytest.mark.nightly),
         ("transfer", 7),
-        ("gan", 5),
-        ("reconstruction", 3),
+        pytest.param("gan", 5, marks=pytest.mark.nightly),
+        pytest.param("reconstruction", 3, marks=pytest.mark.nightly),
     ],
 )
 def test_resumed_training_ends_as_an_uninterrupted_one(

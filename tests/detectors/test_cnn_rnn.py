@@ -18,6 +18,8 @@ from sklearn.utils import Bunch
 from skdeepfake.detectors import CNNRNNDetector, PlateauCallbacks
 from skdeepfake.exceptions import NoFaceWarning
 
+pytestmark = pytest.mark.usefixtures("compiled_predictions")
+
 Make = Callable[..., CNNRNNDetector]
 
 BOTH = pytest.mark.parametrize("sequence", ["spatial", "temporal"])
@@ -348,7 +350,9 @@ def test_weight_of_a_video_reaches_its_sequence(
 # -- as any detector -------------------------------------------------------------
 
 
-@BOTH
+@pytest.mark.parametrize(
+    "sequence", [pytest.param("spatial", marks=pytest.mark.nightly), "temporal"]
+)
 def test_it_learns_and_validates_by_group(sequence: str, features: Bunch) -> None:
     detector = make(
         sequence=sequence,

@@ -95,7 +95,14 @@ def test_voting_makes_an_ensemble_of_discriminators(videos: Bunch) -> None:
 # -- one class -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("real", "fake"), [(0, 1), ("real", "fake"), (False, True)])
+@pytest.mark.parametrize(
+    ("real", "fake"),
+    [
+        pytest.param(0, 1, marks=pytest.mark.nightly),
+        ("real", "fake"),
+        pytest.param(False, True, marks=pytest.mark.nightly),
+    ],
+)
 def test_generated_images_are_the_other_class(
     videos: Bunch, real: Any, fake: Any
 ) -> None:

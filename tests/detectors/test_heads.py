@@ -121,10 +121,11 @@ def test_head_along_frames_has_the_weights_of_a_network_built_by_hand(
 @pytest.mark.parametrize(
     ("trainable", "aggregation"),
     [
-        ("all", "mean"),
+        ("all", Attention()),
+        pytest.param("all", "mean", marks=pytest.mark.nightly),
         pytest.param(1, Attention(), marks=pytest.mark.nightly),
         pytest.param("top", "mean", marks=pytest.mark.nightly),
-        ("top", Attention()),
+        pytest.param("top", Attention(), marks=pytest.mark.nightly),
     ],
 )
 def test_order_of_frames_is_learnt_from_pixels(
@@ -139,8 +140,15 @@ def test_order_of_frames_is_learnt_from_pixels(
     assert np.isnan(found.predict_frame_proba(ordered.X)[3, 2]).all()
 
 
-def test_frame_score_is_that_of_the_video_so_far(ordered: Bunch) -> None:
-    found = detector().fit(ordered.X, ordered.y)
+@pytest.fixture(scope="module")
+def fitted(ordered: Bunch) -> TransferDetector:
+    return detector("all").fit(ordered.X, ordered.y)
+
+
+def test_frame_score_is_that_of_the_video_so_far(
+    ordered: Bunch, fitted: TransferDetector
+) -> None:
+    found = fitted
     frames = found.predict_frame_proba(ordered.X)
     two = found.predict_proba(ordered.X[:, :2])
     np.testing.assert_allclose(frames[:, 1], two, atol=1e-6)
@@ -149,8 +157,10 @@ def test_frame_score_is_that_of_the_video_so_far(ordered: Bunch) -> None:
     )
 
 
-def test_missing_faces_change_nothing_wherever_they_are(ordered: Bunch) -> None:
-    found = detector("all").fit(ordered.X, ordered.y)
+def test_missing_faces_change_nothing_wherever_they_are(
+    ordered: Bunch, fitted: TransferDetector
+) -> None:
+    found = fitted
     gaps = np.zeros((8, 7, *ordered.X.shape[2:]), np.uint8)
     gaps[:, [0, 2, 3, 6]] = ordered.X
     np.testing.assert_allclose(
@@ -178,8 +188,10 @@ def test_fakes_are_made_of_real_videos(ordered: Bunch) -> None:
     assert found.classes_.tolist() == [0, 1]
 
 
-def test_frames_and_places_are_explained(ordered: Bunch) -> None:
-    found = detector().fit(ordered.X, ordered.y)
+def test_frames_and_places_are_explained(
+    ordered: Bunch, fitted: TransferDetector
+) -> None:
+    found = fitted
     maps = grad_cam(found, ordered.X[2:4])
     assert maps.shape == (2, 4, 16, 16)
     assert np.isnan(maps[1, 2]).all()
@@ -187,7 +199,9 @@ def test_frames_and_places_are_explained(ordered: Bunch) -> None:
     assert occlusion(found, ordered.X[2:4], over="frame").shape == (2, 4)
 
 
-@pytest.mark.parametrize("aggregation", ["mean", Attention()])
+@pytest.mark.parametrize(
+    "aggregation", [pytest.param("mean", marks=pytest.mark.nightly), Attention()]
+)
 def test_model_survives_files(ordered: Bunch, aggregation: Any, tmp_path: Path) -> None:
     found = detector("top", aggregation).fit(ordered.X, ordered.y)
     expected = found.predict_proba(ordered.X)
@@ -303,6 +317,6 @@ def test_people_are_weighted_each_by_itself(noisy: Bunch) -> None:
 
 def test_two_answers_are_not_taken_for_one(noisy: Bunch) -> None:
     found = CNNRNNDetector(sequence="temporal", units=(4,), epochs=1, **FIT)
-    found.fit(noisy.X, noisy.y).set_params(aggregation=Attention())
+    found.initialize(noisy.X, noisy.y).set_params(aggregation=Attention())
     with pytest.raises(ValueError, match="fit it again"):
         found.predict_proba(noisy.X)

@@ -351,7 +351,7 @@ def channels_first():
         CNNDetector(filters=(4,), dense_units=4),
         GANDetector(discriminator_filters=(4,), generator=Generator(filters=(4,))),
         TransferDetector(
-            backbone="mobilenet_v2", weights=None, head=Head(epochs=0), trainable="top"
+            backbone="vgg16", weights=None, head=Head(epochs=0), trainable="top"
         ),
     ],
     ids=lambda detector: type(detector).__name__,

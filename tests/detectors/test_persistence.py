@@ -66,14 +66,14 @@ def test_pickling_leaves_the_detector_as_it_was(
     assert model.compiled
 
 
+@pytest.mark.compiled
 def test_new_process_gives_the_same_answers_to_the_last_digit(
     fitted: CNNDetector,
     videos: Bunch,
     answers_of_a_new_process: Callable[..., np.ndarray],
 ) -> None:
-    np.testing.assert_array_equal(
-        answers_of_a_new_process(fitted, videos.X), fitted.predict_proba(videos.X)
-    )
+    answers = copy.deepcopy(fitted).predict_proba(videos.X)  # in a graph, as there
+    np.testing.assert_array_equal(answers_of_a_new_process(fitted, videos.X), answers)
 
 
 def test_file_is_no_larger_than_the_weights_ask_for(large: CNNDetector) -> None:

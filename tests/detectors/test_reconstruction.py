@@ -114,7 +114,8 @@ def test_training_goes_on(headless: ReconstructionDetector, smooth: Bunch) -> No
 def test_detector_survives_files(smooth: Bunch, head: Any, tmp_path: Path) -> None:
     X = np.concatenate([smooth.real, smooth.fakes])
     y = np.repeat([0, 1], 20)
-    found = small(head=head, reconstruction_epochs=1, epochs=1).fit(X, y)
+    quick = {"reconstruction_epochs": 1, "epochs": 1, "batch_size": 40}
+    found = small(head=head, **quick).fit(X, y)
     persistence.save(found, tmp_path / "model.skops")
     loaded = persistence.load(tmp_path / "model.skops")
     np.testing.assert_array_equal(loaded.predict_proba(X), found.predict_proba(X))

@@ -208,7 +208,7 @@ def test_loader_gives_what_load_videos_gives_and_more(section: Any, tmp_path) ->
     check_no_leakage([0, 1, 3, 4], [2], videos.groups)
     with pytest.raises(LeakageError):
         check_no_leakage([0, 2, 3], [1, 4], videos.groups)
-    with pytest.raises(DatasetError, match="the folders of `parts`"):
+    with pytest.raises(DatasetError, match="the folders in `parts`"):
         page.load_interviews(tmp_path / "elsewhere")
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from skdeepfake.datasets import make_videos
-
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted([*DOCS.glob("guide/*.md"), *DOCS.glob("coming_from/*.md")])
 # A block, and the reason that stands before one that cannot be run.
@@ -29,14 +27,6 @@ def blocks(page: Path) -> list[tuple[int, str, str | None]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def videos(tmp_path_factory):
-    """Render what the guide calls `videos`; a fake has the number of its real one."""
-    root = tmp_path_factory.mktemp("guide") / "videos"
-    make_videos(root, n_real=5, n_fake=5, duration=1.0, random_state=0)
-    return root
-
-
 # These train and search for longer than the others.
 NIGHTLY = {
     *("caching", "clusters", "datasets", "detectors", "evaluation", "searching"),
@@ -50,8 +40,11 @@ RUN = [
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_code_of_the_guide_runs(page, videos, tmp_path, monkeypatch):
-    shutil.copytree(videos, tmp_path / "videos")
+def test_code_of_the_guide_runs(page, rendered_videos, tmp_path, monkeypatch):
+    # A fake has the number of its real one; five pairs.
+    root = Path(rendered_videos.data[0]).parents[1]
+    others = shutil.ignore_patterns("005*")
+    shutil.copytree(root, tmp_path / "videos", ignore=others)
     monkeypatch.chdir(tmp_path)
     matplotlib.use("agg")
     namespace: dict[str, object] = {}

@@ -242,17 +242,24 @@ def test_few_groups_are_told(predictions: Bunch) -> None:
     # All fakes are of one group: every third resample has none of it.
     groups = np.where(predictions.y == 1, 0, np.arange(60))
     report = EvaluationReport.from_predictions(
-        predictions.y, predictions.proba, groups=groups, random_state=0
+        predictions.y,
+        predictions.proba,
+        groups=groups,
+        n_resamples=100,
+        random_state=0,
     )
-    assert re.search(r"^\d+ of 1000 resamples lack a class", report.row("AUC")["note"])
+    assert re.search(r"^\d+ of 100 resamples lack a class", report.row("AUC")["note"])
     alone = EvaluationReport.from_predictions(
-        predictions.y, predictions.proba, groups=np.zeros(60)
+        predictions.y, predictions.proba, groups=np.zeros(60), n_resamples=20
     )
     assert math.isnan(alone.row("AUC")["low"])
     assert alone.row("AUC")["note"] == "no interval, because there is only one group"
     # One interval that excluded its estimate came without a note.
     few = EvaluationReport.from_predictions(
-        predictions.y[:12], predictions.proba[:12], groups=np.arange(12) // 2
+        predictions.y[:12],
+        predictions.proba[:12],
+        groups=np.arange(12) // 2,
+        n_resamples=20,
     )
     note = (
         "6 real and 4 fake groups: with fewer than 20, metrics and intervals are "

@@ -212,7 +212,9 @@ def test_probabilities_are_those_of_the_fakes_whatever_they_are_called(
         robustness_curve(pipeline, videos, y, **parameters)
 
 
-def test_progress_is_shown_if_asked_for(videos, pipeline, asked_for, capsys):
+def test_progress_is_shown_if_asked_for(
+    videos, pipeline, asked_for, capsys, every_step
+):
     some = {"distortions": ["CS"], "levels": [1, 2]}
     robustness_curve(pipeline, videos, Y, **some)
     assert capsys.readouterr().err == ""

@@ -77,14 +77,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bunch]:
 
     def make(builder: str, height: int = 32, width: int | None = None) -> Bunch:
         shape = (height, width or height, 3)
-        if (builder, shape) not in known:
-            build = getattr(keras.applications, builder)
+        build = getattr(keras.applications, builder)
+        if (build, shape) not in known:
             network = build(weights=None, include_top=False, input_shape=shape)
             _draw_all(network)
-            path = Path(folder, f"{builder}-{shape[0]}x{shape[1]}.weights.h5")
+            path = Path(folder, f"{builder}-{len(known)}.weights.h5")
             network.save_weights(path)
-            known[builder, shape] = Bunch(network=network, path=str(path))
-        return known[builder, shape]
+            known[build, shape] = Bunch(network=network, path=str(path))
+        return known[build, shape]
 
     return make
 

@@ -113,7 +113,7 @@ def test_faces_may_be_read_only_on_disk_or_in_lists_and_stay_as_they_are(
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
-def test_progress_is_counted_in_faces(gappy, capsys, verbose):
+def test_progress_is_counted_in_faces(gappy, capsys, every_step, verbose):
     VGG16Featurizer(weights=None, batch_size=4, verbose=verbose).transform(gappy.X)
     shown = capsys.readouterr().err
     assert re.findall(r"(\d+)/7 ", shown)[-1:] == (["7"] if verbose else [])

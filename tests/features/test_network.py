@@ -19,6 +19,8 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer, _network
 from skdeepfake.features._network import digest
 
+pytestmark = pytest.mark.usefixtures("thin_vgg16")
+
 
 def small(activation="relu", *, kernel=0.01, name=None):
     """Build a model whose output depends on all that is asked for."""
@@ -138,6 +140,7 @@ def test_network_that_is_no_longer_kept_frees_its_memory(built, noise):
     assert freed() is None
 
 
+@pytest.mark.compiled
 def test_many_networks_in_a_process_bring_no_warning(built, noise, caplog):
     # TensorFlow counts over the whole process, and tells it twice at the most.
     polymorphic_function._frequent_tracing_detector_manager._detectors.clear()
@@ -253,10 +256,11 @@ def test_nothing_of_the_network_is_pickled(noise):
     assert len(pickle.dumps(featurizer)) == size < 1000
 
 
+@pytest.mark.compiled
 def test_pickled_featurizer_gives_the_same_features_in_a_new_process(
     gappy, answers_of_a_new_process
 ):
-    featurizer = VGG16Featurizer(weights=None).fit(gappy.X)
+    featurizer = KerasFeaturizer("meso4", weights=None).fit(gappy.X)
     (features,) = answers_of_a_new_process(
         featurizer, gappy.X, "estimator.transform(X)"
     )
@@ -266,6 +270,7 @@ def test_pickled_featurizer_gives_the_same_features_in_a_new_process(
 # -- threads -----------------------------------------------------------------
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("alike", [True, False])
 def test_threads_at_once_get_the_right_features(built, noise, alike):
     featurizers = [

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from skdeepfake import persistence
 from skdeepfake._backbones import build_backbone
 from skdeepfake._keras._layers import CBAM
+from skdeepfake._resnext import ResNeXt50
 from skdeepfake.detectors import Head, TransferDetector
 from skdeepfake.exceptions import WeightsError
 from skdeepfake.features import KerasFeaturizer, MultiPathBackbone
@@ -54,7 +55,8 @@ def test_meso4_has_the_weights_of_its_authors() -> None:
 
 
 def test_resnext50_has_the_weights_of_its_blocks() -> None:
-    network = detector("resnext50").model_
+    shape = {"weights": None, "include_top": False, "input_shape": (32, 32, 3)}
+    network = ResNeXt50(**shape)
     expected, n_inputs = 7 * 7 * 3 * 64 + 2 * 64, 64
     for n_blocks, width in ((3, 128), (4, 256), (6, 512), (3, 1024)):
         expected += n_inputs * 2 * width + 4 * width  # the shortcut
@@ -63,7 +65,7 @@ def test_resnext50_has_the_weights_of_its_blocks() -> None:
             expected += n_inputs * width + grouped + width * 2 * width
             expected += 2 * (width + width + 2 * width)  # normalization
             n_inputs = 2 * width
-    assert count(network.trainable_weights) == expected + 2049
+    assert count(network.trainable_weights) == expected
     assert n_inputs == 2048
     # PyTorch's network has as many, with the layer of its 1,000 classes.
     assert expected + 2049 * 1000 == 25_028_904
@@ -231,7 +233,7 @@ def test_parameters_are_cloned_and_reach_the_network() -> None:
     [
         ({"backbones": ("mobilenet", "resnet")}, "backbones=.*resnet"),
         ({"attention": "se"}, "'attention' parameter of MultiPathBackbone"),
-        ({"weights": (None,)}, "weights=.* one for each"),
+        ({"weights": (None,)}, "weights must be a single value or one per network"),
     ],
 )
 def test_bad_parameters_are_named(params: dict[str, Any], message: str) -> None:

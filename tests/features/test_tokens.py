@@ -103,7 +103,7 @@ def test_class_token_is_required(faces: np.ndarray, gives: str, pooling: str) ->
     if gives == "patches":
         outputs = layers.Reshape((-1, CHANNELS))(outputs)
     featurizer = KerasFeaturizer(keras.Model(inputs, outputs), pooling=pooling)
-    with pytest.raises(ValueError, match=f"pooling='{pooling}' .*nothing besides"):
+    with pytest.raises(ValueError, match=f"pooling='{pooling}' .*returns only patches"):
         featurizer.fit_transform(faces)
 
 
@@ -146,7 +146,7 @@ def test_sequences_of_another_kind_are_pooled_as_a_whole(faces: np.ndarray) -> N
     )
     found = KerasFeaturizer(rows, pooling="max").transform(faces)
     np.testing.assert_array_equal(found, faces.max(axis=1).reshape(2, -1))
-    with pytest.raises(ValueError, match=r"32 tokens .*no grid"):
+    with pytest.raises(ValueError, match=r"32 tokens .*grid of patches"):
         KerasFeaturizer(rows, pooling="mean").transform(faces)
 
 

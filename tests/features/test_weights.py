@@ -110,7 +110,7 @@ def test_file_in_the_folder_that_the_error_names_is_used(offline, noise, plain):
     with pytest.raises(WeightsError) as caught:
         features_of("mobilenet", "imagenet", noise(2, 32, 32))
     file, folder = re.search(
-        r"expects '(.*)' in the folder '(.*?)'", str(caught.value)
+        r"copy '(.*)' to the folder '(.*?)'", str(caught.value)
     ).groups()
     network = plain("MobileNet").network
     network.save(Path(folder, file))

@@ -12,6 +12,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skdeepfake.detectors import CNNDetector, CNNRNNDetector
 from skdeepfake.inspection import occlusion
 
+pytestmark = pytest.mark.usefixtures("compiled_predictions")
+
 Y = np.array(["fake", "real", "fake"])  # "real" is the second class here
 # Probabilities in float32 leave no more of their log-odds.
 CLOSE = {"rtol": 1e-3, "atol": 1e-5}

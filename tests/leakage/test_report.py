@@ -240,7 +240,7 @@ def test_verdict_does_not_change_between_calls(bunch: Bunch) -> None:
 
 def test_few_groups_are_not_judged(bunch: Bunch) -> None:
     note = (
-        "The features were not judged: one class has 6 groups, but at least 20 are "
+        "The features were not evaluated: one class has 6 groups, but at least 20 are "
         "required."
     )
     few = Bunch(**{name: bunch[name][:12] for name in ("data", "target", "groups")})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 
 import numpy as np
@@ -136,14 +134,3 @@ def test_what_is_no_probability_is_refused_where_it_must_be_one(name, wrong):
             METRICS[name](y_true, score)
     else:
         METRICS[name](y_true, score)
-
-
-def test_metrics_load_neither_frameworks_nor_video_libraries():
-    code = "import sys, skdeepfake.metrics; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    loaded = {name.split(".")[0] for name in done.stdout.split()}
-    assert "sklearn" in loaded
-    heavy = {"tensorflow", "keras", "scikeras", "torch", "jax", "cv2", "dlib"}
-    assert loaded.isdisjoint(heavy)

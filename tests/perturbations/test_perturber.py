@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from skdeepfake._video._reader import VideoReader
+from skdeepfake._video._deadline import Deadline
 from skdeepfake.exceptions import VideoReadError, VideoReadWarning
 from skdeepfake.perturbations import VideoPerturber, distort
 from skdeepfake.preprocessing import (
@@ -329,14 +329,14 @@ def test_neither_video_nor_copy_has_its_time_run_while_somebody_else_works(
     film, monkeypatch
 ):
     running = set()
-    for name, change in (("_resume", running.add), ("_pause", running.discard)):
-        original = getattr(VideoReader, name)
+    for name, change in (("__enter__", running.add), ("__exit__", running.discard)):
+        original = getattr(Deadline, name)
 
-        def spy(self, original=original, change=change):
+        def spy(self, *error, original=original, change=change):
             change(self)
-            original(self)
+            return original(self, *error)
 
-        monkeypatch.setattr(VideoReader, name, spy)
+        monkeypatch.setattr(Deadline, name, spy)
     (clip,) = perturb(sample(film), "VC", 1)
     assert [len(running) for _ in clip] == [0, 0, 0]
     assert clip.map(lambda: lambda frame: len(running)) == [2, 2, 2]

@@ -507,8 +507,15 @@ def test_file_that_changes_before_it_is_cropped_is_an_error(
 
 
 @posix
-@pytest.mark.parametrize("change", ["becomes a script", "becomes a pipe"])
-@pytest.mark.parametrize("source", ["plain", "by_ffmpeg"])
+@pytest.mark.parametrize(
+    ("source", "change"),
+    [
+        ("plain", "becomes a script"),
+        pytest.param("plain", "becomes a pipe", marks=pytest.mark.nightly),
+        pytest.param("by_ffmpeg", "becomes a script", marks=pytest.mark.nightly),
+        ("by_ffmpeg", "becomes a pipe"),
+    ],
+)
 def test_file_that_changes_in_the_last_moment_opens_nothing(
     canary, monkeypatch, request, source, change
 ):
@@ -531,8 +538,15 @@ def test_file_that_changes_in_the_last_moment_opens_nothing(
 
 
 @posix
-@pytest.mark.parametrize("change", ["becomes a script", "becomes a pipe"])
-@pytest.mark.parametrize("step", ["count", "decode"])
+@pytest.mark.parametrize(
+    ("step", "change"),
+    [
+        ("count", "becomes a script"),
+        pytest.param("count", "becomes a pipe", marks=pytest.mark.nightly),
+        pytest.param("decode", "becomes a script", marks=pytest.mark.nightly),
+        ("decode", "becomes a pipe"),
+    ],
+)
 def test_file_that_changes_before_ffmpeg_reads_it_opens_nothing(
     canary, monkeypatch, by_ffmpeg, step, change
 ):
@@ -1155,7 +1169,6 @@ def test_attacks_leave_no_descriptors_and_no_processes(
         return left_open(), children()
 
     first = attack()
-    assert attack() == first
     assert attack() == first
 
 

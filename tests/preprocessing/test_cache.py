@@ -684,7 +684,9 @@ def test_crop_lost_between_cropper_and_resizer_says_so(videos, cropper, harm):
 # -- what it is for ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize(
+    "cached", [True, pytest.param(False, marks=pytest.mark.nightly)]
+)
 def test_grid_search_decodes_each_video_once(rendered_videos, folder, cached, asked):
     chosen = [0, 1, 2, 6, 7, 8]
     paths, y = rendered_videos.data[chosen], rendered_videos.target[chosen]

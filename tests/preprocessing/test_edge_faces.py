@@ -131,7 +131,7 @@ def test_frames_without_a_face_give_none_and_a_warning(crops_of, anna):
     assert crops == [None] * 3
 
 
-@pytest.mark.parametrize("slot", [0, 2, 4])
+@pytest.mark.parametrize("slot", [0, pytest.param(2, marks=pytest.mark.nightly), 4])
 def test_face_in_one_frame_only_gives_one_crop(crops_of, anna, slot):
     frames = [canvas()] * 5
     frames[slot] = paste(canvas(), anna, (400, 150))
@@ -152,7 +152,7 @@ TURNED = {
 }
 
 
-@pytest.mark.parametrize("n_away", [1, 2])
+@pytest.mark.parametrize("n_away", [pytest.param(1, marks=pytest.mark.nightly), 2])
 @pytest.mark.parametrize("turned", TURNED)
 def test_person_who_turns_away_is_followed_again(crops_of, anna, turned, n_away):
     away = TURNED[turned](anna)

@@ -780,11 +780,3 @@ def test_interlaced_video_becomes_progressive(tmp_path):
     assert len(frames) == 8
     assert combing(woven(3)) > 20
     assert max(combing(frame) for frame in frames[1:-1]) < 5
-
-
-def test_import_loads_no_keras():
-    code = (
-        "import sys, skdeepfake.preprocessing._transcoding as t\n"
-        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
