@@ -1,4 +1,4 @@
-"""Networks that tell real from fake faces, as scikit-learn classifiers."""
+"""Neural networks for deepfake detection, as scikit-learn classifiers."""
 
 import importlib
 from typing import Any

@@ -235,8 +235,8 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
     ) -> None:
         """Validate and train. Build the network unless `warm_start` is True."""
-        anew = not (self.warm_start and self._is_built)
-        with self._classes_to_find(classes, anew=anew):
+        from_scratch = not (self.warm_start and self._is_built)
+        with self._classes_to_find(classes, from_scratch=from_scratch):
             # Skips KerasClassifier, which modifies the sample weights in place.
             super(KerasClassifier, self).fit(X, y, **how)
 
@@ -244,23 +244,23 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
     ) -> None:
         """Train for one more epoch."""
-        with self._classes_to_find(classes, anew=not self._is_built):
+        with self._classes_to_find(classes, from_scratch=not self._is_built):
             super(KerasClassifier, self).partial_fit(X, y, **how)
 
     def _build(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None
     ) -> tuple[NDArray, NDArray]:
         """Validate the data, build and compile the network; return the data."""
-        with self._classes_to_find(classes, anew=True):
+        with self._classes_to_find(classes, from_scratch=True):
             return self._initialize(X, y)
 
     @contextlib.contextmanager
     def _classes_to_find(
-        self, classes: NDArray | None, *, anew: bool
+        self, classes: NDArray | None, *, from_scratch: bool
     ) -> Iterator[None]:
         """Set `classes_` for scikeras, and reset it after an error."""
         before = vars(self).get("classes_")
-        if anew:
+        if from_scratch:
             self.classes_ = classes
         try:
             # The encoders of scikeras warn if transformers are set to output pandas.

@@ -41,7 +41,7 @@ BANNED = {
     r"\btell(s)? (real|fakes?) from\b": "separates real from",
     r"\bwhat is (trained|called|written|asked)\b": "a noun",
     r"\blargest number of\b": "maximum number of",
-    r"\bis no (video|file|number|function|proof|sandbox)\b": "is not a",
+    r"\bis no (video|number|function|proof|sandbox)\b": "is not a",
     r"\botherwise than\b": "unlike",
     r'"""(Give|Say|Tell|What|Whether|Which|Whose)\b': "Return, Describe, or a noun",
     r"^ {4,8}(?-i:Whether|What|Which|Whose) ": "a noun phrase, or 'If True, ...'",
