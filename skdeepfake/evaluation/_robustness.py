@@ -183,8 +183,8 @@ def robustness_curve(
 
     Videos are sampled once. Their frames are scored without distortions and with each
     distortion of a :class:`~skdeepfake.perturbations.VideoPerturber`, applied to both
-    real and fake videos. The share of frames with a face is also reported, since a score can be high
-    just because no face was found in the difficult frames.
+    real and fake videos. The share of frames with a face is also reported, since a
+    score can be high just because no face was found in the difficult frames.
 
     Parameters
     ----------

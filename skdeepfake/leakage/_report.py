@@ -100,8 +100,9 @@ class LeakageReport:
         if not self.features or self.features[0].n_groups >= MIN_GROUPS:
             return []
         return [
-            f"The features were not evaluated: one class has {self.features[0].n_groups} "
-            f"groups, but at least {MIN_GROUPS} are required."
+            "The features were not evaluated: one class has "
+            f"{self.features[0].n_groups} groups, but at least {MIN_GROUPS} are "
+            "required."
         ]
 
     def __str__(self) -> str:

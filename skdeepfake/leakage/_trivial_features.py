@@ -56,8 +56,8 @@ def trivial_features(
 
     Fakes are often encoded by different software than real videos, and therefore have a
     different codec, bit rate or duration. A detector that learns these differences only
-    works on this dataset. :func:`leakage_report` measures how well these features separate the
-    classes.
+    works on this dataset. :func:`leakage_report` measures how well these features
+    separate the classes.
 
     Parameters
     ----------
