@@ -87,6 +87,6 @@ plt.show()
 # %%
 # Read both panels together. If noise hides all faces, all clips have the same
 # probability and the score is at chance level. Then face detection fails, not the
-# network. With only twelve clips, scores are coarse, since each pair of clips changes the AUC by
-# 1/36. To make a network more robust, train it with ``augment="strong"``.
+# network. With only twelve clips, scores are coarse, since each pair of clips changes
+# the AUC by 1/36. To make a network more robust, train it with ``augment="strong"``.
 folder.cleanup()
