@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--frames", type=int, default=10, help="frames per clip")
     parser.add_argument(
-        "--clips", type=int, help="the first so many clips only (default: all)"
+        "--clips", type=int, help="number of clips, the first ones (default: all)"
     )
     parser.add_argument(
         "--heights",

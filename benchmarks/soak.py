@@ -47,7 +47,7 @@ def make_videos_of_all_kinds(
     bad = work / "bad"
     bad.mkdir(exist_ok=True)
     text = bad / "text.mp4"
-    text.write_text("This is no video.\n" * 1000, encoding="utf-8")
+    text.write_text("This is text, not a video.\n" * 1000, encoding="utf-8")
     cut = []
     for clip in clips[::5]:
         whole = Path(clip.path)

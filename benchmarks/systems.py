@@ -5,11 +5,11 @@
 
 Fakes of several kinds are made of each rendered recording, and each system is trained
 on real clips and fakes of one kind, in folds by recording. A system must find the cue
-that is planted for it, and guess where there is nothing that it could see.
+that is planted for it, and be at chance level where its cue is absent.
 
 With `--named`, the systems of `make_detector_pipeline` are trained on fakes of all
 kinds instead, each reduced in size, and tested on other recordings. All clips show one
-person, so the figures say nothing about fakes that others made.
+person, so the figures do not apply to other fakes.
 """
 
 from __future__ import annotations

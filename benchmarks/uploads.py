@@ -40,7 +40,7 @@ def bodies(folder: Path) -> list[tuple[str, bytes, int]]:
     return [
         *((f"clip {k}", clip, 200) for k, clip in enumerate(clips)),
         ("damaged", clips[0][:200] + bytes(20_000), 422),
-        ("text", b"This is no video.", 422),
+        ("text", b"This is text, not a video.", 422),
         ("empty", b"", 422),
         ("too large", bytes(LIMIT_MB * 2**20 + 1), 413),
     ]

@@ -22,7 +22,7 @@ SCHEMA = "schema.json"
 _MAX_BYTES = 2**23
 _MAX_NODES = 50_000
 
-# Largest number of elements without bytes, and longest axis of an array without
+# Maximum number of elements without bytes, and longest axis of an array without
 # elements.
 _MAX_EMPTY = 2**20
 

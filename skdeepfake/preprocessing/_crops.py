@@ -64,8 +64,8 @@ def crop_clip(
             if clip.on_error == "raise":
                 raise
             error = caught
-    nobody: Crops = [None] * (len(clip) * search.n_crops)
-    return Found(nobody, error)
+    empty: Crops = [None] * (len(clip) * search.n_crops)
+    return Found(empty, error)
 
 
 def _cached_or_cropped(
@@ -103,8 +103,8 @@ def _decode_and_crop(clip: Clip, search: Search, n_threads: int | None) -> Found
         return _FrameCropper(follower, search, clip.burst)
 
     cells = clip._map_faces(start, n_threads=n_threads)
-    nobody: list[_Cell] = [(None, None)] * search.n_crops
-    slots = [cell for found in cells for cell in found or nobody]
+    empty: list[_Cell] = [(None, None)] * search.n_crops
+    slots = [cell for found in cells for cell in found or empty]
     assert clip.plan is not None
     assert follower is not None
     crops: Crops = [crop for crop, _ in slots]
