@@ -1,26 +1,26 @@
 """Deepfake detection in video as scikit-learn estimators.
 
-The way of the data, from paths of videos to one probability a video:
+Modules, from paths of videos to one probability per video:
 
-- :mod:`skdeepfake.datasets`: labelled videos
-- :mod:`skdeepfake.preprocessing`: frames, faces, arrays
-- :mod:`skdeepfake.synthesis`: fakes made of real faces, to train from these alone
-- :mod:`skdeepfake.streams`: motion in bursts of faces
-- :mod:`skdeepfake.perturbations`: what happens to videos on their way
-- :mod:`skdeepfake.augmentation`: faces changed while a network trains
-- :mod:`skdeepfake.features`: what a network trained on other pictures sees in faces
-- :mod:`skdeepfake.detectors`: networks that tell real from fake
-- :mod:`skdeepfake.pipeline`: all of it as one scikit-learn pipeline
-- :mod:`skdeepfake.pretrained`: trained detectors that come with the package
-- :mod:`skdeepfake.analysis`: one video, one verdict, and a page that shows both
-- :mod:`skdeepfake.serving`: a web page and a REST interface for analyses
-- :mod:`skdeepfake.inspection`: where in a face and when in a video the evidence lies
-- :mod:`skdeepfake.metrics`: errors, calibration and intervals, of videos or of frames
-- :mod:`skdeepfake.evaluation`: reports on a pipeline, and how it bears distortions
+- :mod:`skdeepfake.datasets`: labeled videos
+- :mod:`skdeepfake.preprocessing`: sampling of frames, face cropping, resizing
+- :mod:`skdeepfake.synthesis`: synthesis of fakes from real faces
+- :mod:`skdeepfake.streams`: motion features in bursts of faces
+- :mod:`skdeepfake.perturbations`: distortions of videos
+- :mod:`skdeepfake.augmentation`: augmentation of faces during training
+- :mod:`skdeepfake.features`: features of pretrained networks
+- :mod:`skdeepfake.detectors`: classifiers of real and fake faces
+- :mod:`skdeepfake.pipeline`: construction of complete pipelines
+- :mod:`skdeepfake.pretrained`: trained detectors included in the package
+- :mod:`skdeepfake.analysis`: analysis of a single video, with an HTML report
+- :mod:`skdeepfake.serving`: web page and REST interface for analyses
+- :mod:`skdeepfake.inspection`: heatmaps of the evidence in faces, over time
+- :mod:`skdeepfake.metrics`: error rates, calibration and confidence intervals
+- :mod:`skdeepfake.evaluation`: evaluation reports, robustness and drift
 - :mod:`skdeepfake.model_selection`: splits by identity and by official lists
-- :mod:`skdeepfake.leakage`: what a data set gives away besides the faces
-- :mod:`skdeepfake.persistence`: models in files that run nothing when loaded
-- :mod:`skdeepfake.plotting`: pictures of faces, training and scores
+- :mod:`skdeepfake.leakage`: checks for data leakage in datasets and splits
+- :mod:`skdeepfake.persistence`: model files that run no code when loaded
+- :mod:`skdeepfake.plotting`: plots of faces, training and scores
 - :mod:`skdeepfake.exceptions`: errors and warnings
 """
 
@@ -31,8 +31,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Resolved on first use: importing skdeepfake costs nothing, and its preprocessing
-# never loads Keras or TensorFlow.
+# Imported on first use, so that importing skdeepfake is fast and its preprocessing never
+# loads Keras or TensorFlow.
 _MODULES = (
     "analysis",
     "augmentation",
