@@ -12,8 +12,8 @@ The clips are rendered, so the best margin does not carry over to other videos.
 # A pipeline with a cache
 # -----------------------
 #
-# ``memory=`` is the folder of the cache. Its keys are the video, the sampled frames and
-# the parameters of the cropper.
+# ``memory=`` is the folder of the cache. An entry is identified by the video,
+# the sampled frames and the parameters of the cropper.
 import tempfile
 from pathlib import Path
 

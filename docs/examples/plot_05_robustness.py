@@ -86,7 +86,7 @@ plt.show()
 
 # %%
 # Read both panels together. If noise hides all faces, all clips have the same
-# probability and the score is at chance level: face detection fails, not the network.
-# With only twelve clips, scores are coarse, since each pair of clips changes the AUC by
-# 1/36. To make a network more robust, train it with ``augment="strong"``.
+# probability and the score is at chance level. Then face detection fails, not the
+# network. With only twelve clips, scores are coarse, since each pair of clips changes
+# the AUC by 1/36. To make a network more robust, train it with ``augment="strong"``.
 folder.cleanup()

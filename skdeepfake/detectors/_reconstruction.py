@@ -46,8 +46,7 @@ class ReconstructionDetector(ImageDetector):
         Number of channels of the code between encoder and decoder.
     head : {"dense"} or None, default="dense"
         Layers trained on the labels. With None, the score of a face with mean error r
-        is
-        ``sigmoid((r - m) / s - 2)``, where m and s are the mean and the standard
+        is ``sigmoid((r - m) / s - 2)``, where m and s are the mean and the standard
         deviation over the real faces of the training set. All videos may be real with
         None or ``fake_source=BlendedFakes()``.
     reconstruction_epochs : int, default=20

@@ -26,7 +26,8 @@ max_faces : int, default=1
 """,
         "frame_rate": """\
 frame_rate : float, default=25.0
-    Frames per second within a burst, since arrays of faces have no timestamps.
+    Number of frames per second within a burst. It cannot be inferred, since arrays of
+    faces have no timestamps.
 """,
         "faces": """\
 X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)

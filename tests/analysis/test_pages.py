@@ -126,8 +126,8 @@ def test_page_is_whole_and_shows_what_was_found(analysis, tmp_path) -> None:
         record["file"]["sha256"],
         record["detector"]["weights_sha256"],
         record["analyzed_at"],
-        "On fakes that contain no blending.",
-        "The probability of fake assumes that 22 % of the videos are fake",
+        "Fakes without blending.",
+        "in which 22 % of the videos are fake",
         "A face was found in 15 of 15 frames",
     ):
         assert fact in text
