@@ -269,9 +269,9 @@ def test_damaged_weights_of_the_package_are_refused(tmp_path, monkeypatch, weigh
     [
         ({"facts": np.array('{"format": 99}')}, "has format 99, which this version"),
         ({"facts": np.array("{}")}, "not the file of a detector"),
-        ({"stem_conv/kernel": np.zeros((3, 3, 3, 8))}, "among them 'stem_conv/kernel'"),
-        ({"stem_bn/beta": np.full(32, np.nan)}, "among them 'stem_bn/beta'"),
-        ({"more": np.zeros(1)}, "among them 'more'"),
+        ({"stem_conv/kernel": np.zeros((3, 3, 3, 8))}, "such as 'stem_conv/kernel'"),
+        ({"stem_bn/beta": np.full(32, np.nan)}, "such as 'stem_bn/beta'"),
+        ({"more": np.zeros(1)}, "such as 'more'"),
         ({"more": np.zeros(2**25, np.float32)}, "unpacks to"),
         ({"more": np.array([{}], dtype=object)}, "not the file of a detector"),
     ],

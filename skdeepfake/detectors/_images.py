@@ -83,8 +83,8 @@ class ImageDetector(BaseDetector):
             changed.append(f"fake_source={self.fake_source!r}")
         if reset and changed and (frames.dtype != np.uint8 or frames.shape[-1] != 3):
             raise ValueError(
-                f"{' and '.join(changed)} needs RGB images of dtype uint8; X has "
-                f"frames of shape {frames.shape[2:]} and dtype {frames.dtype}."
+                f"X must have RGB images of dtype uint8 for {' and '.join(changed)}; "
+                f"got frames of shape {frames.shape[2:]} and dtype {frames.dtype}."
             )
         return frames
 

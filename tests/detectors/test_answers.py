@@ -117,7 +117,7 @@ def test_video_without_a_face_gets_the_prior_with_a_warning(
     fitted: CNNDetector, fresh: Bunch
 ) -> None:
     X = without_faces(fresh.X, (1,), (4,))
-    message = r"Samples \[1, 4\] have no face .* get the class prior"
+    message = r"Samples \[1, 4\] have no face .* class prior is returned"
     with pytest.warns(NoFaceWarning, match=message) as record:
         answers = fitted.predict_proba(X)
     assert len(record) == 1
@@ -143,7 +143,7 @@ def test_video_without_a_face_is_an_error_where_asked_for(
     variant: Variant, fresh: Bunch
 ) -> None:
     detector = variant(no_face="raise")
-    with pytest.raises(NoFaceError, match=r"Samples \[3\] .*no_face='raise'"):
+    with pytest.raises(NoFaceError, match=r"Samples \[3\] .*no_face='prior'"):
         detector.predict_proba(without_faces(fresh.X, (3,)))
     # A single face is enough.
     some = without_faces(fresh.X, (3, slice(0, 4)))

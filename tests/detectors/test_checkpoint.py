@@ -130,7 +130,7 @@ def data_of(kind: str, videos: Bunch) -> np.ndarray:
 
 
 @pytest.mark.jax
-@pytest.mark.filterwarnings("ignore:the .* has won")
+@pytest.mark.filterwarnings("ignore:The .* dominates")
 @pytest.mark.parametrize(
     ("kind", "n_steps"),
     [

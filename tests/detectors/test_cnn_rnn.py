@@ -157,7 +157,7 @@ def test_bad_values_are_refused_by_name(
 
 def test_images_are_refused_with_the_shapes_that_fit(features: Bunch) -> None:
     images = np.ones((10, 3, 8, 8, 3), np.uint8)
-    with pytest.raises(ValueError, match=r"CNNRNNDetector takes arrays of 4 axes"):
+    with pytest.raises(ValueError, match=r"CNNRNNDetector needs arrays of 4 axes"):
         make().fit(images, features.y)
 
 

@@ -318,5 +318,5 @@ def test_people_are_weighted_each_by_itself(noisy: Bunch) -> None:
 def test_two_answers_are_not_taken_for_one(noisy: Bunch) -> None:
     found = CNNRNNDetector(sequence="temporal", units=(4,), epochs=1, **FIT)
     found.initialize(noisy.X, noisy.y).set_params(aggregation=Attention())
-    with pytest.raises(ValueError, match="fit it again"):
+    with pytest.raises(ValueError, match="Fit it again"):
         found.predict_proba(noisy.X)

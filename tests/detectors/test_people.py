@@ -185,7 +185,9 @@ def test_pickle_keeps_the_people(crowd: Any) -> None:
 
 def test_number_of_slots_that_does_not_fit_names_the_parameter(crowd: Any) -> None:
     X, y = crowd
-    with pytest.raises(ValueError, match=r"12 slots.*multiple of the 5 people.*max_fa"):
+    with pytest.raises(
+        ValueError, match=r"multiple of 5 slots.*got 12\. Pass.*max_faces"
+    ):
         small_cnn(aggregation=PerPerson(5)).fit(X, y)
 
 

@@ -149,7 +149,7 @@ def test_loss_is_scaled_for_float16_alone(
 
 
 @pytest.mark.nightly
-@pytest.mark.filterwarnings("ignore:the .* has won")
+@pytest.mark.filterwarnings("ignore:The .* dominates")
 @pytest.mark.parametrize("policy", ["mixed_float16"], indirect=True)
 def test_gan_learns_in_float16(policy: str, videos: Bunch) -> None:
     detector = GANDetector(

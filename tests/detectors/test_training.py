@@ -107,7 +107,7 @@ def test_videos_without_a_face_are_left_out_with_a_warning(
 
 
 def test_training_without_any_face_is_an_error(tiny: Tiny, videos: Bunch) -> None:
-    with pytest.raises(NoFaceError, match="none of the 10 samples has a frame"):
+    with pytest.raises(NoFaceError, match="None of the 10 samples has a frame"):
         tiny().fit(np.zeros_like(videos.X), videos.y)
 
 

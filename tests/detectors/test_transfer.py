@@ -432,10 +432,7 @@ def volumes(inputs: Any) -> Any:
     ("outputs", "message"),
     [
         (several, "backbone must have one output; got 2"),
-        (
-            volumes,
-            r"must be maps .* got shape \(None, 4, 4, 16, 3\)",
-        ),
+        (volumes, r"output of shape .* got \(None, 4, 4, 16, 3\)"),
     ],
 )
 def test_backbone_of_other_outputs_is_refused(

@@ -35,7 +35,7 @@ def object_array(videos: Bunch) -> np.ndarray:
 def test_float_is_refused_where_bytes_were_learnt(
     method: str, fitted: CNNDetector, videos: Bunch
 ) -> None:
-    message = "dtype float32, but this CNNDetector was fitted on uint8.*pass X as uint8"
+    message = "dtype float32, but this CNNDetector was fitted on uint8. Pass X with dtype uint8"
     with pytest.raises(ValueError, match=message):
         getattr(fitted, method)(videos.X.astype(np.float32) / 255)
 
@@ -94,14 +94,16 @@ def test_array_of_crops_is_sent_to_the_resizer(
 ) -> None:
     crops = object_array(videos)
     for X in (crops, videos.X.astype(object)):
-        with pytest.raises(ValueError, match=r"dtype object.*put a Resizer between"):
+        with pytest.raises(ValueError, match=r"dtype object.*Put a Resizer between"):
             tiny().fit(X, videos.y)
-        with pytest.raises(ValueError, match="put a Resizer between"):
+        with pytest.raises(ValueError, match="Put a Resizer between"):
             fitted.predict(X)
 
 
 def test_paths_are_refused(fitted: CNNDetector) -> None:
-    with pytest.raises(ValueError, match="dtype <U5, but CNNDetector takes numeric"):
+    with pytest.raises(
+        ValueError, match="CNNDetector needs numeric arrays; X has dtype <U5"
+    ):
         fitted.predict(np.array(["a.mp4", "b.mp4"]))
 
 
@@ -110,9 +112,11 @@ def test_number_of_axes_is_checked(
     shape: tuple[int, ...], tiny: Tiny, fitted: CNNDetector, videos: Bunch
 ) -> None:
     X = np.ones(shape, np.uint8)
-    with pytest.raises(ValueError, match=r"takes arrays of 5 axes .* or 4 \(single"):
+    with pytest.raises(
+        ValueError, match=r"needs arrays of 5 axes .* or 4 axes \(single"
+    ):
         tiny().fit(X, videos.y)
-    with pytest.raises(ValueError, match="takes arrays of 5 axes"):
+    with pytest.raises(ValueError, match="needs arrays of 5 axes"):
         fitted.predict(X)
 
 
