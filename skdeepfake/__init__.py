@@ -31,8 +31,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Imported on first use, so that importing skdeepfake is fast and its preprocessing never
-# loads Keras or TensorFlow.
+# Imported on first use, so that importing skdeepfake is fast and its preprocessing
+# never loads Keras or TensorFlow.
 _MODULES = (
     "analysis",
     "augmentation",
