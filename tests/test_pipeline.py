@@ -220,7 +220,8 @@ def test_videos_that_cannot_be_read_are_skipped_and_change_no_other(
     assert read == [str(text), str(hollow)] * 2
     assert [str(m) for m in messages if isinstance(m, NoFaceWarning)] == [
         "Samples [1, 4] have no face and are not used for training.",
-        "Samples [1, 4] have no face in any frame. The class prior is returned for them.",
+        "Samples [1, 4] have no face in any frame. "
+        "The class prior is returned for them.",
     ]
     with pytest.raises(VideoReadError, match=r"text\.mp4"):
         pipeline.set_params(sampler__on_error="raise").predict_proba(X)

@@ -35,7 +35,9 @@ def object_array(videos: Bunch) -> np.ndarray:
 def test_float_is_refused_where_bytes_were_learnt(
     method: str, fitted: CNNDetector, videos: Bunch
 ) -> None:
-    message = "dtype float32, but this CNNDetector was fitted on uint8. Pass X with dtype uint8"
+    message = (
+        "float32, but this CNNDetector was fitted on uint8. Pass X with dtype uint8"
+    )
     with pytest.raises(ValueError, match=message):
         getattr(fitted, method)(videos.X.astype(np.float32) / 255)
 
