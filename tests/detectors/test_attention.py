@@ -360,7 +360,7 @@ def test_detector_that_has_learnt_no_weights_says_so(
     for method in ("predict_proba", "predict_frame_proba", "predict_frame_weights"):
         with pytest.raises(ValueError, match="was fitted with another aggregation"):
             getattr(variant(aggregation=Attention()), method)(videos.X)
-    with pytest.raises(ValueError, match="Fit it without warm_start"):
+    with pytest.raises(ValueError, match="Fit it with warm_start=False"):
         variant(aggregation=Attention()).partial_fit(videos.X, videos.y)
 
 
@@ -385,7 +385,7 @@ def test_training_does_not_go_on_by_frames_after_attention(
     kind: str, known: Bunch, handed: list[Bunch]
 ) -> None:
     detector = attentive(kind).fit(known.X, known.y).set_params(aggregation="mean")
-    with pytest.raises(ValueError, match="aggregation='mean' requires another network"):
+    with pytest.raises(ValueError, match="aggregation='mean' requires a different network"):
         detector.partial_fit(known.X, known.y)
     detector.fit(known.X, known.y)
     assert detector.model_.output_shape == (None, 1)
