@@ -385,7 +385,7 @@ def test_training_does_not_go_on_by_frames_after_attention(
     kind: str, known: Bunch, handed: list[Bunch]
 ) -> None:
     detector = attentive(kind).fit(known.X, known.y).set_params(aggregation="mean")
-    with pytest.raises(ValueError, match="mean. requires a different network"):
+    with pytest.raises(ValueError, match="'mean' requires a different network"):
         detector.partial_fit(known.X, known.y)
     detector.fit(known.X, known.y)
     assert detector.model_.output_shape == (None, 1)
