@@ -148,6 +148,8 @@ def test_it_can_be_trained_again():
     )
     with pytest.raises(ValueError, match="frames of shape"):
         detector.predict(X[:, :16])
+    with pytest.raises(ValueError, match="sample_weight"):
+        detector.fit(X, y, sample_weight=[1.0])
 
 
 def test_the_trainer_starts_from_the_reference_detector(arrays):

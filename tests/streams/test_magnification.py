@@ -94,3 +94,7 @@ def test_empty_slots_stay_empty_and_do_not_count_as_motion() -> None:
 def test_band_outside_of_the_frame_rate_is_refused(band: tuple) -> None:
     with pytest.raises(ValueError, match=r"two increasing frequencies .* 12\.5 Hz"):
         MotionMagnifier(band=band).fit(None)
+
+
+def test_band_may_reach_up_to_half_of_the_frame_rate() -> None:
+    MotionMagnifier(band=(0.5, 12.4)).fit(None)
