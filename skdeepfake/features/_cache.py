@@ -1,4 +1,4 @@
-"""A cache of features on disk, keyed by the faces and by the network."""
+"""Cache of features on disk."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ _MEMBER = "features.npy"
 
 
 class FeatureCache(ArchiveCache):
-    """The cache that ``KerasFeaturizer(memory=...)`` keeps.
+    """Cache of ``KerasFeaturizer(memory=...)``.
 
-    Each video has one zip archive with the features of its faces as a `.npy`, before
-    any pooling. An entry is found by the faces, the content of the network and the
-    parameters that change features. Several processes and machines may share a cache.
+    The features of each video are stored before pooling as a `.npy` file in a zip
+    archive. The key consists of the faces, the content of the network and the
+    parameters that affect features. Several processes and machines may share a cache.
 
     Parameters
     ----------
     memory : str, os.PathLike or joblib.Memory
-        Where the cache lives, in a folder `skdeepfake-features` of its own.
+        Folder of the cache. Features are stored in its subfolder
+        `skdeepfake-features`.
 
     See Also
     --------
-    KerasFeaturizer : Keeps it.
-    skdeepfake.preprocessing.CropCache : The same for crops.
+    KerasFeaturizer : Uses the cache.
+    skdeepfake.preprocessing.CropCache : Cache of crops.
 
     Examples
     --------

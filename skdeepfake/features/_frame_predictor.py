@@ -133,7 +133,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has another form, or a parameter is out of range.
+            If X has a wrong shape or dtype, or a parameter is out of range.
         NoFaceError
             If no real video has three consecutive faces.
         """
@@ -181,7 +181,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has another form, or its faces have another size than in `fit`.
+            If X has a wrong shape or dtype, or its faces differ in size from `fit`.
         sklearn.exceptions.NotFittedError
             If the predictor is not fitted.
         """

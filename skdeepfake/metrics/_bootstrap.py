@@ -67,9 +67,10 @@ def group_bootstrap(
     """Compute a metric and its confidence interval for new people.
 
     The bootstrap resamples whole groups with replacement and returns quantiles of the
-    metric. Resampling videos assumes that they are independent, which videos of the
-    same person and frames of the same video are not. The interval would be too narrow,
-    by up to the square root of the number of videos per person [1]_.
+    metric. Resampling single videos or frames would assume that they are independent.
+    Videos of the same person and frames of the same video are not, and the interval
+    would be too narrow by up to the square root of the number of videos per person
+    [1]_.
 
     Parameters
     ----------

@@ -53,8 +53,9 @@ class CrossDatasetSplit(_MetadataSplitter):
     Notes
     -----
     Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
-    exactly the videos that it was made for, so an inner search needs a splitter of its
-    own. After a search with it, only a further dataset measures generalization.
+    exactly the videos that it was made for, so an inner search needs a
+    separate splitter. After a search with it, only a further dataset measures
+    generalization.
 
     References
     ----------
@@ -181,8 +182,9 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     Notes
     -----
     Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
-    exactly the videos that it was made for, so an inner search needs a splitter of its
-    own. There are `n_splits` scores per manipulation, named by `split_names`.
+    exactly the videos that it was made for, so an inner search needs a
+    separate splitter. There are `n_splits` scores per manipulation, named by
+    `split_names`.
 
     References
     ----------

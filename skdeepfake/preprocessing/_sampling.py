@@ -53,8 +53,8 @@ class VideoFrameSampler(StatelessTransformer):
         Number of frames per video, or of bursts if `burst` is greater than 1. The
         default is from the paper.
     duration : float or None, default=10.0
-        Number of seconds to sample, from the first frame. None samples all. The default
-        is from the paper.
+        Number of seconds to sample, from the first frame. None samples the whole video.
+        The default is from the paper.
     burst : int, default=1
         Number of consecutive frames per burst, for models of motion. Frames are ordered
         by burst, then by time. With `max_faces` of a cropper, the slots of each frame

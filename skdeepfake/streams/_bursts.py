@@ -36,8 +36,8 @@ X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
 """,
         "raises_for_faces": """\
 ValueError
-    If a parameter is out of range, X has another form, or its number of slots is not
-    a multiple of `burst` times `max_faces`.
+    If a parameter is out of range, X has a wrong shape or dtype, or its number of
+    slots is not a multiple of `burst` times `max_faces`.
 """,
     }
 )
