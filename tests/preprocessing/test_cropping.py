@@ -320,7 +320,7 @@ def test_decoders_of_all_jobs_together_take_the_cores_once(
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
-def test_progress_is_shown_if_asked_for(write_clip, find, capsys, verbose):
+def test_progress_is_shown_if_asked_for(write_clip, find, capsys, every_step, verbose):
     find((0, 0, 9, 9))
     clips = sample([write_clip(textured(1))] * 3, n_frames=1)
     DlibFaceCropper(verbose=verbose).fit_transform(clips)
