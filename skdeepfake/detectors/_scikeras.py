@@ -81,8 +81,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Add the inherited parameters in ``**params`` to the signature."""
         super().__init_subclass__(**kwargs)
-        constructor = vars(cls).get("__init__")
-        base = super(cls, cls).__init__
+        constructor, base = vars(cls).get("__init__"), super(cls, cls).__init__
         if constructor is None or base is KerasClassifier.__init__:
             return
         own = inspect.signature(constructor)
@@ -117,10 +116,9 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         for name, value in routed.items():
             if not self._is_routed(name):
                 known = difflib.get_close_matches(name, self._get_param_names(), 1)
-                meant = f". Did you mean {known[0]!r}?" if known else ""
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() got an unexpected keyword "
-                    f"argument {name!r}{meant}"
+                    f"{type(self).__name__} got an unexpected keyword argument "
+                    f"{name!r}." + (f" Did you mean {known[0]!r}?" if known else "")
                 )
             setattr(self, name, value)
 
@@ -132,8 +130,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         return bool(separator) and prefix in cls._routing_prefixes
 
     @classmethod
-    def _get_param_names(cls) -> list[str]:
-        # scikeras returns all attributes.
+    def _get_param_names(cls) -> list[str]:  # scikeras returns all attributes
         parameters = inspect.signature(cls.__init__).parameters.values()
         return sorted(
             p.name for p in parameters if p.kind == p.KEYWORD_ONLY and p.name != "self"
@@ -179,9 +176,8 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
                 if value == default:
                     value = self._objects[name]()
                 setattr(self, name, value)
-        BaseEstimator.set_params(
-            self, **{k: v for k, v in params.items() if k not in routed}
-        )
+        others = {k: v for k, v in params.items() if k not in routed}
+        BaseEstimator.set_params(self, **others)
         self.__dict__.update(routed)
         return self
 
@@ -243,7 +239,6 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _train_epoch(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
     ) -> None:
-        """Train for one more epoch."""
         with self._classes_to_find(classes, from_scratch=not self._is_built):
             super(KerasClassifier, self).partial_fit(X, y, **how)
 
@@ -285,7 +280,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @_random_state.setter
     def _random_state(self, value: Any) -> None:
-        """Ignore the value that scikeras sets."""
+        """Ignore values set by scikeras."""
 
     @staticmethod
     def _validate_sample_weight(
@@ -387,8 +382,8 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
         """Create the optimizer from the parameters."""
-        routed = {k: v for k, v in vars(self).items() if self._is_routed(k)}
-        params = {name.partition("__")[2]: value for name, value in routed.items()}
+        settings = vars(self).items()
+        params = {k.partition("__")[2]: v for k, v in settings if self._is_routed(k)}
         return make_optimizer(self.optimizer, float(learning_rate), params)
 
     def _ensure_compiled_model(self) -> None:

@@ -236,10 +236,9 @@ class TransferDetector(ImageDetector):
         return probability(x, head.dense_units, dropout=dropout, name=HEAD)
 
     def _build_backbone(self) -> keras.Model:
-        weights = self.weights
         return build_backbone(
             self.backbone,
-            weights if weights is None else os.fspath(weights),
+            None if self.weights is None else os.fspath(self.weights),
             check_random_state(self._random_state).randint(2**31 - 1),
             self.frame_shape_,
         )
@@ -297,11 +296,8 @@ class TransferDetector(ImageDetector):
 
     @property
     def _counts(self) -> str:
-        share = self.n_trained_weights_ / self.n_weights_
-        return (
-            f"{self.n_trained_weights_:,} of {self.n_weights_:,} weights "
-            f"({share:.3g} of all)"
-        )
+        trained, total = self.n_trained_weights_, self.n_weights_
+        return f"{trained:,} of {total:,} weights ({trained / total:.3g} of all)"
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         # A comment, so that the result is a valid expression.
@@ -382,20 +378,19 @@ class TransferDetector(ImageDetector):
 
     def _prepare(self, work: Work) -> None:
         """Train only the head, in the first fit."""
-        done = hasattr(self, "head_history_")
-        if done or not self._head.epochs or self.trainable == "top":
+        head, done = self._head, hasattr(self, "head_history_")
+        if done or not head.epochs or self.trainable == "top":
             return
-        rate = self._head.learning_rate
-        network = self._network_above(_FEATURES, optimizer=self._make_optimizer(rate))
+        optimizer = self._make_optimizer(head.learning_rate)
+        network = self._network_above(_FEATURES, optimizer=optimizer)
         with self._work_above(
             _FEATURES,
             dataclasses.replace(work, network=network, augmented=False),
             numbers=work.videos.training,
             once=self._fakes is None,
         ) as above:
-            self.head_history_ = self._fit_part(
-                network, self._training_batches(above, 0), self._head.epochs, "head"
-            )
+            batches = self._training_batches(above, 0)
+            self.head_history_ = self._fit_part(network, batches, head.epochs, "head")
 
 
 def _of_single_frames(compute: Callable[[NDArray], NDArray]) -> Compute:

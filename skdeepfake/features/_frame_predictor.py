@@ -236,8 +236,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         if not len(self.filters) or height % step or width % step:
             raise ValueError(
                 f"X has faces of {height} x {width} pixels, but filters="
-                f"{self.filters!r} needs multiples of {step}: resize the faces or pass "
-                "fewer filters"
+                f"{self.filters!r} needs multiples of {step}. Resize the faces or pass "
+                "fewer filters."
             )
         seeds = iter(range(int(self.random_state), 2**32))
 

@@ -319,7 +319,7 @@ def _check_faces(X: ArrayLike, name: str) -> NDArray[np.uint8]:
 
 
 def _digest(faces: NDArray[np.uint8]) -> str:
-    """Describe faces in a few letters."""
+    """Return a hash of faces."""
     content = hashlib.sha256(repr(faces.shape).encode())
     content.update(np.ascontiguousarray(faces).data)
     return content.hexdigest()

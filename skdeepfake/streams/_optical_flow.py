@@ -106,8 +106,8 @@ class OpticalFlow(BurstTransformer):
         if burst < 2 or min(height, width) < _MIN_SIDE:
             raise ValueError(
                 f"X has bursts of {burst} frames of {height} x {width} pixels, but "
-                f"OpticalFlow needs 2 frames of {_MIN_SIDE} x {_MIN_SIDE} or more: set "
-                "burst of VideoFrameSampler or size of Resizer"
+                f"OpticalFlow needs 2 frames of {_MIN_SIDE} x {_MIN_SIDE} or more. Set "
+                "burst of VideoFrameSampler or size of Resizer."
             )
         dis: Any = cv2.DISOpticalFlow.create(_PRESETS[self.preset])
         is_rgb = self.channels == "rgb"
