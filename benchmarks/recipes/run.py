@@ -31,6 +31,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -189,6 +190,7 @@ def tiny_transformer() -> Any:
     import keras
     from keras import layers
 
+    keras.utils.set_random_seed(0)  # a checkpoint belongs to these weights
     inputs = keras.Input((32, 32, 3))
     x = layers.Rescaling(1 / 127.5, -1)(inputs)
     x = layers.Reshape((16, 8))(layers.Conv2D(8, 8, strides=8)(x))
@@ -201,10 +203,9 @@ def train_model(
     X: ShardedArray, videos: Bunch, member: Member, args: argparse.Namespace, file: Path
 ) -> Any:
     """Train a model on crops, or load an existing model."""
-    import keras
-
     from skdeepfake.detectors import (
         BlendedFakes,
+        Checkpoint,
         Head,
         PlateauCallbacks,
         TransferDetector,
@@ -224,16 +225,14 @@ def train_model(
         learning_rate=args.learning_rate,
         batch_size=args.batch_size,
         epochs=args.epochs,
-        callbacks=[
-            PlateauCallbacks(),
-            keras.callbacks.BackupAndRestore(str(file.with_suffix(""))),
-        ],
+        callbacks=[PlateauCallbacks(), Checkpoint(file.with_suffix(""))],
         random_state=args.seed,
         verbose=1,
     )
     detector.fit(X, videos.target, groups=videos.groups)
     detector.set_params(callbacks=None, backbone=args.backbone)  # no longer needed
     write_atomically(file, lambda out: joblib.dump(detector, out))
+    shutil.rmtree(file.with_suffix(""))
     return detector
 
 

@@ -200,7 +200,7 @@ MORE_EPOCHS = {"check_class_weight_classifiers": 8}
 
 
 def fingerprint(X: NDArray) -> str:
-    """Tell whether samples are still what they were."""
+    """Return a hash that shows whether samples were changed."""
     if X.dtype.hasobject:
         return joblib.hash([getattr(item, "identity", item) for item in X.ravel()])
     return joblib.hash(np.asarray(X))

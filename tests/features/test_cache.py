@@ -424,7 +424,7 @@ def test_damaged_entry_is_made_again(gappy, featurizer, expected, damage, seen):
 
 
 class Bomb:
-    """What makes a folder when it is unpickled."""
+    """Object that makes a folder when it is unpickled."""
 
     def __init__(self, marker):
         self.marker = marker
