@@ -44,7 +44,7 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Metadata, also in the file as JSON under the key "skdeepfake":
+        Metadata, also stored in the file as JSON under the key "skdeepfake":
 
         - `input` and `output`: shape, data type and meaning. The output is the
           probability of the second class per face and, after training with

@@ -161,17 +161,18 @@ def save(
 def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     """Load a model saved by `save` without running code from the file.
 
-    The parameters of the model determine which files of weights it reads and which
-    cache folder it uses for predictions. Print models from other people before use.
+    The parameters of the model determine which weights files it reads and which cache
+    folder it uses for predictions. Print a model from another person to inspect them
+    before you use it.
 
     Parameters
     ----------
     path : str or os.PathLike
         File to load.
     trusted : iterable of str, default=()
-        Full names, as given by the error, of additional types that the model may
-        contain, such as custom estimators and layers. Their modules are imported, which
-        runs their code.
+        Full names of additional types that the model may contain, such as custom
+        estimators and layers. The error message lists them. Their modules are imported,
+        which runs their code.
 
     Returns
     -------
@@ -184,7 +185,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
         If the model contains a type that is not trusted, if its network contains layers
         that the detectors do not use, or if it refers to other files.
     ModelFileError
-        If the file is missing, damaged or not a file of `save`.
+        If the file is missing or damaged, or was not written by `save`.
     ImportError
         If skops is not installed.
 
@@ -237,8 +238,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
 def keep_optimizer(keep: bool = True) -> Iterator[None]:
     """Include the state of the optimizer when detectors are pickled.
 
-    Training then continues exactly after loading. With `save`, use its parameter
-    `optimizer` instead.
+    Training can then be resumed exactly after loading. For :func:`save`, use the
+    parameter `optimizer` instead.
 
     Parameters
     ----------

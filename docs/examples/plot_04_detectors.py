@@ -6,7 +6,7 @@ This example compares a CNN on faces, a recurrent network on features of faces, 
 discriminator of a GAN, using the same synthetic videos.
 
 It illustrates the interface and does not show which detector is best. The videos are
-synthetic, the networks are small to be trained in seconds, and the features come from
+synthetic, the networks are small enough to train in seconds, and the features come from
 random weights, since the pretrained VGG16 would have to be downloaded. The ranking on
 real faces is different; see the benchmarks.
 """

@@ -2,8 +2,8 @@
 Systems of the literature
 =========================
 
-Build the detectors that the paper reviews by name. Each is a pipeline of a few
-parts, which can also be combined differently.
+The detectors that the paper reviews can be built by name. Each is a pipeline of a few
+components, which can also be combined in other ways.
 """
 
 # %%
@@ -27,11 +27,12 @@ for name in names:
     print(f"{name:22}{slots:40}{', '.join(type(step).__name__ for step in steps)}")
 
 # %%
-# A part
-# ------
+# Optical flow
+# ------------
 #
 # ``"optical_flow"`` detects fakes by the motion between consecutive frames. In the
-# images of the stream, hue is the direction of the motion and saturation its speed.
+# images of the stream, hue encodes the direction of the motion, and saturation encodes
+# its speed.
 import tempfile
 
 from matplotlib import pyplot as plt
@@ -60,7 +61,7 @@ for ax in axes.ravel():
 # Another combination
 # -------------------
 #
-# In spliced clips the face jumps where two segments meet, so a linear classifier of the
+# In spliced clips the face jumps where two segments meet, so a linear classifier on the
 # largest motion is sufficient. Cross-validation splits by recording.
 import numpy as np
 from sklearn.linear_model import LogisticRegression

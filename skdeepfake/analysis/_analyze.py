@@ -145,8 +145,8 @@ def analyze_videos(
         "unreadable", stores the reason in `error`, and continues with other videos.
     resume : str, os.PathLike or None, default=None
         Folder that stores each finished analysis. Later calls reuse an analysis if the
-        content of the file, the detector and the parameters are the same. None
-        disables it.
+        content of the file, the detector and the parameters are the same. None stores
+        nothing.
     n_jobs : int or None, default=None
         Number of videos analyzed in parallel, by default in threads. None means 1, and
         -1 uses all cores.

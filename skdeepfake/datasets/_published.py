@@ -275,7 +275,7 @@ def load_celeb_df(
     """List the videos of Celeb-DF [1]_, version 1 or 2.
 
     ``Celeb-real/id0_0000.mp4`` and ``YouTube-real/00170.mp4`` are real, and
-    ``Celeb-synthesis/id0_id1_0000.mp4`` is the former with the face of id1.
+    ``Celeb-synthesis/id0_id1_0000.mp4`` is the first one with the face of id1.
 
     Parameters
     ----------

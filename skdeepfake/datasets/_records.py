@@ -296,7 +296,8 @@ ValueError
 Warns
 -----
 MissingVideosWarning
-    If an official list is missing, or a video in a list or in the name of a fake.
+    If an official list is missing, or if a video is missing that a list or the name of
+    a fake refers to.
 DatasetWarning
     If names or lists contradict each other.
 """,

@@ -46,14 +46,14 @@ class EpochLine(keras.callbacks.Callback):
 class PlateauCallbacks(BaseEstimator):
     """Stop early, and reduce the learning rate, when validation stops improving.
 
-    The defaults are from the paper (section 4.3). All epochs are trained if there is no
-    validation set.
+    The defaults are from the paper (section 4.3). If there is no validation set,
+    training runs for all epochs.
 
     Parameters
     ----------
     monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
-        Validation loss, as in the paper, or area under the ROC curve of the frames or
-        sequences of the validation set.
+        Monitored quantity: the validation loss, as in the paper, or the area under the
+        ROC curve on the frames or sequences of the validation set.
     patience : int or None, default=5
         Number of epochs without improvement after which training stops. The weights of
         the best epoch are then restored. None trains all epochs and keeps the last

@@ -50,7 +50,8 @@ class Head(Growing, BaseEstimator):
         weights do not degrade the backbone. These epochs use no augmentation and do not
         count toward `epochs` of the detector. Ignored with ``trainable="top"``.
     learning_rate : float, default=1e-3
-        Learning rate in these epochs and with ``trainable="top"``.
+        Learning rate while only the new layers are trained, including with
+        ``trainable="top"``.
 
     See Also
     --------

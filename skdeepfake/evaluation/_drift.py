@@ -146,7 +146,7 @@ class DriftReport:
         return any(measure.drifted for measure in self.measures.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values for JSON.
+        """Return the report as a JSON-serializable dictionary.
 
         Returns
         -------

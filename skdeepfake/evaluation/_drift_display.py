@@ -29,7 +29,7 @@ class DriftDisplay:
     ----------
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes, shape (n_quantities,)
-        Axes, after ``plot``.
+        Axes drawn by ``plot``.
 
     See Also
     --------
@@ -82,7 +82,7 @@ class DriftDisplay:
         Parameters
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
-            One axes per quantity. None creates a new figure.
+            Axes to draw on, one per quantity. None creates a new figure.
 
         {{returns_itself_or_raises}}
         """

@@ -121,16 +121,17 @@ class EvaluationReport:
             Damaged or missing seconds of each video, as in the attribute `missing` of a
             :class:`~skdeepfake.preprocessing.Clip`.
         aggregation : str, default=None
-            Name of the aggregation of frame scores, such as "mean", for documentation.
+            Name of the aggregation of frame scores, such as "mean". It is only stored
+            in `settings`.
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, used for the intervals. With None, intervals are too
+            Identity of each video, used for the intervals. If None, intervals are too
             narrow if people or originals occur in several videos.
         by : array-like of shape (n_videos,), default=None
             Attribute of each video, such as sex, skin type, source or manipulation
             (``details["method"]``). Each value is also scored separately, and `gaps`
             compares the values. If all videos of a value have the same class, they are
             scored against all videos of the other class. Videos without a value (None
-            or NaN) are in no subset.
+            or NaN) are not part of any subset.
         names : sequence of str, default=None
             Names of the videos. None uses their indices.
         threshold : float, default=0.5
@@ -139,7 +140,7 @@ class EvaluationReport:
         max_fprs : sequence of float, default=(0.1, 0.01, 0.001)
             False positive rates at which to compute the true positive rate.
         eps : float, default=1e-15
-            Clipping of the log loss.
+            Probabilities are clipped to ``[eps, 1 - eps]`` to compute the log loss.
         n_bins : int, default=10
             Number of equally wide bins of the calibration error.
         no_face : {"keep", "leave_out"}, default="keep"
@@ -163,7 +164,7 @@ class EvaluationReport:
         Raises
         ------
         ValueError
-            If lengths differ, a class is missing, or a value is out of its range.
+            If lengths differ, a class is missing, or a value is out of range.
         """
         settings: dict[str, Any] = {
             "threshold": threshold,
@@ -280,7 +281,7 @@ class EvaluationReport:
         return pandas.DataFrame(self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain types, for JSON.
+        """Return the report as a JSON-serializable dictionary.
 
         Returns
         -------
@@ -344,7 +345,7 @@ class EvaluationReport:
         Returns
         -------
         str or None
-            HTML page; None if it was written to a file.
+            HTML page, or None if it was written to a file.
         """
         return returned_or_written(render_page(self, title), path)
 
@@ -364,7 +365,7 @@ class EvaluationReport:
         return list(dict.fromkeys(row["subset"] for row in self.rows))
 
     def table(self, subset: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return the rows of a subset, by measure and level.
+        """Return the rows of a subset, keyed by measure and level.
 
         Parameters
         ----------

@@ -109,12 +109,13 @@ class RobustnessCurve:
     boxes: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return scores and coverage as plain types, for JSON.
+        """Return scores and coverage as a JSON-serializable dictionary.
 
         Returns
         -------
         dict of str to value
-            All attributes but the probabilities, and `n_videos`. NaN becomes None.
+            `n_videos` and all attributes except the probabilities. NaN is replaced by
+            None.
         """
         record = {
             name: value.tolist() if isinstance(value, np.ndarray) else value

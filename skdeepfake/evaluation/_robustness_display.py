@@ -81,7 +81,8 @@ class RobustnessDisplay:
         Parameters
         ----------
         estimator : sklearn.pipeline.Pipeline
-            Fitted pipeline with a step named ``"sampler"`` that ends in a classifier.
+            Fitted pipeline that ends in a classifier and has a step named
+            ``"sampler"``.
         X : array-like of shape (n_videos,)
             Paths of test videos.
         y : array-like of shape (n_videos,)

@@ -38,8 +38,9 @@ with_shared_docs = shared_docs(
     pooling : {"avg", "mean", "max", "cls", "cls_mean"} or None, default=None
         Pooling of the positions of a feature map, or of the patches of a vision
         transformer, to one vector per frame. "mean" is the same as "avg". "cls" uses
-        the class token of a vision transformer, and "cls_mean" concatenates both.
-        Register tokens are ignored. None keeps one vector per position.
+        the class token of a vision transformer, and "cls_mean" concatenates the class
+        token and the mean. Register tokens are ignored. None keeps one vector per
+        position.
     frame_pooling : {"avg"} or None, default=None
         Pooling of the frames of a video. "avg" averages over the frames with a face.
         Together with `pooling`, this results in one vector per video, for use with any
@@ -53,8 +54,8 @@ with_shared_docs = shared_docs(
         computes in float32.
     engine : {"keras", "onnxruntime"}, default="keras"
         Engine that runs the network. "onnxruntime" is faster on many CPUs. Its features
-        differ by up to 1e-4 of the largest feature. It needs the extra ``onnx`` and
-        Keras with TensorFlow.
+        differ from those of Keras by up to 1e-4 of the largest feature. It needs the
+        extra ``onnx`` and Keras with TensorFlow.
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder of a :class:`FeatureCache`, which is independent of `pooling`. None does
         not cache.
@@ -78,7 +79,7 @@ class KerasFeaturizer(StatelessTransformer):
     3. Return zeros for slots without a face.
 
     Nothing is learned from the faces. The network is built on first use and shared by
-    equal featurizers of the same process. Pickles do not include it.
+    equal featurizers in the same process. Pickles do not include it.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ class LeakageReport:
         Returns
         -------
         str or None
-            HTML page; None if it was written to a file.
+            HTML page, or None if it was written to a file.
         """
         return returned_or_written(page("Leakage report", render(self)), path)
 

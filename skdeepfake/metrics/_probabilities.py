@@ -23,7 +23,8 @@ class ReliabilityCurve(NamedTuple):
     Attributes
     ----------
     predicted : ndarray of float64, shape (n_filled_bins,)
-        Mean predicted probability of the positive class in each bin, increasing.
+        Mean predicted probability of the positive class in each bin, in increasing
+        order.
     observed : ndarray of float64, shape (n_filled_bins,)
         Share of the positive class in each bin.
     n_samples : ndarray of int, shape (n_filled_bins,)
@@ -60,14 +61,14 @@ def reliability_curve(
     n_bins : int, default=10
         Number of bins. Empty bins are left out.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Strategy for the bins, which include their upper limits. "uniform" makes bins of
-        equal width, "quantile" bins with the same number of samples.
+        Strategy for the bins. "uniform" uses bins of equal width, and "quantile" uses
+        bins with the same number of samples. Each bin includes its upper limit.
     {{pos_label_and_weights}}
 
     Returns
     -------
     ReliabilityCurve
-        Named tuple of `predicted`, `observed` and `n_samples` of each filled bin.
+        Named tuple of `predicted`, `observed` and `n_samples` of each non-empty bin.
 
     {{probability_errors}}
 

@@ -140,7 +140,7 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     """Raise an error if a training and a test set share a video or a group.
 
     Frames of the same video, a fake and its original, and videos of the same person
-    are similar. If a split separates them, the score does not hold for new people.
+    are similar. If a split separates them, the score does not apply to new people.
 
     Parameters
     ----------
@@ -152,7 +152,8 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     Raises
     ------
     LeakageError
-        If both sets share a group or a video. The message names the first few.
+        If the sets share a group or a video. The message names the first few that are
+        shared.
     ValueError
         If the group of a video is missing (None or NaN), which could hide leakage.
     IndexError

@@ -88,7 +88,7 @@ class TimelineDisplay:
         Parameters
         ----------
         estimator : sklearn.pipeline.Pipeline
-            Fitted pipeline with a step named ``"sampler"`` that ends in a detector.
+            Fitted pipeline that ends in a detector and has a step named ``"sampler"``.
         X : str, os.PathLike or array-like of shape (1,) of these
             Path of the video.
         threshold : float, default=0.5

@@ -31,25 +31,25 @@ class OpticalFlow(BurstTransformer):
     """Compute the optical flow between consecutive faces of a burst.
 
     A burst of k frames becomes k - 1 slots with the displacement of each pixel to the
-    next frame, by dense inverse search (DIS). Use a cropper with ``box="burst"``, since
-    a box that jumps from frame to frame looks like motion.
+    next frame, computed by dense inverse search (DIS). Use a cropper with
+    ``box="burst"``, since a box that jumps from frame to frame looks like motion.
 
     Parameters
     ----------
     {{burst_parameters}}
     channels : {"xy", "rgb"}, default="xy"
         ``"xy"`` is the displacement to the right and down in pixels. ``"rgb"`` is an
-        image for networks trained on images: the hue is the direction of the motion,
-        the saturation its length, and white is no motion.
+        image for networks trained on images: hue encodes the direction of the motion,
+        saturation encodes its length, and white means no motion.
     scale : float, default=8.0
         Length in pixels at which the colors of ``"rgb"`` are fully saturated.
     preset : {"fast", "medium"}, default="medium"
-        OpenCV's preset of DIS. ``"fast"`` takes a third of the time, with errors of up
+        Preset of DIS in OpenCV. ``"fast"`` takes a third of the time, with errors of up
         to 0.2 pixels instead of 0.1.
 
     See Also
     --------
-    MotionMagnifier : Magnifies small motions.
+    MotionMagnifier : Magnify small motions.
     skdeepfake.features.KerasFeaturizer : Accepts ``"rgb"``.
     skdeepfake.detectors.CNNDetector : Accepts both.
 
@@ -131,7 +131,7 @@ class OpticalFlow(BurstTransformer):
         return flow.reshape(n_videos, -1, height, width, 2 + is_rgb)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """Select the first frame of each motion.
+        """Select the value of the first frame of each motion.
 
         Parameters
         ----------

@@ -24,7 +24,7 @@ class RandomBlender(Versioned, BaseEstimator):
     blenders : sequence of SelfBlender or FaceSwapper
         Blenders to choose from.
     weights : sequence of float or None, default=None
-        Relative frequencies of the blenders. None gives all blenders the same weight.
+        Relative frequencies of the blenders. None weights all blenders equally.
 
     See Also
     --------

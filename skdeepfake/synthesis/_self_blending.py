@@ -68,7 +68,7 @@ class SelfBlender(Versioned, BaseEstimator):
         eyes, nose and mouth), "lower" (from the nose down), "eyes" (with the brows) or
         "mouth" (with the chin). Repeat a name to draw it more often.
     ratios : sequence of float, default=(0.25, 0.5, 0.75, 1, 1, 1)
-        Blending ratios, from which one is drawn for each fake. The default is from the
+        Blending ratios. One is drawn at random for each fake. The default is from the
         paper.
     margin : float, default=0.0
         `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made the

@@ -36,7 +36,7 @@ class FaceSwapper(SelfBlender):
     For each face, up to four other samples are drawn, and the one most similar in pose
     and proportions is the source. It is aligned with an affine map of the landmarks,
     its colors are matched to the target [1]_, and it is blended linearly or by its
-    gradients [2]_. Outside of the mask, the target is unchanged. If there is no other
+    gradients [2]_. Outside the mask, the target is unchanged. If there is no other
     sample, a face is blended with itself.
 
     Parameters
@@ -50,10 +50,9 @@ class FaceSwapper(SelfBlender):
     warp : float, default=0.0
         Strength of a smooth warp of the source; see :class:`SelfBlender`.
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
-        Shapes of the mask, from which one is drawn for each fake; see
-        :class:`SelfBlender`.
+        Mask shapes. One is drawn at random for each fake; see :class:`SelfBlender`.
     ratios : sequence of float, default=(0.75, 1, 1, 1)
-        Blending ratios, from which one is drawn for each fake.
+        Blending ratios. One is drawn at random for each fake.
     margin : float, default=0.0
         `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made the
         crops.
