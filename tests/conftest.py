@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import functools
-import gc
 import json
 import os
 import subprocess
 import sys
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,12 +23,7 @@ from skdeepfake import _atomic, _progress
 from skdeepfake._video._process import DecoderProcess
 from skdeepfake.datasets import load_videos, make_videos
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("MPLBACKEND", "Agg")
-
 ROOT = Path(__file__).resolve().parent.parent
-COMPILED = os.environ.get("SKDEEPFAKE_COMPILED") == "1"
-FEW_STEPS = 6
 
 LOAD_AND_ANSWER = """
 import json, sys
@@ -49,89 +42,6 @@ for line in sys.stdin:
 """
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--part`, with which continuous integration takes turns with slow tests."""
-    parser.addoption(
-        "--part", metavar="K/N", help="run a part of the tests: K modulo N"
-    )
-
-
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Leave out the tests of other parts."""
-    if part := config.getoption("--part"):
-        k, n = map(int, part.split("/"))
-        chosen, others = [], []
-        for item in items:
-            is_chosen = zlib.crc32(item.nodeid.encode()) % n == k % n
-            (chosen if is_chosen else others).append(item)
-        config.hook.pytest_deselected(items=others)
-        items[:] = chosen
-
-
-def pytest_collection_finish() -> None:
-    """Keep the garbage collector from going through all that was imported."""
-    gc.freeze()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let short trainings run eagerly: TensorFlow takes longer to build a graph.
-
-    And all predictions, which are of a few small images.
-    Not in tests with the marker `compiled`, nor with SKDEEPFAKE_COMPILED=1, as in the
-    nightly run. Before fixtures of any scope are set up.
-    """
-    compiled = bool(item.get_closest_marker("compiled")) or COMPILED
-    keras = sys.modules.get("keras")
-    if keras is None or keras.backend.backend() != "tensorflow":
-        return
-    if not hasattr(keras.Model.fit, "few_steps"):
-        keras.Model.fit = _eager_if_short(keras.Model.fit)
-    keras.Model.fit.few_steps = 0 if compiled else FEW_STEPS
-    _predict_eagerly(not compiled)
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_of_others() -> None:
-    """Close what other tests, and examples in docstrings, have left to pyplot."""
-    if pyplot := sys.modules.get("matplotlib.pyplot"):
-        pyplot.close("all")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown() -> None:
-    """Leave examples in docstrings, which are no tests of this folder, as they are."""
-    _predict_eagerly(False)
-
-
-def _predict_eagerly(is_eager: bool) -> None:
-    if tensorflow := sys.modules.get("tensorflow"):
-        tensorflow.config.run_functions_eagerly(is_eager)
-
-
-@pytest.fixture
-def compiled_predictions() -> None:
-    """Predict in graphs: for recurrent networks that answer again and again."""
-    _predict_eagerly(False)
-
-
-def _eager_if_short(original: Callable) -> Callable:
-    def fit(model: Any, x: Any, **options: Any) -> Any:
-        epochs = options.get("epochs", 1) - options.get("initial_epoch", 0)
-        n_steps = epochs * getattr(x, "num_batches", FEW_STEPS + 1)
-        model.run_eagerly = n_steps <= fit.few_steps
-        is_eager = sys.modules["tensorflow"].config.functions_run_eagerly()
-        _predict_eagerly(False)
-        try:
-            return original(model, x, **options)
-        finally:
-            _predict_eagerly(is_eager)
-
-    return fit
 
 
 @pytest.fixture(scope="session")
