@@ -85,19 +85,21 @@ class KerasFeaturizer(StatelessTransformer):
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="resnet50"
-        Name of a network in `keras.applications` in snake case, such as
-        "efficientnet_v2_b0" or "xception", a model that maps images to features, or a
-        function without arguments that builds such a model. `sklearn.base.clone` copies
-        models, but not functions. A name such as "keras_hub:dinov3_vit_small_lvd1689m"
-        refers to a KerasHub preset (DINOv2, DINOv3, ViT, or the vision encoder of CLIP
-        or SigLIP). Its image converter resizes and scales the images. Presets require
-        the extra ``hub``. Vision transformers return class, register and patch tokens.
+        Name of a network, a model that maps images to features, or a function without
+        arguments that builds such a model. Names are those of `keras.applications` in
+        snake case, such as "efficientnet_v2_b0", and "efficientnet_lite0", "meso4" and
+        "resnext50". `sklearn.base.clone` copies models, but not functions. A name such
+        as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset (DINOv2,
+        DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Its image converter
+        resizes and scales the images. Presets require the extra ``hub``. Vision
+        transformers return class, register and patch tokens.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
         Keras downloads once. A path loads a weights file without the top layers. None
         uses random weights. Do not pass the path of the ImageNet weights of
         EfficientNet B0 to B4, since Keras scales images correctly only for "imagenet".
-        Without internet access, copy the file to ``~/.keras/models`` instead.
+        Without internet access, copy the file to ``~/.keras/models`` and pass
+        "imagenet".
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
         If True, apply the preprocessing of a backbone given by name. "bgr" only
@@ -108,7 +110,7 @@ class KerasFeaturizer(StatelessTransformer):
 
     See Also
     --------
-    VGG16Featurizer : Compute the features of the paper.
+    VGG16Featurizer : Compute the features used by the paper.
     skdeepfake.preprocessing.Resizer : Resize the faces first.
     skdeepfake.detectors.CNNRNNDetector : Classify sequences of features.
 
