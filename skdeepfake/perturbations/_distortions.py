@@ -19,7 +19,7 @@ from .._validation import validated
 
 Frame = NDArray[np.uint8]
 
-# Increase this version when distorted frames change. It is part of keys of caches.
+# Increase this version when distorted frames change. It is part of cache keys.
 ALGORITHM_VERSION = 1
 
 MODES = ("corrected", "faithful")
@@ -167,7 +167,7 @@ def distort(
     ):
         raise ValueError(
             f"frame has the shape {frame.shape} and the dtype {frame.dtype}; expected "
-            "RGB uint8 pixels of shape (height, width, 3)."
+            "an RGB uint8 image of shape (height, width, 3)."
         )
     if not level:
         return frame.copy()
@@ -233,7 +233,7 @@ def _rounded(values: NDArray[np.floating]) -> Frame:
 def _with_blocks(
     frame: Frame, number: int, margin: int, rng: np.random.Generator
 ) -> Frame:
-    """Return a copy of a frame with gray blocks inside.
+    """Return a copy of a frame with gray blocks.
 
     With ``margin=0``, no block covers the last row or the last column.
     """

@@ -83,8 +83,8 @@ class VideoPerturber(StatelessTransformer):
     - CC. *Corrected*: scales pixels about the mean luma of the frame. *Faithful*:
       scales pixels about black.
     - BW. The table lists the number of blocks for a shorter side of 256 pixels.
-      *Corrected*: scales this number with the shorter side, and adds at least one
-      block. *Faithful*: first rounds the shorter side down to a multiple of 256, so
+      *Corrected*: scales this number with the shorter side, but adds at least one
+      block. *Faithful*: rounds the shorter side down to a multiple of 256 first, so
       that smaller frames have no blocks.
     - GNC. *Corrected*: adds noise to YCbCr. The variance is for pixels from 0 to 1.
       *Faithful*: amplifies the noise 1.16 times in Y and 1.14 times in Cb and Cr, and
