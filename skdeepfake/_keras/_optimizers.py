@@ -18,7 +18,7 @@ def make_optimizer(
     elif isinstance(optimizer, type):
         made = optimizer(**config)
     else:
-        # Copy it, since optimizers store weights. The copy keeps the learning rate.
+        # Copy the optimizer, which stores weights. The copy keeps its learning rate.
         made = type(optimizer).from_config({**optimizer.get_config(), **params})
     if made.weight_decay is not None:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

@@ -1,4 +1,4 @@
-"""Number of TensorFlow threads in workers, and TensorFlow's messages on import.
+"""Limit TensorFlow threads in workers, and suppress messages of TensorFlow on import.
 
 joblib and Dask limit the threads of libraries in their workers with environment
 variables such as `OMP_NUM_THREADS`. TensorFlow ignores these variables and would start

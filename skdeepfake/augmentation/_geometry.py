@@ -111,8 +111,8 @@ class RandomAffine(BaseAugmentation):
 class RandomErasing(BaseAugmentation):
     """Cover a rectangle of each image with the mean color of the image.
 
-    This keeps a detector from relying on a single region of the face [1]_. A random
-    rectangle is drawn inside each image. The paper uses noise instead.
+    This keeps a detector from relying on a single region of the face [1]_. The
+    rectangle has a random size and position. The paper fills it with noise instead.
 
     Parameters
     ----------

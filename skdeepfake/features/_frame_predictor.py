@@ -170,7 +170,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
-            As in `fit`.
+            RGB faces, as in `fit`.
 
         Returns
         -------
@@ -282,7 +282,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
 
 
 def _triples(bursts: NDArray) -> NDArray[np.int64]:
-    """Return video, burst, first frame and person of each three consecutive faces."""
+    """Return the video, burst, first frame and person of consecutive faces."""
     shape = bursts.shape[:4]
     flat = bursts.reshape(len(bursts), -1, *bursts.shape[4:])
     filled = filled_slots(flat).reshape(shape)

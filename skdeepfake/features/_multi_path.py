@@ -32,12 +32,11 @@ class MultiPathBackbone(BaseEstimator):
     backbones : sequence of str, default=("resnet50", "densenet121", \
             "inception_resnet_v2")
         Names of different networks, as in :class:`KerasFeaturizer`.
-    attention : {"cbam"} or None, default="cbam"
-        Attention applied to the last feature maps of each network. None disables it.
     weights : str, os.PathLike, sequence of these, or None, default="imagenet"
         Weights of all networks, or one value per network, as in
-        :class:`KerasFeaturizer`.
-        The attention module has random weights and must be trained.
+        :class:`KerasFeaturizer`. The attention has random weights and must be trained.
+    attention : {"cbam"} or None, default="cbam"
+        Attention applied to the last feature maps of each network. None disables it.
     random_state : int, default=0
         Seed of random weights.
 
@@ -66,14 +65,14 @@ class MultiPathBackbone(BaseEstimator):
 
     backbones: Sequence[str] = ("resnet50", "densenet121", "inception_resnet_v2")
     _: KW_ONLY
-    attention: str | None = "cbam"
     weights: Any = "imagenet"
+    attention: str | None = "cbam"
     random_state: int = 0
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "backbones": ["array-like"],
-        "attention": [StrOptions({"cbam"}), None],
         "weights": [str, os.PathLike, list, tuple, None],
+        "attention": [StrOptions({"cbam"}), None],
         "random_state": [Interval(Integral, 0, 2**31 - 1, closed="both")],
     }
 

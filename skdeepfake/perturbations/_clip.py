@@ -216,8 +216,8 @@ class PerturbedClip(Clip):
         frame : ndarray of uint8, shape (height, width, 3)
             RGB frame, which is not modified.
         rng : numpy.random.Generator
-            Random number generator, seeded by the seed, the size of the file, the index
-            of the frame and the position in the chain.
+            Random number generator. Its seed depends on the seed of the perturbation,
+            the size of the file, the index of the frame and the position in the chain.
 
         Returns
         -------

@@ -79,7 +79,7 @@ class VideoPerturber(StatelessTransformer):
     The modes differ as follows:
 
     - CS. *Corrected*: scales the differences from the luma. *Faithful*: uses formulas
-      for pixels from 0 to 1, although pixels are from 0 to 255, and truncates.
+      for pixels from 0 to 1, although pixels are from 0 to 255, and truncates values.
     - CC. *Corrected*: scales pixels about the mean luma of the frame. *Faithful*:
       scales pixels about black.
     - BW. The table lists the number of blocks for a shorter side of 256 pixels.
@@ -87,8 +87,8 @@ class VideoPerturber(StatelessTransformer):
       block. *Faithful*: rounds the shorter side down to a multiple of 256 first, so
       that smaller frames have no blocks.
     - GNC. *Corrected*: adds noise to YCbCr. The variance is for pixels from 0 to 1.
-      *Faithful*: amplifies the noise 1.16 times in Y and 1.14 times in Cb and Cr, and
-      truncates.
+      *Faithful*: amplifies the noise by a factor of 1.16 in Y and 1.14 in Cb and Cr,
+      and truncates values.
     - GB. Both modes are the same. The standard deviation is a sixth of the kernel size.
     - JPEG. *Corrected*: compresses with JPEG. *Faithful*: downscales the frame by a
       factor of 2 to 6 and enlarges it again.

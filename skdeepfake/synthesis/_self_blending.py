@@ -167,8 +167,8 @@ class SelfBlender(Versioned, BaseEstimator):
         fakes : ndarray of uint8, of the shape of `faces`
             Fakes in a new array. Slots without a face are all zeros.
         masks : ndarray of float32, of the shape of `faces` without its last axis
-            Share of the source in each pixel, from 0 to 1. Only if `return_mask` is
-            True.
+            Weight of the source in each pixel, from 0 to 1. Only returned if
+            `return_mask` is True.
 
         Raises
         ------

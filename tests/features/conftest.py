@@ -31,7 +31,7 @@ def noise() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def gappy(noise: Callable[..., np.ndarray]) -> Bunch:
-    """Make four videos of three frames; 1 has two empty slots, 2 has no face."""
+    """Make four videos; video 1 has two empty slots, and video 2 has no face."""
     X = noise(4, 3, 32, 32).copy()
     X[1, [0, 2]] = 0
     X[2] = 0

@@ -26,8 +26,8 @@ def transformer(
 ) -> keras.Model:
     """Build a model that returns a class token, registers and patch tokens.
 
-    The class token is the mean color of the image, a patch token that of the patch. The
-    input is a dictionary, as in KerasHub.
+    The class token is the mean color of the image. A patch token is the mean color of
+    its patch. The input is a dictionary, as in KerasHub.
     """
     inputs = keras.Input((SIDE, SIDE, 3), name=name)
     patches = layers.AveragePooling2D(PATCH)(inputs)

@@ -130,7 +130,7 @@ def test_noise_depends_on_nothing_but_seed_file_and_frame(film, tmp_path):
     clips = sample(film, other)
     one, copied = perturb(clips, "GNC", 2)
     frames = list(one)
-    # Noise depends neither on the path, nor on the position among samples or passes.
+    # Noise does not depend on the path, the order of clips or how they are read.
     assert_same_frames(copied, frames)
     assert_same_frames(perturb(clips[::-1], "GNC", 2)[1], frames)
     assert_same_frames(one.map(lambda: np.copy), frames)
