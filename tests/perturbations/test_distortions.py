@@ -293,7 +293,9 @@ def test_random_state_may_be_a_generator_or_scikit_learns():
     ],
 )
 def test_what_is_no_frame_is_refused(frame):
-    with pytest.raises(ValueError, match=r"frame has the shape .*expected RGB uint8"):
+    with pytest.raises(
+        ValueError, match=r"frame has the shape .*expected an RGB uint8"
+    ):
         distort(frame, "GB", 1)
 
 
