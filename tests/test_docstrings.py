@@ -47,7 +47,6 @@ WITHOUT_EXAMPLE = {
     "skdeepfake.datasets.load_faceforensics": DATA_SET,
     "skdeepfake.evaluation.robustness_curve": FACE,
     "skdeepfake.persistence.keep_optimizer": TRAINED,
-    "skdeepfake.perturbations.VideoPerturber": FACE,
     "skdeepfake.preprocessing.DlibFaceCropper": FACE,
     "skdeepfake.streams.BlinkFeaturizer": "takes a file that no package brings",
 }

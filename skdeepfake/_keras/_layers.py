@@ -1,4 +1,4 @@
-"""Layers that Keras lacks, registered for saving and loading."""
+"""Layers that Keras does not provide, registered for saving and loading."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _register = keras.saving.register_keras_serializable(package="skdeepfake")
 
 @_register
 class FramesOfVideos(keras.Layer):
-    """Reshape videos to a batch of frames, with each missing frame filled.
+    """Reshape videos to a batch of frames and fill missing frames.
 
     A missing frame is all zeros. It is replaced by the first frame of its video, so
     that it does not affect batch statistics. Videos have the shape
@@ -22,7 +22,7 @@ class FramesOfVideos(keras.Layer):
     """
 
     def call(self, videos: Any) -> Any:
-        """Reshape."""
+        """Reshape and fill videos."""
         filled = ops.where(present(videos), videos, videos[:, :1])
         return ops.reshape(filled, (-1, *videos.shape[2:]))
 
@@ -33,13 +33,13 @@ class FramesOfVideos(keras.Layer):
 
 @_register
 class VideosOfFrames(keras.Layer):
-    """Reshape features of frames to features per video, zero for missing frames.
+    """Reshape features of frames to features of videos, with zeros for missing frames.
 
     Features have the shape (n_videos * n_frames, n_features).
     """
 
     def call(self, features: Any, videos: Any) -> Any:
-        """Reshape."""
+        """Reshape features."""
         shape = ops.shape(videos)
         rows = ops.reshape(features, (shape[0], shape[1], features.shape[-1]))
         there = present(videos)
@@ -61,7 +61,7 @@ class CBAM(keras.Layer):
     Parameters
     ----------
     reduction : int
-        Channels per unit of the hidden layer.
+        Ratio of channels to units of the hidden layer.
     kernel_size : int
         Height and width of the convolution, in positions.
     seed : int or None
@@ -127,7 +127,7 @@ class TokenPooling(keras.Layer):
         "cls" uses the class token, "avg" and "mean" the mean over the patches, and
         "max" their maximum. "cls_mean" concatenates the class token and the mean.
     n_prefix : int
-        Number of tokens before the patches: the class token, then the registers.
+        Number of tokens before the patches: the class token and the registers.
     """
 
     def __init__(self, pooling: str, n_prefix: int, **params: Any) -> None:

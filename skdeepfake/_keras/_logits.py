@@ -1,4 +1,4 @@
-"""The last layer of a detector's network, and its logit."""
+"""Last layer of a detector's network and its logit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export of Keras networks as ONNX."""
+"""Export of Keras networks to ONNX."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .._atomic import temporary_folder
 
 
 def to_onnx(model: keras.Model, dtype: Any, *, needed_by: str, instead: str) -> bytes:
-    """Return a network as an ONNX file for inputs of a type.
+    """Return the ONNX file of a network for inputs of the given dtype.
 
-    `needed_by` and `instead` are parts of the messages. Raises a ValueError if Keras
+    `needed_by` and `instead` are parts of error messages. Raises a ValueError if Keras
     does not run on TensorFlow, and an ImportError if the extra is not installed.
     """
     if keras.backend.backend() != "tensorflow":

@@ -18,7 +18,7 @@ def make_optimizer(
     elif isinstance(optimizer, type):
         made = optimizer(**config)
     else:
-        # A copy, since optimizers remember weights. It keeps its own learning rate.
+        # Copy the optimizer, which stores weights. The copy keeps its learning rate.
         made = type(optimizer).from_config({**optimizer.get_config(), **params})
     if made.weight_decay is not None:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -32,9 +32,9 @@ def of_one_replica(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Op
     """Skip the sum of gradients over replicas, which leaks memory in TensorFlow.
 
     Before each update, Keras sums the gradients over all replicas of the network.
-    Without a `tf.distribute` strategy, there is only one. For each sum, TensorFlow
-    registers a gradient function under a new name and keeps it with the graph of the
-    training step, which leaks 20 MB per fit (Keras 3.15, TensorFlow 2.21).
+    Without a `tf.distribute` strategy, there is only one replica. For each sum,
+    TensorFlow registers a gradient function under a new name and keeps it with the
+    graph of the training step. This leaks 20 MB per fit (Keras 3.15, TensorFlow 2.21).
     """
     if hasattr(optimizer, "_all_reduce_sum_gradients"):  # only on TensorFlow
         import tensorflow as tf
@@ -47,10 +47,9 @@ def of_one_replica(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Op
 def make_variables(
     optimizer: keras.optimizers.Optimizer, weights: Iterable[Any]
 ) -> None:
-    """Create the variables of an optimizer, unless they exist.
+    """Create the variables of an optimizer if they do not exist.
 
-    By default, they are created in the first training step, and TensorFlow then traces
-    that step twice.
+    If they are created in the first training step, TensorFlow traces that step twice.
     """
     if not optimizer.built:
         optimizer.build(list(weights))

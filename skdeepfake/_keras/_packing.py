@@ -19,7 +19,7 @@ def pack(model: keras.Model) -> bytes:
         bare.save(path)
         with open(path, "rb") as file:
             archive = file.read()
-    check_network(archive)  # fail now instead of on loading
+    check_network(archive)  # fail now rather than during loading
     return archive
 
 

@@ -19,7 +19,7 @@ def replicas() -> int:
 
 @contextmanager
 def undistributed() -> Iterator[None]:
-    """Suspend the distribution, so that batches of any size run on one device."""
+    """Disable the Keras distribution, so that batches of any size run on one device."""
     distribution = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
@@ -30,7 +30,7 @@ def undistributed() -> Iterator[None]:
 
 @contextmanager
 def float32() -> Iterator[None]:
-    """Build networks in full precision, whatever the global Keras policy is."""
+    """Build networks in full precision, regardless of the global Keras policy."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -41,7 +41,7 @@ def float32() -> Iterator[None]:
 
 @contextmanager
 def channels_last() -> Iterator[None]:
-    """Build networks with channels last, whatever Keras' `image_data_format` is."""
+    """Build networks with channels last, regardless of Keras' `image_data_format`."""
     data_format = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_last")
     try:

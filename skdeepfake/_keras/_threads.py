@@ -1,9 +1,9 @@
-"""Number of TensorFlow threads in workers, and TensorFlow's messages on import.
+"""Limit TensorFlow threads in workers, and suppress messages of TensorFlow on import.
 
 joblib and Dask limit the threads of libraries in their workers with environment
-variables such as `OMP_NUM_THREADS`. TensorFlow ignores them and would start threads for
-all cores in each worker. It reads its own variables in the first computation, so this
-module, which sets them on import, is imported before Keras.
+variables such as `OMP_NUM_THREADS`. TensorFlow ignores these variables and would start
+threads for all cores in each worker. This module sets the variables of TensorFlow on
+import. It is imported before Keras, since TensorFlow reads its variables only once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
-    """Limit TensorFlow to the number of threads of the other libraries."""
+    """Limit TensorFlow to the same number of threads as other libraries."""
     n_threads = environ.get("OMP_NUM_THREADS", "")
     if is_worker and n_threads.isdecimal():
         for variable in _VARIABLES:
@@ -35,14 +35,14 @@ def share_cores(environ: MutableMapping[str, str], *, is_worker: bool) -> None:
 def quietly() -> Iterator[None]:
     """Import Keras and its backend without their startup messages.
 
-    If the user has set ``TF_CPP_MIN_LOG_LEVEL`` below 3, messages are shown. Errors are
+    Messages are shown if the user has set ``TF_CPP_MIN_LOG_LEVEL`` below 3. Errors are
     always raised.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if level in ("0", "1", "2"):
         yield
         return
-    # TensorFlow writes to the descriptor before it reads its settings.
+    # Redirect the file descriptor: TensorFlow writes to it before reading its settings.
     with contextlib.ExitStack() as stack:
         try:
             sys.stderr.flush()
@@ -58,16 +58,16 @@ def quietly() -> Iterator[None]:
 
 
 class QuietImport(importlib.abc.MetaPathFinder):
-    """Import Keras and its backend quietly, in whichever module that happens.
+    """Import Keras and its backend quietly, wherever they are imported.
 
-    A worker process imports the module of a detector, and Keras with it, when it
-    unpickles one. If the user has imported Keras or TensorFlow, nothing changes.
+    For example, a worker process imports Keras when it unpickles a detector. Nothing
+    changes if the user has already imported Keras or TensorFlow.
     """
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
         if name not in _LIBRARIES or _LIBRARIES & sys.modules.keys():
             return None
-        sys.meta_path.remove(self)  # once is enough
+        sys.meta_path.remove(self)  # needed only once
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module

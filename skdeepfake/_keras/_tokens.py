@@ -1,4 +1,4 @@
-"""Tokens of vision transformers, and their pooling."""
+"""Tokens of vision transformers and their pooling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 
 POOLINGS = ("avg", "mean", "max", "cls", "cls_mean")
 
-# Upper limit for the number of tokens before the patches, above that of any network.
+# Maximum number of tokens before the patches, more than in any known network.
 _MOST_PREFIX_TOKENS = 17
 
 
@@ -20,13 +20,13 @@ def patch_size(network: keras.Model) -> tuple[int, int] | None:
 
 
 def input_size(network: keras.Model) -> tuple[Any, ...]:
-    """Return the height and width of the input images, each None if variable."""
+    """Return the height and width of the input images, or None for variable sides."""
     inputs = getattr(network, "inputs", None)  # subclassed models have none
     return tuple(inputs[0].shape[1:3]) if inputs else (None, None)
 
 
 def call_with(network: keras.Model, x: Any, **options: Any) -> Any:
-    """Call a network that has one input, which may be named."""
+    """Call a network with one input, which may be in a dictionary."""
     if isinstance(network, keras.Function):
         x = keras.tree.map_structure(lambda _: x, network.input)
     return network(x, **options)
@@ -38,9 +38,9 @@ def count_prefix_tokens(
     """Return the number of tokens before the patches: class token and registers.
 
     This is the number of tokens that do not belong to the grid of patches. The patch
-    size is the attribute `patch_size` of the network, or else the smallest divisor of
-    the image size that results in at most `n_tokens` patches. Other sequences have no
-    such tokens, and only "avg" and "max" can pool them.
+    size is the attribute `patch_size` of the network. Without it, the smallest divisor
+    of the image size with at most `n_tokens` patches is used. A sequence without such a
+    grid has no tokens before it. Only "avg" and "max" can pool it.
     """
     height, width = (
         own or given
@@ -65,7 +65,7 @@ def count_prefix_tokens(
 
 
 def pool_tokens(tokens: Any, pooling: str, n_prefix: int, xp: Any) -> Any:
-    """Pool the tokens of each image to one vector, with NumPy or `keras.ops`.
+    """Pool the tokens of each image into one vector, with NumPy or `keras.ops`.
 
     Registers, which lie between the class token and the patches, are ignored.
     """

@@ -1,10 +1,10 @@
-"""Checks of networks in files, when they are saved and before Keras loads them.
+"""Checks of networks before they are saved or loaded.
 
 The safe mode of Keras prevents the execution of Python code, but has had
 vulnerabilities: classes and functions of any name (CVE-2025-1550), functions that
 download files (CVE-2025-8747), layers that read files (CVE-2025-12058) and weights
 that link to other files. Untrusted networks are therefore checked here first. They may
-only contain the components of the detectors.
+only contain components that the detectors use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..exceptions import ModelFileError, UntrustedModelError
 keeps_optimizer: ContextVar[bool] = ContextVar("keeps_optimizer", default=False)
 
 # Components that a network may contain in addition to `COMPONENTS`. None disables all
-# checks. Pickles are not checked: they run code anyway, and may hold subclassed models.
+# checks, as for pickles, which run code anyway and may contain subclassed models.
 trusted_components: ContextVar[frozenset[str] | None] = ContextVar(
     "trusted_components", default=None
 )
@@ -35,7 +35,7 @@ def _of(module: str, names: str) -> list[str]:
     return [f"{module}.{name}" for name in names.split()]
 
 
-# Components of the paper's detectors, with any parameters.
+# Components of the paper's detectors. Any parameters are allowed.
 OF_THE_PAPER = frozenset(
     [
         *("__keras_tensor__", "keras.DTypePolicy"),
@@ -83,7 +83,7 @@ OF_AUGMENTATION = frozenset(
     for name in ("Flip", "Rotation", "Translation", "Zoom", "Brightness", "Contrast")
 )
 
-# Layers of this package, and operations around them in networks for whole videos.
+# Layers of this package, and operations used with them in networks for whole videos.
 OF_VIDEOS = frozenset(
     [
         *_of("skdeepfake._keras._layers", "CBAM FramesOfVideos VideosOfFrames"),
@@ -102,18 +102,18 @@ _MEMBERS = sorted(["metadata.json", _CONFIG, _WEIGHTS])
 
 _NO_LAYERS = ("__keras_tensor__", "DTypePolicy")
 
-# Keys in the description of a network that name an object for Keras to look up.
+# Keys in the description of a network that name an object that Keras looks up.
 _NAMING = ("module", "class_name", "registered_name")
 
-_MAX_BYTES = 2**22  # of a description
+_MAX_BYTES = 2**22  # size of the description of a network
 
-# Layers that a network may run. Layers of nested networks count once per call.
+# Maximum number of layers in a network. Nested networks count once per call.
 _MAX_CALLS = 3_000
 
-# Elements of the output of a layer per sample.
+# Maximum number of values per sample in the output of a layer.
 _MAX_OUTPUT = 2**26
 
-# Weights that are not in the file, such as those of augmentations and generators.
+# Maximum number of weights that are not in the file, such as those of augmentations.
 _MAX_UNSAVED = 2**16
 
 
@@ -147,8 +147,8 @@ def check_description(part: Any) -> None:
     unknown = sorted({names[0] for names in _named(part) if known.isdisjoint(names)})
     if unknown:
         raise UntrustedModelError(
-            f"its network contains {', '.join(unknown)}, unlike any network of "
-            "skdeepfake. If you trust these components, pass their names as `trusted`."
+            f"its network contains {', '.join(unknown)}, which skdeepfake does not "
+            "use. If you trust these components, pass their names as `trusted`."
         )
     if _n_calls(part) > _MAX_CALLS:
         raise UntrustedModelError(f"its network runs more than {_MAX_CALLS} layers")
@@ -174,7 +174,7 @@ def check_size(description: Any, n_weights: int) -> None:
     if trusted_components.get() is None:
         return
     with ThreadPoolExecutor(1) as executor:
-        # Keras collects weights without values per thread, and creates them later.
+        # Keras stores uninitialized weights per thread and would initialize them later.
         size, output = executor.submit(_size, description).result()
     if size > n_weights + _MAX_UNSAVED:
         raise UntrustedModelError(
@@ -187,7 +187,7 @@ def check_size(description: Any, n_weights: int) -> None:
 
 
 def _size(description: Any) -> tuple[int, int]:
-    """Return the number of weights and of elements of the largest output."""
+    """Return the number of weights and the number of values in the largest output."""
     import keras
 
     with keras.StatelessScope(initialize_variables=False):
@@ -206,7 +206,7 @@ def _size(description: Any) -> tuple[int, int]:
 def _named(part: Any) -> Iterator[tuple[str, ...]]:
     """Yield the names of each object that Keras looks up for a description.
 
-    A registered class has two names, one of which has to be trusted.
+    A registered class has two names, at least one of which must be trusted.
     """
     if isinstance(part, str) and ">" in part:  # the name of a registered class
         yield (part,)
@@ -224,7 +224,7 @@ def _named(part: Any) -> Iterator[tuple[str, ...]]:
                 yield (path,)
             elif _path_of_registered(registered) == path:
                 yield path, registered
-            else:  # another class than it claims, or not imported
+            else:  # another class than claimed, or not imported
                 yield from ((path,), (str(registered),))
         for key, value in part.items():
             if key not in _NAMING:
@@ -240,7 +240,7 @@ def _path_of_registered(name: Any) -> str | None:
 
 
 def _check_weights(content: bytes) -> int:
-    """Return the number of weights in a file, after checks that it holds them all."""
+    """Check that a file contains all of its weights, and return their number."""
     import h5py
 
     pending, seen, n_bytes, n_weights = [""], set(), 0, 0
@@ -262,7 +262,7 @@ def _check_weights(content: bytes) -> int:
                 continue
             if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "fiub":
                 raise UntrustedModelError(f"its weights {place!r} are not numbers")
-            # Filters are plugins, which apply to chunks only.
+            # Chunks may have filters, which are plugins.
             if found.external or found.is_virtual or found.chunks:
                 raise UntrustedModelError(
                     f"its weights {place!r} are not stored uncompressed in the file"

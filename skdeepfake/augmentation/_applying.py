@@ -42,7 +42,7 @@ def _is_layer(part: Any) -> bool:
 
 
 class Augmenter:
-    """Apply augmentations to batches of faces one after the other; thread-safe."""
+    """Thread-safe application of augmentations to batches of faces."""
 
     def __init__(self, augment: Any, seed: int | None = None) -> None:
         self.augmentations = resolve(augment)
@@ -52,7 +52,7 @@ class Augmenter:
     def __call__(
         self, images: Images, rng: np.random.Generator | None = None
     ) -> Images:
-        """Augment a batch."""
+        """Apply the augmentations to a batch in order."""
         if rng is None:
             with self._lock:
                 rng = np.random.default_rng(self._rng.integers(2**63))

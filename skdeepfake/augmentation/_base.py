@@ -35,7 +35,7 @@ class Range(Interval):
 
 @dataclass(repr=False, eq=False)
 class BaseAugmentation(Versioned, BaseEstimator):
-    """Base class of augmentations, which change some of the images of a batch.
+    """Base class of augmentations, which change randomly chosen images of a batch.
 
     Subclasses implement :meth:`augment_image`.
 

@@ -43,19 +43,19 @@ class RandomFlip(BaseAugmentation):
 class RandomAffine(BaseAugmentation):
     """Rotate, scale, shear and shift images.
 
-    Images are transformed relative to their center with bilinear interpolation, and
-    reflected at their edges.
+    Images are transformed about their center with bilinear interpolation. They are
+    extended by reflection at their edges.
 
     Parameters
     ----------
     rotation : float, default=10.0
-        Largest rotation in degrees, in both directions.
+        Largest rotation in degrees, in either direction.
     scale : (float, float), default=(0.9, 1.1)
         Range of the scale factor. Values above 1 enlarge the face.
     shift : float, default=0.05
-        Largest shift in each direction, as a share of the width and the height.
+        Largest shift in each direction, as a fraction of the width or height.
     shear : float, default=5.0
-        Largest shear angle of vertical lines in degrees, in both directions.
+        Largest shear angle of vertical lines in degrees, in either direction.
     probability : float, default=0.5
         Probability of changing an image.
 
@@ -111,16 +111,15 @@ class RandomAffine(BaseAugmentation):
 class RandomErasing(BaseAugmentation):
     """Cover a rectangle of each image with the mean color of the image.
 
-    This keeps a detector from relying on a single region of the face [1]_. A random
-    rectangle inside the image is drawn for each image. In the paper, it is filled with
-    noise.
+    This keeps a detector from relying on a single region of the face [1]_. The
+    rectangle has a random size and position. The paper fills it with noise instead.
 
     Parameters
     ----------
     area : (float, float), default=(0.02, 0.2)
-        Range of the area of the rectangle, as a share of the image.
+        Range of the area of the rectangle, as a fraction of the image.
     ratio : (float, float), default=(0.5, 2.0)
-        Range of the ratio of height to width, above 0. It is drawn on a log scale.
+        Range of the ratio of height to width. The ratio is drawn on a log scale.
     probability : float, default=0.5
         Probability of changing an image.
 

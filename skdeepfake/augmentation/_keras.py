@@ -16,15 +16,15 @@ from ._base import BaseAugmentation, Images
 
 @dataclass(repr=False, eq=False)
 class KerasAugmentation(BaseAugmentation):
-    """Apply Keras layers to images, in training mode.
+    """Apply Keras layers to images in training mode.
 
     Parameters
     ----------
     layers : keras.Layer, or list or tuple of keras.Layer
-        Layers to apply one after the other. They must map images of shape
-        (n, height, width, 3) with values from 0 to 255 to images of the same shape. A
-        `keras.Sequential` is replaced with its layers. Layers with a `seed` or with
-        weights are copied for each call.
+        Layers to apply in order. They must map images of shape (n, height, width, 3)
+        with values from 0 to 255 to images of the same shape. A `keras.Sequential` is
+        replaced with its layers. Layers that have a `seed` or weights are copied for
+        each call.
     probability : float, default=1.0
         Probability of applying the layers to an image.
 
@@ -41,10 +41,10 @@ class KerasAugmentation(BaseAugmentation):
 
     Notes
     -----
-    Results are rounded and clipped to 0 to 255. The layers run eagerly on the backend
-    of Keras. :func:`skdeepfake.persistence.save` supports the layers of Keras that
-    flip, rotate, translate, zoom or change brightness and contrast. Add other layers to
-    its parameter `trusted`.
+    Results are rounded and clipped to the range from 0 to 255. The layers run eagerly
+    on the backend of Keras. :func:`skdeepfake.persistence.save` supports RandomFlip,
+    RandomRotation, RandomTranslation, RandomZoom, RandomBrightness and RandomContrast.
+    List other layers in its parameter `trusted`.
 
     Examples
     --------
@@ -143,6 +143,6 @@ def _copy(layer: Any, rng: np.random.Generator) -> Any:
     config = layer.get_config()
     if "seed" not in config:
         return layer
-    # Not all backends of Keras accept seeds of 32 bits.
+    # Not all backends of Keras accept 32-bit seeds.
     seed = int(rng.integers(2**31))
     return type(layer).from_config({**config, "seed": seed})

@@ -29,7 +29,7 @@ _STRONG = (
     RandomJPEG(),
 )
 
-#: Augmentations in the order of a recording: scene, lens, sensor and compression.
+#: Augmentations of each preset, in the order scene, lens, sensor and compression.
 PRESETS: Mapping[str, tuple[BaseAugmentation, ...]] = MappingProxyType(
     {
         "flip": (RandomFlip(),),
@@ -56,15 +56,16 @@ def make_preset(name: str) -> list[BaseAugmentation]:
         - "light": flips, and small rotations, scalings, shifts and color changes.
         - "strong": flips, larger geometric and color changes, downscaling, blur, noise,
           JPEG compression and erasing.
-        - "video": same as "strong", plus H.264 compression. It is several times slower.
+        - "video": same as "strong", plus H.264 compression. It takes several times as
+          long.
 
-        Each augmentation changes half of the images, except that one in four images is
-        partly erased.
+        Each augmentation changes half of the images, except erasing, which changes a
+        quarter of the images.
 
     Returns
     -------
     list of BaseAugmentation
-        Augmentations to apply one after the other.
+        Augmentations to apply in order.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def make_preset(name: str) -> list[BaseAugmentation]:
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : A detector whose `augment` accepts the name.
+    skdeepfake.detectors.TransferDetector : Accepts the name of a preset as `augment`.
 
     Examples
     --------

@@ -22,7 +22,7 @@ _SHARE = [Interval(Real, 0, 1, closed="both")]
 # `Generator.standard_normal` and covers 4.3 standard deviations.
 _NORMAL = ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
-# Number of images per ffmpeg process and number of frames per image.
+# Maximum number of images per ffmpeg process, and number of frames per image.
 _IN_A_PROCESS, _FRAMES = 64, 3
 
 
@@ -35,7 +35,7 @@ class RandomColor(BaseAugmentation):
     Parameters
     ----------
     brightness : float, default=0.1
-        Largest shift of all channels, as a share of 255.
+        Largest shift of all channels, as a fraction of 255.
     contrast : float, default=0.2
         Largest relative change of contrast about the mean luma of the image.
     saturation : float, default=0.3
@@ -118,8 +118,8 @@ class RandomDownscale(BaseAugmentation):
     >>> stripes = np.zeros((1, 8, 8, 3), np.uint8)
     >>> stripes[:, ::2] = 200
     >>> small = RandomDownscale(min_scale=0.5, probability=1)(stripes, 0)
-    >>> bool(small.std() < 0.8 * stripes.std())
-    True
+    >>> round(stripes.std()), round(small.std())
+    (100, 21)
     """
 
     min_scale: float = 0.25
@@ -193,8 +193,9 @@ class RandomNoise(BaseAugmentation):
     >>> import numpy as np
     >>> from skdeepfake.augmentation import RandomNoise
     >>> gray = np.full((1, 32, 32, 3), 100, np.uint8)
-    >>> bool(0 < RandomNoise(5, probability=1)(gray, 0).std() < 6)
-    True
+    >>> noisy = RandomNoise(5, probability=1)(gray, 0)
+    >>> round(noisy.mean()), round(noisy.std())
+    (100, 2)
     """
 
     sigma: float = 10.0
@@ -250,10 +251,10 @@ class RandomJPEG(BaseAugmentation):
 class RandomVideoCompression(BaseAugmentation):
     """Compress images with H.264 as frames of a short video and decompress them.
 
-    Each image is converted to a short video that pans at a constant random speed. It is
-    compressed with libx264 at a random constant rate factor (CRF). A predicted frame in
-    which the image is not shifted is returned, so that it has the artifacts of video
-    compression.
+    Each image is converted to a short video that pans at a random constant speed. The
+    video is compressed with libx264 at a random constant rate factor (CRF). The result
+    is the frame in which the image is not shifted. It is predicted from other frames
+    and therefore has the artifacts of video compression.
 
     Parameters
     ----------
@@ -263,8 +264,8 @@ class RandomVideoCompression(BaseAugmentation):
     pan : float, default=1.5
         Largest panning speed in pixels per frame, horizontally and vertically.
     scale : (float, float), default=(1.0, 1.0)
-        Range of the factor by which images are resized before compression; they are
-        resized back afterwards. Factors above 1 result in smaller artifacts, as for
+        Range of the factor by which images are resized before compression. Images are
+        resized back afterwards. Factors above 1 result in smaller artifacts, as in
         crops of larger faces. One factor per batch is drawn on a log scale.
     probability : float, default=0.5
         Probability of changing an image.
@@ -272,7 +273,7 @@ class RandomVideoCompression(BaseAugmentation):
     Raises
     ------
     FFmpegError
-        If ffmpeg cannot be used.
+        When called, if ffmpeg cannot be used.
     RuntimeError
         When called, if ffmpeg fails.
 
@@ -282,18 +283,18 @@ class RandomVideoCompression(BaseAugmentation):
 
     Notes
     -----
-    The ffmpeg executable of imageio-ffmpeg processes up to 64 images per process, in
-    memory, on one thread. Odd sizes are padded by repeating the last column or row.
+    One ffmpeg process compresses up to 64 images in memory, on one thread. An odd width
+    or height is padded by repeating the last column or row.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skdeepfake.augmentation import RandomVideoCompression
     >>> noise = np.random.default_rng(0).integers(256, size=(2, 33, 32, 3))
-    >>> augment = RandomVideoCompression(crf=(40, 40), probability=1)
+    >>> augment = RandomVideoCompression(crf=(51, 51), probability=1)
     >>> compressed = augment(noise.astype(np.uint8), 0)
-    >>> bool(compressed.std() < 0.8 * noise.std())
-    True
+    >>> f"{compressed.std() / noise.std():.1f}"
+    '0.2'
     """
 
     crf: tuple[float, float] = (18, 40)
@@ -339,7 +340,7 @@ def _resize(image: Images, size: Any) -> Images:
 
 
 def _panned(image: Images, speed: Any, kept: int) -> Images:
-    """Return panning frames of even size; the image is unshifted in frame `kept`."""
+    """Return panning frames of even size. Frame `kept` is the unshifted image."""
     height, width = image.shape[:2]
     padding = 0, height % 2, 0, width % 2
     image = cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE)  # type: ignore[assignment]

@@ -17,11 +17,11 @@ _MEMBER = "features.npy"
 
 
 class FeatureCache(ArchiveCache):
-    """Cache of ``KerasFeaturizer(memory=...)``.
+    """Cache of features on disk, used by ``KerasFeaturizer(memory=...)``.
 
-    The features of each video are stored before pooling as a `.npy` file in a zip
-    archive. The key consists of the faces, the content of the network and the
-    parameters that affect features. Several processes and machines may share a cache.
+    The unpooled features of each video are stored as a `.npy` file in a zip archive.
+    Their key consists of the faces, the content of the network and the parameters that
+    affect features. Several processes and machines may share a cache.
 
     Parameters
     ----------
@@ -37,12 +37,20 @@ class FeatureCache(ArchiveCache):
     Examples
     --------
     >>> import tempfile
-    >>> from skdeepfake.features import FeatureCache
-    >>> cache = FeatureCache(tempfile.mkdtemp())
-    >>> len(cache), cache.nbytes
-    (0, 0)
-    >>> cache.prune(max_bytes=10**9)
-    0
+    >>> import keras
+    >>> import numpy as np
+    >>> from skdeepfake.features import FeatureCache, KerasFeaturizer
+    >>> folder = tempfile.mkdtemp()
+    >>> mean_color = keras.Sequential([keras.layers.GlobalAveragePooling2D()])
+    >>> mean_color.build((None, 8, 8, 3))
+    >>> featurizer = KerasFeaturizer(mean_color, memory=folder)
+    >>> videos = np.arange(1, 4 * 8 * 8 * 3 + 1).reshape(2, 2, 8, 8, 3) % 255
+    >>> features = featurizer.fit_transform(videos.astype(np.uint8))
+    >>> cache = FeatureCache(folder)
+    >>> len(cache)
+    2
+    >>> cache.prune()  # the number of deleted entries
+    2
     """
 
     _folder = "skdeepfake-features"

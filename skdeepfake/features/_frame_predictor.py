@@ -1,4 +1,4 @@
-"""Errors of a predictor of the next frame, trained on real faces."""
+"""Prediction errors of a next-frame predictor trained on real faces."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .._keras._packing import pack, unpack
 from .._stateless import Versioned
 from ..exceptions import NoFaceError
 
-# Number of frames that a prediction is made from.
+# Number of input frames per prediction.
 _SEEN = 2
 
 
 @dataclass(repr=False, eq=False)
 class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
-    """Predict each frame of a burst from the two before, and return the errors.
+    """Predict each frame from the two preceding frames and return the errors.
 
     A U-Net is trained on bursts of real faces to predict the next frame from two
-    consecutive ones. It is the predictor P of Recycle-GAN, which minimizes
-    ``|x[t + 1] - P(x[t], x[t - 1])|²``, without the parts that turn one person into
-    another. Fakes that are made frame by frame move differently.
+    consecutive frames. It is the predictor P of Recycle-GAN, which minimizes
+    ``|x[t + 1] - P(x[t], x[t - 1])|²``. Fakes that are generated frame by frame move
+    differently.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Number of slots per frame: the cropper's `max_faces` times its number of
         regions.
     filters : sequence of int, default=(16, 32, 64)
-        Number of filters of each level of the U-Net. Each level but the first halves
-        height and width, which must be divisible accordingly.
+        Number of filters at each level of the U-Net. Each level after the first halves
+        the height and width, which must be divisible by ``2 ** (len(filters) - 1)``.
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_size : int, default=32
@@ -58,24 +58,25 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
     epochs : int, default=10
         Number of epochs.
     random_state : int, default=0
-        Seed of the weights and the order of frames.
+        Seed of the initial weights and the order of the training frames.
     verbose : int, default=0
-        2 shows Keras' progress bar.
+        If at least 2, show the progress bar of Keras.
 
     Attributes
     ----------
     history_ : dict of str to list of float
-        Mean squared error per epoch, of pixels from 0 to 1.
+        Mean squared error per epoch, for pixels scaled to [0, 1].
     model_ : keras.Model
         Trained network. Its input is two frames, concatenated along the channels.
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : Accepts the result as faces.
+    skdeepfake.detectors.TransferDetector : Classify the errors like faces.
 
     Notes
     -----
-    The paper's review does not describe how its reference [2] uses Recycle-GAN.
+    The paper does not describe how its reference [2] uses Recycle-GAN. Only the
+    predictor is implemented.
 
     References
     ----------
@@ -122,7 +123,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
             RGB faces, all zeros in slots without a face.
         y : array-like of shape (n_videos,), default=None
-            Labels. Only videos of the class 0, False or "real" are used. None uses all
+            Labels. Only videos labeled 0, False or "real" are used. None uses all
             videos.
 
         Returns
@@ -133,7 +134,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has a wrong shape or dtype, or a parameter is out of range.
+            If `X` has the wrong shape or dtype, or if a parameter is invalid.
         NoFaceError
             If no real video has three consecutive faces.
         """
@@ -169,19 +170,20 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
-            As in `fit`.
+            RGB faces, as in `fit`.
 
         Returns
         -------
         ndarray of uint8, shape (n_videos, n_slots', height, width, 3)
-            Absolute differences between frames and predictions, at least 1 in slots
-            with a face. Bursts of k frames become k - 2 slots, zeros where one of the
-            three frames has no face.
+            Absolute differences between frames and predictions. A burst of k frames
+            becomes k - 2 frames. A slot is all zeros if one of its three frames has no
+            face. In other slots, all values are at least 1.
 
         Raises
         ------
         ValueError
-            If X has a wrong shape or dtype, or its faces differ in size from `fit`.
+            If `X` has the wrong shape or dtype, or if its faces differ in size from
+            those in `fit`.
         sklearn.exceptions.NotFittedError
             If the predictor is not fitted.
         """
@@ -222,7 +224,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
     # -- input ---------------------------------------------------------------
 
     def _bursts(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Check X; return it as (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
+        """Check X and reshape it to (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
         self._validate_params()
         return as_bursts(
             X, self.burst, self.max_faces, "FramePredictor", at_least=_SEEN + 1
@@ -236,8 +238,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         if not len(self.filters) or height % step or width % step:
             raise ValueError(
                 f"X has faces of {height} x {width} pixels, but filters="
-                f"{self.filters!r} needs multiples of {step}. Resize the faces or pass "
-                "fewer filters."
+                f"{self.filters!r} needs multiples of {step}. Resize the faces or use "
+                "fewer levels."
             )
         seeds = iter(range(int(self.random_state), 2**32))
 
@@ -259,7 +261,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         ):
             x = layers.UpSampling2D(2)(x)
             x = convolve(layers.Concatenate()([x, shortcut]), filters)
-        # The network predicts the change to the last frame.
+        # The network predicts the difference from the last input frame.
         change = convolve(x, n_channels, activation=None)
         return keras.Model(
             inputs, ops.add(ops.split(scaled, _SEEN, axis=-1)[-1], change)
@@ -280,7 +282,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
 
 
 def _triples(bursts: NDArray) -> NDArray[np.int64]:
-    """Find three consecutive faces: video, burst, first frame and person."""
+    """Return the video, burst, first frame and person of consecutive faces."""
     shape = bursts.shape[:4]
     flat = bursts.reshape(len(bursts), -1, *bursts.shape[4:])
     filled = filled_slots(flat).reshape(shape)

@@ -28,7 +28,7 @@ from ._cache import FeatureCache
 from ._engines import ENGINES
 from ._network import FeatureNetwork, Recipe, shared_network
 
-# Increase it when features of the same recipe change.
+# Increase this version when the features of a recipe change.
 _ALGORITHM_VERSION = 1
 
 
@@ -37,14 +37,14 @@ with_shared_docs = shared_docs(
         "pooling_parameters": """\
     pooling : {"avg", "mean", "max", "cls", "cls_mean"} or None, default=None
         Pooling of the positions of a feature map, or of the patches of a vision
-        transformer, to one vector per frame. "mean" is the same as "avg". "cls" uses
+        transformer, into one vector per frame. "mean" is the same as "avg". "cls" uses
         the class token of a vision transformer, and "cls_mean" concatenates the class
         token and the mean. Register tokens are ignored. None keeps one vector per
         position.
     frame_pooling : {"avg"} or None, default=None
         Pooling of the frames of a video. "avg" averages over the frames with a face.
-        Together with `pooling`, this results in one vector per video, for use with any
-        classifier.
+        With `pooling`, this results in one vector per video, which any scikit-learn
+        classifier accepts. None keeps all frames.
 """,
         "running_parameters": """\
     batch_size : int, default=8
@@ -54,13 +54,13 @@ with_shared_docs = shared_docs(
         computes in float32.
     engine : {"keras", "onnxruntime"}, default="keras"
         Engine that runs the network. "onnxruntime" is faster on many CPUs. Its features
-        differ from those of Keras by up to 1e-4 of the largest feature. It needs the
-        extra ``onnx`` and Keras with TensorFlow.
+        differ from those of Keras by up to 1e-4 of the largest feature. It requires the
+        extra ``onnx`` and the TensorFlow backend of Keras.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`FeatureCache`, which is independent of `pooling`. None does
-        not cache.
+        Folder of a :class:`FeatureCache`. Cached features can be reused with any
+        `pooling`. None disables the cache.
     random_state : int, default=0
-        Seed of random weights (``weights=None``).
+        Seed of the random weights if ``weights=None``.
     verbose : int, default=0
         If positive, show a progress bar.
 """,
@@ -73,41 +73,46 @@ with_shared_docs = shared_docs(
 class KerasFeaturizer(StatelessTransformer):
     """Compute features of faces with a pretrained network.
 
-    1. Apply the preprocessing of the network and all of its layers except the top.
+    1. Apply the preprocessing of the network and all of its layers except the top
+       layers.
     2. Return the positions of the last feature map as a sequence, in row-major order,
        or pool them.
     3. Return zeros for slots without a face.
 
     Nothing is learned from the faces. The network is built on first use and shared by
-    equal featurizers in the same process. Pickles do not include it.
+    equal featurizers in the same process. It is not pickled.
 
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="resnet50"
-        Name of a network of `keras.applications` in snake case, such as
-        "efficientnet_v2_b0" or "xception", a model from images to features, or a
-        function without arguments that builds one. Models are copied by cloning,
-        functions are not. A name such as "keras_hub:dinov3_vit_small_lvd1689m" is a
-        KerasHub preset (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP),
-        with the resizing and scaling of its image converter. It needs the extra
-        ``hub``. Vision transformers return class, register and patch tokens.
+        Name of a network, a model that maps images to features, or a function without
+        arguments that builds such a model. Names are those of `keras.applications` in
+        snake case, such as "efficientnet_v2_b0", and "efficientnet_lite0", "meso4" and
+        "resnext50". `sklearn.base.clone` copies models, but not functions. A name such
+        as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset (DINOv2,
+        DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Its image converter
+        resizes and scales the images. Presets require the extra ``hub``. Vision
+        transformers return class, register and patch tokens.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
-        Keras downloads once. A path is a weights file without the top. None uses random
-        weights. For EfficientNet B0 to B4, copy the file to the folder of Keras instead
-        of passing its path, since Keras scales the input only for "imagenet".
+        Keras downloads once. A path loads a weights file without the top layers. None
+        uses random weights. Do not pass the path of the ImageNet weights of
+        EfficientNet B0 to B4, since Keras scales images correctly only for "imagenet".
+        Without internet access, copy the file to ``~/.keras/models`` and pass
+        "imagenet".
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
         If True, apply the preprocessing of a backbone given by name. "bgr" only
-        reverses the channels. A callable receives float tensors with values from 0 to
-        255 and should use `keras.ops`.
+        reverses the channels. False passes RGB pixels from 0 to 255 to the network. A
+        callable receives float tensors with values from 0 to 255 and should use
+        `keras.ops`.
     {{running_parameters}}
 
     See Also
     --------
-    VGG16Featurizer : Compute the features of the paper.
-    skdeepfake.preprocessing.Resizer : Previous step of a pipeline.
-    skdeepfake.detectors.CNNRNNDetector : Detector of sequences of features.
+    VGG16Featurizer : Compute the features used by the paper.
+    skdeepfake.preprocessing.Resizer : Resize the faces first.
+    skdeepfake.detectors.CNNRNNDetector : Classify sequences of features.
 
     References
     ----------
@@ -183,10 +188,10 @@ class KerasFeaturizer(StatelessTransformer):
         CacheError
             If the cache cannot be written. Existing entries are kept.
         ValueError
-            If `X` has a wrong shape or type, its images are too small, or a feature is
-            not finite.
+            If `X` has the wrong shape or dtype, if its images are too small, or if a
+            feature is not finite.
         ImportError
-            If `engine` is not installed.
+            If the packages that `engine` or a KerasHub preset requires are missing.
 
         Warns
         -----
@@ -206,10 +211,10 @@ class KerasFeaturizer(StatelessTransformer):
         weights = None if self.weights is None else os.fspath(self.weights)
         if not isinstance(self.backbone, str) and weights != "imagenet":
             raise ValueError(
-                f"weights={weights!r} needs a backbone given by name. A model or a "
-                "function that builds one has its own weights; use weights='imagenet'."
+                f"weights={weights!r} requires a backbone given by name. A model or "
+                "function has its own weights. Keep the default weights='imagenet'."
             )
-        # Convert NumPy types, for the keys of the cache.
+        # Convert NumPy types, since the recipe is part of cache keys.
         return Recipe(
             str(self.backbone) if isinstance(self.backbone, str) else self.backbone,
             None if weights is None else str(weights),
@@ -258,7 +263,7 @@ class KerasFeaturizer(StatelessTransformer):
     def _compute(
         self, videos: NDArray, to_do: NDArray[np.bool_], network: FeatureNetwork
     ) -> Iterator[tuple[int, NDArray]]:
-        """Yield the index of each video with new features, and these features."""
+        """Yield the index and the new features of each video with faces in `to_do`."""
         index = np.argwhere(to_do)
         left = to_do.sum(axis=1)
         done: defaultdict[int, list[NDArray]] = defaultdict(list)
@@ -306,8 +311,8 @@ def _check_faces(X: ArrayLike, name: str) -> NDArray[np.uint8]:
     if faces.ndim not in (4, 5) or faces.shape[-1] != 3:
         raise ValueError(
             f"{name} expects RGB faces of shape (videos, frames, height, width, 3) or "
-            f"(images, height, width, 3); X has shape {faces.shape}. Put a Resizer "
-            "before it."
+            f"(images, height, width, 3); X has shape {faces.shape}. Add a Resizer "
+            f"before {name}."
         )
     if faces.dtype != np.uint8:
         raise ValueError(
@@ -327,7 +332,7 @@ def _digest(faces: NDArray[np.uint8]) -> str:
 
 
 def _average_frames(features: NDArray, filled: NDArray[np.bool_]) -> NDArray:
-    """Average over the frames with a face; zeros for a video without any."""
+    """Average over the frames with a face. Videos without a face become zeros."""
     n_faces = np.maximum(filled.sum(axis=1), 1)
     total = features.sum(axis=1, dtype=np.float64)
     mean = total / n_faces.reshape(-1, *[1] * (total.ndim - 1))

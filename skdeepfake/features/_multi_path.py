@@ -1,4 +1,4 @@
-"""A backbone of several networks in parallel."""
+"""Backbone of several networks in parallel."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from .._validation import select_names
 class MultiPathBackbone(BaseEstimator):
     """Combine several networks in parallel, each with its own attention.
 
-    Each network has its own preprocessing. Its maps are weighted by a convolutional
-    block attention module and averaged over positions. The averages are concatenated.
-    Every estimator with a `backbone` parameter accepts it.
+    Each network has its own preprocessing. A convolutional block attention module
+    weights the feature maps of each network, which are then averaged over all
+    positions. The averages are concatenated. Every estimator with a `backbone`
+    parameter accepts a MultiPathBackbone.
 
     Parameters
     ----------
     backbones : sequence of str, default=("resnet50", "densenet121", \
             "inception_resnet_v2")
         Names of different networks, as in :class:`KerasFeaturizer`.
-    attention : {"cbam"} or None, default="cbam"
-        Attention applied to the last maps of each network.
     weights : str, os.PathLike, sequence of these, or None, default="imagenet"
-        Weights of the networks, as in :class:`KerasFeaturizer`: one value for all
-        networks, or one per network. The attention has random weights and must be
-        trained.
+        Weights of all networks, or one value per network, as in
+        :class:`KerasFeaturizer`. The attention has random weights and must be trained.
+    attention : {"cbam"} or None, default="cbam"
+        Attention applied to the last feature maps of each network. None disables it.
     random_state : int, default=0
         Seed of random weights.
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : Trains it. `trainable` counts the blocks of
-        each network separately.
-    FrameFeatureUnion : Concatenates the features of several featurizers.
+    skdeepfake.detectors.TransferDetector : Train the networks. `trainable` counts the
+        blocks of each network separately.
+    FrameFeatureUnion : Concatenate the features of several featurizers.
 
     References
     ----------
@@ -65,14 +65,14 @@ class MultiPathBackbone(BaseEstimator):
 
     backbones: Sequence[str] = ("resnet50", "densenet121", "inception_resnet_v2")
     _: KW_ONLY
-    attention: str | None = "cbam"
     weights: Any = "imagenet"
+    attention: str | None = "cbam"
     random_state: int = 0
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "backbones": ["array-like"],
-        "attention": [StrOptions({"cbam"}), None],
         "weights": [str, os.PathLike, list, tuple, None],
+        "attention": [StrOptions({"cbam"}), None],
         "random_state": [Interval(Integral, 0, 2**31 - 1, closed="both")],
     }
 
@@ -87,12 +87,13 @@ class MultiPathBackbone(BaseEstimator):
         Returns
         -------
         keras.Model
-            Network from RGB images of any size, with pixels from 0 to 255, to features.
+            Network that maps RGB images of any size, with pixels from 0 to 255, to
+            features.
 
         Raises
         ------
         ValueError
-            If a parameter is out of range.
+            If a parameter is invalid, or if a network does not return feature maps.
         WeightsError
             If weights cannot be loaded.
         """
@@ -116,7 +117,7 @@ class MultiPathBackbone(BaseEstimator):
             x = network(scale_pixels(inputs, name, f"scaling_{name}"))
             if len(x.shape) != 4:
                 raise ValueError(
-                    f"backbones contains {name!r}, which has no maps for attention"
+                    f"backbones contains {name!r}, which does not return feature maps"
                 )
             if self.attention is not None:
                 x = CBAM(name=f"cbam_{name}", seed=seed)(x)

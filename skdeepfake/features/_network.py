@@ -26,7 +26,7 @@ from .._keras._tokens import call_with, count_prefix_tokens
 from ..exceptions import WeightsError
 from ._engines import ENGINES
 
-# Number of networks to keep for equal featurizers. Each takes 50 to 400 MB.
+# Maximum number of networks kept in memory. Each takes 50 to 400 MB.
 _N_SHARED = 4
 _shared: OrderedDict[Hashable, FeatureNetwork] = OrderedDict()
 _lock = threading.Lock()
@@ -36,7 +36,7 @@ _NAMED = {"name", "keras_history", "input_layers", "output_layers"}
 
 
 class Recipe(NamedTuple):
-    """Everything that features depend on, except the images."""
+    """Parameters that determine the features of an image."""
 
     backbone: Any  # a name, a Keras model or a callable that builds one
     weights: str | None
@@ -91,7 +91,7 @@ class FeatureNetwork:
             self._tokens_of = backbone
         return keras.Model(inputs, x)
 
-    # The backbone if it returns tokens instead of feature maps.
+    # Backbone that returns tokens instead of feature maps, or None.
     _tokens_of: keras.Model | None = None
 
     def n_prefix(self, pooling: str) -> int:
@@ -129,7 +129,7 @@ class FeatureNetwork:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the features of a batch of images."""
-        # A single batch uses all cores.
+        # Run one batch at a time, since it uses all cores.
         with self._lock:
             return self._compute(images)
 
@@ -142,7 +142,7 @@ def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwo
     """Return the network for a recipe. Equal recipes share a network."""
     key: Hashable = recipe, frame_shape
     if isinstance(recipe.backbone, keras.Model):
-        # By content, since `clone` copies models and users may train them.
+        # Use the content of a model, since `clone` copies it and users may train it.
         key = recipe._replace(backbone=digest(recipe.backbone)), frame_shape
     elif isinstance(recipe.weights, str) and recipe.weights != "imagenet":
         key = recipe, frame_shape, _version(recipe.weights)
@@ -158,7 +158,7 @@ def shared_network(recipe: Recipe, frame_shape: tuple[int, ...]) -> FeatureNetwo
 
 
 def digest(model: keras.Model) -> str:
-    """Hash the architecture and weights of a model, ignoring names of layers."""
+    """Hash the architecture and weights of a model, but not its layer names."""
     architecture = _numbered(json.loads(model.to_json()), {})
     content = hashlib.sha256(json.dumps(architecture).encode())
     for weight in model.get_weights():
@@ -167,7 +167,7 @@ def digest(model: keras.Model) -> str:
 
 
 def _numbered(part: Any, numbers: dict[str, int], *, named: bool = False) -> Any:
-    """Replace names of layers by numbers, but not equal strings such as "relu"."""
+    """Replace layer names with numbers, but keep other strings such as "relu"."""
     if isinstance(part, dict):
         return {
             # Keep the names of dtype policies.
@@ -198,7 +198,7 @@ def _preprocessing(
             scale_pixels, name=recipe.backbone, layer="scaling", backbone=backbone
         )
     if recipe.preprocess and isinstance(recipe.backbone, str):
-        # As a layer, since constants would become inputs of an exported graph.
+        # Use a layer, since constants would become inputs of an exported graph.
         return layers.Lambda(
             BACKBONES[recipe.backbone].preprocess,
             arguments={"data_format": "channels_last"},
@@ -207,7 +207,7 @@ def _preprocessing(
 
 
 def _version(path: str) -> tuple[str, int, int, int]:
-    """Return path, size and times of a weights file."""
+    """Return the path, size and modification times of a weights file."""
     try:
         with open(path, "rb") as file:
             found = os.stat(file.fileno())

@@ -1,4 +1,4 @@
-"""Concatenation of what several transformers compute for each frame."""
+"""Concatenation of the features that several transformers compute per frame."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .._bursts import kept_slots, slot_selectors
 
 
 class FrameFeatureUnion(FeatureUnion):
-    """Concatenate the outputs of several transformers, slot by slot.
+    """Concatenate the outputs of several transformers for each slot.
 
     scikit-learn's FeatureUnion concatenates one vector per video. This class also
     concatenates vectors per frame or per position, and images, along the last axis.
-    Slots that one of the transformers drops, such as the last frame of each burst
-    before :class:`~skdeepfake.streams.OpticalFlow`, are dropped for all.
+    If one transformer drops slots, they are dropped from all outputs. For example,
+    :class:`~skdeepfake.streams.OpticalFlow` drops the last frame of each burst.
 
     Parameters
     ----------
@@ -38,20 +38,21 @@ class FrameFeatureUnion(FeatureUnion):
 
     See Also
     --------
-    sklearn.pipeline.FeatureUnion : Concatenates one vector per video.
-    KerasFeaturizer : Computes features.
+    sklearn.pipeline.FeatureUnion : Concatenate one vector per video.
+    KerasFeaturizer : Compute features with a pretrained network.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skdeepfake.features import FrameFeatureUnion, KerasFeaturizer
     >>> faces = np.full((2, 3, 32, 32, 3), 100, dtype=np.uint8)
-    >>> small = KerasFeaturizer("mobilenet_v2", weights=None, pooling="avg")
-    >>> union = FrameFeatureUnion([("a", small), ("b", small)])
-    >>> union.fit_transform(faces).shape
-    (2, 3, 2560)
+    >>> one = KerasFeaturizer("meso4", weights=None)
+    >>> other = KerasFeaturizer("meso4", weights=None, random_state=1)
+    >>> union = FrameFeatureUnion([("one", one), ("other", other)])
+    >>> union.fit_transform(faces).shape  # 16 features each
+    (2, 3, 32)
 
-    Faces with their motion to the next frame:
+    Concatenate faces with their motion to the next frame:
 
     >>> from skdeepfake.streams import OpticalFlow
     >>> union = FrameFeatureUnion([("face", "passthrough"), ("flow", OpticalFlow())])
@@ -93,7 +94,8 @@ class FrameFeatureUnion(FeatureUnion):
         shapes = {name: np.shape(X) for (name, _), X in zip(members, Xs, strict=True)}
         if len({shape[:-1] for shape in shapes.values()}) > 1:
             raise ValueError(
-                f"the transformers return outputs of different shapes, {shapes}: all "
-                "axes but the last must agree; set pooling and frame_pooling alike"
+                f"The transformers return outputs of the shapes {shapes}, which may "
+                "differ only in the last axis. Use the same pooling and frame_pooling "
+                "in all of them."
             )
         return np.concatenate(Xs, axis=-1)

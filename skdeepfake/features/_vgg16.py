@@ -13,7 +13,7 @@ from ._keras_featurizer import KerasFeaturizer, with_shared_docs
 class VGG16Featurizer(KerasFeaturizer):
     """Compute the VGG16 features used by the paper's second model.
 
-    For a face of 224 x 224 pixels, the features are 49 vectors of 512 values, for the
+    A face of 224 x 224 pixels has 49 feature vectors of 512 values, one for each of the
     7 x 7 positions of the last feature map. This class is a :class:`KerasFeaturizer`
     with ``backbone="vgg16"``.
 
@@ -21,14 +21,14 @@ class VGG16Featurizer(KerasFeaturizer):
     ----------
     weights : str, os.PathLike or None, default="imagenet"
         Weights of the network. "imagenet" uses pretrained weights, which Keras
-        downloads once. A path is a weights file without the top. None uses random
-        weights.
+        downloads once. A path loads a weights file without the top layers. None uses
+        random weights.
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
-        If True, apply the preprocessing for ImageNet: conversion to BGR and subtraction
-        of the mean color. False passes RGB pixels from 0 to 255 to the network, and
-        "bgr" passes BGR pixels, like the paper's code. A callable receives float
-        tensors and should use `keras.ops`.
+        If True, convert images to BGR and subtract the mean color of ImageNet. "bgr"
+        only reverses the channels, like the paper's code. False passes RGB pixels from
+        0 to 255 to the network. A callable receives float tensors with values from 0 to
+        255 and should use `keras.ops`.
     {{running_parameters}}
 
     See Also

@@ -106,7 +106,7 @@ class PerturbedClip(Clip):
         *,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        # `super().__init__` would check the file again.
+        # Do not call `super().__init__`, which would check the file again.
         if perturbation.distortion == COMPRESSION and isinstance(clip, PerturbedClip):
             raise ValueError(
                 f"distortion={COMPRESSION!r} compresses the original file and cannot "
@@ -156,7 +156,7 @@ class PerturbedClip(Clip):
 
     # -- state shared with the source ----------------------------------------
 
-    # The source does not share errors of this clip, such as a failed compression.
+    # Errors of this clip, such as a failed compression, do not affect the source.
 
     @property
     def error(self) -> VideoReadError | None:
@@ -216,8 +216,8 @@ class PerturbedClip(Clip):
         frame : ndarray of uint8, shape (height, width, 3)
             RGB frame, which is not modified.
         rng : numpy.random.Generator
-            Random number generator, seeded by the seed, the size of the file, the index
-            of the frame and the position in the chain.
+            Random number generator. Its seed depends on the seed of the perturbation,
+            the size of the file, the index of the frame and the position in the chain.
 
         Returns
         -------
@@ -239,7 +239,7 @@ class PerturbedClip(Clip):
         return [self.perturbation.seed, self.size, number, step]
 
     def _compress(self, folder: str | os.PathLike[str]) -> str:
-        """Return the path of the compressed copy in a folder; create it if missing."""
+        """Return the path of the compressed copy in a folder, created if missing."""
         applied = self.perturbation
         transcoder = VideoTranscoder(
             folder,
@@ -306,7 +306,7 @@ class _CompressedReader:
         except PromiseBrokenError as error:
             raise PromiseBrokenError(
                 path,
-                "has different frames than its compressed copy. Add a VideoTranscoder "
+                "has different frames from its compressed copy. Add a VideoTranscoder "
                 "before the VideoFrameSampler",
             ) from error
         except VideoReadError as error:
@@ -326,7 +326,7 @@ class _CompressedReader:
             yield frame, original[:height, :width]
 
     def _open(self, path: str, duration: float | None) -> VideoReader:
-        """Open a reader for a single pass, so that passes can end independently."""
+        """Open a reader for a single pass, so that each pass can end on its own."""
         reader = VideoReader(path, self._clip.sampling, duration, self._clip.limits)
         self._readers.append(self._opened.enter_context(reader))
         return reader

@@ -19,20 +19,20 @@ from .._validation import validated
 
 Frame = NDArray[np.uint8]
 
-# Increase when distorted frames may change: caches of crops depend on it.
+# Increase this version when distorted frames change. It is part of cache keys.
 ALGORITHM_VERSION = 1
 
 MODES = ("corrected", "faithful")
 #: Levels from the weakest to the strongest.
 LEVELS = (1, 2, 3, 4, 5)
 
-# Code of the distortion of files instead of frames.
+# Code of the distortion that is applied to files instead of frames.
 COMPRESSION = "VC"
 
 # Side in pixels and gray level of a block.
 _BLOCK, _GRAY = 8, 128
 
-# Shorter side of a frame with the original number of blocks, in pixels.
+# Shorter side in pixels for which the number of blocks is defined.
 _BLOCKS_AT = 256
 
 _LUMA = np.array(LUMA, np.float32)
@@ -51,7 +51,7 @@ class Distortion(NamedTuple):
     name : str
         Name of the distortion.
     faithful, corrected : tuple of float
-        Parameter at the levels 1 to 5 in each mode.
+        Parameter at levels 1 to 5 in each mode.
     is_random : bool
         True if the distortion uses random numbers.
 
@@ -126,13 +126,12 @@ def distort(
     frame : ndarray of uint8, shape (height, width, 3)
         RGB frame, which is not modified.
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG"}
-        Code of the distortion; see :class:`VideoPerturber`. "VC" distorts files and is
-        only available there.
+        Code of the distortion; see :class:`VideoPerturber`. Only that class supports
+        "VC", which distorts files.
     level : int
         Level from 1 (weakest) to 5. 0 does not change the frame.
     mode : {"corrected", "faithful"}, default="corrected"
-        Variant of the distortion: as intended by the authors, or as in their code. See
-        :class:`VideoPerturber`.
+        Variant of the distortion; see :class:`VideoPerturber`.
     random_state : int, RandomState, Generator instance or None, default=None
         Controls the positions of blocks and the noise.
 
@@ -168,7 +167,7 @@ def distort(
     ):
         raise ValueError(
             f"frame has the shape {frame.shape} and the dtype {frame.dtype}; expected "
-            "RGB uint8 of shape (height, width, 3)."
+            "an RGB uint8 image of shape (height, width, 3)."
         )
     if not level:
         return frame.copy()
@@ -234,12 +233,12 @@ def _rounded(values: NDArray[np.floating]) -> Frame:
 def _with_blocks(
     frame: Frame, number: int, margin: int, rng: np.random.Generator
 ) -> Frame:
-    """Return a copy with gray blocks, which lie entirely inside the frame.
+    """Return a copy of a frame with gray blocks.
 
-    With ``margin=1``, blocks may touch the right and the lower edge.
+    With ``margin=0``, no block covers the last row or the last column.
     """
     frame = frame.copy()
-    # Draw positions in order, so that higher levels include the blocks of lower ones.
+    # Draw positions in order, so that higher levels include the blocks of lower levels.
     highest = [max(1, size - _BLOCK + margin) for size in frame.shape[:2]]
     for y, x in rng.integers(0, highest, (number, 2)):
         frame[y : y + _BLOCK, x : x + _BLOCK] = _GRAY
@@ -264,7 +263,7 @@ def _contrast_faithful(frame: Frame, factor: float, rng: np.random.Generator) ->
 
 
 def _blocks_faithful(frame: Frame, number: float, rng: np.random.Generator) -> Frame:
-    # No blocks if the shorter side is below 256 pixels, nor in the last row and column.
+    # Frames with a side below 256 pixels have no blocks.
     return _with_blocks(frame, min(frame.shape[:2]) // _BLOCKS_AT * int(number), 0, rng)
 
 
@@ -281,7 +280,10 @@ def _jpeg_faithful(frame: Frame, factor: float, rng: np.random.Generator) -> Fra
 
 
 def _to_ycbcr(frame: Frame) -> NDArray[np.float32]:
-    """Apply the authors' formulas for values from 0 to 1 to values from 0 to 255."""
+    """Convert RGB to YCbCr like the authors.
+
+    Their formulas are for pixels from 0 to 1, but their pixels are from 0 to 255.
+    """
     bgr = frame[..., ::-1].astype(np.float32)
     ycbcr = cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)[..., [0, 2, 1]]
     return (ycbcr * _RANGES + 16) / np.float32(255)
@@ -297,7 +299,7 @@ _RANGES = np.array([235 - 16, 240 - 16, 240 - 16], np.float32)
 
 
 def _truncated(values: NDArray[np.floating]) -> Frame:
-    # The cast of out-of-range floats to uint8 is undefined; integers wrap.
+    # The cast of out-of-range floats to uint8 is undefined. Integers wrap around.
     return values.astype(np.int64).astype(np.uint8)
 
 

@@ -48,17 +48,18 @@ class VideoPerturber(StatelessTransformer):
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG", "VC"}, default="GB"
         Code of the distortion.
     level : int, default=3
-        Level from 1 (weakest) to 5. 0 disables the distortion, for use in searches.
+        Level from 1 (weakest) to 5. 0 disables the distortion.
     mode : {"corrected", "faithful"}, default="corrected"
-        Variant of the distortion. "corrected" is as intended by the authors; "faithful"
-        reproduces their code for comparison with published results.
+        Variant of the distortion. "corrected" implements the distortion as the authors
+        intended. "faithful" reproduces their code for comparison with published
+        results.
     boxes : {"perturbed", "clean"}, default="perturbed"
-        Frames in which faces are detected. "clean" uses undistorted frames to measure
-        the robustness of the detector alone, as recommended by the authors. In a chain,
-        the value of the last step is used.
+        Frames in which faces are detected. "perturbed" uses the distorted frames.
+        "clean" uses the original frames to measure the robustness of the detector
+        alone, as recommended by the authors. In a chain, the last step decides.
     cache_dir : str, os.PathLike or None, default=None
         Folder for the compressed videos of VC. It is created if missing, and copies are
-        never deleted. None compresses each video to a temporary file when it is
+        never deleted. None compresses each video to a temporary file whenever it is
         decoded.
     random_state : int, RandomState instance or None, default=None
         Controls the positions of blocks and the noise. Pass an int for reproducible
@@ -77,16 +78,17 @@ class VideoPerturber(StatelessTransformer):
 
     The modes differ as follows:
 
-    - CS. *Corrected*: scales the differences from the luma. *Faithful*: applies
-      formulas for values from 0 to 1 to values from 0 to 255, and truncates.
-    - CC. *Corrected*: scales values about the mean luma of the frame. *Faithful*:
-      scales values about black.
-    - BW. *Corrected*: uses the number of blocks in the table for a shorter side of 256
-      pixels and scales it with the shorter side; at least one. *Faithful*: rounds the
-      shorter side down to a multiple of 256, so that smaller frames have no blocks.
-    - GNC. *Corrected*: adds noise to YCbCr; the variance is for a scale from 0 to 1.
-      *Faithful*: truncates, with noise 1.16 times as strong in Y and 1.14 times in Cb
-      and Cr.
+    - CS. *Corrected*: scales the differences from the luma. *Faithful*: uses formulas
+      for pixels from 0 to 1, although pixels are from 0 to 255, and truncates values.
+    - CC. *Corrected*: scales pixels about the mean luma of the frame. *Faithful*:
+      scales pixels about black.
+    - BW. The table lists the number of blocks for a shorter side of 256 pixels.
+      *Corrected*: scales this number with the shorter side, but adds at least one
+      block. *Faithful*: rounds the shorter side down to a multiple of 256 first, so
+      that smaller frames have no blocks.
+    - GNC. *Corrected*: adds noise to YCbCr. The variance is for pixels from 0 to 1.
+      *Faithful*: amplifies the noise by a factor of 1.16 in Y and 1.14 in Cb and Cr,
+      and truncates values.
     - GB. Both modes are the same. The standard deviation is a sixth of the kernel size.
     - JPEG. *Corrected*: compresses with JPEG. *Faithful*: downscales the frame by a
       factor of 2 to 6 and enlarges it again.
@@ -105,17 +107,25 @@ class VideoPerturber(StatelessTransformer):
 
     Examples
     --------
+    Blur frames, then remove their colors:
+
+    >>> import tempfile
+    >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline
+    >>> from skdeepfake.datasets import make_videos
     >>> from skdeepfake.perturbations import VideoPerturber
-    >>> from skdeepfake.preprocessing import DlibFaceCropper, VideoFrameSampler
+    >>> from skdeepfake.preprocessing import VideoFrameSampler
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> videos = make_videos(folder.name, n_real=1, n_fake=1, random_state=0)
     >>> steps = make_pipeline(
-    ...     VideoFrameSampler(n_frames=4),
-    ...     VideoPerturber("VC", 3),
-    ...     VideoPerturber("GNC", 1, random_state=0),
-    ...     DlibFaceCropper(),
+    ...     VideoFrameSampler(n_frames=2),
+    ...     VideoPerturber("GB", 1),
+    ...     VideoPerturber("CS", 5),
     ... )
-    >>> steps.fit_transform(["interview.mp4"]).shape  # doctest: +SKIP
-    (1, 4)
+    >>> clip = steps.fit_transform(videos.data)[0]
+    >>> [int(np.ptp(frame, axis=2).max()) for frame in clip]
+    [0, 0]
+    >>> folder.cleanup()
     """
 
     distortion: str = "GB"

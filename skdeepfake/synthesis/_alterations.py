@@ -1,4 +1,4 @@
-"""Random changes of the colors and the sharpness of a face."""
+"""Random changes to the colors and sharpness of a face."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Image = NDArray[np.uint8]
 _CHANNELS, _HUE, _SATURATION, _VALUE = 20.0, 0.02, 0.3, 0.1
 _BRIGHTNESS, _CONTRAST = 0.1, 0.1
 
-# Factors of downscaling, range of the sharpening strength, and the smallest side in
-# pixels to which a face is downscaled.
+# Downscaling factors, range of the sharpening strength, and the smallest side in pixels
+# to which a face is downscaled.
 _SHRINKING, _SHARPENING, _FEWEST_PIXELS = (2, 4), (0.5, 1.5), 32
 
 
 class Alteration(NamedTuple):
-    """Random parameters of a change."""
+    """Random parameters of a change to a face."""
 
     #: Affine map of colors, of shape (3, 4).
     colors: NDArray[np.float32]
@@ -38,11 +38,11 @@ class Alteration(NamedTuple):
 def draw_alteration(
     rng: np.random.Generator, color: float, detail: float
 ) -> Alteration:
-    """Draw a change; `color` scales the color changes."""
+    """Draw a change. `color` scales the color changes."""
     channels = color * rng.uniform(-_CHANNELS, _CHANNELS, 3)
     reach = np.array([_HUE, _SATURATION, _VALUE, _BRIGHTNESS, _CONTRAST])
     hue, saturation, value, brightness, contrast = color * rng.uniform(-reach, reach)
-    # All changes are affine and combined into one matrix; contrast pivots on 127.5.
+    # All changes are combined into one affine map. Contrast is scaled about 127.5.
     rotated = hue_and_saturation(2 * np.pi * hue, 1 + saturation)
     linear = (1 + contrast) * (1 + value) * rotated
     offset = (1 + contrast) * channels + 255 * brightness - 127.5 * contrast
@@ -55,7 +55,7 @@ def draw_alteration(
 
 
 def alter(image: Image, alteration: Alteration, face_size: float) -> Image:
-    """Return a changed copy; `face_size` is the side of the face box in pixels."""
+    """Return a changed copy. `face_size` is the side of the face box in pixels."""
     altered = cv2.transform(image, alteration.colors)
     if not alteration.detail:
         return altered  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Landmarks of a face: detected by dlib, or of a standard face."""
+"""Landmarks of a face, detected by dlib or taken from a standard face."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from .._landmarks import find_landmarks
 
-# (n_points, 2), x and y. The first 68 points are in dlib's order; 13 points of the
-# forehead may follow.
+# Array of shape (n_points, 2) with x and y. The first 68 points are in dlib's order.
+# Points of the forehead may follow: 13 detected points or 10 estimated points.
 Points = NDArray[np.float32]
 
 # Valid numbers of points, without and with the forehead.
@@ -70,7 +70,7 @@ def _ellipse(x: float, y: float, a: float, b: float, n: int) -> list[NDArray]:
 
 
 def with_forehead(points: Points) -> Points:
-    """Add a forehead to 68 points, at the length of the nose above the brows."""
+    """Add a forehead to 68 points: the brows, moved up by the length of the nose."""
     if len(points) > _N_POINTS[0]:
         return points
     up = points[_NOSE_TOP] - points[_NOSE_BASE]
@@ -78,7 +78,7 @@ def with_forehead(points: Points) -> Points:
 
 
 def find_points(image: NDArray[np.uint8], box: Box, path: str) -> Points:
-    """Return the points of a face in pixels, found by a shape predictor of dlib."""
+    """Return the points of a face in pixels, detected by a dlib shape predictor."""
     right, bottom = round(box.left + box.width), round(box.top + box.height)
     edges = (round(box.left), round(box.top), right, bottom)
     return with_forehead(find_landmarks(image, edges, path, _N_POINTS))

@@ -14,7 +14,7 @@ from ._landmarks import Points
 Mask = NDArray[np.float32]
 
 # Masks are smooth and therefore drawn on a small canvas in box coordinates. The face
-# box has a side of `_UNIT` pixels, and the canvas adds half a side on each edge.
+# box has a side of `_UNIT` pixels, and the canvas adds half a box at each edge.
 _UNIT = 96
 _SIDE = 2 * _UNIT
 
@@ -35,10 +35,10 @@ SHAPES: dict[str, list[slice]] = {
 DEFAULT_SHAPES = ("whole", "without_forehead", "inner", "lower")
 
 # Elastic deformation: number of waves per side of the canvas, and their amplitude as a
-# share of the box. It is similar to alpha=50 and sigma=7 in an image of 256 pixels.
+# fraction of the box. This is similar to alpha=50 and sigma=7 for 256 x 256 pixels.
 _WAVES, _AMPLITUDE = 24, 0.012
 
-# Ranges of the radii of the erosion and the Gaussian kernel, as shares of the box.
+# Ranges of the radii of the erosion and the Gaussian kernel, as fractions of the box.
 _EROSION, _SOFTNESS = (0.01, 0.08), (0.02, 0.12)
 
 
@@ -66,7 +66,7 @@ def draw_mask(
 
 
 def mask_on_canvas(recipe: MaskRecipe, points: Points) -> Mask:
-    """Return the mask of a face on the canvas; `points` are in box units."""
+    """Return the mask of a face on the canvas. `points` are in box units."""
     hull = cv2.convexHull(
         np.concatenate([points[part] for part in SHAPES[recipe.shape]])
     )
@@ -80,10 +80,10 @@ def mask_on_canvas(recipe: MaskRecipe, points: Points) -> Mask:
     x, y = shift[..., 0] + grid, shift[..., 1] + grid[:, np.newaxis]
     deformed = cv2.remap(mask, x, y, cv2.INTER_LINEAR)
 
-    # The erosion replaces the paper's first blur, which is cut at 1.
+    # Erosion replaces the paper's first blur, after which values below 1 are set to 0.
     side = 2 * round(recipe.erosion * _UNIT) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    # With integers, the blur keeps full pixels exactly full.
+    # Blurring integers keeps the maximum exact.
     eroded = cv2.erode(deformed, kernel).astype(np.uint16) * 257
     radius = max(1, round(recipe.softness * _UNIT))
     side = 2 * radius + 1

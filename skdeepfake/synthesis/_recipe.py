@@ -29,11 +29,11 @@ ALTERED = ("source", "target", "either")
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
 # Warp of the source: number of waves per side, and the standard deviation of the shift
-# with warp=1, as a share of the box.
+# with warp=1, as a fraction of the box.
 _WAVES, _WARP = 5, 0.015
 
-# Largest translation of the source, as shares of the width and height of the box, and
-# its smallest scale. The largest scale is the inverse.
+# Largest translation of the source, as fractions of the width and height of the box,
+# and its smallest scale. The largest scale is the inverse of the smallest.
 _TRANSLATION, _SCALE = np.array([0.03, 0.015]), 0.95
 
 
@@ -101,9 +101,9 @@ class Recipe:
         return Parts((blend or _blend_linearly)(moved, target, mask), target, mask)
 
     def _warped(self, image: Image, to_image: NDArray[np.float64]) -> Image:
-        """Shift pixels by smooth waves, which decrease to 0 outside of the box."""
+        """Shift pixels by smooth waves, which decrease to 0 outside the box."""
         height, width = image.shape[:2]
-        # Map from the grid of waves, which covers twice the width of the box.
+        # Map from the grid of waves, which has twice the width and height of the box.
         step = 2 / (_WAVES - 1)
         to_pixels = to_image @ np.array([[step, 0, -0.5], [0, step, -0.5], [0, 0, 1]])
         face_size = np.sqrt(abs(np.linalg.det(to_image[:, :2])))

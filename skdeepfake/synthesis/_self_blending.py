@@ -29,18 +29,18 @@ _MIN_SIDE = 16
 class SelfBlender(Versioned, BaseEstimator):
     """Make fakes by blending a real face with an altered copy of itself.
 
-    A detector trained on these fakes learns the traces of blending rather than the
-    traces of a particular generator [1]_. Only real faces are needed.
+    A detector trained on these fakes learns the traces of blending rather than those of
+    a particular generator [1]_. Only real faces are needed.
 
-    1. The source and the target are copies of a face. One of them is altered in color,
-       and either downscaled and enlarged again, or sharpened.
+    1. The source and the target are copies of a face. The colors of one copy are
+       altered, and it is either sharpened or downscaled and enlarged again.
     2. The source is slightly moved and scaled.
     3. The mask is the convex hull of the face or of a part of it. It moves with the
        source, and is deformed, eroded, blurred and multiplied by a blending ratio.
     4. The fake is source x mask + target x (1 - mask).
 
-    Where the mask is zero, the fake equals the target. A SelfBlender is not a step of a
-    pipeline; call :meth:`blend` on crops. It is stateless and thread-safe.
+    The fake equals the target where the mask is zero. A SelfBlender is not a pipeline
+    step. Call :meth:`blend` on crops. Blenders are stateless and thread-safe.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class SelfBlender(Versioned, BaseEstimator):
         the hue by up to 7 degrees, changes value, brightness and contrast by up to
         10 %, and changes saturation by up to 30 %. 0 disables the changes.
     detail : float, default=1.0
-        Strength of the change of sharpness, from 0 (none) to 1.
+        Strength of the sharpening or downscaling, from 0 (none) to 1.
     movement : float, default=1.0
         Strength of the movement of the source. 1 moves it by up to 3 % of the width and
         1.5 % of the height of the face box, and scales it by 0.95 to 1 / 0.95. 0
@@ -59,24 +59,26 @@ class SelfBlender(Versioned, BaseEstimator):
         1 moves its parts by about 1.5 % of the face box. 0 disables the warp.
     altered : {"source", "target", "either"}, default="source"
         Copy that is altered in step 1. "source" keeps the background unchanged.
-        "target" alters the background instead of the face. "either" chooses randomly
-        for each fake, as in the paper; then use the targets of :meth:`blend_pairs` as
-        real faces in training.
+        "target" alters the background instead of the face. "either" chooses one of them
+        randomly for each fake, as in the paper. With "target" or "either", use the
+        targets of :meth:`blend_pairs` as real faces in training.
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
-        Shapes of the mask, from which one is drawn for each fake: "whole" (the face
-        with the forehead), "without_forehead" (from the brows down), "inner" (brows,
-        eyes, nose and mouth), "lower" (from the nose down), "eyes" (with the brows) or
-        "mouth" (with the chin). Repeat a name to draw it more often.
+        Shapes of the mask. One is drawn at random for each fake. "whole" covers the
+        face with the forehead, "without_forehead" the face from the brows down, "inner"
+        the brows, eyes, nose and mouth, "lower" the face from the nose down, "eyes" the
+        eyes and brows, and "mouth" the mouth and chin. Repeat a name to draw it more
+        often.
     ratios : sequence of float, default=(0.25, 0.5, 0.75, 1, 1, 1)
         Blending ratios. One is drawn at random for each fake. The default is from the
         paper.
     margin : float, default=0.0
-        `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that made the
-        crops: the width added on each side of the face box, as a share of its side.
+        Margin around the face box on each side, as a fraction of the side of the box.
+        Pass the `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that
+        made the crops.
     landmarks : str, os.PathLike or None, default=None
-        Path of a dlib shape predictor with 68 points or, including the forehead, 81
-        points. It is used to fit the mask to each face. None uses a frontal face of
-        average proportions.
+        Path of a dlib shape predictor with 68 points, or with 81 points including the
+        forehead. The mask is fitted to the predicted points. None uses the points of a
+        frontal face of average proportions.
 
     See Also
     --------
@@ -88,9 +90,9 @@ class SelfBlender(Versioned, BaseEstimator):
     Differences from the paper:
 
     - Without `landmarks`, a standard face is used.
-    - All color changes form one affine map of R, G and B, with hue and saturation in
+    - All color changes form one affine map of RGB. Hue and saturation are changed in
       YIQ.
-    - The mask is eroded instead of blurred and cut.
+    - The mask is eroded instead of blurred and thresholded.
     - Erosion, blur and movement are relative to the face box instead of the crop.
     - By default, only the source is altered.
 
@@ -165,8 +167,8 @@ class SelfBlender(Versioned, BaseEstimator):
         fakes : ndarray of uint8, of the shape of `faces`
             Fakes in a new array. Slots without a face are all zeros.
         masks : ndarray of float32, of the shape of `faces` without its last axis
-            Share of the source in each pixel, from 0 to 1. Only if `return_mask` is
-            True.
+            Weight of the source in each pixel, from 0 to 1. Only returned if
+            `return_mask` is True.
 
         Raises
         ------
@@ -202,7 +204,7 @@ class SelfBlender(Versioned, BaseEstimator):
         Raises
         ------
         ValueError
-            Same as in :meth:`blend`.
+            In the same cases as :meth:`blend`.
         """
         parts = self._blend(faces, random_state)
         return parts.target, parts.fake
@@ -216,9 +218,9 @@ class SelfBlender(Versioned, BaseEstimator):
         """Blend all samples, or only those selected by `only`."""
         self._validate_params()
         _check_choices(
-            "shapes", self.shapes, tuple(SHAPES).__contains__, ", ".join(SHAPES)
+            "shapes", self.shapes, [*SHAPES].__contains__, f"names from {[*SHAPES]}"
         )
-        _check_choices("ratios", self.ratios, _is_ratio, "numbers over 0, up to 1")
+        _check_choices("ratios", self.ratios, _is_ratio, "numbers above 0 and up to 1")
         images = _check_crops(X)
         rng = as_generator(random_state)
 
@@ -259,7 +261,7 @@ class SelfBlender(Versioned, BaseEstimator):
         return recipe.apply(image, to_image, points)
 
     def _points(self, image: Image) -> tuple[Points | None, NDArray[np.float64]]:
-        """Return the landmarks, or None without a predictor, and the map of the box."""
+        """Return the landmarks, if any, and the affine map of the face box."""
         box = box_in_crop(image.shape, float(self.margin))
         points = None
         if self.landmarks is not None:
@@ -273,7 +275,9 @@ def _check_choices(
     wrong = [value for value in values if not allows(value)]
     if wrong or not values:
         found = f"{wrong[0]!r} in {values!r}" if wrong else repr(values)
-        raise ValueError(f"{name} must hold one or more of {allowed}; got {found}.")
+        raise ValueError(
+            f"{name} must be a non-empty sequence of {allowed}; got {found}."
+        )
 
 
 def _is_ratio(value: Any) -> bool:
@@ -290,7 +294,7 @@ def _check_crops(X: ArrayLike) -> Image:
     ):
         raise ValueError(
             f"faces has the shape {images.shape} and the dtype {images.dtype}; "
-            "expected RGB uint8 of shape (height, width, 3), (n_samples, height, "
+            "expected RGB uint8 crops of shape (height, width, 3), (n_samples, height, "
             "width, 3) or (n_samples, n_frames, height, width, 3), with at least "
             f"{_MIN_SIDE} x {_MIN_SIDE} pixels."
         )

@@ -1,4 +1,4 @@
-"""Images that all tests of the augmentation share."""
+"""Images shared by the tests of augmentations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 def draw_images(n, height=48, width=64, seed=0):
-    """Smooth noise with some fine one, in color, and with no value at an end."""
+    """Draw images of smooth and fine color noise, with values from 10 to 245."""
     rng = np.random.default_rng(seed)
     images = np.empty((n, height, width, 3), np.uint8)
     for image in images:
@@ -28,7 +28,7 @@ def images():
 
 @pytest.fixture(scope="session")
 def odd_images():
-    """Whose sides are no multiples of 8."""
+    """Draw images whose sides are not multiples of 8."""
     images = draw_images(6, 37, 51)
     images.flags.writeable = False
     return images

@@ -24,7 +24,7 @@ from skdeepfake.augmentation import (
 )
 from skdeepfake.augmentation._presets import PRESETS
 
-# Each, with parameters that are not the defaults.
+# Parameters that differ from the defaults.
 AUGMENTATIONS = {
     RandomAffine: {"rotation": 20.0, "scale": (0.8, 1.25), "shift": 0.1, "shear": 3.0},
     RandomBlur: {"sigma": (0.5, 3.0)},
@@ -195,7 +195,7 @@ def test_a_stronger_preset_changes_more(images):
     changes = []
     for preset in ("light", "strong"):
         x = images
-        # Without the flip, which moves everything.
+        # Skip the flip, which moves all pixels.
         for one in make_preset(preset)[1:]:
             x = one(x, 0)
         changes.append(np.abs(x.astype(float) - images).mean())

@@ -1,4 +1,4 @@
-"""Augmentations as detectors apply them, and Keras layers among them."""
+"""Augmentations applied by detectors, including Keras layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def noise_and_jpeg(seed=None):
     return Augmenter([RandomNoise(probability=1), RandomJPEG()], seed)
 
 
-# -- what is asked for -----------------------------------------------------------
+# -- the parameter `augment` -----------------------------------------------------
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -111,7 +111,7 @@ def test_layers_are_applied_in_training_mode(images):
     ]
     for given in (layers, tuple(layers), keras.Sequential(layers)):
         after = KerasAugmentation(given)(images, 0)
-        # It is a quarter by chance: so it is called in training.
+        # Dropout sets a quarter of the values to 0 in training mode.
         assert (after == 0).mean() == pytest.approx(0.25, abs=0.02)
 
 

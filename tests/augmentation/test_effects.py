@@ -1,4 +1,4 @@
-"""The effect of each augmentation, compared with OpenCV where it has the same."""
+"""Each augmentation has the expected effect, compared with OpenCV if possible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def changed(kind, images, *parameters, **params):
 
 
 class End:
-    """A source of random numbers that always draws an end of the range."""
+    """Random number generator that always draws an end of the range."""
 
     def __init__(self, high):
         self.high = high
@@ -42,7 +42,7 @@ def flat(*color, n=64, height=8, width=8):
 
 
 def ramp(n, axis, size=60):
-    """Three gray levels a pixel along an axis."""
+    """Make images that increase by three gray levels per pixel along an axis."""
     shape = [1, 1, 1, 1]
     shape[axis] = size
     levels = np.arange(50, 50 + 3 * size, 3, dtype=np.uint8).reshape(shape)
@@ -53,7 +53,7 @@ def ramp(n, axis, size=60):
 
 
 def matrix(rotation, scale, x, y, shear, width, height):
-    """Places in the old image of those in the new one, by steps."""
+    """Return the map from new to old coordinates, composed of single steps."""
 
     def to(x, y):
         return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
@@ -135,7 +135,7 @@ def test_affine_leans_to_either_side():
     angles = np.degrees(np.arctan(slope))
     assert -9 < angles.min() < -7
     assert 7 < angles.max() < 9
-    # Rows stay where they are.
+    # Rows do not move.
     level = changed(RandomAffine, ramp(4, 1), 0, (1, 1), 0, 8)
     np.testing.assert_allclose(level, ramp(4, 1), atol=0.51)
 
@@ -221,14 +221,14 @@ def test_downscale_averages_areas_and_enlarges_bilinearly(odd_images, scale):
 
 
 def test_downscale_goes_from_the_smallest_scale_to_all():
-    # How wide an edge has become tells how few pixels were left.
+    # The width of the blurred edge shows the scale.
     edge = flat(0, 0, 0, n=100, height=64, width=64)
     edge[:, :, 32:] = 200
     after = changed(RandomDownscale, edge, 0.25)
     steepest = np.abs(np.diff(after[:, 32, :, 0], axis=1)).max(axis=1) / 200
     assert 0.1 < steepest.min() <= 0.25
     assert steepest.max() > 0.9
-    # Rows and columns alike.
+    # Rows and columns are downscaled alike.
     other = changed(RandomDownscale, edge.swapaxes(1, 2), 0.25).swapaxes(1, 2)
     np.testing.assert_allclose(other, after, atol=1)
 
@@ -264,7 +264,7 @@ def test_noise_is_as_strong_as_drawn():
     strong = noise[strength > 5]
     for other in (strong[..., [1, 2, 0]], np.roll(strong, 1, axis=2), strong[::-1]):
         assert abs(np.corrcoef(strong.ravel(), other.ravel())[0, 1]) < 0.02
-    # It is normal: 4.55 % lie beyond two standard deviations.
+    # The noise is normal: 4.55 % lie beyond two standard deviations.
     strongest = strong / strong.std(axis=(1, 2, 3), keepdims=True)
     assert (np.abs(strongest) > 2).mean() == pytest.approx(0.0455, abs=0.01)
 
@@ -300,7 +300,7 @@ def psnr(images, others):
 
 @pytest.fixture(scope="module")
 def gray_images(images):
-    """Without the fine color that every video loses."""
+    """Convert the images to gray, since video compression removes fine color."""
     luma = (images[:, :48, :48] @ LUMA).astype(np.uint8)
     return np.repeat(luma[..., np.newaxis], 3, axis=3)
 
@@ -317,7 +317,7 @@ def test_video_compression_loses_more_at_a_higher_rate_factor(gray_images):
 
 
 def test_video_compression_of_an_image_does_not_depend_on_the_others(gray_images):
-    """Though all are in one stream, each at its own rate factor."""
+    """All images are compressed in one stream, each at its own rate factor."""
     n = len(gray_images)
     rng = np.random.default_rng(0)
     after = RandomVideoCompression((18, 40), 0, probability=1)(gray_images, rng)
@@ -353,12 +353,12 @@ def test_video_compression_names_an_encoder_that_fails(images, monkeypatch):
         changed(RandomVideoCompression, images[:1])
 
 
-# -- covering --------------------------------------------------------------------
+# -- erasing ---------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def erased():
-    """Which pixels of many images are covered, and what by."""
+    """Erase rectangles in 300 images, and compute which pixels are erased."""
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(300, 40, 60, 3), dtype=np.uint8)
     after = changed(RandomErasing, images, (0.05, 0.2), (0.5, 2.0))
@@ -407,7 +407,7 @@ def test_a_rectangle_is_not_higher_than_the_image():
 
 
 def test_enlarged_images_keep_more_when_compressed(gray_images):
-    """As the artifacts of a large face shrink with it."""
+    """Artifacts shrink when an enlarged image is resized back."""
     images = gray_images[:4]
     quality = [
         psnr(images, changed(RandomVideoCompression, images, (36, 36), 0, scale))

@@ -1,4 +1,4 @@
-"""Faces of 32 x 32 pixels, of which VGG16 makes one position, and what networks get."""
+"""Faces of 32 x 32 pixels (one position in VGG16), and spies on networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skdeepfake.features._network import FeatureNetwork
 
 @pytest.fixture(scope="session")
 def noise() -> Callable[..., np.ndarray]:
-    """Draw images without a black pixel, read-only as a memory-mapped array is."""
+    """Draw images without black pixels, read-only like memory-mapped arrays."""
 
     def draw(*shape: int, seed: int = 0) -> np.ndarray:
         images = np.random.RandomState(seed).randint(1, 256, (*shape, 3))
@@ -31,7 +31,7 @@ def noise() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def gappy(noise: Callable[..., np.ndarray]) -> Bunch:
-    """Four videos of three frames: some slots of 1 and all slots of 2 are empty."""
+    """Make four videos; video 1 has two empty slots, and video 2 has no face."""
     X = noise(4, 3, 32, 32).copy()
     X[1, [0, 2]] = 0
     X[2] = 0
@@ -56,7 +56,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Forget all networks, and collect the backbones of those that are built now."""
+    """Clear the shared networks and collect the backbones that are built."""
     backbones: list[Any] = []
     build = _network.build_backbone
 
@@ -71,7 +71,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bunch]:
-    """Build a network of plain Keras, with random weights that a file holds too."""
+    """Build a Keras network with random weights, and save them to a file."""
     known: dict[Any, Bunch] = {}
     folder = tmp_path_factory.mktemp("weights")
 
@@ -90,9 +90,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bunch]:
 
 
 def _draw_all(network: keras.Model) -> None:
-    """Draw every weight anew: biases and the statistics of normalizations too.
+    """Draw all weights, including biases and statistics of normalization layers.
 
-    Kernels are small enough for deep networks not to raise the errors of rounding.
+    Kernels are small, so that deep networks do not amplify rounding errors.
     """
     rng = np.random.RandomState(0)
     for variable in network.weights:

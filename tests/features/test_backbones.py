@@ -1,4 +1,4 @@
-"""What a backbone wants of pixels, as numbers that a Keras layer can hold."""
+"""The preprocessing of each backbone is an affine map of pixels."""
 
 from __future__ import annotations
 

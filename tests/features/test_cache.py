@@ -1,4 +1,4 @@
-"""The cache of features gives what the network gives, and asks it once."""
+"""The cache returns the features of the network and computes them once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from skdeepfake.features import (
 )
 from skdeepfake.features._network import FeatureNetwork
 
-# The cache asks of a network no more than that it has weights.
+# A small network is enough to test the cache.
 pytestmark = pytest.mark.usefixtures("thin_vgg16")
 
 not_as_root = pytest.mark.skipif(
@@ -47,7 +47,7 @@ def parts(folder):
 
 
 def assert_close(features, expected):
-    """As where the faces of a batch are others: they differ in rounding."""
+    """Compare features of different batches, which differ by rounding errors."""
     assert features.shape == expected.shape
     np.testing.assert_allclose(
         features, expected, rtol=0, atol=1e-5 * np.abs(expected).max()
@@ -55,7 +55,7 @@ def assert_close(features, expected):
 
 
 def computes(seen, featurizer, X):
-    """Tell how many images of X go through the network."""
+    """Return the number of images of X that the network computes."""
     before = sum(map(len, seen))
     featurizer.transform(X)
     return sum(map(len, seen)) - before
@@ -76,7 +76,7 @@ def expected(gappy):
     return VGG16Featurizer(weights=None).transform(gappy.X)
 
 
-# -- what a hit gives --------------------------------------------------------
+# -- hits --------------------------------------------------------------------
 
 
 def test_second_transform_runs_no_network_and_gives_the_same_bits(
@@ -154,7 +154,7 @@ def test_without_a_location_nothing_is_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-# -- what an entry depends on ------------------------------------------------
+# -- keys --------------------------------------------------------------------
 
 
 def test_same_pixels_hit_wherever_they_come_from(gappy, featurizer, seen, tmp_path):
@@ -315,7 +315,7 @@ def test_other_version_is_another_entry(gappy, featurizer, version, monkeypatch,
     assert computes(seen, featurizer, gappy.X) == 7
 
 
-# -- several processes, and runs that end early ------------------------------
+# -- several processes and interrupted runs ----------------------------------
 
 
 @pytest.mark.nightly
@@ -340,7 +340,7 @@ def test_processes_share_a_cache(gappy, featurizer, seen):
 def test_interrupted_run_keeps_the_videos_that_were_done(
     gappy, featurizer, expected, seen, monkeypatch, batch_size
 ):
-    # Faces 0 to 2 are of video 0, face 3 of video 1, 4 to 6 of video 3.
+    # Faces 0 to 2 belong to video 0, face 3 to video 1, faces 4 to 6 to video 3.
     run = FeatureNetwork.__call__
 
     def interrupt(network, images):
@@ -382,7 +382,7 @@ def without_features(entry):
 
 
 def flipped(*, mark, offset, bit):
-    """Flip a bit at some bytes after the last mark."""
+    """Flip a bit at an offset from the last occurrence of `mark`."""
 
     def damage(entry):
         content = bytearray(entry.read_bytes())
@@ -424,7 +424,7 @@ def test_damaged_entry_is_made_again(gappy, featurizer, expected, damage, seen):
 
 
 class Bomb:
-    """Object that makes a folder when it is unpickled."""
+    """Object that creates a folder when it is unpickled."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -469,11 +469,11 @@ def test_flipped_bits_give_no_other_features(folder, dtype):
             refused += 1
         else:
             np.testing.assert_array_equal(found, features, strict=True)
-    # The rest are dates, versions and the description, which nobody reads.
+    # The other bytes are dates, versions and the description, which are not read.
     assert refused > len(whole) / 3
 
 
-# -- disks that are full or closed -------------------------------------------
+# -- full or read-only disks -------------------------------------------------
 
 
 def test_full_disk_keeps_what_was_written_before(
@@ -558,7 +558,7 @@ def test_prune_deletes_what_was_not_used_for_longest(gappy, featurizer, seen):
         featurizer.transform(gappy.X[[video]])
         [used[video]] = set(entries(featurizer.memory)) - set(used.values())
         os.utime(used[video], (seconds, seconds))
-    featurizer.transform(gappy.X[:1])  # the oldest becomes the last used
+    featurizer.transform(gappy.X[:1])  # the oldest entry becomes the most recently used
     cache = FeatureCache(featurizer.memory)
 
     assert cache.prune(cache.nbytes) == 0
@@ -585,7 +585,7 @@ def test_prune_touches_nothing_but_its_own(gappy, featurizer):
     assert entries(featurizer.memory) == sorted(strangers)
 
 
-# -- what it is for ----------------------------------------------------------
+# -- grid search -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -608,5 +608,5 @@ def test_grid_search_computes_each_face_once(noise, folder, cached, seen):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     images = [image.tobytes() for image in np.concatenate(seen)]
     counts = [images.count(face.tobytes()) for face in X.reshape(12, 32, 32, 3)]
-    # Three folds and two candidates use each video six times, the refit once more.
+    # Three folds and two candidates use each video six times, and the refit once.
     assert counts == [1 if cached else 7] * 12

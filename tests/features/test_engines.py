@@ -1,4 +1,4 @@
-"""Both engines give the same features, and onnxruntime is only asked for by name."""
+"""Both engines compute the same features, and onnxruntime is optional."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skdeepfake.features._engines import ENGINES
 
 
 def small():
-    """Build a model that is exported in a second."""
+    """Build a model that can be exported within a second."""
     layers = [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 8, strides=8)]
     model = keras.Sequential(layers)
     kernel = np.random.RandomState(0).normal(scale=0.01, size=(8, 8, 3, 4))
@@ -37,7 +37,7 @@ def test_without_the_extra_the_error_names_it(built, noise, monkeypatch, missing
     featurizer = KerasFeaturizer(small, engine="onnxruntime")
     with pytest.raises(ImportError, match=r"pip install 'skdeepfake\[onnx\]'"):
         featurizer.transform(noise(1, 16, 16))
-    # And Keras goes on without it.
+    # The Keras engine does not need the extra.
     featurizer.set_params(engine="keras").transform(noise(1, 16, 16))
 
 
@@ -55,7 +55,7 @@ def test_other_backends_run_by_keras_own_function(noise, monkeypatch):
     np.testing.assert_array_equal(ENGINES["keras"](model)(images), expected)
 
 
-# -- with it -----------------------------------------------------------------
+# -- with the extra ----------------------------------------------------------
 
 
 @pytest.mark.nightly

@@ -1,4 +1,4 @@
-"""The featurizers behave as scikit-learn's transformers do."""
+"""The featurizers behave like transformers of scikit-learn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOTH = pytest.mark.parametrize("cls", [KerasFeaturizer, VGG16Featurizer])
 
 
 def mean_color():
-    """Build a model that gives the mean color of an image."""
+    """Build a model that returns the mean color of an image."""
     layers = [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()]
     return keras.Sequential(layers)
 
@@ -124,7 +124,7 @@ def test_progress_is_counted_in_faces(gappy, capsys, every_step, verbose):
 
 
 def bright_and_dark(noise, *shape):
-    """Draw noise of which every second sample is brighter."""
+    """Draw noise in which every second sample is brighter."""
     X = (noise(*shape, 32, 32) // 2).copy() + 1
     X[1::2] += 120
     return X, np.arange(len(X)) % 2

@@ -1,4 +1,4 @@
-"""Frames are predicted from the two before, as real faces move."""
+"""Frames are predicted from the two preceding frames of real faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skdeepfake.features import FramePredictor
 
 
 def moving(n: int, seed: int, length: int = 4, size: int = 12) -> np.ndarray:
-    """Make bursts of a light spot that moves at a speed of its own."""
+    """Make bursts of a light spot that moves at a random speed."""
     rng = np.random.RandomState(seed)
     start = rng.uniform(3, 8, size=(n, 1, 2))
     speed = rng.uniform(-1.2, 1.2, size=(n, 1, 2))
@@ -48,7 +48,7 @@ def test_linear_motion_is_predicted_and_splices_are_not(
     assert found.shape == (40, 2, 12, 12, 3)
     np.testing.assert_array_equal(found[:, 0], missed[:, 0])  # before the splice
     assert found.mean() < missed[:, 1].mean() / 4
-    # It has learnt motion: to repeat the last frame misses more.
+    # The predictor has learned motion; repeating the last frame has larger errors.
     still = np.abs(real[:, 2:].astype(float) - real[:, 1:-1]).mean()
     assert found.mean() < 0.7 * still
 

@@ -1,4 +1,4 @@
-"""Faces become what plain Keras makes of them; slots without a face stay empty."""
+"""Features are equal to those of Keras, and all zeros in slots without a face."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import applications
-from keras.src.applications import imagenet_utils  # where all ask for their size
+from keras.src.applications import imagenet_utils  # where all networks check their size
 
 from skdeepfake._backbones import BACKBONES
 from skdeepfake.features import KerasFeaturizer
@@ -20,7 +20,7 @@ def assert_close(features, expected):
 
 
 def quarters():
-    """Build a model that gives the mean colors of the four quarters of an image."""
+    """Build a model that returns the mean colors of the quarters of an image."""
     inputs = keras.Input((8, 8, 3))
     return keras.Model(inputs, keras.layers.AveragePooling2D(4)(inputs))
 
@@ -33,7 +33,7 @@ def means_of_quarters(images):
 
 @pytest.fixture(scope="module")
 def videos(noise):
-    """Three videos of four frames of 8 x 8: video 1 has two faces, 2 has none."""
+    """Make three videos of four frames; video 1 has two faces, video 2 has none."""
     X = noise(3, 4, 8, 8).copy()
     X[1, [0, 2]] = 0
     X[2] = 0
@@ -100,14 +100,14 @@ def test_smallest_size_is_that_of_keras(name):
             backbone.build(weights=None, include_top=False, input_shape=shape)
 
 
-# The two of MobileNet v3 take any size by default.
+# The MobileNetV3 networks accept any size by default.
 @pytest.mark.parametrize("name", [name for name in OF_KERAS if "net_v3" not in name])
 def test_size_is_that_of_keras(name, monkeypatch):
     asked = []
 
     def obtain_input_shape(shape, default_size, min_size, **options):
         asked.append((default_size, min_size))
-        raise InterruptedError  # rather than build it
+        raise InterruptedError  # stop before the network is built
 
     monkeypatch.setattr(imagenet_utils, "obtain_input_shape", obtain_input_shape)
     backbone = BACKBONES[name]
@@ -207,7 +207,7 @@ def test_pooling_is_over_positions_and_over_frames_with_a_face(
     if pooling is not None:
         expected = {"avg": np.mean, "max": np.max}[pooling](expected, axis=2)
     if frame_pooling is not None:
-        faces = [[0, 1, 2, 3], [1, 3], [0]]  # of video 2, a slot of zeros
+        faces = [[0, 1, 2, 3], [1, 3], [0]]  # video 2: a slot of zeros
         expected = np.stack(
             [expected[i, slots].mean(axis=0) for i, slots in enumerate(faces)]
         )
@@ -237,7 +237,7 @@ def test_frame_pooling_leaves_single_images_alone(videos):
 
 
 def test_empty_slots_never_go_through_the_network(videos, seen):
-    def brighter():  # of a black image it would make ones
+    def brighter():  # would return ones for a black image
         inputs = keras.Input((8, 8, 3))
         return keras.Model(inputs, keras.layers.Flatten()(inputs) + 1)
 
@@ -299,12 +299,12 @@ def test_float16_takes_half_of_the_memory_and_is_rounded(gappy, frame_pooling):
     assert features.nbytes == expected.nbytes / 2
     if frame_pooling is None:
         np.testing.assert_array_equal(features, expected.astype(np.float16))
-    else:  # averaged after rounding, and rounded again
+    else:  # averaged after rounding and rounded again
         np.testing.assert_allclose(features, expected, rtol=2 * 2**-11, atol=1e-5)
 
 
 def test_float16_that_overflows_is_told(noise):
-    # At 300 * 255 it does.
+    # 300 * 255 overflows.
     featurizer = KerasFeaturizer(quarters, preprocess=lambda x: 300 * x)
     images = np.full((1, 8, 8, 3), 255, np.uint8)
     assert featurizer.transform(images).max() == 300 * 255
@@ -322,7 +322,7 @@ def test_features_that_are_not_finite_are_told(noise):
         featurizer.transform(noise(1, 8, 8))
 
 
-# -- what is refused ---------------------------------------------------------
+# -- invalid input -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(

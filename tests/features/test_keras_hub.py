@@ -1,4 +1,4 @@
-"""The vision transformers of KerasHub itself, small and with random weights."""
+"""Small vision transformers of KerasHub with random weights."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def build(name: str, prefix: str | None = None) -> keras.Model:
     return encoder(**SMALL, **SIZE, intermediate_dim=8, name=prefix)
 
 
-# Tokens before those of the 4 x 4 patches; SigLIP pools them itself.
+# Number of tokens before the 4 x 4 patches. SigLIP pools its tokens itself.
 PREFIX = {"dinov2": 5, "dinov3": 5, "clip": 1, "vit": 1}
 TRAINED = ["dinov2", "dinov3", "clip", "siglip"]
 
@@ -56,7 +56,7 @@ LABELS = np.array([0, 1, 0, 1])
 
 @pytest.fixture
 def presets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Answer for presets, which would be downloaded."""
+    """Replace presets, which would be downloaded, with small networks."""
     monkeypatch.setattr(
         keras_hub.models.Backbone,
         "from_preset",
@@ -98,10 +98,10 @@ def test_preset_scales_pixels_as_its_converter_does(name: str, presets: None) ->
 @pytest.mark.parametrize(
     ("name", "side", "resized"),
     [
-        ("dinov3", 48, False),  # whose positions are those of any size
+        ("dinov3", 48, False),  # positions of any size
         ("dinov2", 48, False),
-        ("dinov3", 50, True),  # of which patches of 8 pixels make no grid
-        ("clip", 48, True),  # whose positions are learned
+        ("dinov3", 50, True),  # not a multiple of the patch size, 8 pixels
+        ("clip", 48, True),  # learned positions of one size
     ],
 )
 def test_size_of_faces(
@@ -124,7 +124,7 @@ def test_size_of_faces(
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_vision_encoder_of_a_preset_in_a_folder(policy: str, tmp_path: Path) -> None:
-    vision = build("clip", prefix="vision")  # no layer has a name of the text encoder
+    vision = build("clip", prefix="vision")  # layer names differ from the text encoder
     text = keras_hub.models.CLIPTextEncoder(
         vocabulary_size=9,
         embedding_dim=8,

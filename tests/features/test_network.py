@@ -1,4 +1,4 @@
-"""A network is built once a process, shared by equal featurizers, and never pickled."""
+"""Networks are built once per process, shared and never pickled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("thin_vgg16")
 
 
 def small(activation="relu", *, kernel=0.01, name=None):
-    """Build a model whose output depends on all that is asked for."""
+    """Build a model whose output depends on its activation and its kernel."""
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, strides=2, use_bias=False)(inputs)
     model = keras.Model(inputs, keras.layers.Activation(activation, name=name)(x))
@@ -33,12 +33,12 @@ def small(activation="relu", *, kernel=0.01, name=None):
 
 
 def rounded(dtype):
-    """Build a model that differs from another by the name of a policy alone."""
+    """Build a model with a layer of the given dtype policy."""
     inputs = keras.Input((8, 8, 3))
     return keras.Model(inputs, keras.layers.ReLU(dtype=dtype)(inputs))
 
 
-# -- when it is built --------------------------------------------------------
+# -- construction and sharing ------------------------------------------------
 
 
 def test_network_is_built_once_on_first_use(built, noise):
@@ -125,7 +125,7 @@ def test_at_most_four_networks_are_kept_and_those_used_last(built, noise):
     assert len(_network._shared) == 4
     KerasFeaturizer(models[0]).transform(noise(1, 8, 8))
     assert len(built) == 5
-    KerasFeaturizer(models[1]).transform(noise(1, 8, 8))  # not used for longest
+    KerasFeaturizer(models[1]).transform(noise(1, 8, 8))  # the least recently used
     assert len(built) == 6
 
 
@@ -142,9 +142,9 @@ def test_network_that_is_no_longer_kept_frees_its_memory(built, noise):
 
 @pytest.mark.compiled
 def test_many_networks_in_a_process_bring_no_warning(built, noise, caplog):
-    # TensorFlow counts over the whole process, and tells it twice at the most.
+    # TensorFlow counts per process and warns at most twice.
     polymorphic_function._frequent_tracing_detector_manager._detectors.clear()
-    logger = logging.getLogger("tensorflow")  # which tells nobody above it
+    logger = logging.getLogger("tensorflow")  # does not propagate
     logger.addHandler(caplog.handler)
     for k in range(1, 8):
         KerasFeaturizer(small(kernel=0.01 * k)).transform(noise(1, 8, 8))
@@ -153,7 +153,7 @@ def test_many_networks_in_a_process_bring_no_warning(built, noise, caplog):
     assert caplog.messages == []
 
 
-# -- models are told apart by what they compute ------------------------------
+# -- identity of models ------------------------------------------------------
 
 
 def test_model_that_was_trained_since_gives_its_new_features(noise):
@@ -186,7 +186,7 @@ def test_featurizing_leaves_the_model_as_it_was(noise):
 
 def test_digest_is_the_same_for_the_same_computation(noise):
     model = small()
-    assert digest(small()) == digest(model)  # Keras numbers their layers on
+    assert digest(small()) == digest(model)  # with other layer numbers
     assert digest(keras.models.clone_model(model)) != digest(model)  # other weights
     assert digest(clone(KerasFeaturizer(model)).backbone) == digest(model)
     nested = [keras.Sequential([keras.Input((8, 8, 3)), small()]) for _ in range(2)]
@@ -195,7 +195,7 @@ def test_digest_is_the_same_for_the_same_computation(noise):
 
 
 def test_layers_named_after_what_they_do_are_told_apart(noise):
-    # As `Activation("relu", name="relu")`: only the name is not to matter.
+    # The digest ignores the name in `Activation("relu", name="relu")`, but not "relu".
     relu, tanh = small("relu", name="relu"), small("tanh", name="tanh")
     assert digest(relu) != digest(tanh)
     assert digest(relu) == digest(small("relu"))

@@ -1,4 +1,4 @@
-"""Networks that Keras lacks, and several side by side."""
+"""Networks that Keras does not provide, and networks in parallel."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_resnext50_has_the_weights_of_its_blocks() -> None:
             n_inputs = 2 * width
     assert count(network.trainable_weights) == expected
     assert n_inputs == 2048
-    # PyTorch's network has as many, with the layer of its 1,000 classes.
+    # PyTorch's network has the same number, plus the layer of its 1,000 classes.
     assert expected + 2049 * 1000 == 25_028_904
 
 
@@ -135,7 +135,7 @@ def test_cbam_computes_its_definition() -> None:
 def test_network_with_attention_is_saved_safely(tmp_path: Path) -> None:
     layers = [keras.Input((None, None, 3)), CBAM(reduction=1, seed=0)]
     found = detector(keras.Sequential(layers))
-    found.backbone = "vgg16"  # a file holds no model
+    found.backbone = "vgg16"  # models cannot be saved as parameters
     persistence.save(found, tmp_path / "model.skops")
     loaded = persistence.load(tmp_path / "model.skops")
     np.testing.assert_allclose(
@@ -148,7 +148,7 @@ def n_weights_of_cbam(n_channels: int) -> int:
     return 2 * n_channels * hidden + hidden + n_channels + 7 * 7 * 2
 
 
-# -- networks side by side -----------------------------------------------------------
+# -- networks in parallel ------------------------------------------------------------
 
 TWO = MultiPathBackbone(("mobilenet", "mobilenet_v2"), weights=None)
 CHANNELS = {"mobilenet": 1024, "mobilenet_v2": 1280}
@@ -173,7 +173,7 @@ def test_weights_are_those_of_both_networks_and_their_attention(
 @pytest.mark.nightly
 def test_default_is_the_three_networks_of_the_paper() -> None:
     network = MultiPathBackbone(weights=None)()
-    keras_own = 23_587_712 + 7_037_504 + 54_336_736  # as Keras counts them
+    keras_own = 23_587_712 + 7_037_504 + 54_336_736  # according to Keras
     attention = n_weights_of_cbam(2048) + n_weights_of_cbam(1024)
     attention += n_weights_of_cbam(1536)
     assert network.count_params() == keras_own + attention
@@ -195,7 +195,7 @@ def test_blocks_are_counted_in_each_path(trained: TransferDetector) -> None:
     alone = [detector(name, trainable=1).n_blocks_ for name in TWO.backbones]
     assert trained.n_blocks_ == max(alone)
     assert {"cbam_mobilenet", "cbam_mobilenet_v2"} <= learns
-    assert {"conv_pw_13", "Conv_1"} <= learns  # the last of each
+    assert {"conv_pw_13", "Conv_1"} <= learns  # the last layer of each network
     assert not {"conv1", "conv_pw_5", "Conv1", "block_5_expand"} & learns
 
 

@@ -1,4 +1,4 @@
-"""Tokens of vision transformers become vectors, with and without KerasHub."""
+"""Tokens of vision transformers are pooled, with and without KerasHub."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ SIDE, PATCH, CHANNELS = 32, 8, 3
 def transformer(
     n_registers: int = 4, *, register: float = 9.0, name: str = "images"
 ) -> keras.Model:
-    """Give the mean color as class token, registers, and the mean of each patch.
+    """Build a model that returns a class token, registers and patch tokens.
 
-    It takes a dictionary, as the models of KerasHub do.
+    The class token is the mean color of the image. A patch token is the mean color of
+    its patch. The input is a dictionary, as in KerasHub.
     """
     inputs = keras.Input((SIDE, SIDE, 3), name=name)
     patches = layers.AveragePooling2D(PATCH)(inputs)
@@ -113,9 +114,9 @@ def test_class_token_is_required(faces: np.ndarray, gives: str, pooling: str) ->
 @pytest.mark.parametrize(
     ("size", "n_tokens", "patch", "expected"),
     [
-        ((224, 224), 196, None, 0),  # patches alone
-        ((224, 224), 197, None, 1),  # ViT-B/16, and CLIP
-        ((224, 224), 198, None, 2),  # DeiT, with a token of distillation
+        ((224, 224), 196, None, 0),  # only patches
+        ((224, 224), 197, None, 1),  # ViT-B/16 and CLIP
+        ((224, 224), 198, None, 2),  # DeiT, with a distillation token
         ((224, 224), 201, None, 5),  # DINOv3, with four registers
         ((518, 518), 1374, None, 5),  # DINOv2, with patches of 14
         ((224, 112), 14 * 7 + 1, None, 1),
@@ -150,11 +151,11 @@ def test_sequences_of_another_kind_are_pooled_as_a_whole(faces: np.ndarray) -> N
         KerasFeaturizer(rows, pooling="mean").transform(faces)
 
 
-# -- presets, of a module in place of KerasHub -------------------------------------
+# -- presets of a module that replaces KerasHub ------------------------------------
 
 
 class Converter:
-    """What an image converter of KerasHub tells of itself."""
+    """Attributes of an image converter of KerasHub."""
 
     image_size = (SIDE, SIDE)
     scale = (0.5, 0.25, 1.0)
@@ -167,7 +168,7 @@ class Converter:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bunch]:
-    """Put a module in place of KerasHub, with two presets."""
+    """Replace KerasHub with a module that returns small networks as presets."""
     asked: list[tuple[str, dict[str, Any]]] = []
 
     def backbone(preset: str, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Frame vectors of several featurizers stand side by side."""
+"""Feature vectors of several featurizers are concatenated per frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skdeepfake.features import FrameFeatureUnion
 
 
 class Means(TransformerMixin, BaseEstimator):
-    """The mean color of each frame, times a factor; a dimension more with `axis`."""
+    """Mean color of each frame, times a factor; `axis` adds an axis."""
 
     def __init__(self, factor: float = 1.0, axis: bool = False) -> None:
         self.factor = factor
@@ -30,7 +30,7 @@ class Means(TransformerMixin, BaseEstimator):
 
 @pytest.fixture
 def faces() -> np.ndarray:
-    """Make six videos of three frames; the last one has two faces only."""
+    """Make six videos of three frames; the last video has only two faces."""
     rng = np.random.default_rng(0)
     faces = rng.integers(1, 256, (6, 3, 8, 8, 3), np.uint8)
     faces[5, 2] = 0
@@ -63,7 +63,7 @@ def test_union_feeds_a_detector(faces: np.ndarray, axis: bool) -> None:
 
 def test_other_shapes_are_an_error_that_names_them(faces: np.ndarray) -> None:
     union = FrameFeatureUnion([("a", Means()), ("b", Means(axis=True))])
-    expected = r"\{'a': \(6, 3, 3\), 'b': \(6, 3, 1, 3\)\}: .* set pooling"
+    expected = r"\{'a': \(6, 3, 3\), 'b': \(6, 3, 1, 3\)\}, .* the same pooling"
     with pytest.raises(ValueError, match=expected):
         union.fit_transform(faces)
 

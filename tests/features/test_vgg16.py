@@ -1,4 +1,4 @@
-"""VGG16's features: the paper's shapes, and the numbers of plain Keras."""
+"""VGG16 features have the shapes of the paper and the values of Keras."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from skdeepfake.features import KerasFeaturizer, VGG16Featurizer, _network
 
-# Less the blue, green and red of ImageNet's mean color.
+# Mean color of ImageNet: blue, green and red.
 MEAN_BGR = [103.939, 116.779, 123.68]
 
 
@@ -81,7 +81,7 @@ def test_random_weights_depend_on_the_seed_alone(noise, built):
     features = []
     for call, seed in enumerate((0, 0, 1)):
         _network._shared.clear()
-        keras.utils.set_random_seed(call)  # not this one
+        keras.utils.set_random_seed(call)  # not used by the featurizer
         featurizer = VGG16Featurizer(weights=None, random_state=seed)
         features.append(featurizer.transform(images))
     assert len(built) == 3
@@ -93,7 +93,7 @@ def test_random_kernels_keep_the_scale_of_the_images(noise):
     images = noise(4, 32, 32)
     features = VGG16Featurizer(weights=None).transform(images)
     pixels = images - np.float32(MEAN_BGR[::-1])
-    # Each of 13 layers keeps the mean square, but for the pooling, which raises it.
+    # Each of the 13 layers preserves the mean square, except that pooling raises it.
     assert 0.5 < np.sqrt((features**2).mean() / (pixels**2).mean()) < 2
 
 
@@ -120,7 +120,7 @@ def test_preprocessing_is_that_of_imagenet_unless_it_is_told_otherwise(plain, no
 @pytest.mark.nightly
 @pytest.mark.parametrize("preprocess", [True, False])
 def test_numpy_booleans_are_booleans(noise, built, preprocess):
-    # In a fresh process: an equal network would be taken for the same.
+    # Clear the shared networks, since equal parameters share a network.
     featurizer = VGG16Featurizer(weights=None, preprocess=np.bool_(preprocess))
     features = featurizer.transform(noise(1, 32, 32))
     _network._shared.clear()

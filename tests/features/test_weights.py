@@ -1,4 +1,4 @@
-"""Weights come whole from where they are asked for, or the error says what to do."""
+"""All weights are loaded, or an error explains what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from keras.src.utils import file_utils  # there is no public place to cut the network
+from keras.src.utils import file_utils  # no public function can be patched
 
 from skdeepfake._backbones import load_weights
 from skdeepfake.exceptions import WeightsError
@@ -22,7 +22,7 @@ from skdeepfake.features import KerasFeaturizer, VGG16Featurizer
 
 @pytest.fixture
 def offline(built, monkeypatch, tmp_path):
-    """Cut Keras off from the network; give its folder and the addresses it asks."""
+    """Block downloads; return the folder of Keras and the requested addresses."""
     home, addresses = tmp_path / "home", []
     home.mkdir()
 
@@ -38,7 +38,7 @@ def offline(built, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def toy():
-    """Build a network with every kind of weight: kernels, statistics, a counter."""
+    """Return a function that builds a network with all kinds of weights."""
 
     def build():
         inputs = keras.Input((8, 8, 3))
@@ -54,7 +54,7 @@ def toy():
 
 @pytest.fixture
 def toy_file(toy, tmp_path):
-    """A whole file of weights of such a network, each of them another number."""
+    """Save a toy network whose weights are all different."""
     network = toy()
     n = 0
     for variable in network.weights:
@@ -70,7 +70,7 @@ def features_of(backbone, weights, images):
     return KerasFeaturizer(backbone, weights=weights).transform(images)
 
 
-# -- ImageNet's --------------------------------------------------------------
+# -- ImageNet weights --------------------------------------------------------
 
 
 @pytest.mark.parametrize("backbone", ["vgg16", "mobilenet_v2"])
@@ -97,7 +97,7 @@ def test_without_a_network_the_error_names_file_folder_and_parameter(
     assert "://" not in message
     assert isinstance(caught.value, OSError)
 
-    # Nothing half built is left behind: it is tried, and told, again.
+    # A second call tries again and raises the same error.
     with pytest.raises(WeightsError, match="no route to host"):
         featurizer.transform(noise(1, 32, 32))
     assert addresses == [address] * 2
@@ -105,7 +105,7 @@ def test_without_a_network_the_error_names_file_folder_and_parameter(
 
 @pytest.mark.nightly
 def test_file_in_the_folder_that_the_error_names_is_used(offline, noise, plain):
-    # MobileNet is one whose file Keras knows no hash of.
+    # Keras does not check a hash of the MobileNet file.
     _, addresses = offline
     with pytest.raises(WeightsError) as caught:
         features_of("mobilenet", "imagenet", noise(2, 32, 32))
@@ -123,7 +123,7 @@ def test_file_in_the_folder_that_the_error_names_is_used(offline, noise, plain):
     np.testing.assert_allclose(features, expected, atol=1e-5 * np.abs(expected).max())
 
 
-# -- a file ------------------------------------------------------------------
+# -- files -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("extension", [".weights.h5", ".h5", ".keras"])
@@ -158,7 +158,7 @@ def test_other_content_under_the_same_path_is_loaded(plain, noise, tmp_path):
     assert before.max() > 1
 
 
-# -- a wrong file ------------------------------------------------------------
+# -- invalid files -----------------------------------------------------------
 
 
 def test_missing_file_is_named(noise, tmp_path):
@@ -195,7 +195,7 @@ def test_weights_of_another_network_are_refused(
         path = str(tmp_path / "network.h5")
         file.network.save(path)
     featurizer = KerasFeaturizer(backbone, weights=path)
-    for _ in range(2):  # nothing half loaded is left behind
+    for _ in range(2):  # no partly loaded network is kept
         with pytest.raises(WeightsError) as caught:
             featurizer.transform(noise(1, 32, 32))
         expected = f"weights={path!r} does not contain the weights of {backbone!r}"
@@ -242,7 +242,7 @@ def test_file_that_lacks_weights_does_not_leave_them_random(toy, toy_file, spoil
 
 
 def test_weights_that_keras_leaves_out_are_noticed(toy, toy_file, monkeypatch):
-    # As it does where it only warns.
+    # With `skip_mismatch=True`, Keras only warns.
     path, _ = toy_file
     with h5py.File(path, "r+") as file:
         del file["layers/conv2d_1"]
@@ -292,11 +292,11 @@ def test_cut_file_is_refused(toy, toy_file):
         load_weights(toy(), str(path), "toy")
 
 
-# -- random ones -------------------------------------------------------------
+# -- random weights ----------------------------------------------------------
 
 
 def test_random_depthwise_kernels_do_not_let_the_signal_vanish(noise):
-    # In float16 all features would be zero, as where there is no face.
+    # Otherwise, float16 features would be zero, as in slots without a face.
     featurizer = KerasFeaturizer("mobilenet", weights=None, dtype="float16")
     features = featurizer.transform(noise(3, 32, 32))
     assert features.any(axis=(1, 2)).all()

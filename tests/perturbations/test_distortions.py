@@ -1,4 +1,4 @@
-"""Each distortion is what its definition says, on small arrays."""
+"""Each distortion follows its definition, tested on small arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def flat(*color, height=4, width=4):
 
 
 def colors(*rows):
-    """Pixels below each other."""
+    """Make a frame with one pixel per row."""
     return np.array(rows, np.uint8)[:, None]
 
 
@@ -27,7 +27,7 @@ def noise(height=24, width=32):
 
 
 class Drawn:
-    """A generator whose numbers are known; it keeps what it was asked for."""
+    """Random number generator with given numbers, which stores its arguments."""
 
     def __init__(self, places=((0, 0),), normal=1.0):
         self.places, self.normal = places, normal
@@ -65,7 +65,7 @@ def test_levels_are_those_of_the_paper():
 @pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
 def test_corrected_saturation_scales_cb_and_cr_about_128(level):
     frame = noise()
-    # JPEG's full range, written out, and its inverse.
+    # Full-range YCbCr of JPEG, and its inverse.
     r, g, b = np.moveaxis(frame.astype(float), -1, 0)
     y = 0.299 * r + 0.587 * g + 0.114 * b
     cb, cr = 128 + (b - y) / 1.772, 128 + (r - y) / 1.402
@@ -76,11 +76,11 @@ def test_corrected_saturation_scales_cb_and_cr_about_128(level):
     exact = np.stack([r, g, b], axis=-1)
 
     found = distort(frame, "CS", level).astype(float)
-    assert np.abs(found - exact).max() < 0.5 + 1e-3  # rounded, not cut down
+    assert np.abs(found - exact).max() < 0.5 + 1e-3  # rounded, not truncated
 
 
 def test_faithful_saturation_shifts_gray_and_cuts_down():
-    # What the authors' code gives, at the levels 1 and 5.
+    # Results of the authors' code at levels 1 and 5.
     frame = colors((200, 100, 50), (128, 128, 128), (255, 255, 255), (0, 0, 0))
     expected = [(154, 114, 94), (127, 128, 127), (254, 255, 254), (0, 0, 0)]
     assert distort(frame, "CS", 1, mode="faithful")[:, 0].tolist() == [
@@ -91,9 +91,9 @@ def test_faithful_saturation_shifts_gray_and_cuts_down():
 
 
 def test_corrected_contrast_is_about_the_mean_luma():
-    frame = colors((50, 50, 50), (151, 151, 151))  # 100.5 in the mean
+    frame = colors((50, 50, 50), (151, 151, 151))  # mean 100.5
     assert distort(frame, "CC", 3)[:, 0, 0].tolist() == [70, 131]
-    # Luma of red 255 is 76.2: half of the frame makes a mean of 38.1.
+    # Red 255 has a luma of 76.2. It covers half of the frame, so the mean is 38.1.
     red = colors((255, 0, 0), (0, 0, 0))
     assert distort(red, "CC", 5)[:, 0].tolist() == [[114, 25, 25], [25, 25, 25]]
 
@@ -119,7 +119,7 @@ def test_block_is_gray_and_lies_where_it_is_drawn():
     ("shape", "level", "number"),
     [
         ((256, 256), 1, 16),
-        ((512, 700), 3, 96),  # twice as many, as the original has
+        ((512, 700), 3, 96),  # twice the original number
         ((384, 640), 1, 24),
         ((640, 384), 1, 24),
         ((100, 300), 5, 31),
@@ -130,7 +130,7 @@ def test_corrected_blocks_are_in_proportion_to_the_shorter_side(shape, level, nu
     drawn = Drawn()
     apply(flat(0, height=shape[0], width=shape[1]), "BW", level, "corrected", drawn)
     assert drawn.shape == (number, 2)
-    # The last place is that of a block at the very edge.
+    # The last position is that of a block at the edge.
     assert (drawn.low, drawn.high) == (0, [shape[0] - 7, shape[1] - 7])
 
 
@@ -146,7 +146,7 @@ def test_faithful_blocks_go_by_whole_multiples_of_256(shape, level, number):
     drawn = Drawn()
     apply(flat(0, height=shape[0], width=shape[1]), "BW", level, "faithful", drawn)
     assert drawn.shape == (number, 2)
-    # Their randint(0, size - 1 - 8) includes its end.
+    # The authors' randint(0, size - 1 - 8) includes its end.
     assert (drawn.low, drawn.high) == (0, [shape[0] - 8, shape[1] - 8])
 
 
@@ -161,10 +161,10 @@ def test_higher_level_has_the_blocks_of_the_lower_ones():
 
 
 def test_corrected_noise_is_added_to_y_cb_and_cr_and_rounded():
-    # 8.0638 of each, by the columns of the conversion from full-range YCbCr.
+    # 8.0638 in each channel of full-range YCbCr, converted to RGB.
     found = apply(flat(100), "GNC", 1, "corrected", Drawn(normal=1.0))
     assert found[0, 0].tolist() == [119, 100, 122]
-    # Beyond the range it is clipped.
+    # Values out of range are clipped.
     assert apply(flat(250), "GNC", 1, "corrected", Drawn())[0, 0].tolist() == [
         *(255, 250, 255)
     ]
@@ -183,7 +183,7 @@ def test_corrected_noise_has_the_variance_of_its_level():
 
 
 def test_faithful_noise_is_stronger_and_cut_down():
-    # 255 / 219 times as strong in Y, 255 / 224 times in Cb and Cr: 9.3895, 9.1799.
+    # 255 / 219 times as strong in Y (9.3895), 255 / 224 times in Cb and Cr (9.1799).
     found = apply(flat(100), "GNC", 1, "faithful", Drawn(normal=1.0))
     assert found[0, 0].tolist() == [122, 99, 125]
     assert apply(flat(250), "GNC", 1, "faithful", Drawn())[0, 0].tolist() == [
@@ -216,7 +216,7 @@ def test_blur_is_a_gaussian_of_a_sixth_of_its_kernel(mode):
 
 
 def test_corrected_jpeg_has_the_steps_of_its_quality():
-    # The mean of a block comes in steps of an eighth of 16 in the standard's table,
+    # The mean of a block is quantized in steps of 16 / 8, from the standard's table,
     # times 1, 1.25, 1.66, 2.5 and 5.
     frame = flat(134, height=8, width=8)
     found = [distort(frame, "JPEG", level) for level in range(1, 6)]
@@ -238,11 +238,11 @@ def test_faithful_jpeg_shrinks_and_enlarges():
     found = distort(frame, "JPEG", 1, mode="faithful")
     expected = np.tile(np.array([50, 67.5, 102.5, 120])[None, :, None], (4, 1, 3))
     np.testing.assert_allclose(found, expected, atol=0.6)
-    # There is no JPEG in it.
+    # The frame is not compressed.
     assert (
         distort(flat(134, height=8, width=8), "JPEG", 5, mode="faithful") == 134
     ).all()
-    # Of five pixels there is less than one sixth.
+    # A sixth of five pixels is less than one pixel.
     assert distort(noise(5, 5), "JPEG", 5, mode="faithful").shape == (5, 5, 3)
 
 
@@ -252,7 +252,7 @@ def test_faithful_jpeg_shrinks_and_enlarges():
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("code", OF_FRAMES)
 def test_frame_stays_as_it_is_and_a_new_one_comes_out(code, mode):
-    frame = np.asfortranarray(noise(256, 260))  # not in C order either
+    frame = np.asfortranarray(noise(256, 260))  # not in C order
     before = frame.copy()
     frame.flags.writeable = False
     found = distort(frame, code, 5, mode=mode, random_state=0)
@@ -293,7 +293,9 @@ def test_random_state_may_be_a_generator_or_scikit_learns():
     ],
 )
 def test_what_is_no_frame_is_refused(frame):
-    with pytest.raises(ValueError, match=r"frame has the shape .*expected RGB uint8"):
+    with pytest.raises(
+        ValueError, match=r"frame has the shape .*expected an RGB uint8"
+    ):
         distort(frame, "GB", 1)
 
 

@@ -1,4 +1,4 @@
-"""The distortions as a step of a pipeline: clips whose frames come out distorted."""
+"""VideoPerturber distorts the frames of clips in a pipeline."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from skdeepfake.preprocessing import (
 from skdeepfake.preprocessing._faces import Face
 
 FPS = 10
-# Lossless, and in RGB: an odd width is no trouble.
+# Lossless and in RGB, which supports an odd width.
 FFV1 = ("-c:v", "ffv1", "-pix_fmt", "bgr0")
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory, ffmpeg):
-    """Eight frames of 65 x 48 pixels, each other than the one before."""
+    """Write a video of eight different frames of 65 x 48 pixels."""
     path = tmp_path_factory.mktemp("films") / "film.mkv"
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (8, 6, 13, 3), dtype=np.uint8)
@@ -70,7 +70,7 @@ def differ(found, expected):
 
 
 def likeness(one, one_before, other, other_before):
-    """Correlate what was added to two frames, where nothing was clipped."""
+    """Return the correlation of the noise of two frames, without clipped pixels."""
     befores = np.array([one_before, other_before])
     inside = ((befores > 60) & (befores < 195)).all(axis=0)
     added = [one - one_before.astype(int), other - other_before.astype(int)]
@@ -99,7 +99,7 @@ def test_clip_stays_one_of_the_same_frames(film):
     assert [frame is None for frame in frames] == [False] * 8 + [True] * 2
     assert clip.indices.tolist() == [*range(8), -1, -1]
     np.testing.assert_allclose(clip.timestamps[:8], np.arange(8) / FPS, atol=1e-3)
-    # What decoding has shown, both know.
+    # The source has the frame plan found by decoding.
     assert source.plan.proven
     mapped = clip.map(lambda: np.copy)
     assert_same_frames(mapped[:8], frames[:8])
@@ -130,16 +130,16 @@ def test_noise_depends_on_nothing_but_seed_file_and_frame(film, tmp_path):
     clips = sample(film, other)
     one, copied = perturb(clips, "GNC", 2)
     frames = list(one)
-    # Neither on the path, nor on the place among the samples, nor on the way.
+    # Noise does not depend on the path, the order of clips or how they are read.
     assert_same_frames(copied, frames)
     assert_same_frames(perturb(clips[::-1], "GNC", 2)[1], frames)
     assert_same_frames(one.map(lambda: np.copy), frames)
-    # Each frame has its own, the same whichever others are sampled.
+    # Each frame has its own noise, which does not depend on the other frames.
     clean = list(clips[0])
     assert abs(likeness(frames[0], clean[0], frames[1], clean[1])) < 0.1
     more = list(perturb(sample(film, n_frames=8), "GNC", 2)[0])
     assert_same_frames([more[0], more[7]], [frames[0], frames[2]])
-    # Another seed, other noise; and so has a file of another size.
+    # Another seed or another file size changes the noise.
     assert all(differ(perturb(clips, "GNC", 2, random_state=1)[0], frames))
     with open(other, "ab") as file:
         file.write(b"\0")
@@ -190,7 +190,7 @@ def test_identity_names_all_that_frames_and_faces_depend_on(film):
     ]
     assert len(set(different)) == len(different)
     assert identity("GB", 1) == identity("GB", 1, cache_dir="elsewhere")
-    # Where nothing is drawn, the seed makes no difference: a cache is of use.
+    # The seed of a deterministic distortion is not part of the identity.
     assert identity("GB", 1, random_state=None) == identity("GB", 1)
     assert identity("GB", np.int64(1)) == identity("GB", 1)
     assert repr(identity("GB", np.int64(1))) == repr(identity("GB", 1))
@@ -208,7 +208,7 @@ def test_level_zero_gives_the_clips_themselves(film):
 
 @pytest.fixture
 def searched(monkeypatch):
-    """Find a face at one place in each frame; gives the frames searched so far."""
+    """Detect a face at the same position in each frame; return the searched frames."""
     frames = []
 
     class Follower:
@@ -238,7 +238,7 @@ def test_faces_are_searched_where_boxes_says_and_cut_from_distorted_frames(
     film, searched, code
 ):
     clips = sample(film, n_frames=2)
-    clean = [frame[:, :64] for frame in clips[0]]  # as wide as a compressed one
+    clean = [frame[:, :64] for frame in clips[0]]  # the width of a compressed frame
     (clip,) = perturb(clips, code, 5)
     distorted = list(clip)
     assert differ([frame[:, :64] for frame in distorted], clean) == [True, True]
@@ -271,7 +271,7 @@ def test_cache_of_crops_tells_them_apart(film, searched, tmp_path, asked):
     kinds += [perturb(clips, "CC", 5, mode="faithful"), perturb(clips, "GNC", 5)]
     crops = [[np.asarray(c) for c in crop(k, memory=tmp_path)] for k in kinds]
     assert len(CropCache(tmp_path)) == len(kinds)
-    assert_same_frames(crops[1], crops[2])  # the face is at the same place
+    assert_same_frames(crops[1], crops[2])  # the face has the same position
     assert all(differ(crops[0], crops[1]) + differ(crops[1], crops[3]))
     asked.clear()
     again = perturb(clips, "GNC", 5)
@@ -291,7 +291,7 @@ def test_compressed_frames_are_those_of_x264_at_the_levels_rate(film, tmp_path):
     assert_same_frames(frames, sample(copies[0])[0])
     assert {frame.shape for frame in frames} == {(48, 64, 3)}
     np.testing.assert_array_equal(clip.indices, sample(film)[0].indices)
-    # At another level they are others.
+    # Frames differ at another level.
     assert all(differ(perturb(sample(film), "VC", 1)[0], frames))
 
 
@@ -311,7 +311,7 @@ def test_copies_are_kept_where_asked_and_gone_otherwise(
 ):
     kept = tmp_path / "kept"
     clips = perturb(sample(film), "VC", 5, cache_dir=kept)
-    assert not kept.exists()  # nothing is made before it is needed
+    assert not kept.exists()  # created when first needed
     frames = clips[0].map(lambda: np.copy)
     (copy,) = kept.iterdir()
     written = copy.stat().st_mtime_ns
@@ -358,14 +358,14 @@ def test_video_that_begins_late_is_compressed_in_step(film, tmp_path, ffmpeg):
     ffmpeg("-i", film, "-c:v", "mpeg4", "-q:v", 2, "-bf", 2, path)
     clips = sample(path)
     assert clips[0].timestamps[0] == 0
-    # Blocks of random colors: another frame would be far off.
+    # Frames consist of random blocks, so that different frames differ much more.
     for frame, original in zip(perturb(clips, "VC", 1)[0], clips[0], strict=True):
         assert np.abs(frame - original[:, :64].astype(float)).mean() < 15
 
 
 @pytest.fixture
 def short(film, tmp_path, ffmpeg):
-    """A file that promises more frames than it has."""
+    """Write a file that declares more frames than it has."""
     whole = tmp_path / "whole.avi"
     ffmpeg("-i", film, "-c:v", "mjpeg", "-q:v", 3, whole)
     path = tmp_path / "short.avi"
@@ -382,8 +382,8 @@ def test_broken_promise_is_kept_with_both_videos_in_step(short):
     assert [pair is None for pair in pairs] == [False] * n_there + [True] * (
         9 - n_there
     )
-    assert len(caught) == 1  # it was compressed once, for both passes
-    # Each beside its own, and no other: blocks of random colors.
+    assert len(caught) == 1  # compressed once for both passes
+    # Each frame is paired with its own copy.
     for pair in pairs[: n_there - 1]:
         assert np.abs(pair[0] - pair[1]).mean() < 15
 
@@ -393,7 +393,7 @@ def test_broken_promise_is_kept_with_both_videos_in_step(short):
 
 @pytest.fixture
 def hollow(tmp_path):
-    """A file that begins like a video and holds none."""
+    """Write a file that starts like a video, but is not one."""
     path = tmp_path / "hollow.mp4"
     path.write_bytes(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + b"junk" * 99)
     return path
@@ -424,7 +424,7 @@ def test_video_that_the_sampler_gave_up_stays_given_up(tmp_path):
 def test_video_that_cannot_be_compressed_can_still_be_blurred(
     film, tmp_path, ffmpeg, searched
 ):
-    path = tmp_path / "moving.gif"  # which the transcoder does not take
+    path = tmp_path / "moving.gif"  # not supported by the transcoder
     ffmpeg("-i", film, path)
     clips = sample(path, on_error="skip")
     (clip,) = perturb(clips, "VC", 1)

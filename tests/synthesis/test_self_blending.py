@@ -12,12 +12,12 @@ from sklearn.base import clone
 
 from skdeepfake.synthesis import SelfBlender, _self_blending
 
-# A face of 48 pixels in crops of 96: the box is from 24 to 72.
+# Crops of 96 pixels contain a face of 48 pixels: the box is from 24 to 72.
 MARGIN, BOX = 0.5, slice(24, 72)
 
 
 def noise(side=96, seed=0):
-    """Smooth noise, in which each change shows, and no value is at an end."""
+    """Draw smooth noise with values from 80 to 170."""
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(80, 170, (side // 2, side // 2, 3)).astype(np.float32)
     return np.rint(cv2.resize(coarse, (side, side))).astype(np.uint8)
@@ -35,24 +35,24 @@ def face():
 
 
 def blends(face, n=12, **params):
-    """Fakes and masks of the first seeds."""
+    """Return the fakes and masks of the first `n` seeds."""
     blender = SelfBlender(**{"margin": MARGIN, **params})
     return [blender.blend(face, seed, return_mask=True) for seed in range(n)]
 
 
 def extent(mask):
-    """First and last row of a mask's core, in units of the box."""
+    """Return the first and last row of the core of a mask, in units of the box."""
     rows = np.flatnonzero((mask > mask.max() / 2).any(axis=1))
     return (rows[[0, -1]] - BOX.start) / 48
 
 
 def detail(image, mask):
-    """How much of it is fine, where the mask is full."""
+    """Return the amount of fine detail where the mask is 1."""
     gray = image.astype(np.float32).mean(axis=2)
     return cv2.Laplacian(gray, cv2.CV_32F)[mask == 1].std()
 
 
-# -- where -----------------------------------------------------------------------
+# -- masks -----------------------------------------------------------------------
 
 
 def test_nothing_changes_outside_of_the_mask(face):
@@ -71,7 +71,7 @@ def test_the_fake_goes_over_into_the_background_as_the_mask_does():
         assert (color == color[0]).all()
         expected = 120 + mask[..., None] * (color[0] - 120)
         assert np.abs(fake - expected).max() < 0.51
-        # From full to nothing over more than an edge.
+        # The mask is soft over more than one pixel of its edge.
         assert ((mask > 0) & (mask < 1)).sum() > 2 * 48
 
 
@@ -111,7 +111,7 @@ def test_shapes_are_drawn_and_none_comes_twice(face):
 
 
 def test_outlines_are_deformed(face):
-    # A convex hull without its deformation stays convex.
+    # Without deformation, the mask is convex.
     for _, mask in blends(face, 4, movement=0):
         core = (mask > mask.max() / 2).astype(np.uint8)
         (outline,), _ = cv2.findContours(core, cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
@@ -131,7 +131,7 @@ def test_the_mask_lies_in_the_box_that_the_margin_leaves():
         np.testing.assert_allclose(mask, masks[0], atol=2e-3)
 
 
-# -- what ------------------------------------------------------------------------
+# -- changes ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("altered", ["source", "target"])
@@ -152,16 +152,16 @@ def test_colors_shift_by_some_gray_levels():
         )
         for strength in (1.0, 0.5)
     )
-    # 20 of a channel, 25.5 of brightness, 10 % of value and of contrast.
+    # Up to 20 per channel, 25.5 by brightness, and 10 % each by value and contrast.
     assert 25 < np.abs(full).max() < 20 + 25.5 + 12 + 12
     assert np.abs(full.mean(axis=0)).max() < 12
-    # Not of all channels alike.
+    # Channels are shifted independently.
     assert np.ptp(full, axis=1).max() > 15
     assert np.abs(half).mean() / np.abs(full).mean() == pytest.approx(0.5, abs=0.08)
 
 
 def test_hue_and_saturation_change():
-    # What shifts a channel shifts it for gray as for red: the rest are those two.
+    # Subtract gray, whose channels are shifted by the same amount as those of red.
     spreads, turns = [], []
     for (red, mask), (gray, _) in zip(
         blends(flat(150, 100, 100), 30, ratios=(1,), movement=0),
@@ -171,7 +171,7 @@ def test_hue_and_saturation_change():
         change = red[mask == 1].astype(float).mean(0) - gray[mask == 1].mean(0)
         spreads.append((change[0] - change[1:].mean()) / 50)
         turns.append((change[1] - change[2]) / 50)
-    # Saturation by 30 %, and contrast and value by 10 % each.
+    # Saturation changes by 30 %, and contrast and value by 10 % each.
     assert 0.55 < min(spreads) < 0.85
     assert 1.15 < max(spreads) < 1.6
     assert min(turns) < -0.05
@@ -186,12 +186,12 @@ def test_a_face_is_blurred_or_sharpened():
     blurred = ratios < 0.8
     assert (blurred | (ratios > 1.2)).all()
     assert 5 < blurred.sum() < 15
-    # By 3, as 32 of 96 pixels are to be left, more than by 2.
+    # The factor is 2, or 3, since at least 32 of 96 pixels are kept.
     assert ratios.min() < 0.8 * ratios[blurred].max()
 
 
 def test_a_small_face_is_not_shrunk_away():
-    # Of 48 pixels 32 are left, and of 96 as many.
+    # Faces of 48 and of 96 pixels are downscaled to at least 32 pixels.
     small, large = (
         min(detail(fake, m) / detail(face, m) for fake, m in found)
         for face in (noise(), noise(192))
@@ -201,7 +201,7 @@ def test_a_small_face_is_not_shrunk_away():
 
 
 def test_the_source_moves_by_few_pixels():
-    # Of a ramp of a gray level a pixel, each move shows as gray levels.
+    # On a ramp of one gray level per pixel, a shift changes gray levels.
     ramp = np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 200, axis=0)
     x, y = (
         np.array(
@@ -212,15 +212,15 @@ def test_the_source_moves_by_few_pixels():
         )
         for face in (ramp.repeat(3, axis=2), ramp.swapaxes(0, 1).repeat(3, axis=2))
     )
-    # Up to 3 % of a box of 100 pixels; the mask's middle is near the box's.
+    # Up to 3 % of a box of 100 pixels; the mask is near the center of the box.
     assert 1.5 < np.abs(x).max() < 3.6
     assert x.min() < -1 < 1 < x.max()
-    # Up to 1.5 %, and 5 % of how far below the middle a mask lies.
+    # Up to 1.5 %, plus 5 % of the distance of the mask from the center.
     assert 0.7 < np.abs(y).max() < 1.5 + 0.053 * 45
 
 
 def test_the_source_is_scaled():
-    # What grows shows less of a ramp within as many pixels.
+    # An enlarged ramp is less steep.
     ramp = np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 200, axis=0)
     params = {"color": 0, "detail": 0, "ratios": (1,), "shapes": ("whole",)}
     grown = []
@@ -238,7 +238,7 @@ def test_no_border_shows_where_the_source_has_moved():
         assert fake.min() == 240
 
 
-# -- which of the two is altered -------------------------------------------------
+# -- the parameter `altered` -----------------------------------------------------
 
 
 def test_an_altered_target_leaves_the_face_within(face):
@@ -266,7 +266,7 @@ def test_either_is_altered_by_chance_for_each_sample(face):
     assert 4 < n_same < 16
 
 
-# -- chance ----------------------------------------------------------------------
+# -- random numbers --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [int, np.random.RandomState, np.random.default_rng])
@@ -289,7 +289,7 @@ def test_no_generator_of_numpy_is_touched_by_a_seed(face):
 
 
 def test_more_of_a_change_is_the_same_change(face):
-    # As many numbers are drawn whatever the parameters: the masks stay.
+    # The number of draws does not depend on the parameters, so masks are equal.
     mask = blends(face, 1, movement=0)[0][1]
     for params in ({"color": 0}, {"detail": 0}, {"altered": "target"}):
         same = blends(face, 1, movement=0, **params)[0][1]
@@ -319,7 +319,7 @@ def test_the_frames_of_a_video_are_altered_alike(face):
     np.testing.assert_array_equal(fakes[:, 0], fakes[:, 1])
     np.testing.assert_array_equal(masks[0, 0], masks[0, 2])
     assert (fakes[0, 0] != fakes[1, 0]).mean() > 0.1
-    # The slot without a face.
+    # This slot has no face.
     assert not fakes[1, 2].any()
     assert not masks[1, 2].any()
 
@@ -335,7 +335,7 @@ def test_a_black_crop_stays(altered):
 
 @pytest.mark.parametrize("altered", ["source", "target"])
 def test_the_face_given_stays_as_it_is(altered):
-    face = noise()[::-1]  # of negative strides
+    face = noise()[::-1]  # with negative strides
     before = face.copy()
     fake = SelfBlender(altered=altered).blend(face, 0)
     np.testing.assert_array_equal(face, before)
@@ -349,7 +349,7 @@ def test_the_smallest_and_oblong_crops_are_blended(shape):
     fakes, masks = blender.blend(faces, 0, return_mask=True)
     assert fakes.shape == faces.shape
     assert ((fakes != 120).mean(axis=(1, 2, 3)) > 0.1).all()
-    # In either direction as much of the crop as of any other.
+    # The mask covers the same part of the crop for all shapes.
     for axis, (first, last) in ((2, (0.25, 0.95)), (1, (0.12, 0.9))):
         core = (masks > 0.5).any(axis=axis).mean(axis=0) > 0.5
         places = np.flatnonzero(core) / len(core)
@@ -362,7 +362,7 @@ def test_the_smallest_and_oblong_crops_are_blended(shape):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Models that say the same of all faces: which points, in units of the box."""
+    """Train shape predictors that return the same points for all faces."""
     folder = tmp_path_factory.mktemp("models")
     options = dlib.shape_predictor_training_options()
     options.cascade_depth = options.tree_depth = options.num_test_splits = 1
@@ -378,7 +378,7 @@ def models(tmp_path_factory):
         model.save(str(path))
         return path
 
-    # A face in the left upper quarter of its box, its nose 0.3 long.
+    # A face in the upper left quarter of its box, with a nose of length 0.3.
     points = np.random.default_rng(0).uniform(0.25, 0.45, (68, 2))
     points[[0, 4, 12, 16]] = [(0.2, 0.2), (0.2, 0.5), (0.5, 0.5), (0.5, 0.2)]
     points[17:27] = np.column_stack([np.linspace(0.2, 0.5, 10), np.full(10, 0.2)])
@@ -397,7 +397,7 @@ def test_the_mask_is_of_the_landmarks(face, models):
     mask = mask_by(models[68], face, "without_forehead")
     for axis in (0, 1):
         places = np.flatnonzero((mask > mask.max() / 4).any(axis=axis))
-        # From 0.2 to 0.5 of the box, eroded and blurred.
+        # The points span 0.2 to 0.5 of the box. The mask is eroded and blurred.
         middle = (places[[0, -1]].mean() - BOX.start) / 48
         assert middle == pytest.approx(0.35, abs=0.05)
         assert 0.1 < np.ptp(places) / 48 < 0.4
@@ -408,7 +408,7 @@ def test_a_forehead_is_added_to_models_without(face, models):
         extent(mask_by(models[n], face, shape))[0]
         for n, shape in ((68, "without_forehead"), (68, "whole"), (81, "whole"))
     )
-    # As high as the nose is long, or as the model has it.
+    # The forehead is as high as the nose is long, or given by the model.
     assert added - brows == pytest.approx(-0.3, abs=0.06)
     assert found - brows == pytest.approx(-0.15, abs=0.06)
 
@@ -425,7 +425,7 @@ def test_the_mask_follows_the_landmarks_from_frame_to_frame(face, models, monkey
 
 
 def _recorded_moves(monkeypatch, moves):
-    """Have the landmarks found move to the right by so many pixels, in turn."""
+    """Move the detected landmarks to the right by the given pixels in turn."""
     find, calls = _self_blending.find_points, []
 
     def moved(*args):
@@ -460,7 +460,7 @@ def test_a_model_that_was_replaced_is_read_again(face, models, tmp_path):
     assert tops[1] > tops[0] + 0.1
 
 
-# -- as a parameter --------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------
 
 
 def test_it_is_cloned_pickled_and_hashed_by_its_parameters(face, models):
@@ -484,7 +484,7 @@ def test_it_is_cloned_pickled_and_hashed_by_its_parameters(face, models):
         ({"margin": -0.1}, "'margin' parameter"),
         ({"landmarks": 68}, "'landmarks' parameter"),
         ({"shapes": "whole"}, "'shapes' parameter"),
-        ({"shapes": ()}, r"shapes must hold one or more of whole, .*; got \(\)"),
+        ({"shapes": ()}, r"shapes must be a non-empty .*'whole', .*; got \(\)"),
         ({"shapes": ["whole", "chin"]}, r"shapes must .* got 'chin' in \['whole'"),
         ({"ratios": (0, 1)}, r"ratios must .* got 0 in \(0, 1\)"),
         ({"ratios": ("1",)}, "ratios must .* got '1' in"),
@@ -534,5 +534,5 @@ def test_a_warp_moves_parts_of_the_face_by_its_strength(face):
             for fake, mask in blends(ramp, 30, warp=1, **still)
         ]
     )
-    assert 0.4 < shifts.std() / (0.015 * 48) < 1.1  # pixels, of a box of 48
+    assert 0.4 < shifts.std() / (0.015 * 48) < 1.1  # pixels in a box of 48 pixels
     assert abs(shifts.mean()) < 0.3

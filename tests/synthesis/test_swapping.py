@@ -1,4 +1,4 @@
-"""A swapped face is that of another sample, in the colors of its target."""
+"""A face is replaced by that of another sample, with the colors of the target."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def texture(seed, side=96):
 
 
 def likeness(image, other, inside):
-    """Correlation of two images where a mask is full."""
+    """Return the correlation of two images inside a mask."""
     parts = [each[inside].astype(float).ravel() for each in (image, other)]
     return np.corrcoef(*parts)[0, 1]
 
@@ -98,7 +98,7 @@ def test_wrong_parameters_are_refused(faces):
         FaceSwapper(altered="target")
 
 
-# -- several kinds ---------------------------------------------------------------
+# -- RandomBlender ---------------------------------------------------------------
 
 
 IDENTITY = SelfBlender(color=0, detail=0, movement=0)
