@@ -248,7 +248,7 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     sha256 = list_detectors()[0].sha256
     with pytest.raises(ModelFileError, match=f"but {sha256} was expected"):
         load_detector(path, sha256=sha256)
-    with pytest.raises(ModelFileError, match="is not the file of a detector"):
+    with pytest.raises(ModelFileError, match="is not a detector file"):
         load_detector(path)
 
 
@@ -270,12 +270,12 @@ def test_damaged_weights_of_the_package_are_refused(tmp_path, monkeypatch, weigh
     ("changed", "message"),
     [
         ({"facts": np.array('{"format": 99}')}, "has format 99, which this version"),
-        ({"facts": np.array("{}")}, "not the file of a detector"),
+        ({"facts": np.array("{}")}, "not a detector file"),
         ({"stem_conv/kernel": np.zeros((3, 3, 3, 8))}, "such as 'stem_conv/kernel'"),
         ({"stem_bn/beta": np.full(32, np.nan)}, "such as 'stem_bn/beta'"),
         ({"more": np.zeros(1)}, "such as 'more'"),
-        ({"more": np.zeros(2**25, np.float32)}, "unpacks to"),
-        ({"more": np.array([{}], dtype=object)}, "not the file of a detector"),
+        ({"more": np.zeros(2**25, np.float32)}, "unpacked size"),
+        ({"more": np.array([{}], dtype=object)}, "not a detector file"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, changed, message):
