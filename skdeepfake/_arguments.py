@@ -142,7 +142,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="MODEL",
-        help="model file to write. A *.skops file runs no code when loaded and requires "
+        help="model file to write. A *.skops file runs no code when loaded and needs "
         "the extra safe. With other names, a joblib file is written",
     )
     train.add_argument(

@@ -319,15 +319,15 @@ class WithCropping(CNNDetector):
     [
         (lambda: CNNDetector(callbacks=[lambda: 0]), r"<lambda>"),
         (lambda: KerasFeaturizer(backbone), r"test_persistence\.backbone"),
-        (lambda: KerasFeaturizer(backbone()), "'backbone' contains Sequential"),
+        (lambda: KerasFeaturizer(backbone()), "'backbone' contains a Keras Sequential"),
         (
             lambda: CNNDetector(optimizer=keras.optimizers.Adam()),
-            "'optimizer' contains Adam",
+            "'optimizer' contains a Keras Adam",
         ),
         (lambda: CNNDetector(optimizer=keras.optimizers.Adam), r"adam\.Adam"),
         (
             lambda: CNNDetector(callbacks=[keras.callbacks.TerminateOnNaN()]),
-            "'callbacks' contains TerminateOnNaN",
+            "'callbacks' contains a Keras TerminateOnNaN",
         ),
         (
             lambda: CNNDetector(
