@@ -46,9 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     args = make_parser().parse_args(argv)
-    from .exceptions import (
-        SkdeepfakeError,
-    )  # loads scikit-learn, which --help does not need
+    # Import it late, since it loads scikit-learn, which --help does not need.
+    from .exceptions import SkdeepfakeError
 
     try:
         with _clean_termination():

@@ -171,8 +171,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
         File to load.
     trusted : iterable of str, default=()
         Full names of additional types that the model may contain, such as custom
-        estimators and layers. Without them, the error message lists the names. `load`
-        imports the modules of these types, which runs the code of the modules.
+        estimators and layers. If names are missing, the error message lists them.
+        Loading imports the modules of these types, which runs their code.
 
     Returns
     -------
@@ -328,9 +328,9 @@ def _check_parameters(estimator: BaseEstimator, names: frozenset[str]) -> None:
             ):
                 raise UntrustedModelError(
                     f"{type(estimator).__name__} cannot be saved safely: its parameter "
-                    f"{name!r} contains a Keras {kind.__name__}. Set callbacks=None "
-                    "and pass optimizers and backbones by name, or use joblib for "
-                    "files that only you load."
+                    f"{name!r} contains the Keras object {kind.__name__}. Set "
+                    "callbacks=None and pass optimizers and backbones by name, or use "
+                    "joblib for files that only you load."
                 )
 
 

@@ -40,9 +40,9 @@ def make_detector_pipeline(
     Parameters
     ----------
     detector : str or classifier, default="cnn"
-        Name of a system listed in the Notes, its reference number, such as "[4]", or a
-        classifier. A classifier receives arrays of shape (n_videos, n_slots, height,
-        width, 3), or the output of `featurizer`.
+        Name of a system listed in the Notes, reference such as "[4]", or classifier. A
+        classifier receives arrays of shape (n_videos, n_slots, height, width, 3), or
+        the output of `featurizer`.
     n_frames : int or None, default=None
         Number of frames sampled per video, or of bursts if `burst` is above 1. None
         uses the value of the system, if it has one, and 10 otherwise.

@@ -35,9 +35,9 @@ _with_shared_docs = shared_docs(
     {
         "detector": """\
     detector : Pipeline, str, os.PathLike or None, default=None
-        Fitted pipeline that predicts from paths and has a step "sampler", name of a
-        detector in this package, or path of a model file (``*.skops``, ``*.npz`` or
-        joblib). A joblib file is a pickle and can run code. Only load it if you trust
+        Name of a detector in this package, path of a model file (``*.skops``, ``*.npz``
+        or joblib), or fitted pipeline that predicts from paths and has a step
+        "sampler". A joblib file is a pickle and can run code. Only load it if you trust
         its source. None uses the reference detector.
     thresholds : float, tuple of (float, float) or None, default=None
         Thresholds of the verdict, which is "real" below the first threshold, "fake"

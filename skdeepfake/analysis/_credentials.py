@@ -35,8 +35,9 @@ def read_credentials(path: str, timeout: float | None) -> dict[str, Any]:
     """Return a dict of Content Credentials, with the same keys for every file."""
     marked = _has_mark(path)
     if importlib.util.find_spec("c2pa") is None:
-        found = "The file has Content Credentials, which"
-        found = found if marked else "Content Credentials"
+        found = "Content Credentials"
+        if marked:
+            found = "The file has Content Credentials, which"
         reason = f"{found} were not read. {_HOW}"
         return _credentials({"status": "not read", "reason": reason})
     if not marked:

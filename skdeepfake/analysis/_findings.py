@@ -203,9 +203,8 @@ def _pictures(
     for k in chosen:
         pictures.add("suspicious", k, crops[k])
     maps = _maps(run, [slots[k] for k in chosen], column) if heatmaps else None
-    if (
-        maps is not None and maps.max() > 0
-    ):  # otherwise, no area increases the probability
+    # If the maximum is 0, no area increases the probability.
+    if maps is not None and maps.max() > 0:
         strongest = float(maps.max())
         for k, found in zip(chosen, maps, strict=True):
             drawn = overlay(crops[k], found, vmax=strongest, alpha=0.6)

@@ -21,9 +21,7 @@ class Pictures:
     """JPEG images, keyed by the index of their row in `frames`."""
 
     faces: dict[int, bytes] = field(default_factory=dict)  # all faces
-    suspicious: dict[int, bytes] = field(
-        default_factory=dict
-    )  # highest probability first
+    suspicious: dict[int, bytes] = field(default_factory=dict)  # most suspicious first
     heatmaps: dict[int, bytes] = field(default_factory=dict)  # of the suspicious faces
 
     def add(self, kind: str, row: int, image: NDArray[np.uint8]) -> None:

@@ -64,7 +64,7 @@ def make_app(
     Parameters
     ----------
     detector : Pipeline, str, os.PathLike or None, default=None
-        Detector, as in :func:`~skdeepfake.analyze_video`. Files are loaded only once.
+        Detector, as in :func:`~skdeepfake.analyze_video`. A file is loaded only once.
     thresholds : float, tuple of (float, float) or None, default=None
         Thresholds of the verdict, as in :func:`~skdeepfake.analyze_video`.
     heatmaps : bool, default=True
