@@ -21,12 +21,12 @@ def make_detector_pipeline(
     *,
     n_frames: int | None = None,
     duration: float | None = 10.0,
-    burst: int | None = None,
-    region: str | Sequence[str] | None = None,
-    max_faces: int | None = None,
-    people: str | None = None,
     margin: float = 0.0,
     size: tuple[int, int] | None = None,
+    max_faces: int | None = None,
+    region: str | Sequence[str] | None = None,
+    burst: int | None = None,
+    people: str | None = None,
     featurizer: Any = None,
     weights: str | os.PathLike[str] | None = "imagenet",
     memory: Any = None,
@@ -48,24 +48,24 @@ def make_detector_pipeline(
         uses the value of the system, if it has one, and 10 otherwise.
     duration : float or None, default=10.0
         Number of seconds sampled from each video. None samples the whole video.
-    burst : int or None, default=None
-        Number of consecutive frames per burst. Faces are detected once per burst. None
-        uses the value of the system, if it has one, and 1 otherwise.
-    region : str, sequence of str or None, default=None
-        Region of the face, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
-        None uses the value of the system, if it has one, and "face" otherwise.
-    max_faces : int or None, default=None
-        Maximum number of people per video. None uses the value of the system, if it has
-        one, and 1 otherwise.
-    people : {"max", "mean"} or None, default=None
-        Aggregation of the probabilities of people, as in
-        :class:`~skdeepfake.detectors.PerPerson`. None uses "max", except for
-        ``"face_weighting"``, which weights the faces of all people together.
     margin : float, default=0.0
         Margin on each side of the face, as a share of its size.
     size : tuple of int or None, default=None
         Height and width of the faces passed to the detector, in pixels. None uses the
         size that the backbone was trained on, and 224 x 224 without a backbone.
+    max_faces : int or None, default=None
+        Maximum number of people per video. None uses the value of the system, if it has
+        one, and 1 otherwise.
+    region : str, sequence of str or None, default=None
+        Region of the face, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
+        None uses the value of the system, if it has one, and "face" otherwise.
+    burst : int or None, default=None
+        Number of consecutive frames per burst. Faces are detected once per burst. None
+        uses the value of the system, if it has one, and 1 otherwise.
+    people : {"max", "mean"} or None, default=None
+        Aggregation of the probabilities of people, as in
+        :class:`~skdeepfake.detectors.PerPerson`. None uses "max", except for
+        ``"face_weighting"``, which weights the faces of all people together.
     featurizer : transformer or None, default=None
         Step between `resizer` and `detector`. None uses the featurizer of the system,
         if it has one.

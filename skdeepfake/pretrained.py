@@ -57,7 +57,10 @@ class DetectorInfo:
     Examples
     --------
     >>> from skdeepfake.pretrained import list_detectors
-    >>> list_detectors()[0].verdict(0.99)
+    >>> info = list_detectors()[0]
+    >>> info.real_below, info.fake_above
+    (0.2, 0.5)
+    >>> info.verdict(0.99)
     'fake'
     """
 

@@ -199,9 +199,8 @@ def test_videos_that_cannot_be_read_are_skipped_and_change_no_other(
 ) -> None:
     text, hollow = tmp_path / "text.mp4", tmp_path / "hollow.mp4"
     text.write_text("not a video")
-    hollow.write_bytes(
-        b"\x00\x00\x00\x18ftypmp42" + bytes(400)
-    )  # fails only when decoded
+    # This file has a valid header and fails only when it is decoded.
+    hollow.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(400))
     chosen = [0, 1, 6, 7]
     paths, y = rendered_videos.data[chosen], rendered_videos.target[chosen]
     X = np.insert(paths.astype(object), [1, 3], [str(text), str(hollow)])

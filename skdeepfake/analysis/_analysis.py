@@ -48,8 +48,8 @@ class VideoAnalysis:
     >>> analysis = analyze_video("interview.mp4")  # doctest: +SKIP
     >>> analysis.to_html("interview.html")  # doctest: +SKIP
     >>> analysis = analyze_videos(["gone.mp4"], on_error="skip", verbose=0)[0]
-    >>> analysis.verdict
-    'unreadable'
+    >>> analysis.verdict, analysis.real_below, analysis.fake_above
+    ('unreadable', 0.2, 0.5)
     """
 
     content: Mapping[str, Any]

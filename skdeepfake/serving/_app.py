@@ -184,7 +184,7 @@ def _clean(name: str) -> str:
 
 
 def _state(jobs: Jobs, job: Job) -> State:
-    state = job.state  # read once: another thread may change it
+    state = job.state  # read once, since another thread may change it
     return State(
         id=job.id,
         name=job.name,
