@@ -1,4 +1,4 @@
-"""Arguments and exit codes of the command line."""
+"""Arguments and exit codes of the command-line interface."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _EXIT_CODES = """\
 exit codes:
   0    success
   1    some videos could not be read
-  2    no result
+  2    error, or no video could be read
   130  interrupted
 """
 _PREDICT = """\
-Classify videos with the reference detector, which is part of skdeepfake, or with
-your own model. The verdict is real, fake, uncertain or no face. Files do not leave
-this machine.
+Classify videos with the reference detector, which is included in skdeepfake, or
+with your own model. The verdict is real, fake, uncertain or no face. Files do not
+leave this machine.
 """
 _PREDICT_EXAMPLES = """\
 examples:
@@ -34,6 +34,10 @@ examples:
       --set n_frames=16 size=160 augment=strong fake_source=self_blended
   skdeepfake train videos -o model.joblib --set cropper__max_faces=2
 """
+_DEMO = """\
+Train a detector on rendered clips, and compare it with the reference detector. The
+exit code is 1 if the AUC of the trained detector is below 0.9.
+"""
 _EVALUATE_EXAMPLES = """\
 examples:
   skdeepfake evaluate held_out --html report.html
@@ -44,6 +48,11 @@ examples:
   skdeepfake serve
   skdeepfake serve --model model.skops --port 8080
 """
+_THRESHOLD = (
+    "probability above which a video is fake, and below which it is real. The default "
+    "is 0.5. The reference detector uses 0.2 and 0.5, and videos in between are "
+    "uncertain"
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -76,28 +85,30 @@ def make_parser() -> argparse.ArgumentParser:
         "videos",
         nargs="+",
         metavar="VIDEO",
-        help="videos or pictures, as files, folders or patterns such as 'clips/*.mp4'",
+        help="files or folders of videos or pictures, or patterns like 'clips/*.mp4'",
     )
     _add_model(predict)
     predict.add_argument(
         "--max-faces",
         type=int,
         metavar="N",
-        help="number of people that the reference detector tracks (default: 1)",
+        help="maximum number of people to track per video (default: 1). This option "
+        "requires the reference detector",
     )
-    _add_output(predict)
-    predict.add_argument("--csv", action="store_true", help="print a CSV table")
+    _add_threshold(predict, _THRESHOLD)
+    predict.add_argument("--json", action="store_true", help="print the result as JSON")
+    predict.add_argument("--csv", action="store_true", help="print the result as CSV")
     predict.add_argument(
         "--html",
         type=Path,
         metavar="FOLDER",
-        help="write one page per video and an index to FOLDER",
+        help="write an HTML page per video and an index page to FOLDER",
     )
     predict.add_argument(
         "--resume",
         type=Path,
         metavar="FOLDER",
-        help="store finished analyses in FOLDER, and reuse stored ones",
+        help="store finished analyses in FOLDER, and reuse the analyses stored there",
     )
     _add_jobs(predict)
 
@@ -106,9 +117,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_root(evaluate)
     _add_model(evaluate)
-    _add_output(evaluate)
+    text = "probability above which a video is classified as fake (default: 0.5)"
+    _add_threshold(evaluate, text)
     evaluate.add_argument(
-        "--html", type=Path, metavar="FILE", help="write the report as an HTML page"
+        "--json", action="store_true", help="print the report as JSON"
+    )
+    evaluate.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the report to FILE as HTML"
     )
     evaluate.add_argument(
         "--resamples",
@@ -127,15 +142,15 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="MODEL",
-        help="model file to write: *.skops, which runs no code when loaded (requires "
-        "the extra safe), or a joblib file with any other name",
+        help="model file to write. A *.skops file runs no code when loaded and needs "
+        "the extra safe. With other names, a joblib file is written",
     )
     train.add_argument(
         "--detector",
         default="cnn",
         metavar="NAME",
-        help="name of a detector in make_detector_pipeline, such as cnn (default), "
-        "cnn_rnn, gan, optical_flow or transfer (most accurate)",
+        help="name of a detector, as in make_detector_pipeline, such as cnn, cnn_rnn, "
+        "gan, optical_flow or transfer, which is the most accurate (default: cnn)",
     )
     train.add_argument(
         "--set",
@@ -144,30 +159,30 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=VALUE",
         dest="params",
-        help="parameters of make_detector_pipeline, such as n_frames, duration, "
-        "margin, size and memory, of the detector, such as epochs, augment, "
-        "aggregation (including top_k and attention) and fake_source (including "
-        "self_blended and mixed), or of a step, such as sampler__spacing",
+        help="parameters of make_detector_pipeline (such as n_frames, duration, margin "
+        "or size), of the detector (such as epochs, augment, aggregation or "
+        "fake_source), or of a step (such as sampler__spacing). aggregation also "
+        "accepts top_k and attention; fake_source also accepts self_blended and mixed",
     )
     train.add_argument(
         "--cv",
         type=int,
         metavar="K",
         default=0,
-        help="cross-validate with K folds by group before training",
+        help="before training, cross-validate with K folds that keep groups together",
     )
     train.add_argument(
         "--cache",
         metavar="FOLDER",
-        help="cache crops and features in FOLDER for later runs",
+        help="cache face crops and features in FOLDER for later runs",
     )
     train.add_argument(
         "--skip",
         action="store_true",
-        help="skip videos that cannot be read, with a warning",
+        help="skip unreadable videos and print a warning",
     )
     _add_jobs(train)
-    _add_seed(train, "random seed of the training", None)
+    _add_seed(train, "random seed of training", None)
     train.add_argument("--quiet", action="store_true", help="hide progress bars")
 
     serve = add_command(
@@ -176,13 +191,13 @@ def make_parser() -> argparse.ArgumentParser:
         _SERVE_EXAMPLES,
     )
     _add_model(serve)
-    _add_threshold(serve)
+    _add_threshold(serve, _THRESHOLD)
     serve.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="address to listen on (default: 127.0.0.1, which only this machine can "
-        "reach); there is no password",
+        help="address to listen on (default: 127.0.0.1, which other machines cannot "
+        "reach). The server has no password",
     )
     serve.add_argument(
         "--port",
@@ -196,7 +211,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="host name to accept in addition to localhost; can be repeated",
+        help="host name to accept in addition to localhost (can be repeated)",
     )
     serve.add_argument(
         "--max-megabytes",
@@ -222,17 +237,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     demo = add_command(
-        "demo", "train and compare detectors on rendered clips, without any data"
+        "demo", "train and compare detectors on rendered clips", description=_DEMO
     )
     demo.add_argument(
         *("-o", "--output"),
         type=Path,
         default=Path("skdeepfake-demo"),
         metavar="FOLDER",
-        help="empty or new folder for clips, pictures and pages (default: "
-        "skdeepfake-demo)",
+        help="new or empty folder to write to (default: skdeepfake-demo)",
     )
-    _add_seed(demo, "random seed of the clips and the training", 0)
+    _add_seed(demo, "random seed of the clips and of training", 0)
     return parser
 
 
@@ -246,8 +260,8 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         metavar="PATTERN",
-        help=r"regular expression for the identities in a file name, such as '\d{3}'; "
-        "videos that share an identity belong to the same group",
+        help=r"regular expression that matches the identities in a file name, such as "
+        r"'\d{3}'. Videos that share an identity form a group",
     )
 
 
@@ -256,23 +270,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="FILE",
-        help="trained model (default: the reference detector)",
+        help="model file (default: the reference detector)",
     )
 
 
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    _add_threshold(parser)
-
-
-def _add_threshold(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        metavar="P",
-        help="probability above which a video is fake and below which it is real "
-        "(default: 0.5; the reference detector is uncertain between 0.2 and 0.5)",
-    )
+def _add_threshold(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--threshold", type=float, metavar="P", help=text)
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
@@ -280,7 +283,7 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="number of videos read in parallel (default: 1)",
+        help="number of videos processed in parallel (default: 1)",
     )
 
 

@@ -1,7 +1,7 @@
 """Read Content Credentials (C2PA) in a separate process.
 
-An untrusted file may crash or block the library that parses it. A new process is
-started per file, so this module imports only that library.
+An untrusted file may crash or block the library c2pa, so a new process is started for
+each file. To start quickly, this module imports only c2pa and the standard library.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Fetch neither remote manifests nor certificate revocations.
+# Download neither remote manifests nor the revocation status of certificates.
 _SETTINGS = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
-# Environment variable of c2patool for a PEM file of trusted root certificates.
+# Environment variable of c2patool: path of a PEM file of trusted root certificates.
 _ANCHORS = "C2PATOOL_TRUST_ANCHORS"
 # Maximum number of items per list, and of characters per text.
 _MAX_ITEMS, _MAX_TEXT = 50, 300
 
 
 def main() -> None:
-    """Print the credentials of the file named on the command line, as JSON."""
+    """Print the Content Credentials of a file as JSON."""
     print(json.dumps(read(sys.argv[1])))
 
 
 def read(path: str) -> dict[str, Any]:
-    """Return the credentials of a file, or the reason why there are none."""
+    """Return the Content Credentials of a file, or the reason why there are none."""
     import c2pa
 
     settings: dict[str, Any] = dict(_SETTINGS)
     if anchors := os.environ.get(_ANCHORS):
         settings["trust"] = {"trust_anchors": Path(anchors).read_text("utf-8")}
     try:
-        # The format is detected from the content; uploads have no extension.
+        # Detect the format from the content, since uploads have no extension.
         with (
             open(path, "rb") as file,
             c2pa.Context.from_dict(settings) as context,

@@ -1,4 +1,4 @@
-"""Commands of the command line."""
+"""Commands of the command-line interface."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def train(args: argparse.Namespace) -> int:
     except TypeError as error:  # an unknown parameter
         raise ValueError(f"--set: {error}") from error
     if args.cv:
-        _say(f"cross-validating with {args.cv} folds by group")
+        _say(f"cross-validating with {args.cv} folds that keep groups together")
         scores = cross_val_score(
             clone(model),
             videos.data,
@@ -110,10 +110,10 @@ def train(args: argparse.Namespace) -> int:
         folds = ", ".join(f"{score:.3f}" for score in scores)
         _say(f"AUC {scores.mean():.3f} (folds: {folds})")
     params = {}
-    if has_fit_parameter(model["detector"], "groups"):  # an ensemble has none
+    if has_fit_parameter(model["detector"], "groups"):  # not for an ensemble
         params["detector__groups"] = videos.groups
     model.fit(videos.data, videos.target, **params)
-    # The saved model shows no progress and uses no cache of this machine.
+    # Save the model without progress bars and without the cache folder.
     quiet = {"verbose": 0, "memory": None}
     for step in model.named_steps.values():
         step.set_params(**{k: v for k, v in quiet.items() if k in step.get_params()})
@@ -125,7 +125,7 @@ def train(args: argparse.Namespace) -> int:
 
 
 def parse_params(texts: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parse NAME=VALUE as parameters of `make_detector_pipeline`, and of its steps."""
+    """Parse NAME=VALUE texts as parameters of the pipeline and of its steps."""
     detectors = importlib.import_module("skdeepfake.detectors")
     objects = {
         ("aggregation", "top_k"): detectors.TopK,
@@ -156,7 +156,7 @@ def parse_params(texts: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def predict(args: argparse.Namespace) -> int:
-    """Print the verdict per video, and write pages."""
+    """Print the verdict on each video, and optionally write HTML pages."""
     paths = find_videos(args.videos)
     if args.json and args.csv:
         raise ValueError("--json and --csv cannot be combined")
@@ -212,7 +212,7 @@ def _line(analysis: VideoAnalysis) -> str:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Evaluate a detector on labeled videos, and print or write the report."""
+    """Evaluate a detector on labeled videos, and report the results."""
     model = load_model(args.model, on_error="skip")
     threshold = model.thresholds[1] if args.threshold is None else args.threshold
     videos = load_videos(args.root, group=args.group)
@@ -231,7 +231,7 @@ def evaluate(args: argparse.Namespace) -> int:
     kept = np.array([path not in errors for path in videos.data])
     if len(np.unique(videos.target[kept])) < 2:
         raise ValueError(
-            "All readable videos belong to one class. Both classes are required."
+            "All readable videos belong to one class. Evaluation requires both classes."
         )
     proba, frame_proba, seconds_missing = map(np.array, zip(*scores, strict=True))
     report = EvaluationReport.from_predictions(
@@ -266,7 +266,7 @@ def _predict_each(
     for path in progress(paths, desc="predicting", unit="video", verbose=verbose):
         try:
             with warnings.catch_warnings():
-                # Both are reported in the result.
+                # The result reports faces and missing seconds.
                 warnings.simplefilter("ignore", NoFaceWarning)
                 warnings.simplefilter("ignore", VideoReadWarning)
                 run = predict_with_frames(model.pipeline, [path], column=column)
@@ -293,7 +293,7 @@ def dump(model: Any, path: Path) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Raise an error before a long training if the file cannot be written."""
+    """Raise an error before training or evaluation if a file cannot be written."""
     folder = path.absolute().parent
     if path.is_dir() or not folder.is_dir():
         raise ValueError(f"{path} must be a file in an existing folder.")
@@ -305,7 +305,7 @@ def _check_writable(path: Path) -> None:
 
 @contextlib.contextmanager
 def brief_warnings() -> Iterator[None]:
-    """Show each warning as one line, without its source."""
+    """Print each warning as one line, without its location."""
     shown = warnings.showwarning
     warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
     try:

@@ -18,10 +18,10 @@ from .metrics import choose_threshold
 from .pipeline import make_detector_pipeline
 from .plotting import FacesDisplay, HistoryDisplay
 
-# Number of pairs of a real clip and its fake; the demo takes about a minute.
+# Number of pairs, each of a real clip and its fake. The demo takes about a minute.
 _N_TRAINING, _N_HELD_OUT = 18, 6
 _N_FRAMES, _EPOCHS = 5, 15
-# Required AUC on held-out pairs.
+# Minimum AUC on held-out pairs.
 _LOWEST_AUC = 0.9
 
 
@@ -33,7 +33,7 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         print(
-            f"skdeepfake: error: {folder} is not an empty folder. Remove it, or choose "
+            f"skdeepfake: error: {folder} is not an empty folder. Delete it, or choose "
             "another folder with -o.",
             file=sys.stderr,
         )
@@ -41,7 +41,7 @@ def run_demo(folder: Path, *, seed: int = 0) -> int:
     began = time.perf_counter()
     n_pairs = _N_TRAINING + _N_HELD_OUT
 
-    _say(f"1. Rendering {n_pairs} clips of a moving face, and a fake of each")
+    _say(f"1. Rendering {n_pairs} clips of a moving face, and a fake of each clip")
     videos = make_videos(
         folder / "videos",
         n_real=n_pairs,

@@ -24,7 +24,7 @@ figure_ : matplotlib.figure.Figure
         "returns_drawn": _RETURNS_DRAWN,
         "plot_params": f"""\
 **plot_params : dict
-    Passed to ``plot``.
+    Parameters of ``plot``.
 
 {_RETURNS_DRAWN}""",
         "returns_itself": _RETURNS_ITSELF,
@@ -33,12 +33,12 @@ figure_ : matplotlib.figure.Figure
 Raises
 ------
 ValueError
-    If there is nothing to draw, or parameters are invalid or inconsistent.
+    If there is nothing to draw, or if parameters are invalid or inconsistent.
 """,
     }
 )
 
-# Palette of Okabe and Ito, suitable for color-blind readers.
+# Okabe-Ito palette, which is suitable for color-blind readers.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 _CELL = "0.92"
 # Maximum size of a drawn image, in pixels.
@@ -46,7 +46,7 @@ _MAX_SIDE = 256
 
 
 def check_matplotlib(caller: str) -> None:
-    """Raise an ImportError that names the missing extra, before any computation."""
+    """Raise an ImportError that names the extra if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -111,10 +111,11 @@ def check_entries(
 ) -> Sequence[str]:
     """Check that all arguments have one entry per video and slot, and return titles.
 
-    `name` is the name of `rows` in messages. By default, titles number the videos.
+    `name` is the name of `rows` in messages. If `titles` is None, they are "video 1",
+    "video 2" and so on.
     """
     if not any(len(row) for row in rows):
-        raise ValueError(f"{name} is empty: there is nothing to draw.")
+        raise ValueError(f"{name} is empty, so there is nothing to draw.")
     if titles is None:
         titles = [f"video {k + 1}" for k in range(len(rows))]
     for other, value in {"titles": titles, **others}.items():
@@ -140,14 +141,14 @@ def draw_row(
     missing: str = "no face",
     aspect: float = 1.0,
 ) -> None:
-    """Draw a row of cells."""
+    """Draw a row of images, each in its own axes."""
     for ax, image in zip(axes, images, strict=False):
         draw_cell(ax, image, missing, aspect)
     finish_row(axes, len(images), name)
 
 
 def finish_row(axes: NDArray, n_cells: int, name: str) -> None:
-    """Write the name of a row and hide the axes after its last cell."""
+    """Write the name of a row, and hide the axes after its last image."""
     if n_cells:
         axes[0].set_ylabel(name, fontsize="small")
     for ax in axes[n_cells:]:
@@ -156,7 +157,7 @@ def finish_row(axes: NDArray, n_cells: int, name: str) -> None:
 
 def write_title(ax: Any, title: str) -> None:
     """Write the title of a row of cells above its first cell."""
-    # A wide title would widen the column, so a blank one reserves the height.
+    # A wide title would widen the column, so a blank title reserves the height only.
     ax.set_title(" ", fontsize="medium")
     place = {"xycoords": "axes fraction", "textcoords": "offset points"}
     ax.annotate(title, (0, 1), (0, 5), in_layout=False, **place)
@@ -183,7 +184,7 @@ def spread(n_slots: int, max_frames: int) -> NDArray[np.intp]:
 
 
 def shrink(image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
-    """Resize `image` to the size at which it is drawn."""
+    """Shrink `image` to the maximum size of drawn images."""
     if image is None or max(image.shape[:2]) <= _MAX_SIDE:
         return image
     height, width = image.shape[:2]
@@ -195,7 +196,7 @@ def shrink(image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
 def draw_cell(
     ax: Any, image: NDArray[np.uint8] | None, missing: str, aspect: float
 ) -> None:
-    """Draw an image without ticks, or a hatched cell with the text `missing`."""
+    """Draw an image without ticks, or hatched axes with the text `missing`."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_color("0.6")
     if image is not None:

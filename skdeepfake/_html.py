@@ -26,7 +26,7 @@ STYLE = """\
 
 
 def versions() -> str:
-    """Return the versions for the footer of a page."""
+    """Return the package versions for the footer of a page."""
     from . import __version__
 
     return (
@@ -36,7 +36,7 @@ def versions() -> str:
 
 
 def part(content: str, style: str = "") -> str:
-    """Return content with its style, for a page or a notebook."""
+    """Return HTML content with its style, for a page or a notebook."""
     return (
         f"<style>\n{STYLE}{style}</style>\n"
         f'<main class="skdeepfake">\n{content}\n</main>'
@@ -44,7 +44,7 @@ def part(content: str, style: str = "") -> str:
 
 
 def thumbnail(image: NDArray[np.uint8], caption: str, side: int = 160) -> str:
-    """Return an RGB image as HTML, with at most `side` pixels on a side."""
+    """Return an HTML figure of an RGB image, at most `side` pixels wide and high."""
     scale = min(1.0, side / max(image.shape[:2]))
     size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -61,7 +61,7 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def page(title: str, body: str) -> str:
-    """Return a page with the given body."""
+    """Return an HTML page with the given body."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -14,7 +14,7 @@ from ._atomic import written
 
 
 def step_parameters(steps: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the parameters of each step that affect results."""
+    """Return the parameters of each step that affect its results."""
     return {
         name: plain(
             {
@@ -29,12 +29,12 @@ def step_parameters(steps: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def to_json(value: Any, path: str | os.PathLike[str] | None) -> str:
-    """Return plain values as JSON, and write it to `path` if there is one."""
+    """Return a value as JSON text, and write it to `path` unless this is None."""
     return written(json.dumps(value, indent=2, allow_nan=False), path)
 
 
 def plain(value: Any) -> Any:
-    """Convert NumPy values to Python values and non-finite numbers to None."""
+    """Convert a value to JSON types, with None for NaN and infinity."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

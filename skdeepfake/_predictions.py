@@ -1,4 +1,4 @@
-"""Predictions of a fitted pipeline, with their clips and faces."""
+"""Predictions of a fitted pipeline, with the clips and faces of the videos."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from ._video._checks import as_column
 class VideoPredictions:
     """Predictions for videos, with the intermediate results of the pipeline.
 
-    Optional fields are None if not available or not kept. Fields per slot have shape
-    (n_videos, n_slots).
+    Optional fields are None if they are not available or not kept. Fields per slot have
+    shape (n_videos, n_slots).
     """
 
     detector: Any  # the last step of the pipeline, or the detector itself
     features: Any  # the input of the detector
     paths: Any = None
     clips: Any = None  # the output of the sampler
-    crops: Any = None  # the output of the cropper per slot: RGB, None without a face
-    images: Any = None  # the last RGB uint8 images per slot, all zeros without a face
+    crops: Any = None  # RGB output of the cropper per slot, None without a face
+    images: Any = None  # last RGB uint8 images per slot, zeros without a face
     has_face: Any = None  # per slot
-    proba: Any = None  # of the requested class, per video
-    frame_proba: Any = None  # of the requested class, per slot; NaN without a face
-    per_frame: int = 1  # slots per frame: regions times people; 1 without clips
+    proba: Any = None  # probability of the requested class per video
+    frame_proba: Any = None  # probability of that class per slot, NaN without a face
+    per_frame: int = 1  # slots per frame (regions times people), or 1 without clips
     n_people: int = 1  # people per frame
-    slots: Any = ...  # the selected slots of the cropper; an ellipsis selects all
+    slots: Any = ...  # selected slots of the cropper; an ellipsis selects all
 
     @property
     def timestamps(self) -> Any:
-        """Time of each slot in seconds, NaN in empty slots; None without clips."""
+        """Time of each slot in seconds (NaN if empty), or None without clips."""
         # Read lazily, since decoding may correct the times of the container.
         if self.clips is None:
             return None
@@ -53,18 +53,18 @@ class VideoPredictions:
 
     @property
     def positions(self) -> tuple[NDArray, NDArray, NDArray]:
-        """Index of each slot in the crops of its clip, of its frame and its person."""
+        """Index of each slot among all crops, its frame index and its person index."""
         slots = np.arange(self.per_frame * len(self.clips[0]))[self.slots]
         return slots, slots // self.per_frame, slots % self.n_people
 
     @property
     def seconds_missing(self) -> list[float] | None:
-        """Damaged or missing seconds per video; None without clips."""
+        """Damaged or missing seconds per video, or None without clips."""
         return None if self.clips is None else [clip.missing for clip in self.clips]
 
     @property
     def aggregation(self) -> str | None:
-        """Aggregation of frame scores into video scores; None if there is none."""
+        """Name of the aggregation of frame scores into video scores, if any."""
         if self.frame_proba is None or getattr(self.detector, "_sees_sequences", False):
             return None
         rule = getattr(self.detector, "aggregation", None)
@@ -84,12 +84,13 @@ class VideoPredictions:
 def run_pipeline(
     estimator: Any, X: Any, *, until: str | None = None, keep_faces: bool = True
 ) -> VideoPredictions:
-    """Run each step before the last one, or up to and including `until`, once.
+    """Run the steps before the last one, or the steps up to and including `until`.
 
-    `estimator` is a pipeline or a detector. `keep_faces` keeps crops and images.
+    Each step runs once. `estimator` is a pipeline or a detector. If `keep_faces` is
+    True, the crops and images are kept.
     """
     if isinstance(X, (str, os.PathLike)):
-        raise ValueError(f"X must be a sequence of paths: pass [{X!r}].")
+        raise ValueError(f"X must be a sequence of paths. Pass [{X!r}].")
     X = as_column(X)
     steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
     end = len(steps) - 1 if until is None else list(dict(steps)).index(until) + 1
@@ -111,7 +112,7 @@ def run_pipeline(
                 )
         found = np.asarray(X)
         if found.dtype == object and found.ndim == 1:
-            # Look the attribute up on the class: reading it would decode the video.
+            # Look up the attribute on the class, since reading it decodes the video.
             clips = X if len(X) and hasattr(type(X[0]), "timestamps") else clips
         elif found.dtype == object and found.ndim == 2:
             crops = X if keep_faces else None
@@ -142,7 +143,7 @@ def run_pipeline(
 def predict_with_frames(
     estimator: Any, X: Any, *, column: int = 1, keep_faces: bool = False
 ) -> VideoPredictions:
-    """Predict videos and their frames, running each step once.
+    """Predict probabilities of videos and their frames, running each step once.
 
     `column` is the index in `classes_` of the class whose probability is returned.
     """
@@ -172,7 +173,7 @@ def positive_column(estimator: Any, pos_label: PosLabel = None) -> int:
 
 
 def check_steps(pipeline: Any, names: Sequence[str], caller: str) -> None:
-    """Raise a ValueError if a pipeline lacks a step."""
+    """Raise a ValueError if a pipeline lacks one of the named steps."""
     steps = list(getattr(pipeline, "named_steps", {}))
     if not set(names).issubset(steps):
         needed = " and ".join(map(repr, names))
@@ -184,5 +185,5 @@ def check_steps(pipeline: Any, names: Sequence[str], caller: str) -> None:
 def _no_detector(estimator: Any) -> ValueError:
     return ValueError(
         f"{type(estimator).__name__} is neither a detector of skdeepfake.detectors nor "
-        "a pipeline that ends in one."
+        "a pipeline that ends with such a detector."
     )

@@ -1,4 +1,4 @@
-"""Progress bars: one per step, which goes away when the step is finished."""
+"""Progress bars, which are cleared when they are complete."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import TqdmWarning
 
-with warnings.catch_warnings():  # a notebook without ipywidgets gets a bar of text
+with warnings.catch_warnings():  # without ipywidgets, tqdm uses a text bar
     warnings.simplefilter("ignore", TqdmWarning)
     from tqdm.auto import tqdm
 
@@ -21,6 +21,6 @@ def progress(
     verbose: int,
     total: int | None = None,
 ) -> tqdm:
-    """Return a progress bar over items, or of `total` steps, if `verbose` is not 0."""
+    """Return a progress bar over items or `total` steps, hidden if `verbose` is 0."""
     silent = verbose < 1
     return tqdm(items, desc=desc, unit=unit, total=total, disable=silent, leave=False)

@@ -1,4 +1,4 @@
-"""Systems of the paper's review, as steps of pipelines."""
+"""Pipeline steps of the systems in the paper's review."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Parts:
     detectors: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        # Imported late, since they load Keras.
+        # Import these modules late, since they load Keras.
         self.features = importlib.import_module(".features", __package__)
         self.detectors = importlib.import_module(".detectors", __package__)
 
@@ -47,7 +47,7 @@ class Parts:
         )
 
     def weights_of(self, backbone: Any) -> Any:
-        """Return the weights of a backbone, or None without ImageNet weights."""
+        """Return the weights of a backbone, or None if ImageNet weights are missing."""
         is_random = backbone in ("resnext50", "meso4") and self.weights == "imagenet"
         return None if is_random else self.weights
 
@@ -71,7 +71,7 @@ class Parts:
         return "detector", self.make(name, **defaults)
 
     def transfer(self, backbone: Any = "vgg16", **defaults: Any) -> tuple[str, Any]:
-        """Make the step of a detector with a backbone."""
+        """Make the step of a TransferDetector."""
         backbone = self.detector_params.get("backbone", backbone)
         weights = self.weights_of(backbone)
         settings = {"backbone": backbone, "weights": weights, **defaults}
@@ -79,10 +79,10 @@ class Parts:
 
 
 class System(NamedTuple):
-    """A system of the paper's review."""
+    """System of the paper's review."""
 
-    reference: str  # number in the paper, or its section
-    layout: dict[str, Any]  # slots that differ from the default
+    reference: str  # reference number or section in the paper
+    layout: dict[str, Any]  # values that differ from `LAYOUT`
     steps: Callable[[Parts], Steps]  # steps after the resizer
 
 
@@ -192,7 +192,7 @@ REFERENCES = {
     if system.reference.startswith("[")
 }
 
-# Default slots per video.
+# Default layout of the slots of a video.
 LAYOUT: dict[str, Any] = {
     "n_frames": 10,
     "burst": 1,

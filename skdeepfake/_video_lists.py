@@ -1,4 +1,4 @@
-"""Published lists of videos, matched to video files."""
+"""Match published lists of videos to video files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 from .exceptions import DatasetError
 
-# Names are compared without extension, since a list may say "000.mp4" where a
-# transcoded copy is "000.mkv". `PurePath.suffix` would cut names that contain dots.
+# Names are compared without extension, since a list may contain "000.mp4" and a folder
+# the transcoded "000.mkv". `PurePath.suffix` would cut names that contain dots.
 _SUFFIX = re.compile(r"\.(mp4|mov|avi|mkv|webm|m4v)$", re.IGNORECASE)
 _FLAGGED = re.compile(r"[01]\s+(\S.*)")
 
@@ -23,7 +23,7 @@ Key = tuple[str, ...]
 
 
 class VideoList:
-    """List of videos, read from a file or given as names."""
+    """List of videos from a list file or from a sequence of names."""
 
     def __init__(self, source: Any, name: str) -> None:
         self.name = name
@@ -48,12 +48,12 @@ class VideoList:
                 f"{self.name} has the entry {entry!r}; expected the name of a video or "
                 "a pair of identities such as ['071', '054']."
             )
-        # Both originals and both fakes made from them.
+        # The two originals, and the two fakes made from them.
         a, b = pair
         self.entries[pair] = [(name,) for name in (a, b, f"{a}_{b}", f"{b}_{a}")]
 
     def find(self, paths: Sequence[str]) -> tuple[dict[int, Any], list[Any]]:
-        """Return the entries of listed paths by their index, and missing entries."""
+        """Map the index of each listed path to its entry, and list missing entries."""
         by_key: defaultdict[Key, list[int]] = defaultdict(list)
         lengths = {len(key) for keys in self.entries.values() for key in keys}
         for number, path in enumerate(paths):
@@ -99,13 +99,13 @@ def _read(path: str, name: str) -> Iterable[Any]:
 
 
 def parse_json(text: str, source: str, kind: type, expected: str) -> Any:
-    """Parse JSON text; raise a DatasetError unless it is valid and of type `kind`."""
+    """Parse JSON text; raise a DatasetError if it is invalid or not of type `kind`."""
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise DatasetError(f"{source} is not valid JSON: {error}.") from error
     if not isinstance(content, kind):
         raise DatasetError(
-            f"{source} holds a {type(content).__name__}; expected {expected}."
+            f"{source} contains a {type(content).__name__}; expected {expected}."
         )
     return content

@@ -1,4 +1,4 @@
-"""Command line with the commands predict, evaluate, train, serve and demo."""
+"""Command-line interface: predict, evaluate, train, serve and demo."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command-line interface.
 
     Parameters
     ----------
     argv : sequence of str or None, default=None
-        Arguments. None uses ``sys.argv[1:]``.
+        Command-line arguments. None uses ``sys.argv[1:]``.
 
     Returns
     -------
     int
-        Exit code: 0 on success, 1 if some videos could not be read, 2 without a result,
-        130 if interrupted.
+        Exit code: 0 on success, 1 if some videos could not be read or the AUC in the
+        demo is too low, 2 on an error or if no video could be read, and 130 if
+        interrupted.
 
     Raises
     ------
     SystemExit
-        With code 2 if the arguments are invalid, 0 after ``--help`` or ``--version``,
-        143 after SIGTERM.
+        With exit code 2 if the arguments are invalid, 0 after ``--help`` or
+        ``--version``, and 143 after SIGTERM.
 
     See Also
     --------
-    skdeepfake.pipeline.make_detector_pipeline : Build the pipeline that is trained.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline to train.
 
     Examples
     --------
@@ -45,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     args = make_parser().parse_args(argv)
-    from .exceptions import SkdeepfakeError  # loads scikit-learn, unlike --help
+    # Import it late, since it loads scikit-learn, which --help does not need.
+    from .exceptions import SkdeepfakeError
 
     try:
         with _clean_termination():
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _clean_termination() -> Iterator[None]:
-    """Exit with cleanup on SIGTERM, so that temporary files are removed."""
+    """Exit with cleanup on SIGTERM, so that temporary files are deleted."""
     try:
         before = signal.signal(signal.SIGTERM, _exit)
     except ValueError:  # not in the main thread

@@ -1,10 +1,10 @@
-"""Save and load models in files that cannot run code.
+"""Save and load models without running code from the file.
 
-Loading a pickle or a joblib file runs code, so it is only safe for files you wrote.
-:func:`save` writes a zip archive of data that :func:`load` can read safely from any
-source. It may contain estimators of skdeepfake and scikit-learn, numbers, and networks
-with the layers of the detectors. Other contents are refused with their names. Both
-functions require the extra ``safe``.
+Loading a pickle or a joblib file can run code, so it is only safe if you trust its
+source. :func:`save` writes a zip archive of data, and :func:`load` reads such files
+safely from any source. A model may contain estimators of skdeepfake and scikit-learn,
+numbers and arrays, and networks of the layers that the detectors use. Other objects
+raise an error that names them. Both functions require the extra ``safe``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .exceptions import ModelFileError, SkdeepfakeError, UntrustedModelError
 
 __all__ = ["export_onnx", "keep_optimizer", "load", "save"]
 
-# Types that a model may contain in addition to the arrays and containers that skops
+# Types that a model may contain, in addition to the arrays and containers that skops
 # trusts.
 _TRUSTED = frozenset(
     [
@@ -97,22 +97,22 @@ def save(
     Parameters
     ----------
     estimator : estimator
-        Pipeline or other estimator, fitted or not.
+        Pipeline or other estimator. It need not be fitted.
     path : str or os.PathLike
-        Output file, usually with the suffix ``.skops``. An existing file is only
-        replaced once the new one is complete.
+        Output file, usually with the suffix ``.skops``. An existing file is replaced
+        only when the new file is complete.
     optimizer : bool, default=False
-        If True, also save the state of the optimizers, so that `partial_fit`, and `fit`
-        with ``warm_start=True``, continue the training exactly. The file may become
-        three times as large.
+        If True, also save the state of the optimizers. Then `partial_fit`, or `fit`
+        with ``warm_start=True``, resumes training exactly. The file may become three
+        times as large.
     trusted : iterable of str, default=()
-        Full names of additional types that the model may contain. Pass them to `load`,
-        too.
+        Full names of additional types that the model may contain. Pass the same names
+        to `load`.
 
     Raises
     ------
     UntrustedModelError
-        If the model contains an object that `load` would refuse, such as a function.
+        If the model contains an object that `load` would reject, such as a function.
         No file is written.
     OSError
         If the file cannot be written. An existing file is kept.
@@ -161,9 +161,9 @@ def save(
 def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     """Load a model saved by `save` without running code from the file.
 
-    The parameters of the model determine which weights files it reads and which cache
-    folder it uses for predictions. Print a model from another person to inspect them
-    before you use it.
+    The loaded model may read weights files and use a cache folder that are named in its
+    parameters. If the model comes from another person, print it and check the
+    parameters before you use it.
 
     Parameters
     ----------
@@ -171,19 +171,19 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
         File to load.
     trusted : iterable of str, default=()
         Full names of additional types that the model may contain, such as custom
-        estimators and layers. The error message lists them. Their modules are imported,
-        which runs their code.
+        estimators and layers. If names are missing, the error message lists them.
+        Loading imports the modules of these types, which runs their code.
 
     Returns
     -------
     estimator
-        Saved estimator.
+        Loaded estimator.
 
     Raises
     ------
     UntrustedModelError
-        If the model contains a type that is not trusted, if its network contains layers
-        that the detectors do not use, or if it refers to other files.
+        If the model contains a type that is not trusted, if its network contains a
+        layer that the detectors do not use, or if its network refers to other files.
     ModelFileError
         If the file is missing or damaged, or was not written by `save`.
     ImportError
@@ -192,8 +192,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     Warns
     -----
     ModelVersionWarning
-        If the model was saved with another version of skdeepfake or Keras. For other
-        versions of scikit-learn, an InconsistentVersionWarning is issued.
+        If the model was saved with another version of skdeepfake or Keras. For another
+        version of scikit-learn, an InconsistentVersionWarning is issued.
 
     See Also
     --------
@@ -212,7 +212,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     name, names = repr(os.fspath(path)), _names(trusted)
     content = _read(path, name)
     try:
-        # Repack the checked members, so that skops reads exactly these.
+        # Repack the members, so that skops reads exactly what was checked.
         members = read_members(content)
         unknown = check_schema(members, names)
         content = write_members(members)
@@ -220,9 +220,9 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
             found = _check_types(skops, content, names, unknown)
             estimator = skops.loads(content, trusted=sorted(found))
     except SkdeepfakeError as error:
-        raise type(error)(f"{name} is not loaded: {error}") from error
+        raise type(error)(f"{name} cannot be loaded: {error}") from error
     except Warning:
-        raise  # warnings that filters turn into errors
+        raise  # warning filters may turn warnings into errors
     except Exception as error:  # damaged or forged files may raise any error
         raise ModelFileError(
             f"{name} is damaged or was not written by persistence.save: {error}"
@@ -238,8 +238,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
 def keep_optimizer(keep: bool = True) -> Iterator[None]:
     """Include the state of the optimizer when detectors are pickled.
 
-    Training can then be resumed exactly after loading. For :func:`save`, use the
-    parameter `optimizer` instead.
+    After loading, training can be resumed exactly. For :func:`save`, use the parameter
+    `optimizer` instead.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def keep_optimizer(keep: bool = True) -> Iterator[None]:
     Yields
     ------
     None
-        The setting applies inside the ``with`` block, in the same thread.
+        The setting applies inside the ``with`` block, in the current thread.
 
     See Also
     --------
@@ -270,7 +270,7 @@ def keep_optimizer(keep: bool = True) -> Iterator[None]:
 
 
 def import_skops() -> ModuleType:
-    """Import `skops.io`, or raise an ImportError that names the extra."""
+    """Import `skops.io`, or raise an ImportError that names the missing extra."""
     try:
         import skops.io
     except ImportError as error:
@@ -291,7 +291,7 @@ def _names(trusted: Iterable[str]) -> frozenset[str]:
 
 @contextlib.contextmanager
 def _trusting(names: frozenset[str]) -> Iterator[None]:
-    """Check networks that are saved or loaded inside the block."""
+    """Check networks inside the block; components with these names are trusted."""
     token = trusted_components.set(names)
     try:
         yield
@@ -302,7 +302,7 @@ def _trusting(names: frozenset[str]) -> Iterator[None]:
 def _check_types(
     skops: ModuleType, content: bytes, names: frozenset[str], unknown: set[str]
 ) -> set[str]:
-    """Return the types for skops to trust; raise an error if there are others."""
+    """Return the types in a file; raise an error if any type is not trusted."""
     found = set(skops.get_untrusted_types(data=content))
     unknown = unknown | (found - _TRUSTED - names)
     if unknown:
@@ -314,12 +314,12 @@ def _check_types(
 
 
 def _check_parameters(estimator: BaseEstimator, names: frozenset[str]) -> None:
-    """Refuse parameters that contain Keras objects."""
+    """Raise an error if a parameter contains a Keras object."""
     params = estimator.get_params(deep=True)
     for name, value in params.items():
         owner, _, last = name.rpartition("__")
         if last == "layers" and isinstance(params.get(owner), KerasAugmentation):
-            continue  # saved and checked as a Keras configuration
+            continue  # saved and checked as Keras configurations
         for part in value if isinstance(value, (list, tuple)) else [value]:
             kind = type(part)
             # Subclasses of Keras classes are defined in other modules.
@@ -328,9 +328,9 @@ def _check_parameters(estimator: BaseEstimator, names: frozenset[str]) -> None:
             ):
                 raise UntrustedModelError(
                     f"{type(estimator).__name__} cannot be saved safely: its parameter "
-                    f"{name!r} contains {kind.__name__} of Keras. Set callbacks=None "
-                    "and pass optimizers and backbones by name, or use joblib for "
-                    "files that only you load."
+                    f"{name!r} contains the Keras object {kind.__name__}. Set "
+                    "callbacks=None and pass optimizers and backbones by name, or use "
+                    "joblib for files that only you load."
                 )
 
 
@@ -343,11 +343,11 @@ def _read(path: str | os.PathLike[str], name: str) -> bytes:
             content = file.read()
     except OSError as error:
         raise ModelFileError(f"{name} cannot be read: {error.strerror}.") from error
-    # Check the first bytes, too, since the pickle of a network contains an archive.
+    # Check the first bytes, too, since the pickle of a network contains a zip archive.
     if content[:4] != b"PK\3\4" or not zipfile.is_zipfile(io.BytesIO(content)):
         raise ModelFileError(
             f"{name} was not written by persistence.save or is incomplete. A joblib "
-            "file is a pickle, which runs code: load it with joblib.load, and only if "
-            "you trust its source."
+            "file is a pickle and can run code. Load it with joblib.load only if you "
+            "trust its source."
         )
     return content

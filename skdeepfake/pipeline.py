@@ -1,4 +1,4 @@
-"""Builders of whole pipelines, from paths of videos to probabilities."""
+"""Build pipelines that predict from paths of videos."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def make_detector_pipeline(
     *,
     n_frames: int | None = None,
     duration: float | None = 10.0,
-    burst: int | None = None,
-    region: str | Sequence[str] | None = None,
-    max_faces: int | None = None,
-    people: str | None = None,
     margin: float = 0.0,
     size: tuple[int, int] | None = None,
+    max_faces: int | None = None,
+    region: str | Sequence[str] | None = None,
+    burst: int | None = None,
+    people: str | None = None,
     featurizer: Any = None,
     weights: str | os.PathLike[str] | None = "imagenet",
     memory: Any = None,
@@ -35,90 +35,98 @@ def make_detector_pipeline(
     verbose: int = 0,
     **detector_params: Any,
 ) -> Pipeline:
-    """Build the pipeline from paths of videos to a detector.
+    """Build a pipeline that predicts from paths of videos.
 
     Parameters
     ----------
     detector : str or classifier, default="cnn"
-        Name of a system listed below or its reference number, such as "[4]"; or any
-        classifier of arrays of shape (n_videos, n_slots, height, width, 3), or of the
-        output of `featurizer`.
+        Name of a system listed in the Notes, reference such as "[4]", or classifier. A
+        classifier receives arrays of shape (n_videos, n_slots, height, width, 3), or
+        the output of `featurizer`.
     n_frames : int or None, default=None
-        Number of moments sampled per video. None uses the value of the system, or 10.
+        Number of frames sampled per video, or of bursts if `burst` is above 1. None
+        uses the value of the system, if it has one, and 10 otherwise.
     duration : float or None, default=10.0
-        Number of seconds sampled from each video; None for the whole video.
-    burst : int or None, default=None
-        Number of consecutive frames per moment. Faces are detected once per burst. None
-        uses the value of the system, or 1.
-    region : str, sequence of str or None, default=None
-        Region of the face, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
-        None uses the value of the system, or "face".
-    max_faces : int or None, default=None
-        Number of people per frame. None uses the value of the system, or 1.
-    people : {"max", "mean"} or None, default=None
-        Aggregation of several people, by :class:`~skdeepfake.detectors.PerPerson`. None
-        uses "max", except for ``"face_weighting"``, which weights the faces of all
-        people together.
+        Number of seconds sampled from each video. None samples the whole video.
     margin : float, default=0.0
         Margin on each side of the face, as a share of its size.
     size : tuple of int or None, default=None
-        Height and width of the detector's input, in pixels. None uses the size that the
-        backbone was trained on, or 224 x 224 as in the paper.
+        Height and width of the faces passed to the detector, in pixels. None uses the
+        size that the backbone was trained on, and 224 x 224 without a backbone.
+    max_faces : int or None, default=None
+        Maximum number of people per video. None uses the value of the system, if it has
+        one, and 1 otherwise.
+    region : str, sequence of str or None, default=None
+        Region of the face, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
+        None uses the value of the system, if it has one, and "face" otherwise.
+    burst : int or None, default=None
+        Number of consecutive frames per burst. Faces are detected once per burst. None
+        uses the value of the system, if it has one, and 1 otherwise.
+    people : {"max", "mean"} or None, default=None
+        Aggregation of the probabilities of people, as in
+        :class:`~skdeepfake.detectors.PerPerson`. None uses "max", except for
+        ``"face_weighting"``, which weights the faces of all people together.
     featurizer : transformer or None, default=None
-        Step between faces and detector. None uses the featurizer of the system, if any.
+        Step between `resizer` and `detector`. None uses the featurizer of the system,
+        if it has one.
     weights : str, os.PathLike or None, default="imagenet"
-        Weights of the backbone, if the system has one: ``"imagenet"``, the path of a
-        file, or None for random weights. Backbones without ImageNet weights also have
-        random weights with ``"imagenet"``.
+        Weights of the backbone, if the system has one. ``"imagenet"`` uses ImageNet
+        weights, or random weights for backbones without them. A path loads a file, and
+        None uses random weights.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Cache folder of face crops and features, so that videos are decoded once.
+        Cache folder for face crops and features. With a cache, each video is decoded
+        only once.
     on_error : {"raise", "skip"}, default="raise"
-        As in :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
+        Handling of unreadable videos; see
+        :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
     n_jobs : int or None, default=None
-        Number of videos processed in parallel, in each step.
+        Number of videos processed in parallel.
     verbose : int, default=0
-        1 shows progress bars and one line per epoch.
+        If 1, show progress bars and one line per epoch.
     **detector_params : dict
-        Parameters of a detector given by name. Its `fake_source` gets the `margin`.
+        Parameters of the detector, if `detector` is a name. A ``BlendedFakes`` without
+        a blender uses `margin`.
 
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
-        Pipeline of the steps `sampler`, `cropper`, `resizer`, `stream` and `featurizer`
-        if any, and `detector`. Slots are ordered by moment, then frame, then person.
+        Unfitted pipeline with the steps `sampler`, `cropper`, `resizer` and `detector`.
+        Some systems have the steps `stream` or `featurizer` before `detector`. Slots
+        are ordered by frame, then by region, then by person.
 
     Raises
     ------
     ValueError
-        If `detector` is not a known name or classifier, or a value is out of range.
+        If `detector` is not a known name or a classifier, or a value is out of range.
     TypeError
-        If the detector has no such parameter, or parameters are passed with an object.
+        If the detector has no parameter with a given name, or if `detector_params` are
+        passed with a classifier object.
 
     See Also
     --------
-    skdeepfake.evaluation.evaluate : Evaluates a fitted pipeline.
+    skdeepfake.evaluation.evaluate : Evaluate a fitted pipeline.
 
     Notes
     -----
-    Numbers in brackets are the references of the paper's review (its section 3). The
-    guide lists the figures that it reports. [13], [14] and [16] are surveys.
+    Numbers in brackets are the references of the review in section 3 of the paper. The
+    guide lists the results that the review reports. [13], [14] and [16] are surveys.
 
-    - ``"cnn"``: the paper's first model, a CNN of frames as in [3].
-    - ``"cnn_rnn"``: the paper's second model.
-    - ``"gan"``: the paper's third model, after [12].
-    - ``"transfer"``: a backbone trained on faces; not in the paper.
-    - ``"multi_path"``: three backbones with attention [4].
+    - ``"cnn"``: the paper's first model, a CNN over single frames as in [3].
+    - ``"cnn_rnn"``: the paper's second model, an RNN over features of VGG16.
+    - ``"gan"``: the paper's third model, a GAN based on [12].
+    - ``"transfer"``: a pretrained backbone, fine-tuned on faces (not in the paper).
+    - ``"multi_path"``: three parallel backbones with attention [4].
     - ``"regions"``: EfficientNet-B0 on eyes, nose and mouth [5].
     - ``"optical_flow"``: CNN and LSTM over optical flow [6].
-    - ``"motion_magnification"``: as [7], after motion magnification [9].
-    - ``"blinking"``: VGG16 and LSTM over eyes [10].
+    - ``"motion_magnification"``: InceptionV3 and LSTM over magnified motion [9].
+    - ``"blinking"``: VGG16 and LSTM over the eyes in 20 consecutive frames [10].
     - ``"inception_lstm"``: InceptionV3 and LSTM over 20 consecutive full frames [7].
     - ``"resnext_lstm"``: ResNeXt-50 and LSTM over 100 consecutive frames [8].
-    - ``"face_weighting"``: weighted faces and a bidirectional GRU [11].
+    - ``"face_weighting"``: EfficientNet-B4, attention over faces and a GRU [11].
     - ``"discriminators"``: an ensemble of discriminators and Meso-4 [15].
     - ``"frame_prediction"``: CNN and LSTM over the errors of a frame predictor [2].
     - ``"reconstruction"``: an encoder-decoder, proposed in section 6.
-    - ``"body"``: as [7], on the upper body, proposed in section 6.
+    - ``"body"``: InceptionV3 and LSTM over the upper body, proposed in section 6.
 
     Examples
     --------
@@ -126,6 +134,8 @@ def make_detector_pipeline(
     >>> pipeline = make_detector_pipeline("cnn", n_frames=5, epochs=20, random_state=0)
     >>> list(pipeline.named_steps)
     ['sampler', 'cropper', 'resizer', 'detector']
+    >>> pipeline["sampler"].n_frames, pipeline["resizer"].size
+    (5, (224, 224))
     >>> pipeline.fit(paths, y).predict_proba(["interview.mp4"])  # doctest: +SKIP
     """
     given = {
@@ -193,7 +203,7 @@ def make_detector_pipeline(
         ("resizer", Resizer(size or own_size or (224, 224), n_jobs=n_jobs)),
         *last,
     ]
-    for _, step in steps:  # now, and not when the first videos have been decoded
+    for _, step in steps:  # before any video is decoded
         if step.__module__.startswith("skdeepfake."):
             step._validate_params()
     return Pipeline(steps)
@@ -211,12 +221,12 @@ def _check_detector(
         raise ValueError(f"detector={detector!r} is not a classifier object")
     if detector_params:
         raise TypeError(
-            f"{', '.join(detector_params)}: set the parameters of a detector that is "
-            "passed as an object on the object itself"
+            f"{', '.join(detector_params)}: detector is an object, so set parameters "
+            "on the object itself"
         )
     per_person = getattr(getattr(detector, "aggregation", None), "max_faces", max_faces)
     if per_person != max_faces:
         raise ValueError(
             f"max_faces={max_faces}, but the detector has aggregation="
-            f"{detector.aggregation!r}: pass the same number to both"
+            f"{detector.aggregation!r}. Pass the same number to both"
         )

@@ -1,4 +1,4 @@
-"""Load trained detectors that are included in this package."""
+"""Load the trained detectors included in this package."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["DetectorInfo", "list_detectors", "load_detector"]
 # Detectors in `skdeepfake/weights`.
 _DETECTORS = ("reference",)
 
-# Key of the metadata in a file.
+# Key of the metadata in a detector file.
 _FACTS = "facts"
 _FORMAT = 1
 
-# Largest size of the weights in memory, ten times the size of the reference detector.
+# Maximum size of the weights in memory, ten times that of the reference detector.
 _MAX_BYTES = 2**26
 
 
@@ -45,10 +45,10 @@ class DetectorInfo:
         Model card in Markdown: training data, test results, limitations and intended
         use.
     real_below : float
-        Upper limit of the probability of being fake for the verdict "real".
+        Probability of being fake below which the verdict is "real".
     fake_above : float
-        Lower limit of the probability of being fake for the verdict "fake". Videos in
-        between are uncertain.
+        Probability of being fake above which the verdict is "fake". Between
+        `real_below` and `fake_above`, it is "uncertain".
 
     See Also
     --------
@@ -57,7 +57,10 @@ class DetectorInfo:
     Examples
     --------
     >>> from skdeepfake.pretrained import list_detectors
-    >>> list_detectors()[0].verdict(0.99)
+    >>> info = list_detectors()[0]
+    >>> info.real_below, info.fake_above
+    (0.2, 0.5)
+    >>> info.verdict(0.99)
     'fake'
     """
 
@@ -68,7 +71,7 @@ class DetectorInfo:
     fake_above: float
 
     def verdict(self, proba: float) -> str:
-        """Return the verdict for a probability.
+        """Return the verdict for a probability of being fake.
 
         Parameters
         ----------
@@ -87,7 +90,7 @@ class DetectorInfo:
 
 
 def verdict(proba: float, real_below: float, fake_above: float) -> str:
-    """Return the verdict for a probability, which is NaN without a face."""
+    """Return the verdict for a probability of being fake, or for NaN without a face."""
     if np.isnan(proba):
         return "no face"
     if proba > fake_above:
@@ -125,7 +128,7 @@ def load_detector(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Pipeline:
-    """Load a trained detector as a fitted pipeline from paths to probabilities.
+    """Load a fitted pipeline that predicts from paths of videos.
 
     Nothing is downloaded, and neither Keras nor TensorFlow is imported.
 
@@ -133,15 +136,15 @@ def load_detector(
     ----------
     name : str or os.PathLike, default="reference"
         Name of a detector included in this package (see :func:`list_detectors`), or
-        path of a file written by the training in ``benchmarks/reference``. Loading
-        these files does not run code.
+        path of a file written by ``benchmarks/reference/calibrate.py``. Loading a file
+        does not run code.
     max_faces : int or None, default=1
-        Maximum number of people to track. None tracks up to 10. The probability of a
-        video is the highest probability of its people. For one probability per person,
-        use ``predict_person_proba`` of the detector.
+        Maximum number of people to track per video. None tracks up to 10. The
+        probability of a video is the maximum over its people. For one probability per
+        person, use ``predict_person_proba`` of the detector.
     sha256 : str or None, default=None
-        Expected SHA-256 of the file in hexadecimal digits. None only checks the files
-        of this package.
+        Expected SHA-256 of the file in hexadecimal digits. None only checks files of
+        this package.
     on_error : {"raise", "skip"}, default="raise"
         Handling of unreadable videos; see
         :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
@@ -153,16 +156,17 @@ def load_detector(
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
-        Fitted pipeline with the steps `sampler`, `cropper`, `resizer` and `detector`, a
-        :class:`~skdeepfake.detectors.PretrainedDetector`. Its ``predict_proba`` takes
-        paths and returns probabilities of shape (n_videos, 2) for real and fake.
+        Fitted pipeline with the steps `sampler`, `cropper`, `resizer` and `detector`
+        (a :class:`~skdeepfake.detectors.PretrainedDetector`). Its ``predict_proba``
+        takes paths and returns the probabilities of real and fake, of shape
+        (n_videos, 2).
 
     Raises
     ------
     ValueError
-        If there is no detector with this name.
+        If `name` is neither the name of a detector nor a file.
     ModelFileError
-        If the file is damaged, has another format or has another SHA-256.
+        If the file is damaged, or its format or SHA-256 differs.
 
     Warns
     -----
@@ -180,6 +184,8 @@ def load_detector(
     >>> detector = load_detector()
     >>> list(detector.named_steps)
     ['sampler', 'cropper', 'resizer', 'detector']
+    >>> detector["sampler"].n_frames, detector["resizer"].size
+    (16, (160, 160))
     >>> detector.predict_proba(["interview.mp4"])  # doctest: +SKIP
     array([[0.96, 0.04]])
     """
@@ -239,7 +245,9 @@ def _read(
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             n_bytes = sum(member.file_size for member in archive.infolist())
         if n_bytes > _MAX_BYTES:
-            raise ValueError(f"it unpacks to {n_bytes} bytes")
+            raise ValueError(
+                f"its unpacked size of {n_bytes} bytes exceeds {_MAX_BYTES} bytes"
+            )
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             facts = json.loads(str(stored[_FACTS]))
             names = [key for key in stored if key != _FACTS] if weights else []
@@ -247,7 +255,7 @@ def _read(
         known = facts["format"] == _FORMAT
     except Exception as error:  # invalid files may raise any error
         raise ModelFileError(
-            f"{os.fspath(name)!r} is not the file of a detector: {error}"
+            f"{os.fspath(name)!r} is not a detector file: {error}"
         ) from error
     if not known:
         raise ModelFileError(

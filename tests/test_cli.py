@@ -234,13 +234,13 @@ def test_broken_videos_are_left_out_of_training_if_asked(
         "validation_fraction=None",
         "--group",
         "^...",
-    ]  # broken has no number
+    ]  # the name broken.mp4 contains no digits
     assert cli.main(train) == FAILED
     assert "broken.mp4" in capsys.readouterr().err
     assert not model.exists()
     assert cli.main([*train, "--skip"]) == OK
     assert "broken.mp4" in capsys.readouterr().err
-    # Asked about such a video, its model says that it cannot be read.
+    # The trained model reports that this video cannot be read.
     broken = str(tmp_path / "videos/fake/broken.mp4")
     assert cli.main(["predict", "--model", str(model), broken, "--json"]) == FAILED
     assert "is not a video" in json.loads(capsys.readouterr().out)[0]["error"]
@@ -423,7 +423,7 @@ def test_model_in_a_safe_file_is_written_and_asked_like_another(
         for part in ("detector", "analyzed_at"):
             answers[0]["record"].pop(part)
     assert printed[0] == printed[1]
-    # By its name alone: a pickle is not unpickled because it is called so.
+    # A pickle with the suffix .skops is not unpickled.
     path.write_bytes(model.read_bytes())
     assert cli.main(["predict", "--model", str(path), video]) == FAILED
     assert "A joblib file is a pickle" in capsys.readouterr().err
@@ -453,7 +453,7 @@ def test_failed_write_leaves_the_old_model(model, tmp_path, monkeypatch) -> None
 
 
 def test_module_runs_as_a_program(monkeypatch, capsys) -> None:
-    """That it answers about videos in a new process is seen by the demo."""
+    """Errors are checked in this process; the demo covers a new process."""
     monkeypatch.setattr(sys, "argv", ["skdeepfake", "predict", "x.mp4", *NOWHERE])
     with pytest.raises(SystemExit) as raised:
         runpy.run_module("skdeepfake", run_name="__main__")
@@ -461,12 +461,12 @@ def test_module_runs_as_a_program(monkeypatch, capsys) -> None:
     assert "nowhere.joblib is not a file" in capsys.readouterr().err
 
 
-# -- options of the training ---------------------------------------------------------
+# -- options of train ----------------------------------------------------------------
 
 
 @pytest.fixture
 def built(monkeypatch) -> list[dict]:
-    """Put a list in place of the training: the parameters of each pipeline."""
+    """Replace training, and return a list of the parameters of each pipeline."""
     params = []
 
     @functools.wraps(make_detector_pipeline)

@@ -1,4 +1,4 @@
-"""Values as JSON knows them."""
+"""Values are converted to JSON types."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_faces_of_other_lengths_are_refused(params, message):
 
 
 def test_faces_from_estimator_say_what_is_wrong(pipeline):
-    with pytest.raises(ValueError, match=r"must be a sequence of paths: pass \["):
+    with pytest.raises(ValueError, match=r"must be a sequence of paths\. Pass \["):
         FacesDisplay.from_estimator(pipeline, "one.mp4")
     with pytest.raises(ValueError, match="max_frames must be at least 1; got 0"):
         FacesDisplay.from_estimator(pipeline, ["one.mp4"], max_frames=0)

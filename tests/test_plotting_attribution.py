@@ -269,7 +269,7 @@ def test_pipeline_from_paths_brings_names_and_times(cnn, faces):
     assert display.titles == ["a", "b"]
     assert display.axes_.shape == (4, 5)
     with pytest.raises(
-        ValueError, match=r"X must be a sequence of paths: pass \['one.mp4"
+        ValueError, match=r"X must be a sequence of paths\. Pass \['one.mp4"
     ):
         AttributionDisplay.from_estimator(pipeline, "one.mp4")
 

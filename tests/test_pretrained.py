@@ -1,4 +1,4 @@
-"""The reference detector answers without training and without Keras."""
+"""The reference detector predicts without training and without Keras."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_several_people_get_answers_of_their_own(pipeline, rendered_videos):
     people = several[-1].predict_person_proba(faces)
     assert np.isnan(people[:, 1:]).all()
     np.testing.assert_array_equal(several.predict_proba(path), people[:, 0])
-    # Searched longer, a face may get another box of dlib's.
+    # Searching for several people can change the dlib box of a face slightly.
     expected = pipeline.predict_proba(path)
     np.testing.assert_allclose(people[:, 0], expected, atol=0.02)
     assert load_detector(max_faces=None)[-1].aggregation.max_faces == 10
@@ -248,7 +248,7 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     sha256 = list_detectors()[0].sha256
     with pytest.raises(ModelFileError, match=f"but {sha256} was expected"):
         load_detector(path, sha256=sha256)
-    with pytest.raises(ModelFileError, match="is not the file of a detector"):
+    with pytest.raises(ModelFileError, match="is not a detector file"):
         load_detector(path)
 
 
@@ -256,7 +256,7 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
 def test_damaged_weights_of_the_package_are_refused(tmp_path, monkeypatch, weights):
     for name in _packaged_weights.SHA256:
         content = bytearray((_packaged_weights.FOLDER / f"{name}.npz").read_bytes())
-        content[-1] ^= 1  # a comment's length, which readers pass over
+        content[-1] ^= 1  # length of the zip comment, which readers ignore
         (tmp_path / f"{name}.npz").write_bytes(content)
     monkeypatch.setattr(_packaged_weights, "FOLDER", tmp_path)
     with pytest.raises(ModelFileError, match="file is damaged, or it is"):
@@ -270,12 +270,12 @@ def test_damaged_weights_of_the_package_are_refused(tmp_path, monkeypatch, weigh
     ("changed", "message"),
     [
         ({"facts": np.array('{"format": 99}')}, "has format 99, which this version"),
-        ({"facts": np.array("{}")}, "not the file of a detector"),
+        ({"facts": np.array("{}")}, "not a detector file"),
         ({"stem_conv/kernel": np.zeros((3, 3, 3, 8))}, "such as 'stem_conv/kernel'"),
         ({"stem_bn/beta": np.full(32, np.nan)}, "such as 'stem_bn/beta'"),
         ({"more": np.zeros(1)}, "such as 'more'"),
-        ({"more": np.zeros(2**25, np.float32)}, "unpacks to"),
-        ({"more": np.array([{}], dtype=object)}, "not the file of a detector"),
+        ({"more": np.zeros(2**25, np.float32)}, "unpacked size"),
+        ({"more": np.array([{}], dtype=object)}, "not a detector file"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, changed, message):
@@ -288,7 +288,7 @@ def test_a_wrong_file_is_refused(tmp_path, changed, message):
 def test_an_unknown_name_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"neither a detector .*'reference'.* nor a"):
         load_detector("refrence")
-    shutil.copy(FILE, tmp_path / "reference")  # a file of that name
+    shutil.copy(FILE, tmp_path / "reference")  # file with the name of a detector
     assert load_detector(tmp_path / "reference")
 
 

@@ -33,9 +33,9 @@ class VideoAnalysis:
     Parameters
     ----------
     content : dict
-        Analysis as plain values, as returned by ``to_dict``.
+        Analysis as a dict of JSON types, as returned by ``to_dict``.
     pictures : Pictures or None, default=None
-        Faces and heatmaps for ``to_html`` and ``plot``.
+        Face crops and heatmaps for ``to_html`` and ``plot``. None shows no images.
 
     See Also
     --------
@@ -48,8 +48,8 @@ class VideoAnalysis:
     >>> analysis = analyze_video("interview.mp4")  # doctest: +SKIP
     >>> analysis.to_html("interview.html")  # doctest: +SKIP
     >>> analysis = analyze_videos(["gone.mp4"], on_error="skip", verbose=0)[0]
-    >>> analysis.verdict
-    'unreadable'
+    >>> analysis.verdict, analysis.real_below, analysis.fake_above
+    ('unreadable', 0.2, 0.5)
     """
 
     content: Mapping[str, Any]
@@ -64,7 +64,7 @@ class VideoAnalysis:
     def verdict(self) -> str:
         """One of "real", "fake", "uncertain", "no face" and "unreadable".
 
-        "uncertain" includes the thresholds themselves. "unreadable" requires
+        A probability equal to a threshold is "uncertain". "unreadable" only occurs with
         ``on_error="skip"``.
         """
         return self.content["verdict"]
@@ -73,7 +73,7 @@ class VideoAnalysis:
     def probability(self) -> float:
         """Probability of being fake, from 0 to 1; NaN without a face.
 
-        The reference detector was calibrated for data with 22 % fakes.
+        The reference detector was calibrated for data in which 22 % are fake.
         """
         return _number(self.content["probability"])
 
@@ -96,8 +96,8 @@ class VideoAnalysis:
     def people(self) -> list[dict[str, Any]]:
         """People in the video.
 
-        Each is a dict with `person` (from 1), `frames` (number of frames with the
-        person's face) and `probability`.
+        Each person is a dict with the keys `person` (number, from 1), `frames` (number
+        of frames that show the person's face) and `probability` (of being fake).
         """
         return copy.deepcopy(self.content["people"])
 
@@ -127,10 +127,11 @@ class VideoAnalysis:
         Returns
         -------
         pandas.DataFrame
-            One row per face, and one per sampled frame without a face: `time` in
-            seconds, index of the `frame` in the video, `person` (from 1; 0 without a
-            face), box (`left`, `top`, `right`, `bottom`) in pixels of the frame, and
-            `probability` of being fake. Missing values are NaN.
+            One row per face, and one per sampled frame without a face. The columns are
+            `time` in seconds, `frame` (index in the video), `person` (number, from 1,
+            or 0 without a face), the face box (`left`, `top`, `right`, `bottom`) in
+            pixels of the frame, and `probability` of being fake. Missing values are
+            NaN.
         """
         pandas = import_pandas("frames", "to_dict()['frames'] has the same values")
         rows = [
@@ -145,27 +146,27 @@ class VideoAnalysis:
         return table.astype({n: float for n in COLUMNS if n not in ("frame", "person")})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the analysis as plain types.
+        """Return the analysis as a dict of JSON types.
 
         Returns
         -------
         dict
-            Values as described by :func:`json_schema`. All videos have the same keys.
+            Dict that follows :func:`json_schema`. The keys are the same for all videos.
         """
         return copy.deepcopy(dict(self.content))
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return `to_dict` as JSON.
+        """Return the result of `to_dict` as JSON.
 
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            File to write.
+            File to write the JSON to. None writes no file.
 
         Returns
         -------
         str
-            JSON with null for unknown values.
+            JSON text. Unknown values are null.
         """
         return to_json(self.content, path)
 
@@ -178,12 +179,12 @@ class VideoAnalysis:
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            File to write.
+            File to write the page to. None returns the page.
 
         Returns
         -------
         str or None
-            HTML, or None if it was written to a file.
+            HTML text, or None if `path` is given.
         """
         title = f"{os.path.basename(self.path)}: {self.verdict}"
         html = page(title, render(self.content, self.pictures))
@@ -202,7 +203,7 @@ class VideoAnalysis:
         Returns
         -------
         :class:`~skdeepfake.plotting.TimelineDisplay`
-            Display, with a gray band of uncertain probabilities.
+            Display with a gray band between the two thresholds.
 
         Raises
         ------

@@ -35,14 +35,14 @@ _with_shared_docs = shared_docs(
     {
         "detector": """\
     detector : Pipeline, str, os.PathLike or None, default=None
-        Fitted pipeline from paths to probabilities with a step "sampler", name of a
-        detector in this package, or path of a model file (``*.skops``, ``*.npz`` or
-        joblib). Joblib files are pickles and can run code; only load files that you
-        trust. None uses the reference detector.
+        Name of a detector in this package, path of a model file (``*.skops``, ``*.npz``
+        or joblib), or fitted pipeline that predicts from paths and has a step
+        "sampler". A joblib file is a pickle and can run code. Only load it if you trust
+        its source. None uses the reference detector.
     thresholds : float, tuple of (float, float) or None, default=None
-        Thresholds of the verdict: real below the first, fake above the second, and
-        uncertain in between. A single number is used as both. None uses 0.2 and 0.5
-        for the reference detector, and 0.5 for other detectors.
+        Thresholds of the verdict, which is "real" below the first threshold, "fake"
+        above the second, and "uncertain" otherwise. A single number sets both. None
+        uses 0.2 and 0.5 for the reference detector, and 0.5 for other detectors.
 """
     }
 )
@@ -65,7 +65,7 @@ def analyze_video(
         Path of the video. A picture (JPEG, PNG or WebP) is treated as a single frame.
     {{detector}}
     heatmaps : bool, default=True
-        If True, compute heatmaps of the most suspicious faces by
+        If True, compute heatmaps of the three faces with the highest probabilities by
         :func:`~skdeepfake.inspection.grad_cam`. This loads Keras for all detectors
         except the reference detector.
 
@@ -79,8 +79,8 @@ def analyze_video(
     VideoReadError
         If the video cannot be read.
     ValueError
-        If `detector` is not a pipeline trained by skdeepfake, or a threshold is not
-        between 0 and 1.
+        If `detector` is not a pipeline of skdeepfake, or `thresholds` are not one or
+        two increasing numbers between 0 and 1.
 
     See Also
     --------
@@ -90,8 +90,8 @@ def analyze_video(
     Notes
     -----
     The thresholds of the reference detector, 0.2 and 0.5, were chosen on held-out data.
-    At most 5 % of the real clips were above 0.5 at each tested encoding. Of the fakes,
-    17 % were below 0.2, and about half were between the thresholds.
+    With each tested encoding, at most 5 % of the real clips had a probability above
+    0.5. Of the fakes, 17 % were below 0.2, and about half were between the thresholds.
 
     Examples
     --------
@@ -138,11 +138,11 @@ def analyze_videos(
         Paths of videos or pictures.
     {{detector}}
     heatmaps : bool, default=False
-        If True, compute heatmaps of the most suspicious faces of each video for the
-        HTML pages.
+        If True, compute heatmaps of the three faces with the highest probabilities in
+        each video for the HTML pages.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be read. "skip" gives them the verdict
-        "unreadable", stores the reason in `error`, and continues with other videos.
+        "unreadable", stores the reason in `error`, and continues with the other videos.
     resume : str, os.PathLike or None, default=None
         Folder that stores each finished analysis. Later calls reuse an analysis if the
         content of the file, the detector and the parameters are the same. None stores
@@ -163,7 +163,8 @@ def analyze_videos(
     VideoReadError
         If a video cannot be read and ``on_error="raise"``.
     ValueError
-        If `paths` is not one-dimensional, or as in :func:`analyze_video`.
+        If `paths` is not one-dimensional, or if `detector` or `thresholds` are invalid,
+        as in :func:`analyze_video`.
 
     See Also
     --------
@@ -207,7 +208,7 @@ def _check(thresholds: Any, model: Model) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def _part_of_the_result() -> Iterator[None]:
-    """Ignore warnings that are part of the verdict or the notes."""
+    """Ignore warnings that the verdict or the notes report as well."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoFaceWarning)
         warnings.simplefilter("ignore", VideoReadWarning)

@@ -1,4 +1,4 @@
-"""Model cards as HTML, for the subset of Markdown that they use."""
+"""Convert model cards from Markdown to HTML."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from html import escape
 
 
 def sections(card: str) -> dict[str, str]:
-    """Return the text of each section by heading."""
+    """Return a dict of headings and the text of their sections."""
     parts = re.split(r"^#+ (.+)$", card, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def to_html(text: str) -> str:
-    """Turn paragraphs, lists, tables, bold text and code into HTML."""
+    """Convert paragraphs, lists, tables, bold text and code to HTML."""
     blocks = re.split(r"\n\s*\n", text.strip())
     return "\n".join(_block(block) for block in blocks if block.strip())
 

@@ -1,4 +1,4 @@
-"""Analyses of many videos."""
+"""Sequence of the analyses of many videos."""
 
 from __future__ import annotations
 
@@ -63,35 +63,35 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Table as a list with one dict per video, all with the same keys."""
+        """List with one dict per video. All dicts have the same keys."""
         return [_row(analysis) for analysis in self]
 
     def to_frame(self) -> Any:
-        """Return the table as a DataFrame; requires pandas.
+        """Return a table of the videos as a DataFrame; requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            One row per video: path, verdict, probability of being fake, numbers of
-            sampled frames and of frames with a face, coverage, number of people,
-            duration in seconds, codec, SHA-256 of the file, status of its Content
-            Credentials, and error of an unreadable video.
+            One row per video. The columns are the path, verdict, probability of being
+            fake, number of sampled frames, number of frames with a face, coverage,
+            number of people, duration in seconds, codec, SHA-256 of the file, status of
+            its Content Credentials, and reason why the video is unreadable.
         """
         pandas = import_pandas("to_frame", "rows contains the same values as dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return the table as comma-separated values.
+        """Return a table of the videos as comma-separated values.
 
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            File to write.
+            File to write the table to. None writes no file.
 
         Returns
         -------
         str
-            CSV with a header line and one line per video.
+            CSV text with the columns of `to_frame`.
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -105,17 +105,17 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            File to write.
+            File to write the JSON to. None writes no file.
 
         Returns
         -------
         str
-            JSON with elements as described by :func:`json_schema`.
+            JSON array. Each element follows :func:`json_schema`.
         """
         return to_json([analysis.content for analysis in self], path)
 
     def to_html(self, folder: str | os.PathLike[str]) -> str:
-        """Write one page per video, and ``index.html`` with the table.
+        """Write an HTML page per video, and an index page that links to them.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            Path of the index.
+            Path of the index page, ``index.html``.
         """
         root = Path(folder)
         root.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 from .._python import python_command
 
 _PROGRAM = "from skdeepfake._c2pa import main; main()"
-# Boxes at the start of each manifest, or link to a remote manifest.
+# Bytes at the start of an embedded manifest, or in the link to a remote manifest.
 _MARK = re.compile(rb"jumb.{4}jumd|dcterms:provenance", re.DOTALL)
 _CHUNK, _OVERLAP = 2**20, 64
 
@@ -32,10 +32,12 @@ _HOW = "To read them, run pip install 'skdeepfake[c2pa]'."
 
 
 def read_credentials(path: str, timeout: float | None) -> dict[str, Any]:
-    """Return the Content Credentials of a file, with the same keys for every file."""
+    """Return a dict of Content Credentials, with the same keys for every file."""
     marked = _has_mark(path)
     if importlib.util.find_spec("c2pa") is None:
-        found = "The file has Content Credentials, which" if marked else "They"
+        found = "Content Credentials"
+        if marked:
+            found = "The file has Content Credentials, which"
         reason = f"{found} were not read. {_HOW}"
         return _credentials({"status": "not read", "reason": reason})
     if not marked:
@@ -64,7 +66,7 @@ def _credentials(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_mark(path: str) -> bool:
-    """Return whether a file may have credentials, without parsing it."""
+    """Return True if a file seems to have credentials, without parsing it."""
     block = b""
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):

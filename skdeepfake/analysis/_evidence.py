@@ -1,4 +1,4 @@
-"""Record of the file, the detector and the versions in an analysis."""
+"""Record of the file, the detector and the package versions in an analysis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings of a pipeline on a video, as the content of an analysis."""
+"""Analyze a video with a pipeline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._analysis import VideoAnalysis
 from ._evidence import begin_record, finish_record
 from ._pictures import Pictures
 
-# Number of suspicious faces on a page.
+# Maximum number of suspicious faces on a page.
 _N_SUSPICIOUS = 3
 
 
@@ -50,7 +50,7 @@ def make_content(
 def analyze(
     path: str, model: Model, thresholds: tuple[float, float], heatmaps: bool
 ) -> VideoAnalysis:
-    """Analyze a video with a model, and check that the file was not changed."""
+    """Analyze a video, and check that the file did not change meanwhile."""
     pipeline = model.pipeline
     record = begin_record(path, model)
     run = predict_with_frames(pipeline, [path], column=model.column, keep_faces=True)
@@ -77,7 +77,7 @@ def analyze(
 
 
 def _rows(run: VideoPredictions) -> tuple[list[dict[str, Any]], list[int]]:
-    """Return a row and a slot per face, and per frame without a face."""
+    """Return one row per face or frame without a face, and the slot of each row."""
     clip = run.clips[0]
     filled = np.asarray(run.has_face[0])
     stored, frame_of, person_of = run.positions
@@ -116,7 +116,7 @@ def _people(
         proba = [run.proba[0]] * n_people
     else:
         proba = run.detector.predict_person_proba(run.features)[0, :, column]
-        if len(proba) != n_people:  # a detector that ignores people
+        if len(proba) != n_people:  # the detector ignores people
             slots = run.detector.predict_frame_proba(run.features)
             own = [slots[:, run.positions[2] == person] for person in range(n_people)]
             proba = [run.detector.aggregate_proba(each)[0, column] for each in own]
@@ -203,7 +203,8 @@ def _pictures(
     for k in chosen:
         pictures.add("suspicious", k, crops[k])
     maps = _maps(run, [slots[k] for k in chosen], column) if heatmaps else None
-    if maps is not None and maps.max() > 0:  # else no area raises the probability
+    # If the maximum is 0, no area increases the probability.
+    if maps is not None and maps.max() > 0:
         strongest = float(maps.max())
         for k, found in zip(chosen, maps, strict=True):
             drawn = overlay(crops[k], found, vmax=strongest, alpha=0.6)
@@ -214,13 +215,13 @@ def _pictures(
 def _maps(
     run: VideoPredictions, slots: list[int], column: int
 ) -> NDArray[np.float32] | None:
-    """Return heatmaps of some faces, or None if the detector takes no faces."""
+    """Return heatmaps of some faces, or None if the detector does not support them."""
     if not slots or not hasattr(run.detector, "predict_frame_proba"):
         return None
     frames = run.frames
     if frames.ndim != 5 or frames.shape[-1] != 3:
         return None
-    chosen = np.zeros_like(frames)  # slots with zeros are ignored
+    chosen = np.zeros_like(frames)  # the detector ignores slots of zeros
     chosen[:, slots] = frames[:, slots]
     pretrained = isinstance(run.detector, PretrainedDetector)
     label = run.detector.classes_[column]
@@ -228,5 +229,5 @@ def _maps(
     try:
         layer = "top_relu" if pretrained else -1
         return grad_cam(run.detector, chosen, layer=layer, **params)[0, slots]
-    except ValueError:  # a network without convolutions over single faces
+    except ValueError:  # the network has no convolutions over single faces
         return None

@@ -22,10 +22,10 @@ _MAX_FACES = 16
 _VERDICTS = {
     "real": "No sign of manipulation was found in the faces. This does not prove that "
     "the video is real.",
-    "fake": "The faces show signs of manipulation. This does not prove that the video "
-    "is fake.",
-    "uncertain": "The detector cannot decide. The probability of fake is between "
-    "{real_below:.3g} and {fake_above:.3g}.",
+    "fake": "Signs of manipulation were found in the faces. This does not prove that "
+    "the video is fake.",
+    "uncertain": "The detector cannot decide, since the probability of being fake is "
+    "between {real_below:.3g} and {fake_above:.3g}.",
     "no face": "No face was found. The detector only examines faces, so it cannot "
     "assess this video.",
     "unreadable": "This file {error}.",
@@ -36,10 +36,10 @@ _MEANING_UNKNOWN = (
     "below {real_below:.3g} and fake above {fake_above:.3g}."
 )
 _LIMITS_UNKNOWN = """\
-- **It detects the kinds of fakes that it was trained on.** On other kinds, it may be no
-  better than chance.
-- **It only examines faces,** not voices, bodies or backgrounds.
-- **A verdict is not a proof.** Do not make decisions about people based on it alone.
+- **The detector recognizes the kinds of fakes that it was trained on.** On other kinds,
+  it may be no better than chance.
+- **The detector only examines faces,** not voices, bodies or backgrounds.
+- **A verdict is not a proof.** Do not base decisions about people on it alone.
 """
 # IPTC terms for the digital source type of a video or picture.
 _SOURCES = {
@@ -74,7 +74,7 @@ def render(content: Mapping[str, Any], pictures: Pictures | None) -> str:
 
 
 def styled(body: str) -> str:
-    """Return the body of a page in the style of analyses."""
+    """Return the body of a page with the CSS style of analyses."""
     return part(body, (files(__package__) / "page.css").read_text(encoding="utf-8"))
 
 
@@ -90,7 +90,7 @@ def _head(content: Mapping[str, Any]) -> str:
 
 
 def _zone(value: float | None, limits: Mapping[str, float]) -> str:
-    """Return the CSS class for the verdict of a single score."""
+    """Return the CSS class for a probability."""
     if value is None:
         return "no-face"
     if value > limits["fake_above"]:
@@ -137,9 +137,10 @@ def _coverage(content: Mapping[str, Any]) -> str:
 def curves(
     rows: Sequence[Mapping[str, Any]],
 ) -> dict[int, dict[float, tuple[float | None, int]]]:
-    """Return the probability of each person at each time, and the row of the face.
+    """Return the probability and the row of each person's face at each time.
 
-    Regions of the same face have the same person and time, and are averaged.
+    If a face has several rows, one per region, their probabilities are averaged, and
+    the first row is returned.
     """
     found: dict[int, dict[float, list[int]]] = {}
     for k, row in enumerate(rows):
@@ -158,7 +159,7 @@ def curves(
 
 
 def _chart(content: Mapping[str, Any]) -> str:
-    """Draw the probability of each frame over time, as wide as the page."""
+    """Return a chart of the probabilities over time, as wide as the page."""
     rows, limits = content["frames"], content["thresholds"]
     times = [row["time"] for row in rows]
     if len(set(times)) < 2:
@@ -277,17 +278,18 @@ def _meaning(content: Mapping[str, Any]) -> str:
         limits, more = to_html(_LIMITS_UNKNOWN), ""
     else:
         card = sections(info.card)
-        meaning, limits = to_html(card["The answer"]), to_html(card["Where it fails"])
-        shown = ("Intended use", "What it was measured on", "Training", "License")
+        meaning = to_html(card["Probability and verdict"])
+        limits = to_html(card["Limitations"])
+        shown = ("Intended use", "Evaluation", "Training", "License")
         more = "".join(
             f"<details><summary>{name}</summary>{to_html(card[name])}</details>"
             for name in shown
             if name in card
         )
-    title = "<h2>What the probability means</h2>"
+    title = "<h2>Meaning of the probability</h2>"
     if content["probability"] is None:
         title = meaning = ""
-    return f"{title}\n{meaning}\n<h2>Where the detector fails</h2>\n{limits}\n{more}"
+    return f"{title}\n{meaning}\n<h2>Limitations of the detector</h2>\n{limits}\n{more}"
 
 
 def _credentials(content: Mapping[str, Any]) -> str:

@@ -11,21 +11,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Longest side in pixels, and JPEG quality; the pictures are for display only.
+# Maximum side in pixels and JPEG quality of the pictures, which are only displayed.
 _SIDES = {"faces": 128, "suspicious": 288, "heatmaps": 288}
 _QUALITY = 88
 
 
 @dataclass(eq=False)
 class Pictures:
-    """JPEG files by the index of their row in `frames`."""
+    """JPEG images, keyed by the index of their row in `frames`."""
 
-    faces: dict[int, bytes] = field(default_factory=dict)  # of all rows with a face
+    faces: dict[int, bytes] = field(default_factory=dict)  # all faces
     suspicious: dict[int, bytes] = field(default_factory=dict)  # most suspicious first
-    heatmaps: dict[int, bytes] = field(default_factory=dict)  # of the same faces
+    heatmaps: dict[int, bytes] = field(default_factory=dict)  # of the suspicious faces
 
     def add(self, kind: str, row: int, image: NDArray[np.uint8]) -> None:
-        """Store an RGB image."""
+        """Store an RGB image as a JPEG."""
         longest = max(image.shape[:2])
         scale = min(1.0, _SIDES[kind] / longest)
         size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
@@ -35,7 +35,7 @@ class Pictures:
         getattr(self, kind)[row] = jpeg.tobytes()
 
     def face(self, row: int | None) -> NDArray[np.uint8] | None:
-        """Return the RGB face of a row, or None."""
+        """Return the RGB face of a row, or None if there is none."""
         jpeg = self.faces.get(-1 if row is None else row)
         if jpeg is None:
             return None
@@ -44,7 +44,7 @@ class Pictures:
         return cv2.cvtColor(found, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the files in base64, for JSON."""
+        """Return the images as base64 text, for JSON."""
         return {
             kind: [[row, base64.b64encode(jpeg).decode()] for row, jpeg in kept]
             for kind, kept in ((k, getattr(self, k).items()) for k in _SIDES)

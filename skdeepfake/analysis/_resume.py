@@ -1,4 +1,4 @@
-"""Folder of finished analyses by file content, detector and parameters."""
+"""Store finished analyses, keyed by file content, detector and parameters."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ._analysis import VideoAnalysis
 from ._evidence import describe_detector
 from ._pictures import Pictures
 
-# Increase when the analysis of the same video changes.
+# Increase it when analyses of the same video would differ from stored ones.
 _VERSION = 2
 
 
 class Folder:
-    """Store of analyses by one detector with fixed parameters."""
+    """Folder of analyses by one detector with fixed parameters."""
 
     def __init__(
         self,

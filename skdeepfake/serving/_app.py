@@ -33,14 +33,14 @@ _RESULT_POLICY = (
 
 
 class Problem(BaseModel):
-    """Kind of an error, from a fixed list, and its description."""
+    """Kind and description of an error."""
 
     error: Literal[tuple(STATUS)]  # type: ignore[valid-type]
     message: str
 
 
 class State(BaseModel):
-    """State of an analysis, with the result when it is done."""
+    """State of an analysis, with its result once it is done."""
 
     id: str
     name: str
@@ -99,8 +99,8 @@ def build(
     ) -> State:
         """Upload a video as the body of the request.
 
-        The response is sent at once. Request the result from `/api/analyses/{id}`. With
-        `wait=true`, the response contains the result.
+        By default, the response is sent before the analysis. Request the result from
+        `/api/analyses/{id}`. With `wait=true`, the response contains the result.
         """
         with jobs.upload() as path:
             await _receive(request, path, max_bytes, timeout)
@@ -128,7 +128,7 @@ def build(
         responses=_problems("not found"),
     )
     def show(id: str, download: bool = False) -> HTMLResponse:
-        """Return a self-contained page with verdict, timeline, faces and record."""
+        """Return a self-contained page with the verdict, timeline, faces and record."""
         job = jobs.get(id)
         if job.analysis is None:
             raise ServiceError(
@@ -156,7 +156,7 @@ def build(
 async def _receive(
     request: Request, path: str, max_bytes: int, timeout: float | None
 ) -> None:
-    """Write the body of a request to a file, within the limits."""
+    """Write the body of a request to a file, within the size and time limits."""
     too_large = ServiceError("too large", f"The limit is {max_bytes} bytes.")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
@@ -184,7 +184,7 @@ def _clean(name: str) -> str:
 
 
 def _state(jobs: Jobs, job: Job) -> State:
-    state = job.state  # read once: another thread may change it
+    state = job.state  # read once, since another thread may change it
     return State(
         id=job.id,
         name=job.name,
@@ -230,7 +230,7 @@ async def _answer_failure(_: Request, error: Any) -> JSONResponse:
 
 
 class _Guard:
-    """Reject requests for other host names, and from pages of other sites."""
+    """Reject requests for other host names or from pages of other sites."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
         self._app, self._allowed = app, allowed_hosts

@@ -16,7 +16,7 @@ STATUS = {
 
 
 class ServiceError(Exception):
-    """An error that is reported to the client."""
+    """Error that is reported to the client."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

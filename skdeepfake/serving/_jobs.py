@@ -1,4 +1,4 @@
-"""Analyses of uploads: waiting, running and finished."""
+"""Queue of the analyses of uploads, with the latest results."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ._errors import ServiceError
 
 @dataclass(eq=False)
 class Job:
-    """The analysis of one upload."""
+    """Analysis of one upload."""
 
-    name: str  # of the file on the client
+    name: str  # name of the file on the client
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     state: Literal["waiting", "analyzing", "done", "failed"] = "waiting"
     analysis: VideoAnalysis | None = None
@@ -34,8 +34,8 @@ class Job:
 class Jobs:
     """Run analyses in threads, and keep the latest results.
 
-    `params` are passed to `analyze_video`. The threads and the folder of uploads only
-    exist within the context of `running`.
+    `params` are passed to `analyze_video`. The threads and the upload folder only exist
+    inside the context manager `running`.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Jobs:
         self._model, self._params = model, params
         self._n_jobs, self._max_waiting, self._max_kept = n_jobs, max_waiting, max_kept
         self._lock = threading.Lock()
-        self._jobs: dict[str, Job] = {}  # in the order of their arrival
+        self._jobs: dict[str, Job] = {}  # in the order of submission
         self._n_arriving = 0
 
     @contextlib.contextmanager
@@ -65,9 +65,9 @@ class Jobs:
 
     @contextlib.contextmanager
     def upload(self) -> Iterator[str]:
-        """Yield a path for an upload, or raise an error if too many are waiting.
+        """Yield a path for an upload; raise an error if too many videos are waiting.
 
-        The file is deleted after the analysis, or if the block raises an error.
+        The file is deleted after its analysis, or if the block raises an error.
         """
         with self._lock:
             active = sum(not job.finished.done() for job in self._jobs.values())
@@ -86,7 +86,7 @@ class Jobs:
                 self._n_arriving -= 1
 
     def submit(self, path: str, name: str) -> Job:
-        """Analyze a file, and delete it."""
+        """Queue the analysis of a file, which is deleted afterwards."""
         job = Job(name)
         with self._lock:
             self._jobs[job.id] = job
@@ -97,12 +97,12 @@ class Jobs:
         """Return the job with this id."""
         with self._lock:
             if id not in self._jobs:
-                text = "There is no such analysis. Old analyses are deleted."
+                text = "There is no analysis with this id. Old analyses are deleted."
                 raise ServiceError("not found", text)
             return self._jobs[id]
 
     def n_before(self, job: Job) -> int:
-        """Return the number of unfinished jobs before a waiting one."""
+        """Return the number of unfinished jobs submitted before a job."""
         with self._lock:
             earlier = list(self._jobs.values())
         if job not in earlier:

@@ -1,4 +1,4 @@
-"""Web application for uploads."""
+"""Web application for analyzing uploaded videos."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ def make_app(
     """Make a web application that analyzes uploaded videos.
 
     The page at ``/`` accepts videos, and ``/docs`` describes the REST interface. All
-    pages are self-contained. ``skdeepfake serve`` runs the application. It requires the
-    extra ``serve``.
+    pages are self-contained. The application requires the extra ``serve``. The command
+    ``skdeepfake serve`` runs it.
 
-    There are no accounts. Anyone who can reach the application can upload videos.
-    Results are addressed by random ids.
+    There are no user accounts. Anyone who can reach the application can upload videos.
+    Results can only be accessed by their random ids.
 
     Parameters
     ----------
     detector : Pipeline, str, os.PathLike or None, default=None
-        Detector, as in :func:`~skdeepfake.analyze_video`. It is loaded once.
+        Detector, as in :func:`~skdeepfake.analyze_video`. A file is loaded only once.
     thresholds : float, tuple of (float, float) or None, default=None
         Thresholds of the verdict, as in :func:`~skdeepfake.analyze_video`.
     heatmaps : bool, default=True
-        If True, compute heatmaps of the most suspicious faces.
+        If True, compute heatmaps of the three faces with the highest probabilities.
     max_bytes : int, default=2**30
-        Maximum size of an upload in bytes. Larger uploads are rejected by their
+        Maximum size of an upload in bytes. Larger uploads are rejected because of their
         Content-Length header, or as soon as they exceed the limit.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. None disables the limit.
@@ -80,27 +80,28 @@ def make_app(
         Time limit for the upload and for the decoding of a video, in seconds. None
         disables the limit.
     allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "::1")
-        Accepted names in the Host header, without the port. This prevents DNS
-        rebinding attacks.
+        Accepted host names in the Host header of a request, without the port. Other
+        requests are rejected, which prevents DNS rebinding attacks.
     n_jobs : int, default=1
-        Number of threads, each of which analyzes one video at a time.
+        Number of videos analyzed in parallel, in threads.
     max_waiting : int, default=16
-        Maximum number of unfinished videos, including uploads. Further uploads are
-        rejected.
+        Maximum number of videos that are being uploaded, waiting or being analyzed.
+        Further uploads are rejected.
     max_kept : int, default=50
-        Number of finished analyses kept in memory. Older ones are deleted.
+        Maximum number of finished analyses kept in memory. Older analyses are deleted.
 
     Returns
     -------
     fastapi.FastAPI
-        The application, for an ASGI server such as uvicorn.
+        Application for an ASGI server such as uvicorn.
 
     Raises
     ------
     ImportError
         If the extra ``serve`` is not installed.
     ValueError
-        As in :func:`~skdeepfake.analyze_video`.
+        If `detector` or `thresholds` are invalid, as in
+        :func:`~skdeepfake.analyze_video`, or if another parameter is invalid.
 
     See Also
     --------
@@ -108,10 +109,10 @@ def make_app(
 
     Notes
     -----
-    An upload is the body of a POST request. It is written to a temporary file, which is
-    deleted when the analysis ends. Errors are JSON objects with the keys `error`
-    ("too large", "unreadable", "busy", "forbidden", "not found", "timeout", "invalid"
-    or "failed") and `message`.
+    The body of an upload request is the video file. It is written to a temporary file,
+    which is deleted when the analysis ends. Errors are JSON objects with the keys
+    `error` ("too large", "unreadable", "busy", "forbidden", "not found", "timeout",
+    "invalid" or "failed") and `message`.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def make_app(
         "timeout": timeout,
     }
     model = _limited(model, limits)
-    with contextlib.suppress(VideoReadError):  # checks the thresholds
+    with contextlib.suppress(VideoReadError):  # only checks the thresholds
         analyze_video(os.devnull, model, thresholds=thresholds)
     jobs = Jobs(
         model,
@@ -152,7 +153,7 @@ def make_app(
 
 
 def _limited(model: Model, limits: dict[str, Any]) -> Model:
-    """Return a copy of a model with other limits."""
+    """Return a copy of a model whose sampler has the given limits."""
     pipeline = copy.copy(model.pipeline)
     sampler = copy.copy(pipeline.named_steps["sampler"]).set_params(**limits)
     pipeline.steps = [

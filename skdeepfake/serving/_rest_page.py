@@ -1,4 +1,4 @@
-"""HTML page that describes the REST interface, made from its OpenAPI document."""
+"""HTML description of the REST interface, generated from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .._html import page, part
 
 
 def describe(schema: Mapping[str, Any]) -> str:
-    """Return a page with all requests, their parameters and their responses."""
+    """Return a page that lists all requests, their parameters and their responses."""
     requests = [
         _request(f"{method.upper()} {path}", found)
         for path, methods in schema["paths"].items()

@@ -1,4 +1,4 @@
-"""One analyzed clip, and one small detector."""
+"""Fixtures: an analyzed clip and a small detector."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def analysis(clip: str) -> VideoAnalysis:
 
 @pytest.fixture(scope="session")
 def small(rendered_videos: Bunch) -> Pipeline:
-    """A detector of one's own, that was trained for a moment."""
+    """Return a small detector trained for one epoch."""
     pipeline = make_detector_pipeline(
         "cnn",
         n_frames=3,

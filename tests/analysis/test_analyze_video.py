@@ -1,4 +1,4 @@
-"""An analysis of a video says what the pipeline says, and what that rests on."""
+"""Analyses agree with the pipeline and contain the evidence."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ def test_motion_lies_in_the_frame_in_which_it_begins(clip, small) -> None:
     analysis = analyze_video(clip, flow.fit([clip, clip], [0, 1]))
     rows = analysis.to_dict()["frames"]
     numbers = [row["frame"] for row in rows]
-    # The last frame of each burst has none after it.
+    # The last frame of each burst has no next frame, and therefore no flow.
     assert np.diff(numbers).tolist()[::2] == [1, 1]
     seconds = [row["time"] for row in rows]
     np.testing.assert_allclose(np.diff(seconds)[::2], 1 / 15, atol=1e-3)

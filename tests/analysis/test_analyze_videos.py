@@ -1,4 +1,4 @@
-"""Many videos are analyzed as one is, with one table, and not twice."""
+"""Many videos are analyzed like single videos, listed in a table, and resumable."""
 
 from __future__ import annotations
 
@@ -99,13 +99,13 @@ def test_finished_analyses_are_not_repeated(
     assert again[0].record["analyzed_at"] == first[0].record["analyzed_at"]
     html = first[0].to_html().count("data:image/jpeg")
     assert again[0].to_html().count("data:image/jpeg") == html == 9
-    # Another video, or other parameters, are analyzed.
+    # Other videos and other parameters are not stored yet, so they are analyzed.
     n_first = len(asked)
     other = [rendered_videos.data[1], copied]
     found = analyze_videos(other, small, heatmaps=True, resume=folder, **FEW)
     assert {path for _, path in asked[n_asked:]} == {rendered_videos.data[1]}
     assert found[1].probability == first[0].probability
-    # Heatmaps that are there do no harm, and those that are missing are made.
+    # An analysis stored with heatmaps is reused without them, but not vice versa.
     n_asked = len(asked)
     analyze_videos([other[0]], small, resume=tmp_path / "plain", **FEW)
     analyze_videos([other[0]], small, resume=folder, **FEW)

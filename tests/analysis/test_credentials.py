@@ -1,4 +1,4 @@
-"""Content Credentials are reported, and change no verdict."""
+"""Content Credentials are reported and do not change the verdict."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NONE |= {"actions": [], "problems": []}
 
 
 def certificates() -> tuple[bytes, bytes, bytes]:
-    """Make a chain, the key of its first certificate, and the root alone."""
+    """Return a certificate chain, the key of its first certificate, and the root."""
     now = datetime.datetime.now(datetime.timezone.utc)
     keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("root", "leaf")}
     pem = {}
@@ -93,7 +93,7 @@ def certificates() -> tuple[bytes, bytes, bytes]:
 
 @pytest.fixture(scope="session")
 def signed(clip: str, tmp_path_factory: Any) -> Path:
-    """A signed copy of a clip; its folder has the root and a copy with a link."""
+    """Return a signed clip, next to the root certificate and a clip with a link."""
     folder = tmp_path_factory.mktemp("signed")
     chain, key, root = certificates()
     (folder / "root.pem").write_bytes(root)
@@ -153,7 +153,7 @@ def test_signer_on_the_list_of_the_user_is_trusted(signed, small, monkeypatch) -
 
 def test_change_after_signing_is_found(signed, small, tmp_path) -> None:
     content = bytearray(signed.read_bytes())
-    content[content.rindex(b"Lavf") + 1] ^= 1  # the name of the muxer
+    content[content.rindex(b"Lavf") + 1] ^= 1  # name of the muxer
     changed = tmp_path / "changed.mp4"
     changed.write_bytes(content)
     found = credentials(changed, small)
@@ -189,7 +189,7 @@ def test_nothing_is_fetched(signed, small) -> None:
 
 def test_extra_is_named_where_it_is_missing(signed, clip, small, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "c2pa", None)
-    for path, start in ((signed, "The file has Content"), (clip, "They were not")):
+    for path, start in ((signed, "The file has Content"), (clip, "Content Cred")):
         found = credentials(path, small)
         assert found["status"] == "not read"
         assert found["message"].startswith(start)

@@ -1,4 +1,4 @@
-"""Analyses as JSON of a documented form, as pages and as figures."""
+"""Analyses as JSON, HTML pages and figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES = {
 
 
 def problems(value: Any, schema: dict, where: str = "it") -> list[str]:
-    """Check a value against the part of JSON schema that ours uses."""
+    """Return the violations of a schema that uses a subset of JSON Schema."""
     known = {
         *("$schema", "title", "description", "format", "const", "enum", "type"),
         *("minimum", "maximum", "pattern", "required", "properties"),
@@ -65,7 +65,7 @@ def problems(value: Any, schema: dict, where: str = "it") -> list[str]:
 
 @pytest.fixture(scope="session")
 def several(clip, tmp_path_factory) -> list[VideoAnalysis]:
-    """A rendered clip, and a file that is no video."""
+    """Return the analyses of a rendered clip and of a file that is not a video."""
     path = tmp_path_factory.mktemp("bad") / "a <b>&.mp4"
     path.write_text("not a video")
     return analyze_videos([clip, path], on_error="skip", verbose=0)
@@ -114,7 +114,7 @@ def test_page_is_whole_and_shows_what_was_found(analysis, tmp_path) -> None:
     page = path.read_text()
     assert page == analysis.to_html()
     assert page.startswith("<!DOCTYPE html>")
-    # Nothing comes from elsewhere.
+    # The page loads nothing from other files or servers.
     sources = re.findall(r'(?:src|href)="(.{0,16})', page)
     assert sources
     assert all(source.startswith("data:") for source in sources)

@@ -136,7 +136,7 @@ def test_original_that_is_said_to_be_fake_is_named(grow) -> None:
     [
         ({}, r"Neither .* nor any .* contains a metadata\.json or a labels\.csv"),
         ({"metadata.json": "{"}, r"metadata\.json' is not valid JSON: "),
-        ({"metadata.json": []}, r"metadata\.json' holds a list; expected names"),
+        ({"metadata.json": []}, r"metadata\.json' contains a list; expected names"),
         ({"metadata.json": {"aaa.mp4": {"label": "fake"}}}, r"'fake' for 'aaa\.mp4'"),
         (
             {"metadata.json": {"aaa.mp4": {"augmented": 1}}},

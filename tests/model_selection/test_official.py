@@ -189,7 +189,7 @@ def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("name", "content", "expected"),
     [
         ("a.json", "[", "test='.*a.json' is not valid JSON"),
-        ("a.json", {"a.mp4": {}}, "test='.*a.json' holds a dict; expected a list"),
+        ("a.json", {"a.mp4": {}}, "test='.*a.json' contains a dict; expected a list"),
         (
             "a.json",
             [["1", "2", "3"]],

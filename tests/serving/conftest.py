@@ -1,4 +1,4 @@
-"""The service with the reference detector, and one uploaded clip."""
+"""Fixtures: the service with the reference detector, and a clip to upload."""
 
 from __future__ import annotations
 

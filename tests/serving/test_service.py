@@ -1,4 +1,4 @@
-"""Uploads are analyzed within limits, and leave nothing behind."""
+"""Uploads are limited, analyzed and deleted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_result_is_asked_for_until_it_is_there(client, content) -> None:
     [(b"This is no video.", "is not a video"), (b"", "is empty"), (None, "decoded")],
 )
 def test_unreadable_upload_is_told_with_its_reason(client, content, bad, reason):
-    if bad is None:  # begins well
+    if bad is None:  # starts with a valid header
         bad = content[:200] + bytes(500)
     answer = upload(client, bad, wait=True)
     assert answer.status_code == 422
@@ -211,7 +211,7 @@ def test_more_than_may_wait_are_refused_and_the_oldest_results_forgotten(
         "message": "The analysis failed: RuntimeError.",
     }
     known = [client.get(f"{URL}/{id}").status_code for id in ids]
-    assert known == [404, 200, 200, 404]  # three are kept, with the last
+    assert known == [404, 200, 200, 404]  # the last three analyses are kept
 
 
 def test_page_is_one_file_with_one_script(client) -> None:
@@ -250,5 +250,5 @@ def test_folder_of_uploads_goes_with_the_server(tmp_path, monkeypatch, content) 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with TestClient(make_app(heatmaps=False), "http://localhost") as client:
         assert len(list(tmp_path.glob(_FOLDERS))) == 1
-        upload(client, content)  # and nobody waits for it
+        upload(client, content)  # without waiting for the result
     assert list(tmp_path.iterdir()) == []
