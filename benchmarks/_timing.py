@@ -68,5 +68,5 @@ def pin(n_cores: int) -> None:
 
 def _start(n_cores: int, warm: bool) -> None:
     pin(n_cores)
-    if warm:  # build the face detector, which takes longer than a clip
+    if warm:  # build the face detector, which takes longer than processing a clip
         FaceFollower(DlibFinder()).find(np.zeros((100, 100, 3), np.uint8))

@@ -1,4 +1,4 @@
-"""Resources of a process that predicts for hours, with damaged videos among others.
+"""Resources of a process that predicts intact and damaged videos for hours.
 
 One process trains a small pipeline and predicts 2,000 videos, one at a time: intact
 clips of each container, including interlaced and AV1 video, a missing file, a text
