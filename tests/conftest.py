@@ -1,4 +1,4 @@
-"""Fixtures: one for each kind of clip."""
+"""Fixtures and hooks shared by the tests."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--part`, with which continuous integration takes turns with slow tests."""
+    """Add the option `--part`, which selects a part of the tests."""
     parser.addoption(
         "--part", metavar="K/N", help="run a part of the tests: K modulo N"
     )
@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out the tests of other parts."""
+    """Deselect the tests of other parts."""
     if part := config.getoption("--part"):
         k, n = map(int, part.split("/"))
         chosen, others = [], []
@@ -73,17 +73,16 @@ def pytest_collection_modifyitems(
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from going through all that was imported."""
+    """Exclude imported modules from garbage collection, which saves time."""
     gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let short trainings run eagerly: TensorFlow takes longer to build a graph.
+    """Run short trainings and all predictions eagerly before fixtures are set up.
 
-    And all predictions, which are of a few small images.
-    Not in tests with the marker `compiled`, nor with SKDEEPFAKE_COMPILED=1, as in the
-    nightly run. Before fixtures of any scope are set up.
+    For few small images, TensorFlow takes longer to build a graph. Tests with the
+    marker `compiled` and runs with SKDEEPFAKE_COMPILED=1 use graphs.
     """
     compiled = bool(item.get_closest_marker("compiled")) or COMPILED
     keras = sys.modules.get("keras")
@@ -97,14 +96,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_figures_of_others() -> None:
-    """Close what other tests, and examples in docstrings, have left to pyplot."""
+    """Close figures of other tests and of examples in docstrings."""
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """Leave examples in docstrings, which are no tests of this folder, as they are."""
+    """Restore predictions in graphs for examples in docstrings."""
     _predict_eagerly(False)
 
 
@@ -115,7 +114,7 @@ def _predict_eagerly(is_eager: bool) -> None:
 
 @pytest.fixture
 def compiled_predictions() -> None:
-    """Predict in graphs: for recurrent networks that answer again and again."""
+    """Predict in graphs, which is faster for recurrent networks that predict often."""
     _predict_eagerly(False)
 
 
@@ -136,7 +135,7 @@ def _eager_if_short(original: Callable) -> Callable:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real media, which the project does not hold itself."""
+    """Folder of real media, which are not in the repository."""
     folder = Path(os.environ.get("SKDEEPFAKE_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "videos").is_dir():
         pytest.skip(f"no shared data in {folder}; set SKDEEPFAKE_DATA")
@@ -145,7 +144,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def vgg16_weights(shared_data: Path) -> str:
-    """Weights of a trained VGG16, which the project does not hold itself."""
+    """Path of the weights of a trained VGG16, which are not in the repository."""
     path = shared_data.parent / "weights" / "vgg16_notop.weights.h5"
     if not path.is_file():
         pytest.skip(f"no weights in {path}")
@@ -154,20 +153,20 @@ def vgg16_weights(shared_data: Path) -> str:
 
 @pytest.fixture(scope="session")
 def real_videos(shared_data: Path) -> Bunch:
-    """Real talking heads and the two labelled deepfakes."""
+    """Real talking heads and the two labeled deepfakes."""
     return load_videos(shared_data / "videos")
 
 
 @pytest.fixture(scope="session")
 def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
-    """Six recordings of a rendered face and a fake of each; groups pair them."""
+    """Six recordings of a rendered face and a fake of each, in six groups."""
     root = tmp_path_factory.mktemp("rendered")
     return make_videos(root, n_real=6, n_fake=6, duration=1.0, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def thin_vgg16() -> Iterator[None]:
-    """Put a network of a layer per block, most of few channels, in place of VGG16."""
+    """Replace VGG16 with a network with one layer and few channels per block."""
     import keras
 
     from skdeepfake.features import _network
@@ -189,7 +188,7 @@ def thin_vgg16() -> Iterator[None]:
 def new_process(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[subprocess.Popen]:
-    """A process that has imported nothing of ours, and answers one model at a time."""
+    """Process that predicts with models, and imports skdeepfake only to load them."""
     environment = {k: v for k, v in os.environ.items() if "DETERMINISTIC" not in k}
     errors = tmp_path_factory.mktemp("new_process") / "stderr"
     with (
@@ -199,7 +198,7 @@ def new_process(
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=stderr,  # no pipe, which would fill up
+            stderr=stderr,  # a pipe would fill up
             text=True,
             cwd=ROOT,
         ) as process,
@@ -213,10 +212,10 @@ def new_process(
 def answers_of_a_new_process(
     new_process: subprocess.Popen, tmp_path: Path
 ) -> Callable[..., np.ndarray]:
-    """Dump an estimator and have another process load it and answer.
+    """Return a function that saves an estimator and predicts in another process.
 
-    It answers with its probabilities, or with an array for each expression of
-    `estimator` and `X`. A path in place of the estimator is that of a safe file.
+    The result is the probabilities, or an array for each expression of `estimator` and
+    `X`. Instead of the estimator, the path of a skops file can be passed.
     """
 
     def answers(estimator: Any, X: np.ndarray, *expressions: str) -> Any:
@@ -240,7 +239,7 @@ def answers_of_a_new_process(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Watch what this process asks its decoders for: what to do, with which video."""
+    """Record the requests to decoders as pairs of request and path."""
     requests = []
     ask = DecoderProcess.ask
 
@@ -254,7 +253,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let so many more files be written, the next only by half."""
+    """Simulate a disk that is full after `n_files` more files and half of the next."""
 
     def fill(n_files: int) -> None:
         left = iter(range(n_files))
@@ -286,7 +285,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 @pytest.fixture(scope="session")
 def ffmpeg() -> Callable[..., None]:
-    """Run the bundled FFmpeg; `frames`, of one shape, are its first input."""
+    """Run the bundled FFmpeg, with `frames` of equal shape as its first input."""
 
     def run(
         *arguments: object, frames: Iterable[np.ndarray] = (), fps: float = 10
@@ -306,7 +305,7 @@ def ffmpeg() -> Callable[..., None]:
 
 @pytest.fixture
 def write_clip(tmp_path: Path, ffmpeg: Callable[..., None]) -> Callable[..., Path]:
-    """Write frames (RGB arrays of one shape) to a video file by the bundled FFmpeg."""
+    """Write RGB frames of equal shape to a video file with the bundled FFmpeg."""
 
     def write(
         frames: Iterable[np.ndarray],
@@ -323,18 +322,18 @@ def write_clip(tmp_path: Path, ffmpeg: Callable[..., None]) -> Callable[..., Pat
 
 @pytest.fixture(scope="session")
 def numbered_frames() -> Callable[..., list[np.ndarray]]:
-    """Draw frames that carry their number, up to 255."""
+    """Draw frames that show their number, up to 255."""
     return _numbered_frames
 
 
 @pytest.fixture(scope="session")
 def number_of() -> Callable[[np.ndarray], int]:
-    """Read the number that `numbered_frames` drew, whatever a codec did to it."""
+    """Read the number that `numbered_frames` drew, even after compression."""
     return _number_of
 
 
 def _numbered_frames(n: int, *, height: int = 48, width: int = 64) -> list[np.ndarray]:
-    """Eight vertical bars, black or white; the lower half is their negative."""
+    """Draw eight black or white bars, with their negative in the lower half."""
     frames = []
     for number in range(n):
         row = np.zeros(width, np.uint8)
@@ -348,7 +347,7 @@ def _numbered_frames(n: int, *, height: int = 48, width: int = 64) -> list[np.nd
 
 
 def _number_of(frame: np.ndarray) -> int:
-    """Read the bars, and fail where the halves do not confirm each other."""
+    """Read the bars, and fail if the halves do not match."""
     height, width = frame.shape[0], frame.shape[1] // 8
     columns = np.arange(8) * width + width // 2
     bits = frame[height // 4, columns, 0] > 127
@@ -359,6 +358,6 @@ def _number_of(frame: np.ndarray) -> int:
 
 @pytest.fixture
 def every_step(monkeypatch):
-    """Show every step of a progress bar, also of fast ones."""
+    """Show every step of progress bars, even if steps are fast."""
     bar = functools.partial(_progress.tqdm, mininterval=0, miniters=1)
     monkeypatch.setattr(_progress, "tqdm", bar)

@@ -1,4 +1,4 @@
-"""The demo answers, and fails where its network learned nothing."""
+"""The demo predicts, and fails if its network learned nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skdeepfake._arguments import FAILED, OK, SOME_FAILED
 
 @pytest.fixture
 def tiny(monkeypatch) -> None:
-    """Two pairs to train on for a moment, and one held out."""
+    """Train the demo for one epoch on two pairs, and hold one pair out."""
     for name, value in {"_N_TRAINING": 2, "_N_HELD_OUT": 1, "_EPOCHS": 1}.items():
         monkeypatch.setattr(_demo, name, value)
 

@@ -1,4 +1,4 @@
-"""Values as JSON knows them."""
+"""Values are converted to types that JSON supports."""
 
 from __future__ import annotations
 

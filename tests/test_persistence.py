@@ -1,4 +1,4 @@
-"""Models go to files and come back as they were, and hostile files do nothing."""
+"""Models are saved and loaded unchanged, and hostile files are refused."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ fitted_pipeline, INPUTS = _models["fitted_pipeline"], _models["inputs"]()
 
 @pytest.fixture(scope="module")
 def pipelines() -> dict[str, Any]:
-    """A fitted pipeline of each kind; not to be changed."""
+    """Fitted pipelines by detector, which must not be changed."""
     return {name: fitted_pipeline(name) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
 def content(pipelines: dict[str, Any], tmp_path_factory: Any) -> bytes:
-    """The file of a CNN."""
+    """Content of the file of a CNN."""
     path = tmp_path_factory.mktemp("safe") / "model.skops"
     persistence.save(pipelines["cnn"][-1], path)
     return path.read_bytes()
@@ -201,7 +201,7 @@ def test_training_goes_on_as_if_nothing_had_happened(
 ) -> None:
     X, y = INPUTS[name], [0, 1] * 3
     detector = fitted_pipeline(name, dropout=0.3)[-1]
-    detector.model_.optimizer.learning_rate.assign(0.02)  # as a callback would
+    detector.model_.optimizer.learning_rate.assign(0.02)  # like a callback
     kept = round_trip(detector, path, kind, optimizer=True)
     forgot = round_trip(detector, path, kind, optimizer=False)
     made_when_needed = {"_trained"}
@@ -263,7 +263,7 @@ def test_other_version_warns_and_names_both(
         )
 
     content, name = dumps(estimator), type(estimator).__name__
-    assert load(content).get_params() == estimator.get_params()  # warns of nothing
+    assert load(content).get_params() == estimator.get_params()  # no warning
     monkeypatch.setattr(skdeepfake, "__version__", "9.8.7")
     with pytest.warns(InconsistentVersionWarning) as caught:
         loaded = load(content)
@@ -272,7 +272,7 @@ def test_other_version_warns_and_names_both(
     assert message.startswith(f"{name} was saved with skdeepfake 0.1.0")
     assert "is loaded with skdeepfake 9.8.7" in message
     assert (f"keras {keras.__version__}" in message) == (name == "CNNDetector")
-    # It is no part of the estimator.
+    # The versions are not attributes of the estimator.
     assert set(vars(loaded)) == set(vars(estimator))
     assert repr(loaded) == repr(clone(loaded)) == repr(estimator)
 
@@ -302,7 +302,7 @@ def backbone() -> keras.Model:
 
 
 class WithCropping(CNNDetector):
-    """A user's own detector, of a layer that the others have not."""
+    """Detector of a user with a layer that no other detector has."""
 
     def __init__(self, *, random_state: Any = None) -> None:
         super().__init__(random_state=random_state)
@@ -363,7 +363,7 @@ def test_own_detectors_and_layers_are_loaded_when_they_are_named(path: Path) -> 
         persistence.load(path, trusted=[own])
     loaded = persistence.load(path, trusted=[own, layer])
     np.testing.assert_array_equal(proba(loaded), proba(detector))
-    # A pickle is for whoever trusts it, and asks nothing.
+    # Pickles are not checked.
     np.testing.assert_array_equal(
         proba(pickle.loads(pickle.dumps(detector))), proba(detector)
     )
@@ -371,7 +371,7 @@ def test_own_detectors_and_layers_are_loaded_when_they_are_named(path: Path) -> 
 
 @keras.saving.register_keras_serializable(package="mine")
 class Gate(layers.Layer):
-    """A user's own layer, which Keras knows by a name of its own."""
+    """Layer of a user, registered in Keras with another name."""
 
     def __init__(self, start: float = 0.5, **params: Any) -> None:
         super().__init__(**params)
@@ -453,7 +453,7 @@ def test_all_estimators_of_the_library_are_trusted(path: Path) -> None:
     } - {BaseAugmentation, BaseDetector, ImageDetector}
     classes = {c for c in public if isinstance(c, type) and hasattr(c, "get_params")}
     ours = {f"{c.__module__}.{c.__qualname__}" for c in classes}
-    # As older files name them.
+    # Names in older files.
     moved = {
         "skdeepfake.detectors._gan.Generator",
         "skdeepfake.detectors._transfer.Head",
@@ -469,7 +469,7 @@ def test_all_estimators_of_the_library_are_trusted(path: Path) -> None:
 
 
 class Bomb:
-    """What runs code when it is unpickled."""
+    """Object that runs code when it is unpickled."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -480,7 +480,7 @@ class Bomb:
 
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
-    """A folder that hostile files would make."""
+    """Path of a folder that hostile files would create."""
     return tmp_path / "it has run"
 
 
@@ -493,7 +493,7 @@ def test_pickle_is_not_unpickled(
     if compress is None:
         path.write_bytes(pickle.dumps(Bomb(marker)))
     else:
-        # With a whole zip archive inside, as that of a network.
+        # It contains a complete zip archive, like that of a network.
         joblib.dump([Bomb(marker), archive_of(a=b"x")], path, compress=compress)
     with pytest.raises(
         ModelFileError, match=r"model\.skops.*A joblib file is a pickle"
@@ -501,7 +501,7 @@ def test_pickle_is_not_unpickled(
         persistence.load(path)
     assert not marker.exists()
     joblib.load(path)
-    assert marker.exists()  # the bomb was live
+    assert marker.exists()  # the file does run code
 
 
 @pytest.mark.parametrize(
@@ -568,7 +568,7 @@ def archive_of(**members: bytes) -> bytes:
 def rewritten(
     archive: bytes, edit: Callable[[str, bytes], bytes], **extra: bytes
 ) -> bytes:
-    """Write an archive again, with other members."""
+    """Rewrite an archive with other members."""
     content = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(archive)) as old,
@@ -582,7 +582,7 @@ def rewritten(
 
 
 def with_network(content: bytes, edit: Callable[[bytes], bytes]) -> bytes:
-    """Put another network into the file of a detector."""
+    """Replace the network in the file of a detector."""
     return rewritten(
         content, lambda name, old: edit(old) if name.endswith(".bin") else old
     )
@@ -591,7 +591,7 @@ def with_network(content: bytes, edit: Callable[[bytes], bytes]) -> bytes:
 def with_member(
     content: bytes, member: str, edit: Callable[[bytes], bytes], **extra: bytes
 ) -> bytes:
-    """Put another member into the network in the file of a detector."""
+    """Replace a member of the network in the file of a detector."""
 
     def edit_network(archive: bytes) -> bytes:
         return rewritten(
@@ -613,7 +613,7 @@ def refusal(content: bytes, path: Path, *, trusted: Any = ()) -> str:
 def test_file_written_again_as_it_was_is_loaded(
     content: bytes, path: Path, pipelines: dict[str, Any]
 ) -> None:
-    # Or else the tests below would prove nothing.
+    # The tests below rely on this.
     path.write_bytes(with_member(content, "config.json", lambda old: old))
     np.testing.assert_array_equal(
         proba(persistence.load(path)), proba(pipelines["cnn"])
@@ -630,7 +630,7 @@ def layer(module: Any, name: str, registered: Any = None, **config: Any) -> Any:
 
 
 def with_layer(content: bytes, hostile: Any) -> bytes:
-    """Put a layer in the place of the first one that is not the input."""
+    """Replace the first layer after the input."""
 
     def edit(config: bytes) -> bytes:
         network = json.loads(config)
@@ -654,7 +654,7 @@ def test_lambda_layer_is_refused(content: bytes, path: Path, marker: Path) -> No
     message = refusal(hostile, path)
     assert "keras.layers.Lambda" in message
     assert "__lambda__" in message
-    # Keras' own safe mode stands behind.
+    # The safe mode of Keras refuses it even if it is trusted.
     with pytest.raises(ModelFileError, match="lambda"):
         persistence.load(path, trusted=["keras.layers.Lambda", "__lambda__"])
     assert not marker.exists()
@@ -663,7 +663,7 @@ def test_lambda_layer_is_refused(content: bytes, path: Path, marker: Path) -> No
 def test_network_is_trusted_after_a_model_was_copied(
     pipelines: dict[str, Any], path: Path
 ) -> None:
-    """scikeras then registers Keras' own class as ">Functional", for good."""
+    """Copying makes scikeras register the class of Keras as ">Functional"."""
     detector = pipelines["cnn"][-1]
     copy.deepcopy(detector.model_)
     registered = keras.saving.get_registered_name(type(detector.model_))
@@ -674,7 +674,7 @@ def test_network_is_trusted_after_a_model_was_copied(
 
 @keras.saving.register_keras_serializable(package="elsewhere")
 class Registered(layers.Layer):
-    """What the application has registered, and a file may name."""
+    """Layer registered by the application, which a file may name."""
 
 
 @pytest.mark.parametrize(
@@ -740,7 +740,7 @@ def test_state_of_other_types_is_refused(content: bytes, path: Path) -> None:
     path.write_bytes(rewritten(content, lambda n, old: edit(n, old, "model_", ["x"])))
     with pytest.raises(ModelFileError, match="network is of type list"):
         persistence.load(path)
-    # Keras would build what this describes when the network is compiled.
+    # Keras would create this optimizer when it compiles the network.
     hostile = layer("keras.utils", "get_file")
     message = refusal(
         rewritten(content, lambda n, old: edit(n, old, "optimizer", hostile)), path
@@ -770,7 +770,7 @@ def test_network_of_more_weights_than_its_file_is_refused(
     assert "its network has 30000000142 weights, but its file has 141" in refusal(
         hostile, path
     )
-    # Nothing is left that Keras would make values for later.
+    # Keras has no pending variables whose values it would create later.
     with keras.StatelessScope():
         pass
 
@@ -830,7 +830,7 @@ def test_network_that_takes_hours_to_build_is_refused(
 
 
 def with_weights(content: bytes, edit: Callable[[h5py.Group], None]) -> bytes:
-    """Change what holds the first weights."""
+    """Change the group of the first weights."""
 
     def edit_weights(old: bytes) -> bytes:
         changed = io.BytesIO(old)
@@ -986,12 +986,12 @@ def test_components_are_those_that_the_papers_detectors_are_made_of(
 
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
-    """Six faces, as large as named backbones want them."""
+    """Six faces of the minimum size of named backbones."""
     return np.random.RandomState(0).randint(1, 256, (6, 1, 32, 32, 3)).astype(np.uint8)
 
 
 class EachLayer(Backbone):
-    """A small network of what those of `keras.applications` are made of."""
+    """Small network with the layer types of `keras.applications`."""
 
     @property
     def build(self) -> Any:
@@ -1025,7 +1025,7 @@ def test_networks_of_named_backbones_are_trusted(
     path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With the preprocessing of their names, too."""
+    """The preprocessing of the backbone is trusted, too."""
     monkeypatch.setitem(BACKBONES, name, EachLayer(*BACKBONES[name]))
     detector = TransferDetector(
         backbone=name,
@@ -1095,7 +1095,7 @@ def test_keras_layers_go_to_safe_files(path: Path) -> None:
 
 
 class Foreign(layers.Layer):
-    """A user's own change of images."""
+    """Augmentation layer of a user."""
 
     def call(self, images: Any) -> Any:
         return images

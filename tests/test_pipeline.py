@@ -1,4 +1,4 @@
-"""One pipeline leads from paths of videos to probabilities."""
+"""Pipelines from paths of videos to probabilities."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_videos_that_cannot_be_read_are_skipped_and_change_no_other(
 ) -> None:
     text, hollow = tmp_path / "text.mp4", tmp_path / "hollow.mp4"
     text.write_text("not a video")
-    hollow.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(400))  # fails later
+    hollow.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(400))  # fails on decoding
     chosen = [0, 1, 6, 7]
     paths, y = rendered_videos.data[chosen], rendered_videos.target[chosen]
     X = np.insert(paths.astype(object), [1, 3], [str(text), str(hollow)])
@@ -254,7 +254,7 @@ def test_pipeline_answers_the_same_in_a_new_process(
 def test_real_videos_go_all_the_way(
     real_videos: Bunch, answers_of_a_new_process: Callable[..., np.ndarray]
 ) -> None:
-    # One of each pair of fakes a fold, no person in both: vs9 is the fake of v9.
+    # Each fold has one fake of each kind. No person is in both: vs9 is the fake of v9.
     folds = [
         ("sdfvd_v9", "sdfvd_vs9", "retalking_1"),
         ("sdfvd_v7", "sdfvd_vs46", "retalking_2"),
@@ -276,7 +276,7 @@ def test_real_videos_go_all_the_way(
         error_score="raise",
     )
     assert scores.shape == (2,)
-    assert set(scores) <= {0.0, 0.5, 1.0}  # one fake among two real ones a fold
+    assert set(scores) <= {0.0, 0.5, 1.0}  # the rank of one fake among two real videos
 
     pipeline.fit(X, y)
     some = X[[1, 2]]

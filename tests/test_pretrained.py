@@ -1,4 +1,4 @@
-"""The reference detector answers without training and without Keras."""
+"""The reference detector predicts without training and without Keras."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_several_people_get_answers_of_their_own(pipeline, rendered_videos):
     people = several[-1].predict_person_proba(faces)
     assert np.isnan(people[:, 1:]).all()
     np.testing.assert_array_equal(several.predict_proba(path), people[:, 0])
-    # Searched longer, a face may get another box of dlib's.
+    # A longer search may find another box of the same face.
     expected = pipeline.predict_proba(path)
     np.testing.assert_allclose(people[:, 0], expected, atol=0.02)
     assert load_detector(max_faces=None)[-1].aggregation.max_faces == 10
@@ -256,7 +256,7 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
 def test_damaged_weights_of_the_package_are_refused(tmp_path, monkeypatch, weights):
     for name in _packaged_weights.SHA256:
         content = bytearray((_packaged_weights.FOLDER / f"{name}.npz").read_bytes())
-        content[-1] ^= 1  # a comment's length, which readers pass over
+        content[-1] ^= 1  # length of a comment, which readers ignore
         (tmp_path / f"{name}.npz").write_bytes(content)
     monkeypatch.setattr(_packaged_weights, "FOLDER", tmp_path)
     with pytest.raises(ModelFileError, match="file is damaged, or it is"):

@@ -1,4 +1,4 @@
-"""Each system of the paper's review is built by its name, and learns and answers."""
+"""Each system of the paper's review is built by name, trains and predicts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUICK = {"epochs": 1, "validation_fraction": None, "random_state": 0}
 
 
 def tiny() -> keras.Model:
-    """Build the smallest of backbones."""
+    """Build a minimal backbone."""
     kernel = keras.initializers.GlorotUniform(seed=0)
     layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255)]
     layers += [keras.layers.Conv2D(4, 8, 8, kernel_initializer=kernel)]
@@ -41,7 +41,7 @@ def tiny() -> keras.Model:
 FEATURES = KerasFeaturizer(tiny, pooling="avg")
 RECURRENT = {"units": (4,), "dense_units": (4,)}
 HEAD = Head(epochs=0)
-# What makes each system small enough for a test.
+# Parameters that make each system small enough for a test.
 SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (2,), "dense_units": 2},
     "cnn_rnn": {"featurizer": KerasFeaturizer(tiny), "units": (4,)},
@@ -216,7 +216,7 @@ def test_streams_know_the_slots() -> None:
 
 
 def test_states_of_eyes_are_learned_from_labels_and_predicted_per_frame() -> None:
-    # The reviewed system [10] learns open and closed eyes, here painted lids.
+    # The reviewed system [10] learns open and closed eyes. Here, eyelids are painted.
     rng = np.random.RandomState(0)
     portrait = load_portrait()
 
