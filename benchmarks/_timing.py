@@ -31,7 +31,7 @@ def seconds(function: Callable[[], Any]) -> float:
 
 
 class Worker:
-    """A new process on the first `n_cores` cores that runs functions one at a time.
+    """Process that runs functions one at a time on the first `n_cores` cores.
 
     Decoders, joblib and OpenCV use at most one thread per core.
     """

@@ -228,7 +228,7 @@ def many_members(rng: Random, members: dict[str, bytes]) -> None:
 
 
 def zeros(rng: Random, members: dict[str, bytes]) -> bytes:
-    """Replace a member by a zip bomb, which may claim to be small."""
+    """Turn a member into a zip bomb, which may claim to be small."""
     name = fuzz._one(rng, sorted(members))
     members[name] += bytes(fuzz._few(rng, 2**28))
     data = bytearray(archive_of(members))

@@ -93,7 +93,7 @@ def load(args: argparse.Namespace, work: Path) -> Data:
         videos = make_videos(
             root, n_real=args.rendered, n_fake=args.rendered, random_state=0
         )
-        name = f"{args.rendered} rendered clips and a fake of each, one face"
+        name = f"{args.rendered} rendered clips of one person and a fake of each"
     elif args.faceforensics:
         videos = load_deeperforensics(args.root, args.faceforensics)
         name = PAPER_DATA
@@ -125,7 +125,7 @@ def by_chance(data: Data, seed: int) -> Data:
     people = np.unique(data.groups[real])
     fake = np.random.RandomState(seed).permutation(people)[: len(people) // 2]
     groups = data.groups[real]
-    name = f"{data.name}; the real ones of them, half called fake by chance"
+    name = f"{data.name}; only real videos, half of the identities labeled as fake"
     return Data(name, data.X[real], np.isin(groups, fake).astype(int), groups)
 
 

@@ -44,7 +44,7 @@ def select_in_bursts(
 
 
 def slot_selectors(transformer: Any) -> list[Any]:
-    """List the steps of a pipeline, or a single transformer, with `select_slots`."""
+    """List the steps of a transformer or pipeline that have `select_slots`."""
     is_pipeline = isinstance(transformer, Pipeline)
     steps = [step for _, step in transformer.steps] if is_pipeline else [transformer]
     return [step for step in steps if hasattr(step, "select_slots")]

@@ -20,7 +20,7 @@ Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 def make_engine(network: bytes, engine: str = "auto") -> Compute:
     """Return a function that computes the output of a network for a batch.
 
-    Raise an ImportError if `engine` is "onnxruntime" and this package is not installed.
+    Raise an ImportError if `engine` is "onnxruntime" but onnxruntime is not installed.
     """
     has_onnxruntime = importlib.util.find_spec("onnxruntime") is not None
     if engine == "onnxruntime" and not has_onnxruntime:

@@ -14,7 +14,7 @@ _BUNDLED = os.path.join(os.path.dirname(imageio_ffmpeg.__file__), "binaries")
 
 
 def ffmpeg_executable(encoder: str = "wrapped_avframe") -> str:
-    """Return the path of ffmpeg; raise an FFmpegError if it lacks a needed feature."""
+    """Return the path of ffmpeg; raise an FFmpegError if it cannot be used."""
     try:
         executable = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
