@@ -1,7 +1,8 @@
 """Time and results of face detection by DlibFaceCropper and in the paper's setting.
 
 The paper runs dlib's frontal detector on each whole frame in color, at twice its size.
-Both process each frame in turn. Compare ratios, since other processes slow both down.
+Both detectors process each frame in turn. Compare ratios, since other processes slow
+down both.
 The sets of frames, each at several resolutions, are:
 
 - "faces": the clips of a folder.

@@ -3,9 +3,10 @@
 Plain Keras is the same network, compiled with the same settings. It runs `fit(X, y)`
 and `predict(X)` on the same arrays. No seed is set, since TensorFlow would then use
 deterministic operations, which are slower. Each training has four epochs without
-validation. The first one, which compiles, is not counted. Both run in turn. `more` is
-the additional time of the detector for the median and for the fastest epoch. `more,
-cores` is the additional CPU time, which other processes affect least.
+validation. The first one, which compiles, is not counted. The detector and plain Keras
+run in turn. `more` is the additional time of the detector for the median and for the
+fastest epoch. `more, cores` is the additional CPU time, which other processes affect
+least.
 
 For the GAN, a step is compared with a step of the paper's eager loop (appendix 7.4) on
 the same batch.

@@ -7,12 +7,21 @@ of another clip, bytes are inserted or zeroed, and files are joined. The damage 
 only on the seed and the number of the mutant. Each mutant is processed from its path to
 resized faces, as in an application, in a process that another process monitors.
 
-The outcome `fine` is a result, with or without a face. `error` is a VideoReadError,
-which may be due to a decoder process that crashed or exceeded its timeout. All other
-outcomes are failures: a `crash` or `hang` of the calling process, more than 4 GB of
-`memory`, a `leak` (file descriptors, processes, threads, files, or more than 64 MB that
-remain after 250 mutants), an `exception` or a `warning` of another class, and
-`nonsense`, which is a result of another shape or with frame times that do not increase.
+Two outcomes are expected:
+
+- `fine`: a result, with or without a face.
+- `error`: a VideoReadError. The decoder process may have crashed or exceeded its
+  timeout.
+
+All other outcomes are failures:
+
+- `crash`, `hang`: a crash or a hang of the calling process.
+- `memory`: more than 4 GB.
+- `leak`: file descriptors, processes, threads, files, or more than 64 MB that remain
+  after 250 mutants.
+- `exception`, `warning`: an exception or a warning of another class.
+- `nonsense`: a result of another shape, or frame times that do not increase.
+
 Linux only.
 
 The same clips result in the same mutants. FFmpeg encodes clips reproducibly on one

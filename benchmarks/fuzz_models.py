@@ -9,12 +9,22 @@ and weights that claim gigabytes or are stored in other files, and support vecto
 machines with wrong indices. The change depends only on the seed and the number of the
 mutant. Each file is loaded, and the model predicts probabilities if loading succeeds.
 
-The outcome `fine` is a prediction, `error` a `ModelFileError` or `UntrustedModelError`,
-and `no answer` a model that raises an error in the prediction. All other outcomes are
-failures: a `crash`, a `hang` (2 seconds of CPU time more than for the intact model),
-more than 300 MB of `memory`, an `exception` of another class on loading, a `different`
-prediction when only bytes of the outer archive were changed, and `code`, which is a new
-process, a connection or a file outside the temporary folder. Linux only.
+Three outcomes are expected:
+
+- `fine`: a prediction.
+- `error`: a `ModelFileError` or `UntrustedModelError`.
+- `no answer`: a model that is loaded, but raises an error in the prediction.
+
+All other outcomes are failures:
+
+- `crash`: the end of the process.
+- `hang`: 2 seconds of CPU time more than for the intact model.
+- `memory`: more than 300 MB.
+- `exception`: an exception of another class on loading.
+- `different`: another prediction, although only bytes of the outer archive changed.
+- `code`: a new process, a connection, or a file outside the temporary folder.
+
+Linux only.
 
 Example: ``python benchmarks/fuzz_models.py --mutants 3000 --json fuzz_models.json``
 """

@@ -2,11 +2,15 @@
 
 A process writes a cache entry, copies of videos, a model or a network into a temporary
 folder, and is killed (SIGKILL). Half of the processes are killed after writing and
-before renaming a file, the others at a random time. `half` is the number of incomplete
-files with their final name, `processes` the number of processes that outlive the killed
-process by a second, and `left` the number of temporary files and folders. These are
-then made two days old, and another process writes into the folder. `stay` is the number
-of temporary files and folders that still exist afterwards. Linux only.
+before renaming a file, the others at a random time.
+
+- `half`: number of incomplete files with their final name.
+- `processes`: number of processes that outlive the killed process by a second.
+- `left`: number of temporary files and folders.
+- `stay`: number of these that still exist after they are made two days old and another
+  process writes into the folder.
+
+Linux only.
 
 Example: ``python benchmarks/kill.py --kills 200``
 """

@@ -1,9 +1,9 @@
 """Time from a clip to ten resized faces, compared with the paper and with decoding.
 
-"paper" is the procedure of the paper's appendix 7.1, with all its files. Its first step
-uses FFmpeg here instead of moviepy, which takes the same time, since encoding
-dominates. "ffmpeg" is `ffmpeg -i clip -t 10 -an -f null -`, including the start of the
-process.
+"paper" is the procedure of the paper's appendix 7.1, including all files that it
+writes. Its first step uses FFmpeg here instead of moviepy, which takes the same time,
+since encoding dominates. "ffmpeg" is `ffmpeg -i clip -t 10 -an -f null -`, including
+the start of the process.
 
 "ours" decodes in a separate process, since a damaged video may crash the decoder. The
 stages and "uncontained" are measured without that process.

@@ -1,8 +1,8 @@
 """Metrics for selecting the reference detector, on held-out faces and their fakes.
 
-No person is in both this data and the training data. It consists of held-out images
-with self-blended and swapped fakes, swaps between held-out clips with gradient
-blending, and re-encoded real clips.
+The data consists of held-out images with self-blended and swapped fakes, swaps between
+held-out clips with gradient blending, and re-encoded real clips. It shows no person of
+the training data.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ Several weights, such as those of several training steps, are averaged. A score 
 mean of the log-odds of the frames of a video. Calibration uses real clips and face
 images that were held out, and fakes made from them, in several encodings. The slope is
 estimated by logistic regression (Platt scaling). The offset is chosen so that, in each
-encoding, at most one in twenty real videos has a probability above 0.5. The share of
-fakes that corresponds to this offset is printed and stored. False alarms are counted
-for persons and images that were not used to choose the threshold (cross-fitting).
+encoding, at most one in twenty real videos has a probability above 0.5. The proportion
+of fakes that this offset implies is printed and stored. False alarms are counted for
+persons and images that were not used to choose the threshold (cross-fitting).
 """
 
 from __future__ import annotations
