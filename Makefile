@@ -9,7 +9,7 @@ help:  ## List the commands
 setup:  ## Install skdeepfake with the requirements for tests and documentation
 	$(PYTHON) -m pip install -e ".[test,docs]"
 
-test:  ## Run the tests for each commit in two processes
+test:  ## Run all tests except nightly ones in two processes
 	$(PYTHON) -m pytest -n 2
 
 lint:  ## Check style, format and types

@@ -24,7 +24,7 @@ SECONDS = 10
 FPS = 30
 RENDERED = (480, 720, 1080)  # heights
 
-# The head in skimage's astronaut: center (x, y) and half-axes in pixels.
+# Head in scikit-image's picture of an astronaut: center (x, y) and half-axes in pixels.
 _HEAD = (222, 115)
 _AXES = (75, 105)
 _NOISE = 1.5  # standard deviation of the sensor noise, in gray levels
@@ -68,7 +68,7 @@ def names(found: dict[str, list[str]]) -> list[str]:
 
 @contextlib.contextmanager
 def work_folder(options: argparse.Namespace) -> Iterator[Path]:
-    """Return the working folder. A temporary folder is deleted on exit."""
+    """Yield the working folder. A temporary folder is deleted on exit."""
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
         yield options.work
@@ -78,7 +78,7 @@ def work_folder(options: argparse.Namespace) -> Iterator[Path]:
 
 
 def groups(options: argparse.Namespace, work: Path) -> dict[str, list[str]]:
-    """Return the paths of the clips by resolution; clips of the folder are "as is"."""
+    """Return the clips by resolution. The key of clips from the folder is "as is"."""
     found = {AS_IS: listed(options.folder)[: options.clips]}
     if options.rendered:
         for height in RENDERED:
@@ -100,7 +100,7 @@ def rendered(height: int, work: Path) -> Path:
     """Render a clip once: H.264, 16:9, 10 s at 30 frames per second, with sound.
 
     A head moves in front of a textured background with sensor noise. The CRF is 23, as
-    for the paper's videos (FaceForensics++ c23 and the paper's transcoding).
+    in FaceForensics++ c23 and the paper's transcoding.
     """
     path = work / f"rendered-{height}p.mp4"
     if path.exists():
@@ -137,7 +137,7 @@ def _frames(height: int, width: int) -> Iterator[np.ndarray]:
     axes = tuple(round(a * scale) for a in _AXES)
     cv2.ellipse(mask, center, axes, 0, 0, 360, 1.0, -1)
     mask = cv2.GaussianBlur(mask, None, 4 * scale)[..., None]
-    # Larger than a frame, so that random windows are different noise.
+    # Larger than a frame, so that each frame gets the noise of a random window.
     noise = rng.normal(0, _NOISE, (height + 64, width + 64, 3)).astype(np.float32)
     for number in range(SECONDS * FPS):
         turn = 2 * np.pi * number / FPS / SECONDS

@@ -96,7 +96,7 @@ def seconds_per_step(
 def our_seconds_per_step(
     images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> list[float]:
-    """Measure the time of steps in the `fit` of `GANDetector`, after one that compiles.
+    """Measure the time of training steps of `GANDetector`, after one that compiles.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def our_seconds_per_step(
 
 
 def reachable_filters(size: int) -> tuple[int, ...]:
-    """Return the paper's channels for the number of doublings that results in a size.
+    """Return the paper's channels for as many doublings as the image size allows.
 
     Parameters
     ----------

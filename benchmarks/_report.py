@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 
 
 def environment() -> dict[str, Any]:
-    """Return the machine and the versions, which the results depend on."""
+    """Return the machine and the versions that the results depend on."""
     return {
         "cpu": _cpu_model(),
         "cores": _cores(),

@@ -1,4 +1,4 @@
-"""Face swaps between real clips, as fakes of another kind than the training data.
+"""Face swaps between real clips. These fakes differ in kind from the training data.
 
     python benchmarks/_swaps.py --out FOLDER [--landmarks FILE] [--margin 0.5]
 
@@ -40,8 +40,8 @@ ROWS = 720  # maximum height of a frame; higher frames are resized
 MIN_FACES = 3  # minimum number of frames with a face per clip
 MIN_SIDE = 16  # minimum side of a mask in pixels
 
-# The map is fitted to dlib's landmarks. The hull extends by this share from the brows
-# to the points of the forehead, the rest of which may be covered by hair.
+# The map is fitted to dlib's landmarks. The hull extends by this share of the distance
+# from the brows to the forehead points, beyond which hair may cover the forehead.
 N_POINTS = 68
 BROWS = slice(17, 27)
 FOREHEAD = 0.4
@@ -49,20 +49,20 @@ FOREHEAD = 0.4
 # For a face of 80 pixels, dlib's boxes have steps of 8 pixels in position and a factor
 # of 1.2 in size. The mean over several scales within a step is more precise.
 SCALES = 1.1 * 80 * np.geomspace(1, 1.2, 5, endpoint=False)
-REGION = 2.0  # side of the searched region, in sizes of the face
-REACH = 0.35  # maximum distance of a face, in sizes of the face
+REGION = 2.0  # side of the searched region, relative to the face size
+REACH = 0.35  # maximum distance from the face, relative to the face size
 
-# Factors by which the hull is shrunk, so that its edge is on skin instead of hair or
-# background: with landmarks of the face, and with mean landmarks.
+# Factors by which the hull is shrunk with detected landmarks and with mean landmarks,
+# so that its edge is on skin instead of hair or background.
 SHRUNK, SHRUNK_MEAN = 0.88, 0.8
 
-# Faces are compared on a small aligned canvas: its side in pixels, the margin around
-# the box of the landmarks, and the scale of shading that is ignored.
+# Canvas on which aligned faces are compared: its side in pixels, the margin around the
+# box of the landmarks, and the scale of shading that is removed.
 CANVAS = 48
 AROUND = 0.1
 SHADES = 6.0
 
-SOFTNESS = 0.06  # width of a feathered edge, in sizes of the face
+SOFTNESS = 0.06  # width of a feathered edge, relative to the face size
 LARGEST_GAIN = 1.5  # maximum gain of contrast per channel, which limits noise
 
 
@@ -70,8 +70,8 @@ class Videos(NamedTuple):
     """Videos as inputs of a detector.
 
     `X` is uint8 of shape (n_videos, n_frames, size, size, 3), with zeros in slots
-    without a face. `y` is 1 for a fake. `groups` has the name of the target clip, and
-    `sources` that of the clip of the face. They are equal for original clips.
+    without a face. `y` is 1 for a fake. `groups` contains the name of the target clip,
+    and `sources` the name of the source clip. They are equal for original clips.
     """
 
     X: Image
@@ -123,9 +123,9 @@ def make_swaps(
 
     Each clip in `data/videos/real` is assumed to show a different person. It receives
     the faces of `partners` other clips, and its face is inserted into the same number
-    of clips, which depend only on the names of the clips. Each frame receives the most
-    similar face of the source clip. Clips with too few faces are skipped, which is
-    reported.
+    of clips. These are selected by the names of the clips. Each frame receives the most
+    similar face of the source clip. Clips with too few faces are skipped with a
+    message.
 
     Parameters
     ----------
@@ -138,14 +138,14 @@ def make_swaps(
     margin : float, default=0.5
         Margin as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`. With the
         default, a face box is half as wide as the crop, as in the fake face images in
-        `data`. In the real images, it is narrower. More than half of the crops are then
-        clipped at the edge of the frame.
+        `data`, and more than half of the crops are clipped at the edge of the frame. In
+        the real face images, the box is narrower.
     partners : int, default=2
         Number of swaps per clip.
     landmarks : str, os.PathLike or None, default=None
-        File of a shape predictor of dlib. None derives mean landmarks from the box.
+        File of a dlib shape predictor. None derives mean landmarks from the face box.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Cache for the result. It depends on the clips and the code of this module.
+        Cache for the result. Changed clips or changes to this module invalidate it.
     """
     cache = memory
     if not isinstance(cache, joblib.Memory):
@@ -204,7 +204,7 @@ def _make(
         else:
             shots[path.stem] = found
     clips = [path.stem for path in real if path.stem in shots]
-    # A fake of SDFVD has the name of the real clip with an s before the v.
+    # In SDFVD, vs1 is the fake of v1.
     pairs = [
         (name.replace("_vs", "_v"), name)
         for name in (path.stem for path in fake)
@@ -231,7 +231,7 @@ def _make(
 
 
 def _partners(clips: Sequence[str], partners: int) -> Iterator[tuple[str, str]]:
-    """Yield pairs of target and source, in which each clip is equally often both."""
+    """Yield pairs of target and source, with each clip equally often in both roles."""
     n = len(clips)
     if n <= 2 * partners:
         raise SystemExit(
@@ -360,7 +360,7 @@ def _look(frame: Image, points: Points) -> NDArray[np.float32]:
 
 
 def _smoothed(image: Image, scale: float) -> Image:
-    """Blur an image against aliasing before it is shrunk by an affine map."""
+    """Blur an image to avoid aliasing when an affine map shrinks it."""
     if scale >= 1:
         return image
     return cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1))
@@ -400,7 +400,7 @@ def _swap(target: Shot, source: Shot) -> tuple[Image | None, str]:
     mask = np.where(both == 255, target.hull, 0).astype(np.uint8)
     left, top, *size = cv2.boundingRect(mask)
     if min(size) < MIN_SIDE:
-        return None, "left empty, without a common region"
+        return None, "left empty, since the faces do not overlap"
     moved = _recolored(moved, target.frame, mask)
     center = (left + size[0] // 2, top + size[1] // 2)
     try:
@@ -447,7 +447,7 @@ def _recolored(image: Image, like: Image, mask: Image) -> Image:
 
 def _feathered(face: Image, target: Shot, mask: Image) -> Image:
     softness = SOFTNESS * (target.face.right - target.face.left)
-    # Only inside the mask, since the source may not extend beyond it.
+    # Only blend inside the mask, since the source face may not extend beyond it.
     side = 2 * round(2 * softness) + 1
     core = cv2.erode(mask, np.ones((side, side), np.uint8)) / np.float32(255)
     alpha = cv2.GaussianBlur(core, (0, 0), softness)[..., np.newaxis]
@@ -503,7 +503,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=10, help="frames per video")
     parser.add_argument("--margin", type=float, default=0.5)
     parser.add_argument("--partners", type=int, default=2, help="swaps per clip")
-    parser.add_argument("--landmarks", help="file of a shape predictor of dlib")
+    parser.add_argument("--landmarks", help="file of a dlib shape predictor")
     parser.add_argument("--memory", help="folder for caching the swaps")
     args = parser.parse_args()
 

@@ -31,7 +31,7 @@ def seconds(function: Callable[[], Any]) -> float:
 
 
 class Worker:
-    """A new process on the first `n_cores` cores that runs functions one at a time.
+    """Process that runs functions one at a time on the first `n_cores` cores.
 
     Decoders, joblib and OpenCV use at most one thread per core.
     """
@@ -68,5 +68,5 @@ def pin(n_cores: int) -> None:
 
 def _start(n_cores: int, warm: bool) -> None:
     pin(n_cores)
-    if warm:  # build the face detector, which takes longer than a clip
+    if warm:  # build the face detector, which takes longer than processing a clip
         FaceFollower(DlibFinder()).find(np.zeros((100, 100, 3), np.uint8))

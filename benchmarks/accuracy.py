@@ -5,31 +5,31 @@
         [--blend-once] [--swaps] [--curve FILE] [--json FILE]
 
 `FOLDER/faces/real` and `FOLDER/faces/fake` contain images of one face each. A hash of
-the file name assigns every fifth image to the test set, so that the split is always the
-same. Detectors use a part of the others for validation. Confidence intervals are by
-bootstrap over images, since identities are unknown.
+the file name assigns about a fifth of the images to the test set, so that the split is
+always the same. Detectors use a part of the others for validation. Confidence intervals
+are by bootstrap over images, since identities are unknown.
 
 By default, all rows are run, which takes several days on two cores:
 
 - `cnn`, `gan` and `cnn_rnn` are the paper's detectors. The last one uses VGG16 features
   at 49 positions. `logistic` is a logistic regression on the means of these features.
-- `transfer` is VGG16, trained as a whole with strong augmentation, and `transfer_flips`
-  uses only flips. `last_block` trains only the last block, and `last_block_strong` adds
+- `transfer` trains all of VGG16 with strong augmentation, and `transfer_flips` with
+  flips only. `last_block` trains only the last block, and `last_block_strong` adds
   strong augmentation.
-- `mixed_25` and `mixed_50` train with a quarter and a half of self-blended fakes, and
-  `self_blended` with real images only. `--set trainable=1` trains only the last block.
+- In `mixed_25` and `mixed_50`, a quarter and a half of the fakes are self-blended. In
+  `self_blended`, all of them are. `--set trainable=1` trains only the last block.
   `--blend-once` draws the blends once before training instead of for each batch. With
-  `augment=None`, frozen blocks are then computed once.
+  `augment=None`, the output of frozen blocks is then computed once.
 - `face_size` is a logistic regression on the relative width of dlib's box in the image.
-  It shows how much the margins of the images may contribute to a score.
+  It shows how much the margins of the images may contribute to an AUC.
 - `vote` is the mean of the probabilities of the first row and of `self_blended`.
 
 `--swaps` also evaluates on the clips in `FOLDER/videos`, with and without faces swapped
 between them (see `_swaps.py`), and on the pair of SDFVD. Feature extraction is the most
 expensive step. `--memory` keeps features and swaps for the next run.
 
-`--curve` plots both scores of each row with this size, including those of earlier
-commands in the `--json` file.
+`--curve` plots the AUC on swaps over the AUC on test images for each row of this size,
+including rows of earlier commands in the `--json` file.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ from skdeepfake.preprocessing._faces import DlibFinder
 from skdeepfake.preprocessing._following import FaceFollower
 from skdeepfake.synthesis import SelfBlender
 
-# Margins around dlib's box: of the real face images, and of swaps, which are cropped
-# like the fake images.
+# Margins around dlib's box in the real face images, and in swaps, which are cropped
+# like the fake face images.
 MARGIN_OF_REAL, MARGIN_OF_SWAPS = 0.75, 0.5
 
 
@@ -183,10 +183,10 @@ VOTE = "vote"
 def blended_once(
     detector: TransferDetector, X: NDArray, y: NDArray, seed: int
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Draw blends once, and let the detector use them as given fakes.
+    """Draw blends once, and configure the detector to use them as labeled fakes.
 
-    The third array has the index of the source image, so that images and their blends
-    are on the same side of the validation split.
+    The third array contains the index of the source image, which keeps images and their
+    blends on the same side of the validation split.
     """
     rng = np.random.default_rng(seed)
     real, fake = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
@@ -287,7 +287,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    # Estimate and interval per axis. For a row that was run twice, use the last run.
+    # Estimate and interval per axis. If a row was run twice, use the last run.
     known = {}
     for row in rows:
         figures = [re.findall(r"\d\.\d+", row[axis]) for axis in AXES]

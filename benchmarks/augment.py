@@ -1,8 +1,8 @@
 """Milliseconds per image of each preset and each augmentation, on one thread.
 
-Single augmentations are applied to all images, and presets with their own
+A single augmentation is applied to all images, and those of a preset with their
 probabilities. "cpu" includes FFmpeg processes, and "wall" is the elapsed time. Results
-are for the fastest repeat, and for the faces in the media folder. Linux and macOS only.
+are for the fastest repeat on the faces in the media folder. Linux and macOS only.
 
 Example: ``python benchmarks/augment.py --json augment.json``
 """
@@ -71,8 +71,8 @@ def cpu_seconds() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("media", nargs="?", type=Path, default=DATA)
-    parser.add_argument("--images", type=int, default=32, help="per batch")
-    parser.add_argument("--size", type=int, default=224, help="side in pixels")
+    parser.add_argument("--images", type=int, default=32, help="images per batch")
+    parser.add_argument("--size", type=int, default=224, help="image size in pixels")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", help="write the results to this file")
     options = parser.parse_args()

@@ -1,9 +1,9 @@
 """Time that `DlibFaceCropper(memory=...)` saves, with an empty and a full cache.
 
 Each pass processes all clips: without a cache, with an empty cache, with a full cache,
-and with a full cache in a new process (without imports). Passes are repeated in turn,
-and results are medians. `times faster` is relative to no cache. The cropper leaves
-cached crops on disk, and the resizer reads them.
+and with a full cache in a new process (without imports). The four passes are repeated,
+and results are medians. `times faster` is relative to no cache. The cropper returns
+references to cached crops, and the resizer reads the crops from disk.
 
 Bytes per face are for a new crop in memory, a crop in the cache on disk, its reference
 in memory, and a resized face.
@@ -70,7 +70,7 @@ def main() -> None:
     )
     add_arguments(parser)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--n-jobs", type=int, default=1, help="of the cropper")
+    parser.add_argument("--n-jobs", type=int, default=1, help="n_jobs of the cropper")
     options = parser.parse_args()
     cores = available_cores()
     took: dict[str, list[tuple[float, float]]] = defaultdict(list)

@@ -1,16 +1,19 @@
-"""Face crops of many clips on a Dask cluster, with one worker killed meanwhile.
+"""Face crops of many clips on a Dask cluster that loses a worker.
 
-Two workers on this machine write crops to shards. Once a tenth of the shards are
-written, a worker is killed (SIGKILL); Dask replaces it. `lost` counts rows that are
-missing or differ from those computed in one process, `doubled` clips that were decoded
-to the end more than once, `rewritten` shards that were written more than once. `missing
-done` counts the clips decoded by a second run after every tenth shard was deleted;
-without a cache, these are all clips of such shards.
+Two workers on this machine write crops to shards. When a tenth of the shards are
+written, a worker is killed (SIGKILL), and Dask replaces it.
 
-`CPU s per clip` is the user and system time of all processes. `ratio` is that time
-divided by the time of one process without a cluster. `fit MB` is the increase of the
-anonymous memory of this process while a network is fitted on all shards, and
-`quarter MB` the increase while it is fitted on a quarter of them. Linux only.
+- `lost`: number of rows that are missing or differ from those of a single process.
+- `doubled`: number of clips that were decoded to the end more than once.
+- `rewritten`: number of shards that were written more than once.
+- `missing done`: number of clips decoded by a second run after every tenth shard was
+  deleted. Without a cache, these are all clips of the deleted shards.
+- `CPU s per clip`: user and system time of all processes.
+- `ratio`: that time divided by the time of one process without a cluster.
+- `fit MB` and `quarter MB`: increase of the anonymous memory of this process while a
+  network is trained on all shards, and on a quarter of them.
+
+Linux only.
 
 Example: ``python benchmarks/cluster.py --clips 2000``
 """
@@ -96,7 +99,7 @@ def steps(n_frames: int, size: int, memory: Path | None) -> Pipeline:
 
 
 def link_clips(folder: Path, n_clips: int, duration: float) -> list[str]:
-    """Render a few clips, and link each under many names."""
+    """Render a few clips, and create many links to each of them."""
     rendered = make_videos(
         folder / "rendered",
         n_real=N_RENDERED // 2,
@@ -174,7 +177,7 @@ def measure(
     log = Log(work)
     cpu, began = cpu_seconds(), time.perf_counter()
     with (
-        # On a busy machine, a new worker starts after the default timeout.
+        # On a busy machine, starting a worker takes longer than the default timeout.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
         LocalCluster(
             n_workers=2,
@@ -223,7 +226,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="face size in pixels")
     parser.add_argument("--shard-size", type=int, default=16)
     parser.add_argument(
-        "--alone", type=int, default=200, help="number of clips without cluster"
+        "--alone", type=int, default=200, help="number of clips for one process"
     )
     parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()

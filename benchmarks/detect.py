@@ -1,17 +1,22 @@
-"""Face detection: the paper's setting against DlibFaceCropper's search.
+"""Time and results of face detection by DlibFaceCropper and in the paper's setting.
 
 The paper runs dlib's frontal detector on each whole frame in color, at twice its size.
-Both see the same frames in the same run, one after the other, so that whatever else the
-machine does slows both: compare ratios. Sets of frames, each at several resolutions:
+Both detectors process each frame in turn. Compare ratios, since other processes slow
+down both.
+The sets of frames, each at several resolutions, are:
 
 - "faces": the clips of a folder.
 - "empty": the same frames upside down, in which dlib finds no face.
-- "cuts": a clip and an upside-down one in turns of five frames.
-- "small", "dark", "turned": a face of scikit-image, 45 to 75 pixels wide, underexposed,
-  or rotated by up to 20 degrees and squeezed, moving over blurred pictures.
+- "cuts": alternately five frames of a clip and five upside-down frames.
+- "small", "dark", "turned": a face of scikit-image that moves over blurred pictures. It
+  is 45 to 75 pixels wide, underexposed, or rotated by up to 20 degrees and squeezed.
 
-Then the cost to a user, decoding included: DlibFaceCropper on video files with a face,
-and on the same videos upside down, in CPU seconds of this process and its decoders.
+`slowest tenth, ms` is the mean for the slowest tenth of frames, and `its share` their
+share of the total time. `lost` and `extra` are the numbers of frames in which only the
+paper's setting, or only the cropper, finds a face.
+
+The second table has the CPU seconds of DlibFaceCropper, including decoders, on videos
+with a face, and on the same videos upside down.
 
 Example: ``python benchmarks/detect.py ../shared/data/videos/real --json detect.json``
 """
@@ -84,7 +89,7 @@ def at_height(frame: np.ndarray, height: int | None) -> np.ndarray:
 
 
 def paper(detector: Any, frame: np.ndarray) -> list[Box]:
-    """Every face that the paper's setting finds, best first."""
+    """Return the faces that the paper's setting finds, with the best one first."""
     boxes, scores, _ = detector.run(frame, 1, 0.0)
     ranked = sorted(zip(scores, boxes, strict=True), key=lambda pair: -pair[0])
     return [(b.left(), b.top(), b.right() + 1, b.bottom() + 1) for _, b in ranked]
@@ -100,7 +105,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def rendered(kind: str, height: int, n_frames: int) -> list[Clip]:
-    """Render clips in which a face is hard to find."""
+    """Render clips with a face that is difficult to detect."""
     rng = np.random.default_rng(0)
     head = data.astronaut()[:260, 90:350]
     width = height * 16 // 9
@@ -153,9 +158,9 @@ def frames_of(kind: str, clips: list[Clip], height: int | None) -> list[Clip]:
 
 
 def measure(clips: list[Clip]) -> dict[str, Any]:
-    """Run both on every frame."""
+    """Run both detectors on every frame."""
     detector = dlib.get_frontal_face_detector()
-    # Builds its own detector.
+    # The first call builds the detector.
     FaceFollower(DlibFinder()).find(np.zeros((100, 100, 3), np.uint8))
     slow, times, with_face, overlaps = [], [], [], []
     n_paper = lost = extra = 0
@@ -211,7 +216,7 @@ def cropping(path: Path) -> float:
 
 
 def compare_videos(paths: list[Path], height: int, repeats: int) -> dict[str, Any]:
-    """Crop videos and their upside-down copies in turns."""
+    """Crop videos and their upside-down copies in turn."""
     sums = {"with a face": 0.0, "without": 0.0}
     with tempfile.TemporaryDirectory() as folder:
         for path in paths:
@@ -245,12 +250,12 @@ def main() -> None:
         nargs="?",
         type=Path,
         default=DATA / "videos" / "real",
-        help="clips, searched for in subfolders too (default: %(default)s)",
+        help="folder of clips, including subfolders (default: %(default)s)",
     )
     parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--frames", type=int, default=10, help="frames per clip")
     parser.add_argument(
-        "--clips", type=int, help="number of clips, the first ones (default: all)"
+        "--clips", type=int, help="maximum number of clips (default: all)"
     )
     parser.add_argument(
         "--heights",
@@ -263,13 +268,13 @@ def main() -> None:
         "--sets", nargs="*", choices=SETS, default=SETS, help="sets (default: all)"
     )
     parser.add_argument(
-        "--repeats", type=int, default=3, help="times each video is cropped"
+        "--repeats", type=int, default=3, help="number of times to crop each video"
     )
     options = parser.parse_args()
 
     paths = [Path(path) for path in listed(options.folder)[: options.clips]]
     if not paths:
-        raise SystemExit(f"No clip in {options.folder}; give a folder with videos.")
+        raise SystemExit(f"{options.folder} contains no videos. Pass another folder.")
     clips = [sample(path, options.frames) for path in paths]
     print("environment:", environment())
     print("clips:", ", ".join(path.name for path in paths))

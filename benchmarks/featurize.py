@@ -1,9 +1,9 @@
 """Images per second through VGG16: the featurizer compared with `predict` of Keras.
 
 Each variant processes the same batch in turn, several times. Results are for the
-fastest pass, since other processes can only slow it down. `times` is relative to
+fastest pass, which other processes affect least. `times` is the speed relative to
 `keras.applications.VGG16(...).predict` on preprocessed images. The last table shows the
-largest difference to it, as a share of the largest feature.
+largest difference from the features of `predict`, divided by the largest feature.
 
 Example: ``python benchmarks/featurize.py --engines keras onnxruntime``
 """
@@ -79,7 +79,7 @@ def main() -> None:
         rows.append(row)
         print(row, flush=True)
     print_table(rows)
-    print("\nLargest difference to Keras, as a share of the largest feature:")
+    print("\nLargest difference from Keras, divided by the largest feature:")
     print_table([errors])
     if options.json:
         write(rows, options.json, repeats=options.repeats, differences=errors)

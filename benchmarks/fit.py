@@ -1,20 +1,20 @@
-"""Seconds of a detector's `fit` and `predict_proba`, against plain Keras.
+"""Seconds of `fit` and `predict_proba` of detectors, compared with plain Keras.
 
-Plain Keras is the same network, compiled alike, on the same arrays: `fit(X, y)` with
-Keras' own batches, and `predict(X)`. Nothing is seeded, since a seed makes TensorFlow
-take deterministic operations, which are slower. Each training is one of several epochs
-without validation; the first epoch, which compiles, is left out. The two take turns;
-`more` is how much longer the detector took, by the medians of all epochs, by the best
-ones, and by the medians of the seconds that all cores worked, which other work on the
-machine disturbs least.
+Plain Keras is the same network, compiled with the same settings. It runs `fit(X, y)`
+and `predict(X)` on the same arrays. No seed is set, since TensorFlow would then use
+deterministic operations, which are slower. Each training has four epochs without
+validation. The first one, which compiles, is not counted. The detector and plain Keras
+run in turn. `more` is the additional time of the detector for the median and for the
+fastest epoch. `more, cores` is the additional CPU time, which other processes affect
+least.
 
-The GAN is timed by the step, against the paper's eager loop written out as in its
-appendix 7.4, on the same batch.
+For the GAN, a step is compared with a step of the paper's eager loop (appendix 7.4) on
+the same batch.
 
 With "waiting", an EfficientNet-lite0 is trained on batches with ``augment="strong"``
 and self-blended fakes. `waiting` is the share of the wall time in which the training
-loop waits for the next batch. It is an upper bound: with TensorFlow, Keras prefetches
-too, and other work on the machine slows down the threads that make the batches.
+loop waits for the next batch. It is an upper bound, since Keras also prefetches batches
+with TensorFlow, and other processes slow down the threads that compute batches.
 
 Example: ``python benchmarks/fit.py --detectors cnn cnn_rnn waiting --repeats 5``
 """
@@ -48,42 +48,42 @@ WHOSE = ("ours", "plain")
 GAN_BATCH = 32
 
 
-Times = list[tuple[float, float]]  # by the clock, and of all cores together
+Times = list[tuple[float, float]]  # wall-clock and CPU seconds
 
 
 def now() -> np.ndarray:
-    """Read both clocks."""
+    """Return the wall-clock and CPU time."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 class EpochTimes(keras.callbacks.Callback):
-    """Keep how long each epoch took."""
+    """Record the time of each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
         self.times: Times = []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Start the clock."""
+        """Record the start."""
         self.began = now()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Stop it."""
+        """Record the duration."""
         self.times.append(tuple(now() - self.began))
 
     def __deepcopy__(self, memo: dict) -> EpochTimes:
-        return self  # a detector uses copies of its callbacks, and this one is read
+        return self  # the detector copies callbacks, but this object is read later
 
 
 def fit_times(fit: Any, watch: EpochTimes) -> Times:
-    """Train, and give the times of each epoch but the first."""
+    """Train, and return the times of all epochs except the first."""
     watch.times.clear()
     fit()
     return watch.times[1:]
 
 
 def compare(kind: type, X: np.ndarray, y: np.ndarray, repeats: int) -> list[dict]:
-    """Time a detector and its network in plain Keras, in turn."""
+    """Measure a detector and its network in plain Keras in turn."""
     watch = EpochTimes()
     detector = kind(epochs=4, validation_fraction=None, callbacks=[watch])
     plain = kind().initialize(X, y).model_
@@ -122,7 +122,7 @@ def compare(kind: type, X: np.ndarray, y: np.ndarray, repeats: int) -> list[dict
 
 
 def compare_steps(images: np.ndarray, y: np.ndarray, repeats: int) -> list[dict]:
-    """Time a step of the GAN and of the paper's eager loop, in turn."""
+    """Measure a step of the GAN and of the paper's eager loop in turn."""
     eager: list[float] = []
     ours: list[float] = []
     for _ in range(repeats):
@@ -142,7 +142,7 @@ def compare_steps(images: np.ndarray, y: np.ndarray, repeats: int) -> list[dict]
 
 
 def share_of_waiting(n_steps: int) -> dict:
-    """Measure how long training waits for batches that are augmented and blended."""
+    """Measure the share of time in which training waits for augmented batches."""
     rng = np.random.RandomState(0)
     coarse = rng.randint(1, 256, size=(64, 8, 8, 3)).astype(np.uint8)
     faces = np.stack([cv2.resize(face, (160, 160)) for face in coarse])
@@ -192,7 +192,7 @@ def main() -> None:
         choices=["cnn", "cnn_rnn", "gan", "waiting"],
         default=["cnn", "cnn_rnn", "gan"],
     )
-    parser.add_argument("--size", type=int, default=112, help="of images, in pixels")
+    parser.add_argument("--size", type=int, default=112, help="image size in pixels")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args()

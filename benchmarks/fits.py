@@ -1,8 +1,8 @@
 """Memory that remains after each fit, as in a long search in one process.
 
-In a new process, each detector is repeatedly trained, predicts once, and is deleted. MB
+In a new process, each detector is trained, predicts and is deleted several times. MB
 are the anonymous memory of the process after the first fits and after the last fit.
-`MB a fit` is the difference per fit. `held` is the same after the C library has
+`MB a fit` is the increase per fit. `held` is this increase after the C library has
 released freed memory (`malloc_trim`). `graphs` is the number of TensorFlow graphs in
 memory at the end. With "as Keras does", gradients are summed over replicas. Linux and
 TensorFlow only.

@@ -5,18 +5,28 @@ flipped in headers or anywhere, files are truncated, boxes and packets are swapp
 duplicated, removed or moved, sizes and counts are changed, parts are replaced by parts
 of another clip, bytes are inserted or zeroed, and files are joined. The damage depends
 only on the seed and the number of the mutant. Each mutant is processed from its path to
-resized faces, as in an application, by a process that is monitored from outside.
+resized faces, as in an application, in a process that another process monitors.
 
-The outcome `fine` is a result, with or without a face. `error` is a VideoReadError,
-which may be due to a decoder process that crashed or exceeded its timeout. All other
-outcomes are failures: a `crash` or `hang` of the calling process, more than 4 GB of
-`memory`, a `leak` (file descriptors, processes, threads, files, or more than 64 MB that
-remain after 250 mutants), an `exception` or a `warning` of another class, and
-`nonsense`, which is a result of another shape or with frame times that do not increase.
+Two outcomes are expected:
+
+- `fine`: a result, with or without a face.
+- `error`: a VideoReadError. The decoder process may have crashed or exceeded its
+  timeout.
+
+All other outcomes are failures:
+
+- `crash`, `hang`: a crash or a hang of the calling process.
+- `memory`: more than 4 GB.
+- `leak`: file descriptors, processes, threads, files, or more than 64 MB that remain
+  after 250 mutants.
+- `exception`, `warning`: an exception or a warning of another class.
+- `nonsense`: a result of another shape, or frame times that do not increase.
+
 Linux only.
 
-Mutants of the same clips are the same. On one machine, FFmpeg encodes reproducibly.
-`--work FOLDER` keeps the clips for other machines, and the JSON has their checksums.
+The same clips result in the same mutants. FFmpeg encodes clips reproducibly on one
+machine. For other machines, `--work FOLDER` keeps the clips, and the JSON file contains
+their checksums.
 
 Example: ``python benchmarks/fuzz.py --mutants 5000 --json fuzz.json``
 """
@@ -188,7 +198,7 @@ def _inputs(work: Path) -> dict[str, str]:
 def _ffmpeg(path: Path, *arguments: str) -> None:
     part = path.with_name(f"part-{path.name}")
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
-    # Reproducible: nothing random, no date, and a single thread.
+    # For reproducibility, avoid random values, dates and several threads.
     same = ("-threads", "1", "-fflags", "+bitexact", "-an")
     same += () if "-flags" in arguments else ("-flags", "+bitexact")
     subprocess.run(
@@ -468,7 +478,7 @@ def wrong_sizes(rng: Random, data: bytearray, container: str, _: Any) -> None:
 
 
 def transplant(rng: Random, data: bytearray, container: str, clips: list[Clip]) -> None:
-    """Replace parts by parts of a clip with another codec or size."""
+    """Replace parts with parts of a clip with another codec or size."""
     related = next(group for group in _RELATED if container in group)
     other = _one(rng, [clip for clip in clips if clip.container in related])
     stranger = Path(other.path).read_bytes()
@@ -630,7 +640,7 @@ def _held() -> dict[str, int]:
 
 
 def _left_behind(before: dict[str, int]) -> str:
-    """Return the leaks of a mutant, after waiting for what ends by itself."""
+    """Wait for threads and processes that are ending, and return the leaks."""
     for _ in range(20):
         now = {
             "descriptors": len(os.listdir("/proc/self/fd")),
@@ -703,7 +713,7 @@ class Worker:
         self._pipe.recv()
 
     def run(self, number: int) -> dict[str, Any]:
-        """Run a mutant. The process is ended if the outcome concerns the process."""
+        """Run a mutant, and end the process if the outcome requires it."""
         self._pipe.send(number)
         began = time.monotonic()
         while not self._pipe.poll(0.02):
@@ -738,7 +748,7 @@ class Worker:
         return {"outcome": outcome, "seconds": seconds, "detail": words}
 
     def finish(self) -> dict[str, int]:
-        """Return the increase of its resources since the start, and end it."""
+        """Return the increase of the resources of the process, and end it."""
         self._look_at_decoders()
         self._pipe.send(None)
         held = self._pipe.recv() if self._pipe.poll(60) else {}
@@ -747,7 +757,7 @@ class Worker:
         return {**held, "orphans": self.close()}
 
     def close(self) -> int:
-        """End it, and return how many of its processes outlive it by a second."""
+        """End the process, and count its children that outlive it by a second."""
         pid = self._process.pid or 0
         self._process.kill()
         self._process.join()
@@ -773,7 +783,7 @@ class Batch(NamedTuple):
 
 
 def run_batch(clips: list[Clip], seed: int, numbers: list[int], work: Path) -> Batch:
-    """Run mutants in one process, which is replaced when it ends."""
+    """Run mutants in one process, which is replaced if it ends."""
     results: list[dict[str, Any]] = []
     worker, since, decoder_bytes = None, 0, 0
     for number in numbers:
@@ -786,7 +796,7 @@ def run_batch(clips: list[Clip], seed: int, numbers: list[int], work: Path) -> B
             os.unlink(path)
             result = about | result
             worker = None
-        elif result["outcome"] in WRONG:  # must not affect the next mutant
+        elif result["outcome"] in WRONG:  # a failure must not affect the next mutant
             worker.close()
             worker = None
         results.append(result)

@@ -9,12 +9,22 @@ and weights that claim gigabytes or are stored in other files, and support vecto
 machines with wrong indices. The change depends only on the seed and the number of the
 mutant. Each file is loaded, and the model predicts probabilities if loading succeeds.
 
-The outcome `fine` is a prediction, `error` a `ModelFileError` or `UntrustedModelError`,
-and `no answer` a model that raises an error in the prediction. All other outcomes are
-failures: a `crash`, a `hang` (over 2 seconds of CPU time more than the intact model),
-more than 300 MB of `memory`, an `exception` of another class on loading, a `different`
-prediction when only bytes of the outer archive were changed, and `code`, which is a new
-process, a connection or a file outside the temporary folder. Linux only.
+Three outcomes are expected:
+
+- `fine`: a prediction.
+- `error`: a `ModelFileError` or `UntrustedModelError`.
+- `no answer`: a model that is loaded, but raises an error in the prediction.
+
+All other outcomes are failures:
+
+- `crash`: the end of the process.
+- `hang`: 2 seconds of CPU time more than for the intact model.
+- `memory`: more than 300 MB.
+- `exception`: an exception of another class on loading.
+- `different`: another prediction, although only bytes of the outer archive changed.
+- `code`: a new process, a connection, or a file outside the temporary folder.
+
+Linux only.
 
 Example: ``python benchmarks/fuzz_models.py --mutants 3000 --json fuzz_models.json``
 """
@@ -186,7 +196,7 @@ def damage_member(rng: Random, name: str, member: bytes) -> tuple[str, bytes]:
     if name.endswith(".json"):
         tree = json.loads(member)
         what = damage_tree(rng, tree)
-        if rng.random() < 0.5:  # otherwise, most are refused due to their references
+        if rng.random() < 0.5:  # otherwise, most mutants have invalid references
             number_again(tree)
         return f"{name}: {what}", json.dumps(tree).encode()
     if name.endswith(".bin"):
@@ -228,7 +238,7 @@ def many_members(rng: Random, members: dict[str, bytes]) -> None:
 
 
 def zeros(rng: Random, members: dict[str, bytes]) -> bytes:
-    """Replace a member by a zip bomb, which may claim to be small."""
+    """Turn a member into a zip bomb, which may claim to be small."""
     name = fuzz._one(rng, sorted(members))
     members[name] += bytes(fuzz._few(rng, 2**28))
     data = bytearray(archive_of(members))
@@ -262,7 +272,7 @@ def list_node(content: Any, key: int) -> dict[str, Any]:
 
 
 def large_network(rng: Random, members: dict[str, bytes]) -> None:
-    """Multiply the numbers of a network, or nest its layers."""
+    """Multiply the sizes in a network, or nest its layers."""
 
     def edit(tree: Any) -> None:
         places = list(places_in(tree))
@@ -303,7 +313,7 @@ def edit_network(members: dict[str, bytes], part: str, edit: Any) -> None:
 
 
 def hostile_weights(rng: Random, members: dict[str, bytes]) -> None:
-    """Move weights to other places, or let them claim a larger size."""
+    """Store weights in another place, or with a larger size than they have."""
     import h5py
 
     def edit(content: bytes) -> bytes:
@@ -364,7 +374,7 @@ ATTACKS = {
 
 
 def number_again(tree: Any) -> None:
-    """Assign equal numbers to objects with equal content, like skops."""
+    """Assign the same `__id__` to objects with equal content, like skops."""
     holders = [holder for holder, key in places_in(tree) if key == "__id__"]
     for holder in holders:
         holder["__id__"] = 0

@@ -4,9 +4,9 @@
 
 Images and their split are the same as in `accuracy.py`. "alone" is the discriminator of
 `GANDetector`, trained as an ordinary classifier. "generated 0" and "generated 1" are
-`GANDetector` with that `generated_label`. All select the epoch with the best validation
-AUC. With the same seed, they have the same initial weights, validation set and order of
-images.
+`GANDetector` with `generated_label=0` and `generated_label=1`. All select the epoch
+with the best validation AUC. With the same seed, they have the same initial weights,
+validation set and order of images.
 """
 
 from __future__ import annotations

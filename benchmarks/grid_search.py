@@ -4,8 +4,9 @@ The same search runs on the same clips without a cache and with an initially emp
 cache, in turn. With the cache, each video is decoded once. Results are medians.
 `cores s` is the CPU time, which is affected least by other processes. Candidates differ
 only in the classifier: learning rate and dropout of a small CNN, or the penalty of a
-logistic regression on mean colors, which trains in no time. Every second clip is
-labeled as fake. The scores are meaningless, but must be equal.
+logistic regression on mean colors, which trains almost instantly. Every second clip is
+labeled as fake. The scores are meaningless, but must be the same with and without a
+cache.
 
 Example: ``python benchmarks/grid_search.py --clips 6 --json grid_search.json``
 """
@@ -91,7 +92,10 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument(
-        "--duration", type=float, default=10.0, help="seconds per clip to sample from"
+        "--duration",
+        type=float,
+        default=10.0,
+        help="seconds of each clip that are sampled",
     )
     parser.add_argument("--n-jobs", type=int, help="n_jobs of the preprocessing")
     options = parser.parse_args()

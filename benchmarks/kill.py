@@ -1,12 +1,16 @@
 """Files and processes that remain when processes are killed while they write.
 
 A process writes a cache entry, copies of videos, a model or a network into a temporary
-folder, and is killed (SIGKILL). Half of the processes are killed when everything is
-written and nothing is renamed yet, the others at a random time. `half` is the number of
-incomplete files with their final name, `processes` the number of processes that outlive
-the killed process by a second, and `left` the number of temporary files and folders.
-These are then made two days old, and another process writes into the folder. `stay` is
-the number of those that still exist afterwards. Linux only.
+folder, and is killed (SIGKILL). Half of the processes are killed after writing and
+before renaming a file, the others at a random time.
+
+- `half`: number of incomplete files with their final name.
+- `processes`: number of processes that outlive the killed process by a second.
+- `left`: number of temporary files and folders.
+- `stay`: number of these that still exist after they are made two days old and another
+  process writes into the folder.
+
+Linux only.
 
 Example: ``python benchmarks/kill.py --kills 200``
 """
@@ -44,7 +48,7 @@ def make_clip(path: Path) -> str:
 
 
 def writers(folder: Path, clip: str) -> dict[str, Callable[[], object]]:
-    """Return functions by kind that write into the folder of their name."""
+    """Return a function per kind that writes into the folder of the same name."""
     from skdeepfake import CNNDetector, persistence
     from skdeepfake.preprocessing import CropCache, VideoTranscoder
 
@@ -60,7 +64,7 @@ def writers(folder: Path, clip: str) -> dict[str, Callable[[], object]]:
 
 
 def run(write_it: Callable[[], object], kind: str, pause: int | None) -> None:
-    """Write in a separate process; report when everything is written, and wait."""
+    """Write files. With a pipe, report when they are written, and wait."""
     import keras
 
     def stop(*_: Any, **__: Any) -> None:
@@ -78,7 +82,7 @@ def run(write_it: Callable[[], object], kind: str, pause: int | None) -> None:
 
 
 def kill_one(write_it: Callable[[], object], kind: str, after: float | None) -> int:
-    """Kill a process that writes, and return how many of its processes outlive it."""
+    """Kill a process that writes, and return how many of its children outlive it."""
     ours, theirs = os.pipe()
     pid = os.fork()
     if not pid:
@@ -135,7 +139,7 @@ def main() -> None:
         for number in range(options.kills):
             kind = KINDS[number % len(KINDS)]
             for copy in folders["copies"].glob("*.mp4"):
-                copy.unlink()  # otherwise, it is not written again
+                copy.unlink()  # an existing copy is not written again
             waits = number // len(KINDS) % 2 == 0
             after = None if waits else float(rng.uniform(0, SECONDS[kind]))
             rows[kind]["kills"] += 1

@@ -3,8 +3,8 @@
 Each run is a new process that runs the cropper, then the resizer. Each video is a
 separate path (a link to one of the clips) and a separate sample. MB are in addition to
 the memory after imports. `peak` is the maximum resident memory, as recorded by the
-kernel. It consists of anonymous memory and memory mapped from files, which the kernel
-can reclaim. `anon` and `file` are their values at the end, while the result exists. The
+kernel. It consists of anonymous memory and of mapped files, which the kernel can evict.
+`anon` and `file` are the sizes of these parts at the end, while the result exists. The
 peak of `anon` is sampled every 10 ms. The decoder process is not included. Linux only.
 
 Only the first second of each clip is sampled, since the duration does not affect the
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--videos", nargs="+", type=int, default=[50, 100, 500])
     options = parser.parse_args()
     if not STATUS.exists():
-        raise SystemExit("This needs Linux.")
+        raise SystemExit("This benchmark needs Linux.")
     rows: list[dict[str, Any]] = []
     with work_folder(options) as work:
         found = prepare(options, work)

@@ -1,9 +1,8 @@
 r"""Plant mutations in the package and count those that the tests detect.
 
-A seeded draw changes one expression in each of ``--n`` modules. For each change, the
-tests that execute the changed line run in a copy of the checkout until one fails. Which
-test executes which line, and how long each test takes, comes from one run under
-coverage::
+One random expression is changed in each of ``--n`` modules. For each change, the tests
+that execute the changed line run in a copy of the checkout until one fails. A run with
+coverage records the lines that each test executes, and its seconds::
 
     pip install pytest-cov
     COVERAGE_FILE=lines.cov pytest -n 2 --cov=skdeepfake --cov-context=test \

@@ -6,21 +6,20 @@
 
 ROOT contains the folders `real` and `fake` with videos or face images, or the paper's
 folders `Original` and `Manipulated`. With `--faceforensics`, ROOT is
-DeeperForensics-1.0, and its real videos are in FaceForensics++. `--rendered N` renders
-N real clips and one fake of each.
+DeeperForensics-1.0, and FF_ROOT contains its real videos. `--rendered N` renders N real
+clips and one fake of each.
 
 The paper splits frames randomly, 80 to 20, so that similar frames of one video are in
 the training and the test set. This protocol is compared with two others, with the same
 number of folds:
 
-- `frames`: the paper's protocol;
-- `video`: no video is on both sides, but identities are, and a fake may be separated
-  from its original;
-- `identity`: no identity is on both sides.
+- `frames`: the paper's protocol.
+- `video`: no video is on both sides of a split, but identities may be.
+- `identity`: no identity is on both sides of a split.
 
 Accuracy and AUC are for frames in all protocols. They are means over the folds, with
-95 % confidence intervals by bootstrap over identities. `flatters by` is the difference
-between the AUC of `frames` and `identity` on the same frames.
+95 % confidence intervals by bootstrap over identities. `flatters by` is the AUC of
+`frames` minus the AUC of `identity` on the same frames.
 
 `--control` uses only real videos, and randomly labels half of the identities as fake.
 There are no cues, so any result above chance level is an artifact of the protocol.
@@ -94,7 +93,7 @@ def load(args: argparse.Namespace, work: Path) -> Data:
         videos = make_videos(
             root, n_real=args.rendered, n_fake=args.rendered, random_state=0
         )
-        name = f"{args.rendered} rendered clips and a fake of each, one face"
+        name = f"{args.rendered} rendered clips of one person and a fake of each"
     elif args.faceforensics:
         videos = load_deeperforensics(args.root, args.faceforensics)
         name = PAPER_DATA
@@ -126,7 +125,7 @@ def by_chance(data: Data, seed: int) -> Data:
     people = np.unique(data.groups[real])
     fake = np.random.RandomState(seed).permutation(people)[: len(people) // 2]
     groups = data.groups[real]
-    name = f"{data.name}; the real ones of them, half called fake by chance"
+    name = f"{data.name}; only real videos, half of the identities labeled as fake"
     return Data(name, data.X[real], np.isin(groups, fake).astype(int), groups)
 
 
@@ -168,7 +167,7 @@ def folds(
 
 
 def detectors(args: argparse.Namespace) -> dict[str, Callable[[], Any]]:
-    """Return a factory per detector, with the paper's or the given parameters."""
+    """Return a factory per detector, with the parameters of the arguments."""
     given = {"epochs": args.epochs, "random_state": args.seed, **settings(args)}
     kinds = {"cnn": CNNDetector, "cnn_rnn": CNNRNNDetector, "gan": GANDetector}
     makers = {}
@@ -185,7 +184,7 @@ def out_of_fold(
     """Score each face with a detector that was not trained on it.
 
     As in the paper, each face is a separate image. Only the split depends on the
-    protocol. Returns scores, the fold of each face, and the mean seconds per fit.
+    protocol. Return scores, the fold of each face, and the mean seconds per fit.
     """
     scores, number, seconds = np.empty(len(y)), np.empty(len(y)), []
     for k, (train, test) in enumerate(splits):
@@ -317,7 +316,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="face size in pixels")
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument(
-        "--folds", type=int, default=5, help="5 folds split 80 to 20, as in the paper"
+        "--folds",
+        type=int,
+        default=5,
+        help="number of folds; 5 folds split 80 to 20, as in the paper",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resamples", type=int, default=1000)
@@ -343,8 +345,8 @@ def main() -> None:
     rows = run(data, args)
     if not args.faceforensics:
         print(
-            f"\nThe paper's results are for other data, {PAPER_DATA}. Protocols can be "
-            "compared, but values cannot."
+            f"\nThe paper's results are for other data, {PAPER_DATA}. Compare "
+            "differences between protocols, not values."
         )
     if args.json:
         _report.write(rows, args.json)

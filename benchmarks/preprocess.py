@@ -1,17 +1,17 @@
 """Time from a clip to ten resized faces, compared with the paper and with decoding.
 
-"paper" is the procedure of the paper's appendix 7.1, with all its files. Its first step
-uses FFmpeg here instead of moviepy, which takes the same time, since encoding
-dominates. "ffmpeg" is `ffmpeg -i clip -t 10 -an -f null -`, including the start of the
-process.
+"paper" is the procedure of the paper's appendix 7.1, including all files that it
+writes. Its first step uses FFmpeg here instead of moviepy, which takes the same time,
+since encoding dominates. "ffmpeg" is `ffmpeg -i clip -t 10 -an -f null -`, including
+the start of the process.
 
 "ours" decodes in a separate process, since a damaged video may crash the decoder. The
 stages and "uncontained" are measured without that process.
 
-All run in turn, clip by clip, in one process that is pinned to one core and in one that
-has two cores, with one decoder thread per core. Compare the ratios, since other
-processes slow all of them down. The stages are measured separately. On two cores, they
-overlap, so that their sum exceeds the total.
+All methods process each clip in turn, in a process that is pinned to one core and in
+one that has two cores, with one decoder thread per core. Compare the ratios, since
+other processes slow down all methods. The stages are measured separately. On two cores,
+they overlap, so that their sum exceeds the total.
 
 Example: ``python benchmarks/preprocess.py --rendered --json preprocess.json``
 """
@@ -59,7 +59,7 @@ def ffmpeg_alone(path: str) -> float:
 
 
 def ours(path: str) -> tuple[float, int]:
-    """Return the seconds and the number of faces."""
+    """Return the seconds and the number of faces of our pipeline."""
     began = time.perf_counter()
     faces = steps(n_jobs=1).fit_transform([path])
     return time.perf_counter() - began, int(faces.any(axis=(2, 3, 4)).sum())
@@ -175,7 +175,7 @@ def _paper(path: str, folder: Path) -> np.ndarray:
 def measure(
     worker: Worker, paths: list[str], slow_paths: list[str], repeats: int
 ) -> dict[str, Any]:
-    """Run all on each clip in turn, and return the results of one row."""
+    """Run all methods on each clip in turn, and return the results of one row."""
     took: dict[tuple[str, str], list[float]] = defaultdict(list)
     n_faces = {"paper": 0, "ours": 0}
     for repeat in range(repeats):

@@ -3,7 +3,7 @@
     python benchmarks/robustness.py [--picture robustness.png]
 
 A small CNN is trained on rendered clips, and evaluated on clips of other recordings
-with the seven distortions at five levels.
+with seven distortions at five levels each.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Workers are threads of joblib, processes of joblib (loky) or processes of Dask (a
 cluster on this machine with one thread per worker). The cropper distributes the cores
-among its jobs, so a single job uses one decoder thread per core. One worker is measured
-in this way, and also pinned to one core with one decoder thread. `times` is relative to
-the latter with the same scheduler, and `times as is` to the former. Since loky runs a
-single job in the calling process, its results are relative to single jobs of threads.
+among its jobs, so a single job uses one decoder thread per core. `times as is` is
+relative to such a single worker, and `times` to a worker that is pinned to one core
+with one decoder thread, both with the same scheduler. Since loky runs a single job in
+the calling process, its results are relative to single jobs of threads.
 
 All workers are started before the measurements, and run in turn. Results are medians.
 
@@ -109,7 +109,8 @@ def main() -> None:
             ("threads", 1, 1, 1): in_process(one, 1, "threading"),
             ("threads", 1, 2, 2): in_process(two, 1, "threading"),
             ("threads", 2, 2, 1): in_process(two, 2, "threading"),
-            # In this process: a Worker would wait for loky's processes when it ends.
+            # In this process, since a Worker would wait for loky's processes when it
+            # ends.
             ("loky", 2, 2, 1): lambda paths: _with_backend(paths, 2, "loky"),
             ("dask", 1, 1, 1): on_cluster(pinned, 1),
             ("dask", 1, 2, 2): on_cluster(single, 2),

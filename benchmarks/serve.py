@@ -7,9 +7,9 @@ detector from its joblib file and predicts:
   for the reference detector, this includes the imports of Keras and its backend.
 - `first s`: seconds of the first prediction, which compiles the network.
 - `second s`: seconds of the second prediction for the same videos.
-- `warm ms`: median of further predictions, and the resulting videos per second.
-- `over network`: additional time compared with the compiled network alone, on the same
-  frames in the same batches, measured in turn.
+- `warm ms`: median of further predictions. Videos per second are derived from it.
+- `over network`: additional time compared with the compiled network alone, which
+  predicts the same frames in the same batches in turn.
 - `peak MB`: peak memory of the process, and its memory after loading.
 
 Example: ``python benchmarks/serve.py --detectors cnn --videos 1 8 64``

@@ -1,13 +1,14 @@
-"""Resources of a process that predicts for hours, with damaged videos among others.
+"""Resources of a process that predicts intact and damaged videos for hours.
 
-One process trains a small pipeline and predicts 2,000 videos, one at a time: intact
-clips of each container, including interlaced and AV1 video, a missing file, a text
-file, truncated clips, and mutants of ``fuzz.py``. With ``--fuzz FILE``, its JSON file,
-these include mutants that crashed the decoder or exceeded the timeout. Decoders are
-killed from time to time. The table shows the resources of the process after a warm-up,
-at each quarter and at the end: anonymous memory after the C library has released freed
-memory, file descriptors, child processes and threads. "flat" means that these do not
-increase after the warm-up, except for 1 kB of memory per prediction. Linux only.
+One process trains a small pipeline and makes 2,000 predictions for one video each:
+intact clips of each container, including interlaced and AV1 video, a missing file, a
+text file, truncated clips, and mutants of ``fuzz.py``. If ``--fuzz`` is the JSON file
+of ``fuzz.py``, these include mutants that crashed the decoder or exceeded the timeout.
+Decoders are killed from time to time. The table shows the resources of the process
+after a warm-up, at each quarter and at the end: anonymous memory after the C library
+has released freed memory, file descriptors, child processes and threads. "flat" means
+that these do not increase after the warm-up, except for 1 kB of memory per prediction.
+Linux only.
 
 Example: ``python benchmarks/soak.py --predictions 2000 --json soak.json``
 """

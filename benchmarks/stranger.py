@@ -1,8 +1,9 @@
-"""Measure the first ten minutes: install in a new environment, analyze one video.
+"""Measure the installation in a new environment and the analysis of one video.
 
-A virtual environment is made in a temporary folder, and skdeepfake installed from this
-checkout. `skdeepfake predict CLIP --html report` then runs twice: the first time reads
-all files of the environment. A row per command has wall-clock and CPU seconds.
+A virtual environment is created in a temporary folder, and skdeepfake is installed from
+this checkout. `skdeepfake predict CLIP --html report` then runs twice. The first run is
+slower, since no file of the environment is in the page cache. The table has wall-clock
+and CPU seconds per command.
 
 Example: ``python benchmarks/stranger.py interview.mp4``
 """
@@ -25,7 +26,7 @@ DATA = Path(os.environ.get("SKDEEPFAKE_DATA", ROOT.parent / "shared" / "data"))
 
 
 def timed(name: str, command: list[str], folder: str) -> dict[str, object]:
-    """Run a command without the environment of the caller's Python."""
+    """Run a command without the environment variables of the caller's Python."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, cwd=folder, env=environ)

@@ -3,7 +3,7 @@
     python benchmarks/system_costs.py [NAME ...]
 
 The systems are built by `make_detector_pipeline(name, weights=None)`, and score random
-noise. For decoding and face detection, see `benchmarks/preprocess.py`.
+noise. `benchmarks/preprocess.py` measures decoding and face detection.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Measure which cue each system finds in rendered clips.
+"""Measure which temporal cues each system detects in rendered clips.
 
     python benchmarks/systems.py [--landmarks FILE] [--systems flow blinks ...]
     python benchmarks/systems.py --named [cnn optical_flow ...]
 
-Fakes of several kinds are made of each rendered recording, and each system is trained
-on real clips and fakes of one kind, in folds by recording. A system must find the cue
-that is planted for it, and be at chance level where its cue is absent.
+Fakes of several kinds are made from each rendered recording. For each kind, each system
+is trained on real clips and fakes of this kind, in folds by recording. It must detect
+the kind with its cue, and be at chance level for kinds without it.
 
-With `--named`, the systems of `make_detector_pipeline` are trained on fakes of all
-kinds instead, each reduced in size, and tested on other recordings. All clips show one
-person, so the figures do not apply to other fakes.
+With `--named`, the systems of `make_detector_pipeline` are reduced in size, trained on
+fakes of all kinds, and tested on other recordings. All clips show one person, so the
+results do not apply to other fakes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MARGIN = 0.2
 
 
 def frames(args: argparse.Namespace, size: int, **cropper: Any) -> list[Any]:
-    """Make the steps from a path to all faces of a clip."""
+    """Return the steps from a path to all faces of a clip."""
     n_frames = round(args.duration * FPS)
     return [
         VideoFrameSampler(n_frames=1, burst=n_frames, duration=None),
@@ -67,10 +67,11 @@ def classifier(*steps: Any) -> Pipeline:
 
 
 def flow_statistics(flow: NDArray) -> NDArray[np.float64]:
-    """Summarize flow, (n_videos, n_slots, height, width, 2), per video.
+    """Summarize the flow of each video.
 
-    The mean length of the motion over time: its median, and over this its largest value
-    and its largest jump from one frame to the next.
+    `flow` has the shape (n_videos, n_slots, height, width, 2). The three features of
+    the mean length of the flow per frame are its median, its maximum and its largest
+    difference between consecutive frames, the last two relative to the median.
     """
     length = np.linalg.norm(flow.astype(np.float32), axis=-1).mean(axis=(2, 3))
     median = np.median(length, axis=1)
@@ -80,7 +81,7 @@ def flow_statistics(flow: NDArray) -> NDArray[np.float64]:
 
 
 def region_agreement(flow: NDArray) -> NDArray[np.float64]:
-    """Correlate the flow of lips and chin over time, per video."""
+    """Compare the flow of lips and chin over time, per video."""
     height, width = flow.shape[2:4]
     middle = slice(width // 4, 3 * width // 4)
     down = flow[..., middle, 1].astype(np.float32)
@@ -91,7 +92,7 @@ def region_agreement(flow: NDArray) -> NDArray[np.float64]:
 
 
 def light_statistics(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measure how the light changes, per video: from frame to frame, and in all."""
+    """Measure changes of brightness, between frames and in total, per video."""
     light = faces.mean(axis=(2, 3, 4))
     jumps = np.abs(np.diff(light, axis=1))
     return np.log(np.column_stack([np.median(jumps, axis=1), light.std(axis=1)]))
@@ -119,22 +120,22 @@ def regions(args: argparse.Namespace) -> Pipeline:
 
 
 def magnified(args: argparse.Namespace) -> Pipeline:
-    steps = frames(args, 64, region="nose")  # it does not blink
+    steps = frames(args, 64, region="nose")  # unlike the eyes, it does not blink
     magnifier = MotionMagnifier(frame_rate=FPS, band=(0.5, 10.0))
     return classifier(*steps, magnifier, FunctionTransformer(light_statistics))
 
 
-# By name: a function of the arguments that gives a pipeline from paths to a classifier,
-# or None if a file is missing that it needs.
+# Functions that return a pipeline from paths to a classifier, or None if the arguments
+# do not contain a required file.
 SYSTEMS: dict[str, Callable[[argparse.Namespace], Pipeline | None]] = {
     "flow": flow,
     "blinks": blinks,
     "regions": regions,
     "magnified": magnified,
 }
-# The kinds of fakes whose cue a system must find, and those in which it sees nothing. A
-# splice cuts out blinks and repeats them, so that it is neither for "blinks"; and the
-# box of the nose reaches the upper lip, so that "lip_sync" is neither for "magnified".
+# Kinds of fakes with and without the cue of each system. Some kinds are in neither
+# dict: a splice removes or repeats blinks, and the crop of the nose includes the upper
+# lip, which "lip_sync" changes.
 PLANTED = {
     "flow": ["splice"],
     "blinks": ["frozen_eyes"],
@@ -159,13 +160,13 @@ FEATURIZED = {"epochs": 20, "units": (64,)}
 def named_systems(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the parameters that reduce each named system to minutes of training.
 
-    All backbones are EfficientNet-lite0, whose weights come with the package: those of
-    the reference detector where it is trained, ImageNet weights in featurizers.
+    Most backbones are EfficientNet-lite0, whose weights are in the package. Trained
+    backbones use the weights of the reference detector, featurizers those of ImageNet.
     """
     from skdeepfake.detectors import Generator, Head
     from skdeepfake.features import KerasFeaturizer, MultiPathBackbone
 
-    name = BACKBONE["backbone"]  # a featurizer has its ImageNet weights
+    name = BACKBONE["backbone"]
     lstm = Head(cell="lstm", units=(64,), epochs=2)
     features = {
         "featurizer": KerasFeaturizer(name, pooling="avg", memory=args.memory),
@@ -204,7 +205,7 @@ def named_systems(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def measure_named(
     name: str, videos: Bunch, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """Train a named system on half of the recordings; measure its AUC on the others."""
+    """Train a named system on half of the recordings, and test it on the others."""
     params = {"size": (64, 64), **named_systems(args)[name]}
     if "burst" not in params and name != "motion_magnification":
         params["n_frames"] = 2 if name == "frame_prediction" else 6
@@ -255,7 +256,7 @@ def measure_named(
 def out_of_fold_scores(
     pipeline: Pipeline, X: NDArray, kinds: NDArray, groups: NDArray, wanted: list[str]
 ) -> dict[str, tuple[NDArray, NDArray, NDArray]]:
-    """Score real clips and fakes of each kind; what learns nothing runs once."""
+    """Score real clips and fakes of each kind. Stateless steps run only once."""
     steps = list(pipeline.steps)
     while isinstance(steps[0][1], (StatelessTransformer, FunctionTransformer)):
         X = steps.pop(0)[1].transform(X)
@@ -276,10 +277,10 @@ def out_of_fold_scores(
 
 
 def measure(name: str, videos: Bunch, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure the AUC of a system by kind, with its interval by recording."""
+    """Measure the AUC of a system for each kind, with intervals by recording."""
     pipeline = SYSTEMS[name](args)
     if pipeline is None:
-        print(f"{name} is left out: it needs --landmarks", flush=True)
+        print(f"{name} is skipped, since it needs --landmarks", flush=True)
         return []
     began = time.perf_counter()
     scores = out_of_fold_scores(
@@ -321,21 +322,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", type=Path, help="write the result to this file")
-    parser.add_argument("--work", type=Path, help="folder that keeps clips and crops")
+    parser.add_argument("--work", type=Path, help="folder for keeping clips and crops")
     parser.add_argument(
-        "--recordings", type=int, help="default: 24, or 36 with --named"
+        "--recordings",
+        type=int,
+        help="number of recordings (default: 24, or 36 with --named)",
     )
-    parser.add_argument("--duration", type=float, default=2.4, help="seconds")
-    parser.add_argument("--seed", type=int, default=0, help="of the clips")
+    parser.add_argument("--duration", type=float, default=2.4, help="seconds per clip")
+    parser.add_argument("--seed", type=int, default=0, help="random state")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument(
-        "--named", nargs="*", metavar="NAME", help="systems by name; without any: all"
+        "--named",
+        nargs="*",
+        metavar="NAME",
+        help="systems of make_detector_pipeline (default: all)",
     )
     parser.add_argument(
         "--landmarks",
         default=os.environ.get("SKDEEPFAKE_LANDMARKS"),
-        help="file of 68 landmarks for dlib (default: SKDEEPFAKE_LANDMARKS)",
+        help="dlib shape predictor of 68 landmarks (default: SKDEEPFAKE_LANDMARKS)",
     )
     args = parser.parse_args()
     print("environment:", _report.environment(), flush=True)
@@ -363,7 +369,7 @@ def main() -> None:
 def rendered(
     root: Path, args: argparse.Namespace, kinds: list[str], n_real: int, times: int
 ) -> Bunch:
-    """Render each recording and `times` fakes of it, or take those of the last run."""
+    """Render recordings and `times` fakes of each, or use those of the last run."""
     if not root.exists():
         n_real = args.recordings or n_real
         return make_videos(

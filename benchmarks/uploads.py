@@ -3,8 +3,9 @@
 `skdeepfake serve` runs in a separate process. Several clients send valid and invalid
 uploads in random order: rendered clips, a damaged clip, a text, an empty body, and a
 body above the size limit. The status of each response is compared with the expected
-one. The table has one row per quarter of the requests, with the resident memory of the
-server without and with its child processes, their number, and the open files.
+status. The table has one row per quarter of the requests, with the resident memory of
+the server without and with child processes, and the numbers of processes and open
+files.
 
 Example: ``python benchmarks/uploads.py --requests 200 --clients 8``
 """
@@ -90,7 +91,7 @@ def main() -> None:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
-        print("files left after the end:", len(list(own.glob("skdeepfake-*"))))
+        print("files left at the end:", len(list(own.glob("skdeepfake-*"))))
     print_table(rows)
     if options.json:
         write(rows, options.json, clients=options.clients)

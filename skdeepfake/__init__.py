@@ -1,6 +1,6 @@
 """Deepfake detection in video as scikit-learn estimators.
 
-The modules follow the pipeline from paths of videos to one probability per video:
+The modules, roughly in the order of a pipeline from video paths to probabilities:
 
 - :mod:`skdeepfake.datasets`: loaders of labeled videos
 - :mod:`skdeepfake.preprocessing`: frames, face crops and arrays
@@ -8,17 +8,17 @@ The modules follow the pipeline from paths of videos to one probability per vide
 - :mod:`skdeepfake.streams`: motion features of bursts of frames
 - :mod:`skdeepfake.perturbations`: distortions of videos
 - :mod:`skdeepfake.augmentation`: augmentation of faces during training
-- :mod:`skdeepfake.features`: features of pretrained networks
+- :mod:`skdeepfake.features`: features from pretrained networks
 - :mod:`skdeepfake.detectors`: classifiers of real and fake faces
 - :mod:`skdeepfake.pipeline`: complete pipelines
 - :mod:`skdeepfake.pretrained`: trained detectors included in the package
 - :mod:`skdeepfake.analysis`: verdicts and reports for single videos
 - :mod:`skdeepfake.serving`: web page and REST API for analyses
-- :mod:`skdeepfake.inspection`: evidence in a face and over time
+- :mod:`skdeepfake.inspection`: Grad-CAM and occlusion, which explain predictions
 - :mod:`skdeepfake.metrics`: error rates, calibration and confidence intervals
 - :mod:`skdeepfake.evaluation`: evaluation reports, robustness and drift
-- :mod:`skdeepfake.model_selection`: splits by identity and by official lists
-- :mod:`skdeepfake.leakage`: data leakage in datasets and splits
+- :mod:`skdeepfake.model_selection`: splits by identity and official splits
+- :mod:`skdeepfake.leakage`: detection of data leakage in datasets and splits
 - :mod:`skdeepfake.persistence`: model files that execute no code when loaded
 - :mod:`skdeepfake.plotting`: plots of faces, training and scores
 - :mod:`skdeepfake.exceptions`: errors and warnings

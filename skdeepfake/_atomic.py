@@ -24,8 +24,9 @@ _FOLDERS = f"skdeepfake-tmp-{'[a-z0-9_]' * 8}"
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the path of an empty file that replaces `path` when the block ends.
 
-    The file is in the same folder. If the block raises an error, it is deleted, and
-    `path` is unchanged. Files abandoned by killed processes for a day are deleted, too.
+    The file is in the folder of `path`. If the block raises an error, the file is
+    deleted and `path` is not changed. Files in this folder that a killed process left
+    more than a day ago are deleted, too.
     """
     folder, name = os.path.split(os.path.abspath(path))
     remove_abandoned(folder)
@@ -43,20 +44,20 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
 def write_atomically(
     path: str | os.PathLike[str], write: Callable[[BinaryIO], object]
 ) -> None:
-    """Write a file with a function of the open file; `path` is replaced at the end."""
+    """Call `write` with an open file that replaces `path` at the end."""
     with atomic_path(path) as part, open(part, "wb") as file:
         write(file)
 
 
 def written(text: str, path: str | os.PathLike[str] | None) -> str:
-    """Return a text and write it to `path` unless this is None."""
+    """Write a text to `path`, unless `path` is None, and return the text."""
     if path is not None:
         write_atomically(path, lambda file: file.write(text.encode()))
     return text
 
 
 def returned_or_written(text: str, path: str | os.PathLike[str] | None) -> str | None:
-    """Return a text if `path` is None; otherwise, write it and return None."""
+    """Return a text if `path` is None; otherwise, write it to `path`."""
     if path is None:
         return text
     written(text, path)
@@ -67,7 +68,7 @@ def returned_or_written(text: str, path: str | os.PathLike[str] | None) -> str |
 def temporary_folder() -> Iterator[str]:
     """Yield a folder that is deleted at the end.
 
-    Folders abandoned by killed processes for a day are deleted, too.
+    Folders that a killed process left more than a day ago are deleted, too.
     """
     remove_abandoned(tempfile.gettempdir(), _FOLDERS)
     with tempfile.TemporaryDirectory(
@@ -79,7 +80,7 @@ def temporary_folder() -> Iterator[str]:
 def remove_abandoned(folder: str | os.PathLike[str], pattern: str = _PARTS) -> None:
     """Delete files and folders that match a pattern and have not changed for a day.
 
-    Memory-mapped faces are kept as long as the process whose ID is in their name runs.
+    A file of memory-mapped faces is kept while the process that wrote it is running.
     """
     for found in glob.glob(pattern, root_dir=folder):
         path = os.path.join(folder, found)
@@ -103,5 +104,5 @@ def _is_running(process: str) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # the process of another user
+        pass  # the process belongs to another user
     return True

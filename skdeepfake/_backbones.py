@@ -19,7 +19,7 @@ from .exceptions import ModelFileError, WeightsError
 class Backbone(NamedTuple):
     """Backbone of `keras.applications` or this package."""
 
-    module: str  # with the preprocessing
+    module: str  # with the preprocessing function
     builder: str
     size: int  # height and width of the training images in pixels
     smallest: int = 32  # minimum height and width
@@ -207,14 +207,14 @@ def _build_with_imagenet_weights(
 
 def load_weights(network: keras.Model, path: str, name: str) -> None:
     """Load a weights file; raise a WeightsError if it lacks any weights."""
-    # Keras does not change weights missing in the file. Detect them by NaN.
+    # Keras does not change weights that the file lacks. NaN marks these weights.
     for variable in network.weights:
         variable.assign(np.full(variable.shape, np.nan, dtype="float32"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network.load_weights(path)
-    except Exception as error:  # depends on the file
+    except Exception as error:  # its type depends on the file
         reason = str(error).partition("\n")[0].partition(". Example")[0]
         raise WeightsError(
             f"weights={path!r} does not contain the weights of {name!r} without its "
@@ -287,12 +287,12 @@ def scale_pixels(
 ) -> Any:
     """Apply the preprocessing of a backbone with standard Keras layers.
 
-    For a KerasHub preset, also resize images if its `backbone` needs it.
+    For a KerasHub preset, also resize images to the input size of `backbone`, if fixed.
     """
     if backbone is not None and _keras_hub.is_preset(name):
         return _keras_hub.convert(inputs, name, backbone, layer)
     affine = as_affine(BACKBONES[name].preprocess)
     x = keras.ops.flip(inputs, axis=-1) if affine.is_bgr else inputs
-    # Three axes, for the Keras setting "channels_first".
+    # Three axes, since Keras may be set to interpret one axis as channels first.
     scale = [[affine.scale]]
     return keras.layers.Rescaling(scale, affine.offset, dtype="float32", name=layer)(x)

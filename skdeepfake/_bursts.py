@@ -25,11 +25,11 @@ def as_bursts(
     n_slots = faces.shape[1]
     length = n_slots // max_faces if burst is None else burst
     if length < at_least or n_slots % (length * max_faces):
-        more = f" (at least {at_least})" if at_least > 1 else ""
+        more = f" A burst needs at least {at_least} frames." if at_least > 1 else ""
         raise ValueError(
-            f"X has {n_slots} slots and cannot be split into bursts of {length or 1} "
-            f"frames{more} of {max_faces} faces. Set burst and max_faces of {name} to "
-            "the values of the sampler and the cropper."
+            f"X has {n_slots} slots, which cannot be split into bursts of "
+            f"{length or 1} frames with {max_faces} faces each.{more} Set burst and "
+            f"max_faces of {name} to the values of the sampler and the cropper."
         )
     return faces.reshape(len(faces), -1, length, max_faces, *faces.shape[2:])
 
@@ -37,21 +37,21 @@ def as_bursts(
 def select_in_bursts(
     slots: ArrayLike, burst: int | None, max_faces: int, frames: slice
 ) -> NDArray:
-    """Select the slots of some frames of each burst."""
+    """Return the slots of the selected frames of each burst."""
     entries = np.asarray(slots)
     burst = burst or len(entries) // max_faces
     return entries.reshape(-1, burst, max_faces)[:, frames].ravel()
 
 
 def slot_selectors(transformer: Any) -> list[Any]:
-    """Return the transformer, or the steps of a pipeline, that drop slots."""
+    """List the steps of a transformer or pipeline that have `select_slots`."""
     is_pipeline = isinstance(transformer, Pipeline)
     steps = [step for _, step in transformer.steps] if is_pipeline else [transformer]
     return [step for step in steps if hasattr(step, "select_slots")]
 
 
 def kept_slots(transformer: Any, n_slots: int) -> NDArray[np.int64]:
-    """Return the numbers of the input slots that a transformer or pipeline keeps."""
+    """Return the indices of the input slots that a transformer or pipeline keeps."""
     slots = np.arange(n_slots)
     for step in slot_selectors(transformer):
         slots = step.select_slots(slots)

@@ -1,4 +1,4 @@
-"""On-disk caches with one zip archive per entry, keyed by content."""
+"""On-disk caches with one zip archive per entry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .exceptions import CacheError
 
 Cache = TypeVar("Cache", bound="ArchiveCache")
 
-# Errors of damaged archives. A flipped bit may look like encryption or a newer format.
+# Errors raised for damaged archives. RuntimeError is raised if a flipped bit looks like
+# encryption or a newer format.
 DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
@@ -45,17 +46,17 @@ class ArchiveCache:
     def of(
         cls: type[Cache], memory: str | os.PathLike[str] | joblib.Memory | None
     ) -> Cache | None:
-        """Return the cache for a parameter `memory`.
+        """Return the cache for the parameter `memory` of an estimator.
 
         Parameters
         ----------
         memory : str, os.PathLike, joblib.Memory or None
-            Parameter of an estimator.
+            Location of the cache. None disables caching.
 
         Returns
         -------
         ArchiveCache or None
-            None if caching is disabled.
+            Cache, or None if caching is disabled.
         """
         location = memory.location if isinstance(memory, joblib.Memory) else memory
         return None if location is None else cls(memory)

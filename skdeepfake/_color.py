@@ -14,6 +14,6 @@ _RGB = np.linalg.inv(_YIQ)
 
 
 def hue_and_saturation(angle: float, saturation: float) -> NDArray[np.float64]:
-    """Return the matrix (3, 3) that rotates hue and scales saturation, keeping luma."""
+    """Return the (3, 3) matrix that rotates hue, scales saturation and keeps luma."""
     cos, sin = saturation * np.array([np.cos(angle), np.sin(angle)])
     return _RGB @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ _YIQ

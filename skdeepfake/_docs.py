@@ -12,10 +12,10 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def shared_docs(texts: Mapping[str, str]) -> Callable[[T], T]:
-    """Return a decorator that replaces ``{{name}}`` lines of a docstring with texts.
+    """Return a decorator that replaces ``{{name}}`` lines of docstrings with texts.
 
-    For a class, the docstrings of its methods are filled, too. ``{{class}}`` in a text
-    is replaced with the name of the class.
+    The decorator of a class also fills the docstrings of its methods. ``{{class}}`` in
+    a text is replaced with the name of the class.
     """
 
     def fill(thing: Any, name: str) -> None:

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 in Keras and ONNX. It is not in `keras.applications`."""
+"""EfficientNet-lite0, which `keras.applications` lacks, in Keras and ONNX."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Convolution(NamedTuple):
     depthwise: bool = False
     relu: bool = True
     begins: bool = False  # first convolution of a residual block
-    adds: bool = False  # last convolution, followed by the addition
+    adds: bool = False  # last convolution of a block, followed by the addition
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the weights in Keras."""
@@ -144,7 +144,7 @@ def _key(weight: Any) -> str:
 
 
 def detector_shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the weights of a detector with this backbone, by name."""
+    """Return the shape of each weight of a detector with this backbone."""
     shapes = {f"{HEAD}/kernel": (_TOP, 1), f"{HEAD}/bias": (1,)}
     for step in _convolutions():
         shapes.update(step.shapes())

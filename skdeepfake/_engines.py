@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Names of the engines. "auto" is the fastest one that is installed.
+#: Names of the engines. "auto" uses onnxruntime if installed, or else OpenCV.
 ENGINES = ("auto", "onnxruntime", "opencv")
 
 Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -20,7 +20,7 @@ Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 def make_engine(network: bytes, engine: str = "auto") -> Compute:
     """Return a function that computes the output of a network for a batch.
 
-    Raise an ImportError if `engine` is "onnxruntime" and it is not installed.
+    Raise an ImportError if `engine` is "onnxruntime" but onnxruntime is not installed.
     """
     has_onnxruntime = importlib.util.find_spec("onnxruntime") is not None
     if engine == "onnxruntime" and not has_onnxruntime:

@@ -31,7 +31,7 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
 
     The exported network computes one probability per face. Its input is a batch of
     faces, as returned by the step before the detector. Sampling, cropping, resizing and
-    the aggregation of frames are not exported; the metadata of the file describes them.
+    aggregation are not exported, but are described in the metadata of the file.
 
     Parameters
     ----------
@@ -46,11 +46,12 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     dict
         Metadata, also stored in the file as JSON under the key "skdeepfake":
 
-        - `input` and `output`: shape, data type and meaning. The output is the
-          probability of the second class per face and, after training with
-          :class:`~skdeepfake.detectors.Attention`, a weight.
+        - `input`: shape, data type and meaning.
+        - `output`: shape and meaning. The output contains the probability of the second
+          class per face and, after training with
+          :class:`~skdeepfake.detectors.Attention`, the attention weight.
         - `classes`: the two classes.
-        - `aggregation`: rule that aggregates frame probabilities per video.
+        - `aggregation`: parameter `aggregation` of the detector.
         - `preprocessing`: parameters of each step before the detector.
         - `max_difference`: largest difference from the detector on random faces; None
           if onnxruntime is not installed.
@@ -130,7 +131,7 @@ def _check(detector: Any) -> None:
 
 
 def _write(detector: Any) -> bytes:
-    # Does not require Keras.
+    # The reference detector does not require Keras.
     if type(detector).__name__ == "PretrainedDetector":
         size = detector.frame_shape_[:2]
         return detector_to_onnx(detector.weights_, size, of_pixels=True)
@@ -151,7 +152,7 @@ def _difference(detector: Any, network: bytes) -> float | None:
     noise = np.random.RandomState(0).randint(1, 256, (4, *detector.frame_shape_))
     faces: NDArray = noise.astype(detector.frame_dtype_)
     found = run_by_onnxruntime(network)(faces)[:, 0]
-    # Repeat each face for all people.
+    # Fill the slots of all people with the same face.
     slots = faces[:, np.newaxis].repeat(detector._n_people, axis=1)
     expected = detector.predict_frame_proba(slots)[:, 0, 1]
     difference = float(np.abs(found - expected).max())

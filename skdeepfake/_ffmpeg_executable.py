@@ -14,7 +14,7 @@ _BUNDLED = os.path.join(os.path.dirname(imageio_ffmpeg.__file__), "binaries")
 
 
 def ffmpeg_executable(encoder: str = "wrapped_avframe") -> str:
-    """Return the path of ffmpeg, and check that it has all required features."""
+    """Return the path of ffmpeg; raise an FFmpegError if it cannot be used."""
     try:
         executable = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
@@ -23,8 +23,8 @@ def ffmpeg_executable(encoder: str = "wrapped_avframe") -> str:
     if not is_bundled and (problem := _problem(executable, encoder)):
         raise FFmpegError(
             f"ffmpeg {executable!r} cannot be used: {problem}. Set IMAGEIO_FFMPEG_EXE "
-            "to ffmpeg 7 or later with libx264, or unset it to use the ffmpeg bundled "
-            "with imageio-ffmpeg"
+            "to the path of ffmpeg 7 or later with libx264, or unset it to use the "
+            "ffmpeg bundled with imageio-ffmpeg."
         )
     return executable
 

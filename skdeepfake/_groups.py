@@ -73,7 +73,7 @@ def is_missing(value: Any) -> bool:
 
 
 def encode_groups(groups: ArrayLike) -> NDArray[np.intp]:
-    """Encode the group of each sample, any hashable value, as an integer.
+    """Encode the group of each sample as an integer. Groups are any hashable values.
 
     A missing group raises a ValueError, since it could hide leakage.
     """
@@ -98,9 +98,9 @@ def encode(values: Sequence[Hashable]) -> NDArray[np.intp]:
 def connected_groups(identities: Sequence[Sequence[str]]) -> NDArray[np.intp]:
     """Group videos so that no identity is in two groups.
 
-    A fake shows two people, the target and the source, and so connects their videos.
-    Groups are the connected components of the graph of videos and identities. Grouping
-    by the target alone leaves the source in other groups.
+    A fake shows two people, the target and the source, and therefore connects the
+    videos of both. Groups are the connected components of the graph of videos and
+    identities.
     """
     n_videos = len(identities)
     nodes: dict[str, int] = {}
@@ -144,7 +144,7 @@ def contained_names(
 
 
 def check_indices(side: ArrayLike, n_samples: int) -> NDArray[np.intp]:
-    """Convert indices or a mask to indices; raise an IndexError if out of range."""
+    """Convert indices or a mask to indices; raise an IndexError if any is invalid."""
     index = np.asarray(column_or_1d(side))
     return np.arange(n_samples)[index if len(index) else []]
 
@@ -159,9 +159,10 @@ def assign_folds(
     called: Callable[[Any], str] = str,
     otherwise: str = "",
 ) -> NDArray[np.intp]:
-    """Assign groups to folds, each with about the same proportion of every kind.
+    """Assign groups to folds, with about the same proportion of each kind in each fold.
 
-    `called` names a kind in messages; `otherwise` is extra advice for too few groups.
+    `called` formats a kind for error messages. `otherwise` is added to the advice if
+    there are too few groups.
     """
     coded = encode(kinds)
     for number, kind in enumerate(dict.fromkeys(kinds)):
@@ -175,7 +176,7 @@ def assign_folds(
             )
     if shuffle:
         # StratifiedGroupKFold breaks ties by group number. Up to scikit-learn 1.7, its
-        # own shuffling mixes groups up.
+        # parameter `shuffle` breaks the stratification.
         groups = check_random_state(random_state).permutation(groups.max() + 1)[groups]
     folds = np.empty(len(groups), dtype=np.intp)
     splits = StratifiedGroupKFold(n_splits).split(coded, coded, groups)

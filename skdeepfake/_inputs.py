@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Sequence
 
-#: Extensions of files that are searched in folders.
+#: Extensions of the files that are analyzed if the input is a folder.
 EXTENSIONS = (
     *(".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".ts", ".m2ts", ".mts"),
     *(".3gp", ".gif", ".apng", ".jpg", ".jpeg", ".png", ".webp"),
@@ -14,9 +14,9 @@ EXTENSIONS = (
 
 
 def find_videos(names: Sequence[str]) -> list[str]:
-    """Return the videos and images of files, folders and glob patterns.
+    """Expand files, folders and glob patterns to a list of videos and images.
 
-    Raise a ValueError for other inputs, such as cameras and addresses.
+    Raise a ValueError for other inputs, such as cameras and URLs.
     """
     found: list[str] = []
     for name in names:
@@ -47,8 +47,8 @@ def _find(name: str) -> Iterable[str]:
         raise ValueError(f"{name} is a model, not a video. Use --model {name}.")
     if "://" in name:
         raise ValueError(
-            f"{name} is an address; only files can be analyzed. Download the video "
-            "first and pass its file."
+            f"{name} is a URL; only files can be analyzed. Download the video first "
+            "and pass its file."
         )
     if glob.has_magic(name) and not os.path.exists(name):
         matches = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))

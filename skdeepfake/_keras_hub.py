@@ -33,7 +33,7 @@ def import_keras_hub() -> Any:
 def build_preset(
     name: str, frame_shape: tuple[Any, ...], *, pretrained: bool
 ) -> keras.Model:
-    """Load a preset, for images of this size if the network accepts any size."""
+    """Load a preset. Rebuild a vision transformer for this image size if possible."""
     models = import_keras_hub().models
     network = _load(name, models.Backbone, load_weights=pretrained)
     # Models such as CLIP and SigLIP also have a text encoder, which is not needed.
@@ -51,7 +51,7 @@ def _remade(network: keras.Model, size: tuple[int, int]) -> keras.Model:
     """Rebuild a network for images of another size and the global dtype policy."""
     policy = keras.config.dtype_policy().name
     own = input_size(network), network.dtype_policy.name
-    # This fails if positions were learned for one size, or images must be square.
+    # Another size fails if images must be square or positions cannot be interpolated.
     for wanted in ((size, policy), (own[0], policy)):
         if wanted == own:
             break
@@ -61,7 +61,8 @@ def _remade(network: keras.Model, size: tuple[int, int]) -> keras.Model:
             pairs = zip(
                 network._flatten_layers(), remade._flatten_layers(), strict=True
             )
-            for layer, other in pairs:  # as on loading: DINOv2 interpolates positions
+            # These methods make DINOv2 interpolate its positions.
+            for layer, other in pairs:
                 kept: dict[str, Any] = {}
                 layer.save_own_variables(kept)
                 other.load_own_variables(kept)
@@ -77,7 +78,8 @@ def image_size(name: str) -> tuple[int, int] | None:
 def convert(x: Any, name: str, network: keras.Model, layer: str) -> Any:
     """Resize and scale pixels from 0 to 255 like the image converter of a preset.
 
-    This uses layers that Keras loads without KerasHub, and the size of the network.
+    Keras can load the layers without KerasHub. Images are resized to the input size of
+    `network`, if fixed.
     """
     converter = _converter(name)
     size = input_size(network)
@@ -111,7 +113,7 @@ def _load(name: str, what: Any, **options: Any) -> Any:
     preset = name.removeprefix(PREFIX)
     try:
         return what.from_preset(preset, **options)
-    except Exception as error:  # of many types, depending on where presets are stored
+    except Exception as error:  # its type depends on where the preset is stored
         reason = str(error).partition("\n")[0]
         raise WeightsError(
             f"the preset {preset!r} of KerasHub cannot be loaded ({reason}). Without "

@@ -18,7 +18,7 @@ def find_landmarks(
 ) -> NDArray[np.float32]:
     """Return the landmarks of a face, x and y in pixels, of shape (n_landmarks, 2).
 
-    `box` is left, top, right and bottom of the face as found by dlib's detector.
+    `box` contains the left, top, right and bottom edges of a face found by dlib.
     `n_points` contains the accepted numbers of landmarks.
     """
     predictor = load_predictor(path, n_points)
@@ -51,7 +51,7 @@ def load_predictor(path: str | os.PathLike[str], n_points: Collection[int]) -> A
     return predictor
 
 
-# A predictor takes about 100 MB and one second to load. Threads can share it.
+# Loading a predictor takes one second and 100 MB of memory. Threads can share it.
 @functools.lru_cache(maxsize=2)
 def _load(path: str, size: int, mtime_ns: int, ctime_ns: int) -> tuple[Any, int]:
     import dlib  # slow to import

@@ -84,8 +84,8 @@ def load_model(source: Any = None, **params: Any) -> Model:
         path = Path(name)
         if not path.is_file():
             raise ValueError(
-                f"{path} is not a file. Train a model first, or omit it to use the "
-                "reference detector."
+                f"{path} is not a file. Train a model first, or pass no model to use "
+                "the reference detector."
             )
         return Model(_load_file(path, params), path.name, file_sha256(path))
     if not isinstance(source, Pipeline) or not is_classifier(source):
@@ -93,7 +93,7 @@ def load_model(source: Any = None, **params: Any) -> Model:
             f"{type(source).__name__} is not a pipeline from paths to probabilities. "
             "Use load_detector or make_detector_pipeline to create one."
         )
-    check_pipeline(source, "it")
+    check_pipeline(source, "The model")
     model = Model(source, type(source[-1]).__name__)
     if isinstance(source[-1], PretrainedDetector):
         digest = model.weights_sha256
@@ -119,7 +119,9 @@ def _load_file(path: Path, params: dict[str, Any]) -> Any:
 def check_pipeline(found: Any, name: str) -> None:
     """Raise a ValueError if an object is not a pipeline with the step `sampler`."""
     if "sampler" not in getattr(found, "named_steps", {}):
-        raise ValueError(f"{name} is not a pipeline of skdeepfake with a sampler.")
+        raise ValueError(
+            f"{name} is not a pipeline of skdeepfake; it has no step named 'sampler'."
+        )
 
 
 def is_safe(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Files of weights that are part of this package, verified when they are read."""
+"""Weights files in this package, verified when read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SHA256 = {
 
 
 def read_packaged(name: str) -> bytes:
-    """Return the content of a file of weights, after verifying its hash."""
+    """Return the content of a weights file after verifying its hash."""
     content = (FOLDER / f"{name}.npz").read_bytes()
     check_sha256(content, SHA256[name], name)
     return content
 
 
 def check_sha256(content: bytes, expected: str, name: str | os.PathLike[str]) -> None:
-    """Raise a ModelFileError if the content has another hash than expected."""
+    """Raise a ModelFileError unless the content has the expected hash."""
     found = hashlib.sha256(content).hexdigest()
     if found != expected.lower():
         raise ModelFileError(

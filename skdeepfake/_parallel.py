@@ -31,7 +31,7 @@ def map_videos(
     backend set by the user with `joblib.parallel_config` takes precedence.
     """
     tasks: Iterable[Any] = (delayed(function)(item) for item in items)
-    # A generator updates the progress bar as results arrive. Ray's backend has none.
+    # A generator updates the progress bar as results arrive. Ray does not support it.
     backend, _ = get_active_backend(prefer="threads")
     return_as = "generator" if backend.supports_return_generator else "list"
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)

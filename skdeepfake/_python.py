@@ -1,4 +1,4 @@
-"""Command lines of Python processes with the module path of this process."""
+"""Commands that run Python with the module search path of this process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pathlib import Path
 from .exceptions import WorkerDiedError
 
 _ROOT = str(Path(__file__).parents[1])
-_EXTENSIONS = ("lib-dynload", "DLLs")  # of the standard library
+_EXTENSIONS = ("lib-dynload", "DLLs")  # folders of the standard library
 
 # `python -c` would first search the working folder, which may contain untrusted files.
-# The options -P and -I are too new or ignore PYTHONPATH. `sys` is built in.
+# The option -P needs Python 3.11, and -I ignores PYTHONPATH. Importing `sys`, which is
+# built in, searches no folder.
 _PRELUDE = "import sys; sys.path[:] = sys.argv.pop(1).split('\\n'); "
 
 
 def python_executable() -> str:
     """Return the path of the Python interpreter."""
-    # As in `multiprocessing`, so that it can be set if Python is embedded.
+    # Applications that embed Python set this path for `multiprocessing`.
     executable = multiprocessing.spawn.get_executable()
     if not executable:
         raise WorkerDiedError(
@@ -30,7 +31,7 @@ def python_executable() -> str:
 
 
 def python_command(program: str, *arguments: str) -> list[str]:
-    """Return the command that runs a program with the module path of this process.
+    """Return the command that runs a program with the search path of this process.
 
     The standard library comes first. The working folder is not searched, so that files
     such as ``json.py`` in it are not run.

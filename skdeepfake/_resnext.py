@@ -25,7 +25,7 @@ def ResNeXt50(
 ) -> keras.Model:
     """Build ResNeXt-50 with 32 groups of 4 channels, without its classifier.
 
-    Padding is the same as in PyTorch, so that its weights could be converted.
+    The padding is the same as in PyTorch, so that PyTorch weights can be converted.
 
     References
     ----------

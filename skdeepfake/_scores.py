@@ -38,8 +38,8 @@ _ERRORS = """\
 Raises
 ------
 ValueError
-    If there are not exactly two classes, `pos_label` is missing or not one of them,
-    the lengths differ, or a """
+    If `y_true` does not contain exactly two classes, `pos_label` is invalid, the
+    lengths differ, or a """
 _score_docs = shared_docs(
     {
         "labels_and_scores": f"{_LABELS}, or any score that increases with it.\n",
@@ -111,7 +111,7 @@ def check_classes(labels: NDArray, pos_label: PosLabel) -> tuple[list[Any], Any]
             f"y_true must contain exactly two classes; got {len(classes)}: {found}."
         )
     if pos_label is None:
-        # "fake" sorts before "real", so the last class is not the fake one.
+        # The last class is not a good default, since "fake" sorts before "real".
         if classes not in ([0, 1], [-1, 1]):
             raise ValueError(
                 f"y_true takes values in {classes}, not in [0, 1] or [-1, 1]: pass the "
@@ -163,8 +163,8 @@ def _check_score(y_score: ArrayLike) -> NDArray[np.float64]:
     if len(missing):
         raise ValueError(
             f"y_score is NaN for {len(missing)} of {len(score)} samples, the first at "
-            f"index {missing[0]}. Videos and frames without a face have no score: "
-            "remove them, for frames with skdeepfake.metrics.frame_scores."
+            f"index {missing[0]}. Videos and frames without a face have no score. "
+            "Remove them; skdeepfake.metrics.frame_scores removes such frames."
         )
     assert_all_finite(score, input_name="y_score")
     return score
@@ -184,7 +184,7 @@ class Roc(NamedTuple):
 
 def roc(scored: Scored) -> Roc:
     """Compute the ROC curve with a point for each distinct score."""
-    # Points on straight parts of the curve are thresholds, too.
+    # Keep points on straight parts of the curve, since they are thresholds, too.
     return Roc(
         *roc_curve(
             scored.is_positive,

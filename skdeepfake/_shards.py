@@ -1,4 +1,4 @@
-"""Arrays on disk in shards that several processes write."""
+"""Arrays stored in shards, which several processes can write."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class ShardedArray:
     """Array on disk with one row per video, read from memory-mapped shards.
 
     Detectors read it batch by batch in `fit` and `predict`, without loading it
-    completely. Selecting rows returns a :class:`ShardedArray`, so it can be split and
-    cross-validated. `np.asarray` loads it into memory.
+    completely. Selecting rows returns a :class:`ShardedArray`, as needed for
+    cross-validation. `np.asarray` loads the array into memory.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ def write_shards(
     Parameters
     ----------
     transformer : transformer
-        Transformer from paths of videos to an array of shape (n_videos, ...) that does
-        not need to be fitted, such as a pipeline of a sampler, a cropper and a
+        Transformer that converts paths of videos to an array of shape (n_videos, ...)
+        and does not need fitting, such as a pipeline of a sampler, a cropper and a
         :class:`~skdeepfake.preprocessing.Resizer`, with or without a featurizer.
     X : array-like of str or os.PathLike, shape (n_videos,)
         Paths of the videos.
@@ -214,8 +214,8 @@ def write_shards(
 
     Notes
     -----
-    Videos are compared by size and modification time. Parameters that are objects, such
-    as networks, are compared by their `repr`.
+    Videos are compared by path, size and modification time. Parameters that are
+    objects, such as networks, are compared by their `repr`.
 
     Warnings of workers, for example about videos without a face, are written to the
     logs of the workers.
@@ -299,7 +299,7 @@ def _missing(folder: Path, shard_size: int, paths: Any) -> list[_Shard]:
 def _write(transformer: Any, shard: _Shard) -> None:
     if os.path.exists(shard.file):  # by a worker that died before it returned
         return
-    # Avoid nested tasks, which would transfer their results.
+    # Nested tasks would transfer their results between processes.
     with joblib.parallel_config(backend="sequential"):
         rows = np.asarray(transformer.transform(shard.paths))
     if rows.dtype.hasobject or len(rows) != len(shard.paths):

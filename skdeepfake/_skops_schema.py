@@ -2,7 +2,7 @@
 
 skops trusts all estimators of scikit-learn, and checks types but not contents. Compiled
 code of estimators does not check indices, so that a forged file could access any
-memory. Furthermore, skops follows a reference once for each path that leads to it.
+memory. Furthermore, chains of references in a small schema could take exponential time.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ SCHEMA = "schema.json"
 _MAX_BYTES = 2**23
 _MAX_NODES = 50_000
 
-# Maximum number of elements without bytes, and longest axis of an array without
-# elements.
+# Maximum length of the axes of an array whose elements take no bytes.
 _MAX_EMPTY = 2**20
 
 
@@ -31,8 +30,8 @@ def _of(module: str, names: str) -> list[str]:
     return [f"sklearn.{module}.{name}" for name in names.split()]
 
 
-# Estimators that only use NumPy and SciPy, which check shapes and indices, to predict,
-# and meta-estimators. Trees, neighbors, clusters and kernels are excluded.
+# Meta-estimators, and estimators that predict with NumPy and SciPy alone, which check
+# shapes and indices. Trees, neighbors, clusters and kernels are excluded.
 ESTIMATORS = frozenset(
     [
         *_of("calibration", "CalibratedClassifierCV _CalibratedClassifier"),
@@ -81,15 +80,15 @@ ESTIMATORS = frozenset(
     ]
 )
 
-# Nodes that skops trusts regardless of their contents, although compiled code does not
-# check the indices in sparse matrices and states of random number generators.
+# Nodes that skops trusts regardless of their contents. Compiled code does not check the
+# indices in sparse matrices and in the states of random number generators.
 _UNCHECKED = ("SparseMatrixNode", "RandomStateNode", "RandomGeneratorNode")
 
 
 def check_schema(members: Mapping[str, bytes], trusted: frozenset[str]) -> set[str]:
-    """Validate the members of a skops file and return untrusted types.
+    """Validate the members of a skops file and return types that are not trusted.
 
-    Only types that skops itself would trust are returned.
+    The result is limited to types that skops itself trusts.
     """
     if len(members[SCHEMA]) > _MAX_BYTES:
         raise UntrustedModelError(f"its {SCHEMA} has more than {_MAX_BYTES} bytes")
@@ -101,9 +100,9 @@ def check_schema(members: Mapping[str, bytes], trusted: frozenset[str]) -> set[s
 class _Walk:
     """Single pass over the nodes of a schema.
 
-    skops repeats the description of an object for each reference, so that all nodes
-    with the same `__id__` must have the same size. If they do, following references
-    takes at most as many steps as reading the schema, and no object contains itself.
+    skops writes the description of an object at each reference, so that all nodes with
+    the same `__id__` must have the same size. If they do, following references takes at
+    most as many steps as reading the schema, and no object contains itself.
     """
 
     def __init__(self, members: Mapping[str, bytes]) -> None:
@@ -143,7 +142,7 @@ class _Walk:
         # skops reads a member once for each object it belongs to.
         if file and (key is None or self._owners.setdefault(file, key) != key):
             raise UntrustedModelError(f"its member {file!r} belongs to two objects")
-        # NumPy copies the elements of arrays inside of multidimensional arrays.
+        # NumPy copies the elements of arrays inside multidimensional object arrays.
         flat = flat or (node.get("type") == "json" and not _has_one_axis(node))
         size = 1 + sum(self.values(value, flat) for value in node.values())
         if key is not None and self._sizes.setdefault(key, size) != size:

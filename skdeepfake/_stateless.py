@@ -32,12 +32,12 @@ class Growing:
 
 
 class Versioned(Growing):
-    """Mixin that stores versions of packages in pickles and warns of other versions.
+    """Mixin that stores package versions in pickles and compares them on loading.
 
     List it before the base class with ``__getstate__`` and ``__setstate__``.
     """
 
-    # Packages that the fitted state depends on. They are imported with the estimator.
+    # Packages that the fitted state depends on.
     _written_by: ClassVar[tuple[str, ...]] = ("skdeepfake",)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
 
 
 def as_objects(items: Sequence[Any]) -> NDArray[np.object_]:
-    """Return a one-dimensional array of objects, even if they are arrays."""
+    """Return a one-dimensional array of objects, even if the items are arrays."""
     array = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
         array[i] = item

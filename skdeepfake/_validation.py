@@ -22,7 +22,7 @@ def select_names(
     *,
     allow_none: bool = False,
 ) -> list[str]:
-    """Return the selected names (one, several or "all") in the order of `known`."""
+    """Return the names in `value`, which may be "all", in the order of `known`."""
     if isinstance(value, str):
         value = known if value == "all" else [value]
     wanted = set(value)

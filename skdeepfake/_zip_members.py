@@ -18,7 +18,7 @@ _EXPANSION, _SLACK = 4, 2**24
 def read_members(content: bytes) -> dict[str, bytes]:
     """Return the members of an archive by name.
 
-    Memory and time are proportional to the size of the archive for any content.
+    Memory and time are at most proportional to the size of the archive.
     """
     # Count entries by their signature, since opening an archive reads all of them.
     if content.count(b"PK\1\2") > _MAX_MEMBERS:
@@ -30,7 +30,7 @@ def read_members(content: bytes) -> dict[str, bytes]:
             name = member.filename
             if name.startswith(".") or any(sign in name for sign in "/\\:"):
                 raise UntrustedModelError(
-                    f"its member {name!r} would lie in another folder"
+                    f"its member {name!r} would be in another folder"
                 )
             if name in members:
                 raise UntrustedModelError(f"its member {name!r} is duplicated")

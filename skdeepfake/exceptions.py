@@ -37,7 +37,7 @@ class SkdeepfakeError(Exception):
 
 class _AboutVideo(Exception):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both are in `args`, so that they survive pickling by a worker process.
+        # Unpickling in another process passes `args` to this method.
         super().__init__(os.fspath(path), reason)
         self.path = os.fspath(path)
         self.reason = reason

@@ -1,4 +1,4 @@
-"""Fixtures: one for each kind of clip."""
+"""Fixtures and hooks shared by the tests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real media, which the project does not hold itself."""
+    """Folder of real media, which are not in the repository."""
     folder = Path(os.environ.get("SKDEEPFAKE_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "videos").is_dir():
         pytest.skip(f"no shared data in {folder}; set SKDEEPFAKE_DATA")
@@ -55,7 +55,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def vgg16_weights(shared_data: Path) -> str:
-    """Weights of a trained VGG16, which the project does not hold itself."""
+    """Path of the weights of a trained VGG16, which are not in the repository."""
     path = shared_data.parent / "weights" / "vgg16_notop.weights.h5"
     if not path.is_file():
         pytest.skip(f"no weights in {path}")
@@ -64,20 +64,20 @@ def vgg16_weights(shared_data: Path) -> str:
 
 @pytest.fixture(scope="session")
 def real_videos(shared_data: Path) -> Bunch:
-    """Real talking heads and the two labelled deepfakes."""
+    """Real talking heads and the two labeled deepfakes."""
     return load_videos(shared_data / "videos")
 
 
 @pytest.fixture(scope="session")
 def rendered_videos(tmp_path_factory: pytest.TempPathFactory) -> Bunch:
-    """Six recordings of a rendered face and a fake of each; groups pair them."""
+    """Six recordings of a rendered face and a fake of each, in six groups."""
     root = tmp_path_factory.mktemp("rendered")
     return make_videos(root, n_real=6, n_fake=6, duration=1.0, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def thin_vgg16() -> Iterator[None]:
-    """Put a network of a layer per block, most of few channels, in place of VGG16."""
+    """Replace VGG16 with a network with one layer and few channels per block."""
     import keras
 
     from skdeepfake.features import _network
@@ -99,7 +99,7 @@ def thin_vgg16() -> Iterator[None]:
 def new_process(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[subprocess.Popen]:
-    """A process that has imported nothing of ours, and answers one model at a time."""
+    """Process that predicts with models, and imports skdeepfake only to load them."""
     environment = {k: v for k, v in os.environ.items() if "DETERMINISTIC" not in k}
     errors = tmp_path_factory.mktemp("new_process") / "stderr"
     with (
@@ -109,7 +109,7 @@ def new_process(
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=stderr,  # no pipe, which would fill up
+            stderr=stderr,  # a pipe would fill up
             text=True,
             cwd=ROOT,
         ) as process,
@@ -123,10 +123,10 @@ def new_process(
 def answers_of_a_new_process(
     new_process: subprocess.Popen, tmp_path: Path
 ) -> Callable[..., np.ndarray]:
-    """Dump an estimator and have another process load it and answer.
+    """Return a function that saves an estimator and predicts in another process.
 
-    It answers with its probabilities, or with an array for each expression of
-    `estimator` and `X`. A path in place of the estimator is that of a safe file.
+    The result is the probabilities, or an array for each expression of `estimator` and
+    `X`. Instead of the estimator, the path of a skops file can be passed.
     """
 
     def answers(estimator: Any, X: np.ndarray, *expressions: str) -> Any:
@@ -150,7 +150,7 @@ def answers_of_a_new_process(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Watch what this process asks its decoders for: what to do, with which video."""
+    """Record the requests to decoders as pairs of request and path."""
     requests = []
     ask = DecoderProcess.ask
 
@@ -164,7 +164,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let so many more files be written, the next only by half."""
+    """Simulate a disk that is full after `n_files` more files and half of the next."""
 
     def fill(n_files: int) -> None:
         left = iter(range(n_files))
@@ -196,7 +196,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 @pytest.fixture(scope="session")
 def ffmpeg() -> Callable[..., None]:
-    """Run the bundled FFmpeg; `frames`, of one shape, are its first input."""
+    """Run the bundled FFmpeg, with `frames` of equal shape as its first input."""
 
     def run(
         *arguments: object, frames: Iterable[np.ndarray] = (), fps: float = 10
@@ -216,7 +216,7 @@ def ffmpeg() -> Callable[..., None]:
 
 @pytest.fixture
 def write_clip(tmp_path: Path, ffmpeg: Callable[..., None]) -> Callable[..., Path]:
-    """Write frames (RGB arrays of one shape) to a video file by the bundled FFmpeg."""
+    """Write RGB frames of equal shape to a video file with the bundled FFmpeg."""
 
     def write(
         frames: Iterable[np.ndarray],
@@ -233,18 +233,18 @@ def write_clip(tmp_path: Path, ffmpeg: Callable[..., None]) -> Callable[..., Pat
 
 @pytest.fixture(scope="session")
 def numbered_frames() -> Callable[..., list[np.ndarray]]:
-    """Draw frames that carry their number, up to 255."""
+    """Draw frames that show their number, up to 255."""
     return _numbered_frames
 
 
 @pytest.fixture(scope="session")
 def number_of() -> Callable[[np.ndarray], int]:
-    """Read the number that `numbered_frames` drew, whatever a codec did to it."""
+    """Read the number that `numbered_frames` drew, even after compression."""
     return _number_of
 
 
 def _numbered_frames(n: int, *, height: int = 48, width: int = 64) -> list[np.ndarray]:
-    """Eight vertical bars, black or white; the lower half is their negative."""
+    """Draw eight black or white bars, with their negative in the lower half."""
     frames = []
     for number in range(n):
         row = np.zeros(width, np.uint8)
@@ -258,7 +258,7 @@ def _numbered_frames(n: int, *, height: int = 48, width: int = 64) -> list[np.nd
 
 
 def _number_of(frame: np.ndarray) -> int:
-    """Read the bars, and fail where the halves do not confirm each other."""
+    """Read the bars, and fail if the halves do not match."""
     height, width = frame.shape[0], frame.shape[1] // 8
     columns = np.arange(8) * width + width // 2
     bits = frame[height // 4, columns, 0] > 127
@@ -269,6 +269,6 @@ def _number_of(frame: np.ndarray) -> int:
 
 @pytest.fixture
 def every_step(monkeypatch):
-    """Show every step of a progress bar, also of fast ones."""
+    """Show every step of progress bars, even if steps are fast."""
     bar = functools.partial(_progress.tqdm, mininterval=0, miniters=1)
     monkeypatch.setattr(_progress, "tqdm", bar)

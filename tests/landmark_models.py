@@ -1,4 +1,4 @@
-"""Shape predictors of dlib, trained on a portrait whose lids are painted."""
+"""Shape predictors of dlib, trained on a portrait with painted eyelids."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 
 from skdeepfake.datasets._recording import EYE_SIZE, EYES, close_eyes, load_portrait
 
-# The portrait's face as dlib finds it, and around it what a margin of 0.25 adds.
+# dlib's box of the face in the portrait, and the pixels that a margin of 0.25 adds.
 LEFT, TOP, SIDE, MARGIN = 179, 83, 88, 22
 
 
 def face(closed: float) -> np.ndarray:
-    """Return the portrait's face with the eyes closed by a share, 132 pixels wide."""
+    """Return the face, 132 pixels wide, with eyes closed by a fraction `closed`."""
     picture = close_eyes(load_portrait(), closed)[..., :3]
     y, x = TOP - MARGIN, LEFT - MARGIN
     return picture[y : y + SIDE + 2 * MARGIN, x : x + SIDE + 2 * MARGIN].copy()
 
 
 def aspect_ratio(closed: float) -> float:
-    """Return the eye aspect ratio of a face of `closed` eyes, as it is painted."""
+    """Return the eye aspect ratio of the painted face."""
     width, height = EYE_SIZE
     return height / width * (1 - 1 / 9) * (1 - closed)
 
 
 def landmarks(closed: float) -> np.ndarray:
-    """Return 68 landmarks of a face, of which those of the eyes are right."""
+    """Return 68 landmarks of a face. Only those of the eyes are correct."""
     points = np.full((68, 2), [LEFT + SIDE / 2, TOP + SIDE / 2])
     for first, eye in zip((36, 42), EYES, strict=True):
         u = np.array([-1, -1 / 3, 1 / 3, 1, 1 / 3, -1 / 3])
@@ -39,7 +39,7 @@ def landmarks(closed: float) -> np.ndarray:
 
 
 def write_model(path: Path, zoom: int = 4) -> Path:
-    """Train a predictor that sees how far the eyes of the portrait are closed."""
+    """Train a predictor of the landmarks of the eyes in the portrait."""
     options = dlib.shape_predictor_training_options()
     options.cascade_depth, options.tree_depth = 4, 2
     options.num_trees_per_cascade_level, options.num_test_splits = 30, 20

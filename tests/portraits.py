@@ -1,17 +1,16 @@
-"""Frames that show a real face where a test wants it."""
+"""Frames with a real face at a given position."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-# Side of dlib's box around the face in the portrait, which is that in the astronaut's
-# picture of 512 x 512 pixels.
+# Side of dlib's box around the face in scikit-image's picture of an astronaut.
 FACE_SIZE = 95.0
 
 
 def portrait(astronaut: np.ndarray) -> np.ndarray:
-    """Cut out head and shoulders, the face in the middle of 200 x 200 pixels."""
+    """Crop head and shoulders to 200 x 200 pixels, with the face in the center."""
     return astronaut[20:220, 120:320]
 
 
@@ -22,7 +21,7 @@ def canvas(height: int = 360, width: int = 640) -> np.ndarray:
 def paste(
     frame: np.ndarray, portrait: np.ndarray, centre: tuple[int, int], scale: float = 1.0
 ) -> np.ndarray:
-    """Put a scaled portrait on a copy of the frame; `centre` is (x, y)."""
+    """Paste a scaled portrait into a copy of the frame; `centre` is (x, y)."""
     small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     frame = frame.copy()
     left, top = centre[0] - small.shape[1] // 2, centre[1] - small.shape[0] // 2

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and what killed processes left is deleted."""
+"""Files are written completely or not at all, and abandoned files are deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skdeepfake._atomic import (
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Give the path of a file, in a folder that holds nothing else."""
+    """Path of a file in an empty folder."""
     return tmp_path / "[a] model.zip"
 
 
@@ -76,7 +76,7 @@ def test_two_writers_leave_the_content_of_the_later_one(path: Path) -> None:
 def test_umask_of_the_process_is_left_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another thread could make a file meanwhile."""
+    """Other threads may create files at the same time."""
     changes: list[int] = []
     monkeypatch.setattr(os, "umask", lambda mask: changes.append(mask) or 0o022)
     write_atomically(path, lambda file: file.write(b"new"))
@@ -84,7 +84,7 @@ def test_umask_of_the_process_is_left_alone(
 
 
 def abandoned(path: Path) -> Path:
-    """Make what a killed process would leave, more than a day ago."""
+    """Create an old file or folder like that of a killed process."""
     path.mkdir() if not path.suffix else path.write_bytes(b"half")
     os.utime(path, (0, 0))
     return path
@@ -97,7 +97,7 @@ def test_what_killed_processes_left_is_deleted_when_it_is_old(path: Path) -> Non
     ]
     users = abandoned(path.with_name(".other.zip.mine.part"))
     with atomic_path(path) as young:
-        # It may belong to a process that is writing.
+        # Another process may be writing a young file.
         write_atomically(path, lambda file: file.write(b"whole"))
         assert {*parts(path)} == {Path(young), users}
         assert path.read_bytes() == b"whole"

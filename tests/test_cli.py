@@ -314,7 +314,7 @@ def test_evaluation_prints_a_table_with_intervals_by_group(
         (["train", "nowhere", "-o", "m.joblib"], "'nowhere' does not exist"),
         (["predict", "x.mp4", *NOWHERE], "nowhere.joblib is not a file"),
         (["predict", "m.skops", "x.mp4"], "not a video. Use --model m.skops"),
-        (["predict", "https://a.b/c.mp4"], "is an address; only files can be"),
+        (["predict", "https://a.b/c.mp4"], "is a URL; only files can be"),
         (["predict", "0"], "0 is a camera or another device"),
         (["predict", "/dev/video0"], "/dev/video0 is a camera or another device"),
         (["predict", "*.mp4"], "*.mp4 matches no files"),

@@ -1,4 +1,4 @@
-"""The way from paths to faces is the same on every backend of joblib."""
+"""The pipeline from paths to faces is the same on each backend of joblib."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ N_FRAMES = 2
 
 
 class LikeRay(ThreadingBackend):
-    """Ray's backend of joblib is a pool that cannot give results one by one."""
+    """Backend without generators of results, like that of Ray."""
 
     supports_return_generator = False
 
@@ -49,7 +49,7 @@ def paths(rendered_videos):
 
 @pytest.fixture(scope="module")
 def faces(paths):
-    """What one thread makes of the videos."""
+    """Faces computed by one thread."""
     faces = pipeline().fit_transform(paths)
     assert faces.any(axis=(1, 2, 3, 4)).all()
     return faces
@@ -57,7 +57,7 @@ def faces(paths):
 
 @pytest.fixture
 def broken(paths, tmp_path):
-    """A file that begins like a video, and is none."""
+    """Path of a file that begins like a video, but is not one."""
     path = tmp_path / "broken.mp4"
     with open(paths[0], "rb") as file:
         path.write_bytes(file.read(64) + bytes(1000))
@@ -66,18 +66,18 @@ def broken(paths, tmp_path):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Two processes of Dask on this machine, reachable from nowhere else."""
+    """Dask cluster of two processes that is only reachable from this machine."""
     distributed = pytest.importorskip("distributed")
     import dask
 
     with (
-        # On a busy machine, a new worker takes longer than Dask waits for it.
+        # On a busy machine, starting a worker takes longer than the default timeout.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # a free port, beside other test runs
+            dashboard_address="127.0.0.1:0",  # a free port
             local_directory=tmp_path_factory.mktemp("dask"),
         ) as cluster,
     ):
@@ -101,7 +101,7 @@ def client(cluster):
     ]
 )
 def backend(request):
-    """Each backend, as the argument `backend` of `joblib.parallel_config`."""
+    """Value of the argument `backend` of `joblib.parallel_config`."""
     if request.param == "dask":
         request.getfixturevalue("client")
     return LikeRay() if request.param == "like ray" else request.param
@@ -122,7 +122,7 @@ def test_backend_of_the_user_does_the_work(paths, backend, asked):
     here = sorted(path for do, path in asked if do == "decode")
     assert here == ([] if elsewhere else sorted(paths))
     asked.clear()
-    # What other processes found out about the frames is known here.
+    # Timestamps from other processes are available in this process.
     timestamps = [clip.timestamps for clip in clips]
     assert not asked
     expected = [Clip(path, n_frames=N_FRAMES).timestamps for path in paths]
@@ -143,7 +143,7 @@ def test_error_in_one_file_names_it(paths, faces, broken, backend):
         with pytest.raises(VideoReadError, match=re.escape(broken)) as error:
             pipeline().fit_transform([*paths[:2], broken, *paths[2:]])
         assert error.value.path == broken
-        # And the next call works.
+        # The next call works.
         np.testing.assert_array_equal(pipeline().fit_transform(paths[:1]), faces[:1])
 
 
@@ -161,7 +161,7 @@ def test_grid_search_on_a_cluster(rendered_videos, client, tmp_path):
         cv=3,
         error_score="raise",
     )
-    # Tasks within tasks: each fold asks the cluster to crop its videos.
+    # Tasks are nested, since each fold crops its videos on the cluster.
     with joblib.parallel_config(backend="dask"):
         found = search.fit(X, y).cv_results_["mean_test_score"]
     assert len(CropCache(tmp_path)) == len(X)
@@ -198,7 +198,7 @@ def test_work_of_a_killed_worker_is_done_by_another(paths, faces, client, tmp_pa
 @pytest.mark.nightly
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_shards_survive_a_killed_worker(paths, faces, client, tmp_path, when):
-    """Killed before it writes a shard, or before it can say that it has."""
+    """The worker dies before it writes a shard, or before it reports the shard."""
     marker, log = tmp_path / "killed", tmp_path / "log"
 
     def arm(marker, log, when):
@@ -228,12 +228,12 @@ def test_shards_survive_a_killed_worker(paths, faces, client, tmp_path, when):
     np.testing.assert_array_equal(found, faces, strict=True)
     written = log.read_text().splitlines()
     assert len(written) >= 1
-    assert len(set(written)) == len(written)  # the new worker does not note them
+    assert len(set(written)) == len(written)  # the new worker does not log
     client.wait_for_workers(2)
 
 
 def test_like_ray_is_like_ray():
-    """The stand-in refuses what Ray refuses."""
+    """`LikeRay` raises the same error as the backend of Ray."""
     with (
         joblib.parallel_config(backend=LikeRay(), n_jobs=2),
         pytest.raises(ValueError, match="does not support return_as"),

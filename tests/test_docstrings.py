@@ -1,7 +1,7 @@
 """Docstrings of public names are complete and true, and their examples run.
 
-numpydoc reads them as they are at run time, with the parts that several of them share.
-pytest runs the examples where they stand (``--doctest-modules``).
+numpydoc reads the docstrings at run time, with their shared texts. pytest runs the
+examples (``--doctest-modules``).
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from numpydoc.validate import validate
 import skdeepfake
 
 NOT_CHECKED = {
-    "ES01",  # no extended summary: where one sentence says it all, there is no more
-    "EX01",  # no examples: a test below asks for more, that one of them runs
-    "GL02",  # closing quotes: ruff sees to them, and shared parts have none
-    "RT02",  # a name for a single result: `self : object`, as scikit-learn has it
+    "ES01",  # no extended summary, since one sentence may be sufficient
+    "EX01",  # no examples, since a test below is stricter
+    "GL02",  # closing quotes, since ruff checks them, and shared texts have none
+    "RT02",  # a name for a single result, such as `self : object` in scikit-learn
 }
 NOT_CHECKED_OF_METHODS = {
-    "SA01",  # no See Also: the class has one
+    "SA01",  # no See Also, since the class has one
 }
 NOT_CHECKED_OF_EXCEPTIONS = {
-    "SA01",  # no See Also: whatever raises one names it
+    "SA01",  # no See Also, since functions document the errors that they raise
 }
 NOT_CHECKED_OF_RECORDS = {
-    "PR01",  # no Parameters: fields are read, not passed, and so are Attributes
+    "PR01",  # no Parameters, since fields are documented as Attributes
 }
 
-DATA_SET = "lists a data set that its authors hand out, in folders of its own"
-FACE = "takes videos with a face, and seconds to make and search one"
-TRAINED = "takes a trained network, and what is shown goes into a file"
+DATA_SET = "needs a dataset that only its authors distribute"
+FACE = "needs videos with a face, which take seconds to render and process"
+TRAINED = "needs a trained network, and writes to a file"
 WITHOUT_EXAMPLE = {
     "skdeepfake.datasets.load_celeb_df": DATA_SET,
     "skdeepfake.datasets.load_deeperforensics": DATA_SET,
@@ -48,12 +48,12 @@ WITHOUT_EXAMPLE = {
     "skdeepfake.evaluation.robustness_curve": FACE,
     "skdeepfake.persistence.keep_optimizer": TRAINED,
     "skdeepfake.preprocessing.DlibFaceCropper": FACE,
-    "skdeepfake.streams.BlinkFeaturizer": "takes a file that no package brings",
+    "skdeepfake.streams.BlinkFeaturizer": "needs a file that is in no package",
 }
 
 
 def public_names() -> Iterator[tuple[str, Any]]:
-    """Give each public class and function under the path that users import."""
+    """Yield each public class and function with the path that users import."""
     for room in skdeepfake._MODULES:
         module = importlib.import_module(f"skdeepfake.{room}")
         for name in module.__all__:
@@ -62,11 +62,10 @@ def public_names() -> Iterator[tuple[str, Any]]:
 
 
 def public_methods() -> Iterator[tuple[str, Any]]:
-    """Give the public methods and properties that skdeepfake defines, each once.
+    """Yield each public method and property that skdeepfake defines once.
 
-    scikit-learn's own are left out, and `set_fit_request` and its like, which it makes
-    and documents; the fields of named tuples, which are attributes; and methods that
-    inherit their docstring.
+    Methods of scikit-learn, methods that it generates, such as `set_fit_request`,
+    fields of named tuples, and methods that inherit their docstring are excluded.
     """
     classes = {cls: path for path, cls in NAMES.items() if inspect.isclass(cls)}
     seen = set()
@@ -85,7 +84,7 @@ def public_methods() -> Iterator[tuple[str, Any]]:
 
 
 def inherits_docstring(owner: type, name: str) -> bool:
-    """Tell whether a method says nothing of its own, and a base documents it."""
+    """Return True if a method has no docstring, but a base class documents it."""
     bases = (vars(base).get(name) for base in owner.__mro__[1:])
     return not vars(owner)[name].__doc__ and any(m and m.__doc__ for m in bases)
 
@@ -109,7 +108,7 @@ RECORDS = {path: cls for path, cls in NAMES.items() if is_record(cls)}
 
 
 def runs(docstring: str | None) -> bool:
-    """Tell whether an example says what comes out, and is not skipped."""
+    """Return True if an example has output and is not skipped."""
     examples = doctest.DocTestParser().get_examples(docstring or "")
     return any(e.want and not e.options.get(doctest.SKIP) for e in examples)
 
@@ -125,13 +124,13 @@ def not_checked(path: str) -> set[str]:
 def test_names_of_every_room_are_found():
     assert {path.split(".")[1] for path in NAMES} == set(skdeepfake._MODULES)
     assert "skdeepfake.metrics.coverage" in NAMES
-    # Of a class itself, of a private base of it, and a property.
+    # Methods of a class and of a private base class, and a property.
     assert {
         "skdeepfake.detectors.GANDetector.generate",
         "skdeepfake.detectors.BaseDetector.predict_proba",
         "skdeepfake.preprocessing.Clip.timestamps",
     } <= set(METHODS)
-    # scikit-learn's own.
+    # A method that scikit-learn generates.
     assert "skdeepfake.detectors.CNNDetector.set_fit_request" not in METHODS
 
 
@@ -144,7 +143,7 @@ def test_docstring_is_complete(path):
         if code not in not_checked(path)
     ]
     if "{{" in found["docstring"]:
-        errors.append("a shared part is not filled in")
+        errors.append("a shared text is not filled in")
     if errors:
         pytest.fail("\n".join([path, *errors]), pytrace=False)
 
@@ -161,15 +160,15 @@ def test_documented_defaults_are_those_of_the_signature(path):
 
 
 def documented_defaults(thing: Callable) -> Iterator[tuple[str, Any, str]]:
-    """Give name, default and documented default of the parameters that have both."""
+    """Yield the name, default and documented default of parameters with both."""
     try:
         signature = inspect.signature(thing)
-    except ValueError:  # an exception that takes what all of them take
+    except ValueError:  # an exception with the constructor of its base class
         return
     for parameter in NumpyDocString(inspect.getdoc(thing))["Parameters"]:
         _, found, documented = parameter.type.rpartition("default=")
         for name in parameter.name.split(", ") if found else ():
-            if name in signature.parameters:  # numpydoc finds those that are not
+            if name in signature.parameters:  # numpydoc reports unknown parameters
                 yield name, signature.parameters[name].default, documented
 
 
@@ -186,7 +185,7 @@ def test_fields_of_a_record_are_its_attributes(path):
 
 
 def needs_example(path: str) -> bool:
-    """Tell what must show what it does: neither errors nor what a function returns."""
+    """Return True unless a name is an error, a record or in WITHOUT_EXAMPLE."""
     is_error = inspect.isclass(NAMES[path]) and issubclass(NAMES[path], BaseException)
     return not (is_error or path in RECORDS or path in WITHOUT_EXAMPLE)
 
@@ -195,8 +194,8 @@ def needs_example(path: str) -> bool:
 def test_an_example_runs(path):
     if not runs(inspect.getdoc(NAMES[path])):
         pytest.fail(
-            f"{path} has no example that says what comes out: write one, or say in "
-            "WITHOUT_EXAMPLE why there is none",
+            f"{path} has no example with output. Write one, or add the reason to "
+            "WITHOUT_EXAMPLE.",
             pytrace=False,
         )
 
@@ -205,4 +204,4 @@ def test_an_example_runs(path):
 def test_what_is_excused_from_an_example_has_none(path):
     assert path in NAMES
     if runs(inspect.getdoc(NAMES[path])):
-        pytest.fail(f"{path} has an example after all", pytrace=False)
+        pytest.fail(f"{path} has an example: edit WITHOUT_EXAMPLE", pytrace=False)

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 is the original's network, in Keras and in ONNX."""
+"""EfficientNet-lite0 equals the original network, in Keras and in ONNX."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DATA = Path(__file__).parent / "data" / "efficientnet_lite0.npz"
 
 @pytest.fixture(scope="module")
 def original():
-    """Two generated images, and the features that the original network gives them."""
+    """Two generated images, and their features from the original network."""
     with np.load(DATA) as stored:
         return stored["images"], stored["features"]
 
@@ -61,7 +61,7 @@ def test_onnx_gives_the_logits_of_keras(original, size, engine):
     batch = preprocess_input(images)
     features = keras.ops.convert_to_numpy(network(batch)).mean(axis=(1, 2))
     compute = make_engine(detector_to_onnx(arrays, size), engine)
-    for part in (batch, batch[:1]):  # of another size, too
+    for part in (batch, batch[:1]):  # another batch size, too
         found = compute(np.ascontiguousarray(part.transpose(0, 3, 1, 2)))
         expected = features[: len(part)] @ kernel + bias
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)

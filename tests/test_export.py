@@ -1,4 +1,4 @@
-"""What is exported answers as the detector does, and says how its input is made."""
+"""Exported networks predict like the detector, and describe their input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def faces(n: int, size: tuple[int, int] = (24, 20), dtype: Any = np.uint8) -> An
 
 def initialized(detector: Any, **how: Any) -> Any:
     detector.initialize(faces(6, **how)[:, np.newaxis].repeat(2, axis=1), [0, 1] * 3)
-    # As after a training: random weights give 0.5 for everything.
+    # With random weights, all probabilities would be close to 0.5.
     network = detector.model_
     network.set_weights([3 * weight for weight in network.get_weights()])
     return detector
@@ -52,7 +52,7 @@ def test_reference_detector_is_that_of_keras(tmp_path) -> None:
     pipeline, path = load_detector(max_faces=2), tmp_path / "reference.onnx"
     about = export_onnx(pipeline, path)
     X = faces(5, (160, 160))
-    X[:2] = X[:2] // 4 + 100  # of less contrast
+    X[:2] = X[:2] // 4 + 100  # with less contrast
     found = run_by_onnxruntime(str(path))(X)
     expected = pipeline[-1].model_.predict_on_batch(X)
     assert np.ptp(expected) > 1e-3

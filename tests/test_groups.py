@@ -1,4 +1,4 @@
-"""Groups are the connected components over identities."""
+"""Groups are the connected components of videos and identities."""
 
 from __future__ import annotations
 

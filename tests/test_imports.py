@@ -1,4 +1,4 @@
-"""Importing costs nothing, and every public name is there."""
+"""Imports are fast, and every public name exists."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ LIGHT_MODULES = [
 
 
 def loaded_after(code):
-    """Top-level modules that a fresh interpreter has loaded after some code."""
+    """Return the top-level modules that a new interpreter loads for some code."""
     report = "import json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys"
     script = f"{code}\n{report}.modules}})))"
     done = subprocess.run(
@@ -100,7 +100,7 @@ def test_splitting_and_metrics_load_no_video_library_either():
 
 
 def test_everything_before_the_detectors_loads_no_framework():
-    # Building the steps, and asking for them by name, loads none either.
+    # Importing names and creating steps also loads no framework.
     lines = [f"import {name}" for name in LIGHT_MODULES]
     lines += [
         "from skdeepfake import Clip, DlibFaceCropper, Resizer, VideoFrameSampler",
@@ -157,7 +157,7 @@ def test_unknown_attribute_is_an_attribute_error_that_names_it():
         exec("from skdeepfake import VideoSampler")
 
 
-# -- who imports whom ----------------------------------------------------------------
+# -- imports between packages --------------------------------------------------------
 
 PRIVATE_IMPORTS = {
     ("datasets._manipulations", "synthesis._recipe"),
@@ -168,7 +168,7 @@ ROOT = Path(skdeepfake.__file__).parent
 
 @functools.cache
 def imports() -> list[tuple[str, str]]:
-    """Return the modules of skdeepfake, with those that each of them imports."""
+    """Return pairs of a module of skdeepfake and a module that it imports."""
     found = []
     for path in ROOT.rglob("*.py"):
         module = path.relative_to(ROOT).with_suffix("").parts
@@ -187,7 +187,7 @@ def test_packages_import_no_private_module_of_another():
         (module, target)
         for module, target in imports()
         if "._" in target and target.split(".")[0] != module.split(".")[0]
-        # A private package at the top is for all.
+        # All packages may import private top-level packages.
         if not target.startswith("_")
     }
     assert found == PRIVATE_IMPORTS
@@ -219,8 +219,7 @@ def test_packages_import_each_other_in_one_direction():
 def test_read_error_keeps_path_and_reason_through_pickling(
     tmp_path, monkeypatch, travel, kind
 ):
-    # TensorFlow teaches pickle, for all exceptions known so far, what a worker
-    # process without it does not know.
+    # Remove what TensorFlow registers for exceptions, since workers may not import it.
     monkeypatch.delitem(copyreg.dispatch_table, kind, raising=False)
     error = kind(tmp_path / "a.mp4", "is damaged")
     again = travel(error)

@@ -1,4 +1,4 @@
-"""The steps work as one pipeline, and video by video."""
+"""The steps form a pipeline, and process videos in parallel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_three_steps_make_a_pipeline_from_paths_to_arrays(rendered_videos):
         VideoFrameSampler(n_frames=1), DlibFaceCropper(), Resizer(size=(32, 24))
     )
     paths = rendered_videos.data[:3]
-    # No fit before.
+    # The pipeline works without `fit`.
     faces = pipeline.transform(paths)
 
     assert faces.shape == (3, 1, 32, 24, 3)

@@ -1,4 +1,4 @@
-"""The files around the code agree with it, with README, and with each other."""
+"""Project files agree with the code, with README, and with each other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def steps(jobs: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def commands(name: str, job: str | None = None) -> list[str]:
-    """Give each line of each `run` of a workflow."""
+    """Yield each line of each `run` of a workflow."""
     jobs = workflow(name)["jobs"]
     chosen = jobs if job is None else {job: jobs[job]}
     runs = [step["run"] for step in steps(chosen) if "run" in step]
@@ -71,7 +71,8 @@ def test_workflows_are_named_after_their_files() -> None:
 def test_matrix_is_what_pyproject_and_readme_promise() -> None:
     matrix = workflow("tests")["jobs"]["newest"]["strategy"]["matrix"]
     assert matrix["python"] == PYTHONS
-    assert all(isinstance(version, str) for version in matrix["python"])  # not 3.1
+    # Without quotes, YAML reads 3.10 as 3.1.
+    assert all(isinstance(version, str) for version in matrix["python"])
     assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
     assert f"Python {PYTHONS[0]} to {PYTHONS[-1]}." in text("README.md")
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
@@ -123,7 +124,7 @@ def test_workflow_may_do_no_more_than_it_must(path: Path) -> None:
             assert re.fullmatch(r"[\w-]+/[\w-]+@(v\d+|release/v\d+)", step["uses"])
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
-        # What others may choose, such as a name of a branch, goes to no shell.
+        # No shell receives text that others may choose, such as the name of a branch.
         assert "${{" not in step.get("run", "")
 
 
@@ -214,7 +215,7 @@ def test_bug_report_warns_of_faces_and_its_commands_run(tmp_path: Path) -> None:
         compile(line, "bug_report.yml", "exec")
     video = [sys.executable, "-c", code[1], str(tmp_path / "none.mp4")]
     done = subprocess.run(video, capture_output=True, text=True, check=True)
-    assert "No such file" in done.stderr  # FFmpeg has looked for it
+    assert "No such file" in done.stderr  # FFmpeg did run
     assert "none.mp4" in done.stderr
     modules = code[0].partition(";")[0].removeprefix("import ").split(", ")
     assert modules == ["skdeepfake", "sklearn", "keras", "cv2"]
@@ -232,7 +233,7 @@ def test_pull_request_is_asked_for_what_contributing_asks_for() -> None:
 
 
 def targets() -> dict[str, str]:
-    """Give what is said of each target of the Makefile."""
+    """Return the description of each target of the Makefile."""
     return dict(re.findall(r"^([a-z]+):.*## (.*)$", text("Makefile"), re.M))
 
 
@@ -249,7 +250,7 @@ def test_map_of_contributing_names_what_is_in_the_package() -> None:
     there = [
         f"{path.name}/" if path.is_dir() else path.name
         for path in (ROOT / "skdeepfake").iterdir()
-        if (path.suffix == ".py" or list(path.glob("*.py")))  # no leftover of a move
+        if (path.suffix == ".py" or list(path.glob("*.py")))  # skip empty folders
         and not path.name.startswith("__")
     ]
     assert sorted(named) == sorted(there)
@@ -281,7 +282,7 @@ def test_citation_is_of_this_version_under_this_licence() -> None:
         *("Volisetty", "Sen", "Savala")
     ]
     assert paper["year"] == 2023
-    # README and the docstrings cite the same.
+    # README and the docstrings cite the same paper.
     assert 'Volisetty, Sen and Savala, "Deepfake detection" (2023)' in re.sub(
         r"\s+", " ", text("README.md")
     )

@@ -1,4 +1,4 @@
-"""Arrays in shards: written once, resumed, and read like the array in memory."""
+"""Shards are written once, can be resumed, and are read like an array in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from skdeepfake.preprocessing import (
 
 
 class Reader(StatelessTransformer):
-    """Read the array in a file; note which files were read."""
+    """Transformer that reads the array in a file, and records which files are read."""
 
     def __init__(self, scale=1, *, n_jobs=None, log=None):
         self.scale = scale
@@ -50,7 +50,7 @@ def times_read(paths):
 
 @pytest.fixture
 def array():
-    """Ten videos of two slots; the second slot of the fourth is empty."""
+    """Ten videos of two slots. The second slot of the fourth video is empty."""
     array = np.random.default_rng(0).integers(1, 100, (10, 2, 16, 16, 3), np.uint8)
     array[::2] += 100
     array[3, 1] = 0

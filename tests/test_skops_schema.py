@@ -1,4 +1,4 @@
-"""Files that describe more than they hold, or what crashes when it is used."""
+"""Files that claim more data than they contain, or contain unsafe objects."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def archive_of(schema: Any, **members: bytes) -> bytes:
 
 
 def node(kind: str, content: Any, key: int | None = None, **more: Any) -> Any:
-    """Describe a list, a tuple, a dict or an array as skops does."""
+    """Describe a list, a tuple, a dict or an array like skops."""
     module = "numpy" if kind == "ndarray" else "builtins"
     loader = {"ndarray": "NdArrayNode"}.get(kind, f"{kind.capitalize()}Node")
     described = {"__class__": kind, "__module__": module, "__loader__": loader}
@@ -68,7 +68,7 @@ def node(kind: str, content: Any, key: int | None = None, **more: Any) -> Any:
 
 
 def model_with(value: Any, **members: bytes) -> bytes:
-    """Write a Resizer with a value that is described by hand."""
+    """Write a Resizer with a value that is described by a given node."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(Resizer()))) as archive:
         schema = json.loads(archive.read("schema.json"))
     schema["content"]["content"]["size"] = value
@@ -205,7 +205,7 @@ def test_number_of_bytes_that_numpy_would_allocate_is_refused(path: Path) -> Non
 
 
 def test_kernel_machine_whose_indices_lead_elsewhere_is_refused(path: Path) -> None:
-    """Its prediction would end the process by a segmentation fault."""
+    """Its prediction would cause a segmentation fault."""
     machine = SVC(kernel="precomputed").fit(X @ X.T, Y)
     machine.support_[:] = 2**30
     content = skops.io.dumps(machine)

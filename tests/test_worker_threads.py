@@ -1,4 +1,4 @@
-"""TensorFlow takes a worker's share of the cores, and starts without messages."""
+"""TensorFlow uses a worker's share of the cores, and starts without messages."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def test_workers_of_joblib_share_the_cores_and_import_keras_quietly(
         import importlib
         import sys
 
-        # In the place of Keras: it writes a message, and cannot be imported.
+        # Replace Keras with a module that writes a message and cannot be imported.
         sys.path.insert(0, str(tmp_path))
-        # As pickle does, which finds the class of a detector in its module.
-        if "skdeepfake._keras._threads" not in sys.modules:  # else a worker's second
+        # Import the module of a detector like pickle, unless the worker has done so.
+        if "skdeepfake._keras._threads" not in sys.modules:
             with contextlib.suppress(ImportError):
                 importlib.import_module(f"skdeepfake.{module}")
         os.write(2, b"later")
@@ -58,9 +58,9 @@ def test_workers_of_joblib_share_the_cores_and_import_keras_quietly(
 
     text = "import os; os.write(2, b'no GPU'); raise ImportError"
     (tmp_path / "keras.py").write_text(text)
-    get_reusable_executor().shutdown()  # workers that another test has set up
+    get_reusable_executor().shutdown()  # workers of other tests
     (told, *taken), _ = joblib.Parallel(n_jobs=2)(joblib.delayed(look)() for _ in "ab")
-    get_reusable_executor().shutdown()  # these are of no use to another test
+    get_reusable_executor().shutdown()  # other tests need other workers
     assert told is not None
     assert taken == [told, told]
     assert capfd.readouterr().err == "laterlater"

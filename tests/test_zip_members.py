@@ -1,4 +1,4 @@
-"""Archives that unpack to more than they say, or have more members than a model."""
+"""Archives that unpack to more data than they claim, or have too many members."""
 
 from __future__ import annotations
 

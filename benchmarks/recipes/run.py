@@ -7,21 +7,22 @@
 
 - `gend`, after GenD: a pretrained vision transformer. Its LayerNorms and a linear head
   on L2-normalized features are trained on real videos and their fakes.
-- `blend`, after BlenD: the same network, trained on real and self-blended faces (35
-  frames of 720 real training videos are 25,200 faces). Its probability is averaged with
-  that of a network that cannot detect blending, since its input is limited to eyes,
-  nose and mouth. That network is trained on the fakes of FaceForensics++.
+- `blend`, after BlenD: the same network, trained on real and self-blended faces (25,200
+  faces from 35 frames of each of the 720 real training videos). Its probability is
+  averaged with that of a second network, which is trained on the fakes of
+  FaceForensics++. The second network cannot detect blending, since its input is limited
+  to eyes, nose and mouth.
 
-Sizes, learning rates and the second model of `blend` were chosen for this command, not
-by the authors. Training uses the official list of videos, both real and of four
-methods. Their identities are in no test set. The table has AUCs by frame and by video
-and the equal error rate by video for each dataset, with 95 % confidence intervals by
-bootstrap over identities.
+Sizes, learning rates and the second model of `blend` were not specified by the authors.
+Training uses the official training set of real videos and fakes of four methods. Their
+identities are in no test set. The table has AUCs by frame and by video and the equal
+error rate by video for each dataset, with 95 % confidence intervals by bootstrap over
+identities.
 
 Each stage saves its result in `--work`: crops in shards, trained models, scores. After
 an interruption, the same command continues with the next shard of crops or the next
-epoch of training. The default backbone is downloaded (`skdeepfake[hub]`) and needs a
-GPU. `--dry-run` runs all stages on rendered clips with a tiny network of random
+epoch of training. The default backbone is downloaded, and needs `skdeepfake[hub]` and a
+GPU. `--dry-run` runs all stages on rendered clips with a tiny network with random
 weights, so its results are meaningless.
 """
 

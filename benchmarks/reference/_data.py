@@ -38,7 +38,7 @@ SIZE, MARGIN = 160, 0.3
 #: Frames per clip and encoding.
 N_FRAMES = 16
 
-#: Encodings of each clip: scale of height and width, then the CRFs of the generations.
+#: Encodings of each clip: the scale, and the CRF of each successive compression.
 ENCODINGS: dict[str, tuple[float, tuple[int, ...]]] = {
     "original": (1, ()),
     "crf23": (1, (23,)),
@@ -57,9 +57,9 @@ SAME_PERSON = {"sadtalker_ref_1": "retalking_3"}
 class Faces(NamedTuple):
     """Real faces.
 
-    `X` is uint8 of shape (n, size, size, 3). `names` has the names of images or clips,
-    and `encodings` is "image" or a key of ENCODINGS. `held_out` faces are only used for
-    model selection and calibration.
+    `X` is uint8 of shape (n, size, size, 3). `names` contains the names of images or
+    clips, and `encodings` "image" or a key of ENCODINGS. `held_out` faces are only used
+    for model selection and calibration.
     """
 
     X: NDArray[np.uint8]
@@ -153,7 +153,7 @@ def _faces_of_clip(
 
 @contextlib.contextmanager
 def encoded(path: Path, scale: float, crfs: tuple[int, ...]) -> Iterator[Path]:
-    """Encode the first ten seconds of a clip, once per rate factor in succession."""
+    """Encode the first ten seconds of a clip once per CRF, in succession."""
     if not crfs:
         yield path
         return

@@ -1,7 +1,8 @@
 """Metrics for selecting the reference detector, on held-out faces and their fakes.
 
-The data is disjoint from the training data, by person: held-out images, self-blended
-and swapped; swaps between held-out clips with gradient blending; re-encoded real clips.
+The data consists of held-out images with self-blended and swapped fakes, swaps between
+held-out clips with gradient blending, and re-encoded real clips. It shows no person of
+the training data.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Measures:
         medians = {k: float(np.median(v)) for k, v in by_encoding.items()}
         found["real spread"] = max(medians.values()) - min(medians.values())
         found["real median"] = medians["original"]
-        # Share of fakes that are found if one in twenty real clips is flagged.
+        # Share of fakes that are detected if one in twenty real clips is flagged.
         threshold = np.quantile(list(clips.values()), 0.95)
         fake = np.hstack([p[t == 1] for p, t in zip(pooled, target, strict=True)])
         found["found at 5 %"] = float((fake > threshold).mean())

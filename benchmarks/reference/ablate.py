@@ -3,9 +3,9 @@
     python benchmarks/reference/ablate.py --landmarks FILE --cache FOLDER --out FOLDER
         [--data FOLDER] [--steps 500] [--seeds 0 1] [--variants NAME ...]
 
-Runs are short and of equal length. They are evaluated on held-out real faces and on
-fakes made from them (see `_measures.py`). Runs with a log in FOLDER are not repeated.
-Prints a table of means over the seeds.
+Runs are short and have the same number of steps. They are evaluated on held-out real
+faces and on fakes made from them (see `_measures.py`). Runs with a log in FOLDER are
+not repeated. The script prints a table of means over the seeds.
 """
 
 from __future__ import annotations

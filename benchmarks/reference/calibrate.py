@@ -7,9 +7,9 @@ Several weights, such as those of several training steps, are averaged. A score 
 mean of the log-odds of the frames of a video. Calibration uses real clips and face
 images that were held out, and fakes made from them, in several encodings. The slope is
 estimated by logistic regression (Platt scaling). The offset is chosen so that, in each
-encoding, at most one in twenty real videos has a probability above 0.5. The resulting
-share of fakes is printed and stored. False alarms are counted for persons and images
-that were not used to choose the threshold (cross-fitting).
+encoding, at most one in twenty real videos has a probability above 0.5. The proportion
+of fakes that this offset implies is printed and stored. False alarms are counted for
+persons and images that were not used to choose the threshold (cross-fitting).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ FALSE_ALARMS = 0.05
 #: Threshold of the probability below which videos are called real.
 REAL_BELOW = 0.2
 
-#: Encodings of clips of face images: CRF, and the scale before encoding. They are not
-#: reduced to half size, since their faces have about 105 pixels.
+#: Encodings of clips made from face images: CRF, and the scale before encoding. None is
+#: reduced to half size, since faces in the images are only about 105 pixels wide.
 OF_IMAGES = {
     "crf18": (18, 1.0),
     "crf28": (28, 1.0),
@@ -109,7 +109,7 @@ def _clips_of_images(
     found = {}
     for what, images in kinds.items():
         for encoding, (crf, scale) in OF_IMAGES.items():
-            # Images are shifted differently, so that the frames of a clip differ.
+            # The compression shifts images randomly, so that the frames differ.
             compress = RandomVideoCompression(
                 (crf, crf), scale=(scale, scale), probability=1
             )

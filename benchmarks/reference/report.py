@@ -2,10 +2,10 @@
 
     python benchmarks/reference/report.py [DETECTOR.npz] --landmarks FILE --cache FOLDER
 
-DETECTOR is a file from `calibrate.py`. By default, it is the reference detector. Prints
-Markdown tables with AUCs and 95 % confidence intervals (bootstrap over persons or
-images), for the distortions of DeeperForensics-1.0 applied to face crops, and by face
-size, number of frames and kind of fake, and the seconds per clip.
+DETECTOR is a file from `calibrate.py`. By default, it is the reference detector. The
+script prints Markdown tables with AUCs and 95 % confidence intervals (bootstrap over
+persons or images), for the distortions of DeeperForensics-1.0 applied to face crops,
+and by face size, number of frames and kind of fake. It also prints the time per clip.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def distorted(
 
 
 def shrunk(faces: NDArray[np.uint8], side: int) -> Sequence[NDArray[np.uint8]]:
-    """Return faces with the resolution of smaller boxes."""
+    """Reduce the resolution of faces to that of a smaller face box."""
     small = round(side * (1 + 2 * MARGIN))
     images = [
         cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA) for face in faces

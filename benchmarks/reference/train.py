@@ -5,8 +5,9 @@
 
 FILE is dlib's shape_predictor_68_face_landmarks.dat from the package
 face_recognition_models. It is only needed for training. The log, the weights of the
-best evaluation and a checkpoint are written to FOLDER, and the same command resumes
-from the checkpoint. Fakes are made from real faces during training; see `make_fakes`.
+best evaluation and a checkpoint are written to FOLDER. The same command resumes
+training from the checkpoint. Fakes are made from real faces during training (see
+`make_fakes`).
 """
 
 from __future__ import annotations

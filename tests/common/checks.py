@@ -1,7 +1,7 @@
-"""Checks of ours, where those of scikit-learn feed tables that no step here takes.
+"""Checks that replace those of scikit-learn, which pass tables to estimators.
 
-Each takes a case: an estimator with samples. Those whose names begin with
-``check_detector_`` are for classifiers alone.
+Each check takes a case: an estimator with samples. Checks whose names begin with
+``check_detector_`` are only for classifiers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 
 
 def assert_same(found: Any, expected: Any, *, exact: bool = True) -> None:
-    """Compare clips, crops, paths or arrays; what a network computes to 1e-6."""
+    """Compare clips, crops, paths or arrays, with a tolerance of 1e-6 if not exact."""
     assert type(found) is type(expected)
     if not isinstance(expected, np.ndarray):
         if hasattr(expected, "identity"):
@@ -46,7 +46,7 @@ def assert_same(found: Any, expected: Any, *, exact: bool = True) -> None:
 
 
 def learnt(estimator: Any) -> set[str]:
-    """Name the attributes that `fit` has set."""
+    """Return the names of the attributes that `fit` has set."""
     return {n for n in vars(estimator) if n.endswith("_") and not n.startswith("_")}
 
 
@@ -70,7 +70,7 @@ def check_parameters_are_stored_as_they_are(case: Case, tmp_path: Path) -> None:
 
 
 def check_bad_parameters_are_named(case: Case, tmp_path: Path) -> None:
-    """Each in turn, before the samples are looked at."""
+    """Parameters are checked before the samples."""
     check_param_validation(type(case.estimator).__name__, case.new())
 
 
@@ -85,7 +85,7 @@ def check_parameters_stay_as_they_are(case: Case, tmp_path: Path) -> None:
             continue
         found = case.fitted.get_params(deep=False)[name]
         assert type(found) is type(value)
-        assert repr(found) == repr(value)  # estimators have no equality
+        assert repr(found) == repr(value)  # estimators do not implement ==
 
 
 def check_clone_knows_the_parameters_alone(case: Case, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def check_clone_knows_the_parameters_alone(case: Case, tmp_path: Path) -> None:
     assert copy is not case.fitted
     if not hasattr(copy, "steps"):
         assert vars(copy).keys() == vars(case.estimator).keys()
-        # Parameters that are estimators are cloned, and known by theirs.
+        # Parameters that are estimators are cloned, so compare their parameters.
         assert repr(copy.get_params()) == repr(case.estimator.get_params())
     assert learnt(copy) == set()
 
@@ -117,7 +117,7 @@ def check_diagram_names_the_estimator(case: Case, tmp_path: Path) -> None:
 
 
 def n_changed(estimator: Any) -> int:
-    """Count the parameters that are not the default, those of parameters too."""
+    """Count the parameters that differ from their default, including nested ones."""
     params = estimator.get_params(deep=False)
     default = {name: repr(value) for name, value in defaults(estimator).items()}
     changed = [v for n, v in params.items() if repr(v) != default.get(n)]
@@ -126,7 +126,7 @@ def n_changed(estimator: Any) -> int:
 
 
 def defaults(estimator: Any) -> dict[str, Any]:
-    """Give the parameters of the constructor that have a default."""
+    """Return the defaults of the parameters of the constructor."""
     signature = inspect.signature(type(estimator).__init__).parameters.items()
     return {name: p.default for name, p in signature if p.default is not p.empty}
 
@@ -153,13 +153,13 @@ def check_fitting_again_forgets(case: Case, tmp_path: Path) -> None:
 
 
 def check_fit_leaves_the_samples_alone(case: Case, tmp_path: Path) -> None:
-    """They are read-only besides, but for what objects among them hold."""
+    """The samples are read-only, except for the contents of objects."""
     case.answers(case.fitted, case.X)
     assert (fingerprint(case.X), fingerprint(case.y)) == case.before
 
 
 def check_samples_may_be_mapped_from_a_file(case: Case, tmp_path: Path) -> None:
-    """For an estimator, besides, that was pickled before it was fitted."""
+    """The estimator is also pickled before it is fitted."""
     X, y = write(case.X, tmp_path), np.array(case.y)
     expected = case.answers(case.fitted, case.X)
     estimator = pickle.loads(pickle.dumps(case.new())).fit(X, y)
@@ -179,7 +179,7 @@ def check_no_samples_are_refused(case: Case, tmp_path: Path) -> None:
 
 
 def check_samples_of_another_kind_are_refused(case: Case, tmp_path: Path) -> None:
-    """A table, as scikit-learn's own checks pass it."""
+    """The samples are a table, as in the checks of scikit-learn."""
     for refuses in refusals(case):
         with pytest.raises(ValueError, match=refused_by(case)):
             refuses(np.ones((6, 3)))
@@ -192,13 +192,13 @@ def check_single_number_is_refused(case: Case, tmp_path: Path) -> None:
 
 
 def refused_by(case: Case) -> str:
-    """Name what tells of samples that are of no use: a pipeline leaves it a step."""
+    """Return the name in errors about samples. In a pipeline, it is the first step."""
     first = getattr(case.estimator, "steps", [("", case.estimator)])[0][1]
     return type(first).__name__
 
 
 def refusals(case: Case) -> list[Any]:
-    """Give what must refuse bad samples: `fit` of what learns, and the answers."""
+    """Return functions that must refuse bad samples: predictions, and `fit` if used."""
     fits = [lambda X: case.new().fit(X, case.y[: np.size(X) and 6])]
     return [*(fits if case.predicts else []), lambda X: case.answers(case.fitted, X)]
 
@@ -249,7 +249,7 @@ def check_pickle_gives_the_same_answers(case: Case, tmp_path: Path) -> None:
 
 
 def check_step_of_a_pipeline_gives_the_same(case: Case, tmp_path: Path) -> None:
-    """Also where other steps are asked for tables of pandas."""
+    """The result is not affected by `transform_output="pandas"`."""
     expected = case.answers(case.fitted, case.X)
     with sklearn.config_context(transform_output="pandas"):
         steps = make_pipeline(None, case.new()).fit(case.X, case.y)
@@ -258,7 +258,7 @@ def check_step_of_a_pipeline_gives_the_same(case: Case, tmp_path: Path) -> None:
 
 
 def check_threads_may_ask_at_once(case: Case, tmp_path: Path) -> None:
-    """Of one estimator that none of them has asked before."""
+    """The threads share an estimator that has not predicted before."""
     estimator = pickle.loads(pickle.dumps(case.fitted))
     order = [i % len(case.X) for i in range(12)]
     whole = case.answers(case.fitted, case.X)
@@ -288,7 +288,7 @@ def check_transformer_learns_nothing(case: Case, tmp_path: Path) -> None:
 
 
 def check_detector_answers_the_same_in_a_graph(case: Case, tmp_path: Path) -> None:
-    """As users have it; most tests predict eagerly, since they predict little."""
+    """Users predict in graphs, but most tests predict eagerly, which saves time."""
     if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
@@ -323,7 +323,7 @@ def check_detector_gives_probabilities(case: Case, tmp_path: Path) -> None:
 
 
 def check_detector_takes_names_of_classes(case: Case, tmp_path: Path) -> None:
-    """In the order of the alphabet, as in scikit-learn."""
+    """The names are in alphabetical order, as in scikit-learn."""
     names = np.array(["real", "synthetic"])
     named = case.new().fit(case.X, names[case.y])
     assert named.classes_.tolist() == names.tolist()
@@ -354,7 +354,7 @@ def check_detector_wants_labels(case: Case, tmp_path: Path) -> None:
 
 
 def check_detector_weighs_samples(case: Case, tmp_path: Path) -> None:
-    """A weight of zero leaves a sample out, and weights of one change nothing."""
+    """A weight of zero excludes a sample, and weights of one have no effect."""
     steps = hasattr(case.estimator, "steps")
     key = "detector__sample_weight" if steps else "sample_weight"
     expected = case.answers(case.fitted, case.X)

@@ -54,7 +54,7 @@ from skdeepfake.synthesis import FaceSwapper, RandomBlender, SelfBlender
 
 @dataclass(frozen=True)
 class MeanColor:
-    """The smallest of backbones. Not a function, whose name differs in each process."""
+    """Smallest backbone. It is not a function, whose repr contains an address."""
 
     def __call__(self) -> keras.Model:
         layers = [keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()]
@@ -63,7 +63,7 @@ class MeanColor:
 
 @dataclass(frozen=True)
 class TwoBlocks:
-    """A backbone of two blocks, of one convolution each."""
+    """Backbone of two blocks with one convolution each."""
 
     def __call__(self) -> keras.Model:
         kernel = keras.initializers.GlorotUniform(seed=0)
@@ -78,7 +78,7 @@ class TwoBlocks:
         )
 
 
-# What makes a training short and its result the same each time.
+# Parameters for a short and reproducible training.
 QUICK = {
     "optimizer": "sgd",
     "learning_rate": 0.1,
@@ -97,7 +97,7 @@ GAN = {
 TRANSFER = {"backbone": TwoBlocks(), "head": Head(epochs=0)}
 
 TRANSFORMERS = [
-    VideoTranscoder("copies", preset="ultrafast"),  # in the test's own folder
+    VideoTranscoder("copies", preset="ultrafast"),  # in the folder of the test
     VideoFrameSampler(2, None),
     VideoPerturber("GNC", 1, random_state=0),
     DlibFaceCropper(),
@@ -116,8 +116,8 @@ DETECTORS = [
     TransferDetector(**TRANSFER, **QUICK),
     ReconstructionDetector(filters=(4,), reconstruction_epochs=1, **QUICK),
 ]
-# What has parameters and is cloned with the estimators that hold it, but learns nothing
-# and transforms nothing.
+# Objects with parameters that are cloned with the estimators that contain them, but
+# have neither `fit` nor `transform`.
 WITHOUT_FIT = [
     Attention(),
     Generator(),
@@ -129,17 +129,17 @@ WITHOUT_FIT = [
     PlateauCallbacks(),
     BlendedFakes(),
     FaceSwapper(),
-    PretrainedDetector(),  # trained by its trainer; see test_pretrained.py
+    PretrainedDetector(),  # trained by another estimator; see test_pretrained.py
     RandomBlender([SelfBlender()]),
     SelfBlender(),
     TopK(),
-    # Needs a network that no package brings; see test_people.py.
+    # Needs a network that is in no package; see test_people.py.
     YuNetFaceCropper("network.onnx"),
 ]
 
 
 def pipeline(memory: Path) -> Pipeline:
-    """Make the whole pipeline, from paths to probabilities; faces are cached."""
+    """Return a pipeline from paths to probabilities, with a cache for faces."""
     sizes = {"n_frames": 2, "size": (16, 16)}
     return make_detector_pipeline("cnn", memory=memory, **sizes, **CNN, **QUICK)
 
@@ -148,10 +148,10 @@ def pipeline(memory: Path) -> Pipeline:
 
 
 class OnTables:
-    """A detector that takes tables, so that scikit-learn's checks can train it.
+    """Mixin of detectors that take tables, as scikit-learn's checks pass them.
 
-    A row is the only frame of a video. One more channel, of ones, keeps a row of zeros
-    from being taken for a slot without a face.
+    A row is the only frame of a video. An additional channel contains ones, so that a
+    row of zeros is not an empty slot.
     """
 
     def _validate_frames(self, X: Any, *, reset: bool) -> NDArray:
@@ -173,7 +173,7 @@ class CNNRNNOnTables(OnTables, CNNRNNDetector):
 
 
 class GANOnTables(OnTables, GANDetector):
-    """Images whose sides are even, as the generator makes them."""
+    """GAN for images with even sides, as the generator makes them."""
 
     @staticmethod
     def _frames(X: NDArray) -> NDArray:
@@ -184,15 +184,16 @@ class GANOnTables(OnTables, GANDetector):
 
 
 LEARNING = {**QUICK, "optimizer": "adam", "learning_rate": 0.1}
-# All checks run nightly on one of them: what they are about is in the base class. Those
-# of the interface run on each in every commit; each check trains several times.
+# All checks run nightly on one detector, since the checked code is in the base class.
+# Checks of the interface run for each commit on each detector. A check trains several
+# times.
 ON_TABLES = [CNNOnTables(**CNN, rescale=1.0, **LEARNING)]
 ON_TABLES_IN_SHORT = [
     *ON_TABLES,
     CNNRNNOnTables(units=(4,), **LEARNING),
     GANOnTables(**GAN, rescale=1.0, offset=0.0, **LEARNING),
 ]
-# Checks that ask for more than a single epoch teaches.
+# Checks that need more than one epoch.
 MORE_EPOCHS = {"check_class_weight_classifiers": 8}
 
 
@@ -208,19 +209,19 @@ def fingerprint(X: NDArray) -> str:
 
 @dataclass
 class Case:
-    """An estimator, and samples that it takes."""
+    """Estimator with samples."""
 
     estimator: Any
     X: NDArray
     y: NDArray
 
     def new(self) -> Any:
-        """Give an estimator that is not fitted."""
+        """Return an unfitted estimator."""
         return clone(self.estimator)
 
     @functools.cached_property
     def fitted(self) -> Any:
-        """Fit an estimator; it is not to be changed."""
+        """Fitted estimator, which must not be changed."""
         estimator = self.new()
         self.before = fingerprint(self.X), fingerprint(self.y)
         self.returned = estimator.fit(self.X, self.y)
@@ -228,16 +229,16 @@ class Case:
 
     @property
     def predicts(self) -> bool:
-        """Whether there are probabilities to compare, which are floats."""
+        """True if the estimator predicts probabilities."""
         return hasattr(self.estimator, "predict_proba")
 
     def answers(self, estimator: Any, X: NDArray) -> NDArray:
-        """Ask for what an estimator is there for."""
+        """Return the probabilities or the transformed samples."""
         return (estimator.predict_proba if self.predicts else estimator.transform)(X)
 
 
 def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]:
-    """Make a case for each estimator, from the paths of videos of both classes."""
+    """Return a case per estimator for the paths of videos of both classes."""
     clips = VideoFrameSampler(2, None).transform(paths)
     crops = DlibFaceCropper().transform(clips)
     faces = Resizer((32, 32)).transform(crops)
@@ -268,7 +269,7 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
         if name == "BlinkFeaturizer":
             model = write_model(memory / "68.dat")
             estimator = clone(estimator).set_params(landmarks=str(model))
-        # Encoding and face search take the longest, and learn nothing.
+        # Encoding and face detection take longest and do not use labels.
         n = 3 if name in ("VideoTranscoder", "DlibFaceCropper") else len(labels)
         X = inputs[name][:n]
         X.flags.writeable = False
@@ -277,7 +278,7 @@ def make_cases(paths: NDArray, labels: NDArray, memory: Path) -> dict[str, Case]
 
 
 def write(array: NDArray, folder: Path) -> NDArray:
-    """Give a read-only array that lives in a file, where its type can."""
+    """Return a memory-mapped copy of an array, or an array of objects unchanged."""
     if array.dtype.hasobject:
         return array
     np.save(folder / "array.npy", array)

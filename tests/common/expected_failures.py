@@ -1,10 +1,10 @@
-"""What scikit-learn's checks ask that cannot hold here: why, and what stands for it.
+"""Checks of scikit-learn that cannot pass here, with the checks that replace them.
 
-scikit-learn has no tag for paths, crops, or arrays of four and more axes (its issue
-14057): its checks pass tables. Instead of a tag that would switch all of them off,
-each that cannot pass is listed. An entry begins with the name of the check that stands
-for it, of `common.checks` or, on detectors that take tables, of scikit-learn itself;
-or with "none:" and the reason.
+The checks of scikit-learn pass tables, since no tag describes paths, crops, or arrays
+of four and more axes (scikit-learn issue 14057). A tag could only disable all checks.
+Instead, checks that cannot pass are listed. An entry begins with the name of the
+replacement, or with "none:" and the reason. A replacement is in `common.checks`, or is
+a check of scikit-learn on detectors that take tables.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from sklearn.utils import get_tags
 # Steps take paths, clips, crops or faces.
 OF_TRANSFORMERS = {
     "check_dict_unchanged": "check_answers_stay_the_same",
-    "check_estimator_sparse_tag": "none: nothing is looked at in `fit`, which learns "
-    "nothing; `transform` refuses (check_samples_of_another_kind_are_refused)",
+    "check_estimator_sparse_tag": "none: `fit` learns nothing and does not check X; "
+    "`transform` does (check_samples_of_another_kind_are_refused)",
     "check_estimators_dtypes": "check_samples_of_another_kind_are_refused",
     "check_estimators_pickle": "check_pickle_gives_the_same_answers",
     "check_f_contiguous_array_estimator": "check_order_in_memory_does_not_matter",
@@ -31,12 +31,12 @@ OF_TRANSFORMERS = {
     "samples",
     "check_pipeline_consistency": "check_step_of_a_pipeline_gives_the_same",
     "check_transformer_general": "check_transformer_learns_nothing",
-    "check_transformer_preserve_dtypes": "none: faces are uint8, features of the "
-    "`dtype` that is asked for",
+    "check_transformer_preserve_dtypes": "none: faces are uint8, and features have "
+    "the parameter `dtype`",
     "check_transformers_unfitted_stateless": "check_transformer_learns_nothing",
 }
 
-# Checks that pass tables to `fit` too, which steps that learn refuse.
+# Checks that also pass tables to `fit`, which transformers that learn refuse.
 _REFUSED = "check_samples_of_another_kind_are_refused"
 OF_LEARNING_TRANSFORMERS = {
     **OF_TRANSFORMERS,
@@ -68,18 +68,18 @@ OF_LEARNING_TRANSFORMERS = {
 }
 del OF_LEARNING_TRANSFORMERS["check_transformers_unfitted_stateless"]
 
-# The base class that detectors have of scikeras, which is no longer maintained.
+# Failures due to the base class in scikeras, which is not maintained.
 OF_SCIKERAS = {
-    "check_estimator_tags_renamed": "none: scikeras has the old tags beside the new; "
-    "`get_tags` takes the new (test_model_selection.py)",
-    "check_mixin_order": "none: scikeras has its mixins in the wrong order; what that "
-    "breaks is mended in one class (test_model_selection.py)",
-    "check_do_not_raise_errors_in_init_or_set_params": "none: takes **routed, which "
-    "stands for optimizer__clipnorm and its like, for a name "
+    "check_estimator_tags_renamed": "none: scikeras defines old and new tags; "
+    "`get_tags` returns the new ones (test_model_selection.py)",
+    "check_mixin_order": "none: scikeras lists its mixins in the wrong order; a class "
+    "fixes the consequences (test_model_selection.py)",
+    "check_do_not_raise_errors_in_init_or_set_params": "none: the check mistakes "
+    "**routed, which collects parameters such as optimizer__clipnorm, for a parameter "
     "(check_unknown_parameters_are_refused)",
 }
 
-# What the same checks find on the detectors when these are given their tables.
+# Checks that pass on detectors that take tables.
 ON_TABLES_INSTEAD = [
     "check_all_zero_sample_weights_error",
     "check_class_weight_classifiers",
@@ -123,8 +123,8 @@ ON_TABLES_INSTEAD = [
 ]
 UNEQUAL_WEIGHTS = {
     "check_sample_weight_equivalence_on_dense_data": "check_detector_weighs_samples, "
-    "as a sample that is there twice counts twice in the mean of a batch and in batch "
-    "normalization, but one of weight 2 once"
+    "since a duplicated sample counts twice in the batch size and in batch "
+    "normalization, but a sample of weight 2 counts once"
 }
 OF_DETECTORS = {
     **OF_SCIKERAS,
@@ -135,7 +135,7 @@ OF_DETECTORS_ON_TABLES = {**OF_SCIKERAS, **UNEQUAL_WEIGHTS}
 
 
 def expected_failures(estimator: Any) -> dict[str, str]:
-    """Name the checks of scikit-learn that fail for an estimator, with the reason."""
+    """Return the checks of scikit-learn that fail for an estimator, with the reason."""
     if isinstance(estimator, OnTables):
         return OF_DETECTORS_ON_TABLES
     if is_classifier(estimator):

@@ -1,4 +1,4 @@
-"""Every estimator passes scikit-learn's checks, or ours where those cannot apply."""
+"""Each estimator passes scikit-learn's checks, or ours that replace them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ NAMES = [*(type(e).__name__ for e in (*TRANSFORMERS, *DETECTORS)), "Pipeline"]
 
 
 def learns(estimator: Any) -> bool:
-    """Tell whether a transformer has to be fitted."""
+    """Return True if a transformer must be fitted."""
     return get_tags(estimator).requires_fit
 
 
 LEARNING = {type(e).__name__ for e in TRANSFORMERS if learns(e)}
 
-# What is asked of the steps of a pipeline one by one.
+# Checks of single steps, which do not apply to a pipeline.
 OF_STEPS = {
     "check_bad_parameters_are_named",
     "check_detector_knows_the_form_of_frames",
@@ -53,7 +53,7 @@ OF_STEPS = {
 
 
 def ours(name: str) -> list[str]:
-    """Name our checks of an estimator."""
+    """Return the names of our checks for an estimator."""
     predicts = name.endswith("Detector") or name == "Pipeline"
     other = "check_transformer_" if predicts else "check_detector_"
     names = [check for check in OURS if not check.startswith(other)]
@@ -62,7 +62,7 @@ def ours(name: str) -> list[str]:
     return [c for c in names if not (name == "Pipeline" and c in OF_STEPS)]
 
 
-# What trains a pipeline again and again, as its detector was trained already.
+# Checks that train a pipeline several times. Its detector is also checked alone.
 OF_TRAININGS = {
     "check_detector_takes_names_of_classes",
     "check_detector_weighs_samples",
@@ -80,7 +80,7 @@ def marks_of(name: str, check: str) -> list[pytest.MarkDecorator]:
 def cases(
     rendered_videos: Bunch, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Case]:
-    """Three videos of each class."""
+    """Return a case per estimator with three videos of each class."""
     chosen = [0, 6, 1, 7, 2, 8]
     memory = tmp_path_factory.mktemp("memory")
     X, y = rendered_videos.data[chosen], rendered_videos.target[chosen]
@@ -98,7 +98,7 @@ def run(estimator: Any, check: Any) -> None:
         check(estimator)
     except Exception as error:
         if check.func.__name__ in expected_failures(estimator):
-            # pytest takes longer to write a traceback than the check to fail.
+            # Writing the traceback would take longer than the check.
             raise error.with_traceback(None) from None
         raise
 
@@ -112,7 +112,7 @@ def test_scikit_learn(estimator: Any, check: Any) -> None:
 
 @pytest.fixture
 def _single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare what a network computes by its precision, not that of NumPy's floats."""
+    """Compare results with a tolerance for the single precision of networks."""
 
     def assert_close(x: Any, y: Any, *_: float, err_msg: str = "", **__: float) -> None:
         np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6, err_msg=err_msg)
@@ -151,9 +151,10 @@ def test_ours(name: str, check: str, cases: dict[str, Case], tmp_path: Path) -> 
     OURS[check](cases[name], tmp_path)
 
 
-# -- that they do not vanish -----------------------------------------------------
+# -- number of checks ------------------------------------------------------------
 
-# Checks there are, and that must pass: scikit-learn 1.7's; later releases have more.
+# Minimum numbers of checks and of passing checks, as in scikit-learn 1.7. Later
+# releases have more checks.
 FEWEST = [
     *((e, True, 35, 10 if learns(e) else 22) for e in TRANSFORMERS),
     *((estimator, True, 59, 17) for estimator in DETECTORS),
@@ -163,7 +164,7 @@ FEWEST = [
 
 
 def names_of_checks(estimator: Any, *, legacy: bool = True) -> set[str]:
-    """Name the checks that scikit-learn has for an estimator."""
+    """Return the names of scikit-learn's checks for an estimator."""
     found = estimator_checks_generator(estimator, legacy=legacy)
     return {check.func.__name__ for _, check in found}
 
@@ -176,7 +177,7 @@ def names_of_checks(estimator: Any, *, legacy: bool = True) -> set[str]:
 def test_checks_are_as_many_as_there_were(
     estimator: Any, legacy: bool, n_checks: int, n_passing: int
 ) -> None:
-    """A tag can switch all of scikit-learn's checks off, and pytest stays green."""
+    """A tag could disable all checks of scikit-learn without a failure."""
     names = names_of_checks(estimator, legacy=legacy)
     assert len(names) >= n_checks
     assert len(names - expected_failures(estimator).keys()) >= n_passing
@@ -191,7 +192,7 @@ def test_what_stands_for_a_failing_check_is_run(estimator: Any) -> None:
     on_tables = names_of_checks(tabular) - expected_failures(tabular).keys()
     expected = expected_failures(estimator)
     if parse_version(sklearn.__version__) >= parse_version("1.9"):
-        assert expected.keys() <= names  # older ones do not know them all
+        assert expected.keys() <= names  # older versions do not have all of them
     for name in names & expected.keys():
         stands_for_it = expected[name].partition(",")[0]
         if stands_for_it == f"{name} on tables":

@@ -1,7 +1,6 @@
 """The documentation, docstrings, comments and messages are in plain English.
 
-Each pattern is a phrase that was found and rewritten once. CONTRIBUTING.md describes
-the style.
+CONTRIBUTING.md describes the style. Each pattern is a phrase to avoid.
 """
 
 from __future__ import annotations

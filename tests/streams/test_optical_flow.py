@@ -129,8 +129,8 @@ def test_union_keeps_the_slots_of_faces_with_a_motion(texture: np.ndarray) -> No
 @pytest.mark.parametrize(
     ("params", "shape", "message"),
     [
-        ({"burst": 2}, (1, 3, 16, 16, 3), "3 slots .* bursts of 2 frames"),
-        ({"max_faces": 4}, (1, 3, 16, 16, 3), r"bursts of 1 frames of 4 faces\. Set"),
+        ({"burst": 2}, (1, 3, 16, 16, 3), "3 slots, .* bursts of 2 frames"),
+        ({"max_faces": 4}, (1, 3, 16, 16, 3), r"1 frames with 4 faces each\. Set"),
         ({"burst": 1}, (1, 3, 16, 16, 3), "bursts of 1 frames of 16 x 16 pixels"),
         ({}, (1, 3, 16, 8, 3), "needs 2 frames of 12 x 12 or more"),
         ({}, (3, 16, 16, 3), r"OpticalFlow expects faces.*shape \(3, 16, 16, 3\)"),
