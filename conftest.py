@@ -20,7 +20,7 @@ FEW_STEPS = 24
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--part`, with which continuous integration takes turns with slow tests."""
+    """Add the option `--part`, which selects a part of the tests."""
     parser.addoption(
         "--part", metavar="K/N", help="run a part of the tests: K modulo N"
     )
@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out the tests of other parts."""
+    """Deselect the tests of other parts."""
     if part := config.getoption("--part"):
         k, n = map(int, part.split("/"))
         chosen, others = [], []
@@ -41,16 +41,16 @@ def pytest_collection_modifyitems(
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from going through all that was imported."""
+    """Exclude imported modules from garbage collection, which saves time."""
     gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Run short trainings and all predictions eagerly, before fixtures are set up.
+    """Run short trainings and all predictions eagerly before fixtures are set up.
 
-    TensorFlow takes longer to build their graphs. Tests with the marker `compiled`, and
-    all tests with SKDEEPFAKE_COMPILED=1, as in the nightly run, use graphs.
+    For few small images, TensorFlow takes longer to build a graph. Tests with the
+    marker `compiled` and runs with SKDEEPFAKE_COMPILED=1 use graphs.
     """
     compiled = bool(item.get_closest_marker("compiled")) or COMPILED
     keras = sys.modules.get("keras")
@@ -64,7 +64,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_figures_of_others() -> None:
-    """Close what other tests, and examples in docstrings, have left to pyplot."""
+    """Close figures of other tests and of examples in docstrings."""
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
 
@@ -76,7 +76,7 @@ def _predict_eagerly(is_eager: bool) -> None:
 
 @pytest.fixture
 def compiled_predictions() -> None:
-    """Predict in graphs: for recurrent networks that answer again and again."""
+    """Predict in graphs, which is faster for recurrent networks that predict often."""
     _predict_eagerly(False)
 
 
