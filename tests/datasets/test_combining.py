@@ -168,7 +168,7 @@ def test_what_cannot_be_combined_is_named(sets) -> None:
     plain = sets["plain"]
     with pytest.raises(TypeError, match=r"datasets must be a dict .* got list"):
         combine_datasets([plain])  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="datasets must be a dict of names"):
+    with pytest.raises(TypeError, match="datasets must be a dict that maps names"):
         combine_datasets({1: plain})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="datasets is empty"):
         combine_datasets({})

@@ -123,7 +123,7 @@ def test_all_variants_that_are_there(ff, deeper) -> None:
 def test_target_in_two_lists_is_an_error(ff, deeper) -> None:
     lists = {**LISTS, "lists/splits/test.txt": "003_M004.mp4\n004_W133.mp4\n000_W020"}
     with pytest.raises(
-        DatasetError, match=r"'000' is in two .*train and, due to '000_W02"
+        DatasetError, match=r"'000' is in two .*train and \w+ \(as '000_W02"
     ):
         load_deeperforensics(deeper(**lists), ff)
 
