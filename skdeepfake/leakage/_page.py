@@ -1,4 +1,4 @@
-"""HTML of a leakage report."""
+"""Render a leakage report as HTML."""
 
 from __future__ import annotations
 

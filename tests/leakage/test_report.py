@@ -93,7 +93,7 @@ def test_all_folds_of_a_splitter_are_looked_at(bunch: Bunch) -> None:
     clean = report(bunch, GroupKFold(2))
     assert [split.groups for split in clean.splits] == [[], []]
     assert clean.findings == []
-    assert "no shared group and no identical file (split 0, split 1)" in str(clean)
+    assert "no shared groups or identical files (split 0, split 1)" in str(clean)
 
 
 def test_names_that_suggest_the_same_people_in_two_groups_are_found() -> None:
@@ -240,8 +240,8 @@ def test_verdict_does_not_change_between_calls(bunch: Bunch) -> None:
 
 def test_few_groups_are_not_judged(bunch: Bunch) -> None:
     note = (
-        "The features were not evaluated: one class has 6 groups, but at least 20 are "
-        "required."
+        "The AUCs were not assessed, because one class has only 6 groups; at least 20 "
+        "are required."
     )
     few = Bunch(**{name: bunch[name][:12] for name in ("data", "target", "groups")})
     fakes_of_few = Bunch(**bunch)
@@ -358,15 +358,15 @@ def leaky(bunch: Bunch) -> LeakageReport:
 
 def test_findings_say_what_to_do(leaky: LeakageReport) -> None:
     assert leaky.findings == [
-        "2 groups are in both sets: 3, 4, with 3 of 33 test videos (9%). Split by "
-        "group, or by identity with IdentityKFold.",
-        "2 test videos are also in the training set: '7.mp4' and '7.mp4', '8.mp4' and "
-        "'8.mp4' are identical. Remove one file of each pair, or put both into one "
-        "group.",
+        "2 groups are in the training set and in the test set: 3, 4. This affects 3 of "
+        "33 test videos (9%). Split by group, or by identity with IdentityKFold.",
+        "2 test videos are also in the training set. Identical files: '7.mp4' and "
+        "'7.mp4', '8.mp4' and '8.mp4'. Remove one file of each pair, or put both into "
+        "one group.",
         "The bit rate alone separates real from fake with an AUC of 1.00 (1.00 to "
-        "1.00): transcode all videos with VideoTranscoder.",
-        "The mine alone separates real from fake with an AUC of 1.00 (1.00 to 1.00): "
-        "make it similar in both classes.",
+        "1.00). Transcode all videos with VideoTranscoder.",
+        "The mine alone separates real from fake with an AUC of 1.00 (1.00 to 1.00). "
+        "Make it similar in both classes.",
     ]
 
 
@@ -387,8 +387,8 @@ def test_worst_split_is_named(bunch: Bunch) -> None:
     splits = [([0], [1, 2, 3]), ([4], [5]), ([6], [8])]
     (finding,) = report(bunch, splits).findings
     assert finding.startswith(
-        "In 2 of 3 splits, most in split 1: 1 group is in both sets: 2, with 1 of 1 "
-        "test videos (100%). "
+        "2 of 3 splits are affected. In split 1, the worst, 1 group is in the training "
+        "set and in the test set: 2. This affects 1 of 1 test videos (100%). "
     )
     text = str(report(bunch))
     assert text.startswith("40 videos in 20 groups\nno split was checked\n")
@@ -401,7 +401,7 @@ def test_features_that_tell_together_only_are_told_of(bunch: Bunch) -> None:
     found = report(bunch, a=a, b=np.where(bunch.target == 0, a, 1 - a))
     assert [each.gives_away for each in found.features] == [False, False, True]
     assert found.findings[-1].startswith(
-        "All features together, but no single one, separate real from fake with an AUC"
+        "All features together separate real from fake with an AUC"
     )
 
 
