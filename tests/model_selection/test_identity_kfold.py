@@ -119,7 +119,7 @@ def test_side_without_fakes_is_an_error() -> None:
     cv = IdentityKFold(TARGET, SOURCE, N_PEOPLE, random_state=0)
     expected = (
         "^Split 0, with 22 videos in neither set, has no video of class 1 in its test "
-        r"set: pass fewer n_splits, or another random_state\.$"
+        r"set: reduce n_splits, or use another random_state\.$"
     )
     with pytest.raises(ValueError, match=expected):
         next(cv.split(X, Y))

@@ -124,13 +124,13 @@ def test_method_of_a_real_video_is_refused() -> None:
     y[1] = 0
     cv = LeaveOneManipulationOut(METHOD)
     with pytest.raises(
-        ValueError, match="contradict each other: videos 1 have one but"
+        ValueError, match="contradict each other: videos 1 have a manip"
     ):
         next(cv.split(X, y, PEOPLE))
     for label in (1, 2):
         y = Y.copy()
         y[0] = label
-        with pytest.raises(ValueError, match=rf"without one have labels 0, {label}\."):
+        with pytest.raises(ValueError, match=rf"have the labels 0, {label}\."):
             next(cv.split(X, y, PEOPLE))
 
 

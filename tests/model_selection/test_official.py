@@ -122,8 +122,8 @@ def test_extension_does_not_matter() -> None:
 
 def test_video_in_two_lists_is_an_error() -> None:
     expected = (
-        r"^'d/b.mp4' is in two lists: train by the entry 'b.mp4', test by 'd/b.mp4'; "
-        r"1 other video is in both, too\.$"
+        r"^'d/b.mp4' is in two lists: train \(entry 'b.mp4'\) and test \(entry "
+        r"'d/b.mp4'\)\. 1 other video is also in both lists\.$"
     )
     with pytest.raises(DatasetError, match=expected):
         split(
