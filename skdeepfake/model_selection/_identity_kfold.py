@@ -171,7 +171,7 @@ class IdentityKFold(_MetadataSplitter):
         return fold_of[a], fold_of[b]
 
     def _assign(self, alone: NDArray[np.intp], pairs: Any) -> NDArray[np.intp]:
-        """Assign people to folds, given the videos per person and the fakes per pair."""
+        """Assign people to folds by their numbers of videos and of fakes per pair."""
         n_people, n_splits = len(alone), self.n_splits
         ties = np.asarray(pairs.sum(axis=1)).ravel()
         weight = alone + ties / 2

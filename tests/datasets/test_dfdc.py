@@ -1,4 +1,4 @@
-"""DFDC, whose labels are in a file of each part."""
+"""Tests of load_dfdc, whose labels are in one file per part."""
 
 from __future__ import annotations
 

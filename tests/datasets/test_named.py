@@ -1,4 +1,4 @@
-"""Videos are listed by patterns of their names, for datasets of one's own."""
+"""Tests of load_named_videos, which parses file names of custom datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's own folders."""
+"""Tests of load_paper_folders."""
 
 from __future__ import annotations
 
