@@ -46,8 +46,8 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
             Columns of all datasets, with None for missing values, and a column
             `dataset` with the name of the dataset. For a dataset without `details`,
-            only `path`, `label` and `dataset` have values. `details` is a DataFrame if
-            any dataset has a DataFrame.
+            only `path`, `label` and `dataset` have values. A DataFrame is returned if
+            any dataset has one.
 
     Raises
     ------

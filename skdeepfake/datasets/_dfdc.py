@@ -47,7 +47,7 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     Parameters
     ----------
     root : str or os.PathLike
-        Folder that contains several parts, or folder of one part.
+        Folder of one part, or folder that contains several parts.
     {{results_and_errors}}
 
     See Also
@@ -56,9 +56,9 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
 
     Notes
     -----
-    The dataset specifies the original of each fake, but not the identities. Each group
-    therefore contains one original and its fakes, and the same actor may appear in
-    several groups. ``details["target"]`` is the name of the original and
+    The dataset specifies the original of each fake, but not the identities of actors.
+    Each group therefore contains one original and its fakes, and the same actor may
+    appear in several groups. ``details["target"]`` is the name of the original and
     ``details["source"]`` is None. Each video in a ``labels.csv`` is its own group,
     since its original is unknown.
 

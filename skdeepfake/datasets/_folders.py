@@ -186,7 +186,7 @@ def load_named_videos(
     *,
     as_frame: bool = False,
 ) -> Bunch:
-    """List the videos of folders and parse the identities in their names.
+    """List the videos of several folders and parse the identities in their names.
 
     Use this function to write a loader for a custom dataset.
 
@@ -203,7 +203,7 @@ def load_named_videos(
           groups `target` and `source` are identities;
         - `original` (optional): template for the name of a fake's original, such as
           ``"{target}"``, filled with the named groups;
-        - `method` and `compression` (optional): values in `details`.
+        - `method` and `compression` (optional): values of these columns of `details`.
     {{results_and_errors}}
 
     See Also

@@ -306,9 +306,10 @@ def load_celeb_df(
     Faces were swapped within a few sets of celebrities, so the 340 fakes in the list of
     version 2 form only four groups. The official split has the same people in both
     subsets, so :func:`~skdeepfake.model_selection.check_no_leakage` raises an error.
-    Use the test set for detectors trained on another dataset. To train on Celeb-DF, use
-    :class:`~skdeepfake.model_selection.IdentityKFold` with ``details["target"]`` and
-    ``details["source"]``. For bootstrap intervals, use ``groups=details["target"]``.
+    Only use the test set to evaluate detectors trained on another dataset. To train on
+    Celeb-DF, use :class:`~skdeepfake.model_selection.IdentityKFold` with
+    ``details["target"]`` and ``details["source"]``. For bootstrap intervals, use
+    ``groups=details["target"]``.
 
     References
     ----------

@@ -51,7 +51,7 @@ def make_videos(
 
     The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
     videos are for demos and tests. A detector trained on them does not generalize to
-    other videos.
+    other videos. The videos are rendered as follows:
 
     1. Each real video has a random background, light, noise, movements and expressions.
     2. Each fake is a copy of a real video with a manipulation.

@@ -106,7 +106,7 @@ class LeakageReport:
 
     @property
     def notes(self) -> list[str]:
-        """Messages that explain why parts of the report are missing."""
+        """Messages about results that were not assessed."""
         if not self.features or self.features[0].n_groups >= MIN_GROUPS:
             return []
         return [
@@ -245,15 +245,15 @@ def leakage_report(
     features : str, iterable of str or mapping, default="all"
         Names of features that :func:`trivial_features` measures. ``"all"`` uses all of
         them, and ``[]`` none. A mapping of names to arrays of shape (n_videos,)
-        contains the values of other features: numbers, with NaN for unknown values, or
-        strings, with None.
+        provides the values of other features. Unknown values are NaN in arrays of
+        numbers and None in arrays of strings.
     n_splits : int, default=5
         Number of cross-validation folds for the features, at least 2. Each class must
         have at least `n_splits` groups.
     sampler, cropper : transformer or None, default=None
         Frame sampler and face cropper, as in :func:`trivial_features`.
     n_resamples : int, default=1000
-        Number of bootstrap resamples for the intervals.
+        Number of bootstrap resamples for the confidence intervals.
     random_state : int, RandomState instance or None, default=0
         Controls the folds, trees and bootstrap resamples. Pass an int for reproducible
         reports.
@@ -291,7 +291,7 @@ def leakage_report(
 
     Notes
     -----
-    Unknown values are treated as a value of their own. For example, a feature that is
+    Unknown values are treated as a separate value. For example, a feature that is
     unknown for all fakes and known for all real videos separates the classes.
 
     If a class has fewer than 20 groups, the AUC varies by about 0.1 between seeds.

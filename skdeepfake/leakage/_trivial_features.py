@@ -88,7 +88,7 @@ def trivial_features(
         - `frame_rate`: average number of frames per second;
         - `duration`: length in seconds;
         - `width` and `height`: size of the stored frames in pixels, before rotation;
-        - `codec`: name in ffmpeg such as ``"h264"``, None if unknown, of dtype object;
+        - `codec`: codec name of ffmpeg, such as ``"h264"``, or None, of dtype object;
         - `face_size`: median height of the face crops in pixels.
 
     Raises
@@ -103,7 +103,7 @@ def trivial_features(
     Warns
     -----
     VideoReadWarning
-        For each video that cannot be read. Its features are NaN.
+        For each video that cannot be read. Its features are unknown.
     NoFaceWarning
         For each video without a face. Its `face_size` is NaN.
 

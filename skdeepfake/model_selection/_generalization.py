@@ -28,7 +28,7 @@ class CrossDatasetSplit(_MetadataSplitter):
     With ``n_splits=None``, each test set is a whole dataset, and training videos of its
     groups are left out. If datasets share many people, as DeeperForensics and
     FaceForensics++ do, set `n_splits`. Each test set is then one fold of a dataset, and
-    the training set contains all other folds of the other dataset.
+    the training set contains all other folds of the training datasets.
 
     Parameters
     ----------

@@ -53,9 +53,10 @@ class IdentityKFold(_MetadataSplitter):
     Notes
     -----
     People are assigned to folds one by one, roughly in descending order of their number
-    of videos, as in streaming graph partitioning [1]_. Each person is assigned to the
-    fold with which they share the most fakes, relative to chance, among the folds that
-    are not full. If all folds are full, the smallest fold is used.
+    of videos, as in streaming graph partitioning [1]_. Among the folds that are not
+    full, each person is assigned to the fold with which they share the most fakes,
+    minus the number expected by chance. If all folds are full, the smallest fold is
+    used.
 
     `groups` is not used. The splitter cannot split a subset of its videos.
 
