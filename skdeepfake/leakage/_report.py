@@ -297,7 +297,7 @@ def leakage_report(
     If a class has fewer than 20 groups, the AUC varies by about 0.1 between seeds.
     `gives_away` is then False for all features, and `notes` contains a message.
 
-    About one in twenty uninformative features has an interval above 0.5 by chance. An
+    About one in forty uninformative features has an interval above 0.5 by chance. An
     AUC near 0.5 does not rule out other differences between the classes, such as their
     sound.
 
