@@ -43,7 +43,6 @@ WITHOUT_EXAMPLE = {
     "skdeepfake.datasets.load_celeb_df": DATA_SET,
     "skdeepfake.datasets.load_deeperforensics": DATA_SET,
     "skdeepfake.datasets.load_dfd": DATA_SET,
-    "skdeepfake.datasets.load_dfdc": DATA_SET,
     "skdeepfake.datasets.load_faceforensics": DATA_SET,
     "skdeepfake.evaluation.robustness_curve": FACE,
     "skdeepfake.persistence.keep_optimizer": TRAINED,

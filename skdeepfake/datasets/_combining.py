@@ -18,13 +18,14 @@ from ..exceptions import DatasetWarning
 def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     """Combine several datasets and number their groups consistently.
 
-    Groups are renumbered, so that two datasets share a group only if they share a file,
-    as DeeperForensics and FaceForensics++ do. A shared file is kept once per dataset.
+    Groups are renumbered. Groups of different datasets are merged only if they contain
+    the same file, such as an original of FaceForensics++ that DeeperForensics also
+    uses. Such a file is listed once per dataset.
 
     Parameters
     ----------
     datasets : mapping of str to :class:`~sklearn.utils.Bunch`
-        Result of a loader for each name of a dataset.
+        Name of each dataset and the result of its loader.
 
     Returns
     -------
@@ -32,29 +33,29 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         Combined dataset with the following attributes:
 
         data : ndarray of str, shape (n_videos,)
-            Paths, dataset by dataset, in the order of each dataset.
+            Paths of all videos, in the order of `datasets`.
         target : ndarray of int, shape (n_videos,)
             0 for real, 1 for fake.
         target_names : list of str
-            Class names, which all datasets share.
+            Class names, the same for all datasets.
         groups : ndarray of int, shape (n_videos,)
             Group of each video, unique across datasets.
         split : ndarray of object, shape (n_videos,), or None
-            Official subset of each video within its dataset, or None if it has none.
-            None if no dataset has official subsets.
+            Official subset of each video, or None for a video without one. The
+            attribute is None if no dataset has official subsets.
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
-            Columns of all datasets, with None for missing values, and an additional
-            column `dataset` with the name of the dataset. For a dataset without
-            details, only `path` and `label` are filled. A DataFrame if the details of
-            any dataset are one.
+            Columns of all datasets, with None for missing values, and a column
+            `dataset` with the name of the dataset. For a dataset without `details`,
+            only `path`, `label` and `dataset` have values. A DataFrame is returned if
+            any dataset has one.
 
     Raises
     ------
     TypeError
         If `datasets` is not a mapping of names to datasets.
     ValueError
-        If `datasets` is empty, or if a dataset is incomplete, already combined or has
-        different `target_names`.
+        If `datasets` is empty, or if a dataset lacks an attribute, is already combined
+        or has different `target_names` from the first dataset.
 
     Warns
     -----
@@ -123,7 +124,7 @@ def _check(datasets: Mapping[str, Bunch]) -> None:
         isinstance(name, str) for name in datasets
     ):
         raise TypeError(
-            "datasets must be a dict of names and results of loaders, such as "
+            "datasets must be a dict that maps names to results of loaders, such as "
             f"{{'ff': load_faceforensics(...)}}; got {type(datasets).__name__}."
         )
     if not datasets:
@@ -158,7 +159,7 @@ def _check(datasets: Mapping[str, Bunch]) -> None:
 def _joined(
     datasets: Mapping[str, Bunch], columns: Iterable[ArrayLike | None]
 ) -> list[Any]:
-    """Concatenate a column of all datasets; use None where a dataset lacks it."""
+    """Concatenate a column of all datasets, with None for datasets without it."""
     joined: list[Any] = []
     for bunch, values in zip(datasets.values(), columns, strict=True):
         if values is None:

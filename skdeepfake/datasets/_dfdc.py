@@ -1,4 +1,4 @@
-"""The DeepFake Detection Challenge."""
+"""Load the DeepFake Detection Challenge."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """List the videos of the DeepFake Detection Challenge (DFDC) [1]_.
 
     Each part, such as `dfdc_train_part_0`, contains videos and a ``metadata.json`` with
-    the label, subset and original of each video. The test set has a ``labels.csv``
-    instead, with the columns `filename` and `label` (1 is fake), and its videos may be
-    in a subfolder `videos`.
+    the label, subset and original of each video. Instead of ``metadata.json``, the test
+    set has a ``labels.csv`` with the columns `filename` and `label` (1 for fake). Its
+    videos may be in a subfolder `videos`.
 
     Parameters
     ----------
     root : str or os.PathLike
-        Folder of several parts, or of one part.
+        Folder of one part, or folder that contains several parts.
     {{results_and_errors}}
 
     See Also
     --------
-    load_faceforensics : A dataset with target and source identities.
+    load_faceforensics : List the videos of FaceForensics++, with identities.
 
     Notes
     -----
-    The dataset names the original of a fake, but not the people in either of them. Each
-    group therefore contains one original and its fakes, and the same actor may appear
-    in several groups. ``details["target"]`` is the name of the original and
-    ``details["source"]`` is None. Videos in a ``labels.csv`` each form their own group
-    since their originals are unknown.
+    The dataset specifies the original of each fake, but not the identities of actors.
+    Each group therefore contains one original and its fakes, and the same actor may
+    appear in several groups. ``details["target"]`` is the name of the original and
+    ``details["source"]`` is None. Each video in a ``labels.csv`` is its own group,
+    since its original is unknown.
 
-    `split` is taken from ``metadata.json``; it is ``"train"`` in all published parts.
+    `split` is read from ``metadata.json``. It is ``"train"`` in all published parts.
 
     References
     ----------
@@ -72,9 +72,20 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
 
     Examples
     --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
     >>> from skdeepfake.datasets import load_dfdc
-    >>> videos = load_dfdc("dfdc", as_frame=True)  # doctest: +SKIP
-    >>> videos.details["original"].value_counts()  # doctest: +SKIP
+    >>> labels = {
+    ...     "real.mp4": {"label": "REAL", "split": "train"},
+    ...     "fake.mp4": {"label": "FAKE", "split": "train", "original": "real.mp4"},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "metadata.json").write_text(json.dumps(labels))
+    ...     for name in labels:
+    ...         Path(folder, name).touch()  # instead of a real video
+    ...     videos = load_dfdc(folder)
+    >>> videos.target, videos.groups
+    (array([0, 1]), array([0, 0]))
     """
     root = check_root(root, f"parts, each with a {METADATA} or a {LABELS}")
     parts = [
@@ -121,7 +132,7 @@ def _videos_of_part(part: Path, issues: DatasetIssues) -> list[Video]:
     if not videos:
         raise DatasetError(
             f"None of the {len(paths)} videos in {str(folder)!r} has a label; the "
-            f"first one is {os.path.basename(paths[0])!r}."
+            f"first video is {os.path.basename(paths[0])!r}."
         )
     return videos
 
@@ -167,7 +178,9 @@ def _entries_of_metadata(path: Path, issues: DatasetIssues) -> dict[str, _Entry]
         )
     where = f"in {path.parent.name}/{path.name}"
     issues.odd(f"fakes without an original {where}", without, "each is its own group")
-    issues.odd(f"real videos with an original {where}", too_many, "the label is used")
+    issues.odd(
+        f"real videos with an original {where}", too_many, "the original is ignored"
+    )
     return entries
 
 
@@ -176,7 +189,7 @@ def _entries_of_csv(path: Path) -> dict[str, _Entry]:
         rows = csv.DictReader(file)
         if not {"filename", "label"} <= set(rows.fieldnames or ()):
             raise DatasetError(
-                f"{str(path)!r} begins with {rows.fieldnames}; expected the header "
+                f"{str(path)!r} has the header {rows.fieldnames}; expected the header "
                 "'filename,label'."
             )
         return {
@@ -197,12 +210,12 @@ def _label(value: Any, labels: dict[str, int], name: str, path: Path) -> int:
 
 
 def _check_originals(videos: list[Video], issues: DatasetIssues) -> None:
-    """Record the issues that concern several parts."""
-    by_name = {video.name: video for video in videos[::-1]}  # the first of a name
+    """Record issues that involve several parts."""
+    by_name = {video.name: video for video in videos[::-1]}  # first of each name
     issues.odd(
-        "videos with the same name in two places",
+        "videos with duplicate names",
         [v.path for v in videos if by_name[v.name] is not v],
-        "all are kept, in one group",
+        "all are kept",
     )
     pairs = [(v, by_name[v.original]) for v in videos if v.original in by_name]
     issues.odd(
@@ -210,6 +223,6 @@ def _check_originals(videos: list[Video], issues: DatasetIssues) -> None:
         [fake.path for fake, original in pairs if original.label == FAKE],
     )
     issues.odd(
-        "fakes in another split than their original",
+        "fakes in a different split from their original",
         [fake.path for fake, original in pairs if fake.split != original.split],
     )

@@ -53,14 +53,14 @@ def load_videos(
     root : str or os.PathLike
         Folder that contains `real` and `fake`.
     group : str, re.Pattern, callable or None, default=None
-        Rule for the groups of videos that must not be split. Each match of a regular
-        expression in a file name is an identity, and videos that share an identity are
-        in the same group: ``group=r"\d{3}"`` groups 183_253.mp4 with 183.mp4 and
-        253.mp4 (see :func:`group_by_name`). A callable maps each path to a hashable
-        label. None makes each video its own group.
+        Regular expression or function that assigns videos to groups. Each match of a
+        regular expression in a file name is an identity, and videos that share an
+        identity are in the same group (see :func:`group_by_name`). For example,
+        ``group=r"\d{3}"`` groups 183_253.mp4 with 183.mp4 and 253.mp4. A callable
+        returns a hashable label for each path. None makes each video its own group.
     as_frame : bool, default=False
-        If True, return `data` as a DataFrame with the column "path" and `target` as a
-        Series, and add `frame`. This requires pandas. Pipelines accept this `data`.
+        If True, `data` is a DataFrame with the column "path", which pipelines accept,
+        `target` is a Series, and `frame` is added. This requires pandas.
 
     Returns
     -------
@@ -73,19 +73,19 @@ def load_videos(
     Raises
     ------
     DatasetError
-        If a folder is missing or contains no videos, or if a name does not match the
-        pattern.
+        If a folder is missing or contains no videos, or if a file name does not match
+        `group`.
 
     Warns
     -----
     DatasetWarning
-        If the name of a video is part of the name of a video in another group and
-        `group` is not a callable.
+        If `group` is not a callable and the name of a video is part of the name of a
+        video in another group.
 
     See Also
     --------
     group_by_name : Group videos by the identities in file names.
-    make_videos : Render a folder of videos.
+    make_videos : Render a folder of real and fake videos.
     load_paper_folders : List the videos in the folders of the paper.
 
     Examples
@@ -115,7 +115,7 @@ def load_videos(
         warnings.warn(
             f"{str(root)!r}: group={group!r} separates videos whose names suggest the "
             f"same people ({len(related)}), such as {a!r} and {b!r}. Set group (or "
-            r"--group) to a pattern of the identities in a name, such as r'\d{3}', or "
+            r"--group) to a regular expression for identities, such as r'\d{3}', or "
             "use group=str if each video shows different people.",
             DatasetWarning,
             stacklevel=2,
@@ -140,17 +140,18 @@ def group_by_name(
 ) -> NDArray[np.intp]:
     r"""Group videos by the identities in their file names.
 
-    A fake such as 183_253.mp4 shows two people, so it belongs with 183.mp4, 253.mp4 and
-    all their other fakes. Groups are the connected components over all identities, as
-    in the loaders of published datasets.
+    A fake such as 183_253.mp4 involves two people, so it is grouped with 183.mp4,
+    253.mp4 and all other fakes of either person. Groups are the connected components
+    over all identities, as in the loaders of published datasets.
 
     Parameters
     ----------
     paths : array-like of shape (n_videos,) of str or os.PathLike
         Paths of the videos.
     pattern : str or re.Pattern, default=r"\d+"
-        Regular expression to search in the file name without extension. Each match is
-        an identity. If the pattern has capturing groups, each captured group is one.
+        Regular expression to search for in the file name without extension. Each match
+        is an identity. If the pattern has capturing groups, each captured text is an
+        identity instead.
 
     Returns
     -------
@@ -160,12 +161,12 @@ def group_by_name(
     Raises
     ------
     DatasetError
-        If a name does not match.
+        If a file name does not match `pattern`.
 
     See Also
     --------
     load_faceforensics : List the videos of FaceForensics++ with groups and splits.
-    load_named_videos : List videos whose names contain target and source.
+    load_named_videos : List videos whose names contain target and source identities.
 
     Examples
     --------
@@ -185,20 +186,24 @@ def load_named_videos(
     *,
     as_frame: bool = False,
 ) -> Bunch:
-    """List the videos of folders and parse the identities in their names.
+    """List the videos of several folders and parse the identities in their names.
 
     Use this function to write a loader for a custom dataset.
 
     Parameters
     ----------
     root : str or os.PathLike
-        Folder that contains all other folders.
+        Folder that contains the folders in `parts`.
     parts : iterable of dict
-        Description of each folder, with the keys `folder` (relative to `root`), `label`
-        (0 for real, 1 for fake) and `pattern`, a regular expression for names without
-        extension. Its groups `target` and `source` are identities. Optional keys are
-        `original`, a template for the name of the original that is filled with the
-        groups of the pattern, `method` and `compression`.
+        Description of each folder, with the following keys:
+
+        - `folder`: path of the folder, relative to `root`;
+        - `label`: 0 for real, 1 for fake;
+        - `pattern`: regular expression for file names without extension, whose named
+          groups `target` and `source` are identities;
+        - `original` (optional): template for the name of a fake's original, such as
+          ``"{target}"``, filled with the named groups;
+        - `method` and `compression` (optional): values of these columns of `details`.
     {{results_and_errors}}
 
     See Also
@@ -230,7 +235,9 @@ def load_named_videos(
         missing = {"folder", "label", "pattern"} - part.keys()
         unknown = part.keys() - {"folder", "label", "pattern"} - _COLUMNS
         if missing or unknown:
-            wrong = f"lacks {sorted(missing)}" if missing else f"has {sorted(unknown)}"
+            wrong = f"lacks the keys {sorted(missing)}"
+            if not missing:
+                wrong = f"has the unknown keys {sorted(unknown)}"
             raise ValueError(
                 f"The part {dict(part)} {wrong}. Required keys are folder, label and "
                 f"pattern; optional keys are {', '.join(sorted(_COLUMNS))}."
@@ -253,27 +260,29 @@ def load_paper_folders(
 ) -> Bunch:
     """List the videos in the paper's folders `Original` and `Manipulated` [1]_.
 
-    The first three characters of a name match a fake to its original:
-    ``Manipulated/000.mp4`` or ``000_M101.mp4`` was made from ``Original/000.mp4``.
+    A fake and its original have names with the same first three characters. For
+    example, ``Manipulated/000.mp4`` and ``Manipulated/000_M101.mp4`` are fakes of
+    ``Original/000.mp4``.
 
     Parameters
     ----------
     root : str or os.PathLike
-        Folder that contains `Original` and `Manipulated`. Their subfolders are ignored:
-        the paper's code writes trimmed copies of both real and fake videos to
+        Folder that contains `Original` and `Manipulated`. Their subfolders are ignored,
+        since the paper's code writes trimmed copies of both real and fake videos to
         ``Manipulated/Trimmed``, where they cannot be distinguished.
     {{results_and_errors}}
 
     See Also
     --------
-    load_deeperforensics : List the same videos in their published form.
+    load_deeperforensics : List the videos of the published dataset.
     load_videos : List the videos of the folders `real` and `fake`.
 
     Notes
     -----
-    Names that the paper's code cut to three characters lack the source, so that the
-    same face may be in several groups. Complete names are also grouped by source. There
-    is no official split; the paper splits frames at random.
+    The paper's code shortens the names of fakes to three characters, which do not
+    contain the source. The same face may therefore be in several groups. Fakes with
+    complete names are also grouped by source. There is no official split, since the
+    paper splits frames at random.
 
     References
     ----------
@@ -302,9 +311,9 @@ def load_paper_folders(
     for path in originals:
         by_prefix[_prefix(path)].append(path)
     issues.odd(
-        f"originals that share their first {_N_CHARACTERS} characters with another one",
+        f"originals whose first {_N_CHARACTERS} characters are not unique",
         [path for paths in by_prefix.values() for path in paths if len(paths) > 1],
-        "they are in one group",
+        "originals with the same characters are in one group",
     )
     videos = [Video(path=p, label=REAL, target=_prefix(p)) for p in originals]
     for path in fakes:
@@ -322,7 +331,7 @@ def load_paper_folders(
         )
     targets = {video.target for video in videos if video.label == FAKE}
     issues.missing(
-        "originals without a manipulated video",
+        "originals without a fake",
         [path for p, paths in by_prefix.items() if p not in targets for path in paths],
     )
     return as_bunch(videos, issues, root, as_frame=as_frame)
@@ -351,7 +360,7 @@ def _prefix(path: str) -> str:
     prefix = stem(path)[:_N_CHARACTERS]
     if len(prefix) < _N_CHARACTERS:
         raise DatasetError(
-            f"The name of {path!r} is too short: its first {_N_CHARACTERS} characters "
-            "identify the original."
+            f"The name of {path!r} is too short; expected at least {_N_CHARACTERS} "
+            "characters, which identify the original."
         )
     return prefix

@@ -47,29 +47,29 @@ def _blend(
 
 
 class Swap(Manipulation):
-    """Blend another face into each frame."""
+    """Blend a deformed and recolored copy of the face into each frame."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         rng = np.random.default_rng(seed)
         self.recording = recording
         n_frames = len(recording.seconds)
 
-        # Shape: a smooth deformation and a small affine transformation.
+        # Change the shape by a smooth deformation and a small affine transformation.
         side = 2 * REACH
         self.shift = 1.8 * smooth_noise(rng, (side, side), 4, 2)
         angle, self.scale = rng.uniform(-3, 3), rng.uniform(0.87, 0.93)
-        # Small jitter, since each frame is manipulated separately.
+        # Add jitter, as in methods that manipulate each frame separately.
         self.angle = angle + rng.normal(0, 0.3, size=n_frames)
         self.move = rng.uniform(-2, 2, size=2) + rng.normal(0, 0.3, size=(n_frames, 2))
 
-        # Skin color, and a softness from the same range as for real faces.
+        # Change the skin color. Draw the blur from the same range as for real faces.
         self.gain = rng.choice([0.9, 1.1]) * rng.uniform(0.94, 1.06, size=3)
         self.gain = self.gain * rng.normal(1, 0.01, size=(n_frames, 1))
         self.softness = rng.uniform(*SOFTNESS)
         self.grain = rng.uniform(0.5, 1.0)
 
         axes = rng.integers([39, 49], [45, 55], endpoint=True)
-        # Only inside the outline of the head, since the portrait has a background.
+        # Exclude the background of the portrait.
         inside = recording.picture[..., 3] / np.float32(255)
         self.mask = _ellipse(recording, FACE_CENTER, axes, 4) * inside
 
@@ -114,7 +114,7 @@ class Flicker(Manipulation):
         picture: NDArray[np.uint8],
         pose: NDArray[np.float64],
     ) -> tuple[Image, Image]:
-        """Return frame `k` with its brightness and color of the face."""
+        """Return frame `k` with changed brightness and color of the face."""
         mask = self.recording.project(self.mask, pose)[..., None]
         gain = 1 + mask * (self.gain[k] - 1)
         return (frame * gain).astype(np.float32), grain
@@ -124,7 +124,7 @@ class FrozenEyes(Manipulation):
     """Freeze the eyes, so that they neither blink nor move."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
-        # The eyes are open in `picture` of each recording.
+        # The eyes in `recording.picture` are open.
         eyes = [_ellipse(recording, eye, (15, 9), 2) for eye in EYES]
         self.mask = np.maximum(*eyes)[..., None]
 
@@ -169,7 +169,7 @@ class Splice(Manipulation):
 
 
 class SelfBlend(Manipulation):
-    """Blend a changed copy of the face into itself."""
+    """Blend a changed copy of the face into the same face."""
 
     def __init__(self, seed: int, recording: Recording) -> None:
         self.recipe = draw_recipe(np.random.default_rng(seed))

@@ -61,15 +61,14 @@ def load_faceforensics(
         Folder that contains `original_sequences` and `manipulated_sequences`.
     methods : str or iterable of str, default="all"
         Manipulations to load: one or several of ``"Deepfakes"``, ``"Face2Face"``,
-        ``"FaceShifter"``, ``"FaceSwap"`` and ``"NeuralTextures"``. ``"all"`` loads
-        those present in `root`. `DeepFakeDetection` is a separate dataset: see
-        :func:`load_dfd`.
+        ``"FaceShifter"``, ``"FaceSwap"`` and ``"NeuralTextures"``. ``"all"`` loads the
+        manipulations present in `root`. Use :func:`load_dfd` for `DeepFakeDetection`.
     compression : {"c23", "raw", "c40"}, default="c23"
         Compression of the real videos and the fakes.
     split : {"train", "val", "test"} or None, default=None
         Official subset to load. None loads all videos. The lists ``train.json``,
-        ``val.json`` and ``test.json`` come from ``dataset/splits`` in the repository of
-        the dataset. They are searched in ``root/splits``, then in `root`.
+        ``val.json`` and ``test.json`` are read from ``root/splits`` or `root`. They are
+        published in ``dataset/splits`` in the repository of the dataset.
     {{results_and_errors}}
 
     See Also
@@ -80,8 +79,8 @@ def load_faceforensics(
     Notes
     -----
     Fakes come in pairs such as 000_003 and 003_000. This results in 500 groups, each
-    with two originals and all their fakes. The official lists keep pairs together. If
-    videos are grouped by target only, the sources of most test fakes are in the
+    with two originals and all their fakes. The official lists do not split groups. If
+    videos were grouped by target only, the sources of most test fakes would be in the
     training set.
 
     References
@@ -93,8 +92,9 @@ def load_faceforensics(
     Examples
     --------
     >>> from skdeepfake.datasets import load_faceforensics
-    >>> train = load_faceforensics("FaceForensics++", split="train")  # doctest: +SKIP
-    >>> train.data[train.details["method"] == "Face2Face"]  # doctest: +SKIP
+    >>> test = load_faceforensics("FaceForensics++", split="test")  # doctest: +SKIP
+    >>> print(len(test.data), test.target.sum())  # doctest: +SKIP
+    840 700
     """
     check_choice(compression, COMPRESSIONS, "compression")
     check_split(split)
@@ -127,7 +127,8 @@ def load_dfd(
     The dataset is distributed with FaceForensics++ and has the same folder structure.
     ``original_sequences/actors/c23/videos/01__kitchen_pan.mp4`` is real, and
     ``01_02__kitchen_pan__0A1B2C3D.mp4`` in
-    ``manipulated_sequences/DeepFakeDetection/c23/videos`` has the face of actor 02.
+    ``manipulated_sequences/DeepFakeDetection/c23/videos`` is the same scene with the
+    face of actor 02.
 
     Parameters
     ----------
@@ -160,6 +161,8 @@ def load_dfd(
     --------
     >>> from skdeepfake.datasets import load_dfd
     >>> videos = load_dfd("FaceForensics++", compression="c40")  # doctest: +SKIP
+    >>> print(len(videos.data), videos.target.sum())  # doctest: +SKIP
+    3431 3068
     """
     check_choice(compression, COMPRESSIONS, "compression")
     root = check_root(root, _SEQUENCES)
@@ -198,8 +201,8 @@ def load_deeperforensics(
 
     ``manipulated_videos/end_to_end/000_M101.mp4`` is video 000 of FaceForensics++ with
     the face of actor M101. The real videos are the c23 originals of FaceForensics++.
-    Following the authors' advice, the `source_videos` of actors in a studio are not
-    used.
+    As recommended by the authors of the dataset, the videos of actors in
+    `source_videos` are not used.
 
     Parameters
     ----------
@@ -211,7 +214,8 @@ def load_deeperforensics(
         Fakes to load: one or several of ``"end_to_end"``, ``"reenact_postprocess"``,
         ``"end_to_end_level_1"`` to ``"end_to_end_level_5"``,
         ``"end_to_end_random_level"`` and ``"end_to_end_mix_2_distortions"`` to
-        ``"end_to_end_mix_4_distortions"``. ``"all"`` loads those present in `root`.
+        ``"end_to_end_mix_4_distortions"``. ``"all"`` loads the variants present in
+        `root`.
     split : {"train", "val", "test"} or None, default=None
         Official subset to load, read from ``root/lists/splits``. None loads all videos.
     {{results_and_errors}}
@@ -226,12 +230,13 @@ def load_deeperforensics(
     their fakes.
 
     Each of the 100 actors is the source of about ten fakes, which results in 100
-    groups. The official lists separate sources. To add the fakes of FaceForensics++,
-    which connect originals, use :func:`~skdeepfake.datasets.combine_datasets`.
+    groups. No actor is in two official lists. To add the fakes of FaceForensics++, use
+    :func:`~skdeepfake.datasets.combine_datasets`, which merges groups that contain the
+    same original.
 
     All variants except `end_to_end` and `reenact_postprocess` are distorted, whereas
-    the real videos are not. Distort the real videos, too; otherwise, a detector learns
-    to detect the distortion.
+    the real videos are not. Distort the real videos as well. Otherwise, a detector
+    learns to detect the distortion.
 
     References
     ----------
@@ -243,16 +248,18 @@ def load_deeperforensics(
     --------
     >>> from skdeepfake.datasets import load_deeperforensics
     >>> videos = load_deeperforensics(  # doctest: +SKIP
-    ...     "DeeperForensics-1.0", "FaceForensics++", split="test"
+    ...     "DeeperForensics-1.0", "FaceForensics++"
     ... )
+    >>> print(len(videos.data), videos.target.sum())  # doctest: +SKIP
+    2000 1000
     """
     check_split(split)
     selected = select_names(variants, VARIANTS, "variants")
     root = check_root(root, "the subfolders manipulated_videos and lists")
     ff_root = check_root(
         ff_root,
-        "FaceForensics++, whose c23 originals are the real videos (the source_videos "
-        "of DeeperForensics-1.0 are not)",
+        "FaceForensics++, whose c23 originals are the real videos; the source_videos "
+        "of DeeperForensics-1.0 are not used",
     )
     issues = DatasetIssues()
     videos = _youtube_originals(ff_root, "c23", issues)
@@ -275,7 +282,7 @@ def load_celeb_df(
     """List the videos of Celeb-DF [1]_, version 1 or 2.
 
     ``Celeb-real/id0_0000.mp4`` and ``YouTube-real/00170.mp4`` are real, and
-    ``Celeb-synthesis/id0_id1_0000.mp4`` is the first one with the face of id1.
+    ``Celeb-synthesis/id0_id1_0000.mp4`` is ``id0_0000.mp4`` with the face of id1.
 
     Parameters
     ----------
@@ -293,14 +300,16 @@ def load_celeb_df(
 
     Notes
     -----
-    Labels come from the folders. In the list, 1 is real and 0 is fake, unlike `target`.
+    Labels are taken from the folders. In the list, unlike in `target`, 1 is real and 0
+    is fake.
 
-    Faces were swapped within a few circles of celebrities, so the 340 fakes in the list
-    of version 2 form only four groups. The list does not separate people, and
-    :func:`~skdeepfake.model_selection.check_no_leakage` raises an error for it. Use it
-    to test detectors that were trained on another dataset. To train on Celeb-DF, use
-    :class:`~skdeepfake.model_selection.IdentityKFold` with ``details["target"]`` and
-    ``details["source"]``. For bootstrap intervals, use ``groups=details["target"]``.
+    Faces were swapped within a few sets of celebrities, so the 340 fakes in the list of
+    version 2 form only four groups. The official split has the same people in both
+    subsets, so :func:`~skdeepfake.model_selection.check_no_leakage` raises an error.
+    Only use the test set to evaluate detectors trained on another dataset. To train on
+    Celeb-DF, use :class:`~skdeepfake.model_selection.IdentityKFold` with
+    ``details["target"]`` and ``details["source"]``. For bootstrap intervals, use
+    ``groups=details["target"]``.
 
     References
     ----------
@@ -311,8 +320,8 @@ def load_celeb_df(
     --------
     >>> from skdeepfake.datasets import load_celeb_df
     >>> test = load_celeb_df("Celeb-DF-v2", split="test")  # doctest: +SKIP
-    >>> len(test.data), test.target.sum()  # doctest: +SKIP
-    (518, 340)
+    >>> print(len(test.data), test.target.sum())  # doctest: +SKIP
+    518 340
     """
     check_split(split, ("train", "test"))
     root = check_root(

@@ -1,4 +1,4 @@
-"""Rendered recordings of one face, frame by frame."""
+"""Render recordings of a face frame by frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROI = (
     slice(int(FACE_CENTER[1]) - REACH, int(FACE_CENTER[1]) + REACH),
     slice(int(FACE_CENTER[0]) - REACH, int(FACE_CENTER[0]) + REACH),
 )
-# Centers of the eyes, and half of their width and height.
+# Centers of the eyes, and half the width and half the height of each eye.
 EYES, EYE_SIZE = ((203.5, 101.0), (247.0, 103.5)), (11.0, 5.0)
 # Duration of a blink in seconds.
 _BLINK = 0.4
@@ -86,7 +86,7 @@ def soften(picture: NDArray, sigma: float) -> NDArray:
 
 
 def close_eyes(picture: NDArray[np.uint8], closed: float) -> NDArray[np.uint8]:
-    """Paint lids over the eyes of the portrait; `closed` is the covered share."""
+    """Paint lids that cover the share `closed` of the eyes of the portrait."""
     if closed <= 0:
         return picture
     region = picture[ROI][..., :3].astype(np.float32)
@@ -117,16 +117,16 @@ def smooth_noise(
 
 
 class Manipulation:
-    """Manipulation of a recording. Each method is called for each frame."""
+    """Manipulation of a recording. The `on_*` methods are called for each frame."""
 
     def order(self, n_frames: int) -> Sequence[int]:
-        """Return the numbers of the frames in their new order."""
+        """Return the indices of the frames in their new order."""
         return range(n_frames)
 
     def on_portrait(
         self, k: int, picture: NDArray[np.uint8], recording: Recording
     ) -> NDArray[np.uint8]:
-        """Change the portrait with its expression, before the pose is applied."""
+        """Change the portrait in frame `k`, before the pose is applied."""
         return picture
 
     def on_frame(
@@ -187,7 +187,7 @@ class Recording:
             (brow, _bump((222, 90), (34, 9)), 1),
         ]
 
-        self.closed = np.zeros(n_frames)  # share of the eyes that lids cover
+        self.closed = np.zeros(n_frames)  # share of the eyes covered by lids
         if blinks:
             draw = np.random.default_rng([seed, 1])
             second = draw.uniform(0.2, 0.8) * min(2.0, n_frames / fps)
@@ -222,18 +222,18 @@ class Recording:
         sway = rng.uniform(0, self.margin / 3, size=2)
         self.camera = np.stack([self._wave(rng, s) for s in sway], axis=1)
 
-        # Each frame takes its noise from a random position of one field.
+        # The noise of each frame is cropped at random from a single field.
         grain = rng.standard_normal((height + 32, width + 32, 3), dtype=np.float32)
         self.grain = rng.uniform(1.5, 4.5) * grain
         self.grain_place = rng.integers(32, size=(n_frames, 2))
 
-        # Random blur, so that softness alone does not reveal fakes.
+        # Random blur, so that blur alone does not reveal fakes.
         self.softness = rng.uniform(*SOFTNESS)
 
     def _wave(
         self, rng: np.random.Generator, amplitude: float, fastest: float = 0.6
     ) -> NDArray[np.float64]:
-        """Return a slow movement, the mean of two sines, with one value per frame."""
+        """Return a slow movement, the mean of two sine waves, as a value per frame."""
         hertz = rng.uniform(0.25 * fastest, fastest, size=(2, 1))
         phase = rng.uniform(0, 2 * np.pi, size=(2, 1))
         waves = np.sin(2 * np.pi * hertz * self.seconds + phase)
@@ -253,7 +253,7 @@ class Recording:
         return seen.astype(np.float32)
 
     def portrait(self, k: int) -> NDArray[np.uint8]:
-        """Return the portrait with its expression in frame `k`."""
+        """Return the portrait with the expression of frame `k`."""
         shift = np.zeros((2 * REACH, 2 * REACH, 2), np.float32)
         for strength, field, axis in self.expressions:
             shift[..., axis] += strength[k] * field

@@ -106,7 +106,7 @@ def list_videos(folder: Path, expected: str, issues: DatasetIssues) -> list[str]
     paths = videos_in(folder, expected)
     counts = Counter(map(stem, paths))
     duplicates = [path for path in paths if counts[stem(path)] > 1]
-    issues.odd("videos whose names differ only by extension", duplicates)
+    issues.odd("videos whose names differ only in extension", duplicates)
     return paths
 
 
@@ -124,9 +124,9 @@ def named_videos(
 ) -> list[Video]:
     """Return the videos of a folder with the metadata in their names.
 
-    The groups `target` and `source` of the pattern are identities, and all groups fill
-    the template `original`. Videos whose names do not match are recorded as an issue
-    and ignored, since no split could separate them from videos of the same people.
+    The named groups `target` and `source` of `pattern` are identities. The template
+    `original` is filled with all named groups. Videos whose names do not match are
+    recorded as an issue and ignored, since their identities are unknown.
     """
     if expected is None:
         expected = f"the {method} fakes" if method else "the real videos"
@@ -138,8 +138,8 @@ def named_videos(
     named = [(path, match.groupdict()) for path, match in matches if match is not None]
     if not named:
         raise DatasetError(
-            f"No video in {str(folder)!r} has a name like {example}; the first one is "
-            f"{os.path.basename(matches[0][0])!r}. Check that this is the right "
+            f"No video in {str(folder)!r} has a name like {example}; the first video "
+            f"is {os.path.basename(matches[0][0])!r}. Check that this is the right "
             "dataset."
         )
     issues.odd(
@@ -172,12 +172,13 @@ def fakes_of_pairs(
 ) -> list[Video]:
     """Return the fakes in several folders whose names contain target and source.
 
-    If `optional`, all folders but one may be missing.
+    If `optional` is True, all folders but one may be missing.
     """
     absent = [str(f) for f in folders.values() if optional and not f.is_dir()]
     if len(absent) == len(folders):
         raise DatasetError(
-            f"No fakes found; expected one of the folders {format_examples(absent)}."
+            "No fakes found; expected at least one of the folders "
+            f"{format_examples(absent)}."
         )
     issues.missing("missing folders of fakes", absent)
     return [
@@ -205,7 +206,10 @@ def as_bunch(
     split: str | None = None,
     as_frame: bool,
 ) -> Bunch:
-    """Return the result of a loader, which must call this directly for `stacklevel`."""
+    """Return the result of a loader.
+
+    Loaders must call this function directly, so that `stacklevel` is correct.
+    """
     if as_frame:
         pandas = import_pandas(
             "as_frame=True", "details is a Bunch of arrays with the same names"
@@ -217,7 +221,7 @@ def as_bunch(
         [v.path for v in videos if v.original and v.original not in originals],
     )
     issues.warn(root, stacklevel=3)
-    # Group all videos before selecting a subset, so that numbers agree between subsets.
+    # Group all videos before selecting a subset, so that subsets share group numbers.
     groups = connected_groups(
         [[v.target, v.source] if v.source else [v.target] for v in videos]
     )
@@ -250,7 +254,7 @@ _BUNCH_OF_FOLDERS = """\
     Dataset with the following attributes:
 
     data : ndarray of str, shape (n_videos,)
-        Paths of the real videos, followed by the fakes, sorted by name per folder.
+        Paths of the real videos, followed by the fakes. Each folder is sorted by name.
     target : ndarray of int, shape (n_videos,)
         0 for real, 1 for fake.
     target_names : list of str
@@ -271,8 +275,8 @@ Returns
         identities, so that each person is in only one group. Group numbers do
         not depend on `split` and are not comparable between datasets.
     split : ndarray of object, shape (n_videos,), or None
-        Official subset of each video, or None for unlisted videos. None if there are
-        no official lists.
+        Official subset of each video, or None for unlisted videos. The attribute is
+        None if there are no official lists.
     details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
         Metadata from file names and lists:
 
@@ -282,22 +286,23 @@ Returns
         - `original`: name of the original video of a fake;
         - `method`: name of the folder of fakes;
         - `compression`: compression level, as named by FaceForensics++;
-        - `split`: same as above.
+        - `split`: same as the attribute `split`.
 
         Missing values are None, such as the source of a real video.
 
 Raises
 ------
 DatasetError
-    If a folder, its videos or a list is missing, or if names or lists are invalid.
+    If a folder is missing or contains no videos, if a required list is missing, or if
+    names or lists are invalid.
 ValueError
     If a parameter has an unknown value.
 
 Warns
 -----
 MissingVideosWarning
-    If an official list is missing, or if a video is missing that a list or the name of
-    a fake refers to.
+    If an official list, a listed video, the original of a fake or a folder of fakes is
+    missing.
 DatasetWarning
     If names or lists contradict each other.
 """,

@@ -29,7 +29,7 @@ def check_split(split: str | None, known: Sequence[str] = SPLITS) -> None:
 def official_splits(
     folders: Sequence[Path], suffix: str, split: str | None, issues: DatasetIssues
 ) -> dict[str, str]:
-    """Return the subset of each listed name without extension."""
+    """Return the official subset of each listed name, without extensions."""
     lists = [[folder / f"{name}{suffix}" for name in SPLITS] for folder in folders]
     paths = next((p for p in lists if any(map(Path.is_file, p))), lists[0])
     absent = [
@@ -57,10 +57,10 @@ def with_splits(
     split: str | None,
     issues: DatasetIssues,
 ) -> list[Video]:
-    """Assign the subset of its name to each video, if there are any lists.
+    """Assign each video to the subset that lists its name.
 
-    A listed name with an underscore denotes a fake of each method; other names denote
-    originals.
+    A listed name with an underscore stands for one fake per method. Any other name
+    stands for an original.
     """
     videos = [replace(video, split=splits.get(video.name)) for video in videos]
     if not splits:
@@ -92,8 +92,8 @@ def with_targets(splits: Mapping[str, str]) -> dict[str, str]:
         target = name.partition("_")[0]
         if targets.setdefault(target, split) != split:
             raise DatasetError(
-                f"The target {target!r} is in two official lists: {targets[target]} "
-                f"and, due to {name!r}, {split}. Use the lists as published."
+                f"The target {target!r} is in two official lists, {targets[target]} "
+                f"and {split} (as {name!r}). Use the lists as published."
             )
     return {**splits, **targets}
 
@@ -119,7 +119,7 @@ def celeb_df_splits(
             if entry in flags
             and (flags[entry] == _FLAG_OF_REAL) != (videos[number].label == REAL)
         ],
-        "their labels come from the folder",
+        "their labels are taken from the folder",
     )
     return [
         replace(video, split="test" if number in listed else "train")
@@ -138,7 +138,7 @@ def _report_missing_lists(
 
 
 def _flags(path: Path) -> dict[str, str]:
-    """Return the flags of all entries that have one; the list has no header."""
+    """Return the flag of each entry with a flag. The list has no header."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     matches = (re.fullmatch(r"([01])\s+(\S.*)", line.strip()) for line in lines)
     return {match[2]: match[1] for match in matches if match}

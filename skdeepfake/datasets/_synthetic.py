@@ -27,9 +27,9 @@ from ._records import with_loader_docs
 
 __all__ = ["make_videos"]
 
-# The output of x264 depends on the number of threads; one is used on all machines.
+# Use one thread, since the output of x264 depends on the number of threads.
 _ENCODER = ("-preset", "fast", "-crf", "23", "-threads", "1", "-f", "mp4")
-# Names start with three digits, which match a fake to its real video.
+# The names of a fake and its real video start with the same three digits.
 _MAX_REAL = 1000
 _MIN_SIDE = 96
 
@@ -51,16 +51,16 @@ def make_videos(
 
     The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
     videos are for demos and tests. A detector trained on them does not generalize to
-    other videos.
+    other videos. The videos are rendered as follows:
 
     1. Each real video has a random background, light, noise, movements and expressions.
     2. Each fake is a copy of a real video with a manipulation.
     3. All videos are encoded in the same format: H.264, yuv420p, CRF 23, no sound.
 
-    Real videos have names such as ``root/real/007.mp4``. Fakes are written to
-    ``root/fake/007_fake.mp4`` or, if a real video has several fakes, to
-    ``007_0.mp4``, ``007_1.mp4`` and so on. With several manipulations, their names are
-    part of the file names, as in ``007_flicker.mp4``.
+    Real videos have names such as ``root/real/007.mp4``. The fake of this video is
+    ``root/fake/007_fake.mp4``. If there are several, their names are ``007_0.mp4``,
+    ``007_1.mp4`` and so on. If `manipulation` is a sequence, the names of fakes contain
+    the manipulation, as in ``007_flicker.mp4``.
 
     Parameters
     ----------
@@ -76,21 +76,24 @@ def make_videos(
         Frames per second.
     size : tuple of (int, int), default=(240, 320)
         Height and width of the frames in pixels. Both must be even and at least 96. The
-        face is about half as wide as the shorter side. dlib needs about 200 pixels.
+        face is about half as wide as the shorter side of the frame, which must be at
+        least about 200 pixels long for dlib to detect the face.
     manipulation : str or sequence of str, default="swap"
-        Manipulation of the fakes. Several manipulations alternate for each real video.
+        Manipulation of the fakes. The manipulations of a sequence are used in turn.
 
         - ``"swap"``: blend a deformed, recolored and blurred copy of the face into each
           frame.
-        - ``"self_blended"``: blend the face with itself, using the defaults of
-          :class:`~skdeepfake.synthesis.SelfBlender` and one draw per fake.
+        - ``"self_blended"``: blend a changed copy of the face into itself, using the
+          defaults of :class:`~skdeepfake.synthesis.SelfBlender` and the same random
+          parameters for all frames of a fake.
         - ``"flicker"``: change the brightness and color of the face in each frame.
         - ``"frozen_eyes"``: keep the eyes from blinking and moving. With this option,
           the faces in all other videos blink.
         - ``"lip_sync"``: delay the movement of the mouth by 0.2 to 0.4 seconds.
         - ``"splice"``: replace a third of the frames with other frames of the video.
     random_state : int, RandomState instance or None, default=None
-        Controls the rendering. Pass an int for reproducible videos across calls.
+        Controls the randomness of the rendering. Pass an int for reproducible videos
+        across calls.
     verbose : int, default=0
         If 1 or more, show a progress bar on the standard error stream.
 
@@ -98,7 +101,8 @@ def make_videos(
     -------
     {{bunch_of_folders}}
         groups : ndarray of int, shape (n_videos,)
-            Index of the real video, as in ``load_videos(root, group=r"\d{3}")``.
+            Group of each video, as in ``load_videos(root, group=r"\d{3}")``. A fake is
+            in the group of its real video.
         manipulations : ndarray of str, shape (n_videos,)
             Manipulation of each video, ``"none"`` for real videos.
 
@@ -110,8 +114,10 @@ def make_videos(
     ImportError
         If scikit-image is not installed.
     OSError
-        If a video cannot be encoded or written. All videos of the call are removed. It
-        is a :class:`~skdeepfake.exceptions.FFmpegError` if ffmpeg cannot be used.
+        If a video cannot be encoded or written. All videos written by this call are
+        removed.
+    FFmpegError
+        If ffmpeg cannot be used.
     TypeError, ValueError
         If a parameter has the wrong type or value.
 
@@ -195,7 +201,7 @@ def make_videos(
 
 
 def _fake_names(fakes: list[tuple[int, str, int]], one_kind: bool) -> list[str]:
-    """Return the file name of each fake, which starts with that of its real video."""
+    """Return the file names of fakes, which start with the number of the real video."""
     names = []
     seen: Counter[tuple[int, str]] = Counter()
     n_uses = Counter((group, kind) for group, kind, _ in fakes)
@@ -248,7 +254,7 @@ def _write_clip(
     fps: float,
     size: tuple[int, int],
 ) -> None:
-    """Encode `frames`; `path` is only created once the video is complete."""
+    """Encode `frames`, and create `path` once the video is complete."""
     with atomic_path(path) as part:
         writer = imageio_ffmpeg.write_frames(
             part,
@@ -263,7 +269,7 @@ def _write_clip(
             writer.send(None)
             for frame in frames:
                 writer.send(frame)
-        # The writer does not report an ffmpeg failure at the end, as on a full disk.
+        # The writer does not report ffmpeg failures at the end, such as a full disk.
         n_written = 0
         if os.path.getsize(part):
             n_written, _ = imageio_ffmpeg.count_frames_and_secs(part)

@@ -1,4 +1,4 @@
-"""Reports on data leakage in datasets and splits."""
+"""Report data leakage in datasets and splits."""
 
 from ._report import LeakageReport, leakage_report
 from ._trivial_features import trivial_features

@@ -17,12 +17,12 @@ from ..metrics import group_bootstrap
 
 ALL = "all"
 
-# Averaged randomized trees rank smoothly and need no monotonic relation.
+# The averaged scores of randomized trees have few ties and need not be monotonic.
 _N_TREES = 20
 # Maximum number of samples per tree, to limit the time for large datasets.
 _MAX_SAMPLES = 2000
-# Smallest leaf, as a share of the smaller class. Smaller leaves fit noise: the AUC then
-# varies by more than its interval shows.
+# Minimum size of a leaf, as a share of the smaller class. Smaller leaves fit noise, and
+# the AUC then varies by more than its interval shows.
 _LEAF = 0.2
 
 
@@ -44,7 +44,7 @@ class FeatureAUC:
 
     @property
     def gives_away(self) -> bool:
-        """True if the interval is above 0.5, with at least 20 groups per class."""
+        """True if the interval is above 0.5 and each class has at least 20 groups."""
         return self.low > 0.5 and self.n_groups >= MIN_GROUPS
 
 
@@ -57,9 +57,9 @@ def feature_aucs(
     n_resamples: int,
     random_state: Any,
 ) -> list[FeatureAUC]:
-    """Cross-validate a small classifier on each feature and on all of them."""
+    """Cross-validate a small classifier on each feature and on all together."""
     rng = check_random_state(random_state)
-    # Fixed seeds, so that the result of a feature does not depend on the others.
+    # Draw all seeds first, so that the AUC of a feature does not depend on the others.
     seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=3)]
     folds = assign_folds(
         labels.tolist(),
@@ -107,7 +107,7 @@ def feature_aucs(
 def _encode(
     values: ArrayLike, name: str, n_videos: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Encode a feature as columns for the trees, and return where it is known."""
+    """Return a feature as columns for the trees, and a mask of its known values."""
     given = np.asarray(values)
     if given.shape != (n_videos,):
         raise ValueError(
@@ -116,9 +116,9 @@ def _encode(
         )
     if given.dtype.kind in "biuf":
         known = ~np.isnan(given.astype(np.float64))
-        # Random thresholds are uniform over the range, so they split ranks evenly but
-        # raw values, such as sizes in bytes, at outliers. Unknown values get a distant
-        # rank, because not all versions of the trees support NaN.
+        # Use ranks, because the trees draw thresholds uniformly over the range of a
+        # feature, which outliers would widen. Unknown values get a distant rank,
+        # because not all versions of the trees support NaN.
         ranks = np.full(n_videos, -float(n_videos))
         ranks[known] = rankdata(given[known])
         return ranks[:, None], known
@@ -136,7 +136,7 @@ def _out_of_fold(
     folds: NDArray[np.intp],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Predict each video with a classifier trained on the other folds."""
+    """Score each video with a classifier trained on the other folds."""
     scores = np.empty(len(table))
     for fold in range(folds.max() + 1):
         train, test = np.flatnonzero(folds != fold), folds == fold
@@ -145,8 +145,8 @@ def _out_of_fold(
         trees = ExtraTreesClassifier(
             _N_TREES,
             min_samples_leaf=max(2, int(n_smaller * _LEAF)),
-            # Otherwise the share of fakes, which varies inversely between training and
-            # test folds, would affect the scores.
+            # A test fold with many fakes leaves few for training. Without balancing,
+            # its scores would be too low.
             class_weight="balanced",
             bootstrap=True,
             max_samples=n_drawn,
@@ -158,7 +158,7 @@ def _out_of_fold(
 
 
 def _aucs(is_fake: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray:
-    """Compute the AUC of each column, the share of pairs in the right order."""
+    """Compute the AUC of each column of scores."""
     ranks = rankdata(scores, axis=0)
     n_fake = is_fake.sum()
     above = ranks[is_fake].sum(axis=0) - n_fake * (n_fake + 1) / 2

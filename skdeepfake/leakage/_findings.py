@@ -1,4 +1,4 @@
-"""Messages about the problems in a leakage report."""
+"""Describe the problems in a leakage report."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ if TYPE_CHECKING:
     from ._report import LeakageReport
 
 _REMOVE = "Remove one file of each pair, or put both into one group."
-_TRANSCODE = "transcode all videos with VideoTranscoder"
-_SCALE = "scale all videos to the same size"
+_TRANSCODE = "Transcode all videos with VideoTranscoder."
+_SCALE = "Scale all videos to the same size."
 _ADVICE = {
     "file_size": _TRANSCODE,
     "bit_rate": _TRANSCODE,
     "codec": _TRANSCODE,
-    "frame_rate": "convert all videos to the same frame rate",
-    "duration": "cut all videos to the same duration with VideoTranscoder",
+    "frame_rate": "Convert all videos to the same frame rate.",
+    "duration": "Cut all videos to the same duration with VideoTranscoder.",
     "width": _SCALE,
     "height": _SCALE,
     "face_size": (
-        "choose videos with faces of similar size, since rescaled faces keep traces of "
-        "their size"
+        "Choose videos with faces of similar size, since rescaling leaves traces of "
+        "the original size."
     ),
 }
 
 
 def find_problems(report: LeakageReport) -> list[str]:
-    """Describe each problem, with advice."""
+    """Describe each problem and how to solve it."""
     found = []
     leaky = [split for split in report.splits if split.groups]
     if leaky:
         worst = max(leaky, key=lambda split: split.share_affected)
         found.append(
             f"{_in_splits(report, leaky, worst)}{count_is(worst.groups, 'group')} in "
-            f"both sets: {format_examples(worst.groups)}, with {worst.n_affected} "
-            f"of {worst.n_test} test videos ({worst.share_affected:.0%}). Split by "
-            "group, or by identity with IdentityKFold."
+            "the training set and in the test set: "
+            f"{format_examples(worst.groups)}. This affects {worst.n_affected} of "
+            f"{worst.n_test} test videos ({worst.share_affected:.0%}). Split by group, "
+            "or by identity with IdentityKFold."
         )
     leaky = [split for split in report.splits if split.copies]
     if leaky:
         worst = max(leaky, key=lambda split: len(split.copies))
         found.append(
             f"{_in_splits(report, leaky, worst)}{count_is(worst.copies, 'test video')}"
-            f" also in the training set: {_pairs(worst.copies)} are identical. "
+            f" also in the training set. Identical files: {_pairs(worst.copies)}. "
             f"{_REMOVE}"
         )
     if report.copies:
         found.append(
-            f"{count_is(report.copies, 'video')} also in another group: "
-            f"{_pairs(report.copies)} are identical. {_REMOVE}"
+            f"{count_is(report.copies, 'video')} also in another group. Identical "
+            f"files: {_pairs(report.copies)}. {_REMOVE}"
         )
     if report.related_names:
         found.append(
@@ -65,15 +66,15 @@ def find_problems(report: LeakageReport) -> list[str]:
         low, high = f"{feature.low:.2f}", f"{feature.high:.2f}"
         auc = f"{feature.auc:.2f} ({low} to {high})"
         if feature.name != ALL:
-            advice = _ADVICE.get(feature.name, "make it similar in both classes")
+            advice = _ADVICE.get(feature.name, "Make it similar in both classes.")
             found.append(
                 f"The {feature.label} alone separates real from fake with an AUC "
-                f"of {auc}: {advice}."
+                f"of {auc}. {advice}"
             )
         elif len(separating) == 1:
             found.append(
-                "All features together, but no single one, separate real from fake "
-                f"with an AUC of {auc}: compare their `values`."
+                f"All features together separate real from fake with an AUC of {auc}, "
+                "but no single feature does. Compare their `values`."
             )
     return found
 
@@ -83,7 +84,10 @@ def _in_splits(
 ) -> str:
     if len(report.splits) == 1:
         return ""
-    return f"In {len(leaky)} of {len(report.splits)} splits, most in {worst.name}: "
+    n_splits = len(report.splits)
+    return (
+        f"{len(leaky)} of {n_splits} splits are affected. In {worst.name}, the worst, "
+    )
 
 
 def _pairs(pairs: list[tuple[str, str]], limit: int = 3) -> str:

@@ -106,12 +106,12 @@ def _sides(
 
 def _folds_of(split: Any, bunch: Bunch, groups: NDArray) -> list[Any]:
     with warnings.catch_warnings():
-        # The report covers this.
+        # The report shows whether groups are shared.
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
         try:
             return list(split.split(bunch["data"], bunch["target"], groups))
         except LeakageError:
-            # OfficialSplit uses groups only for this check; the report has details.
+            # OfficialSplit only uses groups for this error. The report has details.
             return list(split.split(bunch["data"], bunch["target"]))
 
 
@@ -144,7 +144,7 @@ def _sides_of_lists(column: ArrayLike | None) -> list[tuple[str, ArrayLike, Arra
 
 
 def same_contents(paths: Sequence[str]) -> NDArray[np.intp]:
-    """Return the same number for identical files, reading only files of equal size."""
+    """Return the same number for identical files. Only read files of equal size."""
     real = [os.path.realpath(path) for path in paths]
     by_size: defaultdict[int, list[str]] = defaultdict(list)
     for path in dict.fromkeys(real):

@@ -1,4 +1,4 @@
-"""HTML of a leakage report."""
+"""Render a leakage report as HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from .._html import part, versions
 if TYPE_CHECKING:
     from ._report import LeakageReport
 
-_SPLITS = "split", "train", "test", "shared groups", "affected", "identical files"
+_SPLITS = (
+    "split",
+    "train",
+    "test",
+    "shared groups",
+    "affected test videos",
+    "identical files",
+)
 _FEATURES = "feature", "AUC", "95 % interval", "videos", "separates classes"
 
 
@@ -27,7 +34,7 @@ def render(report: LeakageReport) -> str:
         splits = [
             (
                 *(split.name, split.n_train, split.n_test, len(split.groups)),
-                *(f"{split.share_affected:.0%} of test", len(split.copies)),
+                *(f"{split.share_affected:.0%}", len(split.copies)),
             )
             for split in report.splits
         ]

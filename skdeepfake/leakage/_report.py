@@ -43,7 +43,8 @@ from ._trivial_features import trivial_features
 class LeakageReport:
     """Report on data leakage in a dataset or split.
 
-    :func:`leakage_report` computes it. Print it, or write it to an HTML page.
+    Create a report with :func:`leakage_report`. Print it, or write it as an HTML page
+    with :meth:`to_html`.
 
     Attributes
     ----------
@@ -54,31 +55,40 @@ class LeakageReport:
 
         - `name`: name of the split;
         - `n_train` and `n_test`: number of training and test videos;
-        - `groups`: groups in both sets;
+        - `groups`: groups in both the training set and the test set;
         - `n_affected` and `share_affected`: number and share of the test videos in
           these groups;
-        - `copies`: pairs of paths of identical files.
+        - `copies`: pairs of paths of a training video and an identical test video.
     copies : list of (str, str)
         Pairs of paths of identical files in different groups.
     related_names : list of (str, str)
         Pairs of paths of videos in different groups, where the name of the first video
         is part of the name of the second, such as 253 and 183_253.
     features : list of FeatureAUC
-        Separation of the classes per trivial feature. If there are several features,
-        the last entry, ``"all"``, combines them. The attributes are:
+        AUC of each trivial feature. If there are several features, the last entry,
+        ``"all"``, combines them. Each entry has the following attributes:
 
         - `name`: name of the feature;
         - `auc`, `low` and `high`: cross-validated AUC with its confidence interval;
         - `n_known`: number of videos with a known value;
         - `n_groups`: number of groups of the class with fewer groups;
-        - `gives_away`: True if the interval is above 0.5 and there are at least 20
-          groups.
+        - `gives_away`: True if the interval is above 0.5 and `n_groups` is at least 20.
     values : :class:`~sklearn.utils.Bunch` of ndarray
-        Values of the features.
+        Value of each feature for each video.
 
     See Also
     --------
     trivial_features : Measure the features.
+
+    Examples
+    --------
+    >>> from sklearn.utils import Bunch
+    >>> from skdeepfake.leakage import leakage_report
+    >>> paths = ["0.mp4", "0_1.mp4", "2.mp4", "2_3.mp4"]
+    >>> videos = Bunch(data=paths, target=[0, 1, 0, 1], groups=[0, 0, 2, 2])
+    >>> report = leakage_report(videos, ([0, 1, 2], [3]), features=[])
+    >>> report.splits[0].groups, report.splits[0].share_affected
+    ([2], 1.0)
     """
 
     n_videos: int
@@ -96,13 +106,12 @@ class LeakageReport:
 
     @property
     def notes(self) -> list[str]:
-        """Messages that explain why parts of the report are missing."""
+        """Messages about results that were not assessed."""
         if not self.features or self.features[0].n_groups >= MIN_GROUPS:
             return []
         return [
-            "The features were not evaluated: one class has "
-            f"{self.features[0].n_groups} groups, but at least {MIN_GROUPS} are "
-            "required."
+            "The AUCs were not assessed, because one class has only "
+            f"{self.features[0].n_groups} groups; at least {MIN_GROUPS} are required."
         ]
 
     def __str__(self) -> str:
@@ -111,7 +120,7 @@ class LeakageReport:
             lines.append("no split was checked")
         elif not any(split.groups or split.copies for split in self.splits):
             names = ", ".join(split.name for split in self.splits)
-            lines.append(f"no shared group and no identical file ({names})")
+            lines.append(f"no shared groups or identical files ({names})")
         if self.features:
             width = max(7, *(len(feature.name) for feature in self.features))
             lines += ["", f"{'feature':{width}}   AUC  95 % interval    videos"]
@@ -130,7 +139,7 @@ class LeakageReport:
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            Path of the file to write.
+            Path of the file to write. None returns the page.
 
         Returns
         -------
@@ -143,14 +152,14 @@ class LeakageReport:
         return render(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all attributes but the values as plain types, for JSON.
+        """Return the report, without `values`, as a JSON-serializable dict.
 
         Returns
         -------
         dict
             `n_videos`, `n_groups`, `splits`, `copies`, `related_names`, `features`,
-            `findings` and `notes`. Splits and features are dicts, with None for unknown
-            values.
+            `findings` and `notes`. Each split and each feature is a dict. Unknown
+            values are None.
         """
         return {
             "n_videos": self.n_videos,
@@ -214,12 +223,13 @@ def leakage_report(
 ) -> LeakageReport:
     """Report data leakage in a dataset and its splits.
 
-    A detector can score well without examining the faces, if people or files of the
-    test set are in the training set, or if real and fake videos differ otherwise. The
-    report has three parts:
+    A detector can achieve a high score without examining faces if the training set
+    contains people or files of the test set, or if the two classes differ in features
+    such as the bit rate. The report has three parts:
 
     1. the groups and identical files that training and test sets share;
-    2. videos of different groups whose file names suggest the same people;
+    2. videos of different groups that are identical or whose file names suggest the
+       same people;
     3. the AUC with which each trivial feature separates real from fake videos, computed
        with randomized trees [1]_ and cross-validation over groups.
 
@@ -227,22 +237,26 @@ def leakage_report(
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         Dataset as returned by a loader, with the paths of the videos in `data`, two
-        classes in `target`, and optionally `groups` and `split`. Without groups, each
-        video is a group of its own.
+        classes in `target`, and optionally `groups` and `split`. Without `groups`, each
+        video is its own group.
     split : (train, test), splitter, iterable of (train, test), or None, default=None
-        Splitter, or indices or masks of one or several splits. None uses the official
-        lists in ``bunch.split``, if any.
+        Splitter, or one or several pairs of indices or masks. None compares each pair
+        of official subsets in ``bunch.split``, if there are any.
     features : str, iterable of str or mapping, default="all"
-        Names of :func:`trivial_features`, ``"all"``, ``[]``, or a mapping of names to
-        arrays of shape (n_videos,) that contain numbers or NaN, or strings or None.
+        Names of features that :func:`trivial_features` measures. ``"all"`` uses all of
+        them, and ``[]`` none. A mapping of names to arrays of shape (n_videos,)
+        provides the values of other features. Unknown values are NaN in arrays of
+        numbers and None in arrays of strings.
     n_splits : int, default=5
-        Number of folds for the features. Each class must have at least as many groups.
+        Number of cross-validation folds for the features, at least 2. Each class must
+        have at least `n_splits` groups.
     sampler, cropper : transformer or None, default=None
-        Steps that find the faces, as in :func:`trivial_features`.
+        Frame sampler and face cropper, as in :func:`trivial_features`.
     n_resamples : int, default=1000
-        Number of bootstrap resamples for the intervals.
+        Number of bootstrap resamples for the confidence intervals.
     random_state : int, RandomState instance or None, default=0
-        Controls folds, trees and resamples. Pass an int for reproducible reports.
+        Controls the folds, trees and bootstrap resamples. Pass an int for reproducible
+        reports.
     n_jobs : int or None, default=None
         Number of videos read in parallel.
     verbose : int, default=0
@@ -251,13 +265,14 @@ def leakage_report(
     Returns
     -------
     LeakageReport
-        Report that can be printed.
+        Report to print or to write as an HTML page.
 
     Raises
     ------
     ValueError
-        If the bunch lacks an entry or does not have two classes, a class has fewer
-        groups than `n_splits`, the group of a video is missing, or `split` is invalid.
+        If `bunch` lacks an attribute or does not have two classes, if a class has fewer
+        groups than `n_splits`, if the group of a video is missing, or if `split` is
+        invalid.
     IndexError
         If an index or mask of `split` is out of range.
     VideoReadError
@@ -276,14 +291,15 @@ def leakage_report(
 
     Notes
     -----
-    An unknown value counts as a value: if only fakes lack a feature, it separates the
-    classes.
+    Unknown values are treated as a separate value. For example, a feature that is
+    unknown for all fakes and known for all real videos separates the classes.
 
-    Features are not judged if a class has fewer than 20 groups, because the AUC then
-    varies by about 0.1 between seeds. `gives_away` is False, and `notes` explains it.
+    If a class has fewer than 20 groups, the AUC varies by about 0.1 between seeds.
+    `gives_away` is then False for all features, and `notes` contains a message.
 
-    About one in twenty uninformative features has an interval above 0.5 by chance. An
-    AUC near 0.5 does not exclude other differences, such as the sound.
+    About one in forty uninformative features has an interval above 0.5 by chance. An
+    AUC near 0.5 does not rule out other differences between the classes, such as their
+    sound.
 
     References
     ----------
@@ -309,7 +325,7 @@ def leakage_report(
     feature    AUC  95 % interval    videos
     bit rate  1.00  1.00 to 1.00         40
     <BLANKLINE>
-    - In 2 of 3 splits, most in split 1: 1 group is in both sets: 13, with 1 of 13 ...
+    - 2 of 3 splits are affected. In split 1, the worst, 1 group is in the training ...
     - The bit rate alone separates real from fake with an AUC of 1.00 (1.00 to ...
     """
     paths, labels, groups = _parts(bunch)

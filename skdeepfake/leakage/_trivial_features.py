@@ -54,9 +54,9 @@ def trivial_features(
 ) -> Bunch:
     """Measure features of video files that do not depend on the faces.
 
-    Fakes are often encoded by different software than real videos, and therefore have a
-    different codec, bit rate or duration. A detector that learns these differences only
-    works on this dataset. :func:`leakage_report` measures how well these features
+    Fakes are often encoded by other software than real videos and therefore differ in
+    codec, bit rate or duration. A detector that learns these differences does not
+    generalize to other datasets. :func:`leakage_report` measures how well the features
     separate the classes.
 
     Parameters
@@ -64,16 +64,17 @@ def trivial_features(
     paths : array-like of shape (n_videos,) of str or os.PathLike
         Paths of the videos.
     features : str or iterable of str, default="all"
-        Names of the features below, or ``"all"``. Only ``"face_size"`` is slow.
+        Names of the features to measure, as listed under Returns, or ``"all"``. Only
+        ``"face_size"`` decodes frames, which is slow.
     sampler : VideoFrameSampler or None, default=None
-        Sampler of the frames for face detection. All features use its limits and its
-        `on_error`. None uses
+        Sampler of the frames in which faces are detected. Its limits, such as
+        `max_bytes`, and its `on_error` apply to all features. None uses
         ``VideoFrameSampler(n_frames=3, on_error="skip")``.
     cropper : transformer or None, default=None
         Face cropper. None uses :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
     n_jobs : int or None, default=None
-        Number of videos read in parallel. `sampler` and `cropper` use their own
-        `n_jobs`.
+        Number of videos read in parallel. If `sampler` or `cropper` is passed, it uses
+        its own `n_jobs`.
     verbose : int, default=0
         If 1, show progress bars.
 
@@ -87,7 +88,7 @@ def trivial_features(
         - `frame_rate`: average number of frames per second;
         - `duration`: length in seconds;
         - `width` and `height`: size of the stored frames in pixels, before rotation;
-        - `codec`: ffmpeg's name, such as ``"h264"``, of dtype object, None if unknown;
+        - `codec`: codec name of ffmpeg, such as ``"h264"``, or None, of dtype object;
         - `face_size`: median height of the face crops in pixels.
 
     Raises
@@ -102,7 +103,7 @@ def trivial_features(
     Warns
     -----
     VideoReadWarning
-        For each video that cannot be read. Its features are NaN.
+        For each video that cannot be read. Its features are unknown.
     NoFaceWarning
         For each video without a face. Its `face_size` is NaN.
 
@@ -140,7 +141,7 @@ def trivial_features(
         found, readable = _of_containers(listed, sampler, n_jobs, verbose)
     if FACE_SIZE in names:
         sizes = np.full(len(listed), np.nan)
-        # Skip unreadable videos, which have been reported.
+        # Skip unreadable videos, which were already reported.
         paths_left = np.array(listed, dtype=object)[readable].tolist()
         if paths_left:
             clips = clone(sampler).fit_transform(paths_left)
@@ -153,7 +154,7 @@ def trivial_features(
 def _of_containers(
     paths: Sequence[str], sampler: Any, n_jobs: int | None, verbose: int
 ) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
-    """Return the features of the containers, and which videos are readable."""
+    """Return the features of the containers, and a mask of the readable videos."""
     limits = Limits(*(getattr(sampler, name) for name in Limits._fields))
     answers = container_metadata(paths, limits, n_jobs=n_jobs, verbose=verbose)
     rows, readable = [], np.ones(len(paths), dtype=bool)
@@ -163,7 +164,7 @@ def _of_containers(
             continue
         if sampler.on_error == "raise":
             raise answer
-        # Skip this function and the parameter validation.
+        # The `stacklevel` skips this function and the parameter validation.
         warnings.warn(VideoReadWarning(*answer.args), stacklevel=4)
         rows.append(ContainerMetadata())
         readable[number] = False

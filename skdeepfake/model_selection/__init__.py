@@ -1,6 +1,6 @@
-"""Splitters by identity, dataset, manipulation and official lists.
+"""Split videos by identity, dataset, manipulation or official lists.
 
-Pass them as ``cv``, like the splitters of scikit-learn.
+Pass the splitters as ``cv``, like those of scikit-learn.
 """
 
 from ._generalization import CrossDatasetSplit, LeaveOneManipulationOut

@@ -22,24 +22,25 @@ REST = "rest"
 class CrossDatasetSplit(_MetadataSplitter):
     """Train on one dataset and test on another, for all pairs of datasets.
 
-    Videos of the same dataset share generators, encoders and cameras, so a score within
-    a dataset does not hold for others.
+    Videos of the same dataset share generators, encoders and cameras, so scores within
+    a dataset do not apply to other datasets [1]_.
 
-    With ``n_splits=None``, the test set is one whole dataset, and training videos of
-    its groups are left out. If datasets share people, such as DeeperForensics and
-    FaceForensics++, pass a number of folds: each test set is one fold of a dataset, and
-    the training set the other folds of the other dataset.
+    With ``n_splits=None``, each test set is a whole dataset, and training videos of its
+    groups are left out. If datasets share many people, as DeeperForensics and
+    FaceForensics++ do, set `n_splits`. Each test set is then one fold of a dataset, and
+    the training set contains all other folds of the training datasets.
 
     Parameters
     ----------
     dataset : array-like of shape (n_videos,)
-        Dataset of each video, such as ``details["dataset"]`` of combined datasets.
+        Dataset of each video, such as ``details["dataset"]`` from
+        :func:`~skdeepfake.datasets.combine_datasets`.
     train : {"each", "rest"}, default="each"
-        If "each", train on every other dataset separately. If "rest", train on all of
-        them together.
+        Training set for each test dataset. If "each", train on every other dataset
+        separately. If "rest", train on all other datasets together.
     n_splits : int or None, default=None
-        Number of folds by identity, at least 2, each with both classes. None makes no
-        folds.
+        Number of folds, at least 2. A group is in one fold only, and each fold of a
+        dataset contains both classes. None uses whole datasets.
     shuffle : bool, default=False
         If True, shuffle the groups before assigning them to folds.
     random_state : int, RandomState instance or None, default=None
@@ -52,10 +53,10 @@ class CrossDatasetSplit(_MetadataSplitter):
 
     Notes
     -----
-    Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
-    exactly the videos that it was made for, so an inner search needs a
-    separate splitter. After a search with it, only a further dataset measures
-    generalization.
+    Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, together with
+    ``groups``. It cannot split a subset of its videos, so a nested search needs a
+    separate splitter. After a search with this splitter, test generalization on a
+    dataset that was not part of the search.
 
     References
     ----------
@@ -98,9 +99,8 @@ class CrossDatasetSplit(_MetadataSplitter):
         Returns
         -------
         list of (train, test) or (train, test, fold)
-            Names of the training dataset and the test dataset of each split, where
-            ``"rest"`` stands for all other datasets, and the number of the fold if
-            `n_splits` is set.
+            Training dataset and test dataset of each split and, if `n_splits` is set,
+            the fold. ``"rest"`` stands for all datasets except the test dataset.
         """
         self._check_parameters()
         sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))
@@ -138,7 +138,7 @@ class CrossDatasetSplit(_MetadataSplitter):
             if fold:
                 is_train &= folds != fold[0]
                 is_test &= folds == fold[0]
-                advice = "pass fewer n_splits"
+                advice = "reduce n_splits"
             else:
                 is_train &= ~np.isin(numbers, numbers[is_test])
                 advice = (
@@ -154,20 +154,22 @@ class CrossDatasetSplit(_MetadataSplitter):
 class LeaveOneManipulationOut(_MetadataSplitter):
     """Test on an unseen manipulation and on unseen people.
 
-    There is one split per manipulation and fold of people:
+    Detectors often fail on manipulations that are not in the training set [1]_. There
+    is one split per manipulation and fold of people:
 
-    - the test set has the real videos of the fold and its fakes by this manipulation;
-    - the training set has the real videos and the fakes by other manipulations of all
-      other folds.
+    - the test set contains the real videos and the fakes of this manipulation in this
+      fold;
+    - the training set contains the real videos and the fakes of all other manipulations
+      in all other folds.
 
     Parameters
     ----------
     manipulation : array-like of shape (n_videos,)
-        Manipulation of each fake, None for real videos, such as ``details["method"]``
-        of a loader.
+        Manipulation of each fake and None for each real video, such as
+        ``details["method"]`` from a loader.
     n_splits : int, default=5
-        Number of folds, at least 2. Each needs real videos and fakes by every
-        manipulation.
+        Number of folds, at least 2. Each fold must contain real videos and fakes of
+        every manipulation.
     shuffle : bool, default=False
         If True, shuffle the groups before assigning them to folds.
     random_state : int, RandomState instance or None, default=None
@@ -176,15 +178,15 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     See Also
     --------
     CrossDatasetSplit : Test on another dataset.
-    sklearn.model_selection.StratifiedGroupKFold : Splitter that makes the folds, with
+    sklearn.model_selection.StratifiedGroupKFold : Splitter used for the folds, with
         manipulations as classes.
 
     Notes
     -----
-    Pass it with ``groups`` as ``cv`` to `cross_validate` or `GridSearchCV`. It splits
-    exactly the videos that it was made for, so an inner search needs a
-    separate splitter. There are `n_splits` scores per manipulation, named by
-    `split_names`.
+    Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, together with
+    ``groups``. It cannot split a subset of its videos, so a nested search needs a
+    separate splitter. There are `n_splits` scores per manipulation, in the order of
+    :meth:`split_names`.
 
     References
     ----------
@@ -267,8 +269,8 @@ class LeaveOneManipulationOut(_MetadataSplitter):
                 (folds != fold) & ~of_method,
                 (folds == fold) & (is_real | of_method),
                 np.where(is_real, "real", "fake"),
-                f"Fold {fold} without {method!r}",
-                "pass fewer n_splits",
+                f"The split of manipulation {method!r} and fold {fold}",
+                "reduce n_splits",
             )
 
 
@@ -278,9 +280,14 @@ def _check_agreement(is_real: np.ndarray, y: ArrayLike) -> None:
     real = set(labels[is_real].tolist())
     odd = [i for i in np.flatnonzero(~is_real).tolist() if labels[i] in real]
     if odd or len(real) > 1:
-        found = f"videos {format_examples(odd)} have one but are labeled as real videos"
+        found = (
+            f"videos {format_examples(odd)} have a manipulation but are labeled as real"
+        )
         if len(real) > 1:
-            found = f"videos without one have labels {format_examples(sorted(real))}"
+            found = (
+                "videos without a manipulation have the labels "
+                f"{format_examples(sorted(real))}"
+            )
         raise ValueError(
             f"y and manipulation contradict each other: {found}. Pass the manipulation "
             "of each fake, and None for real videos."

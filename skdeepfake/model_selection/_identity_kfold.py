@@ -19,28 +19,30 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 
 @dataclass(repr=False, eq=False)
 class IdentityKFold(_MetadataSplitter):
-    """Split by person, leaving out fakes that mix people of both sets.
+    """Split by person and leave out fakes that combine people of both sets.
 
     In datasets such as Celeb-DF and DeepFakeDetection, fakes connect nearly all videos
     into one group. This splitter assigns each person to one fold. For each fold, the
-    test set has the videos with only people of the fold, and the training set the
-    videos with none of them. Other fakes are left out: for k folds and fakes of all
-    pairs of people, a share of ``2 (k - 1) / k**2`` in each split.
+    test set contains the videos that show only people of this fold, and the training
+    set contains the videos that show none of them. All other fakes are left out. With k
+    folds and fakes of all pairs of people, each split leaves out a share of
+    ``2 (k - 1) / k**2`` of the fakes.
 
     Parameters
     ----------
     target : array-like of shape (n_videos,)
-        Identity of the original video, such as ``videos.details["target"]`` of a
+        Identity in the original video, such as ``videos.details["target"]`` from a
         loader.
     source : array-like of shape (n_videos,)
-        Identity of the inserted face, such as ``videos.details["source"]`` of a loader.
-        None or NaN for real videos.
+        Identity of the inserted face, such as ``videos.details["source"]`` from a
+        loader. None or NaN for real videos.
     n_splits : int, default=5
         Number of folds, at least 2.
     shuffle : bool, default=True
         If True, shuffle the people before assigning them to folds.
     random_state : int, RandomState instance or None, default=None
-        Controls the shuffling of people with similar numbers of videos.
+        Controls the shuffling of people with similar numbers of videos. Pass an int for
+        reproducible folds.
 
     See Also
     --------
@@ -50,12 +52,13 @@ class IdentityKFold(_MetadataSplitter):
 
     Notes
     -----
-    People are assigned one by one, those with many videos first, as in streaming graph
-    partitioning [1]_. Each person is assigned to the fold with which they share the
-    most fakes, relative to chance, as long as it has capacity, or else to the emptiest
-    fold.
+    People are assigned to folds one by one, roughly in descending order of their number
+    of videos, as in streaming graph partitioning [1]_. Among the folds that are not
+    full, each person is assigned to the fold with which they share the most fakes,
+    minus the number expected by chance. If all folds are full, the smallest fold is
+    used.
 
-    Groups are not used. It splits exactly the videos that it was made for.
+    `groups` is not used. The splitter cannot split a subset of its videos.
 
     References
     ----------
@@ -99,7 +102,7 @@ class IdentityKFold(_MetadataSplitter):
         Returns
         -------
         list of int, of length n_splits
-            Index of the test fold.
+            Index of the test fold of each split.
         """
         return list(range(self.n_splits))
 
@@ -114,13 +117,14 @@ class IdentityKFold(_MetadataSplitter):
         Raises
         ------
         ValueError
-            If a parameter is invalid, or the folds are not reproducible.
+            If a parameter is invalid, or if `shuffle` is True and `random_state` is not
+            an int.
         """
         self._check_parameters()
         if self.shuffle and not isinstance(self.random_state, Integral):
             raise ValueError(
                 f"With random_state={self.random_state!r}, every call makes new folds: "
-                "pass an int, or shuffle=False."
+                "pass an int as random_state, or shuffle=False."
             )
         return [np.flatnonzero(~(train | test)) for train, test in self._sides()]
 
@@ -132,7 +136,7 @@ class IdentityKFold(_MetadataSplitter):
                 test,
                 labels,
                 f"Split {fold}, with {(~(train | test)).sum()} videos in neither set,",
-                "pass fewer n_splits, or another random_state",
+                "reduce n_splits, or use another random_state",
             )
 
     def _sides(self) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -168,14 +172,14 @@ class IdentityKFold(_MetadataSplitter):
         return fold_of[a], fold_of[b]
 
     def _assign(self, alone: NDArray[np.intp], pairs: Any) -> NDArray[np.intp]:
-        """Assign people to folds, given their videos alone and of each pair."""
+        """Assign people to folds by their numbers of videos and of fakes per pair."""
         n_people, n_splits = len(alone), self.n_splits
         ties = np.asarray(pairs.sum(axis=1)).ravel()
         weight = alone + ties / 2
         order = np.arange(n_people)
         if self.shuffle:
             order = check_random_state(self.random_state).permutation(n_people)
-        # Sort by powers of two, so that shuffling has an effect.
+        # Sort by weights rounded to powers of two, so that shuffling has an effect.
         order = order[np.argsort(-np.frexp(weight)[1][order], kind="stable")]
         capacity = weight.sum() / n_splits
         load, tied = np.zeros(n_splits), np.zeros(n_splits)
@@ -185,7 +189,7 @@ class IdentityKFold(_MetadataSplitter):
             folds, counts = fold_of[pairs.indices[row]], pairs.data[row]
             known = folds >= 0
             kept = np.bincount(folds[known], counts[known], minlength=n_splits)
-            # Subtract the fakes expected by chance, so that large folds do not attract.
+            # Subtract the fakes expected by chance, which favor large folds.
             gain = np.maximum(0, kept - ties[person] * tied / max(1, ties.sum()))
             fits = load + weight[person] / 2 <= capacity
             if not fits.any():

@@ -1,4 +1,4 @@
-"""Splitter by the official lists of a dataset."""
+"""Splitter for the official lists of a dataset."""
 
 from __future__ import annotations
 
@@ -23,41 +23,42 @@ _MISSING = ("warn", "raise", "ignore")
 
 @dataclass(repr=False, eq=False)
 class OfficialSplit(BaseCrossValidator):
-    """Split videos once, by the official lists of their dataset.
+    """Split videos into one training set and one test set by official lists.
 
-    Papers report scores on these lists, so only scores on the same videos are
-    comparable. A list is the path of a file or a sequence of entries. An entry is:
+    To compare scores with a paper, use its lists. A list is the path of a file or a
+    sequence of entries. An entry is one of the following:
 
-    - a name, which matches every video whose path ends with it, regardless of the
-      extension: ``"000_M101.mp4"``, ``"Celeb-real/id0_0000.mp4"``;
+    - a name, such as ``"000_M101.mp4"`` or ``"Celeb-real/id0_0000.mp4"``, which matches
+      every video whose path ends with this name; extensions are ignored;
     - a pair of identities, such as ``["071", "054"]``, which matches the originals
       ``071`` and ``054`` and the fakes ``071_054`` and ``054_071``.
 
     A ``.json`` file contains a list of entries (FaceForensics++). A ``.csv`` file has a
     header and the names in its first column (DFDC). Any other file has one name per
-    line (DeeperForensics), optionally after a 0 or 1 and a space (Celeb-DF).
+    line (DeeperForensics), optionally preceded by 0 or 1 and a space (Celeb-DF).
 
     Parameters
     ----------
     test : str, os.PathLike or list
         List of the test videos.
     train : str, os.PathLike, list or None, default=None
-        List of the training videos. None uses all videos that are in no other list.
+        List of the training videos. None uses all videos that are neither in `test` nor
+        in `left_out`.
     left_out : str, os.PathLike, list or None, default=None
         List of videos that are not used, such as the test set during model selection.
     missing : {"warn", "raise", "ignore"}, default="warn"
-        Action if an entry matches no video, as after an incomplete download.
+        Action if an entry matches no video, for example after an incomplete download.
 
     See Also
     --------
-    check_no_leakage : Check that a split keeps identities apart.
-    sklearn.model_selection.PredefinedSplit : Splitter by an array of folds.
+    check_no_leakage : Check that both sets of a split have no group in common.
+    sklearn.model_selection.PredefinedSplit : Splitter with an array of folds.
 
     Notes
     -----
-    Pass it as ``cv=OfficialSplit(...)`` to `cross_validate` or `GridSearchCV`, with the
-    paths of the videos as ``X``. If `groups` are passed, the split is checked for
-    leakage, because not every official list keeps identities apart.
+    Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, with the paths of
+    the videos as ``X``. If `groups` is passed, the split is checked for leakage, since
+    some datasets have the same identities in several official lists.
 
     Examples
     --------
@@ -70,7 +71,7 @@ class OfficialSplit(BaseCrossValidator):
     >>> train.tolist(), test.tolist()
     ([2, 4], [0, 1, 3])
 
-    Model selection on FaceForensics++, and the test set of Celeb-DF:
+    Use the validation set of FaceForensics++ or the test set of Celeb-DF:
 
     >>> cv = OfficialSplit(train="train.json", test="val.json", left_out="test.json")
     >>> cv = OfficialSplit(test="List_of_testing_videos.txt")
@@ -102,7 +103,7 @@ class OfficialSplit(BaseCrossValidator):
         y : object
             Not used, present for API consistency.
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, used to check the split for leakage.
+            Group of each video, used to check the split for leakage.
 
         Yields
         ------
@@ -112,8 +113,8 @@ class OfficialSplit(BaseCrossValidator):
         Raises
         ------
         DatasetError
-            If a list cannot be read, a video is in two lists or none, or the training
-            or test set is empty.
+            If a list cannot be read, if a video is in two lists, if `train` is set and
+            a video is in no list, or if the training or test set is empty.
         LeakageError
             If both sets share a group.
 
@@ -158,11 +159,11 @@ class OfficialSplit(BaseCrossValidator):
                 both = sorted(found[name].keys() & found[other].keys())
                 if other != name and both:
                     i = both[0]
-                    more = f"; {count_is(both[1:], 'other video')} in both, too"
+                    more = f" {count_is(both[1:], 'other video')} also in both lists."
                     raise DatasetError(
-                        f"{paths[i]!r} is in two lists: {other} by the entry "
-                        f"{found[other][i]!r}, {name} by {found[name][i]!r}"
-                        f"{more * bool(both[1:])}."
+                        f"{paths[i]!r} is in two lists: {other} (entry "
+                        f"{found[other][i]!r}) and {name} (entry {found[name][i]!r})."
+                        f"{more * bool(both[1:])}"
                     )
             if missing:
                 self._report(missing, listed)

@@ -1,4 +1,4 @@
-"""Base class of splitters, and the check for leakage."""
+"""Base class of splitters, and a check for leakage."""
 
 from __future__ import annotations
 
@@ -59,8 +59,9 @@ class _MetadataSplitter(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If a parameter is invalid, lengths differ, `y` or `groups` is missing, or a
-            training or test set lacks a class. Raised before the first split.
+            If a parameter is invalid, if lengths differ, if `y` or `groups` is required
+            but missing, or if a training or test set lacks a class. The error is raised
+            before the first split.
         """
         self._check_parameters()
         n_videos = _num_samples(X)
@@ -68,11 +69,11 @@ class _MetadataSplitter(BaseCrossValidator):
             if n_videos != len(getattr(self, name)):
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} values for {n_videos} "
-                    f"videos: {type(self).__name__} splits exactly the videos that it "
-                    "was made for, not a part of them such as a training set."
+                    f"videos: {type(self).__name__} cannot split a subset of its "
+                    "videos, such as a training set."
                 )
         check_consistent_length(X, y, groups)
-        # Compute all splits first: errors should appear before hours of training.
+        # Compute all splits first, so that errors are raised before any training.
         yield from list(self._splits(y, groups))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -94,15 +95,16 @@ class _MetadataSplitter(BaseCrossValidator):
         if not params["shuffle"] and params["random_state"] is not None:
             raise ValueError(
                 f"random_state={self.random_state!r} has no effect with shuffle=False: "
-                "leave it None, or pass shuffle=True."
+                "pass random_state=None or shuffle=True."
             )
 
     def _encode_groups(self, groups: ArrayLike | None) -> NDArray[np.intp]:
         if groups is None:
             raise ValueError(
-                f"{type(self).__name__} requires groups, to keep people apart: pass "
-                "the groups of the loader to cross_validate or GridSearchCV. If fakes "
-                "connect all people into one group, use IdentityKFold."
+                f"{type(self).__name__} requires groups, so that no person is in both "
+                "sets: pass the groups of the loader to cross_validate or "
+                "GridSearchCV. If fakes connect all people into one group, use "
+                "IdentityKFold."
             )
         return encode_groups(groups)
 
@@ -140,20 +142,19 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     """Raise an error if a training and a test set share a video or a group.
 
     Frames of the same video, a fake and its original, and videos of the same person
-    are similar. If a split separates them, the score does not apply to new people.
+    are similar. If they are in different sets, the score does not apply to new people.
 
     Parameters
     ----------
     train, test : array-like of int or bool
         Indices of the videos of each set, as returned by splitters, or masks.
     groups : array-like of shape (n_videos,)
-        Identity of each video, or any other group to keep together.
+        Group of each video, such as its identity.
 
     Raises
     ------
     LeakageError
-        If the sets share a group or a video. The message names the first few that are
-        shared.
+        If the sets share a group or a video. The message lists the first few.
     ValueError
         If the group of a video is missing (None or NaN), which could hide leakage.
     IndexError
@@ -162,7 +163,7 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     See Also
     --------
     sklearn.model_selection.StratifiedGroupKFold : Splitter that keeps groups together.
-    OfficialSplit : The published split of a dataset.
+    OfficialSplit : Split videos by the official lists of a dataset.
 
     Examples
     --------

@@ -14,10 +14,10 @@ Grow = Callable[..., Path]
 
 @pytest.fixture
 def grow(tmp_path: Path) -> Grow:
-    """Make empty videos, and lists with what they are to hold, in a folder.
+    """Create empty videos, and lists with the given contents, in a folder.
 
-    The folders above are called as if they held real and fake videos of another
-    method: labels that come from the whole path are wrong everywhere.
+    The names of the parent folders suggest real and fake videos of another method, so
+    labels derived from the whole path are always wrong.
     """
     root = tmp_path / "fake_real_Deepfakes_Celeb-synthesis" / "data"
 
@@ -37,7 +37,7 @@ def grow(tmp_path: Path) -> Grow:
 
 @pytest.fixture
 def listed() -> Callable[[Bunch, Path], list[str]]:
-    """Write paths as they are below a root."""
+    """Return the paths of videos relative to a root."""
 
     def listed(videos: Bunch, root: Path) -> list[str]:
         return [os.path.relpath(p, root).replace(os.sep, "/") for p in videos.data]

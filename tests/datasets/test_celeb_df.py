@@ -1,4 +1,4 @@
-"""Celeb-DF, whose list says 1 for real."""
+"""Tests of load_celeb_df, whose official list marks real videos with 1."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TREE = [
     "Celeb-synthesis/id1_id0_0000.mp4",
     "Celeb-synthesis/id20_id21_0003.mp4",
 ]
-# Its first line is no header.
+# The list has no header.
 LIST = (
     "1 YouTube-real/00170.mp4\n"
     "1 Celeb-real/id0_0000.mp4\n"
@@ -56,7 +56,7 @@ def test_labels_are_of_the_folders_and_1_means_fake(celeb, listed) -> None:
 def test_whole_list_is_the_test_set_and_all_else_is_for_training(celeb) -> None:
     root = celeb()
     videos = load_celeb_df(root)
-    # The first line of the list too, which peers lose for a header.
+    # The first line is an entry, not a header.
     assert np.flatnonzero(videos.split == "test").tolist() == [0, 5, 7, 9]
     assert set(videos.split) == {"train", "test"}
     cv = OfficialSplit(root / "List_of_testing_videos.txt")
@@ -73,7 +73,7 @@ def test_one_split_is_chosen(celeb, listed) -> None:
     train = load_celeb_df(root, split="train")
     assert set(test.data).isdisjoint(train.data)
     assert len(train.data) == 6
-    # Numbers mean the same people in both.
+    # Group numbers are the same in both subsets.
     assert test.groups.tolist() == [0, 2, 0, 1]
     assert train.groups.tolist() == [0, 0, 1, 1, 3, 0]
 
@@ -127,7 +127,7 @@ def test_fake_without_its_original_is_kept_and_named(celeb) -> None:
     root = celeb("Celeb-synthesis/id1_id20_0009.mp4")
     with pytest.warns(MissingVideosWarning, match=r"\(1\): '.*id1_id20_0009\.mp4'"):
         videos = load_celeb_df(root)
-    # It joins two groups.
+    # The fake connects two groups.
     assert videos.groups.tolist() == [0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0]
 
 

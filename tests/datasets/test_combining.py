@@ -1,4 +1,4 @@
-"""Several datasets become one, in which nobody is mistaken for another."""
+"""Tests of combine_datasets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAIRS = ["000_003", "003_000", "001_002", "002_001", "004_005", "005_004"]
 
 @pytest.fixture
 def ff(grow) -> Path:
-    """Six originals of FaceForensics++, in pairs."""
+    """Return six originals of FaceForensics++ and the fakes of three pairs."""
     return grow(
         *(f"original_sequences/youtube/c23/videos/{i}.mp4" for i in IDS),
         *(f"manipulated_sequences/Deepfakes/c23/videos/{i}.mp4" for i in PAIRS),
@@ -39,7 +39,7 @@ def ff(grow) -> Path:
 
 @pytest.fixture
 def sets(grow, ff) -> dict[str, Bunch]:
-    """Give them other faces in another set, that of one actor to two of the pairs."""
+    """Load FaceForensics++, other fakes of its originals, and an unrelated dataset."""
     lists = {
         "lists/splits/train.txt": "000_M101\n003_M101\n004_M101",
         "lists/splits/val.txt": "001_W020\n002_W020",
@@ -76,10 +76,10 @@ def test_groups_of_other_sets_are_other_people(sets) -> None:
 def test_groups_that_hold_the_same_file_become_one(sets) -> None:
     both = combine_datasets(sets)
     people = both.details["target"]
-    # M101 has been put into 000 and 004, which ties two pairs.
+    # M101 is the source of fakes of 000 and 004, which connects two pairs.
     for group, who in zip(both.groups[:12], people[:12], strict=True):
         assert group == (1 if who in ("001", "002") else 0), who
-    # And their real videos, then the fakes of 000 to 005.
+    # The real videos, followed by the fakes of 000 to 005.
     assert both.groups[12:24].tolist() == [0, 1, 1, 0, 0, 0] * 2
     assert both.groups[24:].tolist() == [2, 2, 3]
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_combined_is_named(sets) -> None:
     plain = sets["plain"]
     with pytest.raises(TypeError, match=r"datasets must be a dict .* got list"):
         combine_datasets([plain])  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="datasets must be a dict of names"):
+    with pytest.raises(TypeError, match="datasets must be a dict that maps names"):
         combine_datasets({1: plain})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="datasets is empty"):
         combine_datasets({})

@@ -1,4 +1,4 @@
-"""DeeperForensics-1.0, whose real videos are those of FaceForensics++."""
+"""Tests of load_deeperforensics, whose real videos are from FaceForensics++."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skdeepfake.exceptions import DatasetError, MissingVideosWarning
 from skdeepfake.model_selection import check_no_leakage
 
 IDS = ["000", "001", "002", "003", "004"]
-# M101 was put into two videos.
+# M101 is the source of two fakes.
 FAKES = ["000_M101", "001_W020", "002_M101", "003_M004", "004_W133"]
 LISTS = {
     "lists/splits/train.txt": "000_M101.mp4\n002_M101.mp4\n\n",
@@ -29,7 +29,7 @@ def variant(name: str, fakes: list[str] = FAKES) -> list[str]:
 
 @pytest.fixture
 def ff(grow) -> Path:
-    """Give FaceForensics++ with more in it than is asked for."""
+    """Return a FaceForensics++ folder that also contains videos to ignore."""
     return grow(
         *(f"original_sequences/youtube/c23/videos/{i}.mp4" for i in IDS),
         *(f"original_sequences/youtube/c40/videos/{i}.mp4" for i in IDS),
@@ -83,7 +83,7 @@ def test_groups_are_by_the_actor_too(ff, deeper) -> None:
 
 
 def test_real_videos_are_in_the_split_of_their_fakes(ff, deeper) -> None:
-    """The lists name fakes alone; peers put the real ones into every split."""
+    """The official lists contain only fakes."""
     videos = load_deeperforensics(deeper(), ff)
     assert videos.split.tolist() == ["train", "val", "train", "test", "test"] * 2
     train, test = (np.flatnonzero(videos.split == s) for s in ("train", "test"))
@@ -123,7 +123,7 @@ def test_all_variants_that_are_there(ff, deeper) -> None:
 def test_target_in_two_lists_is_an_error(ff, deeper) -> None:
     lists = {**LISTS, "lists/splits/test.txt": "003_M004.mp4\n004_W133.mp4\n000_W020"}
     with pytest.raises(
-        DatasetError, match=r"'000' is in two .*train and, due to '000_W02"
+        DatasetError, match=r"'000' is in two .*train and \w+ \(as '000_W02"
     ):
         load_deeperforensics(deeper(**lists), ff)
 

@@ -1,4 +1,4 @@
-"""DFDC, whose labels are in a file of each part."""
+"""Tests of load_dfdc, whose labels are in one file per part."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_fake_whose_original_is_not_there_is_kept_and_named(grow) -> None:
 def test_name_in_two_parts_is_named_and_one_group(grow) -> None:
     metadata = {**METADATA, f"{PART_1}/metadata.json": {"ccc.mp4": real()}}
     root = grow(*TREE[:3], f"{PART_1}/ccc.mp4", **metadata)
-    with pytest.warns(DatasetWarning, match=rf"places \(1\): '.*{PART_1}.ccc\.mp4'"):
+    with pytest.warns(DatasetWarning, match=rf"names \(1\): '.*{PART_1}.ccc\.mp4'"):
         videos = load_dfdc(root)
     assert videos.target.tolist() == [0, 0, 1, 1]
     assert videos.groups.tolist() == [0, 0, 0, 0]
@@ -107,7 +107,7 @@ def test_name_in_two_parts_is_named_and_one_group(grow) -> None:
     [
         (fake(None), r"fakes without an original in .*part_1.* \(1\): 'ddd\.mp4'"),
         (real(original="ccc.mp4"), r"real videos with an original .*\(1\): 'ddd\.mp4'"),
-        (fake("ccc.mp4", "test"), r"another split than their original \(1\): '.*ddd"),
+        (fake("ccc.mp4", "test"), r"different split from their original \(1\): '.*ddd"),
     ],
     ids=["fake without original", "real with original", "original in another split"],
 )

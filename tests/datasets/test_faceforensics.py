@@ -1,4 +1,4 @@
-"""FaceForensics++ and DeepFakeDetection, on trees of empty files."""
+"""Tests of load_faceforensics and load_dfd on folders of empty files."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def without(videos: list[str], *gone: str) -> list[str]:
     return [v for v in videos if not any(v.endswith(f"/{g}.mp4") for g in gone)]
 
 
-# -- what is there -----------------------------------------------------------------
+# -- listed videos -----------------------------------------------------------------
 
 
 def test_real_videos_come_first_then_each_method_sorted(grow, listed) -> None:
     root = grow(*reversed(TWO), f"{REAL}/.hidden.mp4", f"{REAL}/notes.txt", **PAIRS)
     videos = load_faceforensics(root, methods=CHOICE)
-    # Methods in the order of the paper's alphabet, not in that of the request.
+    # Methods are in alphabetical order, not in the requested order.
     expected = [*ORIGINALS, *fakes("Deepfakes"), *fakes("FaceSwap")]
     assert listed(videos, root) == expected
     assert videos.target.tolist() == [0] * 6 + [1] * 12
@@ -79,9 +79,9 @@ def test_details_say_what_the_names_say(grow) -> None:
 def test_groups_are_by_target_and_source(grow) -> None:
     root = grow(*TWO, **PAIRS)
     videos = load_faceforensics(root, methods=CHOICE)
-    # Three pairs, of real videos and of fakes of both methods.
+    # Three pairs of real videos, with the fakes of both methods.
     assert videos.groups.tolist() == [0, 0, 1, 1, 2, 2] * 3
-    # The target alone would let the source through to the other side.
+    # With groups by target only, sources are in both sets.
     test = np.flatnonzero(videos.details["target"] == "003")
     train = np.setdiff1d(np.arange(18), test)
     check_no_leakage(train, test, videos.details["target"])
@@ -90,7 +90,7 @@ def test_groups_are_by_target_and_source(grow) -> None:
 
 
 def test_same_name_under_two_methods_is_two_fakes(grow) -> None:
-    """Peers that go by the name of the file alone make one of them."""
+    """The file name alone does not identify a fake."""
     videos = load_faceforensics(grow(*TWO, **PAIRS), methods=CHOICE)
     ends = [p.endswith("000_003.mp4") for p in videos.data]
     assert videos.details["method"][ends].tolist() == ["Deepfakes", "FaceSwap"]
@@ -157,7 +157,7 @@ def test_one_of_three_lists_is_named_if_it_is_missing(grow) -> None:
     ):
         videos = load_faceforensics(root, methods=CHOICE)
     assert videos.split.tolist() == ["train", "train", "val", "val", None, None] * 3
-    # The list that is asked for is there.
+    # The list of the requested split exists.
     with pytest.warns(DatasetWarning, match=r"in no official list \(6\)"):
         load_faceforensics(root, methods=CHOICE, split="val")
 
@@ -170,7 +170,7 @@ def test_identity_in_two_lists_is_an_error(grow) -> None:
         load_faceforensics(root, methods=CHOICE)
 
 
-# -- what is wrong -----------------------------------------------------------------
+# -- errors and warnings -----------------------------------------------------------
 
 
 def test_listed_videos_that_are_not_there_are_counted_and_named(grow) -> None:
@@ -185,7 +185,7 @@ def test_listed_videos_that_are_not_there_are_counted_and_named(grow) -> None:
     ]
     assert caught[0].filename == __file__
     assert len(videos.data) == 16
-    # Nothing is missing of another split.
+    # No video of another split is missing.
     assert len(load_faceforensics(root, methods=CHOICE, split="val").data) == 6
 
 
@@ -199,7 +199,7 @@ def test_fake_without_its_original_is_kept_and_named(grow) -> None:
     ):
         videos = load_faceforensics(root, methods=CHOICE)
     assert videos.target.tolist() == [0] * 5 + [1] * 12
-    # Its identity is known nevertheless.
+    # The identity of the fake is still known from its name.
     assert videos.groups.tolist() == [0, 1, 1, 2, 2] + [0, 0, 1, 1, 2, 2] * 2
 
 
@@ -277,7 +277,7 @@ def test_wrong_root_is_named(tmp_path: Path) -> None:
         load_faceforensics(tmp_path / "no")
 
 
-# -- the table ---------------------------------------------------------------------
+# -- DataFrames --------------------------------------------------------------------
 
 
 def test_details_are_a_table_on_demand(grow) -> None:
@@ -333,7 +333,7 @@ def test_dfd_is_read_by_its_own_names(grow, listed) -> None:
     assert videos.details["source"].tolist() == [None] * 5 + ["02", "28"]
     assert videos.details["original"][5] == "01__kitchen_pan"
     assert videos.details["method"][5] == "DeepFakeDetection"
-    # All scenes of an actor, and of whom the actor was swapped with.
+    # A group contains all scenes of actors whose faces were swapped with each other.
     assert videos.groups.tolist() == [0, 0, 0, 1, 1, 0, 1]
     assert videos.split is None
 

@@ -82,7 +82,7 @@ def test_groups_pair_a_fake_with_its_original(tree: Path, group: object) -> None
 
 @pytest.mark.parametrize("pattern", [r"\d{3}", r"^(\d{3})(?:_(\d{3}))?"])
 def test_name_of_two_numbers_is_in_the_group_of_both(pattern: str) -> None:
-    # The first three characters put 183 and 183_253 apart from 253 and 253_183.
+    # The first three characters alone would separate 183_253 from 253.
     paths = ["a/183.mp4", "a/253.mp4", "a/007.mp4", "b/183_253.mp4", "b/253_183.mp4"]
     assert group_by_name(paths, pattern).tolist() == [0, 0, 1, 0, 0]
 
@@ -98,7 +98,7 @@ def test_names_that_are_parts_of_each_other_across_groups_warn(tmp_path: Path) -
     assert caught[0].filename == __file__
     with pytest.warns(DatasetWarning, match=r"\(4\)"):
         load_videos(tmp_path)
-    # No warning, which would be an error here.
+    # Warnings are errors in tests, so none is issued.
     assert load_videos(tmp_path, group=r"\d{3}").groups.tolist() == [0, 0, 0, 0]
     assert load_videos(tmp_path, group=str).groups.tolist() == [0, 1, 2, 3]
     (tmp_path / "fake" / "183_253.mp4").rename(tmp_path / "fake" / "1832.mp4")

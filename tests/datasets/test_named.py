@@ -1,4 +1,4 @@
-"""Videos are listed by patterns of their names, for datasets of one's own."""
+"""Tests of load_named_videos, which parses file names of custom datasets."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_missing_original_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ({"folder": "real", "label": 0}, r"lacks \['pattern'\]"),
-        ({**REAL, "patern": "x"}, r"has \['patern'\]\. Required keys"),
+        ({"folder": "real", "label": 0}, r"lacks the keys \['pattern'\]"),
+        ({**REAL, "patern": "x"}, r"unknown keys \['patern'\]\. Required keys"),
     ],
 )
 def test_keys_of_a_part_are_checked(
@@ -61,5 +61,5 @@ def test_keys_of_a_part_are_checked(
 
 def test_folder_in_which_no_name_fits_is_an_error(tmp_path: Path) -> None:
     root = grow(tmp_path, "real/01.mp4")
-    with pytest.raises(DatasetError, match=r"the first one is '01\.mp4'"):
+    with pytest.raises(DatasetError, match=r"the first video is '01\.mp4'"):
         load_named_videos(root, [REAL])

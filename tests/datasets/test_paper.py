@@ -1,4 +1,4 @@
-"""The paper's own folders."""
+"""Tests of load_paper_folders."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_videos_without_a_partner_are_kept_and_named(grow) -> None:
     root = grow(*RENAMED, "Original/002.mp4", "Manipulated/003.mp4")
     with (
         pytest.warns(
-            MissingVideosWarning, match=r"without a manip.*\(1\): '.*002\.mp4'"
+            MissingVideosWarning, match=r"without a fake.*\(1\): '.*002\.mp4'"
         ),
         pytest.warns(MissingVideosWarning, match=r"original is.*\(1\): '.*003\.mp4'"),
     ):

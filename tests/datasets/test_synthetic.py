@@ -86,7 +86,7 @@ def test_recordings_are_used_again_where_there_are_more_fakes(tmp_path):
     assert files == sorted(
         [f"{twice:03d}_0.mp4", f"{twice:03d}_1.mp4", f"{1 - twice:03d}_fake.mp4"]
     )
-    # The two fakes of one recording are two manipulations.
+    # The two fakes of a recording differ.
     first, second = (decode(tmp_path / "fake" / f"{twice:03d}_{k}.mp4") for k in (0, 1))
     assert not np.array_equal(first, second)
 
@@ -141,7 +141,7 @@ def test_a_fake_differs_from_its_recording_in_the_face_alone(clips):
             inside = difference[distance < 0.4].mean()
             outside = difference[distance > 0.9].mean()
             assert inside > 5
-            # What is left there is what the encoder makes of it.
+            # Only the encoder changes pixels outside the face.
             assert outside < min(2.5, inside / 4)
 
 
@@ -159,7 +159,7 @@ def test_sharpness_does_not_tell_fakes(tmp_path):
 
 def test_a_face_is_blended_into_itself_where_it_goes():
     recording = Recording(0, load_portrait(), 12, 2, (240, 320))
-    # It crosses the frame, and turns a little.
+    # The face crosses the frame and rotates slightly.
     recording.path[:, 0] += np.linspace(-30, 30, 12)
     real = np.stack(list(recording.render())).astype(int)
     fake = np.stack(list(recording.render(SelfBlend(1, recording))))
@@ -167,7 +167,7 @@ def test_a_face_is_blended_into_itself_where_it_goes():
     places = []
     for k in (0, 6, 11):
         y, x = np.nonzero(changed[k])
-        # Nothing beyond the face, whose box is some 120 pixels wide.
+        # Only the face changes. Its bounding box is about 120 pixels wide.
         assert np.abs(x - recording.path[k, 0]).max() < 75
         assert np.abs(y - recording.path[k, 1]).max() < 100
         assert changed[k].max() > 10
@@ -175,7 +175,7 @@ def test_a_face_is_blended_into_itself_where_it_goes():
     moves = np.diff(places, axis=0)
     expected = np.diff(recording.path[[0, 6, 11]], axis=0)
     np.testing.assert_allclose(moves, expected, atol=2)
-    # One draw for all frames: the colors shift alike.
+    # All frames use the same random parameters, so color shifts are equal.
     shifts = [(fake[k] - real[k])[changed[k] > 0].mean(axis=0) for k in (0, 6, 11)]
     assert np.abs(shifts[0]).max() > 5
     np.testing.assert_allclose(shifts, shifts[:1] * 3, atol=1)
@@ -273,7 +273,7 @@ def test_no_clip_is_left_when_the_writer_fails(monkeypatch, tmp_path):
     monkeypatch.setattr(_synthetic.imageio_ffmpeg, "write_frames", failing)
     with pytest.raises(OSError, match="no space left"):
         make_videos(tmp_path, **TINY)
-    # The first clip was whole, the second had begun.
+    # The first clip was complete and the second one was started.
     assert len(names) == 2
     assert all(name.endswith(".part") for name in names)
     assert files_under(tmp_path) == []
@@ -301,14 +301,14 @@ def test_progress_is_shown_on_request(verbose, tmp_path, capsys):
     assert ("rendering: " in capsys.readouterr().err) == bool(verbose)
 
 
-# -- cues in time --------------------------------------------------------------------
+# -- temporal manipulations ----------------------------------------------------------
 
 EYE, MOUTH, NOSE = (203, 101), (222, 147), (222, 125)
 
 
 @pytest.fixture(scope="module")
 def recording():
-    """Two seconds of a face that blinks."""
+    """Return two seconds of a blinking face."""
     return Recording(1, load_portrait(), 30, 15, (160, 200), blinks=True)
 
 
@@ -318,7 +318,7 @@ def real(recording):
 
 
 def patches(recording, frames, place, half=(14, 8)):
-    """Cut what surrounds a place of the portrait out of each frame, as it was there."""
+    """Crop the region around a point of the portrait from each frame."""
     found = []
     for k, frame in enumerate(frames):
         upright = cv2.warpAffine(
@@ -347,7 +347,7 @@ def test_faces_blink_and_frozen_eyes_do_not(recording, real):
     assert 2 <= closed.sum() <= 12
     for frames, is_frozen in ((real, False), (fake, True)):
         eyes = patches(recording, frames, EYE, (10, 5))
-        # The contrast of iris and white is gone behind a lid.
+        # A closed lid hides the contrast between the iris and the white of the eye.
         contrast = eyes.std(axis=(1, 2)).mean(axis=1)
         loss = contrast[closed].max() / contrast[recording.closed == 0].min()
         assert (loss > 0.8) == is_frozen
@@ -364,7 +364,7 @@ def test_a_late_mouth_shows_an_earlier_frame(recording, real):
     assert 3 <= manipulation.lag <= 6
     fake = patches(recording, recording.render(manipulation), MOUTH, (20, 10))
     mouth = patches(recording, real, MOUTH, (20, 10))
-    # Which frames of the recording have the mouth of the fake.
+    # Find the lag at which the mouth of the recording matches that of the fake.
     lags = range(10)
     distance = [np.abs(fake[10:] - mouth[10 - lag : 30 - lag]).mean() for lag in lags]
     assert np.argmin(distance) == manipulation.lag

@@ -1,4 +1,4 @@
-"""What a data set and its splits give away is found, counted and put into words."""
+"""Tests of leakage_report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ N = 40
 
 @pytest.fixture
 def bunch() -> Bunch:
-    """Twenty people, a real video and a fake of each; there are no files."""
+    """Return a real video and a fake of each of 20 people, without files."""
     return Bunch(
         data=np.array([f"{i}.mp4" for i in range(N)]),
         target=np.tile([0, 1], N // 2),
@@ -36,7 +36,7 @@ def bunch() -> Bunch:
 
 @pytest.fixture
 def files(tmp_path: Path, bunch: Bunch) -> Bunch:
-    """Eight of them, which are files: 1 is 6 again, 2 and 5 are of one size."""
+    """Return eight files, of which 1 and 6 are identical and 2 and 5 equally large."""
     contents = {1: b"same", 6: b"same", 2: b"ab", 5: b"ba"}
     for i in range(8):
         (tmp_path / f"{i}.mp4").write_bytes(contents.get(i, b"x" * (i + 10)))
@@ -47,7 +47,7 @@ def files(tmp_path: Path, bunch: Bunch) -> Bunch:
 
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test take a moment less; what is so clear needs no more."""
+    """Use fewer trees to save time."""
     monkeypatch.setattr("skdeepfake.leakage._feature_aucs._N_TREES", 5)
 
 
@@ -60,7 +60,7 @@ def by_name(found: LeakageReport) -> dict[str, Any]:
     return {feature.name: feature for feature in found.features}
 
 
-# -- people and files on both sides ----------------------------------------------
+# -- shared groups and identical files -------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [list, np.array, tuple])
@@ -68,7 +68,7 @@ def test_groups_on_both_sides_are_counted(bunch: Bunch, kind: Any) -> None:
     train, test = kind(range(1, 9)), kind([0, 9, 8, 20, 21])
     (split,) = report(bunch, (train, test)).splits
     assert (split.name, split.n_train, split.n_test) == ("split 0", 8, 5)
-    # 0 and 1 are of one person, and so are 8 and 9.
+    # Videos 0 and 1 show the same person, as do 8 and 9.
     assert split.groups == [0, 4]
     assert split.n_affected == 3
     assert split.share_affected == 0.6
@@ -88,12 +88,12 @@ def test_all_folds_of_a_splitter_are_looked_at(bunch: Bunch) -> None:
     assert [split.groups for split in found] == [[], [13], [13]]
     assert found == report(bunch, folds).splits
     assert found[:2] == report(bunch, iter(folds[:2])).splits
-    assert found[1:2] != report(bunch, folds[1:2]).splits  # but for the name
+    assert found[1:2] != report(bunch, folds[1:2]).splits  # names differ
     assert report(bunch, folds[1]).splits == report(bunch, folds[1:2]).splits
     clean = report(bunch, GroupKFold(2))
     assert [split.groups for split in clean.splits] == [[], []]
     assert clean.findings == []
-    assert "no shared group and no identical file (split 0, split 1)" in str(clean)
+    assert "no shared groups or identical files (split 0, split 1)" in str(clean)
 
 
 def test_names_that_suggest_the_same_people_in_two_groups_are_found() -> None:
@@ -101,7 +101,7 @@ def test_names_that_suggest_the_same_people_in_two_groups_are_found() -> None:
     bunch = Bunch(
         data=[f"{k}/{name}.mp4" for k, name in enumerate(names)],
         target=[0, 0, 1, 1, 0, 1],
-        groups=[1, 2, 1, 2, 3, 3],  # by the first three characters
+        groups=[1, 2, 1, 2, 3, 3],  # from the first three characters of a name
     )
     found = leakage_report(bunch, ([0, 2], [1, 3]), features=[])
     assert found.related_names == [
@@ -157,8 +157,8 @@ def test_links_are_the_files_that_they_lead_to(files: Bunch) -> None:
     folder = Path(files.data[0]).parent
     links = [str(folder / f"link_{i}.mp4") for i in range(3)]
     os.symlink(files.data[0], links[0])
-    os.symlink(folder / "elsewhere.mp4", links[1])  # which is not there, and so
-    os.symlink(folder / "elsewhere.mp4", links[2])  # has no bytes to compare
+    os.symlink(folder / "elsewhere.mp4", links[1])  # the file is missing,
+    os.symlink(folder / "elsewhere.mp4", links[2])  # so its content cannot be compared
     files.data = np.array([*files.data[:5], links[1], links[2], links[0]])
     assert report(files).copies == [(links[1], links[2]), (files.data[0], links[0])]
 
@@ -185,13 +185,13 @@ def test_numbers_must_fit_to_the_videos(bunch: Bunch) -> None:
         report(bunch, ([0], [40]))
 
 
-# -- what the trivial features tell ----------------------------------------------
+# -- trivial features ------------------------------------------------------------
 
 
 def test_feature_that_tells_is_told_of(bunch: Bunch) -> None:
     rng = np.random.default_rng(0)
     bit_rate = np.where(bunch.target == 1, 8e5, 1.2e6) + rng.normal(0, 1e5, N)
-    # Fakes are neither long nor short: no threshold parts them.
+    # Fakes have a medium duration, so no single threshold separates them.
     duration = np.where(bunch.target == 1, 10, rng.choice([1.0, 30.0], N))
     width = np.repeat(rng.random(N // 2), 2)
     found = report(bunch, bit_rate=bit_rate, duration=duration, width=width)
@@ -199,7 +199,7 @@ def test_feature_that_tells_is_told_of(bunch: Bunch) -> None:
     assert list(aucs) == ["bit_rate", "duration", "width", "all"]
     assert aucs["bit_rate"].auc > 0.95
     assert aucs["duration"].auc == 1
-    assert aucs["width"].auc == 0.5  # of each pair the same
+    assert aucs["width"].auc == 0.5  # equal within each pair
     assert aucs["all"].auc > 0.95
     gives_away = [each.name for each in found.features if each.gives_away]
     assert gives_away == ["bit_rate", "duration", "all"]
@@ -212,14 +212,14 @@ def test_noise_is_not_told_of() -> None:
     bunch = Bunch(data=[f"{i}.mp4" for i in range(n)], target=np.tile([0, 1], n // 2))
     noise = np.random.default_rng(1).random(n)
     found = report(bunch, noise=noise)
-    assert found.n_groups == n  # without groups, each is one
+    assert found.n_groups == n  # without groups, each video is its own group
     assert found.features[0].auc == pytest.approx(0.5, abs=0.1)
     assert found.findings == []
     assert found.features[0].low < 0.5 < found.features[0].high
 
 
 def test_people_of_a_fold_are_not_trained_on() -> None:
-    # A number that tells who it is, and so the label, but nothing of anybody else.
+    # The feature identifies a person, and thus the label, but does not generalize.
     who = np.repeat(np.arange(6), 20)
     bunch = Bunch(data=[f"{i}.mp4" for i in range(120)], target=who % 2, groups=who)
     settings = {"n_splits": 3, "n_resamples": 10, "random_state": 0}
@@ -240,8 +240,8 @@ def test_verdict_does_not_change_between_calls(bunch: Bunch) -> None:
 
 def test_few_groups_are_not_judged(bunch: Bunch) -> None:
     note = (
-        "The features were not evaluated: one class has 6 groups, but at least 20 are "
-        "required."
+        "The AUCs were not assessed, because one class has only 6 groups; at least 20 "
+        "are required."
     )
     few = Bunch(**{name: bunch[name][:12] for name in ("data", "target", "groups")})
     fakes_of_few = Bunch(**bunch)
@@ -305,7 +305,7 @@ def test_features_of_real_files_are_measured(
     assert found.values.codec.tolist() == ["mpeg4"] * 4 + ["h264"] * 4 + [None]
     assert by_name(found)["codec"].n_known == 8
     assert by_name(found)["codec"].auc == 1
-    # The same clip for four people.
+    # The same clip is used for four people.
     assert len(found.copies) == 6
 
 
@@ -347,7 +347,7 @@ def test_bunch_must_be_that_of_a_loader(bunch: Bunch) -> None:
         leakage_report(bunch, features=["size"])
 
 
-# -- in words and in tables --------------------------------------------------------
+# -- text and tables ---------------------------------------------------------------
 
 
 @pytest.fixture
@@ -358,15 +358,15 @@ def leaky(bunch: Bunch) -> LeakageReport:
 
 def test_findings_say_what_to_do(leaky: LeakageReport) -> None:
     assert leaky.findings == [
-        "2 groups are in both sets: 3, 4, with 3 of 33 test videos (9%). Split by "
-        "group, or by identity with IdentityKFold.",
-        "2 test videos are also in the training set: '7.mp4' and '7.mp4', '8.mp4' and "
-        "'8.mp4' are identical. Remove one file of each pair, or put both into one "
-        "group.",
+        "2 groups are in the training set and in the test set: 3, 4. This affects 3 of "
+        "33 test videos (9%). Split by group, or by identity with IdentityKFold.",
+        "2 test videos are also in the training set. Identical files: '7.mp4' and "
+        "'7.mp4', '8.mp4' and '8.mp4'. Remove one file of each pair, or put both into "
+        "one group.",
         "The bit rate alone separates real from fake with an AUC of 1.00 (1.00 to "
-        "1.00): transcode all videos with VideoTranscoder.",
-        "The mine alone separates real from fake with an AUC of 1.00 (1.00 to 1.00): "
-        "make it similar in both classes.",
+        "1.00). Transcode all videos with VideoTranscoder.",
+        "The mine alone separates real from fake with an AUC of 1.00 (1.00 to 1.00). "
+        "Make it similar in both classes.",
     ]
 
 
@@ -387,8 +387,8 @@ def test_worst_split_is_named(bunch: Bunch) -> None:
     splits = [([0], [1, 2, 3]), ([4], [5]), ([6], [8])]
     (finding,) = report(bunch, splits).findings
     assert finding.startswith(
-        "In 2 of 3 splits, most in split 1: 1 group is in both sets: 2, with 1 of 1 "
-        "test videos (100%). "
+        "2 of 3 splits are affected. In split 1, the worst, 1 group is in the training "
+        "set and in the test set: 2. This affects 1 of 1 test videos (100%). "
     )
     text = str(report(bunch))
     assert text.startswith("40 videos in 20 groups\nno split was checked\n")
@@ -396,12 +396,12 @@ def test_worst_split_is_named(bunch: Bunch) -> None:
 
 
 def test_features_that_tell_together_only_are_told_of(bunch: Bunch) -> None:
-    # Real where both are alike: neither alone says anything.
+    # A video is real if both features are equal, so a single feature is useless.
     a = np.arange(N) // 2 % 2
     found = report(bunch, a=a, b=np.where(bunch.target == 0, a, 1 - a))
     assert [each.gives_away for each in found.features] == [False, False, True]
     assert found.findings[-1].startswith(
-        "All features together, but no single one, separate real from fake with an AUC"
+        "All features together separate real from fake with an AUC"
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures that say nothing of a face are measured without looking at one, but one."""
+"""Tests of trivial_features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = [*NUMBERS, "codec", "face_size"]
 
 
 class CropsOf(TransformerMixin, BaseEstimator):
-    """Give crops of such heights, none where there is none, to readable clips."""
+    """Return crops of the given heights (None for no face) for readable clips."""
 
     def __init__(self, heights: tuple[int | None, ...]) -> None:
         self.heights = heights
@@ -44,7 +44,7 @@ class CropsOf(TransformerMixin, BaseEstimator):
 def clips(
     write_clip: Callable[..., Path], numbered_frames: Callable[..., list]
 ) -> list[str]:
-    """One of MPEG-4, one of H.264 that is larger and twice as long."""
+    """Return an MPEG-4 clip, and an H.264 clip that is larger and twice as long."""
     return [
         str(write_clip(numbered_frames(5), "a.avi", "-c:v", "mpeg4", fps=5)),
         str(write_clip(numbered_frames(20, height=96, width=128), "b.mp4", fps=10)),
@@ -62,7 +62,7 @@ def test_all_features_have_a_value_a_video(clips: list[str]) -> None:
     assert found.width.tolist() == [64, 128]
     assert found.height.tolist() == [48, 96]
     assert found.codec.tolist() == ["mpeg4", "h264"]
-    assert found.face_size.tolist() == [25, 25]  # the median of those found
+    assert found.face_size.tolist() == [25, 25]  # median of the detected faces
     assert found.codec.dtype == object
     assert all(found[name].dtype == float for name in [*NUMBERS, "face_size"])
 

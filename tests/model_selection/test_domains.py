@@ -1,4 +1,4 @@
-"""One data set is trained on and another tested, and nobody is in both."""
+"""Tests of CrossDatasetSplit."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skdeepfake.model_selection import CrossDatasetSplit, check_no_leakage
 
-# Three sets of four people, a real video and a fake of each. The last two of the
-# first one are the first two of the second one.
+# Three datasets with a real video and a fake of four people each. The last two people
+# of dataset "a" are the first two people of dataset "b".
 DATASET = np.repeat(["a", "b", "c"], 8)
 Y = np.tile([0, 1], 12)
 PEOPLE = np.repeat([0, 1, 2, 3, 2, 3, 4, 5, 6, 7, 8, 9], 2)
@@ -30,7 +30,7 @@ def test_each_set_is_trained_on_and_each_other_tested() -> None:
         check_no_leakage(train, test, PEOPLE)
         assert set(DATASET[train]) == {here}
         assert test.tolist() == [i for i in range(24) if DATASET[i] == there]
-        # People of both sets are left out of the training.
+        # People of both datasets are left out of the training set.
         assert len(train) == (4 if {here, there} == {"a", "b"} else 8)
 
 
@@ -45,7 +45,7 @@ def test_all_other_sets_are_trained_on_together() -> None:
 
 @pytest.mark.parametrize("train", ["each", "rest"])
 def test_folds_part_people_that_both_sets_share(train: str) -> None:
-    people = np.tile(np.repeat([0, 1, 2, 3], 2), 3)  # the same in all sets
+    people = np.tile(np.repeat([0, 1, 2, 3], 2), 3)  # the same people in all datasets
     cv = CrossDatasetSplit(DATASET, train=train, n_splits=2)
     names, splits = cv.split_names(), list(cv.split(X, Y, people))
     assert len(names) == len(splits) == cv.get_n_splits() == 2 * len(names) // 2
@@ -56,7 +56,7 @@ def test_folds_part_people_that_both_sets_share(train: str) -> None:
         others = {"a", "b", "c"} - {there} if here == "rest" else {here}
         assert set(DATASET[trained]) == others
         assert (len(tested), len(trained)) == (4, 4 * len(others))
-    # Each video of a set is tested once, whatever was trained on.
+    # Each video is tested once per training set.
     tested = np.concatenate([test for _, test in splits])
     assert set(np.bincount(tested)) == {1 if train == "rest" else 2}
 
@@ -71,7 +71,7 @@ def test_seed_deals_the_people_again() -> None:
     assert not seeds[0] == seeds[1] == seeds[2]
 
 
-# -- what is wrong, by name ------------------------------------------------------
+# -- errors ----------------------------------------------------------------------
 
 
 def test_nothing_left_to_train_on_is_an_error_that_says_what_to_do() -> None:
@@ -122,7 +122,7 @@ def test_names_of_the_sets_are_needed() -> None:
         CrossDatasetSplit(DATASET, train="all").split_names()
 
 
-# -- a splitter of scikit-learn ---------------------------------------------------
+# -- scikit-learn API -------------------------------------------------------------
 
 
 def test_it_goes_wherever_a_splitter_goes() -> None:

@@ -1,4 +1,4 @@
-"""People are dealt to folds, and fakes that mix two sides are left out."""
+"""Tests of IdentityKFold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from skdeepfake.model_selection import IdentityKFold
 
 N_PEOPLE = 12
-# As in Celeb-DF: two real videos of each, and a fake of each pair of people.
+# As in Celeb-DF, with two real videos per person and a fake of each ordered pair.
 PAIRS = [(a, b) for a in range(N_PEOPLE) for b in range(N_PEOPLE) if a != b]
 TARGET = [f"id{a}" for a in range(N_PEOPLE) for _ in "12"]
 TARGET += [f"id{a}" for a, _ in PAIRS]
@@ -39,7 +39,7 @@ def test_nobody_is_on_both_sides(cv: IdentityKFold) -> None:
     for (train, _), there in zip(splits, tested, strict=True):
         assert not people_in(train) & there
         assert len(people_in(train) | there) == N_PEOPLE
-    assert sum(map(len, tested)) == N_PEOPLE  # and each is tested once
+    assert sum(map(len, tested)) == N_PEOPLE  # each person is tested once
 
 
 def test_fakes_between_the_sides_are_left_out(cv: IdentityKFold) -> None:
@@ -54,14 +54,14 @@ def test_fakes_between_the_sides_are_left_out(cv: IdentityKFold) -> None:
         ]
         everything = np.concatenate([train, test, left])
         assert sorted(everything) == list(range(len(Y)))
-    # Four people of twelve in the test: 2 * 4 * 8 fakes of 132 between the sides.
+    # 4 of 12 people are in the test set, so 2 * 4 * 8 of 132 fakes are left out.
     assert [len(left) for left in left_out] == [64, 64, 64]
 
 
 def test_test_sets_are_of_about_one_size() -> None:
     rng = np.random.default_rng(0)
     n_real = rng.integers(1, 30, 40)
-    # Half of the people are in fakes, each with any other of them.
+    # Half of the people are in fakes, with random partners.
     fakes = [(a, b) for a, b in rng.integers(0, 20, (400, 2)).tolist() if a != b]
     target = [*np.repeat(np.arange(40), n_real).tolist(), *(a for a, _ in fakes)]
     source = [*[None] * n_real.sum(), *(b for _, b in fakes)]
@@ -69,7 +69,7 @@ def test_test_sets_are_of_about_one_size() -> None:
     cv = IdentityKFold(target, source, 4, random_state=0)
     sizes = [len(test) for _, test in cv.split(y, y)]
     assert max(sizes) - min(sizes) < 0.25 * np.mean(sizes)
-    # Without fakes, nothing is in the way.
+    # Without fakes, test sets have nearly the same size.
     n = n_real.sum()
     cv = IdentityKFold(target[:n], source[:n], 4, random_state=0)
     sizes = [test.sum() for _, test in cv._sides()]
@@ -78,8 +78,8 @@ def test_test_sets_are_of_about_one_size() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_circles_of_people_stay_together(seed: int) -> None:
-    # Four circles, within which all faces were swapped; only the first one is tied to
-    # the others.
+    # All faces were swapped within four sets of people. The first set is connected to
+    # the other sets.
     pairs = [(a, b) for a, b in PAIRS if a // 3 == b // 3]
     target = [*range(N_PEOPLE), *(a for a, _ in pairs)]
     source = [*[None] * N_PEOPLE, *(b for _, b in pairs)]
@@ -102,7 +102,7 @@ def test_seed_deals_the_people_again() -> None:
 
 
 def test_sources_of_fakes_may_be_unknown() -> None:
-    # As in DFDC: the target is all that is known, and y tells which are fakes.
+    # As in DFDC, only the target is known, and fakes are marked in y.
     target, y = np.repeat(np.arange(4), 2), np.tile([0, 1], 4)
     cv = IdentityKFold(pd.Series(target), pd.Series([np.nan] * 8), 2, random_state=0)
     for train, test in cv.split(y, y):
@@ -111,15 +111,15 @@ def test_sources_of_fakes_may_be_unknown() -> None:
     assert [len(left) for left in cv.left_out()] == [0, 0]
 
 
-# -- what is wrong, by name ------------------------------------------------------
+# -- errors ----------------------------------------------------------------------
 
 
 def test_side_without_fakes_is_an_error() -> None:
-    # With so many folds, no two people are in one.
+    # With one fold per person, no fake has both people in the same fold.
     cv = IdentityKFold(TARGET, SOURCE, N_PEOPLE, random_state=0)
     expected = (
         "^Split 0, with 22 videos in neither set, has no video of class 1 in its test "
-        r"set: pass fewer n_splits, or another random_state\.$"
+        r"set: reduce n_splits, or use another random_state\.$"
     )
     with pytest.raises(ValueError, match=expected):
         next(cv.split(X, Y))
@@ -154,13 +154,13 @@ def test_columns_must_fit(cv: IdentityKFold) -> None:
         next(IdentityKFold([None, *TARGET[1:]], SOURCE).split(X, Y))
 
 
-# -- a splitter of scikit-learn ---------------------------------------------------
+# -- scikit-learn API -------------------------------------------------------------
 
 
 def test_it_goes_wherever_a_splitter_goes(cv: IdentityKFold) -> None:
     dummy = DummyClassifier(strategy="constant", constant=0)
     found = cross_validate(dummy, X, Y, cv=cv, groups=np.zeros(len(Y)))
-    # Of four people eight real videos and twelve fakes.
+    # A test set has four people, with eight real videos and twelve fakes.
     assert found["test_score"].tolist() == [0.4] * 3
     search = GridSearchCV(dummy, {"constant": [0, 1]}, cv=cv).fit(X, Y)
     assert search.cv_results_["split2_test_score"].tolist() == [0.4, 0.6]

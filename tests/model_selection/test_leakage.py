@@ -1,4 +1,4 @@
-"""A split whose sides have an identity or a video in common is refused by name."""
+"""Tests of check_no_leakage."""
 
 from __future__ import annotations
 

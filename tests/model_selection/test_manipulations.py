@@ -1,4 +1,4 @@
-"""A method is tested that was not trained on, on people who were not either."""
+"""Tests of LeaveOneManipulationOut."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skdeepfake.model_selection import LeaveOneManipulationOut, check_no_leakage
 
-# Six people, of each a real video and a fake by each of three methods.
+# Six people, with a real video and a fake of three methods each.
 METHOD = np.array([None, "DF", "F2F", "NT"] * 6, dtype=object)
 PEOPLE = np.repeat([7, 3, 5, 1, 4, 2], 4)
 Y = np.tile([0, 1, 1, 1], 6)
@@ -34,7 +34,7 @@ def test_neither_method_nor_people_of_the_test_are_trained_on(cv: Any) -> None:
         check_no_leakage(train, test, PEOPLE)
         assert set(METHOD[test]) == {None, method}
         assert set(METHOD[train]) == {None, "DF", "F2F", "NT"} - {method}
-        # Two of six people, and of the other four all but one method.
+        # Two of six people for testing, and four people with two methods for training.
         assert (len(test), len(train)) == (2 * 2, 4 * 3)
 
 
@@ -72,7 +72,7 @@ def test_seed_deals_the_people_again() -> None:
         tested(random_state=0)
 
 
-# -- what is wrong, by name ------------------------------------------------------
+# -- errors ----------------------------------------------------------------------
 
 
 def test_groups_are_needed(cv: Any) -> None:
@@ -124,13 +124,13 @@ def test_method_of_a_real_video_is_refused() -> None:
     y[1] = 0
     cv = LeaveOneManipulationOut(METHOD)
     with pytest.raises(
-        ValueError, match="contradict each other: videos 1 have one but"
+        ValueError, match="contradict each other: videos 1 have a manip"
     ):
         next(cv.split(X, y, PEOPLE))
     for label in (1, 2):
         y = Y.copy()
         y[0] = label
-        with pytest.raises(ValueError, match=rf"without one have labels 0, {label}\."):
+        with pytest.raises(ValueError, match=rf"have the labels 0, {label}\."):
             next(cv.split(X, y, PEOPLE))
 
 
@@ -139,14 +139,14 @@ def test_parameter_is_named() -> None:
         next(LeaveOneManipulationOut(METHOD, n_splits=1).split(X, Y, PEOPLE))
 
 
-# -- a splitter of scikit-learn ---------------------------------------------------
+# -- scikit-learn API -------------------------------------------------------------
 
 
 def test_it_goes_wherever_a_splitter_goes(cv: Any) -> None:
     found = cross_validate(
         DummyClassifier(strategy="most_frequent"), X, Y, groups=PEOPLE, cv=cv
     )
-    # Two fakes of three in training, and one of two in the test.
+    # Two of three training videos are fake, and one of two test videos.
     assert found["test_score"].tolist() == [0.5] * 9
     dummy = DummyClassifier(strategy="constant", constant=1)
     search = GridSearchCV(dummy, {"constant": [0, 1]}, cv=cv, scoring="recall")

@@ -1,4 +1,4 @@
-"""Videos are split by the lists that data sets are published with."""
+"""Tests of OfficialSplit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skdeepfake.exceptions import DatasetError, LeakageError, MissingVideosWarning
 from skdeepfake.model_selection import OfficialSplit
 
-# Two pairs of FaceForensics++ and what was made of them by two methods.
+# Two pairs of FaceForensics++ and their fakes of two methods.
 FORENSICS = [
     *(f"original_sequences/youtube/c23/videos/{i}.mp4" for i in ("071", "054")),
     *(f"original_sequences/youtube/c23/videos/{i}.mp4" for i in ("000", "003")),
@@ -54,7 +54,7 @@ def write(tmp_path: Path) -> Any:
     return write
 
 
-# -- the lists of the field ------------------------------------------------------
+# -- published lists -------------------------------------------------------------
 
 
 def test_pairs_take_originals_and_fakes_of_all_methods(write: Any) -> None:
@@ -117,13 +117,13 @@ def test_extension_does_not_matter() -> None:
     assert split(paths, ["x.y"]) == [[0, 1, 3], [2]]
 
 
-# -- what is wrong, by name ------------------------------------------------------
+# -- errors ----------------------------------------------------------------------
 
 
 def test_video_in_two_lists_is_an_error() -> None:
     expected = (
-        r"^'d/b.mp4' is in two lists: train by the entry 'b.mp4', test by 'd/b.mp4'; "
-        r"1 other video is in both, too\.$"
+        r"^'d/b.mp4' is in two lists: train \(entry 'b.mp4'\) and test \(entry "
+        r"'d/b.mp4'\)\. 1 other video is also in both lists\.$"
     )
     with pytest.raises(DatasetError, match=expected):
         split(
@@ -221,12 +221,12 @@ def test_groups_on_both_sides_are_an_error() -> None:
         split(paths, ["b.mp4"], groups=[1, 1, 2])
 
 
-# -- a splitter of scikit-learn ---------------------------------------------------
+# -- scikit-learn API -------------------------------------------------------------
 
 
 @pytest.fixture
 def classifier() -> Any:
-    """Of paths: the share of fakes among the training videos is all it learns."""
+    """Return a classifier of paths that only learns the share of training fakes."""
     lengths = FunctionTransformer(lambda paths: np.array([[len(p)] for p in paths]))
     return make_pipeline(lengths, DummyClassifier(strategy="prior"))
 
@@ -236,7 +236,7 @@ def test_it_goes_wherever_a_splitter_goes(classifier: Any) -> None:
     y = np.array([0, 0, 1, 1, 0])
     cv = OfficialSplit(["3.mp4", "4.mp4"])
     assert cv.get_n_splits(X) == 1
-    # The class that most training videos have is that of one test video of two.
+    # The majority class of the training videos is correct for one of two test videos.
     assert cross_val_score(classifier, X, y, cv=cv).tolist() == [0.5]
     found = cross_validate(classifier, X, y, cv=cv, return_indices=True)
     assert found["indices"]["train"][0].tolist() == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Groups and weights find their way from a cross-validation into each detector."""
+"""Tests of groups and sample weights in cross-validation of detectors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def routing() -> Any:
 
 @pytest.fixture(scope="module")
 def pairs() -> Bunch:
-    """Eight groups of a real and a fake video; all pixels of a video are its number."""
+    """Return eight pairs of a real and a fake video, with pixels that number them."""
     n = 16
     X = np.empty((n, 2, 8, 8, 3), np.uint8)
     X[:] = np.arange(1, n + 1).reshape(-1, 1, 1, 1, 1)
@@ -45,7 +45,7 @@ def pairs() -> Bunch:
 
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
-    """Put a list in place of Keras' training: what each detector would have used."""
+    """Replace the training in Keras, and record the inputs of each fit."""
     fits: list[Bunch] = []
     split = _training.stratified_group_split
 
@@ -83,7 +83,7 @@ def search(estimator: Any) -> GridSearchCV:
 
 
 def check_borders(fit: Bunch, pairs: Bunch, training_fold: np.ndarray) -> None:
-    """See that a detector used its fold, with the fold's groups, and parted none."""
+    """Check that a detector used its fold and did not split a group."""
     train, validation = (np.unique(fit[side]) - 1 for side in ("train", "validation"))
     np.testing.assert_array_equal(np.union1d(train, validation), training_fold)
     np.testing.assert_array_equal(fit.groups, pairs.groups[training_fold])
@@ -92,7 +92,7 @@ def check_borders(fit: Bunch, pairs: Bunch, training_fold: np.ndarray) -> None:
     check_no_leakage(training_fold, others, pairs.groups)
 
 
-# -- with routing ------------------------------------------------------------------
+# -- with metadata routing ---------------------------------------------------------
 
 
 @pytest.mark.usefixtures("routing")
@@ -174,7 +174,7 @@ def test_weights_reach_fit_and_score_where_they_are_requested(
 def test_groups_that_nobody_asked_for_stay_outside(
     pairs: Bunch, fits: list[Bunch]
 ) -> None:
-    """As for any estimator: the detector says whether it takes them."""
+    """As for any estimator, the detector must request metadata explicitly."""
     how: dict[str, Any] = {
         "cv": GroupKFold(2),
         "params": {"groups": pairs.groups},
@@ -235,11 +235,11 @@ def test_copies_ask_for_the_same(kind: type, copied: Callable[..., Any]) -> None
     assert requests.partial_fit.requests["sample_weight"] == "weight"
 
 
-# -- without ---------------------------------------------------------------------------
+# -- without metadata routing ----------------------------------------------------------
 
 
 def test_without_routing_groups_are_told_twice(pairs: Bunch, fits: list[Bunch]) -> None:
-    """Once for the folds, and once by the name of the step."""
+    """Groups are passed for the folds, and again with the name of the step."""
     searched = search(pipeline_of(detector()))
     searched.fit(pairs.X, pairs.y, groups=pairs.groups, detector__groups=pairs.groups)
     folds = [train for train, _ in GroupKFold(2).split(pairs.X, groups=pairs.groups)]

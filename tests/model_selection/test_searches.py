@@ -1,4 +1,4 @@
-"""Preprocessing, network and training are searched together, from paths to scores."""
+"""Tests of parameter searches over whole pipelines."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ OTHER = {
 
 @pytest.fixture
 def decoded(asked: list[tuple[str, str]]) -> Callable[[], Counter[str]]:
-    """Count how often each video was decoded since the last time."""
+    """Count how often each video was decoded since the last call."""
 
     def count() -> Counter[str]:
         counts = Counter(path for do, path in asked if do != "promise")
@@ -61,7 +61,7 @@ def decoded(asked: list[tuple[str, str]]) -> Callable[[], Counter[str]]:
 
 @pytest.fixture(scope="module")
 def some(rendered_videos: Bunch) -> Bunch:
-    """Four recordings and their fakes, and one split of them by group."""
+    """Return four recordings and their fakes, with a splitter by group."""
     chosen = [0, 1, 2, 3, 6, 7, 8, 9]
     X, y, groups = (rendered_videos[k][chosen] for k in ("data", "target", "groups"))
     return Bunch(X=X, y=y, groups=groups, cv=GroupKFold(2))
@@ -87,7 +87,7 @@ def grid_of(*candidates: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def check_reached(fitted: Pipeline, asked: dict[str, Any]) -> None:
-    """See that a candidate's parameters are those of the steps and of the network."""
+    """Check that the steps and the network use the parameters of a candidate."""
     assert {name: fitted.get_params()[name] for name in asked} == asked
     detector = fitted["detector"]
     network = detector.model_
@@ -123,7 +123,7 @@ def test_grid_search_reaches_every_step(
     assert np.isfinite(scores).all()
     assert len(np.unique(scores)) == 4
     check_reached(search.best_estimator_, OTHER)
-    # Once for each sampling of its frames: two folds and the refit come for nothing.
+    # Each video is decoded once per `n_frames`. Folds and the refit use the cache.
     assert decoded() == dict.fromkeys(some.X, 2)
 
     faces = search.best_estimator_[:-1].transform(some.X)
@@ -187,7 +187,7 @@ def test_halving_search_gives_more_epochs_to_the_better(
 
 
 def backbone() -> keras.Model:
-    """A network from faces to four positions of three channels, always the same."""
+    """Return a network with constant weights, four positions and three channels."""
     inputs = keras.Input((16, 16, 3))
     ones = keras.initializers.Constant(1e-4)
     x = keras.layers.Conv2D(3, 8, strides=8, kernel_initializer=ones)(inputs)
@@ -224,7 +224,7 @@ def test_sequence_and_features_are_searched(
 
 @pytest.mark.nightly
 def test_search_in_processes_gives_the_same_scores(some: Bunch, tmp_path: Path) -> None:
-    """TensorFlow hangs after a fork, so the workers must start afresh."""
+    """TensorFlow hangs after a fork, so workers must be new processes."""
     here, elsewhere = (
         GridSearchCV(
             pipeline(tmp_path / name),
@@ -235,7 +235,7 @@ def test_search_in_processes_gives_the_same_scores(some: Bunch, tmp_path: Path) 
             n_jobs=n_jobs,
             error_score="raise",
         ).fit(some.X, some.y)
-        for name, n_jobs in (("one", 1), ("two", 2))  # this process trains first
+        for name, n_jobs in (("one", 1), ("two", 2))  # train in this process first
     )
     np.testing.assert_allclose(
         elsewhere.cv_results_["mean_test_score"],
