@@ -79,7 +79,14 @@ def steps_of(name: str, **params: Any) -> dict[str, Any]:
     return dict(make_detector_pipeline(name, **params).steps)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Four detectors, which test_discriminator.py also combines.
+        pytest.param(name, marks=[pytest.mark.nightly] * (name == "discriminators"))
+        for name in SYSTEMS
+    ],
+)
 def test_system_learns_and_answers(name: str) -> None:
     rng = np.random.RandomState(0)
     y = np.array([0, 1] * 2)

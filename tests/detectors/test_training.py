@@ -321,7 +321,10 @@ def test_epochs_draw_different_orders(
     "params",
     [
         {"optimizer": "sgd", "optimizer__gradient_accumulation_steps": 2},
-        {"optimizer": keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)},
+        pytest.param(
+            {"optimizer": keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)},
+            marks=pytest.mark.nightly,
+        ),
     ],
     ids=["parameter", "instance"],
 )
@@ -686,6 +689,7 @@ def test_fit_starts_anew(tiny: Tiny, videos: Bunch, trainings: list[Bunch]) -> N
     assert detector.class_count_.tolist() == [6, 4]
 
 
+@pytest.mark.nightly
 def test_a_training_that_was_interrupted_can_be_resumed(
     tiny: Tiny, videos: Bunch, tmp_path: Path
 ) -> None:

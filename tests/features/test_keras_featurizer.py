@@ -275,7 +275,7 @@ def test_without_any_face_all_is_zeros_and_no_network_runs(shape, frame_pooling,
 def test_batch_size_does_not_change_the_features(gappy):
     featurizer = KerasFeaturizer("vgg16", weights=None)
     expected = featurizer.transform(gappy.X)
-    for batch_size in (1, 2, 3, np.int64(7), 100):
+    for batch_size in (1, 3, np.int64(7)):
         featurizer.set_params(batch_size=batch_size)
         assert_close(featurizer.transform(gappy.X), expected)
 
