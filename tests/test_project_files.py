@@ -1,4 +1,4 @@
-"""The files around the code agree with it, with README, and with each other."""
+"""Project files are consistent with the code, README and each other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def steps(jobs: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def commands(name: str, job: str | None = None) -> list[str]:
-    """Give each line of each `run` of a workflow."""
+    """Return the lines of all `run` steps of a workflow."""
     jobs = workflow(name)["jobs"]
     chosen = jobs if job is None else {job: jobs[job]}
     runs = [step["run"] for step in steps(chosen) if "run" in step]
@@ -123,7 +123,7 @@ def test_workflow_may_do_no_more_than_it_must(path: Path) -> None:
             assert re.fullmatch(r"[\w-]+/[\w-]+@(v\d+|release/v\d+)", step["uses"])
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
-        # What others may choose, such as a name of a branch, goes to no shell.
+        # Names that others can choose, such as branches, are not passed to a shell.
         assert "${{" not in step.get("run", "")
 
 
@@ -214,7 +214,7 @@ def test_bug_report_warns_of_faces_and_its_commands_run(tmp_path: Path) -> None:
         compile(line, "bug_report.yml", "exec")
     video = [sys.executable, "-c", code[1], str(tmp_path / "none.mp4")]
     done = subprocess.run(video, capture_output=True, text=True, check=True)
-    assert "No such file" in done.stderr  # FFmpeg has looked for it
+    assert "No such file" in done.stderr  # from FFmpeg
     assert "none.mp4" in done.stderr
     modules = code[0].partition(";")[0].removeprefix("import ").split(", ")
     assert modules == ["skdeepfake", "sklearn", "keras", "cv2"]
@@ -232,7 +232,7 @@ def test_pull_request_is_asked_for_what_contributing_asks_for() -> None:
 
 
 def targets() -> dict[str, str]:
-    """Give what is said of each target of the Makefile."""
+    """Return the descriptions of the targets in the Makefile."""
     return dict(re.findall(r"^([a-z]+):.*## (.*)$", text("Makefile"), re.M))
 
 
@@ -249,7 +249,7 @@ def test_map_of_contributing_names_what_is_in_the_package() -> None:
     there = [
         f"{path.name}/" if path.is_dir() else path.name
         for path in (ROOT / "skdeepfake").iterdir()
-        if (path.suffix == ".py" or list(path.glob("*.py")))  # no leftover of a move
+        if (path.suffix == ".py" or list(path.glob("*.py")))  # skips empty folders
         and not path.name.startswith("__")
     ]
     assert sorted(named) == sorted(there)
@@ -281,7 +281,7 @@ def test_citation_is_of_this_version_under_this_licence() -> None:
         *("Volisetty", "Sen", "Savala")
     ]
     assert paper["year"] == 2023
-    # README and the docstrings cite the same.
+    # README cites the same paper.
     assert 'Volisetty, Sen and Savala, "Deepfake detection" (2023)' in re.sub(
         r"\s+", " ", text("README.md")
     )

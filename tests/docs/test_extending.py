@@ -1,4 +1,4 @@
-"""The page on extending skdeepfake runs as it stands, and its examples are sound."""
+"""The code of the page on extending skdeepfake runs, and its examples are correct."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SECTIONS = ["A backbone", "A detector", "A dataset layout", "A perturbation"]
 
 
 def blocks_of(text: str) -> dict[str, str]:
-    """Give the Python of each section, with the page's own numbers of lines."""
+    """Return the code of each section, with the line numbers of the page."""
     section, is_python, found = "", False, {}
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -55,7 +55,7 @@ def blocks_of(text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def section(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModuleType]:
-    """Run the blocks of a section as one module, in a folder of its own."""
+    """Run the blocks of a section as one module, in a new folder."""
     code = blocks_of(PAGE.read_text(encoding="utf-8"))
     patched = pytest.MonkeyPatch()
 
@@ -98,7 +98,7 @@ def test_no_block_needs_a_private_name() -> None:
 def test_files_and_names_of_which_the_page_speaks_are_there() -> None:
     text = PAGE.read_text(encoding="utf-8")
     paths = set(re.findall(r"`((?:skdeepfake|tests|benchmarks)/[\w/]+\.py)`", text))
-    # What the reader is to make.
+    # Files that the reader creates.
     own = {
         "skdeepfake/detectors/_residual.py",
         "tests/detectors/test_residual.py",
@@ -144,12 +144,12 @@ def test_names_of_backbones_come_from_the_table_alone() -> None:
         known = estimator._parameter_constraints["backbone"]
         (names,) = [each.options for each in known if isinstance(each, StrOptions)]
         assert names == set(BACKBONES)
-    assert "efficientnet_b5" not in BACKBONES  # or the page wants another example
+    assert "efficientnet_b5" not in BACKBONES  # otherwise, use another example
 
 
 # -- a detector ------------------------------------------------------------------
 
-# Those that train once at the most; the others take more time than they tell here.
+# Checks that train at most once. The other checks would take too long here.
 CHECKS = [
     "check_parameters_are_those_of_the_constructor",
     "check_parameters_are_stored_as_they_are",
@@ -163,7 +163,7 @@ CHECKS = [
 def test_detector_passes_our_checks(section: Any, tmp_path: Path, name: str) -> None:
     page = section("A detector")
     case = Case(page.detector, page.X, page.y)
-    case.__dict__["fitted"] = page.detector  # as `fitted` keeps it
+    case.__dict__["fitted"] = page.detector  # where `fitted` caches it
     getattr(checks, name)(case, tmp_path)
 
 
@@ -195,7 +195,7 @@ def test_safe_file_wants_the_class_named_as_well(section: Any, tmp_path: Path) -
         )
 
 
-# -- a data-set layout -----------------------------------------------------------
+# -- a dataset layout ------------------------------------------------------------
 
 
 def test_loader_gives_what_load_videos_gives_and_more(section: Any, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""The code of the guide runs, page by page, from top to bottom."""
+"""The code of each page of the guide runs from top to bottom."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted([*DOCS.glob("guide/*.md"), *DOCS.glob("coming_from/*.md")])
-# A block, and the reason that stands before one that cannot be run.
+# A block of code, and the reason not to run it, if there is one.
 BLOCK = re.compile(
     r"^(?:% not run: (?P<reason>[^\n]+)\n\n)?```python\n(?P<code>.*?)^```", re.M | re.S
 )
 
 
 def blocks(page: Path) -> list[tuple[int, str, str | None]]:
-    """Give the line, the code and the reason not to run it of each block."""
+    """Return the line, the code and the reason not to run it, for each block."""
     text = page.read_text(encoding="utf-8")
     return [
         (text.count("\n", 0, match.start("code")), match["code"], match["reason"])
@@ -27,7 +27,7 @@ def blocks(page: Path) -> list[tuple[int, str, str | None]]:
     ]
 
 
-# These train and search for longer than the others.
+# Pages that train or search for a long time.
 NIGHTLY = {
     *("caching", "clusters", "datasets", "detectors", "evaluation", "searching"),
     *("faces", "inspection", "motion", "persistence", "serving", "strangers"),
@@ -41,7 +41,7 @@ RUN = [
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_code_of_the_guide_runs(page, rendered_videos, tmp_path, monkeypatch):
-    # A fake has the number of its real one; five pairs.
+    # Use five pairs. A fake has the number of its real video.
     root = Path(rendered_videos.data[0]).parents[1]
     others = shutil.ignore_patterns("005*")
     shutil.copytree(root, tmp_path / "videos", ignore=others)
@@ -49,10 +49,10 @@ def test_code_of_the_guide_runs(page, rendered_videos, tmp_path, monkeypatch):
     matplotlib.use("agg")
     namespace: dict[str, object] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # toys: few videos, two epochs
+        warnings.simplefilter("ignore")  # due to few videos and two epochs
         for line, code, reason in blocks(page):
             if reason is None:
-                # Empty lines first, so that a traceback names the line of the page.
+                # Start with empty lines, so that tracebacks have the line of the page.
                 exec(compile("\n" * line + code, str(page), "exec"), namespace)
 
 

@@ -1,6 +1,6 @@
-"""Links between the files of the repository lead somewhere.
+"""The links between the files of the repository are valid.
 
-Those between pages of the site are checked when it is built.
+The links between pages of the site are checked when the site is built.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ FILES.append(ROOT / "benchmarks" / "README.md")
 
 
 def anchors(page: Path) -> set[str]:
-    """Give what the headings of a page are linked by."""
+    """Return the anchors of the headings of a page."""
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
     titles = re.findall(r"^#+ (.+)$", text, flags=re.M)
     return {re.sub(r"[^\w -]", "", t).strip().lower().replace(" ", "-") for t in titles}
 
 
 def broken(page: Path, text: str) -> list[str]:
-    """Give the links in the text of a page that lead nowhere."""
+    """Return the broken links in the text of a page."""
     found = []
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"\w+:", link):
