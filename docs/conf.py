@@ -56,13 +56,13 @@ autosummary_filename_map = {
     "skdeepfake.metrics.coverage": "skdeepfake.metrics.coverage_"
 }
 autodoc_typehints = "none"  # the numpydoc sections contain the types
-python_maximum_signature_line_length = 72  # else one parameter per line
+python_maximum_signature_line_length = 72  # one parameter per line if longer
 python_trailing_comma_in_multi_line_signatures = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"  # only the aliases below become links
 numpydoc_xref_aliases = {name: f":obj:`{name}`" for name in external_links.TYPES}
-DEFAULT_LINKS.clear()  # they need intersphinx
+DEFAULT_LINKS.clear()  # the default links require intersphinx
 add_module_names = False
 
 # -- the gallery -------------------------------------------------------------
@@ -86,7 +86,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skdeepfake",),
     "backreferences_dir": "auto_examples/backreferences",
     "inspect_global_variables": False,
-    "write_computation_times": False,  # that page loads styles from other hosts
+    "write_computation_times": False,  # this page would load styles from other hosts
     "run_stale_examples": os.environ.get("CI") is not None,
     "plot_gallery": _chosen != "none",
 }
@@ -115,7 +115,7 @@ def is_foreign(
 ) -> bool | None:
     """Skip members that a class inherits from Keras and scikit-learn.
 
-    Their docstrings refer to pages of other sites.
+    The docstrings of these members refer to pages of other sites.
     """
     member = getattr(member, "fget", member)
     module = getattr(member, "__module__", None)

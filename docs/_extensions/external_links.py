@@ -1,7 +1,7 @@
 """Sphinx extension that links names of other libraries to their documentation.
 
-Unlike intersphinx, it needs no internet access during the build. Addresses are derived
-from names, or listed in a table.
+Unlike intersphinx, it does not need internet access during the build. Addresses are
+derived from names or listed in a table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from docutils import nodes
 
-# Pattern of the address of a name, per library.
+# Patterns of the addresses, by library. {} is the name.
 PATTERNS = {
     "sklearn": "https://scikit-learn.org/stable/modules/generated/{}.html",
     "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
@@ -36,7 +36,7 @@ ADDRESSES = {
     "keras.losses.Loss": "https://keras.io/api/losses/",
     "keras.optimizers.Optimizer": "https://keras.io/api/optimizers/",
 }
-# Types in Parameters sections that are linked.
+# Types that become links in Parameters sections.
 TYPES = (
     "joblib.Memory",
     "keras.Model",
@@ -70,6 +70,6 @@ def resolve(app: Any, env: Any, node: Any, content: nodes.Element) -> Any:
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Connect the hook."""
+    """Register the hook."""
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

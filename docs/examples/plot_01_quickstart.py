@@ -5,9 +5,9 @@ Quickstart
 This example renders synthetic videos, trains a pipeline on some of them, and predicts
 one probability per video for the others.
 
-The videos of :func:`~skdeepfake.datasets.make_videos` show a moving portrait and fakes
-of it, so nothing needs to be downloaded. A detector trained on them does not generalize
-to other videos.
+:func:`~skdeepfake.datasets.make_videos` renders a moving portrait and fakes of it, so
+you do not need to download any data. A detector trained on these videos does not
+generalize to other videos.
 """
 
 # %%
@@ -32,7 +32,7 @@ print(len(videos.data), "videos, of which", videos.target.sum(), "are fake")
 # ----------
 #
 # The pipeline uses the paper's CNN on smaller faces. Since there are only a few videos,
-# we increase the learning rate and use no validation set for early stopping.
+# we increase the learning rate and train without a validation set.
 from skdeepfake import make_detector_pipeline
 
 pipeline = make_detector_pipeline(
@@ -64,9 +64,9 @@ FacesDisplay.from_estimator(pipeline, pair, titles=["real", "its fake"], max_fra
 # Training and prediction
 # -----------------------
 #
-# A third of the real videos is held out for testing, together with their fakes. Frames
-# of a video are nearly identical, and so are a fake and its original. If they were in
-# both the training and the test set, the score would be meaningless.
+# A third of the real videos is held out for testing, together with their fakes. The
+# score would be meaningless if a fake was in the test set and its original in the
+# training set, since both are nearly identical.
 from sklearn.model_selection import GroupShuffleSplit
 
 splitter = GroupShuffleSplit(n_splits=1, test_size=1 / 3, random_state=0)

@@ -2,11 +2,11 @@
 Data leakage between training and test frames
 ==============================================
 
-Frames of the same video are near copies of each other. If they are split at random, a
+Frames of the same video are nearly identical. If frames are split at random, a
 classifier is tested on frames that resemble its training frames, and its score is too
 high.
 
-This example uses only real videos and labels half of them as fake, at random. There is
+This example uses only real videos and randomly labels half of them as fake. There is
 nothing to learn, so any score above chance level is due to leakage.
 """
 
@@ -33,10 +33,10 @@ faces = Resizer((16, 16)).fit_transform(crops)
 print(faces.shape)
 
 # %%
-# Each frame with a face is a sample, as in much of the literature. The classifier is a
-# nearest neighbor classifier, which predicts the label of the most similar frame. It
-# is fast enough to repeat the experiment for many random labels. The benchmarks show
-# the same effect for the CNN of the paper.
+# Each frame with a face is a sample, as in much of the literature. We use a nearest
+# neighbor classifier, which predicts the label of the most similar training frame. It
+# is fast enough to repeat the experiment with many random labelings. The benchmarks
+# show the same effect for the CNN of the paper.
 video, slot = np.nonzero(faces.any(axis=(2, 3, 4)))
 X = faces[video, slot].reshape(len(video), -1) / 255
 print(len(X), "frames of", len(faces), "videos")
@@ -45,9 +45,10 @@ print(len(X), "frames of", len(faces), "videos")
 # Two protocols
 # -------------
 #
-# Both protocols have four folds. The first splits frames at random. The second splits
-# recordings, passed as the group of each frame.
-# :func:`~skdeepfake.model_selection.check_no_leakage` names the shared groups.
+# Both protocols have four folds. The first splits frames at random. The second keeps
+# all frames of a recording in the same fold, since the recording is passed as their
+# group. :func:`~skdeepfake.model_selection.check_no_leakage` raises an error that names
+# the groups in both the training and the test set.
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from skdeepfake.exceptions import LeakageError
@@ -85,7 +86,8 @@ for _ in range(20):
         scores[name].append(auc.mean())
 
 # %%
-# The bars show the mean over twenty random labelings, the whiskers the central 90 %.
+# The bars show the mean over twenty random labelings, and the whiskers show the
+# central 90 % of the scores.
 import matplotlib.pyplot as plt
 
 means = [np.mean(scores[name]) for name in protocols]
@@ -102,10 +104,11 @@ ax.set(ylim=(0, 1.05), ylabel="AUC", title="Random labels: chance level is 0.5")
 plt.show()
 
 # %%
-# With random frames, the classifier scores far above chance, because it has seen other
-# frames of the same recordings with the same labels. With whole recordings, the mean
-# score is close to chance level. Single scores vary a lot, since there are only sixteen
-# recordings.
+# If frames are split at random, the score is far above chance level, since the training
+# set contains other frames of the same recordings with the same labels. If whole
+# recordings are split, the mean score is close to chance level. Single scores vary
+# widely, since there are only sixteen recordings.
 #
-# In practice, pass ``groups=`` to the splitter, and ``detector__groups=`` to the
-# detector, which holds out some of the videos for early stopping.
+# In practice, pass ``groups`` to the splitter. Also pass ``detector__groups`` to
+# ``fit`` of a pipeline, since the detector holds out some of the videos for early
+# stopping.

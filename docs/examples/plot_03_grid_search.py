@@ -5,15 +5,15 @@ Grid search with a cache of face crops
 A grid search can tune the parameters of every step, including those before the network.
 With a cache of face crops, videos are not decoded again for every candidate and fold.
 
-The clips are rendered, so the best margin does not carry over to other videos.
+The clips are rendered, so another margin may be better for other videos.
 """
 
 # %%
 # A pipeline with a cache
 # -----------------------
 #
-# ``memory=`` is the folder of the cache. An entry is identified by the video,
-# the sampled frames and the parameters of the cropper.
+# ``memory`` is the folder of the cache. Each entry contains the crops of one video, for
+# one set of sampling and cropping parameters.
 import tempfile
 from pathlib import Path
 
@@ -64,8 +64,8 @@ search = GridSearchCV(
 search.fit(videos.data, videos.target, groups=videos.groups)
 
 # %%
-# Each fit and its score require the crops of all videos. The cache contains only one
-# entry per video and margin.
+# Each fit, including its evaluation, uses the crops of all videos. However, each video
+# is decoded only once per margin, since the cache contains its crops afterwards.
 from skdeepfake import CropCache
 
 memory = pipeline["cropper"].memory
@@ -76,7 +76,7 @@ print(f"videos decoded:  {len(cache)} times")
 assert len(cache) == len(grid["cropper__margin"]) * len(videos.data)
 
 # %%
-# The cache saves more time for longer videos. These clips last half a second.
+# These clips are only half a second long. For longer videos, the cache saves more time.
 from time import perf_counter
 
 for name, place in {"without": None, "with": memory}.items():
@@ -115,8 +115,8 @@ figure.colorbar(image, label="mean AUC (AUC per fold in parentheses)", extend="m
 plt.show()
 
 # %%
-# The folds of a candidate differ about as much as the candidates, so ten pairs of clips
-# are too few to choose between them. Moreover, the best of several scores is too
-# optimistic. Evaluate the best candidate on unseen videos, or use nested
-# cross-validation.
+# The scores of a candidate on the two folds differ about as much as the mean scores of
+# different candidates. Ten pairs of clips are therefore too few to select the best
+# candidate. Moreover, the best of several scores is too optimistic. Evaluate the best
+# candidate on unseen videos, or use nested cross-validation.
 folder.cleanup()

@@ -3,12 +3,12 @@ Comparison of the paper's three detectors
 =========================================
 
 This example compares a CNN on faces, a recurrent network on features of faces, and the
-discriminator of a GAN, using the same synthetic videos.
+discriminator of a GAN on the same synthetic videos.
 
 It illustrates the interface and does not show which detector is best. The videos are
-synthetic, the networks are small enough to train in seconds, and the features come from
-random weights, since the pretrained VGG16 would have to be downloaded. The ranking on
-real faces is different; see the benchmarks.
+synthetic, the networks are small enough to train in seconds, and the features are
+computed with random weights, so that the weights of VGG16 do not have to be downloaded.
+The benchmarks compare the detectors on real faces.
 """
 
 # %%
@@ -76,10 +76,10 @@ gan = make_detector_pipeline(
 
 # %%
 # The recurrent network uses features, one vector for each of 8 x 8 positions of the
-# face. Any network that maps images to feature maps can compute them; here, we use two
-# convolutions with random weights. The default ``featurizer`` is the
-# :class:`~skdeepfake.features.VGG16Featurizer` of the paper, whose weights are
-# downloaded by Keras.
+# face. They can be computed by any network that maps images to feature maps. In this
+# example, the network consists of two convolutions with random weights. The default
+# ``featurizer`` is the paper's :class:`~skdeepfake.features.VGG16Featurizer`, whose
+# weights are downloaded by Keras.
 import keras
 from keras import layers
 

@@ -8,8 +8,8 @@ the traces that a detector relies on.
 videos. It supports the seven distortions of DeeperForensics-1.0 at five levels. This
 example uses three distortions at three levels.
 
-The clips are rendered, and the fakes have a slight blur. Therefore, we expect blur to
-lower the score.
+The rendered fakes in this example are slightly blurred. Therefore, we expect that blur
+lowers the score.
 """
 
 # %%
@@ -64,9 +64,9 @@ for row, code in zip(axes, distortions, strict=True):
 # Scores
 # ------
 #
-# We score the test clips, applying the distortions to both real and fake clips. Each
-# score is printed with the share of frames with a face, since the detector ignores
-# other frames.
+# We apply the distortions to both real and fake test clips. The table contains the
+# score and the share of frames with a face, since the detector ignores all other
+# frames.
 from skdeepfake.evaluation import robustness_curve
 
 curve = robustness_curve(
@@ -85,8 +85,9 @@ RobustnessDisplay(curve).plot()
 plt.show()
 
 # %%
-# Read both panels together. If noise hides all faces, all clips have the same
-# probability and the score is at chance level. Then face detection fails, not the
-# network. With only twelve clips, scores are coarse, since each pair of clips changes
-# the AUC by 1/36. To make a network more robust, train it with ``augment="strong"``.
+# Compare both panels. If no face is found because of the noise, all clips have the same
+# probability, and the score is at chance level. In this case, the low score is caused
+# by the face detection, not by the network. With only twelve clips, scores are coarse,
+# since each pair of a real and a fake clip contributes 1/36 to the AUC. To make a
+# network more robust, train it with ``augment="strong"``.
 folder.cleanup()

@@ -2,9 +2,9 @@
 Explaining predictions with Grad-CAM
 ====================================
 
-Grad-CAM shows where in a face a network finds evidence, and a timeline shows when. Both
-show what the network uses, which can differ from what was manipulated. For rendered
-clips, the manipulated pixels are known, so both can be compared.
+Grad-CAM shows where in a face a network finds evidence, and a timeline shows in which
+frames. The pixels that a network uses can differ from the manipulated pixels. This
+example compares them, since the manipulated pixels of rendered clips are known.
 """
 
 # %%
@@ -44,8 +44,8 @@ real, fake = videos.data[~train]
 # Evidence over time
 # ------------------
 #
-# The timeline shows the probability of each frame, and their mean, the probability of
-# the video.
+# The timeline shows the probabilities of the frames and their mean, which is the
+# probability of the video.
 from skdeepfake.plotting import TimelineDisplay
 
 TimelineDisplay.from_estimator(pipeline, fake, title="an unseen fake")
@@ -54,10 +54,11 @@ TimelineDisplay.from_estimator(pipeline, fake, title="an unseen fake")
 # Evidence in the face
 # --------------------
 #
-# The maps show the evidence for "fake" in the faces of both clips. More opaque means
-# more evidence. They are computed with HiResCAM, a variant of Grad-CAM that is more
-# accurate for networks that flatten their feature maps, such as this one. They explain
-# both correct and wrong predictions. A network trained on eleven pairs is often wrong.
+# The heatmaps show the evidence for "fake" in the faces of both clips. Opaque areas
+# contain more evidence than transparent areas. The heatmaps are computed with HiResCAM,
+# a variant of Grad-CAM that is more accurate for networks that flatten their feature
+# maps, such as this one. They also explain wrong predictions, which are frequent, since
+# the network was trained on only eleven pairs.
 from skdeepfake.plotting import AttributionDisplay
 
 AttributionDisplay.from_estimator(pipeline, [real, fake], titles=["real", "its fake"])
@@ -66,9 +67,9 @@ AttributionDisplay.from_estimator(pipeline, [real, fake], titles=["real", "its f
 # Comparison with the manipulated pixels
 # --------------------------------------
 #
-# The fake has the same frames as the real clip, so their difference shows the
-# manipulation, apart from compression noise. Next to it, we draw the evidence in the
-# face crop of this frame.
+# The fake has the same frames as the real clip, apart from the manipulation and
+# compression noise. We therefore plot the difference of the first frames. Next to it,
+# we plot the evidence in the face crop of the same frame.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -92,7 +93,7 @@ for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
 plt.show()
 
 # %%
-# If both differ, the network has learned something else than the manipulation, or needs
-# only a part of it. For real data, the manipulated pixels are rarely known. Inspect
-# many faces before drawing conclusions.
+# If the evidence and the manipulated pixels differ, the network has learned something
+# other than the manipulation, or uses only a part of it. For real data, the manipulated
+# pixels are rarely known. Inspect many faces before you draw conclusions.
 folder.cleanup()

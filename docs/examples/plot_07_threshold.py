@@ -2,11 +2,12 @@
 Choosing a threshold and calibrating probabilities
 ==================================================
 
-If a network predicts a probability of 0.8, the share of fakes among such videos can
-differ from 80 %. Likewise, 0.5 is not always the best threshold. Choose the threshold
-and calibrate the probabilities on validation videos, and evaluate both on test videos.
+Among the videos for which a network predicts a probability of 0.8, the share of fakes
+can differ from 80 %. Likewise, 0.5 is not always the best threshold. Choose the
+threshold and calibrate the probabilities on validation videos, and evaluate both on
+test videos.
 
-The clips are rendered and few, so the scores in this example are noisy.
+The scores in this example are noisy, since there are only a few rendered clips.
 """
 
 # %%
@@ -81,15 +82,15 @@ print(f"classified as fake: {decider.predict(X[test]).sum()} of {test.sum()}")
 #
 # :class:`~sklearn.calibration.CalibratedClassifierCV` fits a function that maps the
 # predicted probabilities to observed shares. The network is frozen, so it is not
-# trained again. The order of the videos does not change, and neither does the AUC.
+# trained again. The AUC does not change, since the function is monotonic.
 from sklearn.calibration import CalibratedClassifierCV
 
 calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method="sigmoid")
 calibrated.fit(X[validation], y[validation])
 
 # %%
-# Points on the diagonal are calibrated. The numbers next to the points are counts of
-# videos.
+# On the diagonal, the predicted probabilities equal the observed shares of fakes. The
+# number next to each point is the number of videos.
 import matplotlib.pyplot as plt
 
 from skdeepfake.evaluation import ReliabilityDisplay
@@ -111,6 +112,7 @@ ReliabilityDisplay.from_estimator(
 plt.show()
 
 # %%
-# A calibration applies only to videos similar to the validation videos, with the same
-# share of fakes. Here, half of the videos are fake; in practice, far fewer are.
+# A calibration is only valid for videos that are similar to the validation videos and
+# have the same share of fakes. In this example, half of the videos are fake. In
+# practice, the share is usually much smaller.
 folder.cleanup()

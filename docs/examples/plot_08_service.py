@@ -82,8 +82,8 @@ thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
 thread.start()
 
 # %%
-# We upload a real clip, its fake, and a text file named like a video. With ``wait``,
-# the server responds when the analysis is finished.
+# We upload a real clip, its fake, and a text file with the name of a video. With
+# ``wait``, the server responds when the analysis is finished.
 real, fake = videos.data[~train]
 bad = Path(folder.name, "bad.mp4")
 bad.write_text("This is not a video.")

@@ -61,8 +61,9 @@ print("identical faces:", len(on_cluster), "videos")
 # Plot the tasks of each worker
 # -----------------------------
 #
-# Dask records all tasks. Each bar is a task of one of the workers: first sampling,
-# which does not decode yet, then decoding and face detection, and finally resizing.
+# Dask records all tasks, and each bar is one of them. The first tasks sample frames
+# without decoding, the next tasks decode the frames and detect faces, and the last
+# tasks resize the crops.
 import matplotlib.pyplot as plt
 
 runs = [
@@ -88,7 +89,7 @@ ax.set(xlabel="seconds", title=f"{len(runs)} tasks on {len(workers)} workers")
 plt.show()
 
 # %%
-# A cluster is not faster for such a small dataset. It helps with hundreds of videos, or
-# if one machine is too slow. A grid search in the same ``with`` block also runs its
+# For such a small dataset, a cluster is not faster than a single machine. Use a cluster
+# for hundreds of videos or more. A grid search in the same ``with`` block also runs its
 # folds on the cluster.
 folder.cleanup()

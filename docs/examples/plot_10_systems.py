@@ -1,18 +1,18 @@
 """
-Systems of the literature
-=========================
+Systems from the literature
+===========================
 
-The detectors that the paper reviews can be built by name. Each is a pipeline of a few
-components, which can also be combined in other ways.
+This example builds the detectors that the paper reviews. Each of them is a pipeline of
+a few components, which can also be combined in other ways.
 """
 
 # %%
-# By name
-# -------
+# Build a system by name
+# ----------------------
 #
-# Print the slots and the steps of each system. Building a pipeline neither trains nor
-# downloads anything. The guide lists
-# :doc:`how each differs from its original <../guide/systems>`.
+# We print the slots and the steps of each system. Building a pipeline neither trains
+# nor downloads anything. The user guide lists the
+# :doc:`differences from the originals <../guide/systems>`.
 from skdeepfake import make_detector_pipeline
 
 names = [
@@ -30,9 +30,8 @@ for name in names:
 # Optical flow
 # ------------
 #
-# ``"optical_flow"`` detects fakes by the motion between consecutive frames. In the
-# images of the stream, hue encodes the direction of the motion, and saturation encodes
-# its speed.
+# ``"optical_flow"`` detects fakes by the motion between consecutive frames. In the flow
+# images, hue encodes the direction of the motion, and saturation encodes its speed.
 import tempfile
 
 from matplotlib import pyplot as plt
@@ -58,11 +57,12 @@ for ax in axes.ravel():
     ax.axis("off")
 
 # %%
-# Another combination
-# -------------------
+# Combine components
+# ------------------
 #
-# In spliced clips the face jumps where two segments meet, so a linear classifier on the
-# largest motion is sufficient. Cross-validation splits by recording.
+# In spliced clips, the face jumps where two segments meet. To detect these clips, a
+# linear classifier on the mean and the largest speed is sufficient. The folds are split
+# by recording.
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
