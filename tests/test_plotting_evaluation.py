@@ -1,4 +1,4 @@
-"""What the displays of reports and of calibration draw."""
+"""Displays of evaluation reports and calibration curves."""
 
 from __future__ import annotations
 

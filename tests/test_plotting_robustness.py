@@ -26,7 +26,7 @@ def close_figures():
 
 @pytest.fixture
 def curve():
-    """All seven, three of them with one score at the end."""
+    """Curve of all seven distortions; the last scores of three are equal."""
     scores = np.linspace(0.9, 0.6, 35).reshape(7, 5)
     scores[:3, -1] = 0.7
     return RobustnessCurve(
@@ -92,7 +92,7 @@ def test_legend_names_the_lines_from_the_highest_last_score_on(curve):
         ),
         "chance: 0.5",
     ]
-    # Within the figure, beside the axes.
+    # The legend is inside the figure, beside the axes.
     box = legend.get_window_extent()
     assert display.ax_.bbox.x1 <= box.x0 < box.x1 <= display.figure_.bbox.x1
 
