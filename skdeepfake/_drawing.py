@@ -28,13 +28,6 @@ figure_ : matplotlib.figure.Figure
 
 {_RETURNS_DRAWN}""",
         "returns_itself": _RETURNS_ITSELF,
-        "returns_itself_or_raises": f"""\
-{_RETURNS_ITSELF}
-Raises
-------
-ValueError
-    If there is nothing to draw, or parameters are invalid or inconsistent.
-""",
     }
 )
 

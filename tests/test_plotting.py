@@ -28,7 +28,7 @@ def plain(value, height=30, width=40):
 
 
 class ToyClip:
-    """Five slots, of which the last is empty; frame k has the value 10 * k."""
+    """Clip of five slots; the last is empty, and frame k has the value 10 * k."""
 
     timestamps = np.array([0.0, 0.5, 1.0, 1.5, np.nan])
 
@@ -59,7 +59,7 @@ class Sampler(Step):
 
 
 class Cropper(Step):
-    """The faces are the frames' corners; there is none in slot 2."""
+    """Return the corners of frames as faces, and no face in slot 2."""
 
     def transform(self, X):
         crops = np.empty((len(X), 5), dtype=object)
@@ -339,7 +339,7 @@ def test_timeline_draws_each_face_under_its_time():
     display = TimelineDisplay(seconds, np.full(7, 0.5), faces=faces)
     ax = display.plot(max_faces=4).ax_
     display.figure_.draw_without_rendering()
-    # Every second one, as seven are more than four.
+    # Every second face is drawn, since there are more than four.
     assert len(ax.child_axes) == 4
     for cell, k in zip(ax.child_axes, (0, 2, 4, 6), strict=True):
         box = cell.get_window_extent().transformed(ax.transData.inverted())

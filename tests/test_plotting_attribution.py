@@ -26,7 +26,7 @@ def close_figures():
 
 @pytest.fixture(scope="module")
 def faces():
-    """Three videos of five frames of 8 x 8; there is no face in two frames."""
+    """Three videos of five frames of 8 x 8 pixels; two frames have no face."""
     X = np.random.RandomState(0).randint(1, 256, size=(3, 5, 8, 8, 3)).astype(np.uint8)
     X[0, 2] = X[1, 4] = 0
     return X
@@ -46,7 +46,7 @@ class Step(TransformerMixin, BaseEstimator):
 
 
 class Clips(Step):
-    """The clips know their faces."""
+    """Return clips that contain their faces."""
 
     def __init__(self, faces):
         self.faces = faces
@@ -78,7 +78,7 @@ class Decode(Step):
 
 
 class Patches(Step):
-    """Colors of the four patches of a face."""
+    """Compute the mean colors of the four patches of a face."""
 
     def transform(self, X):
         parts = X.reshape(*X.shape[:2], 2, 4, 2, 4, 3).mean(axis=(3, 5))
@@ -186,7 +186,7 @@ def test_bars_rise_for_the_class_and_hang_against_it():
     limits = {ax.get_ylim() for ax in axes[[1, 1, 1, 3, 3], [0, 1, 2, 0, 1]]}
     assert limits == {(-3.0, 3.0)}
     assert axes[1, 0].get_ylabel() == "frames, log-odds"
-    # Without maps, all of it is written below the faces.
+    # Without maps, times and probabilities are written below the faces.
     assert axes[0, 2].get_xlabel() == "fake: 0.20\n2.00 s"
     assert texts(axes[2, 0]) == ["video 2"]
 
