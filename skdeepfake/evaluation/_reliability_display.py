@@ -17,8 +17,8 @@ from ..metrics import ReliabilityCurve, expected_calibration_error, reliability_
 class ReliabilityDisplay:
     """Calibration curve with the number of samples at each point.
 
-    Unlike :class:`~sklearn.calibration.CalibrationDisplay`, it shows the number of
-    samples of each bin and the expected calibration error.
+    Unlike :class:`~sklearn.calibration.CalibrationDisplay`, this display shows the
+    number of samples in each bin and the expected calibration error.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def grad_cam(
     """Compute Grad-CAM maps, which show the evidence for a class in each face.
 
     1. Weight each channel of a convolution by the gradient of the log-odds with respect
-       to it, averaged over positions.
+       to the channel, averaged over positions.
     2. Sum the weighted channels and keep the positive part, the evidence for the class.
     3. Resize the map to the size of the image.
 

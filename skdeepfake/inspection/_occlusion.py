@@ -53,7 +53,7 @@ def occlusion(
         Class to explain. None uses the second class in `classes_`.
     baseline : {"mean", "zero"}, default="mean"
         Replacement of a removed position. "mean" is the mean over all positions of the
-        frame. "zero" can be far from the training data. Not used for frames.
+        frame. "zero" can be far from the training data. Not used if ``over="frame"``.
     batch_size : int or None, default=None
         Number of frames per batch, or of videos for ``sequence="temporal"``. None uses
         the batch size of the detector.

@@ -37,8 +37,8 @@ class TimelineDisplay:
     title : str or None, default=None
         Title of the axes, such as the file name.
     n_people : int, default=1
-        Number of slots per frame, one per person. Each person has a curve. Only the
-        faces of the person with the highest mean probability are drawn.
+        Number of people. Each frame has one slot per person, and each person has a
+        curve. Only the faces of the person with the highest mean probability are drawn.
     uncertain_above : float or None, default=None
         Lower limit of the gray band of uncertain probabilities, which ends at
         `threshold`. None draws no band.

@@ -324,9 +324,7 @@ def test_wrong_parameter_is_named(predictions: Bunch, params, message) -> None:
 def test_kind_without_a_face_is_named(predictions: Bunch) -> None:
     by = np.array([None] * 60, dtype=object)
     by[4] = "unseen"
-    with pytest.raises(
-        ValueError, match=r"'unseen' cannot be .* any frame of one class"
-    ):
+    with pytest.raises(ValueError, match=r"'unseen' cannot be .* any frame of one"):
         EvaluationReport.from_predictions(
             predictions.y,
             predictions.proba,
