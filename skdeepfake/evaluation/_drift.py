@@ -106,7 +106,7 @@ class DriftReport:
         Parameters
         ----------
         reference, new : dict of str to array-like of shape (n_videos,)
-            Values by quantity. NaN is ignored.
+            Values by quantity. NaN and infinity are ignored.
         alpha, max_psi, n_bins : float, float and int
             As in :func:`drift`.
 
@@ -118,11 +118,12 @@ class DriftReport:
         Raises
         ------
         ValueError
-            If `reference` and `new` have different keys, or a quantity has no value.
+            If `reference` and `new` are empty or have different keys, or a quantity has
+            no finite value.
         """
         if set(reference) != set(new) or not reference:
             raise ValueError(
-                "reference and new must have the same keys, and at least one; got "
+                "reference and new must have the same keys and must not be empty; got "
                 f"{sorted(reference)} and {sorted(new)}."
             )
         measures, values = {}, []
@@ -151,7 +152,8 @@ class DriftReport:
         Returns
         -------
         dict of str to value
-            `drifted`, `alpha`, `n_reference`, `n_new` and `measures`.
+            Dictionary with the keys `drifted`, `alpha`, `n_reference`, `n_new` and
+            `measures`.
         """
         n_reference, n_new = self._n_videos()
         return plain(
@@ -215,11 +217,13 @@ def drift(
 ) -> DriftReport:
     """Detect drift between reference videos and new videos with a fitted pipeline.
 
-    Labels are not needed. The distributions of the following quantities, which have
-    one value per video, are compared: the score (the probability of being fake), the
-    coverage (the share of frames with a face), and, if the pipeline has a featurizer,
-    the features. The features are averaged per video, standardized and projected onto
-    the first principal components of the reference.
+    Labels are not needed. The distributions of the following quantities are compared,
+    with one value per video:
+
+    - score: probability of being fake;
+    - coverage: share of frames with a face, if known;
+    - features, if the detector takes features: mean over the frames, standardized and
+      projected onto the first principal components of the reference.
 
     A quantity has drifted if the Kolmogorov-Smirnov test rejects equal distributions
     and the population stability index exceeds its bound. The test alone would detect
@@ -232,7 +236,7 @@ def drift(
         Fitted pipeline or detector with two classes.
     X_reference : array-like of shape (n_videos, ...)
         Reference videos, as input of the pipeline. Use the videos on which the pipeline
-        was evaluated, if possible of people that are not in the training set.
+        was evaluated, preferably of people who are not in the training set.
     X_new : array-like of shape (n_videos, ...)
         New videos, as input of the pipeline.
     n_components : int, default=3
@@ -242,26 +246,26 @@ def drift(
     alpha : float, default=0.01
         Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
-        Bound of the index. If the 99 % quantile of the index without drift is higher,
-        as for few videos, it is used instead.
+        Minimum bound of the index. If the 99 % quantile of the index without drift is
+        larger, as for few videos, that quantile is the bound.
     pos_label : int, float, bool or str, default=None
-        Label of the fakes. None means 1, if the labels are 0 and 1 or -1 and 1.
+        Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 
     Returns
     -------
     DriftReport
-        Report, which can be printed, or plotted by :class:`DriftDisplay`.
+        Report that can be printed, or plotted with :class:`DriftDisplay`.
 
     Raises
     ------
     ValueError
-        If `pipeline` is not a classifier of two classes, or no video of a set has a
-        face.
+        If `pipeline` is not a classifier with two classes, or if features are compared
+        and no video in `X_reference` or `X_new` has a face.
 
     See Also
     --------
-    DriftDisplay.from_estimator : Compare and plot.
-    robustness_curve : Scores under known distortions.
+    DriftDisplay.from_estimator : Detect and plot drift.
+    robustness_curve : Score a pipeline on distorted videos.
 
     Notes
     -----
@@ -283,8 +287,9 @@ def drift(
     >>> model = LogisticRegression().fit(X, X[:, 0] > 0)
     >>> drift(model, X[:150], X[150:]).drifted
     False
-    >>> drift(model, X[:150], X[150:] + 1).drifted
-    True
+    >>> report = drift(model, X[:150], X[150:] + 1)
+    >>> report.drifted, round(report.measures["score"].ks, 2)
+    (True, 0.45)
     """
     column = positive_column(pipeline, pos_label)
     runs = [
@@ -304,7 +309,10 @@ def drift(
 
 
 def _summarize_features(run: VideoPredictions) -> NDArray[np.float64] | None:
-    """Return the mean features per video, NaN without a face; None for images."""
+    """Return the mean features per video, or None for images.
+
+    The features of videos without a face are NaN.
+    """
     X = np.asarray(run.features)
     if X.dtype.kind != "f":
         return None

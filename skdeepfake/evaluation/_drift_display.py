@@ -15,10 +15,10 @@ from ._drift import DriftReport, drift
 @with_display_docs
 @dataclass(repr=False, eq=False)
 class DriftDisplay:
-    """Distributions of scores, coverage and features of reference and new videos.
+    """Distributions of scores, coverage and features in reference and new videos.
 
-    Each panel shows the cumulative distributions of one quantity. Their largest
-    vertical distance is the Kolmogorov-Smirnov statistic.
+    Each panel shows the cumulative distributions of one quantity. The largest vertical
+    distance between the two curves is the Kolmogorov-Smirnov statistic.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class DriftDisplay:
 
     See Also
     --------
-    DriftDisplay.from_estimator : Compare and plot.
+    DriftDisplay.from_estimator : Detect and plot drift.
     drift : Compute the report.
 
     Examples
@@ -84,7 +84,12 @@ class DriftDisplay:
         axes : array of matplotlib.axes.Axes or None, default=None
             Axes to draw on, one per quantity. None creates a new figure.
 
-        {{returns_itself_or_raises}}
+        {{returns_itself}}
+
+        Raises
+        ------
+        ValueError
+            If `axes` does not contain one axes per quantity.
         """
         check_matplotlib("DriftDisplay.plot")
         from matplotlib import pyplot as plt
@@ -98,7 +103,8 @@ class DriftDisplay:
         self.axes_ = axes = np.ravel(np.asarray(axes, dtype=object))
         if len(axes) != len(names):
             raise ValueError(
-                f"axes must contain one per quantity ({len(names)}); got {len(axes)}."
+                "axes must contain one axes per quantity: expected "
+                f"{len(names)}, got {len(axes)}."
             )
         self.figure_ = axes[0].figure
         sides = [("reference", self.report.reference, BLUE, "-")]

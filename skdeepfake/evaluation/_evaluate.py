@@ -21,8 +21,8 @@ def evaluate(
 ) -> EvaluationReport:
     """Evaluate a fitted pipeline on test videos.
 
-    Metrics are computed per video and per frame, with confidence intervals over
-    identities.
+    Metrics are computed per video and per frame. Confidence intervals are computed by
+    resampling `groups`.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        If there are not two classes, lengths differ, or a parameter is out of range.
+        If `y` does not have two classes, the lengths of arrays differ, or a parameter
+        is out of range.
 
     Warns
     -----

@@ -41,7 +41,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class Scores(NamedTuple):
-    """Labels (1 for fake) and scores of videos or frames, with groups and videos."""
+    """Labels (1 for fake), scores, groups and video indices of videos or frames."""
 
     y_true: NDArray[np.int64]
     y_score: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Scores(NamedTuple):
     video: NDArray[np.intp]
 
     def select(self, videos: NDArray[np.bool_]) -> Scores:
-        """Return the samples of some videos."""
+        """Return the samples of the selected videos."""
         kept = videos[self.video]
         return Scores._make(part[kept] for part in self)
 
@@ -64,7 +64,7 @@ class Covered(NamedTuple):
 
 
 def check_settings(settings: dict[str, Any]) -> None:
-    """Validate the settings of a report, and replace its random state by a seed."""
+    """Validate the settings of a report, and replace the random state with a seed."""
     validate_parameter_constraints(_CONSTRAINTS, settings, "evaluate")
     seed = settings["random_state"]
     if not isinstance(seed, Integral):
@@ -79,7 +79,7 @@ def check_faces(
     n_videos: int,
     no_face: str,
 ) -> tuple[NDArray[np.bool_] | None, NDArray[np.intp]]:
-    """Return which frames have a face and the indices of the videos to score."""
+    """Return the mask of frames with a face and the indices of the videos to score."""
     if has_face is None and frames is not None:
         has_face = ~np.isnan(frames)
     faces = None if has_face is None else np.asarray(has_face, dtype=bool)
@@ -114,7 +114,7 @@ def make_levels(
     frames: NDArray[np.float64] | None,
     kept: NDArray[np.intp],
 ) -> dict[str, Scores]:
-    """Return the scores of the kept videos and, if they have several, their frames."""
+    """Return the scores of the kept videos and, with several frames, of the frames."""
     y_true = is_fake.astype(np.int64)
     levels = {"videos": Scores(y_true[kept], score[kept], group[kept], kept)}
     if frames is not None and frames.shape[1] > 1:
@@ -151,7 +151,7 @@ def measure_coverage(
     missing: NDArray[np.float64] | None,
     videos: NDArray[np.bool_],
 ) -> Covered:
-    """Measure the coverage and the missing seconds of some videos."""
+    """Measure the coverage and the missing seconds of the selected videos."""
     shares: tuple[float | None, float | None] = None, None
     if faces is not None:
         shares = coverage(np.where(faces[videos], 0.0, np.nan))
@@ -160,7 +160,7 @@ def measure_coverage(
 
 
 def with_interval(row: Mapping[str, Any], note: str = " *") -> str:
-    """Format an estimate with its interval, and `note` if the row has a note."""
+    """Format an estimate with its interval, and append `note` if the row has a note."""
     text = f"{row['estimate']:.3f}"
     if not np.isnan(row["low"]):
         text += f" ({row['low']:.3f} to {row['high']:.3f})"
@@ -183,8 +183,8 @@ def compute_rows(scores: Scores, settings: Mapping[str, Any]) -> list[dict[str, 
     caution = ""
     if min(of_real, of_fake) < MIN_GROUPS:
         caution = (
-            f"{of_real} real and {of_fake} fake groups: with fewer than {MIN_GROUPS}, "
-            "metrics and intervals are unreliable"
+            f"{of_real} real and {of_fake} fake groups; metrics and intervals are "
+            f"unreliable with fewer than {MIN_GROUPS} groups of either class"
         )
     if n_resamples and n_groups < 2:
         caution = "no interval, because there is only one group"
@@ -235,7 +235,7 @@ def _compute(
     eps: float,
     n_bins: int,
 ) -> dict[str, float]:
-    # Share the ROC curve between metrics, since every resample computes them.
+    # Compute the ROC curve only once per resample.
     is_positive = y_true == 1
     curve = roc(Scored(is_positive, y_score, np.ones(len(y_score))))
     found = curve.tpr * is_positive.sum()

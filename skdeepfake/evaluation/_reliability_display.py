@@ -17,17 +17,17 @@ from ..metrics import ReliabilityCurve, expected_calibration_error, reliability_
 class ReliabilityDisplay:
     """Calibration curve with the number of samples at each point.
 
-    Unlike :class:`~sklearn.calibration.CalibrationDisplay`, it shows the number of
-    samples of each bin and the expected calibration error.
+    Unlike :class:`~sklearn.calibration.CalibrationDisplay`, this display shows the
+    number of samples in each bin and the expected calibration error.
 
     Parameters
     ----------
     curve : ReliabilityCurve
-        Named tuple of `predicted`, `observed` and `n_samples` of each bin.
+        Named tuple of `predicted`, `observed` and `n_samples`, with a value per bin.
     error : float or None, default=None
         Expected calibration error, shown in the legend.
     name : str or None, default=None
-        Name of the curve in the legend.
+        Name of the curve in the legend. None uses "curve".
 
     Attributes
     ----------
@@ -48,8 +48,10 @@ class ReliabilityDisplay:
     >>> display = ReliabilityDisplay.from_predictions(
     ...     [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], n_bins=2
     ... )
-    >>> display.ax_.get_ylabel()
-    'observed share of fakes'
+    >>> display.curve.observed.round(2)
+    array([0.33, 1.  ])
+    >>> round(display.error, 3)
+    0.087
     """
 
     curve: ReliabilityCurve
@@ -76,16 +78,17 @@ class ReliabilityDisplay:
         y_true : array-like of shape (n_samples,)
             Label of each video or frame.
         y_prob : array-like of shape (n_samples,)
-            Probability of the positive class.
+            Probability of being fake.
         n_bins : int, default=10
             Number of bins. Empty bins are left out.
         strategy : {"uniform", "quantile"}, default="uniform"
-            Bins of equal width, or with the same number of samples.
+            If "uniform", use bins of equal width. If "quantile", use bins with the same
+            number of samples.
         pos_label : int, float, bool or str, default=None
             Label of the fake class. None means 1 and requires labels 0 and 1, or -1
             and 1.
         name : str or None, default=None
-            Name of the curve in the legend.
+            Name of the curve in the legend. None uses "curve".
         {{plot_params}}
 
         Raises

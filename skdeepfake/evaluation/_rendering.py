@@ -46,7 +46,8 @@ class EvaluationDisplay:
 
     See Also
     --------
-    skdeepfake.evaluation.EvaluationReport.to_html : HTML page with this figure.
+    skdeepfake.evaluation.EvaluationReport.to_html : Write an HTML page with this
+        figure.
 
     Examples
     --------
@@ -276,7 +277,7 @@ def make_tables(report: EvaluationReport) -> dict[str, dict[str, list[str]]]:
 
 
 def summarize(report: EvaluationReport) -> list[str]:
-    """Summarize the evaluated data and how scores and intervals were computed."""
+    """Summarize the data and the computation of scores and intervals."""
     counts = {name: report.coverage[name].n_videos for name in (ALL, "real", "fake")}
     n_groups = len(set(report.scores["videos"].group.tolist()))
     lines = [
@@ -333,13 +334,13 @@ def _percent(share: float) -> str:
 _STYLE = ".skdeepfake .interval { color: #555; }\n"
 _CAUTION = (
     "Scores apply only to the manipulations and sources of the test videos. They are "
-    "too high if people, originals or encoders of the test videos were in the training "
-    "set."
+    "too high if the training set contains people, original videos or encoders of the "
+    "test videos."
 )
 
 
 def render_page(report: EvaluationReport, title: str, *, whole: bool = True) -> str:
-    """Render an HTML page of a report or, if not `whole`, a part without figures."""
+    """Render a report as an HTML page, or as a part without figures if not `whole`."""
     parts = [f"<h1>{escape(title)}</h1>"]
     parts += ["<ul>", *(f"<li>{escape(line)}</li>" for line in summarize(report))]
     parts.append("</ul>")
@@ -378,7 +379,7 @@ def _picture(report: EvaluationReport) -> str | None:
 
     # A fixed salt makes the page reproducible.
     with rc_context({"svg.hashsalt": "skdeepfake"}):
-        # Figures of pyplot would have to be closed.
+        # Unlike a pyplot figure, this figure does not have to be closed.
         figure = Figure(figsize=_SIZE, layout="constrained")
         EvaluationDisplay(report).plot(figure=figure)
         file = io.StringIO()

@@ -26,29 +26,31 @@ from ._rendering import render_page, render_text
 class EvaluationReport:
     """Metrics of a detector with confidence intervals and coverage.
 
-    :func:`evaluate` computes it. Print it, or write it with `to_html` or `to_json`.
+    Use :func:`evaluate` to compute a report. Print it, or write it with `to_html` or
+    `to_json`.
 
     Attributes
     ----------
     rows : list of dict
-        Metrics, each with the following keys:
+        Metrics. Each dict has the following keys:
 
         - `subset`: "all", or a value of `by`;
         - `level`: "videos" or "frames";
         - `measure` and `estimate`: name and value of the metric;
         - `low` and `high`: limits of the confidence interval, NaN without an interval;
         - `n_real`, `n_fake` and `n_groups`: number of samples per class and of groups;
-        - `videos_with_face` and `frames_with_face`: shares with a face;
+        - `videos_with_face` and `frames_with_face`: share of videos and of frames with
+          a face;
         - `note`: warning about the metric, or an empty string.
     confusion_matrices : dict of (str, str) to ndarray of int of shape (2, 2)
-        Confusion matrices at the threshold, by subset and level. Rows are true classes
-        and columns predicted classes, real before fake.
+        Confusion matrices at the threshold, by subset and level. Rows are true classes,
+        columns are predicted classes, and real comes before fake.
     coverage : dict of str to Covered
         Number of videos, shares of videos and frames with a face, and number of damaged
         or missing seconds. The keys are "all", "real", "fake" and the values of `by`.
     scores : dict of str to Scores
         Arrays `y_true`, `y_score`, `group` and `video`. The keys are "videos" and, if
-        each video has several scores, "frames".
+        each video has several frames, "frames".
     settings : dict
         Parameters of the evaluation.
     names : list of str
@@ -60,7 +62,9 @@ class EvaluationReport:
 
     Notes
     -----
-    Videos without a face have the class prior as their score, unless they are excluded.
+    Detectors predict the class prior for videos without a face. Use
+    ``no_face="leave_out"`` to exclude these videos.
+
     Intervals are computed by :func:`~skdeepfake.metrics.group_bootstrap`. Metrics have
     a `note` if a class has fewer than 20 groups. Precision, recall and F1 are computed
     for the fake class.
@@ -88,19 +92,19 @@ class EvaluationReport:
         y_true: ArrayLike,
         y_score: ArrayLike,
         *,
-        frame_proba: ArrayLike | None = None,
-        has_face: ArrayLike | None = None,
-        seconds_missing: ArrayLike | None = None,
-        aggregation: str | None = None,
         groups: ArrayLike | None = None,
         by: ArrayLike | None = None,
-        names: Sequence[str] | None = None,
+        frame_proba: ArrayLike | None = None,
+        has_face: ArrayLike | None = None,
         threshold: float = 0.5,
-        max_fprs: Sequence[float] = (0.1, 0.01, 0.001),
-        eps: float = 1e-15,
-        n_bins: int = 10,
         no_face: str = "keep",
         pos_label: PosLabel = None,
+        max_fprs: Sequence[float] = (0.1, 0.01, 0.001),
+        n_bins: int = 10,
+        eps: float = 1e-15,
+        names: Sequence[str] | None = None,
+        aggregation: str | None = None,
+        seconds_missing: ArrayLike | None = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
         random_state: int | np.random.RandomState | None = 0,
@@ -112,43 +116,44 @@ class EvaluationReport:
         y_true : array-like of shape (n_videos,)
             Label of each video.
         y_score : array-like of shape (n_videos,)
-            Probability of the positive class for each video.
-        frame_proba : array-like of shape (n_videos, n_frames), default=None
-            Probability of the positive class for each frame; NaN without a face.
-        has_face : array-like of bool, shape (n_videos, n_frames), default=None
-            Mask of the frames with a face. None infers it from `frame_proba`.
-        seconds_missing : array-like of shape (n_videos,), default=None
-            Damaged or missing seconds of each video, as in the attribute `missing` of a
-            :class:`~skdeepfake.preprocessing.Clip`.
-        aggregation : str, default=None
-            Name of the aggregation of frame scores, such as "mean". It is only stored
-            in `settings`.
+            Probability of being fake for each video.
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, used for the intervals. If None, intervals are too
-            narrow if people or originals occur in several videos.
+            Identity of each video, resampled for the intervals. None treats videos as
+            independent, so intervals are too narrow if several videos show one person.
         by : array-like of shape (n_videos,), default=None
             Attribute of each video, such as sex, skin type, source or manipulation
-            (``details["method"]``). Each value is also scored separately, and `gaps`
-            compares the values. If all videos of a value have the same class, they are
-            scored against all videos of the other class. Videos without a value (None
-            or NaN) are not part of any subset.
-        names : sequence of str, default=None
-            Names of the videos. None uses their indices.
+            (``details["method"]``). The videos of each value form a subset, which is
+            also scored separately, and `gaps` compares the subsets. A subset with only
+            one class is scored against all videos of the other class. Videos with the
+            value None or NaN do not belong to any subset.
+        frame_proba : array-like of shape (n_videos, n_frames), default=None
+            Probability of being fake for each frame; NaN without a face.
+        has_face : array-like of bool, shape (n_videos, n_frames), default=None
+            Mask of the frames with a face. None infers it from `frame_proba`.
         threshold : float, default=0.5
-            Videos with at least this probability are classified as fake. Choose it on
-            other data, with :func:`~skdeepfake.metrics.choose_threshold`.
-        max_fprs : sequence of float, default=(0.1, 0.01, 0.001)
-            False positive rates at which to compute the true positive rate.
-        eps : float, default=1e-15
-            Probabilities are clipped to ``[eps, 1 - eps]`` to compute the log loss.
-        n_bins : int, default=10
-            Number of equally wide bins of the calibration error.
+            Probability at or above which videos are classified as fake. Choose it on
+            other data with :func:`~skdeepfake.metrics.choose_threshold`.
         no_face : {"keep", "leave_out"}, default="keep"
             If "keep", videos without a face are scored by their `y_score`. If
             "leave_out", they are not scored.
         pos_label : int, float, bool or str, default=None
             Label of the fake class. None means 1 and requires labels 0 and 1, or -1
             and 1.
+        max_fprs : sequence of float, default=(0.1, 0.01, 0.001)
+            False positive rates at which to compute the true positive rate.
+        n_bins : int, default=10
+            Number of bins of equal width for the calibration error.
+        eps : float, default=1e-15
+            Clipping limit. The log loss uses probabilities clipped to
+            ``[eps, 1 - eps]``.
+        names : sequence of str, default=None
+            Names of the videos. None uses their indices.
+        aggregation : str, default=None
+            Name of the aggregation of frame scores, such as "mean". It is only shown in
+            the report and does not affect the metrics.
+        seconds_missing : array-like of shape (n_videos,), default=None
+            Damaged or missing seconds of each video, as in the attribute `missing` of a
+            :class:`~skdeepfake.preprocessing.Clip`.
         n_resamples : int, default=1000
             Number of bootstrap resamples. 0 computes no intervals.
         confidence_level : float, default=0.95
@@ -164,7 +169,8 @@ class EvaluationReport:
         Raises
         ------
         ValueError
-            If lengths differ, a class is missing, or a value is out of range.
+            If the lengths of arrays differ, a class is missing, or a value is out of
+            range.
         """
         settings: dict[str, Any] = {
             "threshold": threshold,
@@ -200,8 +206,8 @@ class EvaluationReport:
                 samples = all_samples.select(videos)
                 if len(set(samples.y_true.tolist())) < 2:
                     raise ValueError(
-                        f"No face was found in any {level[:-1]} of one class (subset: "
-                        f"{subset}), so it cannot be scored."
+                        f"Subset {subset!r} cannot be scored: no face was found in any "
+                        f"{level[:-1]} of one class."
                     )
                 matrices[subset, level] = confusion_matrix(
                     samples.y_true, samples.y_score >= threshold
@@ -246,7 +252,7 @@ class EvaluationReport:
         Raises
         ------
         KeyError
-            If no metric matches, or several.
+            If no metric or more than one metric matches.
         """
         at = [r for r in self.rows if (r["level"], r["subset"]) == (level, subset)]
         found = [r for r in at if r["measure"] == measure] or [
@@ -264,8 +270,8 @@ class EvaluationReport:
         """Largest difference of each metric between two values of `by`.
 
         Each dict contains the `level`, the `measure`, the `gap`, the subsets `lowest`
-        and `highest`, and the `note` of one of these subsets. The list is empty if `by`
-        has fewer than two values.
+        and `highest`, and the `note` of `lowest` or, if that is empty, of `highest`.
+        The list is empty if `by` has fewer than two values.
         """
         return _measures.largest_gaps(self.rows)
 
@@ -286,9 +292,9 @@ class EvaluationReport:
         Returns
         -------
         dict
-            `settings`, `coverage`, `rows`, `confusion_matrices`, `gaps`, and `videos`
-            with the name, label, score and group of each scored video. Unknown values
-            are None.
+            Dictionary with the keys `settings`, `coverage`, `rows`,
+            `confusion_matrices`, `gaps` and `videos`. `videos` contains the name,
+            label, score and group of each scored video. Unknown values are None.
         """
         videos = self.scores["videos"]
         return plain(
@@ -319,12 +325,12 @@ class EvaluationReport:
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            File to write.
+            Path of the file to write. None writes no file.
 
         Returns
         -------
         str
-            JSON, with null if a value is not known.
+            JSON document, with null for unknown values.
         """
         return to_json(self.to_dict(), path)
 
@@ -338,7 +344,7 @@ class EvaluationReport:
         Parameters
         ----------
         path : str or os.PathLike, default=None
-            Path of the file to write.
+            Path of the file to write. None returns the page.
         title : str, default="Evaluation"
             Title of the page.
 

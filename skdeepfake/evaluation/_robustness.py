@@ -45,14 +45,14 @@ _METRICS: dict[str, Metric] = {
 class RobustnessCurve:
     """Scores and coverage of a pipeline on distorted videos.
 
-    :func:`robustness_curve` computes it. Print it for a table.
+    Use :func:`robustness_curve` to compute it. Print it to show a table.
 
     Attributes
     ----------
     distortions : tuple of str
         Codes of the distortions.
     levels : tuple of int
-        Levels of each distortion, increasing.
+        Levels of each distortion, in increasing order.
     clean_score : float
         Score of the undistorted videos.
     scores : ndarray of float, shape (n_distortions, n_levels)
@@ -114,8 +114,8 @@ class RobustnessCurve:
         Returns
         -------
         dict of str to value
-            `n_videos` and all attributes except the probabilities. NaN is replaced by
-            None.
+            `n_videos` and all attributes except `proba` and `clean_proba`. NaN is
+            replaced by None.
         """
         record = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -182,16 +182,16 @@ def robustness_curve(
 ) -> RobustnessCurve:
     """Score a fitted pipeline on distorted videos.
 
-    Videos are sampled once. Their frames are scored without distortions and with each
-    distortion of a :class:`~skdeepfake.perturbations.VideoPerturber`, applied to both
-    real and fake videos. The share of frames with a face is also reported, since a
-    score can be high just because no face was found in the difficult frames.
+    Frames are sampled once per video. They are scored without distortions and with each
+    distortion of a :class:`~skdeepfake.perturbations.VideoPerturber`, which is applied
+    to both real and fake videos. The share of frames with a face is also reported,
+    since a score can be high just because no face is found in difficult frames.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        Fitted pipeline with a step named ``"sampler"`` that ends in a classifier with
-        two classes. It is not changed.
+        Fitted pipeline that has a step named ``"sampler"`` and ends in a classifier
+        with two classes. The pipeline is not modified.
     X : array-like of shape (n_videos,)
         Paths of test videos.
     y : array-like of shape (n_videos,)
@@ -201,15 +201,15 @@ def robustness_curve(
     levels : sequence of int, default=(1, 2, 3, 4, 5)
         Levels of the distortions, from 1 to 5.
     mode : {"corrected", "faithful"}, default="corrected"
-        If "corrected", distort as described by the authors. If "faithful", reproduce
-        their code.
+        If "corrected", distort as intended by the authors of DeeperForensics-1.0. If
+        "faithful", reproduce their code.
     boxes : {"perturbed", "clean"}, default="perturbed"
         If "perturbed", detect faces in the distorted frames. If "clean", use the face
         boxes of the undistorted frames.
     metric : {"roc_auc", "average_precision", "equal_error_rate"} or callable, \
 default="roc_auc"
-        Metric. A callable has the signature ``metric(y_true, y_score)`` and gets labels
-        0 and 1.
+        Name of the metric, or callable with the signature ``metric(y_true, y_score)``
+        that takes labels 0 and 1.
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
     cache_dir : str, os.PathLike or None, default=None
@@ -222,7 +222,7 @@ default="roc_auc"
     Returns
     -------
     RobustnessCurve
-        Scores that can be printed, or plotted with :class:`RobustnessDisplay`.
+        Curve that can be printed, or plotted with :class:`RobustnessDisplay`.
 
     Raises
     ------
@@ -231,7 +231,8 @@ default="roc_auc"
         two classes, if `distortions` or `levels` is empty or has an unknown value, or
         if `y` has only one class.
     VideoReadError
-        If a video cannot be read or compressed and the step has ``on_error="raise"``.
+        If a video cannot be read or compressed, and the pipeline step that reads it has
+        ``on_error="raise"``.
     NoFaceError
         If a video has no face and the detector has ``no_face="raise"``.
 
@@ -247,7 +248,7 @@ default="roc_auc"
 
     Notes
     -----
-    By default, each video is decoded 36 times, unless the cropper has a cache
+    By default, each video is decoded 36 times, unless the cropper caches its output
     (`memory`).
 
     For confidence intervals, pass `proba` to

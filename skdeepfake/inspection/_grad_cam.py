@@ -44,7 +44,7 @@ def grad_cam(
     """Compute Grad-CAM maps, which show the evidence for a class in each face.
 
     1. Weight each channel of a convolution by the gradient of the log-odds with respect
-       to it, averaged over positions.
+       to the channel, averaged over positions.
     2. Sum the weighted channels and keep the positive part, the evidence for the class.
     3. Resize the map to the size of the image.
 
@@ -56,17 +56,17 @@ def grad_cam(
 (n_images, height, width, 3)
         Faces as in `predict_proba`, or the input of the pipeline, such as paths.
     layer : int or str, default=-1
-        Index of a convolution, -1 for the last one, or the name of a layer with output
-        shape (images, height, width, channels), optionally with its parents, such as
-        ``"vgg16/block5_conv3"``. The default names of Keras differ between fits.
-        ``"top_relu"`` of a `PretrainedDetector` does not require Keras.
+        Index of a convolution (-1 for the last one), or name of a layer with output
+        shape (images, height, width, channels). A name can include parent networks,
+        such as ``"vgg16/block5_conv3"``. The default names of Keras differ between
+        fits. ``"top_relu"`` of a `PretrainedDetector` does not require Keras.
     class_label : object, default=None
-        Class to explain. None uses the second of `classes_`, the fake class.
+        Class to explain. None uses the second class in `classes_`.
     weights : {"channel", "position"}, default="channel"
         If "channel", use one weight per channel (Grad-CAM). If "position", use the
         gradient at each position (HiResCAM), which is more accurate for networks that
-        flatten their maps, such as the CNN and the GAN. There, the average over
-        positions can cancel out or have the wrong sign.
+        flatten their maps, such as the CNN and the GAN. In these networks, the average
+        over positions can cancel out or have the wrong sign.
     normalize : bool, default=False
         If True, divide each nonzero map by its maximum.
     batch_size : int or None, default=None
@@ -76,7 +76,7 @@ def grad_cam(
     -------
     ndarray of shape (n_videos, n_frames, height, width), float32
         Evidence for the class, nonnegative and without a unit; NaN for slots without a
-        face. Single images are videos of one frame, as in `predict_frame_proba`.
+        face. Single images are treated as videos of one frame.
 
     Raises
     ------
@@ -93,8 +93,8 @@ def grad_cam(
 
     Notes
     -----
-    The resolution of a map is that of the layer: 28 x 28 positions resolve a face of
-    224 x 224 pixels in steps of 8 pixels. The output of a convolution includes its
+    A map has the resolution of the layer. For example, 28 x 28 positions on a face of
+    224 x 224 pixels are 8 pixels apart. The output of a convolution includes its
     activation function.
 
     References
@@ -166,7 +166,10 @@ def _pull_back_by_keras(detector: Any, layer: int | str) -> PullBack:
 
 
 def _pull_back_without_keras(detector: PretrainedDetector) -> PullBack:
-    """Compute the last maps, whose average is the logit, with constant gradients."""
+    """Return a function that computes the last maps and their gradients.
+
+    Gradients are constant, because the logit is a weighted mean of the maps.
+    """
     weights, size = detector.weights_, detector.frame_shape_[:2]
     network = detector_to_onnx(weights, size, include_top=False)
     compute = make_engine(network, detector.engine)
@@ -181,7 +184,7 @@ def _pull_back_without_keras(detector: PretrainedDetector) -> PullBack:
 
 
 def sign_of_class(detector: Any, class_label: Any) -> int:
-    """Return 1 for None and the second class, and -1 for the first class."""
+    """Return 1 for the second class or None, and -1 for the first class."""
     classes = np.asarray(detector.classes_).tolist()
     if class_label is None:
         return 1

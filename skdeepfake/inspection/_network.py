@@ -25,10 +25,10 @@ _CONVOLUTIONS = (
 
 
 def go_through(network: Any, x: Any, visit: Visit) -> Any:
-    """Run a network and its nested networks in inference mode, each layer by `visit`.
+    """Run a network in inference mode, calling each layer through `visit`.
 
-    A ``keras.Model`` between intermediate tensors would modify the layers that it
-    shares with the network.
+    The layers of nested networks are included. A ``keras.Model`` between intermediate
+    tensors is not used, because it would modify the layers of the network.
     """
 
     def step(layer: Any) -> Callable[..., Any]:
@@ -106,7 +106,7 @@ def _gives_maps(layer: Any) -> bool:
     return len(shape) == 4 and not isinstance(layer, layers.InputLayer)
 
 
-# Runs a network up to its logits, passing the output of a layer through the argument.
+# Runs a network up to its logits, passing the output of one layer to the argument.
 Run = Callable[[Callable[[Any], Any]], Any]
 
 

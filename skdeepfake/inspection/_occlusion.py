@@ -50,10 +50,10 @@ def occlusion(
         If "position", remove one position of the features of a frame, to locate
         evidence in the face. If "frame", remove a frame, to locate evidence in time.
     class_label : object, default=None
-        Class to explain. None uses the second of `classes_`, the fake class.
+        Class to explain. None uses the second class in `classes_`.
     baseline : {"mean", "zero"}, default="mean"
-        Value of a removed position: the mean over the positions of its frame, or zeros,
-        which can be far from the training data. Not used for frames.
+        Replacement of a removed position. "mean" is the mean over all positions of the
+        frame. "zero" can be far from the training data. Not used if ``over="frame"``.
     batch_size : int or None, default=None
         Number of frames per batch, or of videos for ``sequence="temporal"``. None uses
         the batch size of the detector.
@@ -62,15 +62,15 @@ def occlusion(
     -------
     ndarray of shape (n_videos, n_frames, n_positions) or (n_videos, n_frames), float32
         Drop in log-odds (natural logarithm); NaN for slots without a face. For
-        positions, it refers to the log-odds of the frame, or of the video with
-        ``sequence="temporal"``. For frames, it refers to the log-odds of the video,
-        which are those of the class prior without any frame.
+        ``over="position"``, these are the log-odds of the frame or, with
+        ``sequence="temporal"``, of the video. For ``over="frame"``, these are the
+        log-odds of the video. If no frame is left, the class prior is used.
 
     Raises
     ------
     ValueError
-        If `estimator` is not a suitable detector, X does not match the input in `fit`
-        or has only one position, or the class is unknown.
+        If `estimator` is not a suitable detector, `X` does not have the shape used in
+        `fit` or has only one position per frame, or the class is unknown.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
@@ -82,9 +82,9 @@ def occlusion(
 
     Notes
     -----
-    Positions are in row-major order: for the 49 positions of VGG16,
-    ``found[i, j].reshape(7, 7)`` is the map of frame j. It is approximate, because
-    receptive fields overlap.
+    Positions are in row-major order. For the 49 positions of VGG16,
+    ``found[i, j].reshape(7, 7)`` is the map of frame j of video i. Maps are
+    approximate, because receptive fields overlap.
 
     Redundant parts, such as similar frames, have small values.
 
@@ -223,7 +223,7 @@ def _without_frames(occluded: _Occluded) -> NDArray[np.float64]:
     videos, slots = np.nonzero(filled)
     left = filled[videos]
     left[np.arange(len(videos)), slots] = False
-    # The videos, followed by a copy for each removed frame.
+    # All videos, followed by a copy of the video for each removed frame.
     kept, source = np.concatenate([filled, left]), np.r_[:n_videos, videos]
     _, order = occluded.detector._index(kept, np.arange(len(kept)))
     found = np.full(len(kept), occluded.prior)

@@ -52,8 +52,8 @@ def overlay(
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"
         Colormap. All are suitable for color-blind readers.
     vmax : float or None, default=None
-        Value of the strongest evidence. Pass the same value for comparable faces. None
-        uses the maximum of the map.
+        Value that is drawn with opacity `alpha`. Use the same value for all faces to
+        compare them. None uses the maximum of the map.
 
     Returns
     -------

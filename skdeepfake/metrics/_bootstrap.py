@@ -30,7 +30,7 @@ class BootstrapInterval(NamedTuple):
     low, high : float or ndarray of float64
         Limits of the interval.
     n_valid : int
-        Number of resamples that contain all classes. The others are not used.
+        Number of resamples that contain all classes. Other resamples are not used.
 
     See Also
     --------
@@ -64,13 +64,13 @@ def group_bootstrap(
     confidence_level: float = 0.95,
     random_state: int | np.random.RandomState | None = 0,
 ) -> BootstrapInterval:
-    """Compute a metric and its confidence interval for new people.
+    """Compute a metric and its confidence interval by resampling groups.
 
     The bootstrap resamples whole groups with replacement and returns quantiles of the
     metric. Resampling single videos or frames would assume that they are independent.
     Videos of the same person and frames of the same video are not, and the interval
-    would be too narrow by up to the square root of the number of videos per person
-    [1]_.
+    would be too narrow by a factor of up to the square root of the number of videos per
+    person [1]_.
 
     Parameters
     ----------
@@ -112,9 +112,10 @@ def group_bootstrap(
     Notes
     -----
     The result is the expanded percentile interval [2]_, which is wider for fewer
-    groups. It is extended to include the estimate, because some metrics are biased in
-    resamples, such as average precision for few videos. With fewer than about 20
-    groups, it is still unreliable. It is NaN if the metric is NaN for any resample.
+    groups. The interval is extended to include the estimate, because some metrics are
+    biased in resamples, such as average precision for few videos. The interval is
+    unreliable with fewer than about 20 groups. It is NaN if the metric is NaN for any
+    resample.
 
     Resamples that lack a class are skipped. If `n_valid` is well below `n_resamples`,
     one class has very few groups.
@@ -134,12 +135,12 @@ def group_bootstrap(
     >>> y_score = [0.1, 0.8, 0.2, 0.9, 0.6, 0.5, 0.3, 0.4]
     >>> identities = ["Ann", "Ann", "Bob", "Bob", "Cid", "Cid", "Dee", "Dee"]
     >>> interval = group_bootstrap(
-    ...     roc_auc_score, y_true, y_score, groups=identities
+    ...     roc_auc_score, y_true, y_score, groups=identities, confidence_level=0.9
     ... )
     >>> interval.estimate
     0.875
-    >>> interval.low < interval.estimate <= interval.high
-    True
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.25, 1.0)
     >>> interval.n_valid
     1000
     """
@@ -149,7 +150,7 @@ def group_bootstrap(
     weights = {}
     if sample_weight is not None:
         weight = check_weight(sample_weight)
-        # A class needs samples of nonzero weight.
+        # Samples of zero weight do not count as samples of a class.
         labels, score, group = (part[weight > 0] for part in (labels, score, group))
         weights["sample_weight"] = weight[weight > 0]
 
@@ -158,7 +159,7 @@ def group_bootstrap(
         return np.asarray(metric(labels[index], score[index], **drawn), dtype=float)
 
     estimate = compute(np.arange(len(labels)))
-    # The estimate has already validated the samples and issued the warning.
+    # Computing the estimate has already validated the samples and issued the warning.
     with (
         config_context(assume_finite=True, skip_parameter_validation=True),
         warnings.catch_warnings(),

@@ -1,4 +1,4 @@
-"""Frames as samples, and the share of frames with a face."""
+"""Scores of frames, and the share of frames with a face."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ class Coverage(NamedTuple):
     Attributes
     ----------
     videos : float
-        Share of the videos with a face in any frame.
+        Share of the videos with a face in at least one frame.
     frames : float
-        Share of the slots with a face, including the empty slots of short videos.
+        Share of the slots with a face. The empty slots of short videos count as slots
+        without a face.
 
     See Also
     --------
@@ -67,11 +68,12 @@ class Coverage(NamedTuple):
 def frame_scores(
     y_true: ArrayLike, frame_proba: ArrayLike, *, pos_label: PosLabel = None
 ) -> FrameScores:
-    """Convert frame probabilities to samples, for metrics per frame.
+    """Return the labels and scores of all frames with a face.
 
-    Frames without a face have no score and are left out, so report :func:`coverage`
-    with the metric. Frames of the same video are similar: for confidence intervals,
-    pass `video` or, better, the identities as `groups` to :func:`group_bootstrap`.
+    Use them to compute metrics per frame. Report :func:`coverage` with each metric,
+    because frames without a face are left out. Frames of the same video are similar.
+    For confidence intervals, pass identities, or at least `video`, as `groups` to
+    :func:`group_bootstrap`.
 
     Parameters
     ----------
@@ -92,9 +94,9 @@ def frame_scores(
     Raises
     ------
     ValueError
-        If the lengths differ, or a probability is not between 0 and 1 or is NaN for
-        only one class. For probabilities of both classes, also if `y_true` does not
-        contain two classes, or `pos_label` is missing or not one of them.
+        If the lengths differ, a probability is not between 0 and 1, or a probability is
+        NaN for only one class. For probabilities of both classes, also if `y_true` does
+        not contain two classes, or `pos_label` is missing or is not a class.
 
     See Also
     --------

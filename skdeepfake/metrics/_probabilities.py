@@ -68,7 +68,8 @@ def reliability_curve(
     Returns
     -------
     ReliabilityCurve
-        Named tuple of `predicted`, `observed` and `n_samples` of each non-empty bin.
+        Named tuple of `predicted`, `observed` and `n_samples`, with a value for each
+        non-empty bin.
 
     {{probability_errors}}
 
@@ -110,10 +111,10 @@ def expected_calibration_error(
     ----------
     {{labels_and_probabilities}}
     n_bins : int, default=10
-        Number of bins. The result depends on it, so report it.
+        Number of bins. Report it with the error, which depends on it.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Strategy for the bins. "uniform" makes bins of equal width, "quantile" bins with
-        the same number of samples, regardless of their weights.
+        Strategy for the bins. "uniform" uses bins of equal width, and "quantile" uses
+        bins with the same number of samples, regardless of their weights.
     {{pos_label_and_weights}}
 
     Returns
@@ -125,12 +126,13 @@ def expected_calibration_error(
 
     See Also
     --------
-    sklearn.metrics.brier_score_loss : Calibration and discrimination, without bins.
+    sklearn.metrics.brier_score_loss : Measure calibration and discrimination without
+        bins.
 
     Notes
     -----
     Samples are binned by the probability of the positive class, as in [1]_. Binning by
-    the probability of the predicted class, as in [2]_, leads to other values.
+    the probability of the predicted class, as in [2]_, gives different values.
 
     With few samples per bin, the error is too large even for a calibrated detector.
 
@@ -167,28 +169,28 @@ def clipped_log_loss(
     """Compute the log loss of probabilities clipped to ``[eps, 1 - eps]``.
 
     A single video whose true class has probability 0 makes the log loss infinite.
-    Clipping limits its loss: to 34.5 for ``eps=1e-15``, and to 4.6 for ``eps=0.01``.
-    :func:`sklearn.metrics.log_loss` clips by the precision of the dtype, so that
-    float32 and float64 differ.
+    Clipping limits the loss of a video to 34.5 for ``eps=1e-15`` and to 4.6 for
+    ``eps=0.01``. :func:`sklearn.metrics.log_loss` clips at the precision of the dtype,
+    so it gives different values for float32 and float64.
 
     Parameters
     ----------
     {{labels_and_probabilities}}
     eps : float, default=1e-15
         Minimum probability of either class, above 0 and below 0.5. 1e-15 is common in
-        competitions; the value in the Deepfake Detection Challenge [1]_ is not known.
+        competitions. The value in the Deepfake Detection Challenge [1]_ is not known.
     {{pos_label_and_weights}}
 
     Returns
     -------
     float
-        Mean negative natural logarithm. Predicting 0.5 everywhere scores 0.693.
+        Log loss with the natural logarithm. Predicting 0.5 for all samples gives 0.693.
 
     {{probability_errors}}
 
     See Also
     --------
-    sklearn.metrics.log_loss : Log loss without this clipping.
+    sklearn.metrics.log_loss : Log loss without `eps`.
     sklearn.metrics.brier_score_loss : Bounded loss without clipping.
 
     References

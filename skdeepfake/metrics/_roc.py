@@ -48,7 +48,7 @@ def equal_error_rate(
 
     See Also
     --------
-    choose_threshold : Choose a threshold with about this error for both classes.
+    choose_threshold : Choose the threshold where both error rates are closest.
     true_positive_rate_at : True positive rate at a given false positive rate.
 
     Notes
@@ -92,7 +92,7 @@ def true_positive_rate_at(
     ----------
     {{labels_and_scores}}
     fpr : float or array-like of shape (n_rates,), default=0.1
-        Maximum false positive rate, the share of real videos classified as fake. Common
+        Maximum false positive rate (share of real videos classified as fake). Common
         values are 0.1, 0.01 and 0.001.
     {{pos_label_and_weights}}
 
@@ -159,7 +159,7 @@ def balanced_accuracy_at(
     ----------
     {{labels_and_scores}}
     threshold : float
-        Samples with a score of at least this threshold are classified as fake.
+        Score at or above which samples are classified as fake.
     {{pos_label_and_weights}}
 
     Returns
@@ -201,13 +201,13 @@ def choose_threshold(
 ) -> float:
     """Choose the threshold at or above which a sample is classified as fake.
 
-    Choose it on validation data that shares no identity with the test data.
+    Use validation data that shares no identity with the test data.
 
     Parameters
     ----------
     {{labels_and_scores}}
     criterion : {"balanced_accuracy", "equal_error_rate"}, default="balanced_accuracy"
-        Criterion to optimize. "balanced_accuracy" maximizes the balanced accuracy,
+        Criterion to optimize. "balanced_accuracy" maximizes the balanced accuracy.
         "equal_error_rate" minimizes the difference between the false positive rate and
         the false negative rate.
     {{pos_label_and_weights}}
@@ -216,7 +216,7 @@ def choose_threshold(
     -------
     float
         Threshold, halfway between the two nearest scores, or the lowest score if all
-        samples are classified as fake. Ties are resolved to the highest threshold.
+        samples are classified as fake. The highest of equally good thresholds is used.
 
     {{score_errors}}
 
@@ -239,7 +239,7 @@ def choose_threshold(
         merit = curve.tpr - curve.fpr
     else:
         merit = -np.abs(curve.fpr + curve.tpr - 1)
-    # Skip the infinite threshold, which is no better than the last one.
+    # Skip the infinite threshold, which is never better than the lowest threshold.
     merit, threshold = merit[1:], curve.threshold[1:]
     best = int(np.flatnonzero(merit >= merit.max() - ROUNDING)[0])
     above, below = threshold[best], threshold[min(best + 1, len(threshold) - 1)]

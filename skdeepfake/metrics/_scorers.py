@@ -64,7 +64,7 @@ def get_scorer(
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
         Probabilities of this class are used, regardless of the order of ``classes_``.
-    **params
+    **params : dict
         Other parameters of the metric, such as ``fpr=0.01``.
 
     Returns
@@ -105,7 +105,7 @@ def get_scorer(
             f"{name!r} is not a scorer; available are {', '.join(get_scorer_names())}."
         )
     metric, response_method, greater_is_better = _SCORERS[name]
-    # Otherwise an invalid parameter would turn the score of every fold into NaN.
+    # In cross-validation, an invalid parameter would only turn all scores into NaN.
     inspect.signature(metric).bind(None, None, pos_label=pos_label, **params)
     return make_scorer(
         metric,

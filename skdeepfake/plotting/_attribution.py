@@ -25,18 +25,19 @@ _BAR_HEIGHT = 0.6
 class AttributionDisplay:
     """Faces of videos with the evidence that a detector finds.
 
-    Each video has a row of faces and, if given, a row of faces with maps and a row of
-    bars, one per frame. The opacity of maps increases with the evidence.
+    Each video has a row of faces. With `maps`, a second row shows the faces with maps,
+    whose opacity increases with the evidence. With `frame_attributions`, the last row
+    shows a bar per frame.
 
     Parameters
     ----------
     faces : sequence of sequences of ndarray of shape (h, w, 3) or None
         Face of each slot of each video, RGB uint8; None without a face.
     maps : sequence of sequences of ndarray of shape (h, w) or None, default=None
-        Map of each face, as returned by :func:`~skdeepfake.inspection.grad_cam`, of any
-        size; None or NaN without a face. Negative values are not drawn.
+        Map of each face, as returned by :func:`~skdeepfake.inspection.grad_cam`; None
+        or NaN without a face. Maps can have any size. Negative values are not drawn.
     frame_attributions : sequence of array-like of float or None, default=None
-        Drop in log-odds of each video without each frame, as returned by
+        Drop in log-odds of the video when each frame is removed, as returned by
         :func:`~skdeepfake.inspection.occlusion`; NaN without a face.
     proba : sequence of array-like of float or None, default=None
         Probability of fake for each frame, written below it; NaN without a face.
@@ -98,8 +99,8 @@ class AttributionDisplay:
         """Plot the evidence that a fitted detector finds in faces and frames.
 
         Maps are computed by :func:`~skdeepfake.inspection.grad_cam` or, for detectors
-        of features, by :func:`~skdeepfake.inspection.occlusion`. With
-        ``sequence="temporal"``, there is also a bar for each frame.
+        of features, by :func:`~skdeepfake.inspection.occlusion`. For detectors of
+        features with ``sequence="temporal"``, a bar is also drawn for each frame.
 
         Parameters
         ----------
@@ -114,11 +115,11 @@ class AttributionDisplay:
         max_frames : int, default=6
             Maximum number of slots per video, evenly spaced.
         class_label : object, default=None
-            Class to explain. None uses the second one, the fake class.
+            Class to explain. None uses the second class in `classes_`.
         layer : int or str, default=-1
             As in `grad_cam`.
         weights : {"channel", "position"}, default="position"
-            As in `grad_cam`, but with HiResCAM as the default, which suits the CNN and
+            As in `grad_cam`. The default, HiResCAM, is more accurate for the CNN and
             the GAN.
         baseline : {"mean", "zero"}, default="mean"
             As in `occlusion`.
@@ -146,8 +147,8 @@ class AttributionDisplay:
             raise ValueError(
                 "AttributionDisplay requires faces of shape (n_videos, n_frames, "
                 "height, width, 3) and dtype uint8, but the input of "
-                f"{type(detector).__name__} contains none. Pass the pipeline from "
-                "faces or paths to the detector."
+                f"{type(detector).__name__} contains none. Pass a pipeline that takes "
+                "faces or paths and ends in the detector."
             )
         slots = _drawing.spread(images.shape[1], max_frames)
         params: dict[str, Any]
@@ -206,14 +207,21 @@ class AttributionDisplay:
         cell_size : float, default=1.6
             Width of a cell of a new figure, in inches.
         scale : {"face", "all"}, default="face"
-            If "face", scale each map by its maximum, written below it. If "all", scale
-            all maps by their common maximum.
+            If "face", scale each map by its maximum, which is written below the map. If
+            "all", scale all maps by their common maximum.
         alpha : float, default=0.7
             Opacity of the strongest evidence.
         colormap : str, default="viridis"
             As in :func:`~skdeepfake.inspection.overlay`.
 
-        {{returns_itself_or_raises}}
+        {{returns_itself}}
+
+        Raises
+        ------
+        ValueError
+            If `faces` is empty, `maps` and `frame_attributions` are both None, the
+            arguments do not have the same number of videos and slots, `scale` is
+            unknown, or `axes` has the wrong shape.
         """
         check_matplotlib("AttributionDisplay.plot")
         check_choice(scale, ("face", "all"), "scale")
@@ -314,7 +322,7 @@ def _write_probabilities(axes: NDArray, proba: ArrayLike) -> None:
 def _draw_colorbar(
     axes: NDArray, strongest: float | None, look: dict[str, Any], label: str
 ) -> Any:
-    """Draw a color bar with the colors of the maps on white."""
+    """Draw a color bar with the colors of the maps on a white background."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 

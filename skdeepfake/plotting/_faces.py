@@ -21,8 +21,8 @@ from .._predictions import check_steps, run_pipeline
 class FacesDisplay:
     """Frames of clips with the detected faces.
 
-    Each clip has a row of frames and a row of face crops, with a column per slot, as in
-    the first figure of the paper. Slots without a frame or a face are hatched.
+    Each clip has a row of frames and a row of face crops, with a column per slot. Cells
+    without a frame or a face are hatched.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ class FacesDisplay:
         Raises
         ------
         ValueError
-            If the pipeline lacks a step, `X` is a single path, or `max_frames` is less
-            than 1.
+            If the pipeline has no step ``"sampler"`` or ``"cropper"``, `X` is a single
+            path, or `max_frames` is less than 1.
         """
         check_matplotlib("FacesDisplay.from_estimator")
         check_steps(estimator, ["sampler", "cropper"], "FacesDisplay")
@@ -128,7 +128,13 @@ class FacesDisplay:
         cell_size : float, default=1.6
             Width of a cell of a new figure, in inches.
 
-        {{returns_itself_or_raises}}
+        {{returns_itself}}
+
+        Raises
+        ------
+        ValueError
+            If `frames` is empty, the other arguments do not have the same number of
+            videos and slots, or `axes` has the wrong shape.
         """
         check_matplotlib("FacesDisplay.plot")
         times = self.timestamps

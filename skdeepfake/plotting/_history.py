@@ -18,14 +18,14 @@ from .._drawing import BLUE, GREEN, ORANGE, check_matplotlib, with_display_docs
 class HistoryDisplay:
     """Loss and accuracy of a detector per training epoch.
 
-    The epoch with the lowest validation loss, or training loss without validation, is
-    marked.
+    The epoch with the lowest validation loss is marked. Without validation data, the
+    training loss is used.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
-        Values per epoch, as recorded by Keras: ``"loss"``, and optionally other names
-        that end in ``loss`` or ``accuracy``, such as ``"val_loss"``.
+        Values per epoch, as recorded by Keras. ``"loss"`` is required. Other names that
+        end in ``loss`` or ``accuracy``, such as ``"val_loss"``, are also drawn.
 
     Attributes
     ----------
@@ -82,7 +82,13 @@ class HistoryDisplay:
         axes : sequence of 2 matplotlib.axes.Axes or None, default=None
             Axes of the loss and the accuracy. None makes a new figure.
 
-        {{returns_itself_or_raises}}
+        {{returns_itself}}
+
+        Raises
+        ------
+        ValueError
+            If `history` has no values of ``"loss"``, or `axes` does not have shape
+            (2,).
         """
         check_matplotlib("HistoryDisplay.plot")
         from matplotlib import pyplot as plt
@@ -122,7 +128,7 @@ class HistoryDisplay:
         return self
 
     def _draw_curves(self, ax: Any, name: str) -> bool:
-        """Draw the curves with keys that end in `name`; return False without any."""
+        """Draw the curves with keys that end in `name`; return True if any exist."""
         names = [key for key in self.history if key.endswith(name)]
         kinds = list(dict.fromkeys(key.removeprefix("val_") for key in names))
         for key in names:

@@ -33,12 +33,12 @@ class TimelineDisplay:
     score : float or None, default=None
         Probability of fake for the video.
     threshold : float, default=0.5
-        Videos with at least this probability are classified as fake.
+        Probability at or above which videos are classified as fake.
     title : str or None, default=None
         Title of the axes, such as the file name.
     n_people : int, default=1
-        Number of slots per frame, one per person. Each person has a curve. Only the
-        faces of the person with the highest mean probability are drawn.
+        Number of people. Each frame has one slot per person, and each person has a
+        curve. Only the faces of the person with the highest mean probability are drawn.
     uncertain_above : float or None, default=None
         Lower limit of the gray band of uncertain probabilities, which ends at
         `threshold`. None draws no band.
@@ -47,7 +47,7 @@ class TimelineDisplay:
     ----------
     {{figure}}
     ax_ : matplotlib.axes.Axes
-        Axes of the curve drawn by ``plot``. Its ``child_axes`` are the faces.
+        Axes of the curve drawn by ``plot``. Its ``child_axes`` show the faces.
 
     See Also
     --------
@@ -92,7 +92,7 @@ class TimelineDisplay:
         X : str, os.PathLike or array-like of shape (1,) of these
             Path of the video.
         threshold : float, default=0.5
-            Videos with at least this probability are classified as fake.
+            Probability at or above which videos are classified as fake.
         title : str or None, default=None
             Title of the axes. None uses the file name.
         {{plot_params}}
@@ -114,7 +114,7 @@ class TimelineDisplay:
         if len(paths) != 1:
             raise ValueError(f"TimelineDisplay requires one video; got {len(paths)}.")
         run = predict_with_frames(estimator, paths, keep_faces=True)
-        # The regions of a face are one person: their probabilities are averaged.
+        # Average the probabilities of all regions of a person's face.
         _, frames, people = run.positions
         _, first, cell = np.unique(
             frames * run.n_people + people, return_index=True, return_inverse=True
@@ -147,10 +147,16 @@ class TimelineDisplay:
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on. None makes a new figure.
         max_faces : int, default=12
-            Maximum number of faces. If there are more, every second, third, ... slot is
-            drawn.
+            Maximum number of faces. If there are more, only every second, third, ...
+            face is drawn.
 
-        {{returns_itself_or_raises}}
+        {{returns_itself}}
+
+        Raises
+        ------
+        ValueError
+            If `probabilities`, `faces` and `timestamps` differ in length, the length is
+            not a multiple of `n_people`, or `max_faces` is less than 1.
         """
         check_matplotlib("TimelineDisplay.plot")
         _drawing.check_max_frames(max_faces, "max_faces")

@@ -1,4 +1,4 @@
-"""New videos of the same source have not drifted, and distorted ones have."""
+"""Drift is detected for distorted videos, and not for videos of the same source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from matplotlib import pyplot as plt
 
 
 class Texture(TransformerMixin, BaseEstimator):
-    """Mean color and detail of each face; zeros without one. `pooled` is per video."""
+    """Compute the mean color and detail of each face, or per video if `pooled`."""
 
     def __init__(self, pooled: bool = False) -> None:
         self.pooled = pooled
@@ -38,7 +38,7 @@ class Texture(TransformerMixin, BaseEstimator):
 
 
 def make_faces(n_videos: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make faces of noise; fakes are smoother."""
+    """Make faces of noise, with less contrast in fakes."""
     rng = np.random.default_rng(seed)
     y = np.arange(n_videos) % 2
     noise = rng.normal(0, 1, (n_videos, 2, 16, 16, 3))
@@ -101,7 +101,7 @@ def test_lost_faces_are_a_drift_of_coverage(reference) -> None:
     assert coverage.drifted
     assert coverage.ks == pytest.approx(0.6)
     assert report.new["coverage"][[0, 1, 99]].tolist() == [0, 0.5, 1]
-    # An empty slot is no feature: the video without a face has none.
+    # Empty slots are ignored, and a video without a face has no features.
     assert list(report.measures)[2:] == ["feature 1", "feature 2"]
     assert np.isnan(report.new["feature 1"]).tolist() == [True] + 99 * [False]
     assert not report.measures["feature 1"].drifted
@@ -122,7 +122,7 @@ def test_index_is_the_symmetric_divergence_of_the_bins() -> None:
     measure = report.measures["s"]
     assert measure.psi == pytest.approx(((q - p) * np.log(q / p)).sum())
     assert measure.psi_bound == 0.25
-    # The test is sure that they differ, and the index says that it is little.
+    # The difference is significant, but the index is below its bound.
     assert measure.p_value < 0.01
     assert not measure.drifted
     by_both = {"n_bins": 2, "max_psi": 0.1}
@@ -137,10 +137,11 @@ def test_bound_of_the_index_grows_where_videos_are_few() -> None:
         measure = DriftReport.from_values(*pair).measures["s"]
         indices.append(measure.psi)
         bounds.append(measure.psi_bound)
-    assert bounds[0] == pytest.approx(21.67 * 2 / 60, rel=1e-3)  # chi-squared of 9
+    # 21.67 is the 99 % quantile of chi-squared with 9 degrees of freedom.
+    assert bounds[0] == pytest.approx(21.67 * 2 / 60, rel=1e-3)
     assert np.mean(np.array(indices) > bounds) < 0.02
     assert np.quantile(indices, 0.99) > 0.75 * bounds[0]
-    assert np.mean(np.array(indices) > 0.25) > 0.3  # what the convention alone says
+    assert np.mean(np.array(indices) > 0.25) > 0.3  # the usual bound
 
 
 def test_report_tells_its_verdict() -> None:
@@ -166,10 +167,10 @@ def test_report_tells_its_verdict() -> None:
         (
             {"a": [1.0]},
             {"b": [1.0]},
-            r"keys, and at least one; got \['a'\] and \['b'\]",
+            r"keys and must not be empty; got \['a'\] and \['b'\]",
         ),
         ({"a": [np.nan]}, {"a": [1.0]}, "'a' has no finite value"),
-        ({}, {}, "at least one"),
+        ({}, {}, "must not be empty"),
     ],
 )
 def test_values_that_cannot_be_compared(reference, new, message) -> None:
@@ -195,7 +196,7 @@ def test_display_draws_both_distributions(pipeline, reference) -> None:
     ):
         assert sorted(set(line.get_xdata()[1:])) == sorted(set(values))
     _, axes = plt.subplots(1, 2)
-    with pytest.raises(ValueError, match=r"one per quantity \(4\); got 2"):
+    with pytest.raises(ValueError, match="one axes per quantity: expected 4, got 2"):
         display.plot(axes=axes)
     plt.close("all")
 
@@ -214,7 +215,7 @@ def test_level_holds_for_all_tests_together() -> None:
     same = {str(k): values for k in range(5)}
     p_value = ks_2samp(values, values**1.6).pvalue
     assert 0.002 < p_value < 0.01
-    # Few wide bins make a difference of the index here.
+    # With two wide bins, the index exceeds its bound.
     params = {"max_psi": 0.0, "n_bins": 2, "alpha": 0.01}
     pair = {"a": values}, {"a": values**1.6}
     assert DriftReport.from_values(*pair, **params).drifted

@@ -1,4 +1,4 @@
-"""From a fitted pipeline to a report."""
+"""Evaluation of a fitted pipeline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skdeepfake.evaluation import evaluate
 
 
 class Brightness(ClassifierMixin, BaseEstimator):
-    """Takes bright frames for fakes, and a video by the brightest."""
+    """Classify bright frames as fake, and score a video by its brightest frame."""
 
     aggregation = "max"
 
@@ -36,7 +36,7 @@ class Brightness(ClassifierMixin, BaseEstimator):
 
 
 class Silent(Brightness):
-    """The same, but without a word on frames."""
+    """Brightness without `predict_frame_proba`."""
 
     predict_frame_proba = property()
 
@@ -69,7 +69,7 @@ def test_detector_is_scored_by_its_own_answers(videos: Bunch) -> None:
 
 
 class Picky(Brightness):
-    """The same, but without an answer for the first frame."""
+    """Brightness without a score for the first frame."""
 
     def predict_frame_proba(self, X):
         frames = super().predict_frame_proba(X)

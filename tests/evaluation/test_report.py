@@ -1,4 +1,4 @@
-"""A report of scores: its figures, its hedges, and the forms that it takes."""
+"""Metrics, notes and output formats of an evaluation report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skdeepfake.exceptions import UnresolvedRateWarning
 
 @pytest.fixture(scope="module")
 def predictions() -> Bunch:
-    """Sixty videos of fifteen people; three frames have no face, and one video none."""
+    """Sixty videos of 15 people; one video and three other frames have no face."""
     rng = np.random.RandomState(0)
     y = np.arange(60) % 3 % 2
     frames = (rng.rand(60, 4) + 0.15 * y[:, None]) / 1.15
@@ -49,7 +49,7 @@ def report(predictions: Bunch) -> EvaluationReport:
 
 
 def independent(y, p) -> dict[str, float]:
-    """The figures by scikit-learn's functions and those of skdeepfake.metrics."""
+    """Compute the metrics with scikit-learn and skdeepfake.metrics."""
     with pytest.warns(UnresolvedRateWarning):
         at_a_thousandth = metrics.true_positive_rate_at(y, p, fpr=0.001)
     return {
@@ -178,13 +178,13 @@ def test_interval_is_that_of_the_bootstrap_over_groups(
     )
     row = report.row("AUC")
     assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
-    # A frame is of its video's group.
+    # A frame belongs to the group of its video.
     assert report.row("AUC", level="frames")["n_groups"] == 15
 
 
 def test_coverage_stands_beside_every_figure(report: EvaluationReport) -> None:
     assert report.coverage["all"] == (60, 59 / 60, 233 / 240, None)
-    # Fake are video 4, which has no face, and 7, which lacks one in one frame.
+    # Videos 4 (without a face) and 7 (one frame without a face) are fake.
     assert report.coverage["real"] == (40, 1.0, 158 / 160, None)
     assert report.coverage["fake"] == (20, 19 / 20, 75 / 80, None)
     assert report.coverage["reenact"] == (5, 1.0, 19 / 20, None)
@@ -239,7 +239,7 @@ def test_rate_that_the_sample_cannot_resolve_has_a_note(
 
 
 def test_few_groups_are_told(predictions: Bunch) -> None:
-    # All fakes are of one group: every third resample has none of it.
+    # All fakes are in one group, which about every third resample lacks.
     groups = np.where(predictions.y == 1, 0, np.arange(60))
     report = EvaluationReport.from_predictions(
         predictions.y,
@@ -254,7 +254,7 @@ def test_few_groups_are_told(predictions: Bunch) -> None:
     )
     assert math.isnan(alone.row("AUC")["low"])
     assert alone.row("AUC")["note"] == "no interval, because there is only one group"
-    # One interval that excluded its estimate came without a note.
+    # With few groups, the metric also has a note.
     few = EvaluationReport.from_predictions(
         predictions.y[:12],
         predictions.proba[:12],
@@ -262,8 +262,8 @@ def test_few_groups_are_told(predictions: Bunch) -> None:
         n_resamples=20,
     )
     note = (
-        "6 real and 4 fake groups: with fewer than 20, metrics and intervals are "
-        "unreliable"
+        "6 real and 4 fake groups; metrics and intervals are unreliable with fewer "
+        "than 20 groups of either class"
     )
     assert few.row("average precision")["note"] == note
     assert f"* {note} (videos)" in str(few)
@@ -324,7 +324,7 @@ def test_wrong_parameter_is_named(predictions: Bunch, params, message) -> None:
 def test_kind_without_a_face_is_named(predictions: Bunch) -> None:
     by = np.array([None] * 60, dtype=object)
     by[4] = "unseen"
-    with pytest.raises(ValueError, match=r"any frame of one class \(subset: unseen\)"):
+    with pytest.raises(ValueError, match=r"'unseen' cannot be .* any frame of one"):
         EvaluationReport.from_predictions(
             predictions.y,
             predictions.proba,
@@ -342,7 +342,7 @@ def test_unknown_figure_is_an_error_that_lists_them(report: EvaluationReport) ->
     assert report["accuracy"] == report["accuracy at 0.6"]
 
 
-# -- forms ----------------------------------------------------------------------
+# -- output formats ----------------------------------------------------------------
 
 
 def test_table_has_a_line_for_each_figure(report: EvaluationReport) -> None:

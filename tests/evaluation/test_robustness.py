@@ -1,4 +1,4 @@
-"""A fitted pipeline is scored on each distortion at each level."""
+"""Scores of a fitted pipeline on each distortion at each level."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sampler(VideoFrameSampler):
 
 
 class Cropper(Step):
-    """Faces are whole frames; in noisy ones there is none."""
+    """Return whole frames as faces, and no face for noisy frames."""
 
     def transform(self, X):
         crops = np.empty((len(X), X[0].n_frames), dtype=object)
@@ -49,7 +49,7 @@ class Cropper(Step):
 
 
 class Colorfulness(ClassifierMixin, BaseEstimator):
-    """Takes colorful videos for fakes, and asks for one in three without a face."""
+    """Classify colorful videos as fake; the score is 1/3 without a face."""
 
     def __init__(self, classes=(0, 1)):
         self.classes = classes
@@ -79,7 +79,7 @@ class Colorfulness(ClassifierMixin, BaseEstimator):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory, ffmpeg):
-    """Two grey videos and two colorful ones of one brightness, of two frames each."""
+    """Two gray and two colorful videos of equal brightness, with two frames each."""
     folder, paths = tmp_path_factory.mktemp("videos"), []
     for name, color in {
         "real0": (100, 100, 100),
@@ -88,7 +88,7 @@ def videos(tmp_path_factory, ffmpeg):
         "fake1": (170, 90, 70),
     }.items():
         frames = np.full((2, 48, 64, 3), color, np.uint8)
-        frames[1] += 10  # OpenCV takes a still picture for an interlaced video
+        frames[1] += 10  # OpenCV treats a still video as interlaced
         paths.append(str(folder / f"{name}.mkv"))
         options = ("-c:v", "ffv1", "-pix_fmt", "bgr0")
         ffmpeg(*options, paths[-1], frames=frames)
@@ -106,13 +106,13 @@ Y = np.array([0, 0, 1, 1])
 
 def test_scores_and_coverage_stand_at_their_distortion_and_level(videos, pipeline):
     calls = Sampler.calls
-    # The cropper's NoFaceWarning would fail the test.
+    # A NoFaceWarning of the cropper would be an error.
     curve = robustness_curve(
         pipeline, videos, Y, distortions=["GNC", "CS"], levels=(5, 1)
     )
     assert (curve.distortions, curve.levels) == (("CS", "GNC"), (1, 5))
     assert (curve.clean_score, curve.clean_coverage) == (1, 1)
-    # All grey in the end, and all without a face.
+    # At level 5, CS makes all frames gray, and GNC leaves no face.
     np.testing.assert_array_equal(curve.scores, [[1, 0.5], [1, 0.5]])
     np.testing.assert_array_equal(curve.coverage, [[1, 1], [1, 0]])
     np.testing.assert_allclose(
@@ -144,7 +144,7 @@ def test_result_is_the_same_each_time_and_in_any_order(videos, pipeline):
 
 @pytest.fixture
 def asked_for(monkeypatch):
-    """Answer without decoding; gives the perturbers so far."""
+    """Predict without decoding, and record the perturbers."""
     perturbers = []
 
     def predict(estimator, X, column):
@@ -173,7 +173,7 @@ def test_all_seven_at_five_levels_are_asked_for_after_the_clean_ones(
         assert {name: getattr(each, name) for name in parameters} == parameters
     assert len({each.random_state for each in asked_for}) == 1
     assert (curve.mode, curve.boxes) == ("faithful", "clean")
-    # One pair of four is in the wrong order from level 3 on, when it is past 0.4.
+    # From level 3 on, one of four pairs is in the wrong order.
     np.testing.assert_array_equal(curve.scores, [[1, 0.875, 0.75, 0.75, 0.75]] * 7)
     np.testing.assert_array_equal(curve.coverage[0], 1 - np.arange(1, 6) / 8)
 

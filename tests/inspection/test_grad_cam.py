@@ -1,4 +1,4 @@
-"""Grad-CAM against what can be computed without Keras' gradients."""
+"""Grad-CAM maps, compared with results that do not use gradients of Keras."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Y = np.array(["fake", "real", "fake"])  # "real" is the second class here
 
 @pytest.fixture(scope="module")
 def X() -> np.ndarray:
-    """Three videos of two frames of 8 x 8; in one frame there is no face."""
+    """Three videos of two frames of 8 x 8 pixels; one frame has no face."""
     X = np.random.RandomState(0).randint(1, 256, size=(3, 2, 8, 8, 3)).astype(np.uint8)
     X[2, 0] = 0
     X.flags.writeable = False
@@ -30,13 +30,13 @@ def X() -> np.ndarray:
 
 
 def with_random_weights(detector: Any, X: np.ndarray) -> Any:
-    """Build the network; its weights and running statistics become random numbers."""
+    """Build the network with random weights and running statistics."""
     detector.initialize(X, Y)
     rng = np.random.RandomState(1)
     weights = [rng.uniform(-0.5, 0.5, w.shape) for w in detector.model_.get_weights()]
     for layer in detector.model_.layers:
         if isinstance(layer, layers.BatchNormalization):
-            assert len(layer.get_weights()) == 4  # the last of them the variance
+            assert len(layer.get_weights()) == 4  # the last is the variance
     detector.model_.set_weights(
         [
             abs(w) + 0.5 if v.path.endswith("moving_variance") else w
@@ -49,10 +49,10 @@ def with_random_weights(detector: Any, X: np.ndarray) -> Any:
 @pytest.fixture(scope="module")
 def cnn(X: np.ndarray) -> CNNDetector:
     detector = with_random_weights(CNNDetector(filters=(2,), dense_units=3), X)
-    # Above zero throughout, so that no two pixels that are pooled are alike.
+    # A large bias avoids zeros, and so ties in max pooling.
     convolution = detector.model_.layers[2]
     convolution.set_weights([convolution.get_weights()[0], np.full(2, 9.0)])
-    # And of the units some are on whatever comes, and some off.
+    # Two units are always active, and one is never active.
     dense = detector.model_.layers[7]
     dense.set_weights([dense.get_weights()[0], np.array([300.0, 300.0, -300.0])])
     return detector
@@ -67,7 +67,7 @@ def gan(X: np.ndarray) -> GANDetector:
 
 
 def head(cnn: CNNDetector, activations: np.ndarray) -> float:
-    """Compute the logit from what the convolution gives for one image, in float64."""
+    """Compute the logit from the convolution output of an image, in float64."""
     *_, first, pool, _, _, dense, second, _, last = cnn.model_.layers
     assert isinstance(pool, layers.MaxPooling2D)
 
@@ -85,7 +85,7 @@ def head(cnn: CNNDetector, activations: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def derived(cnn: CNNDetector, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the convolution gives for one image; the logit's slopes, by differences."""
+    """Return the outputs of the convolution and numerical gradients of the logit."""
     convolution = cnn.model_.layers[2]
     part = keras.Model(cnn.model_.input, convolution.output)
     activations = np.array(keras.ops.convert_to_numpy(part(X[1, :1]))[0], float)
@@ -126,7 +126,7 @@ def test_maps_of_both_classes_are_parts_of_one(cnn: CNNDetector, X: np.ndarray) 
 def test_maps_of_the_discriminator_add_up_to_its_logit(
     gan: GANDetector, X: np.ndarray
 ) -> None:
-    # It is linear behind the rectifiers. Enlarging by two to the fourth keeps the mean.
+    # The logit is linear in the maps, which are enlarged by a factor of 4 x 4.
     evidence = [
         grad_cam(gan, X, class_label=label, weights="position")
         for label in gan.classes_
@@ -266,10 +266,9 @@ def test_unknown_layer_is_refused_with_the_names(
 
 
 class Branching(CNNDetector):
-    """A network within a network, with a way around its last convolution.
+    """Detector with a nested network and a skip connection.
 
-    And with what would change the images in training, and would do so unless told not
-    to.
+    The network contains layers that are only active in training.
     """
 
     def build_network(self) -> keras.Model:
@@ -294,22 +293,22 @@ def test_network_within_a_network_is_explained(X: np.ndarray) -> None:
         part = keras.Model(backbone.input, backbone.get_layer(name).output)
         seen = keras.ops.convert_to_numpy(part(images.astype("float32") / 255))
         found = grad_cam(detector, X, layer=name).reshape(6, 8, 8)
-        if name == "second":  # the mean over 64 positions, times the dense layer
+        if name == "second":  # mean over 64 positions, times the dense weights
             expected = (seen @ kernel[:, 0] / 64).clip(min=0)
             np.testing.assert_allclose(found[:4], expected[:4], atol=1e-5)
             assert expected[:4].max() > 1e-3
-        else:  # by the way around and by the other
+        else:  # through the skip connection and the second convolution
             assert not np.allclose(found[0], (seen[0] @ kernel[:, 0] / 64).clip(min=0))
     np.testing.assert_array_equal(
         grad_cam(detector, X), grad_cam(detector, X, layer="backbone/second")
     )
 
 
-# -- refusals --------------------------------------------------------------------
+# -- invalid input ---------------------------------------------------------------
 
 
 class Linear(CNNDetector):
-    """A network that ends in log-odds, as a detector's may not."""
+    """Detector whose network outputs logits, which is not supported."""
 
     def build_network(self) -> keras.Model:
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
@@ -358,6 +357,6 @@ def test_wrong_parameter_is_named(
 
 def test_coarse_map_is_interpolated(gan: GANDetector, X: np.ndarray) -> None:
     found = grad_cam(gan, X, weights="position")[0, 0]
-    # Of 2 x 2 positions the corners are what the layer gave.
+    # The corners of the map are the 2 x 2 outputs of the layer.
     corners = found[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(2, 2)
     np.testing.assert_allclose(found, cv2.resize(corners, (8, 8)), atol=1e-6)

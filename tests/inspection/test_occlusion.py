@@ -1,4 +1,4 @@
-"""Occlusion against predictions for videos from which something was taken away."""
+"""Occlusion, compared with predictions for videos with removed parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skdeepfake.inspection import occlusion
 pytestmark = pytest.mark.usefixtures("compiled_predictions")
 
 Y = np.array(["fake", "real", "fake"])  # "real" is the second class here
-# Probabilities in float32 leave no more of their log-odds.
+# Log-odds of float32 probabilities are not more precise.
 CLOSE = {"rtol": 1e-3, "atol": 1e-5}
 
 
@@ -42,13 +42,13 @@ def temporal(features: np.ndarray) -> CNNRNNDetector:
 
 @pytest.fixture(scope="module")
 def cnn(features: np.ndarray) -> CNNDetector:
-    """A detector of images, the colors of one position each."""
+    """Detector of images of 3 x 1 pixels."""
     detector = CNNDetector(filters=(), dense_units=3, rescale=1.0, random_state=0)
     return built(detector, images_of(features))
 
 
 def built(detector: Any, X: np.ndarray) -> Any:
-    """Build the network, its weights random and with a leaning to one class."""
+    """Build a network with random weights and a bias toward one class."""
     last = detector.initialize(X, Y).model_.layers[-1]
     last.set_weights([last.get_weights()[0], np.array([0.7])])
     return detector
@@ -63,7 +63,7 @@ def log_odds(proba: np.ndarray) -> np.ndarray:
 
 
 def variant(detector: Any, **params: Any) -> Any:
-    """Let the same network answer under other parameters."""
+    """Copy a detector with its network, and change parameters."""
     other = object.__new__(type(detector))
     other.__dict__.update(vars(detector))
     return other.set_params(**params)
@@ -113,7 +113,7 @@ def test_a_frame_in_a_sequence_is_worth_what_the_video_falls_without_it(
     for frame in range(4):
         X = features.copy()
         X[:, frame] = 0
-        # Of the last video nothing is left but the prior, which is 1 in 3.
+        # Without its only frame, the last video has the class prior of 1/3.
         falls = whole - log_odds(temporal.predict_proba(X))
         expected = np.where(filled[:, frame], falls, np.nan)
         np.testing.assert_allclose(found[:, frame], expected, **CLOSE)

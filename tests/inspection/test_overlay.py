@@ -1,4 +1,4 @@
-"""Evidence over a face, as pixels."""
+"""Pixels of a map drawn over a face."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_small_maps_are_interpolated_over_the_face() -> None:
     white = np.full((6, 8, 3), 255, np.uint8)
     found = overlay(white, [[0.0, 1.0], [0.0, 1.0]], colormap="viridis")
     np.testing.assert_array_equal(found, found[:1].repeat(6, axis=0))
-    blue = found[0, :, 2].astype(int)  # yellow has none
+    blue = found[0, :, 2].astype(int)  # yellow has no blue
     assert blue[0] == blue[1] == 255
     assert (np.diff(blue[1:7]) < 0).all()
     assert blue[-1] < 120

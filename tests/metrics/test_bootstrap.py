@@ -1,4 +1,4 @@
-"""Intervals: of identities, not of videos."""
+"""Confidence intervals by resampling identities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from skdeepfake.metrics import (
 
 
 def auc(y_true, score):
-    """The share of the pairs in the right order, which takes no time."""
+    """Compute the AUC faster than scikit-learn."""
     fakes, reals = score[y_true == 1], score[y_true == 0]
     return ((fakes[:, None] > reals) + 0.5 * (fakes[:, None] == reals)).mean()
 
@@ -49,7 +49,7 @@ def test_interval_is_scipys_where_samples_are_independent(scored):
 
 
 def test_interval_is_that_of_all_resamples_there_are():
-    # Groups of one, two and three samples, drawn in 27 ways.
+    # Three groups, of one, two and three samples, have 27 resamples.
     score, groups = np.array([0, 2, 4, 3, 5, 10]), [0, 1, 1, 2, 2, 2]
     members = [score[:1], score[1:3], score[3:]]
     ways = itertools.product(members, repeat=3)
@@ -64,7 +64,7 @@ def test_interval_is_that_of_all_resamples_there_are():
             n_resamples=4000,
             random_state=0,
         )
-        # The percentiles for three groups are those of t with two degrees of freedom.
+        # With three groups, the t distribution has two degrees of freedom.
         outside = norm.cdf(np.sqrt(3 / 2) * t.ppf((1 - level) / 2, 2))
         expected = np.quantile(means, [outside, 1 - outside], method="inverted_cdf")
         assert [found.low, found.high] == pytest.approx(expected.tolist())
@@ -72,7 +72,7 @@ def test_interval_is_that_of_all_resamples_there_are():
 
 
 def test_interval_holds_its_estimate():
-    def n_scores(y_true, score):  # fewer in each resample than in the sample
+    def n_scores(y_true, score):  # lower in each resample than in the sample
         return len(set(score))
 
     found = group_bootstrap(n_scores, np.zeros(12), np.arange(12), n_resamples=50)
@@ -99,7 +99,7 @@ def test_ten_copies_of_each_video_tell_nothing_new(scored):
     once = draw(y_true, score)
     copies = np.tile(y_true, 10), np.tile(score, 10)
     assert draw(*copies, groups=np.tile(np.arange(203), 10)) == pytest.approx(once)
-    # As samples of their own they would narrow it by the square root of ten.
+    # Treating copies as independent narrows the interval by the square root of 10.
     fooled = draw(*copies)
     ratio = (once.high - once.low) / (fooled.high - fooled.low)
     assert ratio == pytest.approx(np.sqrt(10), rel=0.1)
@@ -142,7 +142,7 @@ def test_wider_for_more_confidence(scored):
 
 
 def test_resamples_of_one_class_are_counted():
-    # One identity of two has all the fakes: half of all draws miss one class.
+    # One of two identities has all fakes, so half of the resamples lack a class.
     found = group_bootstrap(
         auc,
         [0, 0, 1, 1],
@@ -244,7 +244,7 @@ def test_interval_survives_pickling(scored):
     assert again.n_valid == 5
 
 
-# -- what is refused -----------------------------------------------------------------
+# -- invalid input -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("missing", [None, np.nan], ids=["none", "nan"])

@@ -68,7 +68,7 @@ def error_by_hand(y_true, proba, limits, weight):
         if low == limits[0]:
             inside |= proba == low
         if inside.any():
-            # |sum of predictions - sum of labels|, without any mean.
+            # Sum the differences between predictions and labels, without means.
             gap = np.sum(weight[inside] * (proba[inside] - y_true[inside]))
             total += abs(gap) / weight.sum()
     return total
@@ -105,7 +105,7 @@ def test_calibrated_has_no_error_and_sure_and_wrong_has_all():
 
 
 def test_large_bins_count_more_than_small_ones():
-    # Nine samples at 0, as they are; one at 1 that is wrong; one that is right.
+    # Nine correct samples at 0, one wrong sample at 1, and one sample at 0.5.
     y_true, proba = [0] * 9 + [0, 1], [0.0] * 9 + [1.0, 0.5]
     found = expected_calibration_error(y_true, proba)
     assert found == pytest.approx((1 + 0.5) / 11, abs=1e-15)

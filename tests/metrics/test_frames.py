@@ -1,4 +1,4 @@
-"""Frames as samples, and how many there are."""
+"""Scores of frames, and the share of frames with a face."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from skdeepfake.metrics import coverage, frame_scores
 
 NAN = np.nan
-# Two real videos and two fakes, of which the last has no face.
+# Two real and two fake videos; the last video has no face.
 FAKE = np.array(
     [[0.1, NAN, 0.3], [NAN, 0.6, NAN], [0.7, 0.8, 0.2], [NAN, NAN, NAN]],
     dtype=np.float32,
@@ -23,7 +23,7 @@ def test_frames_with_a_face_are_samples_with_the_label_of_their_video():
     assert y_score == pytest.approx([0.1, 0.3, 0.6, 0.7, 0.8, 0.2])
     assert video.tolist() == [0, 0, 1, 2, 2, 2]
     assert y_score.dtype == np.float64
-    # By hand: 8 of the 9 pairs of a fake's and a real's frame, less two of them.
+    # 7 of the 9 pairs of a fake frame and a real frame are in the right order.
     assert roc_auc_score(y_true, y_score) == pytest.approx(7 / 9)
 
 
@@ -34,7 +34,7 @@ def test_second_of_two_probabilities_is_that_of_the_fakes():
 
 
 def test_words_say_which_of_two_probabilities_is_meant():
-    # A classifier sorts its classes: "fake" comes first.
+    # Classes are sorted, so "fake" comes first.
     names = ["real", "real", "fake", "fake"]
     frames = frame_scores(names, BOTH[..., ::-1], pos_label="fake")
     assert frames.y_score == pytest.approx([0.1, 0.3, 0.6, 0.7, 0.8, 0.2])

@@ -1,4 +1,4 @@
-"""The log loss and where it is clipped."""
+"""Clipped log loss."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_sure_and_right_costs_what_eps_says():
 
 
 def test_loss_does_not_depend_on_the_type_of_the_array():
-    # scikit-learn clips float32 at its own precision, at 15.9 instead of 36.0.
+    # scikit-learn clips the loss at 15.9 for float32, and at 36.0 for float64.
     proba = np.array([1, 1], dtype=np.float32)
     assert clipped_log_loss([0, 1], proba) == clipped_log_loss([0, 1], [1.0, 1.0])
     assert clipped_log_loss([0, 1], proba) == pytest.approx(34.5388 / 2, abs=1e-4)

@@ -1,4 +1,4 @@
-"""Rates on the ROC: between its points, and at them."""
+"""Error rates from the ROC curve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skdeepfake.metrics import equal_error_rate, true_positive_rate_at
 
 
 def crossing(y_true, score, weight=None):
-    """False positive rate where it meets the false negative rate, by root finding."""
+    """Find the equal error rate by root finding."""
     fpr, tpr, _ = roc_curve(y_true, score, sample_weight=weight)
     return brentq(lambda x: x - (1 - np.interp(x, fpr, tpr)), 0, 1, xtol=1e-14)
 
@@ -29,11 +29,11 @@ def test_eer_is_where_root_finding_puts_it(scored, n_samples, weighted):
 
 
 def test_eer_lies_between_the_points_of_the_roc():
-    # Points (0, 0), (0, 1/2), (1/3, 1/2), (1/3, 1): the crossing is at 1/3.
+    # The curve through (0, 0), (0, 1/2), (1/3, 1/2), (1/3, 1) has its EER at 1/3.
     assert equal_error_rate([0, 0, 0, 1, 1], [1, 2, 6, 4, 9]) == pytest.approx(1 / 3)
-    # One tie of everybody: the diagonal, where no threshold errs by less than 100 %.
+    # If all scores are equal, the curve is the diagonal.
     assert equal_error_rate([0, 0, 0, 1], [5, 5, 5, 5]) == pytest.approx(0.5)
-    # From (0, 1/2) straight to (1/2, 1), past the nearest points at 0 and 1/2.
+    # The EER is interpolated between the points (0, 1/2) and (1/2, 1).
     assert equal_error_rate([0, 0, 1, 1], [1, 5, 5, 9]) == pytest.approx(1 / 4)
 
 

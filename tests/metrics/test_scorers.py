@@ -1,4 +1,4 @@
-"""The metrics in cross-validation and searches."""
+"""Scorers in cross-validation and parameter searches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def data():
 
 
 def by_hand(name, y_true, proba, **more):
-    """The score of probabilities of the class 1, without any scorer."""
+    """Compute the score from the probabilities of class 1, without a scorer."""
     if name == "neg_brier_score":
         return -brier_score_loss(y_true, proba, **more)
     sign = -1 if name.startswith("neg_") else 1
@@ -77,7 +77,7 @@ def test_cross_validation_scores_are_the_metrics_of_each_fold(data, labels):
         for name in names:
             expected = by_hand(name, numbers[test], proba)
             assert scores[f"test_{name}"][k] == pytest.approx(expected, abs=1e-9)
-    # The models are better than chance, so that swapped classes would show.
+    # The models are better than chance, so swapped classes would be noticed.
     assert scores["test_neg_equal_error_rate"].mean() > -0.45
     assert scores["test_balanced_accuracy_at"].mean() > 0.55
 

@@ -1,4 +1,4 @@
-"""Thresholds: chosen on some data, judged on other."""
+"""Choice and evaluation of thresholds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skdeepfake.metrics import (
     equal_error_rate,
 )
 
-# -- judging -------------------------------------------------------------------------
+# -- evaluation --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.31, 0.5, 0.9, 2.0])
@@ -42,7 +42,7 @@ def test_threshold_that_is_no_number_is_refused(threshold):
         balanced_accuracy_at([0, 1], [0.1, 0.9], threshold=threshold)
 
 
-# -- choosing ------------------------------------------------------------------------
+# -- choice ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
@@ -80,7 +80,7 @@ def test_no_threshold_has_rates_of_errors_that_are_closer(scored, weighted):
 
 
 def test_criteria_differ():
-    # Above 5 there is one fake of four and no real; above 3, half of either.
+    # One of four fakes and no real sample is above 5; half of each class is above 3.
     y_true, score = [0, 0, 1, 1, 1, 1], [3, 5, 1, 2, 4, 6]
     assert choose_threshold(y_true, score) == 5.5
     assert choose_threshold(y_true, score, criterion="equal_error_rate") == 3.5
@@ -97,16 +97,16 @@ def test_threshold_is_half_way_between_the_classes():
 
 
 def test_highest_of_equally_good_thresholds_is_chosen():
-    # 0.75 and 0.25 are right about three of four.
+    # Thresholds 0.75 and 0.25 both classify three of four samples correctly.
     y_true, score = [0, 1, 0, 1], [0.0, 0.5, 0.5, 1.0]
     assert choose_threshold(y_true, score) == 0.75
-    # 1/3 - 0, 2/3 - 1/3 and 1 - 2/3 are the same but for rounding.
+    # 1/3 - 0, 2/3 - 1/3 and 1 - 2/3 are equal except for rounding.
     assert 1 - 2 / 3 > 1 / 3
     assert choose_threshold([0, 1] * 3, [1, 2, 3, 4, 5, 6]) == 5.5
 
 
 def test_nothing_is_a_better_sign_than_inverted_scores():
-    # Each threshold is at best a coin toss; all as fakes is one that exists.
+    # No threshold is better than chance; the lowest score classifies all as fake.
     assert choose_threshold([0, 1], [0.9, 0.1]) == 0.1
 
 

@@ -1,4 +1,4 @@
-"""What every metric asks of labels, scores and weights."""
+"""Validation of labels, scores and weights by all metrics."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def metric(request):
 
 
 def plain(result):
-    """A number, or the columns of a curve, as something that can be compared."""
+    """Convert a number or the columns of a curve to an array."""
     parts = result if isinstance(result, tuple) else [result]
     return np.concatenate([np.atleast_1d(part) for part in parts]).tolist()
 
