@@ -31,7 +31,7 @@ TOLERANCE = 0.5
 # FFmpeg advises against more threads. Each thread stores a frame.
 _MAX_THREADS = 16
 
-# Maximum number of consecutive attempts to skip damaged packets, one per attempt.
+# Maximum number of consecutive failures to read a frame. Each failure skips a packet.
 _MAX_FAILURES = 1000
 
 # Maximum pixel aspect ratio. Higher values are treated as wrong metadata.

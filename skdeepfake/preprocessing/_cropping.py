@@ -37,9 +37,9 @@ _SHARED = {
     max_faces : int or None, default=1
         Maximum number of people to follow. None follows up to 10 people and warns about
         videos that show more. Slots are ordered by frame, then by person. Each person
-        keeps the same position in all frames, and the slot is empty while the person is
-        not visible. If no position is free, a new person takes the position of a person
-        who has been absent for at least two frames.
+        has the same position in the slots of all frames. The slot is empty while the
+        person is not visible. If no position is free, a new person takes the position
+        of a person who has been absent for at least two frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
         Region to crop. "face" is the box found by the detector, "frame" is the whole
@@ -240,9 +240,9 @@ class DlibFaceCropper(_FaceCropper):
     Parameters
     ----------
     search : {"fast", "exhaustive"}, default="fast"
-        Search method. "fast" is described above. "exhaustive" enlarges each frame to
-        twice its size and searches all of it in color, like the paper's code. It is
-        about 50 times slower.
+        Search method. "fast" is described above. "exhaustive" enlarges each frame (to
+        twice its size with the default `min_size`) and searches all of it in color,
+        like the paper's code. It is about 50 times slower.
     {{region_parameters}}
     min_size : int, default=40
         Minimum size of a face, as the side of dlib's detection window in pixels. The

@@ -71,8 +71,8 @@ class VideoFrameSampler(StatelessTransformer):
         `error` of the clip.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. The default is 8192 x 4320. On Linux, the
-        memory of the decoder process is limited to 2 GiB plus 220 bytes per pixel. None
-        means no limit, also for the next three parameters.
+        memory of the decoder process is limited to 2 GiB plus 220 bytes per pixel. For
+        this and the next three parameters, None means no limit.
     max_duration : float or None, default=86400.0
         Maximum duration of a video in seconds, according to both the file header and
         the decoded frames.

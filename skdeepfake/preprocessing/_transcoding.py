@@ -78,7 +78,7 @@ class VideoTranscoder(StatelessTransformer):
         be read. Set ``on_error="skip"`` in :class:`VideoFrameSampler`, too.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. Frames up to 25 % larger may be accepted.
-        None means no limit, also for the next two parameters.
+        For this and the next two parameters, None means no limit.
     max_bytes : int or None, default=17179869184
         Maximum size of a file in bytes.
     timeout : float or None, default=3600.0
@@ -96,8 +96,8 @@ class VideoTranscoder(StatelessTransformer):
     Notes
     -----
     The name of each copy contains a hash of the path, the content and the parameters.
-    Several processes can share a folder. Copies made by the same version of ffmpeg are
-    identical.
+    Several processes can share a folder. The same version of ffmpeg always makes
+    identical copies.
 
     MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg are
     supported. The format is detected from the content. Playlists and scripts, which

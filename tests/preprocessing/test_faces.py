@@ -56,7 +56,7 @@ def size_of(face: Face) -> int:
 
 def assert_lies_at(face: Face | None, center: tuple[float, float], size: float) -> None:
     assert face is not None
-    # dlib's boxes have sizes in steps of 1.2, positions in steps of a tenth of the size.
+    # dlib's box sizes differ by factors of 1.2, and positions by a tenth of the size.
     assert center_of(face) == pytest.approx(center, abs=0.15 * size)
     assert size_of(face) == pytest.approx(size, rel=0.25)
 

@@ -1,4 +1,4 @@
-"""Metadata come from ffmpeg's description, not from text in the file."""
+"""Metadata comes from ffmpeg's description, not from text in the file."""
 
 from __future__ import annotations
 
