@@ -269,8 +269,8 @@ class VideoReader:
         except DecoderLostError as error:
             raise VideoReadError(
                 self._path,
-                f"was not read: the decoder process {error} twice while starting. "
-                "Provide more memory or reduce n_jobs",
+                "was not read: two decoder processes failed to start. The second one "
+                f"{error}. Provide more memory or reduce n_jobs",
             ) from error
 
     def _nonsense(self) -> VideoReadError:
