@@ -57,9 +57,10 @@ class BlinkFeaturizer(BurstTransformer):
     >>> blinks = BlinkFeaturizer(
     ...     "shape_predictor_68_face_landmarks.dat", frame_rate=30, output="summary"
     ... )
-    >>> blinks.fit_transform(faces)  # doctest: +SKIP
-    array([[ 0.21, 12.  ,  0.04],
-           [ 0.92,  0.  ,  0.  ]], dtype=float32)
+    >>> faces.shape  # doctest: +SKIP
+    (2, 300, 224, 224, 3)
+    >>> blinks.fit_transform(faces).shape  # doctest: +SKIP
+    (2, 3)
     """
 
     landmarks: str | os.PathLike[str]
