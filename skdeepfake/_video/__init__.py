@@ -11,5 +11,6 @@
 - :mod:`._encoder`: encoding with ffmpeg
 - :mod:`._checks`: checks before a video is opened
 
-The first four import only NumPy and OpenCV, so that the decoder process starts quickly.
+The first four modules import only NumPy and OpenCV, so that the decoder process starts
+quickly.
 """

@@ -69,7 +69,7 @@ def check_absolute_paths(X: Any, *, caller: str) -> list[str]:
 
 
 def absolute_path(path: str | os.PathLike[str]) -> str:
-    """Return the absolute path, independent of the working folder.
+    """Return an absolute path, independent of the working folder.
 
     Unlike `os.path.abspath`, keep "..", which may follow a symbolic link.
     """
@@ -77,7 +77,7 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
     return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
 
 
-# The first box of an ISO base media file (mp4, mov, m4v), at offset 4.
+# Names of the first box in ISO base media files (mp4, mov, m4v), at offset 4.
 _ISO_BOXES = b"ftyp styp moov mdat free skip wide pnot uuid sidx".split()
 
 # Brands of ISO files that contain pictures.
@@ -132,11 +132,11 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
-    """Return size, modification time and a hash of the content at eight places.
+    """Return the size, the modification time and a hash of parts of the file.
 
-    The places are evenly spaced. Files up to 512 KiB are hashed completely. Unlike the
-    inode, these values are the same for a copy on another machine that keeps the
-    modification time.
+    The hash is of eight evenly spaced blocks, or of all bytes in files up to 512 KiB.
+    Unlike the inode, these values do not change if a file is copied to another machine
+    with its modification time.
     """
     digest = hashlib.blake2b(digest_size=16)
     try:
@@ -154,8 +154,8 @@ def file_identity(path: str, found: os.stat_result) -> tuple[int, int, str]:
 def check_video_file(path: str, max_bytes: int | None = None) -> os.stat_result:
     """Check that a path is a regular file that looks like a video or a picture.
 
-    The first bytes are checked, whatever the extension, to reject playlists and scripts
-    that could make the decoder open other files.
+    The check reads the first bytes and ignores the extension. It rejects playlists and
+    scripts that could make the decoder open other files.
     """
     found = check_regular_file(path, max_bytes)
     head = _read_head(path)
@@ -203,7 +203,7 @@ def _begins_like_a_container(head: bytes) -> bool:
         return True
     if head[:6] == b"GIF89a" or (head[:8] == b"\x89PNG\r\n\x1a\n" and b"acTL" in head):
         return True  # animated; a still PNG has no acTL chunk
-    # Packets of 188 bytes, or 192 with time codes (m2ts).
+    # MPEG-TS has packets of 188 bytes, or 192 with time codes (m2ts).
     return any(
         len(head) > offset + _TS_PACKET + offset
         and head[offset] == head[_TS_PACKET + 2 * offset] == _TS_SYNC

@@ -11,10 +11,10 @@ from ..exceptions import VideoReadError
 
 
 class Deadline:
-    """Limit on the time in which a video is read, as a context manager.
+    """Time limit on reading a video, as a context manager.
 
-    Time in `paused` does not count. When the time is up, the last function passed to
-    `on_expiry` is called, and `check` raises an error.
+    Time spent in `paused` does not count. When the time is up, the last function passed
+    to `on_expiry` is called, and `check` raises an error.
     """
 
     def __init__(self, path: str, timeout: float | None) -> None:
@@ -41,7 +41,7 @@ class Deadline:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Exclude the time in this block."""
+        """Exclude the time spent in this block."""
         self.__exit__()
         try:
             yield

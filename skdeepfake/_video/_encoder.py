@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from .._python import python_executable
 from ._ffmpeg import pixel_limit
 
-# Only containers of video. ffmpeg detects the format from the content, so a playlist or
-# concat script named x.mp4 could make it open other files.
+# Only video containers are allowed. ffmpeg detects the format from the content, so a
+# playlist or concat script named x.mp4 could make it open other files.
 CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 
 # The output of x264 depends on the number of threads. A fixed number makes copies
@@ -27,7 +27,7 @@ FILTERS = ",".join(
     [
         # Deinterlace, since OpenCV cannot read interlaced frames.
         "bwdif=mode=send_frame:deint=interlaced",
-        # Start at zero, also if the audio starts before the video.
+        # Start at zero, even if the audio starts before the video.
         "setpts=PTS-STARTPTS",
         # 4:2:0 needs even sizes. Cropping avoids padding and resampling.
         "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0",
@@ -64,7 +64,8 @@ class Encoding(NamedTuple):
 class Processes:
     """Group of ffmpeg processes that can be stopped together.
 
-    An interrupt only reaches the main thread; ffmpeg would continue in other threads.
+    An interrupt reaches only the main thread. Processes started by other threads would
+    continue.
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,8 @@ class Processes:
         self._stopped = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Each worker process has its own group; joblib kills workers with children.
+        # Each worker process has its own group. joblib kills workers and their
+        # child processes.
         return type(self), ()
 
     @contextlib.contextmanager
@@ -114,7 +116,7 @@ class Processes:
         return process.returncode, stderr.decode("utf-8", errors="replace")
 
     def stop(self) -> None:
-        """Kill all processes, start no others, and wait for the jobs to end."""
+        """Kill all processes, prevent new ones, and wait for the jobs to end."""
         with self._changed:
             self._stopped = True
             for process in self._running:
@@ -138,7 +140,8 @@ def command_line(
 ) -> list[str]:
     """Return the ffmpeg command that encodes a video.
 
-    With "file:" and absolute paths, a name cannot be an option, an address or a pipe.
+    With "file:" and absolute paths, ffmpeg cannot mistake a file name for an option, an
+    address or a pipe.
     """
     trim = [] if encoding.duration is None else ["-t", encoding.duration]
     return [
@@ -147,10 +150,10 @@ def command_line(
         *("-protocol_whitelist", "file", "-format_whitelist", CONTAINERS),
         *pixel_limit(max_pixels),
         *("-threads", str(threads), "-i", f"file:{path}"),
-        # The first video stream that is not a cover picture.
+        # Select the first video stream that is not a cover picture.
         *("-map", "0:V:0", "-an", "-sn", "-dn"),
         *("-map_metadata", "-1", "-map_chapters", "-1"),
-        # Use the time base of the source; a constant frame rate would round times.
+        # Use the time base of the source. A constant frame rate would round times.
         *("-vf", FILTERS, *trim, "-fps_mode", "vfr", "-enc_time_base", "filter"),
         *("-c:v", "libx264", "-preset", encoding.preset, "-crf", encoding.crf),
         *("-threads", str(ENCODER_THREADS), "-movflags", "+faststart"),
@@ -159,7 +162,7 @@ def command_line(
 
 
 def last_words(stderr: str) -> str:
-    """Return the last line that names a cause, without "[mov @ 0x5..]"."""
+    """Return the last line that reports a cause, without its "[mov @ 0x5..]" prefix."""
     lines = [re.sub(r"^(\[[^]]*\] *)+", "", line) for line in stderr.splitlines()]
     lines = [line.strip() for line in lines if line.strip()]
     causes = [line for line in lines if not _CONSEQUENCES.match(line)]

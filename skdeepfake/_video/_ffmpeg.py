@@ -1,7 +1,8 @@
 """Commands of ffmpeg and parsers of their output, for videos OpenCV cannot decode.
 
-These are interlaced videos and AV1. Reading a video needs two passes, one to find the
-frame times and one to decode frames. OpenCV's process is faster.
+Examples are interlaced videos, mirrored videos and AV1. Still pictures are also read
+with ffmpeg. Reading takes two passes, one to find the frame times and one to decode the
+frames.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..exceptions import FFmpegError, VideoReadError
 from ._checks import still_format
 from ._process import FORMATS
 
-# Deinterlace to one frame per two fields. Other frames are not changed.
+# Deinterlace each pair of fields to one frame. Progressive frames are not changed.
 _WHOLE = "bwdif=mode=send_frame:deint=interlaced"
 
 # Stretch frames to square pixels, as in `_opencv`.
@@ -35,7 +36,7 @@ _FOR_EVER = 1e9
 
 
 def count(path: str, duration: float | None, max_pixels: int | None) -> list[str]:
-    """Return the command that writes the frame times, up to a duration if any."""
+    """Return the command that writes the frame times, up to `duration` unless None."""
     trim = []
     if duration is not None and duration < _FOR_EVER:
         trim = ["-t", f"{max(duration, 1e-6):.6f}"]
@@ -60,7 +61,7 @@ def decode(path: str, numbers: Sequence[int], max_pixels: int | None) -> list[st
 
 
 def describe(path: str, max_pixels: int | None = None) -> list[str]:
-    """Return the command that describes the streams. Its exit status is an error."""
+    """Return the command that describes the streams. Its exit status is never 0."""
     command = _source(path, max_pixels)
     command[command.index("-loglevel") + 1] = "info"
     return command
@@ -76,7 +77,8 @@ def check(path: str) -> list[str]:
 def read_is_damaged(output: BinaryIO) -> bool:
     """Return whether the output of `check` reports a damaged or truncated file.
 
-    "invalid, non monotonically increasing dts" only means equal times.
+    The message "invalid, non monotonically increasing dts" is ignored, since it only
+    reports equal times.
     """
     words = rb"(?i)corrupt|premature|partial|invalid(?!,)|error|exceeds|unknown-sized"
     return re.search(words, output.read()) is not None
@@ -85,7 +87,7 @@ def read_is_damaged(output: BinaryIO) -> bool:
 def pixel_limit(max_pixels: int | None) -> list[str]:
     """Return the options that limit the frame size of an input.
 
-    The limit is slightly larger, since ffmpeg includes padding of the decoder.
+    ffmpeg counts the padding of the decoder, so its limit is 25 % larger.
     """
     if max_pixels is None:
         return []
@@ -101,8 +103,9 @@ def _source(path: str, max_pixels: int | None) -> list[str]:
     return [
         *(executable, "-nostdin", "-hide_banner"),
         *("-loglevel", "quiet"),
-        # A file cannot make ffmpeg open other files or network addresses. With "file:"
-        # and an absolute path, a name cannot be an option, an address or a pipe.
+        # Prevent a file from making ffmpeg open other files or network addresses. With
+        # "file:" and an absolute path, ffmpeg cannot mistake a file name for an option,
+        # an address or a pipe.
         *("-protocol_whitelist", "file", "-format_whitelist", still or FORMATS),
         *(("-f", still) if still else ()),
         *pixel_limit(max_pixels),
@@ -111,7 +114,7 @@ def _source(path: str, max_pixels: int | None) -> list[str]:
 
 
 def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    """Return the first and last index of each run, for a short command."""
+    """Return the first and last index of each run of consecutive indices."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -124,7 +127,7 @@ def _runs(numbers: Sequence[int]) -> list[list[int]]:
 def read_times(output: BinaryIO) -> Sequence[float]:
     """Read the output of `count`: increasing times in seconds, from 0."""
     time_base = first = 0.0
-    times = array.array("d")  # compact
+    times = array.array("d")  # smaller than a list
     for line in output:
         if found := re.match(rb"#tb 0: (\d+)/(\d+)$", line):
             time_base = int(found[1]) / int(found[2])
@@ -151,9 +154,10 @@ def read_frames(output: BinaryIO) -> Iterator[NDArray[np.uint8]]:
 
 
 def read_streams(output: BinaryIO, path: str) -> list[bytes]:
-    """Read the lines on video streams, without cover pictures, from `describe`.
+    """Return the lines about video streams in the output of `describe`.
 
-    The path is removed from the output, since it may look like such a line.
+    Cover pictures are left out. The path is removed from the output first, since it may
+    look like such a line.
     """
     text = output.read().replace(os.fsencode(path), b"")
     lines = re.findall(rb"^  Stream #0:\d+\S*: Video: .*$", text, re.MULTILINE)

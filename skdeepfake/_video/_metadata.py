@@ -17,7 +17,8 @@ from ._encoder import Processes, last_words
 from ._ffmpeg import describe
 from ._reader import Limits
 
-# ffmpeg indents the last two by two spaces, and metadata stored in the file by more.
+# ffmpeg indents the lines of duration and streams by two spaces. Other metadata in the
+# file is indented by more.
 _CONTAINER = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
 _DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 _STREAM = re.compile(r"^  Stream #0:\d+\S*: Video: (.*)$", re.MULTILINE)
@@ -42,7 +43,7 @@ class ContainerMetadata(NamedTuple):
 
     @property
     def bit_rate(self) -> float:
-        """Bits per second of the file, including audio."""
+        """Bit rate of the file in bits per second, including audio."""
         return 8 * self.file_size / self.duration if self.duration > 0 else nan
 
 
@@ -75,8 +76,9 @@ def _ask(
     except subprocess.TimeoutExpired:
         return VideoReadError(
             path,
-            f"takes longer than timeout={limits.timeout:g} seconds to read its "
-            "metadata. Increase timeout of the VideoFrameSampler",
+            "has metadata that takes longer than "
+            f"timeout={limits.timeout:g} seconds to read. Increase timeout of the "
+            "VideoFrameSampler",
         )
     facts = read_description(output, path)
     if facts is None:
@@ -88,7 +90,7 @@ def _ask(
 
 
 def read_description(output: str, path: str) -> ContainerMetadata | None:
-    """Parse the metadata of the first video stream, or return None without one."""
+    """Return the metadata of the first video stream, or None if there is none."""
     output = _without_path(output, path)
     streams = [words for words in _STREAM.findall(output) if _PICTURE not in words]
     if not streams:
@@ -107,7 +109,7 @@ def read_description(output: str, path: str) -> ContainerMetadata | None:
 
 
 def _without_path(output: str, path: str) -> str:
-    # Decoded in the same way as the output.
+    # Decode the path in the same way as the output.
     name = os.fsencode(path).decode("utf-8", errors="replace")
     return output.replace(name, "")
 

@@ -16,24 +16,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._orientation import is_mirrored
 
-# Packets are in decoding order. A packet after the end of `duration` may precede one
-# before it by the number of frames that a codec may reorder: 16 in H.264 and HEVC.
+# Number of consecutive packets after `duration` at which reading stops. Packets are in
+# decoding order, so a packet within `duration` may follow later packets. H.264 and HEVC
+# reorder up to 16 frames.
 _REORDER = 64
 
-# Tolerance in seconds for equal timestamps. Container and decoder agree much better for
-# the same frame; timestamps of two frames differ by more, up to 1000 frames per second.
+# Tolerance in seconds for equal timestamps. For the same frame, container and decoder
+# agree much better. Different frames differ by more, at up to 1000 frames per second.
 SAME_FRAME = 5e-4
 
-# Longest gap between frames that is not reported, in seconds.
+# Longest gap between frames that is not reported as missing, in seconds.
 TOLERANCE = 0.5
 
-# FFmpeg advises against more threads. Each of them stores a frame.
+# FFmpeg advises against more threads. Each thread stores a frame.
 _MAX_THREADS = 16
 
-# Attempts to skip damaged packets. Each attempt reads one packet.
+# Maximum number of consecutive failures to read a frame. Each failure skips a packet.
 _MAX_FAILURES = 1000
 
-# Pixel aspect ratios above this one are wrong metadata.
+# Maximum pixel aspect ratio. Higher values are treated as wrong metadata.
 _MAX_PIXEL_ASPECT = 4.0
 
 
@@ -43,7 +44,7 @@ class ReadingError(Exception):
     def __init__(self, reason: str, kind: str = "refused") -> None:
         super().__init__(reason)
         self.reason = reason
-        # "refused": no decoder can read it. "undecodable": another decoder may read it.
+        # "refused": other decoders are not tried. "undecodable": another may read it.
         # "doubtful": frames may be wrong. "broken": frames differ from the first pass.
         self.kind = kind
 
@@ -51,8 +52,8 @@ class ReadingError(Exception):
 class Video:
     """Iterator over the frame times of a video, with limits on its size.
 
-    The path must be absolute, since FFmpeg interprets `concat:a` as a protocol. With
-    `packets`, it reads packets in decoding order without decoding them.
+    The path must be absolute, since FFmpeg interprets `concat:a` as a protocol. If
+    `packets`, packets are read in decoding order and not decoded.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Video:
         self._max_pixels, self._max_duration = max_pixels, max_duration
         if not packets and is_mirrored(path):
             raise ReadingError("is displayed mirrored", "undecodable")
-        # FFmpeg needs UTF-8. Open other names through a file descriptor.
+        # FFmpeg needs paths in UTF-8. Open other paths through a file descriptor.
         self._descriptor = None
         if not _is_utf8(path):
             self._descriptor = os.open(path, os.O_RDONLY)
@@ -120,8 +121,8 @@ class Video:
     def times(self) -> Iterator[float]:
         """Grab each frame and yield its time as stored in the file.
 
-        OpenCV stops both at damaged frames and at the end, but can continue after
-        damaged frames.
+        OpenCV cannot grab damaged frames but can continue after them. Since it also
+        fails at the end, the number of attempts is limited.
         """
         first = None
         seconds, n_failures = 0.0, 0
@@ -226,7 +227,8 @@ def promised_times(
     within = [t for t in within if t == 0 or not _is_past(t, duration)]
     is_whole = _is_past(found[-1] - times[0], duration)
     claimed = max(within[-1], 0.0 if is_whole else video.last_claimed(duration))
-    # Interlaced or hidden frames need decoding: the first time is missing or repeated.
+    # If times are negative, repeated or earlier than the first packet, the video has
+    # interlaced or hidden frames, which only decoding can find.
     if found[0] != times[0] or found[0] < 0 or not (np.diff(found) > 0).all():
         return None, claimed
     return within, claimed
@@ -278,15 +280,15 @@ def decoded_frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Decode the frames in `wanted`, a dict from index to time, in one pass.
 
-    With `to_end`, the last of several frames must be the last one within `duration`.
-    Unless `trusted`, two equal first frames are "doubtful", since OpenCV 4.13 and 5.0
-    repeat interlaced frames. "doubtful" and "undecodable" errors are raised before any
-    frame is yielded.
+    If `to_end`, the last of several frames must be the last frame within `duration`.
+    Unless `trusted`, a "doubtful" error is raised if the first two frames are equal,
+    since OpenCV 4.13 and 5.0 repeat interlaced frames. "doubtful" and "undecodable"
+    errors are raised before any frame is yielded.
     """
     missing = dict(wanted)
     seen: list[NDArray[np.uint8]] = []
     first = 0.0
-    broken = ReadingError("has other frames than in the first pass", "broken")
+    broken = ReadingError("has different frames than in the first pass", "broken")
     video = Video(path, max_pixels, max_duration, n_threads)
     with contextlib.closing(video):
         times = iter(video)

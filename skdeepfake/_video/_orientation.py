@@ -1,4 +1,4 @@
-"""Detection of mirrored videos, which OpenCV handles like rotated ones."""
+"""Detection of mirrored videos, which OpenCV treats as rotated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-# Offset of the matrix in a box, for versions 0 and 1.
+# Offset of the transformation matrix in a box, for versions 0 and 1 of the box.
 _OFFSETS = {b"mvhd": (36, 48), b"tkhd": (40, 52)}
 
 # In Matroska, mirrored tracks have a yaw of 180 degrees.
@@ -57,7 +57,7 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, i
             content += 8
         stop = start + size if size else end
         if not content <= stop <= end:
-            stop = end  # cut off, or damaged
+            stop = end  # truncated or damaged
         yield name, content, stop
         start = stop
 

@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from .._python import python_command
 from ..exceptions import WorkerDiedError
 
-# Demuxers that FFmpeg may use. With these and the only protocol allowed, a file cannot
-# make it open other files or network addresses.
+# Demuxers that FFmpeg may use. With these demuxers and only the protocol "file", videos
+# cannot make FFmpeg open other files or network addresses.
 FORMATS = "mov,matroska,avi,mpegts,gif,apng"
 _ENVIRONMENT = {
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": (
         f"format_whitelist;{FORMATS}|protocol_whitelist;file"
     ),
-    # The memory of the process is limited: start no threads for linear algebra, and
-    # allocate no arena per decoder thread.
+    # The memory of the process is limited. Therefore, start no threads for linear
+    # algebra, and limit the number of memory arenas.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
@@ -40,12 +40,12 @@ _EXECUTABLE = (
 
 _PROGRAM = "from skdeepfake._video._server import serve; serve()"
 
-# Temporary lack of memory, processes or files.
+# Errors due to a temporary lack of memory, processes or file descriptors.
 _SHORTAGE = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 
 class DecoderLostError(Exception):
-    """The decoder process ended during a request. The message is a predicate."""
+    """The decoder process failed. The message is a predicate, such as "crashed"."""
 
 
 def _environment() -> dict[str, str]:
@@ -82,7 +82,7 @@ class DecoderProcess:
             self._answer()
         except DecoderLostError as error:
             self.close()
-            if self._process.returncode < 0:  # a signal, as when memory runs out
+            if self._process.returncode < 0:  # a signal, for example if memory runs out
                 raise
             raise WorkerDiedError(
                 f"The decoder process, started with {command[0]!r}, {error} before it "
@@ -161,7 +161,7 @@ class DecoderProcess:
             self._process.stdin.close()  # may flush an unread request
 
     def forget(self) -> None:
-        """Close the pipes of a process that belongs to the parent, after a fork."""
+        """After a fork, close the pipes of a process that belongs to the parent."""
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()

@@ -60,7 +60,7 @@ _KINDS = {
 class VideoReader:
     """Read one video with OpenCV, or with ffmpeg if OpenCV cannot decode it.
 
-    The path must be absolute. Use it as a context manager.
+    The path must be absolute. Use the reader as a context manager.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class VideoReader:
     # -- frames --------------------------------------------------------------
 
     def promised(self) -> Plan | None:
-        """Sample frames according to the container, or return None if it lists none."""
+        """Sample from the frames listed by the container, or return None if unknown."""
         if self._is_still:
             return None
         plan = self._ask_for_plan(do="promise")
@@ -108,7 +108,7 @@ class VideoReader:
         return plan._replace(missing=self._missing(plan))
 
     def counted(self) -> Plan:
-        """Decode the video and sample from the frames that exist, at least one."""
+        """Decode the video and sample at least one of its frames."""
         if self._needs_ffmpeg:
             times = np.array(self._counted_by_ffmpeg())
             self._gaps = seconds_in_gaps(times)
@@ -142,7 +142,7 @@ class VideoReader:
         if self._promised_gaps is None:
             self.promised()
         assert self._promised_gaps is not None
-        # With a variable frame rate, the packets have the same gaps.
+        # With a variable frame rate, packets and decoded frames have the same gaps.
         is_lost = gaps > self._promised_gaps + SAME_FRAME or self._is_damaged()
         return gaps if is_lost else 0.0
 
@@ -162,7 +162,7 @@ class VideoReader:
     ) -> Iterator[NDArray[np.uint8]]:
         """Decode frames as RGB, upright and with square pixels, in one pass.
 
-        Raise a PromiseBrokenError if they do not exist or have other times.
+        Raise a PromiseBrokenError if frames do not exist or have different times.
         """
         if self._needs_ffmpeg:
             yield from self._decoded_by_ffmpeg(numbers, times)
@@ -189,7 +189,7 @@ class VideoReader:
             yield from self.frames(numbers, times, n_threads)
 
     def _learn_from(self, error: VideoReadError) -> None:
-        """Change the decoder, or trust OpenCV, after an error of OpenCV."""
+        """After an error of OpenCV, switch to ffmpeg or decide to trust OpenCV."""
         if isinstance(error, _UndecodableError):
             self._needs_ffmpeg = True
         else:
@@ -254,7 +254,7 @@ class VideoReader:
             if not may_die:
                 raise self._given_up(str(error)) from error
             give_back(self._process)
-            # Start a new process, since others may have been killed as well.
+            # Start a new process, since other idle ones may have been killed, too.
             self._process = self._take_process(DecoderProcess)
             yield from self._ask(**request)
 
@@ -269,8 +269,8 @@ class VideoReader:
         except DecoderLostError as error:
             raise VideoReadError(
                 self._path,
-                f"was not read: the decoder process {error} twice while starting. "
-                "Provide more memory or reduce n_jobs",
+                "was not read: two decoder processes failed to start. The second one "
+                f"{error}. Provide more memory or reduce n_jobs",
             ) from error
 
     def _nonsense(self) -> VideoReadError:
@@ -315,7 +315,7 @@ class VideoReader:
         if numbers[-1] >= len(found) or not np.allclose(
             [found[number] for number in numbers], times, rtol=0, atol=SAME_FRAME
         ):
-            raise PromiseBrokenError(self._path, "has other frames than it lists")
+            raise PromiseBrokenError(self._path, "has different frames than it lists")
         command = _ffmpeg.decode(self._path, numbers, self._limits.max_pixels)
         left = len(numbers)
         with self._ffmpeg(command) as output:

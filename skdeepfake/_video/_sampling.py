@@ -21,14 +21,15 @@ class Sampling(NamedTuple):
         return self.n_frames * self.burst
 
     def reaches_end(self, n_chosen: int) -> bool:
-        """Return whether the frames chosen by `choose` include the last one."""
+        """Return whether the frames chosen by `choose` include the last frame."""
         return self.spacing == "even" and n_chosen != self.burst
 
     def choose(self, timestamps: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Choose bursts of consecutive frames that do not overlap.
+        """Return the indices of the frames to sample.
 
-        Bursts start at the frames nearest to evenly spaced moments, and include the
-        first and the last frame. Short videos have fewer bursts.
+        With even spacing, bursts start at the frames nearest to evenly spaced times,
+        and do not overlap. The first and the last frame are included. Short videos have
+        fewer bursts.
         """
         n_existing = len(timestamps)
         if self.spacing == "paper":

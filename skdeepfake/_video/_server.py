@@ -1,8 +1,8 @@
 """Main loop of the decoder process, which reads requests and writes answers.
 
-Requests and answers are lines of JSON, followed by the pixels of a frame. Nothing is
-pickled, so that a malicious video in control of this process cannot run code in its
-parent.
+Requests and answers are lines of JSON. If an answer is a frame, its pixels follow.
+Nothing is pickled, so that a malicious video in control of this process cannot run code
+in its parent.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ._sampling import Sampling
 # Memory of Python, NumPy, OpenCV and the stacks of threads, in bytes.
 _BASE_MEMORY = 2**31
 
-# Memory per pixel in bytes: decoders store up to 17 frames and one per thread, of up to
-# 16 threads, with up to six bytes per pixel. Conversions need more.
+# Memory per pixel in bytes. Decoders store up to 17 frames and one frame for each of up
+# to 16 threads, with up to six bytes per pixel. Conversions need additional memory.
 _MEMORY_PER_PIXEL = 220
 
 
 def serve() -> None:
-    """Answer requests from standard input on standard output until the input ends."""
+    """Read requests from standard input and write answers to standard output."""
     requests = sys.stdin.buffer
     # Discard anything that libraries print.
     answers = os.fdopen(os.dup(1), "wb")
@@ -80,13 +80,16 @@ def answer_to(request: dict[str, Any]) -> Iterator[dict[str, Any] | NDArray[np.u
     except _opencv.ReadingError as error:
         yield {"error": error.reason, "kind": error.kind}
     except MemoryError:
-        yield {"error": "needs more memory than its size allows", "kind": "refused"}
+        yield {"error": "needs more memory than max_pixels allows", "kind": "refused"}
     except cv2.error as error:
         yield {"error": f"cannot be decoded: {error.err}", "kind": "refused"}
 
 
 def _sampled(times: list[float], sampling: Sampling) -> tuple[list[int], list[float]]:
-    """Sample in this process, since the list of all frames may be too large to send."""
+    """Return the sampled indices and times.
+
+    The list of all frames may be too large to send.
+    """
     found = np.array(times)
     numbers = sampling.choose(found)
     return numbers.tolist(), found[numbers].tolist()
@@ -113,7 +116,7 @@ def _limit_memory(max_pixels: int | None) -> None:
 
 
 def _prepare_for_crashes() -> None:
-    """Disable core files, and let Linux kill this process first without memory."""
+    """Disable core files, and let Linux kill this process first if memory runs out."""
     with contextlib.suppress(ImportError):
         import resource
 

@@ -1,4 +1,4 @@
-"""On-disk cache of face crops, keyed by video, sampling and cropper."""
+"""On-disk cache of face crops."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StoredCrop:
     Raises
     ------
     CacheError
-        On reading, if the entry has been pruned or damaged.
+        If the entry was pruned or is damaged when the crop is read.
 
     See Also
     --------
@@ -69,7 +69,7 @@ class StoredCrop:
         self, dtype: DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
         if copy is False:
-            raise ValueError("A StoredCrop is read from disk; use copy=None.")
+            raise ValueError("A StoredCrop is always copied from disk. Use copy=None.")
         try:
             with zipfile.ZipFile(self.entry) as archive:
                 crop = _decode(archive.read(_member(self.slot)))
@@ -81,7 +81,7 @@ class StoredCrop:
         return crop if dtype is None else crop.astype(dtype)
 
 
-# Left, top, right and bottom of the face in each slot, in pixels, or None.
+# Box of the face in each slot (left, top, right, bottom in pixels), or None.
 Boxes = list["tuple[int, int, int, int] | None"]
 
 
@@ -95,12 +95,12 @@ class Entry(NamedTuple):
 
 
 class CropCache(ArchiveCache):
-    """Cache of face crops, as written by ``DlibFaceCropper(memory=...)``.
+    """Cache of the face crops written by ``DlibFaceCropper(memory=...)``.
 
-    Each video has one zip archive with one lossless PNG per face. The key of an entry
-    consists of the path, size, modification time and content (a hash at eight places)
-    of the video, the sampling, and the parameters of the cropper. Several processes
-    and machines can share a cache.
+    Each entry is a zip archive with one lossless PNG per face. Its key consists of the
+    path, size, modification time and partial content hash of the video, and of the
+    parameters of the sampler and the cropper. Several processes and machines can share
+    a cache.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class CropCache(ArchiveCache):
         left_out: bool = False,
         boxes: Boxes | None = None,
     ) -> None:
-        """Write the crop of each slot, or None, and the frames they were cut from."""
+        """Write the crops, None in empty slots, and the indices of their frames."""
         filled = [slot for slot, crop in enumerate(crops) if crop is not None]
         about = {
             "key": repr(key),
@@ -180,7 +180,8 @@ def _member(slot: int) -> str:
 
 
 def _encode(crop: NDArray[np.uint8]) -> bytes:
-    # Fastest to read, and not larger for faces from compressed video.
+    # These settings are the fastest to read. For faces from compressed video, the
+    # files are not larger.
     _, png = cv2.imencode(
         ".png",
         cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),

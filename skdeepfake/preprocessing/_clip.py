@@ -18,7 +18,7 @@ from ..exceptions import VideoReadError
 
 T = TypeVar("T")
 
-# Increase it when the frames sampled from a video change.
+# Increase this number with each change that samples different frames.
 PLAN_VERSION = 2
 
 
@@ -27,23 +27,23 @@ class Clip:
 
     The frames are evenly spaced in time from the first frame to the last frame within
     `duration`, both included. Only frames that can be decoded are sampled, even if the
-    container lists more. With `burst`, consecutive frames are taken from each of these
-    moments. If a video has too few frames, its last slots are empty.
+    container lists more. If `burst` is greater than 1, bursts of consecutive frames are
+    spaced in this way. If a video has too few frames, its last slots are empty.
 
     Parameters
     ----------
     path : str or os.PathLike
         Path of the video.
     n_frames : int, default=10
-        Number of moments.
+        Number of frames, or of bursts if `burst` is greater than 1.
     burst : int, default=1
-        Number of consecutive frames per moment.
+        Number of consecutive frames per burst.
     spacing : {"even", "paper"}, default="even"
-        Spacing of the moments; see :class:`VideoFrameSampler`.
+        Spacing of the frames; see :class:`VideoFrameSampler`.
     duration : float or None, default=10.0
-        Number of seconds to sample, from the first frame. None samples all.
+        Number of seconds to sample, from the first frame. None samples the whole video.
     on_error : {"raise", "skip"}, default="raise"
-        If "skip", a video that cannot be read becomes an empty clip.
+        Handling of a video that cannot be read. "skip" makes all slots empty.
     max_pixels, max_duration, max_bytes, timeout : number or None
         Limits on reading the video; see :class:`VideoFrameSampler`.
 
@@ -56,21 +56,21 @@ class Clip:
     mtime_ns : int
         Modification time of the file in nanoseconds when the clip was made.
     digest : str
-        Hash of the file at eight places when the clip was made.
+        Hash of parts of the file when the clip was made.
     error : VideoReadError or None
-        Reason why the video was skipped, with ``on_error="skip"``. All slots of a
-        skipped video are empty.
+        Reason why the video was skipped, or None. Only set with ``on_error="skip"``.
     boxes : list of tuple of int or None
-        Left, top, right and bottom of the face in each slot, in pixels of the frame and
-        without the margin. None without a face. Set by a cropper.
+        Left, top, right and bottom of the face in each slot, without the margin, in
+        pixels of the frame. None in slots without a face. Set by a cropper.
     left_out : bool
         True if the video shows more people than were followed. Set by a cropper.
 
     Raises
     ------
     VideoReadError
-        If the file is not a video within the limits. Decoding raises it if the video is
-        damaged or has changed.
+        If the file is not a video or exceeds `max_bytes`, and ``on_error="raise"``.
+        Also raised on decoding if the video cannot be decoded, exceeds another limit or
+        has changed.
 
     See Also
     --------
@@ -159,7 +159,7 @@ class Clip:
 
     @property
     def sampling(self) -> Sampling:
-        """Parameters of the sampling, as plain Python numbers."""
+        """Sampling parameters, as built-in Python types."""
         return Sampling(int(self.n_frames), int(self.burst), str(self.spacing))
 
     @property
@@ -187,7 +187,7 @@ class Clip:
         return 0.0 if self._plan is None else self._plan.missing
 
     def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
-        """Decode the frames in order; yield RGB of shape (H, W, 3) or None."""
+        """Yield RGB frames of shape (height, width, 3), or None in empty slots."""
         plan = self._proven()
         if len(plan.indices):
             with self._reader() as reader:
@@ -202,14 +202,16 @@ class Clip:
         *,
         n_threads: int | None = None,
     ) -> list[T | None]:
-        """Apply a function to each frame in order, in one decoding pass if possible.
+        """Apply a function to each frame, in order.
 
-        If frames listed by the container do not exist, a second pass uses other frames.
+        The frames are sampled from those listed by the container. If some of them do
+        not exist, a second pass samples from the frames that can be decoded.
 
         Parameters
         ----------
         make_function : callable
-            Called at the start of each pass. Returns a function of one frame.
+            Function without arguments, called at the start of each pass. It returns the
+            function to apply to each frame.
         n_threads : int or None, default=None
             Number of decoder threads. None uses all cores.
 
@@ -231,9 +233,9 @@ class Clip:
         *,
         n_threads: int | None = None,
     ) -> list[T | None]:
-        """Apply a function that crops faces, like `map`.
+        """Apply a face-cropping function to each frame, as in `map`.
 
-        Its arguments are the frame to crop and, if different, the frame to search.
+        The function takes the frame to crop and, if different, the frame to search.
         """
         return self.map(make_function, n_threads=n_threads)
 
@@ -253,7 +255,7 @@ class Clip:
     def _in_one_pass(
         self, results: Callable[[VideoReader, Plan], list[T]]
     ) -> list[T | None]:
-        """Decode the frames; start again if listed frames do not exist."""
+        """Decode the sampled frames. If some do not exist, sample others."""
         if self.error is not None:
             return [None] * len(self)
         self._check_unchanged()
@@ -275,21 +277,21 @@ class Clip:
         *,
         clean: bool = False,
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Yield each frame, and if `clean`, its state before perturbations."""
+        """Yield each frame with, if `clean`, the same frame before perturbations."""
         times = plan.timestamps.tolist()
         for frame in reader.frames(plan.indices.tolist(), times, n_threads):
             yield frame, frame
 
-    # -- which frames --------------------------------------------------------
+    # -- sampled frames ------------------------------------------------------
 
     @property
     def plan(self) -> Plan | None:
-        """Sampled frames from decoding or from the container, or None if unknown."""
+        """Sampled frames, or None if they are not yet known."""
         return self._plan
 
     @plan.setter
     def plan(self, plan: Plan) -> None:
-        # Known from a cache or another process.
+        # Read from a cache or set by another process.
         self._plan = plan
 
     def _padded(self, found: NDArray[Any], fill: float) -> NDArray[Any]:

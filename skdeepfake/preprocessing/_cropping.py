@@ -25,40 +25,42 @@ from ._crops import Search, crop_clip
 from ._faces import ALGORITHM_VERSION
 from ._regions import PARTS, check_landmarks, check_regions
 
-#: Number of people followed with `max_faces=None`.
+#: Maximum number of people to follow with `max_faces=None`.
 MAX_PEOPLE = 10
 
 _SHARED = {
     "region_parameters": """\
     margin : float, default=0.0
         Margin added on each side of the region, as a fraction of its width or height.
-        The default is from the paper; 0.15 matches the 1.3x boxes of FaceForensics++.
+        The default is from the paper. 0.15 enlarges boxes 1.3 times, like
+        FaceForensics++.
     max_faces : int or None, default=1
-        Number of people to follow. None follows up to 10, and warns of videos that show
-        more. Slots are ordered by frame, then by person. Each person keeps the same
-        position in all frames; it is empty while the person is not visible. A new
-        person takes the position of another one only if no position is free and the
-        other person has been absent for two frames.
+        Maximum number of people to follow. None follows up to 10 people and warns about
+        videos that show more. Slots are ordered by frame, then by person. Each person
+        has the same position in the slots of all frames. The slot is empty while the
+        person is not visible. If no position is free, a new person takes the position
+        of a person who has been absent for at least two frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
-        Region to crop: the box of the face, the whole frame (without a face search), a
-        part of the face, or the upper torso below it. With several regions, each frame
-        has one slot per region and person, ordered by region, then by person.
+        Region to crop. "face" is the box found by the detector, "frame" is the whole
+        frame, without a face search, and "body" is the upper torso below the face. With
+        several regions, the slots of each frame are ordered by region, then by person.
     landmarks : str, os.PathLike or None, default=None
-        File of a dlib shape predictor with 5 or 68 landmarks, to locate eyes, nose and
-        mouth. None uses their average positions in the box of the face.
+        File of a dlib shape predictor that locates the eyes (5 landmarks), or the eyes,
+        nose and mouth (68 landmarks). None uses their average positions in the box of
+        the face.
     box : {"frame", "burst"}, default="frame"
-        Frames to search for faces. "burst" searches only the first frame of each burst
-        and uses its boxes for the whole burst. This is faster, and small shifts of the
-        box are not mistaken for motion.
+        Frames to search for faces. "frame" searches each frame. "burst" searches only
+        the first frame of each burst and uses its boxes for the whole burst. This is
+        faster, and the boxes do not move within a burst.
     jpeg_quality : int or None, default=None
-        Quality, from 0 to 100, of the JPEG compression applied to each frame before the
-        search and to each crop. The paper's code uses 95. None does not compress.
+        Quality of the JPEG compression, from 0 to 100. Each frame is compressed before
+        the search, and each crop is compressed again. The paper's code uses 95. None
+        does not compress.
 """,
     "running_parameters": """\
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder of a :class:`CropCache`, to avoid decoding the same videos again. None
-        does not cache.
+        Folder in which crops are cached; see :class:`CropCache`. None does not cache.
     n_jobs : int or None, default=None
         Number of videos cropped in parallel, by default in threads. None means 1, and
         -1 uses all cores.
@@ -110,7 +112,7 @@ class _FaceCropper(StatelessTransformer):
 
     @property
     def n_people(self) -> int:
-        """Number of people to follow: `max_faces`, or 10 if it is None."""
+        """Maximum number of people to follow: `max_faces`, or 10 if it is None."""
         return MAX_PEOPLE if self.max_faces is None else int(self.max_faces)
 
     def _finder(self) -> tuple[Any, ...]:
@@ -191,7 +193,7 @@ class _FaceCropper(StatelessTransformer):
                     CrowdWarning,
                     stacklevel=3,
                 )
-            # Copied, since another process may have decoded the clip.
+            # Copy the results, since another process may have decoded the clip.
             clip.boxes, clip.left_out = boxes, left_out
             if isinstance(outcome, Plan):
                 clip.plan = outcome
@@ -206,9 +208,9 @@ class _FaceCropper(StatelessTransformer):
                         f"No face was found in any of the {len(clip)} frames "
                         f"sampled from {clip.path!r}.",
                         NoFaceWarning,
-                        stacklevel=3,  # past scikit-learn's wrapper of `transform`
+                        stacklevel=3,  # skip scikit-learn's wrapper of `transform`
                     )
-            elif clip.error is None:  # otherwise the sampler has warned
+            elif clip.error is None:  # otherwise, the sampler has already warned
                 clip.give_up(outcome)
                 warnings.warn(VideoReadWarning(*outcome.args), stacklevel=3)
         return crops
@@ -228,31 +230,32 @@ class DlibFaceCropper(_FaceCropper):
     """Crop faces found by dlib's HOG detector.
 
     1. Search for faces near their previous positions, then in the whole frame, starting
-       at a small size.
-    2. Follow one person, starting with the face that has the highest score, or up to
-       `max_faces` people.
+       at a low resolution.
+    2. Follow the person whose face has the highest score, or up to `max_faces` people.
     3. Enlarge each box by `margin` and clip it to the frame.
 
-    The crop is None in frames without the person. Faces in profile are not found.
+    The crop is None in frames in which the person is not found. The detector does not
+    find faces in profile.
 
     Parameters
     ----------
     search : {"fast", "exhaustive"}, default="fast"
-        Search method. "exhaustive" searches each whole frame in color at twice its
-        size, like the paper's code. It is about 50 times slower.
+        Search method. "fast" is described above. "exhaustive" enlarges each frame (to
+        twice its size with the default `min_size`) and searches all of it in color,
+        like the paper's code. It is about 50 times slower.
     {{region_parameters}}
     min_size : int, default=40
-        Smallest face to search for, as the side of dlib's detection window in pixels.
-        Boxes of the smallest faces are 10 % smaller. The default is from the paper. In
-        frames larger than 1080p, it grows with the frame.
+        Minimum size of a face, as the side of dlib's detection window in pixels. The
+        smallest boxes are 10 % smaller than the window. The default is from the paper.
+        In frames larger than 1080p, the minimum increases with the frame size.
     score_threshold : float, default=0.0
-        Smallest score of a face. The default is dlib's. Higher values find fewer faces
-        with fewer false positives.
+        Minimum detection score of a face. The default is dlib's default. Higher values
+        find fewer faces with fewer false positives.
     {{running_parameters}}
 
     See Also
     --------
-    YuNetFaceCropper : Find turned and small faces with a model file.
+    YuNetFaceCropper : Find turned and small faces, using a model file.
     VideoFrameSampler : Previous step of a pipeline.
     Resizer : Next step of a pipeline.
 
@@ -290,7 +293,7 @@ class YuNetFaceCropper(_FaceCropper):
 
     YuNet finds turned and small faces that dlib's detector misses, and runs in OpenCV.
     Its file, such as ``face_detection_yunet_2023mar.onnx``, is available from OpenCV's
-    model zoo. Otherwise, this class works like :class:`DlibFaceCropper`.
+    model zoo. Faces are followed and cropped as in :class:`DlibFaceCropper`.
 
     Parameters
     ----------
@@ -298,9 +301,9 @@ class YuNetFaceCropper(_FaceCropper):
         File of the network, in ONNX format.
     {{region_parameters}}
     min_size : int, default=20
-        Smallest face to keep, as the longer side of its box in pixels.
+        Minimum size of a face, as the longer side of its box in pixels.
     score_threshold : float, default=0.6
-        Smallest score of a face, from 0 to 1.
+        Minimum detection score of a face, from 0 to 1.
     {{running_parameters}}
 
     See Also
@@ -314,9 +317,13 @@ class YuNetFaceCropper(_FaceCropper):
 
     Examples
     --------
-    >>> from skdeepfake.preprocessing import YuNetFaceCropper
-    >>> YuNetFaceCropper("face_detection_yunet_2023mar.onnx", max_faces=3)
+    >>> from skdeepfake.preprocessing import VideoFrameSampler, YuNetFaceCropper
+    >>> cropper = YuNetFaceCropper("face_detection_yunet_2023mar.onnx", max_faces=3)
+    >>> cropper
     YuNetFaceCropper(max_faces=3, model='face_detection_yunet_2023mar.onnx')
+    >>> clips = VideoFrameSampler().fit_transform(["interview.mp4"])  # doctest: +SKIP
+    >>> cropper.fit_transform(clips).shape  # doctest: +SKIP
+    (1, 30)
     """
 
     model: str | os.PathLike[str]

@@ -18,7 +18,7 @@ from ._faces import FINDERS, Face
 from ._following import FaceFollower
 from ._regions import region_of
 
-# The crop of each slot, None without a face.
+# Crop in each slot, or None in slots without a face.
 Crops = list["NDArray[np.uint8] | StoredCrop | None"]
 
 # A crop, and the box of its face.
@@ -44,7 +44,7 @@ class Search(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Crops of a clip, with the frames they come from or the reason for none."""
+    """Crops of a clip, with its sampled frames or the error of a skipped clip."""
 
     crops: Crops
     outcome: Plan | VideoReadError

@@ -17,48 +17,50 @@ from numpy.typing import NDArray
 # Part of every cache key. Increase it with each change that may change a box.
 ALGORITHM_VERSION = 3
 
-# Maximum movement of a person between frames (typically one second apart), in sizes of
-# the last box. People next to each other are further apart.
+# Maximum movement of a face between sampled frames (typically one second apart), as a
+# multiple of the size of its last box. Neighboring people are further apart.
 REACH = 2.0
 
-# Score above the threshold from which a first face counts as sure. False detections
-# score less, and would spoil the clip.
+# Faces are sure if their score exceeds the threshold by at least this value. False
+# detections have lower scores.
 SURE = 0.3
 
-# Side of dlib's detection window. Finding a face of n pixels needs a scale of at least
-# _WINDOW / n.
+# Side of dlib's detection window in pixels. To find a face of n pixels, images must be
+# scaled by at least _WINDOW / n.
 _WINDOW = 80
 
 # Side in pixels of the cells of dlib's HOG.
 _CELL = 8
 
-# Regions searched around the last face, in sizes of that face, and the size in pixels
-# to which the face is scaled. A talking head stays in the first region, and the second
-# covers the maximum movement. The sizes of dlib's boxes start at 73 and increase by
-# factors of 1.2. With 88, the second size, a still face keeps its box, and a face that
-# shrinks by a fifth is still found.
+# Sizes of the regions searched around the last face, as multiples of the size of the
+# face, and the size in pixels to which the face is scaled. A talking head stays in the
+# first region, and the second region covers the maximum movement. The sizes of dlib's
+# boxes start at 73 and increase by factors of 1.2. With the second size, 88, the box of
+# a still face does not change, and a face that shrinks by a fifth is found.
 _NEAR_REGIONS = (2.0, 2 * REACH + 1)
 _NEAR_FACE = 88
 
-# Longest sides in pixels at which each whole frame is searched, cheapest first.
+# Longest sides in pixels to which whole frames are scaled for a search, in order.
 _WHOLE_SIDES = (480, 960)
 
-# Doubtful faces score up to _DOUBT below the threshold in these searches. The best
-# _MAX_PROPOSALS of them are searched again, in this region and at this size in pixels.
+# In searches of whole frames, faces that score up to _DOUBT below the threshold are
+# doubtful. Regions around the best _MAX_PROPOSALS of them are searched again. These are
+# _CLOSE_REGION times as large as the face, which is scaled to _CLOSE_FACE pixels.
 _DOUBT = 0.6
 _MAX_PROPOSALS = 1
 _CLOSE_REGION = 1.8
 _CLOSE_FACE = 160
 
-# Longest side of the first deep search. The second one uses the scale for the smallest
-# faces, and costs as much as 20 other searches. Both run in the first frame in which a
-# sure face is missing. They run again when the frames since then have saved enough
-# pixels for another deep search. Each frame saves _SAVED_PIXELS.
+# Longest side in pixels of frames in the first deep search. The second deep search uses
+# the scale for the smallest faces and takes as long as 20 other searches. Both run when
+# the other searches fail for the first time, and once for each sure face that is
+# missing. Later, they run if the frames since the last deep search have saved enough
+# pixels. Each frame saves _SAVED_PIXELS.
 _DEEP_SIDE = 1920
 _SAVED_PIXELS = 350_000
 
-# Maximum size of the last search: a 1080p frame at the paper's scale, which takes about
-# a second.
+# Maximum number of pixels of a deep search. This is a 1080p frame at the paper's scale,
+# which takes about a second.
 _MAX_PIXELS = 3840 * 2160
 
 Region = tuple[int, int, int, int]
@@ -75,27 +77,27 @@ class Face(NamedTuple):
 
 
 class Finder(Protocol):
-    """Protocol of a finder of faces in the frames of one clip, passed in order."""
+    """Protocol of face finders, which search the frames of one clip in order."""
 
-    # Score from which a detection counts as a face for sure.
+    # Minimum score of a sure face.
     sure: float
 
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
     ) -> Iterator[list[Face]]:
-        """Yield the faces of searches with increasing effort.
+        """Yield the faces found by each search, in order of increasing cost.
 
-        The caller stops when it has found enough. `missing` returns the last face of
-        each person who was not found in this frame so far, including people who have
-        left.
+        The caller stops when it has enough faces. `missing` returns the last face of
+        each person who has not yet been found in this frame, including absent people.
         """
 
 
 class DlibFinder:
-    """Find faces with dlib's frontal detector, near the last faces, then everywhere.
+    """Find faces with dlib's frontal detector.
 
-    The whole frame is searched at increasing scales. The largest scales are the most
-    expensive and rarely find a face, so they are not used in every frame without one.
+    Regions near the last faces are searched first, then the whole frame at increasing
+    scales. The largest scales are the most expensive and rarely find a face. Therefore,
+    they are not used in every frame in which a face is missing.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class DlibFinder:
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
     ) -> Iterator[list[Face]]:
-        """Yield the faces of searches with increasing effort."""
+        """Yield the faces found by each search, in order of increasing cost."""
         height, width = frame.shape[:2]
         largest = min(_WINDOW / self.min_size, math.sqrt(_MAX_PIXELS / height / width))
         whole = (0, 0, width, height)
@@ -144,7 +146,7 @@ class DlibFinder:
             scale = _pyramid_scale(_DEEP_SIDE / max(height, width), largest)
             if scale < largest:
                 yield self._search(frame, whole, scale)
-            # In color, as in the paper: this is slower, but finds a few more faces.
+            # Search in color, as in the paper. This is slower but finds more faces.
             yield self._search(frame, whole, largest, color=True)
 
     def _search(
@@ -156,7 +158,7 @@ class DlibFinder:
         color: bool = False,
         lowered: float = 0.0,
     ) -> list[Face]:
-        """Run dlib on a region (left, top, right, bottom), resized to a scale."""
+        """Run dlib on a region (left, top, right, bottom), resized by `scale`."""
         left, top, right, bottom = region
         image = frame[top:bottom, left:right]
         if image.size == 0:  # the face was last seen outside this frame
@@ -185,7 +187,7 @@ class DlibFinder:
 
 
 class YuNetFinder:
-    """Find faces with the network YuNet, in the whole frame at once."""
+    """Find faces with the YuNet network, in one search of the whole frame."""
 
     def __init__(
         self, min_size: int, score_threshold: float, model: str, changed: int = 0
@@ -204,7 +206,7 @@ class YuNetFinder:
     def searches(
         self, frame: NDArray[np.uint8], missing: Callable[[], Sequence[Face]]
     ) -> Iterator[list[Face]]:
-        """Yield the faces of one search."""
+        """Yield the faces found in the whole frame."""
         height, width = frame.shape[:2]
         self._network.setInputSize((width, height))
         _, rows = self._network.detect(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
@@ -238,7 +240,7 @@ def center(face: Face) -> tuple[float, float]:
 
 
 def step(last: Face, face: Face) -> float:
-    """Return the movement or scaling of a face; up to 1 is plausible."""
+    """Return the movement or change in size of a face. Up to 1 is plausible."""
     moved = math.dist(center(last), center(face)) / size(last)
     doublings = abs(math.log2(size(face) / size(last)))
     return max(moved / REACH, doublings)
@@ -247,8 +249,8 @@ def step(last: Face, face: Face) -> float:
 def _pyramid_scale(scale: float, largest: float) -> float:
     """Return the scale of dlib's pyramid that is nearest to `scale`.
 
-    dlib searches an image at its size and at 5/6, 25/36 ... of it. With the same steps,
-    each search finds boxes of sizes that the largest scale would find.
+    dlib searches an image at its own size and at 5/6, 25/36, ... of that size. Since
+    `scale` is one of these steps, all searches find boxes of the same sizes.
     """
     steps = round(math.log(largest / scale, 6 / 5))
     return largest * (5 / 6) ** max(0, steps)
@@ -257,8 +259,8 @@ def _pyramid_scale(scale: float, largest: float) -> float:
 def _around(face: Face, sizes: float, scale: float, frame: NDArray) -> Region:
     """Return the region of a frame around a face, `sizes` times as large as the face.
 
-    The edges are aligned with the cells of dlib's HOG in the whole frame at that scale,
-    so that the search finds the same boxes as in the whole frame.
+    The edges are aligned with the cells of dlib's HOG in the whole frame at `scale`, so
+    that a search of the region finds the same boxes as a search of the whole frame.
     """
     height, width = frame.shape[:2]
     x, y = center(face)
@@ -277,7 +279,7 @@ def _around(face: Face, sizes: float, scale: float, frame: NDArray) -> Region:
 def _resized(image: NDArray, scale: float) -> NDArray:
     height, width = image.shape[:2]
     target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # Area averaging prevents aliasing, which would affect HOG, when images shrink.
+    # When images shrink, area averaging prevents aliasing, which would affect HOG.
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.resize(image, target, interpolation=interpolation)
 
@@ -287,12 +289,13 @@ _local = threading.local()
 
 @functools.cache
 def _pickled_detector() -> bytes:
-    # joblib starts new threads. Unpickling takes a millisecond, and building 0.3 s.
+    # joblib starts new threads, and each needs a detector. Unpickling one takes 1 ms,
+    # while creating one takes 0.3 s.
     return pickle.dumps(dlib.get_frontal_face_detector())
 
 
 def _detector() -> Any:
-    """Return the detector of this thread, since detectors must not be shared."""
+    """Return the detector of this thread. Threads must not share a detector."""
     if not hasattr(_local, "detector"):
         _local.detector = pickle.loads(_pickled_detector())
     return _local.detector

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from ._faces import Face, Finder, step
 
-# Number of frames without a person after which the position is free for another one.
+# Number of frames after which the index of an absent person can be reused.
 _PATIENCE = 2
 
-# Intersection over union from which two boxes are the same face.
+# Minimum intersection over union of two boxes of the same face.
 _SAME_FACE = 0.3
 
 
 class _Person(NamedTuple):
     last: Face
-    missed: int = 0  # number of frames since
+    missed: int = 0  # number of frames since the last face
 
     @property
     def is_here(self) -> bool:
@@ -31,15 +31,15 @@ class FaceFollower:
     """Track the faces of up to `max_faces` people through the frames of one clip.
 
     Each person keeps one index. A face is assigned to the person with the nearest last
-    face, if the person can have moved that far. Other faces are new people, in order of
-    their scores. They get an unused index or, if there is none, the index of a person
-    who has been absent for two frames. Use one object per clip and thread.
+    face, if the movement is plausible. The other faces are new people, highest score
+    first. A new person gets an unused index or, if there is none, the index of a person
+    who has been absent for at least two frames. Use one object per clip and thread.
     """
 
     def __init__(self, finder: Finder, max_faces: int = 1) -> None:
         self.finder = finder
         self.max_faces = max_faces
-        self.left_out = False  # True if a frame had more people
+        self.left_out = False  # True if a frame showed more people
         self._people: list[_Person | None] = [None] * max_faces
 
     def find(self, frame: NDArray[np.uint8]) -> list[Face | None]:
@@ -50,7 +50,7 @@ class FaceFollower:
         others: list[Face] = []
 
         def missing() -> Sequence[Face]:
-            # Including absent people, who often return to the same position.
+            # Include absent people, who often return to the same position.
             people = enumerate(self._people)
             return [p.last for i, p in people if p is not None and i not in found]
 
@@ -107,7 +107,7 @@ def _assign(
 
 
 def _distinct(faces: list[Face], known: list[Face]) -> list[Face]:
-    """Return the distinct unknown faces, highest score first."""
+    """Return the distinct faces that are not in `known`, highest score first."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(_overlap(face, other) < _SAME_FACE for other in (*known, *kept)):

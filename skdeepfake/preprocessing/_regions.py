@@ -12,7 +12,7 @@ from .._landmarks import Box, find_landmarks, load_predictor
 from ._faces import Face
 
 # Left, top, right and bottom of regions, as fractions of the width and height of the
-# box of a face. They contain the landmarks of eyes and mouth in 98 % of real faces.
+# face box. The regions of eyes and mouth contain their landmarks in 98 % of real faces.
 BOXES = {
     "face": (0.0, 0.0, 1.0, 1.0),
     "eyes": (0.05, 0.1, 0.95, 0.5),
@@ -22,12 +22,12 @@ BOXES = {
 }
 REGIONS = ("face", "frame", *list(BOXES)[1:])
 
-# Landmarks of each region, by the number of landmarks of the model, and the margin
-# around them, as fractions of their width.
+# Landmarks of each region, for models with 68 and with 5 landmarks.
 _LANDMARKS = {
     68: {"eyes": range(36, 48), "nose": range(27, 36), "mouth": range(48, 68)},
     5: {"eyes": range(4)},
 }
+# Horizontal and vertical margin around the landmarks, as fractions of their width.
 _WIDENED = {"eyes": (0.2, 0.25), "nose": (0.4, 0.1), "mouth": (0.2, 0.2)}
 
 #: Parts of the face that landmarks locate.
@@ -41,7 +41,7 @@ def region_of(
     margin: float,
     landmarks: str | None = None,
 ) -> NDArray[np.uint8] | None:
-    """Return the region of a face, or None if it is outside the frame."""
+    """Return the crop of a region, or None if the region is outside the frame."""
     box = None
     if landmarks is not None and region in _WIDENED:
         box = _box_by_landmarks(frame, face, region, landmarks)
@@ -66,7 +66,7 @@ def region_of(
 def _box_by_landmarks(
     frame: NDArray[np.uint8], face: Face, region: str, path: str
 ) -> Box | None:
-    """Return the box around the landmarks of a region, or None without landmarks."""
+    """Return the box around the landmarks of a region, or None if it has none."""
     found = find_landmarks(frame, face[:4], path, _LANDMARKS)
     wanted = _LANDMARKS[len(found)].get(region)
     if wanted is None:
@@ -78,7 +78,7 @@ def _box_by_landmarks(
 
 
 def check_regions(region: str | Sequence[str]) -> tuple[str, ...]:
-    """Check one or several names of regions and return them as a tuple."""
+    """Check one or more region names and return them as a tuple."""
     regions = (region,) if isinstance(region, str) else tuple(region)
     if not regions or not set(regions).issubset(REGIONS):
         raise ValueError(
@@ -89,7 +89,7 @@ def check_regions(region: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def check_landmarks(path: str | os.PathLike[str]) -> str:
-    """Check that a file contains a model of 5 or 68 landmarks; return its path."""
+    """Check that a file contains a model with 5 or 68 landmarks. Return its path."""
     name = os.path.abspath(os.fspath(path))
     load_predictor(name, _LANDMARKS)
     return name

@@ -172,7 +172,8 @@ def _zeros(
         handle, path = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".npy")
         try:
             if hasattr(os, "posix_fallocate"):
-                # Writing to a mapping kills the process if the disk is full.
+                # Reserve space, since writing to a mapping kills the process if the
+                # disk is full.
                 os.posix_fallocate(handle, 0, math.prod(shape))
             else:
                 os.truncate(handle, math.prod(shape))
@@ -193,13 +194,13 @@ def _zeros(
 
 
 def _unlink(path: str) -> None:
-    # Windows does not delete a file that another process has mapped.
+    # Windows cannot delete a file that another process has mapped.
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
 def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
-    """Return the array of crops, and its shape without the axes of images."""
+    """Return the array of crops, and its shape without the image axes."""
     if not isinstance(X, np.ndarray):
         items: list[Any] = list(X)  # type: ignore[arg-type]
         videos = [list(item) for item in items if _is_video(item)]
@@ -226,7 +227,7 @@ def _cells(X: ArrayLike) -> tuple[NDArray, tuple[int, ...]]:
 
 
 def _is_video(item: Any) -> bool:
-    """Return whether an item is a row of crops, not a crop."""
+    """Return whether an item is a row of crops rather than a single crop."""
     is_row = isinstance(item, np.ndarray) and item.dtype.hasobject
     return is_row or isinstance(item, (list, tuple))
 

@@ -19,7 +19,7 @@ from .._video._reader import Limits
 from ..exceptions import VideoReadWarning
 from ._clip import Clip
 
-#: Constraints of the parameters that :class:`VideoTranscoder` has as well.
+#: Constraints of the parameters shared with :class:`VideoTranscoder`.
 READING: dict[str, Any] = {
     "duration": [Interval(Real, 0, None, closed="neither"), None],
     "on_error": [StrOptions({"raise", "skip"})],
@@ -41,11 +41,12 @@ class VideoFrameSampler(StatelessTransformer):
     iterated. Frames are upright and deinterlaced and have square pixels.
 
     Supported formats are mp4/mov, Matroska/WebM, AVI, MPEG-TS and animated GIF or PNG.
-    Still pictures (JPEG, PNG, WebP) are videos of one frame. The format is detected
-    from the content of the file, and other files are rejected before decoding. Videos
-    are decoded in a separate process, which cannot be made to open other files or
-    network addresses. If it crashes or exceeds `timeout`, only that video fails. The
-    process is not a sandbox: it has the same permissions as its parent.
+    Still pictures (JPEG, PNG, WebP) are read as videos of one frame. The format is
+    detected from the content of the file, and files in other formats are rejected
+    before decoding. Videos are decoded in a separate process. A video cannot make it
+    open other files or network addresses. If the process crashes or exceeds `timeout`,
+    only that video fails. The process is not a sandbox: it has the same permissions as
+    its parent.
 
     Parameters
     ----------
@@ -57,30 +58,31 @@ class VideoFrameSampler(StatelessTransformer):
         The default is from the paper.
     burst : int, default=1
         Number of consecutive frames per burst, for models of motion. Frames are ordered
-        by burst, then by time. With `max_faces` of a cropper, the slots of each frame
-        are ordered by person.
+        by burst, then by time. If a cropper follows several people, the slots of each
+        frame are ordered by person.
     spacing : {"even", "paper"}, default="even"
         Spacing of the frames. "even" samples evenly in time and includes the first and
-        the last frame. "paper" samples frames ``int(k * n / (n_frames - 1))`` of n,
-        like the paper's code. The last index is out of range, so its slot is empty.
+        the last frame. "paper" samples the frames ``int(k * n / (n_frames - 1))`` of n
+        frames, like the paper's code. The last index, n, is out of range, so the last
+        slot is empty.
     on_error : {"raise", "skip"}, default="raise"
-        Handling of videos that cannot be read, here or in the
-        :class:`DlibFaceCropper`. "skip" warns and treats them as videos without faces;
-        the attribute `error` of the clip has the reason.
+        Handling of videos that cannot be read by the sampler or a cropper. "skip"
+        issues a warning, leaves all slots empty, and stores the reason in the attribute
+        `error` of the clip.
     max_pixels : int or None, default=35389440
-        Maximum number of pixels per frame; the default is 8192 x 4320. On Linux, it
-        also limits memory to 2 GiB plus 220 bytes per pixel. None means no limit, for
-        this and the following parameters.
+        Maximum number of pixels per frame. The default is 8192 x 4320. On Linux, the
+        memory of the decoder process is limited to 2 GiB plus 220 bytes per pixel. For
+        this and the next three parameters, None means no limit.
     max_duration : float or None, default=86400.0
-        Maximum duration of a video in seconds, both as stored in the file and as
-        decoded.
+        Maximum duration of a video in seconds, according to both the file header and
+        the decoded frames.
     max_bytes : int or None, default=17179869184
         Maximum size of a file in bytes.
     timeout : float or None, default=300.0
-        Maximum time per video in seconds, from opening the file to the last crop.
+        Maximum time per video in seconds, for reading it and cropping its frames.
     n_jobs : int or None, default=None
         Number of videos opened in parallel, by default in threads. None means 1, and -1
-        uses all cores. It helps if opening files is slow.
+        uses all cores. More jobs help if opening files is slow.
     verbose : int, default=0
         If positive, show a progress bar.
 
@@ -167,6 +169,6 @@ class VideoFrameSampler(StatelessTransformer):
         clips = as_objects(list(made))
         for clip in clips:
             if clip.error is not None:
-                # Past scikit-learn's wrapper of `transform`.
+                # The stack level skips scikit-learn's wrapper of `transform`.
                 warnings.warn(VideoReadWarning(*clip.error.args), stacklevel=3)
         return clips

@@ -34,7 +34,7 @@ from .._video._reader import Limits
 from ..exceptions import VideoReadError, VideoReadWarning
 from ._sampling import READING
 
-# Increase it when the copies change, so that old ones are not used.
+# Increase this number with each change of the copies, so that old copies are not used.
 ALGORITHM_VERSION = 1
 
 PRESETS = {
@@ -64,8 +64,8 @@ class VideoTranscoder(StatelessTransformer):
     cache_dir : str or os.PathLike
         Folder of the copies, created if missing. Copies are never deleted.
     duration : float or None, default=10.0
-        Number of seconds to keep, from the beginning. None keeps all. The default is
-        from the paper.
+        Number of seconds to keep, from the beginning. None keeps the whole video. The
+        default is from the paper.
     crf : int, default=23
         Constant rate factor of x264, from 0 (lossless) to 51. The default is from the
         paper.
@@ -74,18 +74,18 @@ class VideoTranscoder(StatelessTransformer):
         paper.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be transcoded. "skip" issues a
-        :class:`~skdeepfake.exceptions.VideoReadWarning` and returns a path that is not
-        a readable video; set ``on_error="skip"`` of :class:`VideoFrameSampler` too.
+        :class:`~skdeepfake.exceptions.VideoReadWarning` and returns a path that cannot
+        be read. Set ``on_error="skip"`` in :class:`VideoFrameSampler`, too.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. Frames up to 25 % larger may be accepted.
-        None means no limit, for this and the following parameters.
+        For this and the next two parameters, None means no limit.
     max_bytes : int or None, default=17179869184
         Maximum size of a file in bytes.
     timeout : float or None, default=3600.0
         Maximum time per video in seconds.
     n_jobs : int or None, default=None
         Number of videos encoded in parallel. None means 1 unless in a
-        `joblib.parallel_config`.
+        `joblib.parallel_config` context.
     verbose : int, default=0
         If positive, show a progress bar.
 
@@ -95,9 +95,9 @@ class VideoTranscoder(StatelessTransformer):
 
     Notes
     -----
-    Each combination of path, content and parameters has one copy, with their hash in
-    its name. Several processes can share a folder. The same version of ffmpeg writes
-    the same bytes.
+    The name of each copy contains a hash of the path, the content and the parameters.
+    Several processes can share a folder. The same version of ffmpeg always makes
+    identical copies.
 
     MP4/MOV/3GP, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF/WMV and Ogg are
     supported. The format is detected from the content. Playlists and scripts, which
@@ -163,8 +163,8 @@ class VideoTranscoder(StatelessTransformer):
             If a file is missing, exceeds a limit or cannot be decoded, and
             ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
-            If `cache_dir` cannot be written, or its disk is full. If ffmpeg cannot be
-            used, it is a :class:`~skdeepfake.exceptions.FFmpegError`.
+            If `cache_dir` cannot be written or its disk is full. If ffmpeg cannot be
+            used, the error is a :class:`~skdeepfake.exceptions.FFmpegError`.
         ValueError, TypeError
             If `X` is not one-dimensional, or contains anything but paths.
 
@@ -183,7 +183,7 @@ class VideoTranscoder(StatelessTransformer):
             str(int(self.crf)),
             str(self.preset),
         )
-        # Check all files first, so that a missing one is reported at once.
+        # Check all files first, so that a missing file is reported at once.
         copies = [self._copy(path, folder, encoding) for path in paths]
         missing = {
             copy: path
@@ -254,14 +254,13 @@ def _make_copy(
     processes: Processes,
     transcoder: VideoTranscoder,
 ) -> str | VideoReadError | None:
-    """Encode one video; return what ffmpeg reports of damage, or None."""
+    """Encode one video. Return its error, ffmpeg's report of damage, or None."""
     copy, path = item
     max_pixels, timeout = transcoder.max_pixels, transcoder.timeout
     folder = os.path.dirname(copy)
     stderr, problem = "", None
     with processes.job():
         try:
-            # Errors of ffmpeg do not name the file; errors of `atomic_path` do.
             with _cache_errors(folder), atomic_path(copy) as part:
                 command = command_line(
                     executable, path, part, encoding, threads, max_pixels
@@ -270,7 +269,7 @@ def _make_copy(
                 if status != 0:
                     raise _error(path, folder, status, stderr, max_pixels)
         except PermissionError:
-            # On Windows, if another worker made the copy and it is being read.
+            # On Windows, a copy cannot be replaced while another worker reads it.
             if not _is_usable(copy):
                 raise
         except subprocess.TimeoutExpired:

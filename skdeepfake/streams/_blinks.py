@@ -23,9 +23,9 @@ _EYES = (slice(36, 42), slice(42, 48))
 class BlinkFeaturizer(BurstTransformer):
     """Measure how far the eyes are open, and how often they blink.
 
-    The eye aspect ratio is the height of an eye divided by its width, from six
-    landmarks. It drops from about 0.3 to below 0.1 when the eye closes. Fakes made by
-    some methods rarely blink or never close their eyes.
+    The eye aspect ratio is the height of an eye divided by its width, computed from six
+    landmarks. It drops from about 0.3 to below 0.1 when the eye closes. In some fakes,
+    people rarely blink or never close their eyes.
 
     Parameters
     ----------
@@ -33,17 +33,18 @@ class BlinkFeaturizer(BurstTransformer):
         File of a dlib shape predictor with 68 landmarks.
     {{burst_parameters}}
     output : {"ratio", "summary"}, default="ratio"
-        Ratios per slot, or three values per person for any scikit-learn classifier.
+        "ratio" returns the eye aspect ratios of each slot. "summary" returns three
+        values per person, for use with any scikit-learn classifier.
     margin : float, default=0.0
-        The cropper's `margin`, which gives the position of the face in the crop.
+        `margin` of the cropper, which determines the position of the face in the crop.
     {{frame_rate}}
     closed : float, default=0.6
-        Share of a person's median ratio below which the eyes count as closed.
+        Fraction of a person's median ratio below which the eyes count as closed.
 
     See Also
     --------
-    OpticalFlow : Measures all motion.
-    skdeepfake.preprocessing.DlibFaceCropper : Crops faces or eyes.
+    OpticalFlow : Compute the motion of all pixels.
+    skdeepfake.preprocessing.DlibFaceCropper : Crop faces.
 
     References
     ----------
@@ -56,7 +57,10 @@ class BlinkFeaturizer(BurstTransformer):
     >>> blinks = BlinkFeaturizer(
     ...     "shape_predictor_68_face_landmarks.dat", frame_rate=30, output="summary"
     ... )
-    >>> blinks.fit_transform(faces)  # doctest: +SKIP
+    >>> faces.shape  # doctest: +SKIP
+    (2, 300, 224, 224, 3)
+    >>> blinks.fit_transform(faces).shape  # doctest: +SKIP
+    (2, 3)
     """
 
     landmarks: str | os.PathLike[str]
@@ -76,7 +80,7 @@ class BlinkFeaturizer(BurstTransformer):
     }
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Measure the eyes.
+        """Compute eye aspect ratios, or their summary.
 
         Parameters
         ----------
@@ -85,12 +89,14 @@ class BlinkFeaturizer(BurstTransformer):
         Returns
         -------
         ndarray of float32
-            With ``output="ratio"``, shape (n_videos, n_slots, 2): the aspect ratios of
-            the left and the right eye in the image, zeros in slots without a face. With
-            ``output="summary"``, shape (n_videos, 3 * max_faces): for each person, the
-            minimum of the mean ratio of both eyes divided by its median, the number of
-            blinks per minute, and the share of frames with closed eyes; zeros for a
-            person without a face.
+            With ``output="ratio"``, the aspect ratios of the left and the right eye in
+            the image, of shape (n_videos, n_slots, 2). They are zero in slots without a
+            face.
+
+            With ``output="summary"``, three values per person, of shape (n_videos,
+            3 * max_faces): the minimum of the mean ratio of both eyes divided by its
+            median, the number of blinks per minute, and the fraction of frames with
+            closed eyes. They are zero for a person without a face.
 
         Raises
         ------
@@ -118,19 +124,19 @@ class BlinkFeaturizer(BurstTransformer):
         return [eye_aspect_ratio(points[eye]) for eye in _EYES]
 
     def _summarize(self, ratios: NDArray[np.float32]) -> list[float]:
-        """Summarize the ratios of a person, (n_bursts, burst); 0 without a face."""
+        """Summarize the ratios of a person, of shape (n_bursts, burst)."""
         seen = ratios[ratios > 0]
         if not seen.size:
             return [0.0, 0.0, 0.0]
         median = np.median(seen)
         closed = (ratios > 0) & (ratios < self.closed * median)
-        # A blink begins where the eyes were open in the frame before.
+        # A blink starts with closed eyes after a frame with open eyes.
         blinks = closed[:, 1:] & (ratios[:, :-1] > 0) & ~closed[:, :-1]
         minutes = seen.size / self.frame_rate / 60
         return [seen.min() / median, blinks.sum() / minutes, closed.sum() / seen.size]
 
 
 def eye_aspect_ratio(eye: NDArray[np.float32]) -> float:
-    """Return the height over the width of an eye of six landmarks, (6, 2)."""
+    """Return the height divided by the width of an eye, from six landmarks."""
     lengths = np.linalg.norm(eye[[1, 2, 0]] - eye[[5, 4, 3]], axis=1)
     return float((lengths[0] + lengths[1]) / (2 * max(lengths[2], 1e-6)))

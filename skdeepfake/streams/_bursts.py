@@ -1,4 +1,4 @@
-"""Base class of transformers of bursts of faces."""
+"""Base class of transformers for bursts of faces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ burst : int or None, default=None
     :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of a
     video as one burst.
 max_faces : int, default=1
-    Number of slots per frame: the cropper's `max_faces` times its number of regions.
+    Number of slots per frame. This is `max_faces` of the cropper times its number of
+    regions.
 """,
         "frame_rate": """\
 frame_rate : float, default=25.0
@@ -31,8 +32,8 @@ frame_rate : float, default=25.0
 """,
         "faces": """\
 X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
-    RGB faces, all zeros in slots without a face. Slots are ordered by moment, then
-    frame of the burst, then person.
+    RGB faces, all zeros in slots without a face. Slots are ordered by burst, then
+    by frame, then by person.
 """,
         "raises_for_faces": """\
 ValueError
@@ -45,7 +46,7 @@ ValueError
 
 @dataclass(repr=False, eq=False)
 class BurstTransformer(StatelessTransformer):
-    """Transform bursts of faces."""
+    """Base class of transformers for bursts of faces."""
 
     _: KW_ONLY
     burst: int | None = None
@@ -57,6 +58,6 @@ class BurstTransformer(StatelessTransformer):
     }
 
     def _bursts(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Check X; return it as (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
+        """Check X and reshape it to (n_videos, n_bursts, burst, max_faces, h, w, 3)."""
         self._validate_params()
         return as_bursts(X, self.burst, self.max_faces, type(self).__name__)

@@ -22,36 +22,36 @@ class MotionMagnifier(BurstTransformer):
     """Magnify small motions in bursts of faces.
 
     Linear Eulerian magnification filters each pixel over time at each level of a
-    Laplacian pyramid, multiplies the result and adds it to the frame. Use bursts of at
-    least two seconds, the period of the lower cutoff frequency, and a cropper with
-    ``box="burst"``.
+    Laplacian pyramid, multiplies the result and adds it to the frame. Use a cropper
+    with ``box="burst"``, and bursts of at least two seconds, which is the period of the
+    default lower cutoff frequency.
 
     Parameters
     ----------
     {{burst_parameters}}
     {{frame_rate}}
     alpha : float, default=10.0
-        Factor that multiplies the changes.
+        Magnification factor.
     band : tuple of float, default=(0.5, 3.0)
         Lower and upper cutoff frequency in Hz, below half the frame rate.
     cutoff : float, default=16.0
-        Spatial wavelength in pixels below which the factor decreases.
+        Spatial wavelength in pixels below which the magnification decreases.
     levels : int, default=4
-        Number of pyramid levels. The first and the last are not magnified.
+        Number of pyramid levels. The finest and the coarsest level are not magnified.
 
     See Also
     --------
-    OpticalFlow : Measures motion.
+    OpticalFlow : Compute the motion between frames.
 
     Notes
     -----
-    A motion of frequency f gets the gain ``abs(1 + g * H(f))``, where H is the response
-    of ``scipy.signal.butter(1, band, "bandpass", fs=frame_rate)``. The spatial gain g
+    A motion of frequency f is magnified by ``abs(1 + g * H(f))``. H is the response of
+    ``scipy.signal.butter(1, band, "bandpass", fs=frame_rate)``. The spatial gain g
     is at most `alpha`. It is lower if much of the image is in levels that are magnified
     less or not at all. For example, it is 5.2 for a portrait of 224 x 224 pixels. The
-    first-order filter does not cut off sharply. With the default parameters, its gain
-    is 0.98 at 1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz and 0.11 at 10 Hz. Motion
-    at 8 Hz is therefore still magnified by a factor of 1.6.
+    first-order filter has no sharp cutoff. With the default parameters, its gain is
+    0.98 at 1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz and 0.11 at 10 Hz. Motion at
+    8 Hz is therefore still magnified by a factor of 1.6.
 
     References
     ----------
@@ -67,9 +67,8 @@ class MotionMagnifier(BurstTransformer):
     >>> faces = np.broadcast_to(128 + 100 * np.sin(x / 4), (3, 64, 50, 64))
     >>> faces = faces.transpose(2, 1, 3, 0)[np.newaxis].round().astype(np.uint8)
     >>> magnified = MotionMagnifier(alpha=10).fit_transform(faces)
-    >>> change = [np.ptp(X[0, 25:, 32, 30, 0].astype(int)) for X in (faces, magnified)]
-    >>> bool(change[1] > 3 * change[0])
-    True
+    >>> [int(np.ptp(X[0, 25:, 32, 30, 0])) for X in (faces, magnified)]
+    [2, 12]
     """
 
     _: KW_ONLY
@@ -119,14 +118,15 @@ class MotionMagnifier(BurstTransformer):
             images = bursts[video, moment, :, face]
             filled = np.flatnonzero(images.any(axis=(1, 2, 3)))
             if filled.size:
-                # Repeat the last face, or the first one, in frames without a face.
+                # In frames without a face, repeat the previous face. Before the first
+                # face, repeat the first face.
                 before = np.searchsorted(filled, np.arange(len(images)), "right") - 1
                 held = images[filled[np.maximum(before, 0)]]
                 magnified[video, moment, filled, face] = self._magnify(held)[filled]
         return magnified.reshape(np.shape(X))
 
     def _magnify(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Magnify the motions of consecutive images, (n, height, width, 3)."""
+        """Magnify the motions of images of shape (n, height, width, 3)."""
         pyramids = [_laplacian(image, self.levels) for image in images]
         numerator, denominator = butter(1, self.band, "bandpass", fs=self.frame_rate)
         delta = self.cutoff / 8 / (1 + self.alpha)
@@ -139,7 +139,7 @@ class MotionMagnifier(BurstTransformer):
             if number in (0, self.levels - 1) or factor <= 0:
                 change[:] = 0
             else:
-                # The frames before the first one are taken to be equal to it.
+                # Assume that earlier frames are equal to the first frame.
                 change -= change[0].copy()
                 change = factor * lfilter(numerator, denominator, change, axis=0)
             if added is not None:
@@ -150,7 +150,7 @@ class MotionMagnifier(BurstTransformer):
 
 
 def _laplacian(image: NDArray[np.uint8], levels: int) -> list[NDArray[np.float32]]:
-    """Return the Laplacian pyramid of an image, the finest level first."""
+    """Return the Laplacian pyramid of an image, finest level first."""
     pyramid = []
     rest: Any = image.astype(np.float32)
     for _ in range(levels - 1):

@@ -21,7 +21,7 @@ _PRESETS = {
 }
 # Smallest side of an image that OpenCV's DIS accepts.
 _MIN_SIDE = 12
-# All zeros mark an empty slot.
+# Flow between identical faces, since all zeros mark an empty slot.
 _STILL = np.finfo(np.float16).tiny
 
 
@@ -32,13 +32,13 @@ class OpticalFlow(BurstTransformer):
 
     A burst of k frames becomes k - 1 slots with the displacement of each pixel to the
     next frame, computed by dense inverse search (DIS). Use a cropper with
-    ``box="burst"``, since a box that jumps from frame to frame looks like motion.
+    ``box="burst"``, since shifts of the box between frames look like motion.
 
     Parameters
     ----------
     {{burst_parameters}}
     channels : {"xy", "rgb"}, default="xy"
-        ``"xy"`` is the displacement to the right and down in pixels. ``"rgb"`` is an
+        ``"xy"`` is the displacement in pixels to the right and down. ``"rgb"`` is an
         image for networks trained on images: hue encodes the direction of the motion,
         saturation encodes its length, and white means no motion.
     scale : float, default=8.0
@@ -51,7 +51,7 @@ class OpticalFlow(BurstTransformer):
     --------
     MotionMagnifier : Magnify small motions.
     skdeepfake.features.KerasFeaturizer : Accepts ``"rgb"``.
-    skdeepfake.detectors.CNNDetector : Accepts both.
+    skdeepfake.detectors.CNNDetector : Accepts ``"xy"`` and ``"rgb"``.
 
     References
     ----------
@@ -65,9 +65,9 @@ class OpticalFlow(BurstTransformer):
     >>> texture = rng.integers(0, 256, (9, 9, 3), np.uint8).repeat(8, 0).repeat(8, 1)
     >>> faces = np.stack([texture[:64, :64], texture[:64, 2:66], texture[:64, 4:68]])
     >>> flow = OpticalFlow().fit_transform(faces[np.newaxis])
-    >>> flow.shape  # two motions of three frames
+    >>> flow.shape  # three frames have two motions
     (1, 2, 64, 64, 2)
-    >>> np.median(flow, axis=(2, 3)).round().tolist()  # two pixels to the left each
+    >>> np.median(flow, axis=(2, 3)).round().tolist()  # both to the left
     [[[-2.0, 0.0], [-2.0, 0.0]]]
     """
 
@@ -93,9 +93,10 @@ class OpticalFlow(BurstTransformer):
         Returns
         -------
         ndarray, shape (n_videos, n_bursts * (burst - 1) * max_faces, height, width, 2)
-            Displacements in pixels, float16; with ``channels="rgb"``, images of three
-            channels, uint8. Zeros where one of the two faces is missing. The flow
-            between identical faces is 6e-5 pixels, since zeros mark empty slots.
+            Displacements in pixels, of dtype float16. With ``channels="rgb"``, images
+            with three channels, of dtype uint8. Slots are all zeros if one of the two
+            faces is missing. The flow between identical faces is 6e-5 pixels instead of
+            zero.
 
         Raises
         ------
@@ -106,8 +107,8 @@ class OpticalFlow(BurstTransformer):
         if burst < 2 or min(height, width) < _MIN_SIDE:
             raise ValueError(
                 f"X has bursts of {burst} frames of {height} x {width} pixels, but "
-                f"OpticalFlow needs 2 frames of {_MIN_SIDE} x {_MIN_SIDE} or more. Set "
-                "burst of VideoFrameSampler or size of Resizer."
+                f"OpticalFlow needs at least 2 frames of {_MIN_SIDE} x {_MIN_SIDE} "
+                "pixels. Increase burst of VideoFrameSampler or size of Resizer."
             )
         dis: Any = cv2.DISOpticalFlow.create(_PRESETS[self.preset])
         is_rgb = self.channels == "rgb"
@@ -131,7 +132,7 @@ class OpticalFlow(BurstTransformer):
         return flow.reshape(n_videos, -1, height, width, 2 + is_rgb)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """Select the value of the first frame of each motion.
+        """Select the value of the first of the two frames of each motion.
 
         Parameters
         ----------
@@ -147,7 +148,7 @@ class OpticalFlow(BurstTransformer):
 
 
 def _as_rgb(flow: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:
-    """Color a flow field, (height, width, 2)."""
+    """Color a flow field of shape (height, width, 2)."""
     length, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
     saturation = np.clip(length / np.float32(scale), 0, 1)
     hsv = np.stack([angle, saturation, np.ones_like(angle)], axis=-1)

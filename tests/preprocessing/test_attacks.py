@@ -1,4 +1,4 @@
-"""Files and names made to do harm do none, and say which they are."""
+"""Malicious files and names do no harm, and errors name the file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ both_uses = pytest.mark.parametrize(
 
 @contextlib.contextmanager
 def quickly(seconds=5.0):
-    """Nothing waits for somebody who does not come."""
+    """Check that the block does not wait for long."""
     started = time.monotonic()
     yield
     assert time.monotonic() - started < seconds
@@ -75,7 +75,7 @@ def fill(path, content):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, ffmpeg, numbered_frames):
-    """Videos, of which each test gets copies."""
+    """Return a folder of videos, which tests copy."""
     folder = tmp_path_factory.mktemp("written")
     red = np.full((3, 48, 64, 3), RED, np.uint8)
     ffmpeg(*H264, folder / "plain.mp4", frames=numbered_frames(5))
@@ -87,21 +87,21 @@ def written(tmp_path_factory, ffmpeg, numbered_frames):
 
 @pytest.fixture
 def plain(written, tmp_path):
-    """A video of five frames that OpenCV decodes."""
+    """Return a video of five frames that OpenCV decodes."""
     return Path(shutil.copy(written / "plain.mp4", tmp_path))
 
 
 @pytest.fixture
 def by_ffmpeg(written, tmp_path):
-    """A video of five frames that OpenCV leaves to ffmpeg."""
+    """Return a video of five frames that is decoded by ffmpeg."""
     return Path(shutil.copy(written / "by_ffmpeg.mp4", tmp_path))
 
 
-# -- what would reach elsewhere ----------------------------------------------------
+# -- access to other files or addresses --------------------------------------------
 
 
 class Watch:
-    """Tells whether files were opened since it began, by Linux's inotify."""
+    """Detect opened files with inotify on Linux."""
 
     OPENED = 0x20
 
@@ -123,7 +123,7 @@ class Watch:
 
 
 class Canary:
-    """Videos beside the attackers' files, and a server, that nobody may ask for."""
+    """Videos and a server that no file may access."""
 
     def __init__(self, written, folder):
         names = ("canary.mp4", "canary.ts")
@@ -207,13 +207,13 @@ SCRIPTS = {
     "SDP": sdp,
 }
 
-# Scripts that also begin like mp4: with a box of that name, whose size is line feeds,
-# or a box without content.
+# First bytes that make a script look like mp4: the name of a box after line feeds as
+# its size, or a box without content.
 BEGINNINGS = {
     "free": b"\n\n\n\nfree\n",
     "skip": b"\n\n\n\nskip\n",
     "moov": b"\x00\x00\x00\x08moov",
-    # FFmpeg takes these for what follows.
+    # FFmpeg detects the script after these boxes.
     "sidx": b"\n\n\n\nsidx\n",
     "styp": b"\n\n\n\nstyp\n",
     "ftyp": b"\x00\x00\x00\x14ftypisom\x00\x00\x02\x00isom",
@@ -221,7 +221,7 @@ BEGINNINGS = {
 
 
 def falls_for_it(canary, path, *arguments):
-    """Whether an ffmpeg that may open everything asks for the canary."""
+    """Return whether ffmpeg without restrictions accesses the canary."""
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     command = [ffmpeg, "-v", "quiet", "-nostdin", *arguments, "-i", path, "-f", "null"]
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -234,7 +234,7 @@ def falls_for_it(canary, path, *arguments):
     "script", ["concat", "HLS", "DASH", "concat of an address", "HLS of an address"]
 )
 def test_canary_tells_of_those_who_fall_for_a_script(canary, tmp_path, script):
-    # Its reader of HLS looks at the name too.
+    # The HLS demuxer also checks the file name.
     path = fill(tmp_path / "x.m3u8", SCRIPTS[script](canary))
     options = ["-protocol_whitelist", "file,http,tcp,crypto,data"]
     options += ["-safe", "0"] if script.startswith("concat") else []
@@ -362,7 +362,7 @@ def test_file_of_any_name_is_just_a_file(
     path = spelled(name, canary, tmp_path)
     video = request.getfixturevalue(source)
     monkeypatch.chdir(tmp_path)
-    # Slashes make folders: "http:" holds "127.0.0.1:80", which holds the video.
+    # Slashes become folders: "http:" contains "127.0.0.1:80" with the video.
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     video.rename(path)
     before = sorted(Path().rglob("*"))
@@ -374,12 +374,12 @@ def test_file_of_any_name_is_just_a_file(
     assert not canary.was_asked_for()
 
 
-# -- what is no file ---------------------------------------------------------------
+# -- paths that are not regular files ----------------------------------------------
 
 
 def unix_socket(path):
     here = Path.cwd()
-    os.chdir(path.parent)  # its whole path may be too long for a socket
+    os.chdir(path.parent)  # the full path may be too long for a socket
     try:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(path.name)
@@ -428,7 +428,7 @@ def test_open_descriptor_that_is_no_file_is_refused_at_once():
         os.close(writer)
 
 
-# -- files that change -------------------------------------------------------------
+# -- files that change after sampling ----------------------------------------------
 
 
 def grow(path, canary):
@@ -455,7 +455,7 @@ def become_a_link(path, canary):
 
 
 def become_a_script(path, canary, beginning=b""):
-    """Keeps its size and time."""
+    """Replace a file with a script of the same size and time."""
     old = path.stat()
     script = beginning + concat(canary).encode()
     path.write_bytes(script + b"\n" * (old.st_size - len(script)))
@@ -521,7 +521,7 @@ def test_file_that_changes_in_the_last_moment_opens_nothing(
 ):
     path = request.getfixturevalue(source)
     clip = sample(path, timeout=1.0)
-    take_and_give_back()  # not to wait for the start of a process
+    take_and_give_back()  # start the process before the time is measured
     check = _clip.file_identity
 
     def check_and_alter(*arguments):
@@ -530,7 +530,7 @@ def test_file_that_changes_in_the_last_moment_opens_nothing(
         return found
 
     monkeypatch.setattr(_clip, "file_identity", check_and_alter)
-    # A pipe has nothing to say, and nobody writes to it.
+    # No process writes to the pipe.
     reason = "timeout=1" if change == "becomes a pipe" else "cannot be opened as a"
     with quickly(), pytest.raises(VideoReadError, match=reason):
         clip.map(lambda: np.copy)
@@ -577,7 +577,7 @@ def test_file_that_grows_while_it_is_read_gives_its_frames(plain, number_of):
         list(clip)
 
 
-# -- bombs -------------------------------------------------------------------------
+# -- decompression bombs -----------------------------------------------------------
 
 
 def chunk(kind, data):
@@ -586,7 +586,7 @@ def chunk(kind, data):
 
 
 def real_png(make):
-    """20 kB that become a picture of 144 million pixels, animated."""
+    """Write an animated picture of 144 million pixels to a file of 20 kB."""
     side = 12000
     black = zlib.compress(bytes((side // 8 + 1) * side), 9)
     content = b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -690,7 +690,7 @@ def little_memory():
     if sys.platform != "linux":
         yield
         return
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = megabytes("VmRSS")
     yield
     assert megabytes("VmHWM") - before < 100
@@ -704,7 +704,7 @@ def test_small_file_of_a_huge_picture_is_refused(make, bomb, use):
     path = write(make)
     assert path.stat().st_size < 30_000
 
-    # As the reason of a file "that cannot be decoded", or opened.
+    # The file may fail when it is opened or when it is decoded.
     reason = reason.replace(
         "cannot be", "contains no frame that can be|cannot be opened"
     )
@@ -762,7 +762,7 @@ def test_frames_that_grow_on_the_way_stay_within_max_pixels(
         assert {frame.shape for frame in frames if frame is not None} == {(64, 64, 3)}
 
 
-# -- length ------------------------------------------------------------------------
+# -- size and duration -------------------------------------------------------------
 
 
 def test_max_bytes_is_the_largest_file(plain, number_of):
@@ -775,7 +775,7 @@ def test_max_bytes_is_the_largest_file(plain, number_of):
 
 
 def test_file_larger_than_the_default_of_max_bytes_is_refused(plain):
-    os.truncate(plain, 2**34 + 1)  # nearly all of it is a hole
+    os.truncate(plain, 2**34 + 1)  # a sparse file
     with quickly(), pytest.raises(VideoReadError, match=f"max_bytes={2**34}"):
         sample(plain)
     clip = sample(plain, on_error="skip", max_bytes=None)
@@ -783,7 +783,7 @@ def test_file_larger_than_the_default_of_max_bytes_is_refused(plain):
 
 
 def claimed(path, write_clip, frames):
-    """Five frames that claim to last for thirty hours."""
+    """Return the content of a file of five frames whose header says thirty hours."""
     content = write_clip(frames, path).read_bytes()
     at = content.index(b"\x44\x89\x88") + 3  # the duration, in milliseconds
     lie = struct.pack(">d", 30 * 3600 * 1000.0)
@@ -811,7 +811,7 @@ def test_two_frames_thirty_hours_apart_are_refused(
     late = ("-vf", "setpts=N*108000/TB", "-fps_mode", "vfr", "-enc_time_base", "1:1000")
     name = f"x.{suffix}"
     path = write_clip(numbered_frames(2), name, *late, *H264, fps=25)
-    # MPEG-TS counts to 26 hours and then from zero; the claim is what is left.
+    # Times in MPEG-TS wrap around after 26 hours, so the file seems to be shorter.
     limit = {"max_duration": 3600} if suffix == "ts" else {}
     with quickly(), pytest.raises(VideoReadError, match="max_duration"):
         use(path, **limit)
@@ -875,12 +875,12 @@ def test_any_number_of_seconds_may_be_sampled(
         assert numbers == expected
 
 
-# -- time --------------------------------------------------------------------------
+# -- timeout -----------------------------------------------------------------------
 
 
 def take_and_give_back():
-    """The process that the next video gets, and the only one that waits."""
-    gc.collect()  # what an earlier test has not read to its end gives its process back
+    """Start the only idle process, which reads the next video, and return its PID."""
+    gc.collect()  # unfinished iterators of earlier tests return their processes
     _close_all()
     process = take_process()
     give_back(process)
@@ -911,7 +911,7 @@ def test_decoder_that_hangs_is_killed_in_time_and_the_next_video_works(
 def test_decoder_that_hangs_between_two_frames_is_killed_in_time(
     write_clip, numbered_frames, number_of
 ):
-    # Frames larger than a pipe, so that none is on the way already.
+    # Frames are larger than the buffer of the pipe, so that no frame is sent ahead.
     path = write_clip(numbered_frames(5, height=480, width=640))
     pid = take_and_give_back()
     frames = iter(sample(path, timeout=1.0))
@@ -956,7 +956,7 @@ def test_process_that_died_while_idle_is_replaced(
     plain, number_of, monkeypatch, noticed
 ):
     pid = take_and_give_back()
-    # The death may be seen before the next request, or only by it.
+    # The death may be noticed before the next request or during the request.
     monkeypatch.setattr(DecoderProcess, "is_usable", not noticed)
     os.kill(pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     assert numbers_of(plain, number_of) == [0, 2, 4]
@@ -1005,7 +1005,7 @@ DISHONEST_COUNTS = (
 
 @pytest.mark.parametrize("nonsense", NONSENSE)
 def test_process_that_answers_nonsense_is_an_error(plain, monkeypatch, nonsense):
-    # As if a video had taken it over. What it says to "count" is honest.
+    # Simulate a process controlled by a video. It answers "count" correctly.
     counted = b'{"result": [[0, 1, 2], [0.0, 0.1, 0.2]]}\n'
     honest = nonsense not in DISHONEST_COUNTS
     program = f"""
@@ -1032,12 +1032,12 @@ for line in sys.stdin.buffer:
     assert caught.value.path == str(plain)
 
 
-# -- bad ones among good ones ------------------------------------------------------
+# -- batches with bad videos -------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory, ffmpeg):
-    """Good and bad videos in turn: the paths, and which of them go bad where."""
+    """Return paths of good and bad videos, and the step at which the bad ones fail."""
     portrait = pytest.importorskip("skimage.data").astronaut()[20:220, 120:320]
     folder = tmp_path_factory.mktemp("batch")
     good = []
@@ -1055,7 +1055,7 @@ def batch(tmp_path_factory, ffmpeg):
 
 
 def crops_and_warnings(paths, n_jobs):
-    """Also the clips, and the warnings of each step."""
+    """Return the crops, the clips and the warnings of each step."""
     caught = {}
     with warnings.catch_warnings(record=True) as caught["sampler"]:
         warnings.simplefilter("always")
@@ -1118,7 +1118,7 @@ def test_bad_videos_are_warned_of_once_and_faceless_ones_otherwise(
         assert [cell is None for cell in row] == [cell is None for cell in other]
     kinds = [warning.category for warning in caught]
     assert kinds.count(VideoReadWarning) == 4
-    assert kinds.count(NoFaceWarning) == len(kinds) - 4 == 2  # each time it is cropped
+    assert kinds.count(NoFaceWarning) == len(kinds) - 4 == 2  # one per cropping
     for warning in caught:
         if warning.category is NoFaceWarning:
             assert repr(faceless) in str(warning.message)
@@ -1139,7 +1139,7 @@ def test_decoder_that_hangs_costs_one_video_of_a_batch(batch, monkeypatch, n_job
         assert [cell is None for cell in row] == [place == lost] * 2
 
 
-# -- what is left behind -----------------------------------------------------------
+# -- open files and processes ------------------------------------------------------
 
 
 @linux
@@ -1164,7 +1164,7 @@ def test_attacks_leave_no_descriptors_and_no_processes(
             iterate(plain, timeout=0.2)
         for path in (plain, by_ffmpeg):
             assert numbers_of(path, number_of) == [0, 2, 4]
-            for _ in sample(path):  # given up in the middle
+            for _ in sample(path):  # abandoned iterator
                 break
         return left_open(), children()
 

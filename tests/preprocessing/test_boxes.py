@@ -1,4 +1,4 @@
-"""A clip knows the boxes of its faces once it has been cropped."""
+"""Cropping sets the boxes of a clip."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_slots_without_a_face_have_no_box(rendered_videos, write_clip) -> None:
     for clip, row in zip(clips, crops, strict=True):
         found = [box is not None for box in clip.boxes]
         assert found == [crop is not None for crop in row]
-    assert clips[0].boxes[1] is None  # of the second person
+    assert clips[0].boxes[1] is None  # the second person
 
 
 def test_margin_is_no_part_of_a_box_and_the_cache_keeps_boxes(

@@ -1,4 +1,4 @@
-"""The cache of crops gives what fresh cropping gives, and survives what disks do."""
+"""Cached crops equal fresh crops, and the cache handles disk errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sample(paths, n_frames=N_FRAMES, duration=10.0):
 
 
 def assert_same(crops, expected):
-    """Both are (n_videos, n_frames) of crops or None, equal to the last bit."""
+    """Check that two arrays of crops or None are equal."""
     assert crops.shape == expected.shape
     for crop, other in zip(crops.flat, expected.flat, strict=True):
         assert (crop is None) == (other is None)
@@ -73,14 +73,14 @@ def n_decodes(asked, path):
 
 @pytest.fixture(scope="module")
 def videos(rendered_videos):
-    """Two recordings and the crops of each without a cache."""
+    """Return two recordings, and their crops without a cache."""
     paths = rendered_videos.data[:2]
     return paths, DlibFaceCropper().transform(sample(paths))
 
 
 @pytest.fixture
 def video(videos, tmp_path):
-    """A recording that a test may change, and its crops."""
+    """Return a recording that a test may change, and its crops."""
     path = tmp_path / "clip.mp4"
     shutil.copy2(videos[0][0], path)
     return path, videos[1][:1]
@@ -96,7 +96,7 @@ def cropper(folder):
     return DlibFaceCropper(memory=folder)
 
 
-# -- what a hit gives --------------------------------------------------------
+# -- cache hits --------------------------------------------------------------
 
 
 def test_cached_crops_equal_fresh_ones_to_the_last_bit(videos, cropper):
@@ -110,7 +110,7 @@ def test_noise_survives_the_cache_in_every_shape(folder):
     rng = np.random.default_rng(0)
     shapes = [(1, 1, 3), (7, 300, 3), (131, 129, 3)]
     crops = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
-    crops += [np.full((5, 5, 3), 77, np.uint8)]  # no color, still three channels
+    crops += [np.full((5, 5, 3), 77, np.uint8)]  # gray, with three channels
     cache = CropCache(folder)
     cache._store("key", crops, Plan(np.arange(4), np.arange(4) / 25, proven=True))
     for stored, crop in zip(cache._load("key").crops, crops, strict=True):
@@ -189,7 +189,7 @@ def test_unicode_paths(videos, tmp_path, asked):
     assert asked == []
 
 
-# -- the parameter -----------------------------------------------------------
+# -- the parameter memory ----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_memory_without_location_keeps_nothing(videos, asked, tmp_path, monkeypa
         CropCache(joblib.Memory(None))
 
 
-# -- what an entry depends on ------------------------------------------------
+# -- cache keys --------------------------------------------------------------
 
 
 def decodes_again(asked, transform):
@@ -310,7 +310,7 @@ def test_change_of_the_file_is_another_entry(video, cropper, change, asked):
     before = path.stat()
     if change == "size":
         with path.open("ab") as file:
-            file.write(b"\0\0\0\x08free")  # a box of MP4 that means nothing
+            file.write(b"\0\0\0\x08free")  # an MP4 box without content
     ns = before.st_mtime_ns + (1 if change == "time" else 0)
     os.utime(path, ns=(ns, ns))
     assert decodes_again(asked, lambda: cropper.transform(sample([path])))
@@ -335,7 +335,7 @@ def test_replaced_file_of_the_same_size_and_time_is_another_entry(
     size = max(map(len, contents)) + 8
     path = tmp_path / "clip.mp4"
     for content, fresh in zip(contents, videos[1], strict=True):
-        n_free = size - len(content)  # a box of MP4 that means nothing
+        n_free = size - len(content)  # filled with an unused MP4 box
         path.write_bytes(content + n_free.to_bytes(4, "big") + b"free")
         os.truncate(path, size)
         os.utime(path, ns=(10**18, 10**18))
@@ -371,7 +371,7 @@ def test_other_version_is_another_entry(videos, cropper, version, monkeypatch, a
     assert decodes_again(asked, lambda: cropper.transform(sample(path)))
 
 
-# -- several processes, and their deaths -------------------------------------
+# -- several processes and crashes -------------------------------------------
 
 
 @pytest.mark.nightly
@@ -416,7 +416,7 @@ def test_entry_pruned_as_soon_as_written_does_no_harm(videos, cropper, monkeypat
     assert_same(cropper.transform(sample(paths)), fresh)
 
 
-# -- damage ------------------------------------------------------------------
+# -- damaged entries ---------------------------------------------------------
 
 
 def without_description(entry):
@@ -428,7 +428,7 @@ def without_description(entry):
 
 
 def flipped(*, mark, offset, bit):
-    """Flip a bit at some bytes after the last mark."""
+    """Return a function that flips a bit at an offset from the last mark."""
 
     def damage(entry):
         content = bytearray(entry.read_bytes())
@@ -445,13 +445,13 @@ DAMAGE = {
     "not a zip": lambda entry: entry.write_bytes(b"x" * 10_000),
     "without clip.json": without_description,
     "bit in a PNG": flipped(mark=b"IDAT", offset=1000, bit=0),
-    # In the table of contents, what these become in the eyes of `zipfile`:
+    # Changes to the table of contents, named by how `zipfile` reads it.
     "from a newer zip": flipped(mark=b"PK\x01\x02", offset=6, bit=6),
     "encrypted": flipped(mark=b"PK\x01\x02", offset=8, bit=0),
     "compressed": flipped(mark=b"PK\x01\x02", offset=10, bit=3),
     "table of contents cut": flipped(mark=b"PK\x05\x06", offset=12, bit=7),
 }
-HARM = sorted(set(DAMAGE) - {"without clip.json"})  # to the last crop or to all
+HARM = sorted(set(DAMAGE) - {"without clip.json"})  # crops are damaged
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -498,11 +498,11 @@ def test_flipped_bits_give_no_other_crops(folder):
             assert found.crops[1:] == [None]
             np.testing.assert_array_equal(found.plan.indices, plan.indices)
             np.testing.assert_array_equal(found.plan.timestamps, plan.timestamps)
-    # The rest are dates and versions, which nobody reads.
+    # The other bytes are dates and versions, which are not used.
     assert refused > len(whole) / 2
 
 
-# -- disks that are full or closed -------------------------------------------
+# -- full or read-only disks -------------------------------------------------
 
 
 def test_full_disk_keeps_what_was_written_before(
@@ -534,7 +534,7 @@ def test_file_in_the_way_is_an_error_that_names_it(videos, cropper, in_the_way):
     path = cropper.memory / in_the_way
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text("mine")
-    # And no CacheWarning: nothing is damaged.
+    # There is no CacheWarning, since nothing is damaged.
     with pytest.raises(CacheError, match=f"{re.escape(str(path))}.*another memory"):
         cropper.transform(sample(videos[0]))
     assert path.read_text() == "mine"
@@ -594,7 +594,7 @@ def test_prune_deletes_what_killed_processes_left(videos, cropper):
     part = entry.with_name(f".{entry.name}.{'0' * 32}.part")
     part.write_bytes(b"half")
     cache = CropCache(cropper.memory)
-    # Young, it may belong to a process that is writing it.
+    # A new partial file may belong to a process that is writing it.
     assert (cache.prune(10**9), parts(cropper.memory)) == (0, [part])
     os.utime(part, (0, 0))
     assert (cache.prune(10**9), parts(cropper.memory)) == (0, [])
@@ -608,7 +608,7 @@ def test_prune_deletes_what_was_not_used_for_longest(rendered_videos, cropper, a
         cropper.transform(sample([path]))
         [used[path]] = set(entries(cropper.memory)) - set(used.values())
         os.utime(used[path], (seconds, seconds))
-    cropper.transform(sample(paths[:1]))  # the oldest becomes the last used
+    cropper.transform(sample(paths[:1]))  # the oldest becomes the most recent
     cache = CropCache(cropper.memory)
 
     assert cache.prune(cache.nbytes) == 0
@@ -635,12 +635,12 @@ def test_prune_touches_nothing_but_its_own(videos, cropper):
     assert entries(cropper.memory) == sorted(strangers)
 
 
-# -- one stored crop ---------------------------------------------------------
+# -- stored crops ------------------------------------------------------------
 
 
 @pytest.fixture
 def stored(videos, cropper):
-    """A crop in the cache, and the same fresh."""
+    """Return a crop from the cache and the same crop without a cache."""
     path, fresh = videos[0][:1], videos[1]
     slot = next(i for i, crop in enumerate(fresh[0]) if crop is not None)
     return cropper.transform(sample(path))[0, slot], fresh[0, slot]
@@ -681,7 +681,7 @@ def test_crop_lost_between_cropper_and_resizer_says_so(videos, cropper, harm):
         Resizer().transform(crops[:, -1:])
 
 
-# -- what it is for ----------------------------------------------------------
+# -- purpose of the cache ----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -700,7 +700,7 @@ def test_grid_search_decodes_each_video_once(rendered_videos, folder, cached, as
     grid = {"logisticregression__C": [1e-4, 1e-3]}
     search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(paths, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    # Three folds and two candidates use each video six times, the refit once more.
+    # Three folds and two candidates use each video six times. The refit uses it again.
     expected = 1 if cached else 7
     assert [n_decodes(asked, path) for path in paths] == [expected] * len(paths)
 

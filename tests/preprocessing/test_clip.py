@@ -1,4 +1,4 @@
-"""A clip gives the frames that exist, evenly in time, whatever its file claims."""
+"""A clip returns existing frames, evenly in time, even if the container is wrong."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from skdeepfake.exceptions import NoFaceWarning, VideoReadError, VideoReadWarnin
 from skdeepfake.preprocessing import Clip, DlibFaceCropper
 
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
-N = 61  # frames of most recordings, so that 7 of them lie 10 apart
+N = 61  # frames of most recordings, so that 7 sampled frames are 10 apart
 FPS = 25
 
 
 class Recording(NamedTuple):
     path: Path
-    # Drawn in the frames that can be decoded; None where only the decoder knows.
+    # Numbers drawn in the frames that can be decoded, or None if unknown.
     numbers: Sequence[int] | None = range(N)
     shape: tuple[int, int, int] = (48, 64, 3)
 
 
 def read_all(path):
-    """All frames, by nothing but OpenCV's `read`."""
+    """Return all frames, read with OpenCV."""
     capture, frames = cv2.VideoCapture(str(path)), []
-    for _ in range(2):  # it stops at damage, and goes on
+    for _ in range(2):  # continue after damage
         while True:
             decoded, frame = capture.read()
             if not decoded:
@@ -46,11 +46,11 @@ def promised_count(path):
 
 
 def numbers_and_reader(recording, number_of):
-    """Which numbers the frames have, and how to read them."""
+    """Return the numbers of the frames and a function that reads a number."""
     if recording.numbers is not None:
         return recording.numbers, number_of
-    # A truncated file. Only the decoder knows where it ends, and its last frame may
-    # be damaged: it is told by its likeness.
+    # In a truncated file, the number of frames is only known after decoding. The last
+    # frame may be damaged, so it is identified by similarity.
     frames = np.array(read_all(recording.path))[..., ::-1].astype(float)
     assert 10 < len(frames) < N - 10
     assert [number_of(frame) for frame in frames[:-1]] == list(range(len(frames) - 1))
@@ -62,7 +62,7 @@ def numbers_and_reader(recording, number_of):
 
 
 class Studio:
-    """Makes a recording of each kind, once."""
+    """Make each kind of recording once."""
 
     def __init__(self, folder, ffmpeg, draw):
         self.folder, self.ffmpeg, self.draw = folder, ffmpeg, draw
@@ -106,7 +106,7 @@ class Studio:
         return Recording(path)
 
 
-# Makes frames of several kB, of which a cut leaves some whole.
+# Noise makes frames of several kB, so that some are intact in a truncated file.
 NOISE = ("-vf", "noise=alls=20:allf=t:all_seed=1", "-crf", 10)
 
 RECIPES = {
@@ -160,7 +160,7 @@ RECIPES = {
     "one frame, TS": lambda make: Recording(make.encode("1.ts", *H264, n=1), [0]),
     "sound first, MP4": lambda make: make.with_early_sound("s.mp4", *H264),
     "sound first, MKV": lambda make: make.with_early_sound("s.mkv", *H264),
-    # Containers that promise what is not there.
+    # Containers that list frames that do not exist.
     "variable rate": lambda make: make.sparse("vfr.mkv", *H264),
     "variable rate, MP4": lambda make: make.sparse("vfr.mp4", *H264),
     "stream cut": lambda make: make.cut("cut.mp4"),
@@ -187,7 +187,7 @@ def recording(tmp_path_factory, ffmpeg, numbered_frames):
 
 
 def n_passes(asked):
-    """How often something was decoded for its frames, and only to count them."""
+    """Return the number of passes that decode frames and that only count frames."""
     asked = [do for do, _ in asked]
     return asked.count("decode"), asked.count("count")
 
@@ -196,12 +196,12 @@ def padded(items, n):
     return [*items, *[None] * (n - len(items))]
 
 
-# -- which frames, on every kind of file -------------------------------------------
+# -- sampled frames of each kind of file -------------------------------------------
 
 
 @pytest.mark.parametrize("kind", LIARS)
 def test_liars_promise_more_than_there_is(recording, kind):
-    # The cases below would prove little if the files were honest.
+    # Check that the files are suitable for the tests below.
     path = recording(kind).path
     assert promised_count(path) > len(read_all(path))
 
@@ -210,7 +210,7 @@ def test_liars_promise_more_than_there_is(recording, kind):
 def test_packets_of_promise_breakers_are_not_all_frames(recording, kind):
     path = recording(kind).path
     promised, _ = promised_times(str(path), None)
-    # OpenCV before 5 shows the packets that an edit list hides as what they are.
+    # OpenCV before 5 marks the packets that an edit list hides.
     assert promised is None or len(promised) > len(read_all(path))
 
 
@@ -245,7 +245,7 @@ def test_iteration_map_and_indices_agree_on_evenly_spaced_frames(
 ):
     path = recording(kind).path
     numbers, read = numbers_and_reader(recording(kind), number_of)
-    # Time runs as the numbers drawn do.
+    # The numbers drawn in the frames are proportional to time.
     numbers = [n for n in numbers if duration is None or n - numbers[0] < FPS]
 
     clip = Clip(path, n_frames=7, duration=duration)
@@ -262,7 +262,8 @@ def test_iteration_map_and_indices_agree_on_evenly_spaced_frames(
     assert len(set(drawn)) == 7
     moments = np.linspace(numbers[0], numbers[-1], 7)
     nearest = np.abs(np.subtract.outer(moments, numbers)).min(axis=1)
-    # A frame taken already gives way to the next: 20 to 30 in the sparse ones.
+    # If a frame is already sampled, the next frame is used. In the sparse recordings,
+    # frames may be 10 apart.
     crowded = 5 if kind.startswith("variable rate") and duration is None else 1e-6
     np.testing.assert_array_less(np.abs(drawn - moments), nearest + crowded)
     assert (drawn[0], drawn[-1]) == (numbers[0], numbers[-1])
@@ -271,7 +272,7 @@ def test_iteration_map_and_indices_agree_on_evenly_spaced_frames(
 def test_frames_of_a_variable_rate_lie_evenly_in_time_not_in_number(
     recording, number_of
 ):
-    # By number, 6 of the 25 frames would be 0, 5, 10, 15, 19 and 60.
+    # Frames evenly spaced in index would be 0, 5, 10, 15, 19 and 60.
     clip = Clip(recording("variable rate").path, n_frames=7, duration=None)
 
     assert [number_of(frame) for frame in clip] == [0, 10, 20, 30, 40, 50, 60]
@@ -287,7 +288,7 @@ def test_frames_of_a_variable_rate_lie_evenly_in_time_not_in_number(
         (range(5), 5, [0, 1, 2, 3, 4]),
         (range(3), 5, [0, 1, 2]),
         (range(101), 5, [0, 25, 50, 75, 100]),
-        # A gap: no frame twice, and enough of them left for the slots to come.
+        # At a gap, no frame is sampled twice, and enough frames remain for later slots.
         ([0, 1, 2, 3, 100], 4, [0, 2, 3, 4]),
         ([0, 97, 98, 99, 100], 4, [0, 1, 2, 4]),
         ([0, 50, 100], 2, [0, 2]),
@@ -352,7 +353,7 @@ def four_corners(height=64, width=96):
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
 def test_rotated_recording_comes_out_upright(write_clip, ffmpeg, suffix, angle):
-    # Stored turned clockwise; players are told to turn it back.
+    # Frames are stored rotated clockwise, with metadata that rotates them back.
     stored = np.rot90(four_corners(), k=-angle // 90)
     lying = write_clip([stored] * 3)
     path = lying.with_name(f"turned.{suffix}")
@@ -379,7 +380,7 @@ def test_rotated_recording_comes_out_upright(write_clip, ffmpeg, suffix, angle):
 def test_interlaced_recording_is_decoded_by_ffmpeg(
     write_clip, numbered_frames, number_of, asked, name, options
 ):
-    # OpenCV's conversion fails on it and leaves whatever was in its memory.
+    # OpenCV fails to convert the frames and returns uninitialized memory.
     path = write_clip(numbered_frames(20, height=64), name, *options, fps=25)
     clip = Clip(path, n_frames=7)
     assert clip.map(lambda: number_of) == [0, 3, 6, 9, 13, 16, 19]
@@ -387,7 +388,7 @@ def test_interlaced_recording_is_decoded_by_ffmpeg(
     np.testing.assert_allclose(clip.timestamps, clip.indices / 25, atol=1e-3)
 
 
-# -- one pass ----------------------------------------------------------------------
+# -- number of decoding passes -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -409,7 +410,7 @@ def test_map_decodes_an_ordinary_file_once(recording, number_of, asked, kind):
 
     assert numbers == [0, 10, 20, 30, 40, 50, 60]
     assert n_passes(asked) == (1, 0)
-    # Having seen the frames, it knows them without another look.
+    # The sampled frames are now known, without another counting pass.
     assert clip.timestamps[-1] == pytest.approx(2.4, abs=1e-3)
     assert [number_of(frame) for frame in clip] == numbers
     assert n_passes(asked) == (2, 0)
@@ -440,7 +441,7 @@ def test_map_starts_anew_where_the_container_broke_its_promise(
     assert len(seen) == passes
     assert seen[-1] == expected
     assert n_passes(asked) == (passes, 1)
-    # It has learned which frames there are.
+    # The existing frames are now known.
     assert clip.map(start) == expected
     assert len(seen) == passes + 1
     assert n_passes(asked) == (passes + 1, 1)
@@ -530,7 +531,7 @@ def test_file_that_changed_after_sampling_is_an_error_that_names_it(
 ):
     path = write_clip(numbered_frames(5))
     clip = Clip(path, n_frames=2)
-    assert clip.indices.tolist() == [0, 4]  # known already, and yet it is checked
+    assert clip.indices.tolist() == [0, 4]  # already known, but checked again
     old = path.stat().st_mtime_ns
     if change == "size":
         path.write_bytes(path.read_bytes() + b"\0" * 8)
@@ -547,7 +548,7 @@ def test_file_that_changed_after_sampling_is_an_error_that_names_it(
     assert caught.value.path == str(path)
 
 
-# -- what is damaged ---------------------------------------------------------------
+# -- damaged videos ----------------------------------------------------------------
 
 
 HEVC = ("-c:v", "libx265", "-x265-params", "log-level=none")
@@ -604,8 +605,8 @@ def test_seconds_that_are_cut_off_are_said(write_clip, numbered_frames, suffix):
 @pytest.mark.parametrize(
     ("name", "codec", "filling"),
     [
-        ("h264.mp4", (*H264, *NOISE, "-g", 10), b"\xff"),  # packets are left out
-        ("mjpeg.mov", MJPEG, b"\0"),  # packets are there, but not decoded
+        ("h264.mp4", (*H264, *NOISE, "-g", 10), b"\xff"),  # packets are missing
+        ("mjpeg.mov", MJPEG, b"\0"),  # packets exist but cannot be decoded
         ("h264.mkv", (*H264, *NOISE, "-g", 10), b"\xff"),
         ("h264.mkv", (*H264, *NOISE, "-g", 10), b""),
         ("h264.ts", (*H264, *NOISE, "-g", 10), b"\0"),
@@ -635,7 +636,8 @@ def test_seconds_that_are_lost_in_the_middle_are_said(
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-@pytest.mark.parametrize("fps", [10, 1500])  # in mkv, two frames of 1500 have one time
+# At 1500 frames per second, two frames in mkv have the same time.
+@pytest.mark.parametrize("fps", [10, 1500])
 def test_frames_that_lie_apart_are_no_damage(write_clip, numbered_frames, suffix, fps):
     apart = ("-vf", "setpts='PTS+gte(N,20)*2/TB'", "-fps_mode", "vfr")
     path = write_clip(numbered_frames(60), f"a.{suffix}", *H264, *apart, fps=fps)
@@ -660,7 +662,7 @@ def test_sound_that_is_longer_than_the_picture_is_no_damage(ffmpeg, tmp_path):
     assert clip.missing == 0
 
 
-# -- what cannot be decoded --------------------------------------------------------
+# -- files that cannot be decoded --------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -707,7 +709,7 @@ def test_script_that_names_another_video_does_not_play_it(write_clip, tmp_path):
     write_clip([canary] * 3, "canary.mp4")
     script = tmp_path / "script.mp4"
     script.write_text("ffconcat version 1.0\nfile canary.mp4\n")
-    # OpenCV alone falls for it.
+    # OpenCV alone plays the other video.
     assert len(read_all(script)) == 3
 
     with pytest.raises(VideoReadError, match=r"script\.mp4.*is not a video"):

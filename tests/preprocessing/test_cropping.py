@@ -1,4 +1,4 @@
-"""The cropper cuts the followed face out of each frame of each clip."""
+"""The cropper crops the followed face in each frame of each clip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def gray(height=48, width=64):
 
 
 def textured(n, height=48, width=64):
-    """Frames of which no two parts look alike."""
+    """Return frames with a different texture everywhere."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (n, height // 8, width // 8, 3), dtype=np.uint8)
     return [cv2.resize(frame, (width, height)) for frame in coarse]
@@ -45,7 +45,7 @@ def assert_same_crops(crops, expected):
 
 @pytest.fixture
 def find(monkeypatch):
-    """Put boxes (left, top, right, bottom) or None in the place of dlib's search."""
+    """Replace dlib's search with boxes (left, top, right, bottom) or None."""
 
     def install(*boxes):
         started = []
@@ -69,12 +69,12 @@ def find(monkeypatch):
 
 @pytest.fixture(scope="module")
 def faces(rendered_videos):
-    """Three clips of faces, and their crops."""
+    """Return three clips of faces and their crops."""
     clips = sample(rendered_videos.data[[0, 7, 3]])
     return clips, DlibFaceCropper().transform(clips)
 
 
-# -- what is cut -------------------------------------------------------------------
+# -- cropped regions ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def faces(rendered_videos):
     [
         ((10, 20, 30, 40), 0.0, (20, 40), (10, 30)),
         ((10, 20, 30, 40), 0.25, (15, 45), (5, 35)),
-        ((10, 20, 30, 30), 0.1, (19, 31), (8, 32)),  # each side by its own length
+        ((10, 20, 30, 30), 0.1, (19, 31), (8, 32)),  # a fraction of each side
         ((0, 0, 20, 20), 0.25, (0, 25), (0, 25)),  # top left
         ((44, 28, 64, 48), 0.25, (23, 48), (39, 64)),  # bottom right
-        ((2, 2, 22, 22), 0.5, (0, 32), (0, 32)),  # never from the other end
+        ((2, 2, 22, 22), 0.5, (0, 32), (0, 32)),  # no negative indices
         ((10, 20, 30, 40), 9.0, (0, 48), (0, 64)),
         ((10, 20, 11, 21), 0.0, (20, 21), (10, 11)),
         ((63, 47, 64, 48), 3, (44, 48), (60, 64)),
@@ -168,7 +168,7 @@ def test_search_starts_anew_where_a_container_broke_its_promise(
         np.testing.assert_array_equal(crop, frame[9 * k :][:9, 9 * k :][:, :9])
 
 
-# -- real searches -----------------------------------------------------------------
+# -- searches with dlib ------------------------------------------------------------
 
 
 def test_faces_of_rendered_clips_are_found_where_they_are(faces):
@@ -179,7 +179,7 @@ def test_faces_of_rendered_clips_are_found_where_they_are(faces):
             assert crop.dtype == np.uint8
             assert 80 < height < 200
             assert height == pytest.approx(width, abs=3)
-            # The crop is a part of the very frame, in the same colors.
+            # The crop is a part of the frame, in the same colors.
             found = cv2.matchTemplate(frame, crop, cv2.TM_SQDIFF)
             left, top = cv2.minMaxLoc(found)[2]
             np.testing.assert_array_equal(
@@ -199,7 +199,7 @@ def test_margin_widens_real_crops(faces):
 @pytest.mark.parametrize("corner", ["top left", "bottom right"])
 def test_face_in_a_corner_gives_a_whole_crop(write_clip, corner, margin):
     skimage_data = pytest.importorskip("skimage.data")
-    portrait = skimage_data.astronaut()[70:220, 165:320]  # cut at brow and temple
+    portrait = skimage_data.astronaut()[70:220, 165:320]  # cropped at brow and temple
     frame = gray(200, 300)
     if corner == "top left":
         frame[:150, :155] = portrait
@@ -210,7 +210,7 @@ def test_face_in_a_corner_gives_a_whole_crop(write_clip, corner, margin):
 
     for crop in crops[0, :2]:
         assert min(crop.shape[:2]) > 60
-        assert crop.std() > 20  # a face, and not the wall
+        assert crop.std() > 20  # not the uniform background
 
 
 def test_min_size_leaves_out_smaller_faces(faces):
@@ -229,7 +229,7 @@ def test_score_threshold_leaves_out_doubtful_faces(faces):
 
 @pytest.mark.nightly
 def test_all_real_clips_show_a_face_in_each_frame(real_videos):
-    # The clips without one are in another folder. No NoFaceWarning either.
+    # Clips without a face are in another folder. No NoFaceWarning is issued.
     crops = DlibFaceCropper(n_jobs=2).fit_transform(sample(real_videos.data, 10))
 
     assert crops.shape == (len(real_videos.data), 10)
@@ -285,7 +285,7 @@ def test_processes_give_what_one_thread_gives_in_the_same_order(faces, hollow):
 
 @pytest.fixture
 def hollow(faces, tmp_path):
-    """A clip of a file that begins like a video and holds none."""
+    """Return a clip of a file that begins like a video but is not a video."""
     path = tmp_path / "hollow.mp4"
     path.write_bytes(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + b"junk" * 99)
     return Clip(path, n_frames=faces[0][0].n_frames)
@@ -334,7 +334,7 @@ def test_progress_is_shown_if_asked_for(write_clip, find, capsys, every_step, ve
         assert err == ""
 
 
-# -- what is taken and refused -----------------------------------------------------
+# -- invalid input -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [list, tuple, lambda clips: clips])

@@ -1,4 +1,4 @@
-"""Faces at the edge: of the frame, of the clip, and of what the detector sees."""
+"""Faces at the edge of the frame, at the end of the clip, and hard to detect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def anna():
 
 @pytest.fixture(scope="module")
 def bert(anna):
-    """Somebody else: mirrored, and blue in the face."""
+    """Return another person: the portrait mirrored, with a blue face."""
     return anna[:, ::-1, ::-1]
 
 
@@ -34,7 +34,7 @@ def box_around(center, scale, frame):
 
 
 def box_of(crop, frame):
-    """Where the crop was cut out: it is a part of the very frame."""
+    """Find the box of a crop in its frame."""
     left, top = cv2.minMaxLoc(cv2.matchTemplate(frame, crop, cv2.TM_SQDIFF))[2]
     height, width = crop.shape[:2]
     np.testing.assert_array_equal(frame[top : top + height, left : left + width], crop)
@@ -55,7 +55,7 @@ def is_bert(crop):
 
 @pytest.fixture
 def crops_of(write_clip):
-    """The crop of each frame, and where it was cut out; None where there is none."""
+    """Return a function that makes the crops of frames and their boxes, or None."""
 
     def crop(frames):
         path = write_clip(frames, "x.mp4", "-c:v", "libx264", "-pix_fmt", "yuv444p")
@@ -76,7 +76,7 @@ def crops_of(write_clip):
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("end", ["top", "bottom"])
 def test_face_in_a_corner_is_cut_out_where_it_is(crops_of, anna, side, end):
-    # The whole face is there, up to the hair; shoulders or forehead are cut off.
+    # The face is complete up to the hair. Shoulders or forehead are outside the frame.
     inset = 50
     x = inset if side == "left" else WIDTH - inset
     y = inset if end == "top" else HEIGHT - inset
@@ -109,7 +109,7 @@ def test_face_that_fills_the_frame_is_found(crops_of, anna):
 
 @pytest.mark.parametrize("first", ["Anna in front", "Bert in front"])
 def test_one_of_several_people_is_followed_through(crops_of, anna, bert, first):
-    # The other one is as large but out of focus; they come closer to each other.
+    # The other face is equally large but out of focus. The faces approach each other.
     front, back = (anna, bert) if first == "Anna in front" else (bert, anna)
     blurred = cv2.GaussianBlur(back, (0, 0), 1.5)
     places = [(180 + 10 * k, 190) for k in range(5)]
@@ -141,7 +141,7 @@ def test_face_in_one_frame_only_gives_one_crop(crops_of, anna, slot):
     assert overlap(boxes[slot], box_around((400, 150), 1.0, frames[0])) > 0.6
 
 
-# -- people who turn away, leave and come ------------------------------------------
+# -- people who turn away, leave or return -----------------------------------------
 
 TURNED = {
     "back of the head": lambda portrait: cv2.GaussianBlur(portrait, (0, 0), 12),

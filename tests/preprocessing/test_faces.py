@@ -1,4 +1,4 @@
-"""The follower finds one face a frame, where it is, and stays with the person."""
+"""The follower finds the same person in each frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ skimage_data = pytest.importorskip("skimage.data")
 
 
 class OneFollowed:
-    """Follows one person, found by dlib."""
+    """Follow one person, using dlib."""
 
     def __init__(self, **parameters: Any) -> None:
         self.follower = FaceFollower(DlibFinder(**parameters))
@@ -41,7 +41,7 @@ def portrait(astronaut: np.ndarray) -> np.ndarray:
 
 
 def veiled(portrait: np.ndarray, strength: float = 0.35) -> np.ndarray:
-    """Lower the contrast and blur, so that dlib is less sure of the face."""
+    """Reduce contrast and sharpness to lower the score of the face."""
     blurred = cv2.GaussianBlur(portrait, (0, 0), 2.0)
     return (127 + (blurred.astype(float) - 127) * strength).astype(np.uint8)
 
@@ -56,7 +56,7 @@ def size_of(face: Face) -> int:
 
 def assert_lies_at(face: Face | None, center: tuple[float, float], size: float) -> None:
     assert face is not None
-    # dlib's boxes come in sizes 1.2 apart and at cells of a tenth of their size.
+    # dlib's box sizes differ by factors of 1.2, and positions by a tenth of the size.
     assert center_of(face) == pytest.approx(center, abs=0.15 * size)
     assert size_of(face) == pytest.approx(size, rel=0.25)
 
@@ -64,7 +64,7 @@ def assert_lies_at(face: Face | None, center: tuple[float, float], size: float) 
 @pytest.mark.parametrize(
     ("height", "width", "scale"),
     [
-        (240, 320, 0.6),  # a small frame, searched enlarged only
+        (240, 320, 0.6),  # a small frame, only searched when enlarged
         (360, 640, 0.45),  # a face of about min_size
         (360, 640, 1.0),
         (720, 1280, 0.5),
@@ -82,7 +82,7 @@ def test_box_lies_where_the_face_was_pasted(portrait, height, width, scale):
 
     found = follower.find(paste(canvas(height, width), portrait, first, scale))
     assert_lies_at(found, first, size)
-    # The second frame takes the search near the last face.
+    # In the second frame, the search near the last face is used.
     found = follower.find(paste(canvas(height, width), portrait, second, scale))
     assert_lies_at(found, second, size)
 
@@ -162,7 +162,7 @@ def test_bystander_is_not_taken_while_the_person_is_missed_for_a_frame(portrait)
     follower = OneFollowed()
     assert follower.find(paste(canvas(), person, (110, 180))) is not None
     assert follower.find(bystander) is None
-    # Still the person, although the bystander scores higher.
+    # The person is still followed, although the bystander has a higher score.
     both = paste(bystander, person, (110, 180))
     assert_lies_at(OneFollowed().find(both), (520, 180), FACE_SIZE)
     assert_lies_at(follower.find(both), (110, 180), FACE_SIZE)
@@ -175,7 +175,7 @@ def test_bystander_of_another_size_is_not_taken(portrait):
 
 
 def test_another_face_is_taken_after_the_person_has_left(portrait):
-    # Out of reach for longer than the person is waited for.
+    # The other face is too far away to be the person, who is absent for long enough.
     other = paste(canvas(), portrait[:, ::-1], (540, 180), 0.5)
     follower = OneFollowed()
     assert follower.find(paste(canvas(), portrait, (100, 180), 0.5)) is not None
@@ -206,7 +206,7 @@ def test_score_threshold_is_honoured(portrait):
     assert face is not None
     assert face.score > 0
     assert OneFollowed(score_threshold=5.0).find(frame) is None
-    # The face that is followed must pass it too.
+    # The threshold also applies to the followed face.
     follower = OneFollowed(score_threshold=0.9)
     assert follower.find(frame) is not None
     assert follower.find(paste(canvas(), veiled(portrait), (300, 180))) is None
@@ -238,7 +238,7 @@ def test_each_thread_has_its_own_detector():
 
 
 class RecordingDetector:
-    """Remembers what it was shown; finds what the detector behind it finds, if any."""
+    """Record the images passed to a detector, if any, and return its results."""
 
     def __init__(self, behind: Any = None) -> None:
         self.behind = behind

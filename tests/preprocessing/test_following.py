@@ -15,13 +15,13 @@ FRAME = np.zeros((10, 10, 3), np.uint8)
 
 
 def at(x: float, y: float = 100, size: int = 40, score: float = 1.0) -> Face:
-    """Return a face by its center."""
+    """Return a face with the given center."""
     half = size // 2
     return Face(int(x) - half, int(y) - half, int(x) + half, int(y) + half, score)
 
 
 class Scripted:
-    """Finds given faces in each frame, in one or more searches."""
+    """Finder of the given faces in each frame, in one or more searches."""
 
     sure = 0.3
 
@@ -82,7 +82,7 @@ def test_place_is_given_to_another_only_when_all_are_taken() -> None:
     a, b, c = at(100), at(500, score=0.5), at(900, size=90)
     found = follow(2, [a, b], [b], [b], [b, c])
     assert found[-1] == [c, b]
-    # Not while the person may still come back.
+    # The index is not reused while the person may return.
     assert follow(2, [a, b], [b], [b, c])[-1] == [None, b]
 
 
@@ -131,7 +131,7 @@ def test_doubtful_first_face_is_replaced_by_a_better_one() -> None:
 
 
 class CountingDetector:
-    """Finds nothing; counts the pixels that it was shown."""
+    """Find nothing and count the searched pixels."""
 
     def __init__(self) -> None:
         self.pixels = 0
@@ -155,7 +155,7 @@ def test_deep_search_is_paid_by_the_frames_before(
         follower.find(frame)
         pixels.append(detector.pixels)
     deep = 4 * shape[0] * shape[1]
-    # The first frame is searched as the paper does, and later one in several.
+    # The first frame is searched as in the paper, and later only one of several frames.
     assert pixels[0] >= deep
     searched = [i for i, n in enumerate(pixels) if n >= deep]
     steps = np.diff(searched)

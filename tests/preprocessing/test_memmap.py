@@ -1,4 +1,4 @@
-"""Faces in a memory-mapped file are those in memory, and the file goes with them."""
+"""Memory-mapped faces equal those in memory, and their file is deleted with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def crops():
-    """Two videos of three slots, one of them empty."""
+    """Return crops of two videos with three slots, one of which is empty."""
     rng = np.random.default_rng(0)
     crops = np.empty((2, 3), dtype=object)
     for i, cell in enumerate(np.ndindex(crops.shape)):
@@ -78,7 +78,7 @@ def test_file_is_deleted_with_the_array(crops, resizer, folder):
     part = np.asarray(faces)[1]
     del faces
     gc.collect()
-    assert len(files(folder)) == 1  # a part of the array still needs it
+    assert len(files(folder)) == 1  # still used by a part of the array
     np.testing.assert_array_equal(part, expected)
     del part
     gc.collect()
@@ -114,7 +114,7 @@ def test_pickled_faces_live_on_without_the_file(crops, resizer, folder):
     expected = faces.copy()
     del copy
     gc.collect()
-    assert len(files(folder)) == 1  # it belongs to the original alone
+    assert len(files(folder)) == 1  # the file of the original
     copy = pickle.loads(pickle.dumps(faces))
     del faces
     gc.collect()

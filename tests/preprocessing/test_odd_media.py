@@ -1,4 +1,4 @@
-"""Files that are odd but honest give what they show: the rows of the guide's table."""
+"""Unusual files are read correctly: the rows of the table in the guide."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ RGB = ("-c:v", "ffv1", "-pix_fmt", "bgra")
 N = 6
 FPS = 25
 
-# Strong and mixed, so that a wrong matrix or range moves them by tens.
+# Saturated mixed colors, so that a wrong matrix or range changes them by tens.
 COLORS = [(32, 192, 64), (200, 40, 60), (60, 80, 200)]
 
 
 class Media(NamedTuple):
     path: Path
-    # What the frames show: numbers, or colors all over.
+    # Numbers or uniform colors shown in the frames.
     shown: Sequence[int | tuple[int, int, int]] = range(N)
-    times: Sequence[float] | None = None  # None: one after the other
+    times: Sequence[float] | None = None  # None: evenly spaced
     fps: float = FPS
     shape: tuple[int, int, int] = (48, 64, 3)
-    duration: float | None = None  # what is sampled, in seconds
+    duration: float | None = None  # number of seconds to sample
 
 
 class Studio:
-    """Writes files into a folder, of frames that carry numbers or colors."""
+    """Write files whose frames show numbers or colors to a folder."""
 
     def __init__(self, folder, ffmpeg, draw):
         self.folder, self.ffmpeg, self.draw = folder, ffmpeg, draw
@@ -75,7 +75,7 @@ class Studio:
         return path
 
     def renamed(self, *names):
-        """Each name for a file that OpenCV decodes, and for one that it cannot."""
+        """Yield two files per name: one decoded by OpenCV, and one by ffmpeg."""
         for number, codec in enumerate((H264, AV1)):
             source = self.file(f"plain{number}.mp4", *codec)
             for name in names:
@@ -202,7 +202,7 @@ def rotated(make):
 def mirrored(make):
     for suffix in ("mp4", "mkv"):
         for angle in (0, 90, 180, 270):
-            # ffmpeg turns first, and then mirrors.
+            # ffmpeg rotates first and then mirrors.
             stored = [np.rot90(frame, k=-angle // 90) for frame in make.draw(N)]
             stored = [
                 frame[::-1] if angle % 180 else frame[:, ::-1] for frame in stored
@@ -244,7 +244,7 @@ def interlaced(make):
     yield make("fields.ts", *mpeg2, height=64)
     x264 = (*H264, *fields, "-x264-params", "interlaced=1")
     yield make("fields.mp4", *x264, height=64)
-    # Names and titles are no descriptions of streams.
+    # Names and titles are not mistaken for descriptions of streams.
     yield make("Video: fields.ts", *mpeg2, height=64)
     title = ("-metadata", "title=Video: my holiday")
     yield make("title.mp4", *x264, *title, height=64)
@@ -339,7 +339,7 @@ def animated_png(make):
     media = make("moving.apng")
     yield media
     yield make.colored("colored.apng")
-    # A comment stands before the word that it is animated.
+    # A comment precedes the chunk that marks an animation.
     content = media.path.read_bytes()
     at = content.index(b"acTL") - 4
     text = b"tEXtComment\x00" + b"x" * 1000
@@ -520,13 +520,13 @@ def test_odd_file_gives_the_frames_that_it_shows(make, number_of, row):
         np.testing.assert_allclose(shown, media.shown, atol=4 if colored else 0)
         times = media.times or np.arange(n) / media.fps
         np.testing.assert_allclose(clip.timestamps[:n], times, rtol=0, atol=1e-3)
-        # The cropper's way, which starts from what the container promises.
+        # The cropper uses `map`, which starts with the frames that the container lists.
         mapping = Clip(media.path, n_frames=n + 1, duration=media.duration)
         assert mapping.map(lambda read=read: read) == [*shown, None]
         np.testing.assert_allclose(mapping.timestamps, clip.timestamps, atol=1e-9)
 
 
-# -- what is not supported ---------------------------------------------------------
+# -- unsupported files -------------------------------------------------------------
 
 NO_VIDEO = "is not a video. Supported formats: mp4, mov, mkv, webm, avi"
 

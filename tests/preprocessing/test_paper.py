@@ -1,4 +1,4 @@
-"""The paper's preprocessing, written out in OpenCV, gives the same pixels."""
+"""An implementation of the paper's preprocessing in OpenCV gives the same pixels."""
 
 from __future__ import annotations
 

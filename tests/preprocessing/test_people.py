@@ -1,4 +1,4 @@
-"""Several people, bursts and YuNet: the layout of the slots, from clip to array."""
+"""Order of slots with several people and bursts, from clip to array, and YuNet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def frame_of(*places: int | None) -> np.ndarray:
 
 
 class ByColor:
-    """Finds the squares, by their color, in an order that changes."""
+    """Find the squares by their color, in alternating order."""
 
     sure = 0.3
     n_searches = 0
@@ -51,7 +51,7 @@ class ByColor:
         faces = []
         for number, color in enumerate(COLORS):
             is_near = np.abs(frame.astype(int) - color).sum(axis=-1) < 120
-            # More than the edge of another square, which compression smears.
+            # Ignore edges of other squares, which compression blurs.
             columns = np.flatnonzero(is_near.sum(axis=0) > 10)
             if len(columns):
                 faces.append(
@@ -71,7 +71,7 @@ def by_color(monkeypatch: pytest.MonkeyPatch) -> type[ByColor]:
 
 
 def people_in(slots: Any) -> list[int | None]:
-    """Name the person in each slot by the color of its middle."""
+    """Return the number of the person in each slot, from the color of its center."""
     found: list[int | None] = []
     for crop in slots:
         if crop is None or not np.any(crop):
@@ -85,7 +85,7 @@ def people_in(slots: Any) -> list[int | None]:
 
 @pytest.fixture
 def moving(write_clip: Any) -> Path:
-    """Person 0 leaves after two frames, person 1 stays, person 2 comes last."""
+    """Write a video: person 0 leaves after two frames, 1 stays, and 2 comes last."""
     return write_clip(
         [
             frame_of(10, 150),
@@ -127,7 +127,7 @@ def test_none_has_a_bound_and_warns_where_it_cuts(
 ) -> None:
     assert len(crop(moving, max_faces=None)) == 4 * 10
     monkeypatch.setattr(_cropping, "MAX_PEOPLE", 1)
-    for _ in range(2):  # fresh, and from the cache
+    for _ in range(2):  # without and with a cache hit
         with pytest.warns(CrowdWarning, match=r"more than 1 people.*max_faces"):
             found = crop(moving, max_faces=None, memory=tmp_path / "cache")
         assert people_in(found) == [0, 0, None, None]
@@ -160,7 +160,7 @@ def test_bursts_are_consecutive_frames_from_even_moments(
     ("n_existing", "expected"),
     [
         (12, list(range(12))),
-        (11, [0, 1, 2, 3, 7, 8, 9, 10]),  # two bursts are whole
+        (11, [0, 1, 2, 3, 7, 8, 9, 10]),  # two complete bursts
         (7, [0, 1, 2, 3]),
         (3, [0, 1, 2]),
     ],
@@ -195,7 +195,7 @@ def test_box_of_a_burst_is_searched_once_and_holds(write_clip: Any) -> None:
     ByColor.n_searches = 0
     still = crop(path, n_frames=2, burst=3, box="burst")
     assert ByColor.n_searches == 2
-    # In each frame the square has moved on within a box that has not.
+    # In each frame, the square has moved within a fixed box.
     for k, (followed, kept) in enumerate(zip(moving, still, strict=True)):
         assert np.abs(followed[10, 1].astype(int) - COLORS[0]).sum() < 150
         shift = 3 * (k % 3)
@@ -251,7 +251,7 @@ def test_parameters_of_the_crops_are_in_the_key(
 
 
 class StandIn:
-    """Answers like cv2.FaceDetectorYN, by the colors of a BGR frame."""
+    """Replacement of cv2.FaceDetectorYN that finds colors in a BGR frame."""
 
     def setInputSize(self, size: tuple[int, int]) -> None:
         self.size = size

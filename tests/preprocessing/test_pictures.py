@@ -1,4 +1,4 @@
-"""A picture is a video of one frame, decoded outside of this process."""
+"""A picture is a video of one frame, decoded in another process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skdeepfake.exceptions import VideoReadError
 from skdeepfake.preprocessing import Clip, VideoFrameSampler
 
 _EXIF = b"\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03"
-# Turned by a quarter, as a phone writes it.
+# Rotated by 90 degrees, as written by phones.
 _TURNED = _EXIF + b"\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
 
 

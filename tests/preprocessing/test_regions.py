@@ -1,4 +1,4 @@
-"""Regions are cut by the face's box, or by its landmarks."""
+"""Regions are located by the box of the face or by its landmarks."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def find_stand_in(n_parts: int) -> Any:
         # 48 to 67: x 96 to 134, y 148 to 167.
         (68, "mouth", [96 - 8, 148 - 8, 134 + 8, 167 + 8]),
         (5, "eyes", [0, 100 - 2, 6 + 1, 103 + 2]),
-        (5, "mouth", [115, 102, 185, 147]),  # it has none: by the box
+        (5, "mouth", [115, 102, 185, 147]),  # no such landmarks, so the box is used
         (68, "face", [100, 50, 200, 150]),
     ],
 )
@@ -107,7 +107,7 @@ def test_real_landmarks_lie_in_the_portrait() -> None:
         distance = cv2.matchTemplate(frame, crop, cv2.TM_SQDIFF)
         x, y = cv2.minMaxLoc(distance)[2]
         middle[region] = (x + crop.shape[1] / 2, y + crop.shape[0] / 2)
-    # Read off the picture by eye.
+    # Positions were measured by hand in the picture.
     assert middle["eyes"] == pytest.approx((225, 102), abs=4)
     assert middle["mouth"] == pytest.approx((222, 147), abs=4)
 

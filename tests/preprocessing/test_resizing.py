@@ -1,4 +1,4 @@
-"""Crops become one dense array: resized, stacked, zeros where there was none."""
+"""Crops are resized and stacked to one dense array, with zeros in empty slots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_larger_crop_is_averaged_over_areas():
     (face,) = Resizer(size=(30, 20)).transform([crop])
     expected = cv2.resize(crop, (20, 30), interpolation=cv2.INTER_AREA)
     np.testing.assert_array_equal(face, expected)
-    # Halved exactly, each pixel is the mean of four.
+    # If the size is halved, each pixel is the mean of four pixels.
     (face,) = Resizer(size=(30, 25)).transform([crop])
     means = crop.reshape(30, 2, 25, 2, 3).mean(axis=(1, 3))
     assert np.abs(face - means).max() <= 0.5
@@ -45,7 +45,7 @@ def test_crop_of_the_right_size_is_not_changed():
 
 
 def test_size_is_height_then_width_and_the_aspect_is_not_kept():
-    # The left half is red, the upper half green: both reach the edges.
+    # The left half is red and the upper half is green, up to the edges.
     crop = np.zeros((10, 40, 3), np.uint8)
     crop[:, :20, 0] = 200
     crop[:5, :, 1] = 200

@@ -1,4 +1,4 @@
-"""The sampler turns paths into clips, and refuses what leads to no video."""
+"""The sampler makes clips from paths and rejects files that are not videos."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from skdeepfake.preprocessing import Clip, VideoFrameSampler
 
 @pytest.fixture
 def video(write_clip, numbered_frames):
-    """Two seconds at 10 frames a second, numbered from 0 to 20."""
+    """Return a video of 21 numbered frames at 10 frames per second."""
     return write_clip(numbered_frames(21))
 
 
 @pytest.fixture
 def sample(video, number_of):
-    """Numbers and seconds of what a sampler with these parameters gives."""
+    """Return a function that samples the video and returns numbers and times."""
 
     def numbers_and_times(**parameters):
         (clip,) = VideoFrameSampler(**parameters).transform([video])
@@ -40,7 +40,7 @@ def test_frames_are_even_and_the_first_and_the_last_are_among_them(sample):
 
 
 def test_defaults_are_ten_frames_of_ten_seconds(write_clip, numbered_frames, number_of):
-    # 13 seconds at 10 frames a second; frame 100 lies at 10 s, and so is out.
+    # 13 seconds at 10 frames per second. Frame 100, at 10 s, is not sampled.
     (clip,) = VideoFrameSampler().transform([write_clip(numbered_frames(130))])
     assert [number_of(frame) for frame in clip] == list(range(0, 100, 11))
     np.testing.assert_allclose(clip.timestamps, np.arange(0, 10, 1.1), atol=1e-3)
@@ -129,7 +129,7 @@ def test_sampling_opens_no_decoder(video, asked):
     assert asked
 
 
-# -- what is refused ---------------------------------------------------------------
+# -- invalid input -----------------------------------------------------------------
 
 
 def text(path):

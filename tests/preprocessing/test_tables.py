@@ -1,4 +1,4 @@
-"""Tables of paths are taken where scikit-learn and pandas hand them over."""
+"""Tables of paths from scikit-learn and pandas are accepted."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_clip_shows_its_first_frame(rendered_videos) -> None:
     (clip,) = VideoFrameSampler(3).transform(rendered_videos.data[:1])
     html = clip._repr_html_()
     found = shown(html)
-    assert clip.plan is None  # nothing has been sampled by that
+    assert clip.plan is None  # nothing was sampled
     frame = next(iter(clip))
     small = cv2.resize(frame, found.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert found.shape == (120, 160, 3)

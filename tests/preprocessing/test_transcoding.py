@@ -34,7 +34,7 @@ needs_sh = pytest.mark.skipif(os.name != "posix", reason="the stand-in is a sh s
 
 
 def write_clip(path, *, n_frames=30, fps=30, size=SIZE, colors=None, codec="mpeg4"):
-    """Four quarters of one color each: top left, top right, bottom left and right."""
+    """Write a clip of four colors: top left, top right, bottom left, bottom right."""
     width, height = size
     colors = np.array(colors or [RED, GREEN, BLUE, GRAY], np.uint8).reshape(2, 2, 3)
     rows = np.arange(height) * 2 // height
@@ -59,13 +59,13 @@ def ffmpeg(*arguments):
 
 
 def describe(path):
-    """What ``ffmpeg -i`` says of a file."""
+    """Return the output of ``ffmpeg -i``."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-i", str(path)]
     return subprocess.run(command, capture_output=True, check=False).stderr.decode()
 
 
 def read(path):
-    """The RGB frames of a video, and their times in seconds."""
+    """Return the RGB frames of a video and their times in seconds."""
     capture = cv2.VideoCapture(str(path))
     frames, times = [], []
     while capture.grab():
@@ -91,7 +91,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def started(monkeypatch):
-    """The command lines of the processes that the transcoder starts."""
+    """Record the command lines of the processes that the transcoder starts."""
     commands = []
     popen = subprocess.Popen
 
@@ -106,7 +106,7 @@ def started(monkeypatch):
 
 @pytest.fixture
 def stand_in(monkeypatch, tmp_path):
-    """Put a sh script in the place of ffmpeg; $out is the file it should write."""
+    """Replace ffmpeg with a sh script. $out is the file to write."""
 
     def install(script):
         path = tmp_path / "stand_in.sh"
@@ -523,11 +523,11 @@ def test_cache_dir_that_is_read_only_is_named(clip, tmp_path):
     assert caught.value.filename == str(tmp_path)
 
 
-# -- what is skipped -------------------------------------------------------------------
+# -- skipped videos --------------------------------------------------------------------
 
 
 def skip(sources, cache, **parameters):
-    """Copy with ``on_error="skip"``: the paths, and what it warns of."""
+    """Transcode with ``on_error="skip"`` and return the paths and the warnings."""
     transcoder = fast(cache, on_error="skip", **parameters)
     with pytest.warns(VideoReadWarning) as caught:
         copies = transcoder.fit_transform(sources)
@@ -548,7 +548,7 @@ def test_bad_videos_are_skipped_and_named_and_the_others_copied(clip, tmp_path, 
     assert "cannot be read by ffmpeg" in dict(warned)[str(text)]
     assert "cannot be found" in dict(warned)[str(missing)]
     assert os.listdir(cache) == [os.path.basename(copies[0])]
-    # The sampler skips what the transcoder has skipped.
+    # The sampler skips the videos that the transcoder has skipped.
     with pytest.warns(VideoReadWarning) as caught:
         clips = VideoFrameSampler(on_error="skip").transform(copies)
     assert [each.error is None for each in clips] == [True, False, False, False]
@@ -577,7 +577,7 @@ def test_file_and_frames_are_limited(tmp_path):
 
 @pytest.fixture
 def _interruptible():
-    """Let SIGINT raise KeyboardInterrupt: a background shell starts us ignoring it."""
+    """Let SIGINT raise KeyboardInterrupt. Processes in the background ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -740,7 +740,7 @@ def test_progress_goes_to_standard_error_only_when_asked(clip, tmp_path, capsys)
 
 
 def woven(number, height=64, width=96):
-    """A white bar on black that has moved on between the two fields of the frame."""
+    """Draw a white bar on black that moves between the two fields of the frame."""
     frame = np.zeros((height, width, 3), np.uint8)
     for field in (0, 1):
         left = 8 * number + 4 * field
@@ -749,7 +749,7 @@ def woven(number, height=64, width=96):
 
 
 def combing(frame):
-    """Mean difference of neighboring rows, which a vertical bar does not have."""
+    """Return the mean difference of neighboring rows, 0 for a vertical bar."""
     return np.abs(np.diff(frame[8:-8].astype(float), axis=0)).mean()
 
 

@@ -1,4 +1,4 @@
-"""Pictures that move as a test wants it."""
+"""Pictures with known motion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def texture() -> np.ndarray:
 
 
 def moved(picture: np.ndarray, shifts: np.ndarray, side: int) -> np.ndarray:
-    """Cut faces out of a picture that moves to the right and down by `shifts`."""
+    """Crop faces from a picture that moves to the right and down by `shifts`."""
     corner = (np.array(picture.shape[1::-1]) - side) / 2
     frames = [
         cv2.warpAffine(

@@ -1,4 +1,4 @@
-"""Eyes are measured on lids that were painted over a portrait at known openings."""
+"""Eye aspect ratios of a portrait whose eyelids are painted at known openings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def enlarged(closed: float) -> np.ndarray:
 
 
 def video(*closed: float | None) -> np.ndarray:
-    """Make faces whose eyes are closed by such shares; None is an empty slot."""
+    """Make faces with partly closed eyes. None is an empty slot."""
     nobody = np.zeros_like(enlarged(0.0))
     return np.stack([nobody if c is None else enlarged(c) for c in closed])
 
@@ -57,7 +57,7 @@ def test_summary_counts_blinks(eyes: BlinkFeaturizer) -> None:
     summary = eyes.set_params(output="summary").transform(faces)
     eyes.set_params(output="ratio")
     assert (summary.shape, summary.dtype) == ((3, 3), np.float32)
-    # Two blinks in 14 frames at 10 Hz: where one begins in an empty slot is not seen.
+    # Two blinks in 14 frames at 10 Hz. A blink that starts in an empty slot is missed.
     minimum = aspect_ratio(0.9) / aspect_ratio(0)
     expected = [minimum, 2 / (14 / 10 / 60), 4 / 14]
     np.testing.assert_allclose(summary[0], expected, atol=0.03)

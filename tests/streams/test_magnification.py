@@ -1,4 +1,4 @@
-"""Motion in the band is magnified by a known gain, and no other."""
+"""Only motion in the band is magnified, by a known gain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ skimage_data = pytest.importorskip("skimage.data")
 
 
 def swing(hertz: float, amplitude: float, n_frames: int = 50) -> np.ndarray:
-    """Let the portrait swing from side to side, in pixels."""
+    """Make frames of a portrait that moves from side to side."""
     seconds = np.arange(n_frames) / RATE
     x = amplitude * np.sin(2 * np.pi * hertz * seconds)
     picture = skimage_data.astronaut()[20:220, 120:320].astype(float)
@@ -24,7 +24,7 @@ def swing(hertz: float, amplitude: float, n_frames: int = 50) -> np.ndarray:
 
 
 def amplitude_of(frames: np.ndarray, hertz: float) -> float:
-    """Measure the amplitude at a frequency: by the gradient, after the transient."""
+    """Estimate the amplitude at a frequency from the gradient, after the transient."""
     smooth = [cv2.GaussianBlur(f, (0, 0), 1) for f in frames[25:].mean(axis=-1)]
     smooth = np.array(smooth)[:, 20:-20, 20:-20]
     change = smooth - smooth.mean(axis=0)
@@ -61,7 +61,7 @@ def test_motion_has_the_gain_of_the_filter_at_its_frequency(
 
 
 def test_band_is_in_hertz_at_the_frame_rate() -> None:
-    # The same frames at half the rate: 2 Hz become 1 Hz.
+    # At half the frame rate, 2 Hz become 1 Hz.
     faces = swing(2, 0.2)[:, 50:110, 80:140][np.newaxis]
     slow = MotionMagnifier(frame_rate=RATE / 2, band=(0.5, 1.5)).transform(faces)
     fast = MotionMagnifier(frame_rate=RATE, band=(1.0, 3.0)).transform(faces)

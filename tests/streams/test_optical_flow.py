@@ -1,4 +1,4 @@
-"""Flow is what was moved, slot by slot."""
+"""The flow equals the known motion in each slot."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_flow_is_the_known_shift(texture: np.ndarray, length: float) -> None:
 
 
 def test_slots_are_moments_then_motions_then_people(texture: np.ndarray) -> None:
-    # Two videos of two bursts of three frames of two people; each motion is its own.
+    # Two videos with two bursts of three frames and two people, with different motions.
     steps = np.arange(2 * 2 * 2 * 2).reshape(2, 2, 2, 2) % 5 - 2
     x = np.concatenate([np.zeros((2, 2, 1, 2)), steps.cumsum(axis=2)], axis=2)
     shifts = np.stack([x, np.zeros_like(x)], axis=-1).reshape(-1, 2)
@@ -49,7 +49,7 @@ def test_empty_neighbors_give_zeros_and_no_motion_gives_none(
     faces[0, 3] = 0
     flow = OpticalFlow().transform(faces)
     assert not flow[0, 2:].any()
-    # Nothing moves, and the slot still counts as one with a face.
+    # Nothing moves, but the slot is not all zeros.
     assert 0 < flow[0, :2].max() < 1e-4
     assert flow[0, :2].all()
 
@@ -63,7 +63,7 @@ def test_colors_tell_direction_and_length(texture: np.ndarray) -> None:
     colors = np.median(flow[0], axis=(1, 2))
     np.testing.assert_allclose(colors[0], [255, 0, 0], atol=8)  # right: red
     assert colors[1].tolist() == [255, 255, 255]  # no motion: white
-    # Left, half as far: cyan, half as saturated. Down: a quarter of the circle.
+    # Half as far to the left: cyan, half as saturated. Down: a quarter turn of the hue.
     np.testing.assert_allclose(colors[2], [128, 255, 255], atol=8)
     np.testing.assert_allclose(colors[3], [128, 255, 0], atol=8)
     assert not flow[0, 4].any()
@@ -132,7 +132,7 @@ def test_union_keeps_the_slots_of_faces_with_a_motion(texture: np.ndarray) -> No
         ({"burst": 2}, (1, 3, 16, 16, 3), "3 slots, .* bursts of 2 frames"),
         ({"max_faces": 4}, (1, 3, 16, 16, 3), r"1 frames with 4 faces each\. Set"),
         ({"burst": 1}, (1, 3, 16, 16, 3), "bursts of 1 frames of 16 x 16 pixels"),
-        ({}, (1, 3, 16, 8, 3), "needs 2 frames of 12 x 12 or more"),
+        ({}, (1, 3, 16, 8, 3), "needs at least 2 frames of 12 x 12 pixels"),
         ({}, (3, 16, 16, 3), r"OpticalFlow expects faces.*shape \(3, 16, 16, 3\)"),
         ({"scale": 0}, (1, 3, 16, 16, 3), "'scale' parameter of OpticalFlow"),
     ],

@@ -1,4 +1,4 @@
-"""Regular files that begin like a container are let in, and nothing else."""
+"""Only regular files that begin like a container are accepted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAYLIST = "ffconcat version 1.0\nfile canary.mp4\n"
 def test_every_container_is_let_in_whatever_its_extension(
     write_clip, numbered_frames, name, options
 ):
-    # 25 frames/s, since MPEG-2 knows no 10.
+    # MPEG-2 supports 25 frames per second but not 10.
     path = write_clip(numbered_frames(3), name, *options, fps=25)
     disguised = path.with_name("disguised.txt")
     shutil.copy(path, disguised)
@@ -130,7 +130,7 @@ def test_file_that_may_not_be_read_is_refused(tmp_path, write_clip, numbered_fra
 
 
 def test_only_the_beginning_is_read(tmp_path):
-    # A file of a gigabyte, of which nearly all is a hole.
+    # A sparse file of one gigabyte.
     path = tmp_path / "huge.mp4"
     path.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(12))
     os.truncate(path, 2**30)

@@ -1,4 +1,4 @@
-"""What the bundled ffmpeg is told, and how its answers are read."""
+"""Commands of the bundled ffmpeg, and parsing of their output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def line(pts):
         ((0, 1, 4), [0, 0.02, 0.08]),
         ((70, 71, 74), [0, 0.02, 0.08]),
         ((-5, 0), [0, 0.1]),
-        # Of a damaged file: times increase nevertheless.
+        # In a damaged file, times still increase.
         ((0, 10, 10, 5, 11), [0, 0.2, 0.201, 0.202, 0.22]),
         ((), []),
     ],

@@ -1,4 +1,4 @@
-"""What ffmpeg says of a file is read, and nothing that the file says of itself."""
+"""Metadata comes from ffmpeg's description, not from text in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the decoder's process does with one video, here without the process."""
+"""Functions of the decoder process, run in this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FPS = 25
 
 @pytest.fixture
 def grabbed(monkeypatch):
-    """Watch which frames are decoded."""
+    """Record which frames are decoded."""
     numbers = []
     times = _opencv.Video.times
 
@@ -52,7 +52,7 @@ def test_only_frame_is_compared_with_the_next(path, number_of, grabbed):
 
 
 def test_what_is_broken_off_has_decoded_one_wanted_frame_ahead(path, grabbed):
-    # The second is what shows that the first is not some old memory.
+    # The second frame shows that the first is not uninitialized memory.
     frames = _opencv.decoded_frames(path, wanted(0, 10, 20, 30), None)
     next(frames)
     assert grabbed == [*range(11)]
@@ -76,7 +76,7 @@ def test_counting_stops_where_the_duration_ends(path, grabbed):
         ((60, 61), None, "broken"),
         ((0, 60), None, None),
         ((0, 24), 1.0, None),
-        # There are more frames than was promised.
+        # There are more frames than listed.
         ((0, 59), None, "broken"),
         ((0, 23), 1.0, "broken"),
     ],
@@ -149,7 +149,7 @@ def test_duration_is_limited_where_the_container_claims_none(
         ("1/2", False, (96, 64)),
         ("12/11", False, (48, 70)),
         ("2/1", True, (128, 48)),
-        ("9/1", False, (48, 64)),  # nonsense
+        ("9/1", False, (48, 64)),  # invalid ratio
         ("0/1", False, (48, 64)),
     ],
 )

@@ -95,7 +95,7 @@ def test_empty_string_is_not_the_working_directory():
 
 @pytest.fixture
 def two_folders(write_clip, numbered_frames, tmp_path, monkeypatch):
-    """Go to a folder with a clip of five frames; there is one of three in `other`."""
+    """Change to a folder with a clip of five frames. In `other`, it has three."""
     for folder, n in (("here", 5), ("other", 3)):
         (tmp_path / folder).mkdir()
         write_clip(numbered_frames(n), f"{folder}/clip.mp4")
@@ -116,7 +116,7 @@ def test_path_means_the_file_of_the_folder_in_which_it_was_given(
     for module in (_sampling, _transcoding, _metadata):
         map_videos = module.map_videos
 
-        def elsewhere(*args, map_videos=map_videos, **options):  # as a worker may be
+        def elsewhere(*args, map_videos=map_videos, **options):  # like a worker process
             os.chdir(two_folders / "other")
             return map_videos(*args, **options)
 

@@ -1,4 +1,4 @@
-"""The decoder's process is started once, lost when it must be, and replaced."""
+"""The decoder process is reused, and replaced if it crashes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def path(write_clip, numbered_frames):
 
 @pytest.fixture
 def process():
-    """A process of the test's own."""
+    """Return a process for this test only."""
     process = DecoderProcess()
     yield process
     process.close()
@@ -46,7 +46,7 @@ def process():
 
 @pytest.fixture
 def alone():
-    """Start and end without processes that wait."""
+    """Remove idle processes before and after the test."""
     _process._close_all()
     yield
     _process._close_all()
@@ -62,7 +62,7 @@ def ask(process, path, **request):
     return list(process.ask(None, path=path, **request))
 
 
-# -- the pool --------------------------------------------------------------------------
+# -- idle processes --------------------------------------------------------------------
 
 
 def test_one_process_serves_one_video_after_the_other(alone, path):
@@ -117,7 +117,7 @@ def test_error_leaves_a_process_that_is_used_again(alone, path, tmp_path):
     assert list(_process._idle) == [before]
 
 
-# -- how it is lost --------------------------------------------------------------------
+# -- lost processes --------------------------------------------------------------------
 
 
 @posix
@@ -142,7 +142,7 @@ def test_crash_is_an_error_that_names_the_video(
 
 
 def crashing_with(number):
-    """A program that serves, and dies of the first video that it gets."""
+    """Return a decoder program that crashes at its first video."""
     dies = f"import os; _server.answer_to = lambda _: os.kill(os.getpid(), {number:d})"
     serve = "from skdeepfake._video._server import serve; "
     assert serve in _process._PROGRAM
@@ -158,7 +158,7 @@ def test_video_is_blamed_only_if_a_fresh_process_dies_of_it(
 ):
     list(Clip(path))
     (process,) = _process._idle
-    # It has the request when it dies, but not of the video.
+    # The process is killed during the request, but not because of the video.
     os.kill(pid(process), signal.SIGSTOP)
     threading.Timer(0.3, os.kill, (pid(process), signal.SIGKILL)).start()
     if crashes_again:
@@ -173,7 +173,7 @@ def test_video_is_blamed_only_if_a_fresh_process_dies_of_it(
 def test_answer_that_ends_in_the_middle_is_a_lost_process(
     process, write_clip, numbered_frames
 ):
-    # Frames larger than a pipe: the last ones cannot be on their way already.
+    # Frames are larger than the buffer of the pipe, so that the last ones are not sent.
     large = write_clip(numbered_frames(21, height=480, width=640))
     answers = process.ask(
         None,
@@ -242,7 +242,7 @@ def test_decoder_killed_as_it_starts_is_started_once_more(
     if n_deaths == 1:
         assert len([frame for frame in clip if frame is not None]) == 10
     else:
-        with pytest.raises(VideoReadError, match=r"killed.*twice.*n_jobs") as caught:
+        with pytest.raises(VideoReadError, match=r"two.*killed.*n_jobs") as caught:
             list(clip)
         assert caught.value.path == path
 
@@ -275,14 +275,14 @@ def test_modules_in_the_working_folder_are_not_run(
     for name in ("json", "re", "enum", "math", "numpy", "os"):
         (tmp_path / f"{name}.py").write_text("open('ran', 'w'); raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
-    if own_path:  # of a notebook, and of a script beside these files
+    if own_path:  # the path of a notebook or a script in this folder
         (tmp_path / "numpy.py").unlink()
         monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
     assert len(list(Clip(path))) == 10
     assert not (tmp_path / "ran").exists()
 
 
-# -- time ------------------------------------------------------------------------------
+# -- timeout ---------------------------------------------------------------------------
 
 
 @posix
@@ -315,7 +315,7 @@ def test_time_of_the_caller_counts_in_map_and_not_in_iteration(alone, path):
         clip.map(lambda: lambda frame: pause.wait(0.6))
 
 
-# -- what it is ------------------------------------------------------------------------
+# -- properties of the process ---------------------------------------------------------
 
 
 def test_process_loads_neither_scikit_learn_nor_dlib():
@@ -341,7 +341,7 @@ def test_forked_process_starts_its_own(alone, path, tmp_path):
     list(Clip(path))
     (process,) = _process._idle
     child = os.fork()
-    if child == 0:  # no exception may leave it
+    if child == 0:  # exceptions must not leave this block
         try:
             assert not _process._idle
             frames = [frame.mean() for frame in Clip(path, n_frames=3)]
