@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
@@ -75,7 +75,9 @@ class Resizer(Step):
         return filled[..., None, None, None] * np.ones((4, 4, 3), np.uint8)
 
 
-class Detector(BaseEstimator):
+class Detector(ClassifierMixin, BaseEstimator):
+    classes_ = np.array([0, 1])
+
     def fit(self, X, y):
         self.history_ = {"loss": [0.7, 0.6], "accuracy": [0.5, 0.75]}
         return self

@@ -3,7 +3,7 @@ from __future__ import annotations
 import matplotlib
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 
 from skdeepfake.detectors import CNNDetector, CNNRNNDetector
@@ -15,7 +15,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 
-Y = ["fake", "real", "fake"]
+Y = [1, 0, 1]
 
 
 @pytest.fixture(autouse=True)
@@ -233,7 +233,7 @@ def test_unknown_scale_is_refused():
 # -- from estimators -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asked", [{}, {"class_label": "fake", "weights": "channel"}])
+@pytest.mark.parametrize("asked", [{}, {"class_label": 0, "weights": "channel"}])
 def test_detector_of_images_is_explained_by_its_gradients(cnn, faces, asked):
     display = AttributionDisplay.from_estimator(cnn, faces, max_frames=3, **asked)
     slots = [0, 2, 4]
@@ -245,10 +245,23 @@ def test_detector_of_images_is_explained_by_its_gradients(cnn, faces, asked):
     assert display.faces[0][1] is display.faces[1][2] is None
     assert display.frame_attributions is None
     assert display.axes_.shape == (6, 3)
-    named = "class fake" if asked else "fake"
+    named = "class 0" if asked else "fake"
     assert display.label == f"evidence for {named}"
     score = cnn.predict_proba(faces)[1, 1]
     assert display.titles[1] == f"video 2, probability of fake {score:.2f}"
+
+
+def test_fake_class_may_be_the_first_one(cnn, faces):
+    named = clone(cnn).initialize(faces, ["fake", "real", "fake"])
+    named.model_.set_weights(cnn.model_.get_weights())
+    display = AttributionDisplay.from_estimator(named, faces, pos_label="fake")
+    expected = grad_cam(named, faces, class_label="fake", weights="position")
+    np.testing.assert_allclose(display.maps[0][0], expected[0, 0])
+    assert display.label == "evidence for fake"
+    score = named.predict_proba(faces)[1, 0]
+    assert display.titles[1] == f"video 2, probability of fake {score:.2f}"
+    with pytest.raises(ValueError, match="pass the label of the fake class"):
+        AttributionDisplay.from_estimator(named, faces)
 
 
 def test_pipeline_from_paths_brings_names_and_times(cnn, faces):
@@ -289,9 +302,9 @@ def test_positions_of_features_are_a_grid_over_the_face(faces):
 def test_sequences_have_bars_too(faces):
     pipeline, features = recurrent(faces, sequence="temporal")
     display = AttributionDisplay.from_estimator(
-        pipeline, faces, max_frames=2, class_label="fake"
+        pipeline, faces, max_frames=2, class_label=0
     )
-    asked = {"class_label": "fake"}
+    asked = {"class_label": 0}
     maps = occlusion(pipeline[-1], features, **asked)[:, [0, 4]]
     np.testing.assert_allclose(display.maps, maps.reshape(3, 2, 2, 2), atol=1e-6)
     falls = occlusion(pipeline[-1], features, over="frame", **asked)[:, [0, 4]]
@@ -345,7 +358,7 @@ def test_video_without_a_face_is_drawn_empty(cnn, faces):
     with pytest.warns(NoFaceWarning):
         display = AttributionDisplay.from_estimator(cnn, X, max_frames=2)
     assert display.faces[1] == [None, None]
-    assert display.titles[1] == "video 2, probability of fake 0.33"
+    assert display.titles[1] == "video 2, probability of fake 0.67"
 
 
 def test_what_cannot_be_drawn_is_refused(cnn, faces):
@@ -356,5 +369,5 @@ def test_what_cannot_be_drawn_is_refused(cnn, faces):
         AttributionDisplay.from_estimator(pipeline[-1], features)
     with pytest.raises(ValueError, match="max_frames must be at least 1; got 0"):
         AttributionDisplay.from_estimator(cnn, faces, max_frames=0)
-    with pytest.raises(ValueError, match="Patches is neither a detector"):
+    with pytest.raises(ValueError, match="Pipeline is not a classifier with predict_proba"):
         AttributionDisplay.from_estimator(pipeline[:-1], faces)

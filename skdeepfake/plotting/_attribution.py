@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _drawing
 from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
-from .._predictions import predict_with_frames
+from .._predictions import positive_column, predict_with_frames
+from .._scores import PosLabel
 from .._validation import check_choice
 
 # Height of a bar cell relative to a face cell.
@@ -90,6 +91,7 @@ class AttributionDisplay:
         *,
         titles: Sequence[str] | None = None,
         max_frames: int = 6,
+        pos_label: PosLabel = None,
         class_label: Any = None,
         layer: int | str = -1,
         weights: str = "position",
@@ -114,8 +116,11 @@ class AttributionDisplay:
             Title of each video. None uses the file name and the score.
         max_frames : int, default=6
             Maximum number of slots per video, evenly spaced.
+        pos_label : int, float, bool or str, default=None
+            Label of the fake class. None means 1 and requires labels 0 and 1, or -1
+            and 1.
         class_label : object, default=None
-            Class to explain. None uses the second class in `classes_`.
+            Class to explain. None uses the fake class.
         layer : int or str, default=-1
             As in `grad_cam`.
         weights : {"channel", "position"}, default="position"
@@ -129,7 +134,8 @@ class AttributionDisplay:
         ------
         ValueError
             If `estimator` is not a detector or a pipeline that ends in one, there are
-            no faces, the features do not form a grid, or `max_frames` is less than 1.
+            no faces, the fake class is unknown, the features do not form a grid, or
+            `max_frames` is less than 1.
 
         Warns
         -----
@@ -141,7 +147,8 @@ class AttributionDisplay:
         from ..inspection import grad_cam, occlusion
 
         _drawing.check_max_frames(max_frames)
-        run = predict_with_frames(estimator, X, keep_faces=True)
+        column = positive_column(estimator, pos_label)
+        run = predict_with_frames(estimator, X, column=column, keep_faces=True)
         detector, frames, images = run.detector, run.frames, run.images
         if images is None:
             raise ValueError(
@@ -150,6 +157,9 @@ class AttributionDisplay:
                 f"{type(detector).__name__} contains none. Pass a pipeline that takes "
                 "faces or paths and ends in the detector."
             )
+        fake = detector.classes_[column]
+        class_label = fake if class_label is None else class_label
+        wanted = "fake" if class_label == fake else f"class {class_label}"
         slots = _drawing.spread(images.shape[1], max_frames)
         params: dict[str, Any]
         maps: list[Any] | None = None
@@ -176,7 +186,6 @@ class AttributionDisplay:
                 for name, score in zip(names, run.proba, strict=True)
             ]
         times = run.timestamps
-        wanted = "fake" if class_label is None else f"class {class_label}"
         display = cls(
             [[f if f.any() else None for f in video[slots]] for video in images],
             maps,

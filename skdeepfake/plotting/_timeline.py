@@ -14,7 +14,8 @@ from sklearn.pipeline import Pipeline
 
 from .. import _drawing
 from .._drawing import BLUE, ORANGE, check_matplotlib, with_display_docs
-from .._predictions import check_steps, predict_with_frames
+from .._predictions import check_steps, positive_column, predict_with_frames
+from .._scores import PosLabel
 
 
 @with_display_docs
@@ -81,6 +82,7 @@ class TimelineDisplay:
         *,
         threshold: float = 0.5,
         title: str | None = None,
+        pos_label: PosLabel = None,
         **plot_params: Any,
     ) -> TimelineDisplay:
         """Plot the predictions of a fitted pipeline for each frame of a video.
@@ -95,13 +97,16 @@ class TimelineDisplay:
             Probability at or above which videos are classified as fake.
         title : str or None, default=None
             Title of the axes. None uses the file name.
+        pos_label : int, float, bool or str, default=None
+            Label of the fake class. None means 1 and requires labels 0 and 1, or -1
+            and 1.
         {{plot_params}}
 
         Raises
         ------
         ValueError
-            If the pipeline has no step ``"sampler"`` or does not end in a detector, or
-            if there are several videos.
+            If the pipeline has no step ``"sampler"`` or does not end in a detector, the
+            fake class is unknown, or there are several videos.
         """
         check_matplotlib("TimelineDisplay.from_estimator")
         check_steps(estimator, ["sampler"], "TimelineDisplay")
@@ -113,7 +118,8 @@ class TimelineDisplay:
         paths = [X] if isinstance(X, (str, os.PathLike)) else list(np.ravel(X))
         if len(paths) != 1:
             raise ValueError(f"TimelineDisplay requires one video; got {len(paths)}.")
-        run = predict_with_frames(estimator, paths, keep_faces=True)
+        column = positive_column(estimator, pos_label)
+        run = predict_with_frames(estimator, paths, column=column, keep_faces=True)
         # Average the probabilities of all regions of a person's face.
         _, frames, people = run.positions
         _, first, cell = np.unique(
