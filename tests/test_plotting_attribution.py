@@ -369,5 +369,5 @@ def test_what_cannot_be_drawn_is_refused(cnn, faces):
         AttributionDisplay.from_estimator(pipeline[-1], features)
     with pytest.raises(ValueError, match="max_frames must be at least 1; got 0"):
         AttributionDisplay.from_estimator(cnn, faces, max_frames=0)
-    with pytest.raises(ValueError, match="Pipeline is not a classifier with predict_proba"):
+    with pytest.raises(ValueError, match="not a classifier with predict_proba"):
         AttributionDisplay.from_estimator(pipeline[:-1], faces)
