@@ -5,7 +5,7 @@ folder, and is killed (SIGKILL). Half of the processes are killed after writing 
 before renaming a file, the others at a random time.
 
 - `half`: number of incomplete files with their final name.
-- `processes`: number of processes that outlive the killed process by a second.
+- `processes`: number of processes left one second after the kill.
 - `left`: number of temporary files and folders.
 - `stay`: number of these that still exist after they are made two days old and another
   process writes into the folder.

@@ -19,12 +19,12 @@ def canvas(height: int = 360, width: int = 640) -> np.ndarray:
 
 
 def paste(
-    frame: np.ndarray, portrait: np.ndarray, centre: tuple[int, int], scale: float = 1.0
+    frame: np.ndarray, portrait: np.ndarray, center: tuple[int, int], scale: float = 1.0
 ) -> np.ndarray:
-    """Paste a scaled portrait into a copy of the frame; `centre` is (x, y)."""
+    """Paste a scaled portrait into a copy of the frame; `center` is (x, y)."""
     small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     frame = frame.copy()
-    left, top = centre[0] - small.shape[1] // 2, centre[1] - small.shape[0] // 2
+    left, top = center[0] - small.shape[1] // 2, center[1] - small.shape[0] // 2
     x, y = max(0, left), max(0, top)
     seen = small[y - top : frame.shape[0] - top, x - left : frame.shape[1] - left]
     frame[y : y + seen.shape[0], x : x + seen.shape[1]] = seen

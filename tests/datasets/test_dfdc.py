@@ -49,7 +49,7 @@ def test_one_part_is_a_root_too(grow, listed) -> None:
     assert listed(load_dfdc(root), root) == ["ccc.mp4", "aaa.mp4", "bbb.mp4"]
 
 
-@pytest.mark.parametrize("folder", ["", "videos/"], ids=["beside", "in a sub-folder"])
+@pytest.mark.parametrize("folder", ["", "videos/"], ids=["beside", "in a subfolder"])
 def test_labels_csv_says_1_for_fake(grow, listed, folder) -> None:
     tree = [f"test/{folder}{n}.mp4" for n in ("x", "y", "z")]
     table = "filename,label\nx.mp4,1\ny.mp4,0\nz.mp4,1\n"

@@ -234,14 +234,14 @@ def test_clips_are_distorted_in_any_order_of_steps(
 ) -> None:
     page = section("A perturbation")
     monkeypatch.chdir(page.folder_)
-    grey = VideoPerturber("CS", 5).transform(page.plain)
-    first = page.VideoPixelator(5).transform(grey)
+    gray = VideoPerturber("CS", 5).transform(page.plain)
+    first = page.VideoPixelator(5).transform(gray)
     frame = next(iter(first[1]))
     expected = page.pixelate(distort(next(iter(page.plain[1])), "CS", 5), 32, None)
     np.testing.assert_array_equal(frame, expected)
     found = first[1].map(lambda: lambda frame: frame)
     np.testing.assert_array_equal(found[0], expected)
-    assert first[1].identity != page.VideoPixelator(4).transform(grey)[1].identity
+    assert first[1].identity != page.VideoPixelator(4).transform(gray)[1].identity
 
 
 def test_row_and_function_are_all_that_an_eighth_distortion_needs(

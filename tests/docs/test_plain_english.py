@@ -42,7 +42,19 @@ BANNED = {
     r"\blargest number of\b": "maximum number of",
     r"\bis no (video|number|function|proof|sandbox)\b": "is not a",
     r"\botherwise than\b": "unlike",
-    r'"""(Give|Say|Tell|What|Whether|Which|Whose)\b': "Return, Describe, or a noun",
+    r"\bplain (types|values)\b|\bof (one's|his|her) own\b": "JSON types, custom",
+    r"\bgo(es)? away\b|\boutlives?\b(?! (it|its))": "is removed, remains after",
+    r"\bto the last (digit|bit)\b": "exactly, bitwise",
+    r"\b(at the most|lest|but for|slot by slot|by custom|in no time)\b": (
+        "at most, so that ... not, except, per slot, usually, quickly"
+    ),
+    r"\b(says?|tells?) (how|what|which|who|whether)\b": "describes, names, reports",
+    r"\bgives? back\b|\bcarr(y|ies) over to\b|\bcome(s)? out\b": "returns, holds for",
+    r"\btold (apart|from|whatever)\b|\bknown by\b": "distinguished, recognized from",
+    r"\b(that|it) says so\b|\bas (it|they) stands?\b|\bwhat stands for\b": "a noun",
+    r'"""(Give|Say|Tell|Ask|Let|See|What|Whether|Which|Whose)\b': (
+        "Return, Describe, Check, or a noun"
+    ),
     r"^ {4,8}(?-i:Whether|What|Which|Whose) ": "a noun phrase, or 'If True, ...'",
 }
 PAGES = [
@@ -57,8 +69,9 @@ PAGES = [
     *(ROOT / "skdeepfake").rglob("*.md"),
     *(
         path
-        for folder in ("skdeepfake", "benchmarks")
+        for folder in ("skdeepfake", "benchmarks", "tests")
         for path in (ROOT / folder).rglob("*.py")
+        if path.name != Path(__file__).name
     ),
 ]
 

@@ -16,7 +16,7 @@ from skdeepfake.evaluation import evaluate
 
 
 class Brightness(ClassifierMixin, BaseEstimator):
-    """Classify bright frames as fake, and score a video by its brightest frame."""
+    """Classify bright frames as fake, and score each video by its brightest frame."""
 
     aggregation = "max"
 

@@ -577,7 +577,7 @@ def test_file_and_frames_are_limited(tmp_path):
 
 @pytest.fixture
 def _interruptible():
-    """Let SIGINT raise KeyboardInterrupt. Processes in the background ignore it."""
+    """Make SIGINT raise KeyboardInterrupt. Processes in the background ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -74,7 +74,7 @@ def test_result_is_asked_for_until_it_is_there(client, content) -> None:
 
 @pytest.mark.parametrize(
     ("bad", "reason"),
-    [(b"This is no video.", "is not a video"), (b"", "is empty"), (None, "decoded")],
+    [(b"This is not a video.", "is not a video"), (b"", "is empty"), (None, "decoded")],
 )
 def test_unreadable_upload_is_told_with_its_reason(client, content, bad, reason):
     if bad is None:  # starts with a valid header

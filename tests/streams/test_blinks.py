@@ -25,8 +25,8 @@ def enlarged(closed: float) -> np.ndarray:
 
 def video(*closed: float | None) -> np.ndarray:
     """Make faces with partly closed eyes. None is an empty slot."""
-    nobody = np.zeros_like(enlarged(0.0))
-    return np.stack([nobody if c is None else enlarged(c) for c in closed])
+    empty = np.zeros_like(enlarged(0.0))
+    return np.stack([empty if c is None else enlarged(c) for c in closed])
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_ratio_is_that_of_the_painted_lids(eyes: BlinkFeaturizer) -> None:
 def test_summary_counts_blinks(eyes: BlinkFeaturizer) -> None:
     blinks = [0, 0, 0.9, 0.9, 0, 0, 0, 0.2, 0, 0, 0.8, 0, None, 0.9, 0]
     frozen = [0] * 15
-    nobody = [None] * 15
-    faces = np.stack([video(*each) for each in (blinks, frozen, nobody)])
+    empty = [None] * 15
+    faces = np.stack([video(*each) for each in (blinks, frozen, empty)])
     summary = eyes.set_params(output="summary").transform(faces)
     eyes.set_params(output="ratio")
     assert (summary.shape, summary.dtype) == ((3, 3), np.float32)

@@ -86,8 +86,8 @@ def test_empty_slots_stay_empty_and_do_not_count_as_motion() -> None:
     still = np.repeat(swing(2, 0, 1), 12, axis=0)[np.newaxis, :, 60:100, 60:100]
     still[0, [0, 5]] = 0
     np.testing.assert_array_equal(MotionMagnifier().transform(still), still)
-    nobody = np.zeros_like(still)
-    np.testing.assert_array_equal(MotionMagnifier().transform(nobody), nobody)
+    empty = np.zeros_like(still)
+    np.testing.assert_array_equal(MotionMagnifier().transform(empty), empty)
 
 
 @pytest.mark.parametrize("band", [(3.0, 0.5), (0.0, 3.0), (0.5, 12.5), (1.0,)])
