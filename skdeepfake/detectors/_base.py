@@ -138,7 +138,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
     # Name of the last operation that is not trained. None trains the whole network.
     _cut_at: str | None = None
 
-    # The trained network, after the model and aggregation that it was derived from.
+    # Cached trained network, with the model and aggregation that it was derived from.
     _trained: tuple[tuple[Any, ...], keras.Model] | None = None
 
     def _build_networks(self) -> keras.Model:

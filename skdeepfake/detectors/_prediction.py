@@ -285,7 +285,7 @@ class VideoPredictor(NetworkOutputs):
         return self.class_count_ / self.class_count_.sum()
 
     def _predict_videos(self, X: NDArray) -> NDArray:
-        """Predict the probability of the second class per video, NaN if no face."""
+        """Predict the probability of the second class per video, NaN without faces."""
         return self._of_videos(self._predict_people(X))
 
     def _predict_people(self, X: NDArray) -> NDArray:

@@ -271,7 +271,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @property
     def _random_state(self) -> int | None:
-        """Seed of the training, since scikeras uses 0 for any RandomState."""
+        """Integer seed of the training. scikeras would use 0 for any RandomState."""
         if self.random_state is None:
             return None
         if isinstance(self.random_state, Integral):

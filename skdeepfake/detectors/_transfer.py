@@ -73,7 +73,7 @@ class TransferDetector(ImageDetector):
         five blocks. In parallel networks, blocks are counted separately. "norm" trains
         the scales and shifts of normalization layers. "bias" trains all biases and
         these shifts. :class:`LoRA` trains low-rank updates of kernels. Frozen blocks
-        keep the statistics of batch normalization.
+        do not update the statistics of batch normalization.
     head : Head or None, default=None
         Architecture and training of the head. None uses ``Head()``.
     {{image_parameters}}
