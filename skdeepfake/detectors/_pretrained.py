@@ -96,7 +96,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     weights_: dict[str, NDArray]
     frame_shape_: tuple[int, int, int]
 
-    # Cached engine with the parameter and weights that it uses, and cached Keras network.
+    # Cached engine, with the parameter and weights it uses, and cached Keras network.
     _engine: Any = None
     _network: Any = None
 
