@@ -16,14 +16,14 @@ Compute = Callable[[], tuple[Any, Any]]
 
 @keras.saving.register_keras_serializable(package="skdeepfake")
 class AdversarialModel(keras.Model):
-    """Train a classifier together with a generator of images that it misclassifies.
+    """Train a classifier and a generator of images against each other.
 
-    Calls, evaluation and early stopping use the classifier. A training step updates
-    both networks from the same weights, as in the paper. The loss of the discriminator
-    is ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``, and the loss of
-    the generator is ``BCE(1 - generated_label, D(G(noise)))``. With `clip`, the losses
-    are logits with the signs of the labels, and the weights of the discriminator are
-    clipped.
+    Prediction and validation only use the classifier. A training step computes the
+    gradients of both networks before it updates either, as in the paper. The loss of
+    the discriminator is ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``,
+    and the loss of the generator is ``BCE(1 - generated_label, D(G(noise)))``. If
+    `clip` is set, BCE is replaced by the logit, negated for label 1, and the weights of
+    the discriminator are clipped to the range ``-clip`` to ``clip``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class AdversarialModel(keras.Model):
 
     @property
     def discriminator(self) -> keras.Model:
-        """Network from scaled images to logits."""
+        """Network that maps scaled images to logits."""
         return self.get_layer("discriminator")
 
     # -- state ---------------------------------------------------------------
@@ -186,7 +186,7 @@ class AdversarialModel(keras.Model):
         return targets * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
 
     def _gradients(self, compute: Compute, variables: list[Any]) -> tuple[list, Any]:
-        """Compute the gradients of a loss; also return the other tensors."""
+        """Return the gradients of a loss, and the other results of `compute`."""
         backend = keras.backend.backend()
         if backend == "tensorflow":
             import tensorflow as tf
@@ -223,7 +223,7 @@ class AdversarialModel(keras.Model):
 
 
 class GeneratorFollows(keras.callbacks.Callback):
-    """Change the learning rate of the generator by the factor of the discriminator.
+    """Scale the generator's learning rate by the same factor as the discriminator's.
 
     Does nothing if the optimizers have a learning rate schedule.
     """
@@ -249,7 +249,7 @@ def _entropy(targets: Any, logits: Any) -> Any:
 
 
 def _apply(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Update variables and the state of the optimizer with gradients."""
+    """Apply gradients to variables, and update the state of the optimizer."""
     if keras.backend.backend() != "jax":
         optimizer.apply(gradients, variables)
         return

@@ -1,4 +1,4 @@
-"""Aggregation of frame probabilities to one probability per video."""
+"""Aggregation of frame probabilities into one probability per video."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 if TYPE_CHECKING:
     import keras
 
-# Minimum distance of probabilities from 0 and 1 in log-odds.
+# Probabilities are clipped to this distance from 0 and 1 to compute log-odds.
 CLIP = 1e-7
 
 # Prevents divisions by zero.
@@ -26,7 +26,7 @@ Aggregate = Callable[[NDArray], NDArray]
 
 
 def log_odds(proba: NDArray) -> NDArray[np.float64]:
-    """Compute log-odds, clipped to about -16 to 16. Keep NaN."""
+    """Compute log-odds, clipped to about -16 to 16. NaN stays NaN."""
     return logit(np.clip(proba.astype(np.float64), CLIP, 1 - CLIP))
 
 
@@ -39,12 +39,12 @@ class TopK(BaseEstimator):
     Parameters
     ----------
     k : int, default=3
-        Number of frames to average. All frames of shorter videos are used.
+        Number of frames to average. Averages all frames if a video has fewer.
 
     See Also
     --------
     Attention : Average frames with learned weights.
-    CNNDetector : Accepts it as `aggregation`.
+    CNNDetector : Accepts a TopK as `aggregation`.
 
     Examples
     --------
@@ -83,13 +83,13 @@ class Attention(BaseEstimator):
 
     A detector with this aggregation is trained on whole videos. An additional layer
     computes a positive weight from the features of each frame, as in automatic face
-    weighting. `predict_frame_proba` then returns the probability of the video up to
-    each frame.
+    weighting. The probability that `predict_frame_proba` returns for a frame is then
+    computed from all frames up to that frame.
 
     See Also
     --------
     TopK : Average the highest frame probabilities.
-    CNNDetector : Accepts it as `aggregation`.
+    CNNDetector : Accepts an Attention as `aggregation`.
 
     References
     ----------
@@ -98,9 +98,14 @@ class Attention(BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skdeepfake.detectors import Attention, CNNDetector
-    >>> CNNDetector(aggregation=Attention())
-    CNNDetector(aggregation=Attention())
+    >>> detector = CNNDetector(aggregation=Attention())
+
+    Cumulative probabilities of a video with two frames, of weights 1 and 3:
+
+    >>> Attention().running(np.array([[0.2, 0.8]]), np.array([[1, 3]])).round(2)
+    array([[0.2 , 0.67]])
     """
 
     def extend(self, network: keras.Model) -> keras.Model:
@@ -109,13 +114,13 @@ class Attention(BaseEstimator):
         Parameters
         ----------
         network : keras.Model
-            Network from frames to probabilities.
+            Network that maps frames to probabilities.
 
         Returns
         -------
         keras.Model
-            Network from frames to probabilities and weights, of shape (n_frames, 2).
-            All weights are initially equal.
+            Network that maps frames to probabilities and weights, of shape
+            (n_frames, 2). All weights are initially equal.
         """
         # Imported here, since predictions do not need Keras.
         import keras
@@ -134,7 +139,7 @@ class Attention(BaseEstimator):
         return keras.Model(network.input, both([network.output, weight]))
 
     def running(self, proba: NDArray, weight: NDArray) -> NDArray[np.float64]:
-        """Compute the probability of each video up to each frame.
+        """Compute cumulative probabilities, each from all frames up to a frame.
 
         Parameters
         ----------
@@ -144,7 +149,7 @@ class Attention(BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n_videos, n_frames)
-            Probabilities, NaN for frames without a face, and 0.5 if all weights up to a
+            Probabilities. NaN for frames without a face, and 0.5 if all weights up to a
             frame are 0.
         """
         known = ~np.isnan(proba)
@@ -159,28 +164,32 @@ class Attention(BaseEstimator):
 class PerPerson(BaseEstimator):
     """Aggregate the frames of each person, then the people of a video.
 
-    Use it with a cropper that returns several people (`max_faces`). In training, each
+    Use it with a cropper that crops several people (`max_faces`). In training, each
     person of a video is a sample with the label of the video.
 
     Parameters
     ----------
     max_faces : int, default=2
-        Number of slots per frame: the cropper's `max_faces`, or 10 if that is None.
+        Number of slots per frame. Must equal `max_faces` of the cropper, or 10 if
+        that is None.
     aggregation : str, TopK, Attention or callable, default="mean"
-        Aggregation of the frames of a person, as in the detector.
+        Aggregation of the frames of each person.
     people : {"max", "mean"}, default="max"
-        Aggregation of the people of a video.
+        Aggregation of the people of each video.
 
     See Also
     --------
     skdeepfake.preprocessing.DlibFaceCropper : Crop the faces of several people.
-    CNNDetector : Accepts it as `aggregation`.
+    CNNDetector : Accepts a PerPerson as `aggregation`.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skdeepfake.detectors import CNNDetector, PerPerson
-    >>> CNNDetector(aggregation=PerPerson(3, people="mean"))
-    CNNDetector(aggregation=PerPerson(max_faces=3, people='mean'))
+    >>> rule = PerPerson(3, people="mean")
+    >>> detector = CNNDetector(aggregation=rule)
+    >>> rule.combine(np.array([[0.25, 0.75, np.nan]]))  # two of three people
+    array([0.5])
     """
 
     max_faces: int = 2
@@ -222,7 +231,7 @@ def by_person(slots: NDArray, n_people: int) -> NDArray:
 
 
 def by_video(rows: NDArray, n_people: int) -> NDArray:
-    """Undo `by_person`."""
+    """Reverse `by_person`."""
     shape = (len(rows) // n_people, n_people, *rows.shape[1:])
     slots = rows.reshape(shape).swapaxes(1, 2)
     return slots.reshape(len(slots), -1, *rows.shape[2:])

@@ -1,4 +1,4 @@
-"""Pickling of estimators with networks."""
+"""Pickling of estimators that contain networks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .._keras._trust import check_description, keeps_optimizer
 from .._stateless import Versioned
 from ..exceptions import ModelFileError
 
-# Key of the state of the optimizers in a pickle.
+# Key of the training state in a pickle.
 _TRAINING = "_training"
 
 
 class PackedNetworks(Versioned):
     """Mixin that pickles networks as archives.
 
-    List it before the base class with ``__getstate__`` and ``__setstate__``.
+    List it before the base class that defines ``__getstate__`` and ``__setstate__``.
     """
 
     # Names of the attributes that are networks.
@@ -39,7 +39,7 @@ class PackedNetworks(Versioned):
         return hasattr(self, "model_")
 
     def _training_variables(self) -> dict[str, list[Any]]:
-        """Return the variables of the training that are not weights."""
+        """Return the training variables that are not weights."""
         network = self._trained_network
         make_variables(network.optimizer, network.trainable_variables)
         weights = {id(weight) for weight in network.weights}

@@ -32,8 +32,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
     and are ignored.
 
     A subclass implements `build_network` and sets `frame_ndim` if frames are not
-    images. It passes inherited parameters to this constructor as ``**params``, which
-    adds them to its signature.
+    images. If its constructor passes ``**params`` to this constructor, the inherited
+    parameters are added to its signature.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
     # Name of the last operation that is not trained. None trains the whole network.
     _cut_at: str | None = None
 
-    # Model and aggregation that the trained network was derived from, and this network.
+    # Cached trained network, with the model and aggregation that it was derived from.
     _trained: tuple[tuple[Any, ...], keras.Model] | None = None
 
     def _build_networks(self) -> keras.Model:
@@ -157,7 +157,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         return self._trained[1]
 
     def _network_above(self, cut: str | None, **settings: Any) -> keras.Model:
-        """Return the network after an operation, compiled like `model_`."""
+        """Return the network after the operation `cut`, compiled like `model_`."""
         if self._has_attention != (self.model_.output_shape[-1] == 2):
             raise ValueError(
                 f"aggregation={self.aggregation!r} requires a different network than "
@@ -201,8 +201,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         sample_weight : array-like of shape (n_videos,), default=None
             Weight of each video in the loss.
         groups : array-like of shape (n_videos,), default=None
-            Groups, such as identities, that the validation split does not separate.
-            None treats each video as its own group.
+            Group of each video, such as an identity. The validation split keeps groups
+            together. None treats each video as its own group.
 
         Returns
         -------
@@ -212,10 +212,11 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Raises
         ------
         ValueError
-            If X or y has the wrong shape or type, there are too few groups for a
-            validation set, or a :class:`Checkpoint` belongs to another training.
+            If X or y has the wrong shape or type, if there are too few groups for a
+            validation set, or if the :class:`Checkpoint` belongs to another training
+            run.
         ModelFileError
-            If the file of a :class:`Checkpoint` is damaged.
+            If the file of the :class:`Checkpoint` is damaged.
         NoFaceError
             If no video has a face.
         TrainingDivergedError
@@ -252,7 +253,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
             As in `fit`.
         y : array-like of shape (n_videos,)
-            As in `fit`. May contain one class if `classes` was passed.
+            As in `fit`. May contain a single class after the first call, or if
+            `classes` is passed.
         classes : array-like of shape (2,), default=None
             Both classes. Required in the first call unless `y` contains both.
         sample_weight : array-like of shape (n_videos,), default=None
@@ -266,7 +268,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Raises
         ------
         ValueError, NoFaceError, TrainingDivergedError
-            As in `fit`. Also raised if `classes` does not contain two classes.
+            As in `fit`. ValueError is also raised if `classes` does not contain two
+            classes.
 
         Warns
         -----
@@ -300,7 +303,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Returns
         -------
         self : object
-            The detector, with random weights.
+            The untrained detector.
 
         Raises
         ------
@@ -336,6 +339,6 @@ class BaseDetector(VideoTrainer, KerasEstimator):
             if X is not None:
                 check_consistent_length(X, y)
         if reset and X is not None:
-            # Last, so that invalid data change nothing.
+            # Set last, so that invalid data does not change the detector.
             self.frame_shape_, self.frame_dtype_ = X.shape[2:], X.dtype
         return X, y

@@ -1,4 +1,4 @@
-"""Batches of frames or videos of an array."""
+"""Batches of frames or videos from an array."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class Batch(NamedTuple):
-    """Input of a training step, with one row per frame or video (part)."""
+    """Input of a training step. Each row is a part: a frame or a video."""
 
     frames: NDArray
     y: NDArray  # of shape (n_parts, 1)
@@ -27,7 +27,7 @@ Change = Callable[[Batch, np.random.Generator], Batch]
 
 
 def without_missing(batch: Batch, rng: np.random.Generator) -> Batch:
-    """Replace the fillers of missing frames with zeros."""
+    """Set the fillers of missing frames to zeros."""
     assert batch.present is not None
     there = batch.present.reshape(*batch.present.shape, *[1] * (batch.frames.ndim - 2))
     frames = batch.frames * there.astype(batch.frames.dtype)
@@ -38,8 +38,8 @@ class Batches(keras.utils.PyDataset):
     """Batches of the frames or videos of `X` at `index`.
 
     A batch depends only on the seed, the epoch and its number. Threads create batches
-    with changes in advance. The `workers` of Keras also do this, but they pause for
-    0.1 s after each epoch and keep running if training is interrupted.
+    with changes in advance. They replace the `workers` of Keras, which pause for 0.1 s
+    after each epoch and keep running if training is interrupted.
     """
 
     # Number of threads, and of batches that are created in advance.
@@ -107,7 +107,7 @@ class Batches(keras.utils.PyDataset):
         return (frames if present is None else (frames, present)), y, weight
 
     def on_epoch_end(self) -> None:
-        """Draw the order of the next epoch."""
+        """Draw the order of the samples in the next epoch."""
         if self.rng is not None:
             self.epoch += 1
             self._ahead = {}
@@ -126,7 +126,7 @@ class FollowEpochs(keras.callbacks.Callback):
         self.batches, self.initial_epoch = batches, initial_epoch
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Store the number of the first epoch."""
+        """Store the difference between the epochs of the batches and of Keras."""
         self.first = self.batches.epoch - self.initial_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -136,12 +136,12 @@ class FollowEpochs(keras.callbacks.Callback):
 
 
 def _filled_up(batch: Batch, multiple: int) -> Batch:
-    """Repeat the first row with weight 0 to obtain a multiple of `multiple` rows."""
+    """Pad a batch to a multiple of `multiple` rows with copies of weight 0."""
     missing = -len(batch.y) % multiple
     if not missing:
         return batch
     numbers = [*range(len(batch.y)), *[0] * missing]
-    # Keras divides the loss by the number of all rows.
+    # Keras divides the loss by the number of rows, including padding.
     weight = batch.weight[numbers] * np.float32(len(numbers) / len(batch.y))
     weight[len(batch.y) :] = 0
     present = None if batch.present is None else batch.present[numbers]

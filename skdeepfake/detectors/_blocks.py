@@ -1,4 +1,4 @@
-"""Backbones as parts of larger networks, and their blocks."""
+"""Copy backbones into larger networks, and divide them into blocks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# A new block begins if the size of the maps falls to this share. Poolings and strides
-# halve it, and convolutions without padding reduce it slightly.
+# A new block begins where the size of feature maps falls to this share or less. Pooling
+# and strides halve the size, and convolutions without padding reduce it slightly.
 _SMALLER = 0.6
 
 
@@ -25,9 +25,9 @@ class Block(NamedTuple):
 
 
 def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
-    """Rebuild a backbone on a tensor, with the same weights.
+    """Apply a copy of a backbone to a tensor, and return the output and the layers.
 
-    Nested models are also rebuilt layer by layer.
+    Nested models are copied layer by layer.
     """
     copies: dict[int, tuple[Any, Any]] = {}
     names: set[str] = set()
@@ -41,7 +41,7 @@ def graft(backbone: keras.Model, x: Any) -> tuple[Any, list[Any]]:
                 operation, (keras.layers.Rescaling, keras.layers.Normalization)
             ):
                 config["dtype"] = "float32"  # float16 is too imprecise for pixels
-            if config.get("name") in names:  # in another nested model
+            if config.get("name") in names:  # used in another nested model
                 config["name"] = f"{config['name']}_{len(copies)}"
             try:
                 copy = type(operation).from_config(config)
@@ -100,9 +100,9 @@ def paths_of(operations: list[Any]) -> list[list[Any]]:
 def blocks_of(network: keras.Model, operations: list[Any]) -> list[Block]:
     """Divide a part of a network into consecutive blocks.
 
-    A block begins where maps become smaller, such as after each pooling of VGG16, and
-    a single tensor connects the layers before and after. Layers without trainable
-    weights belong to the previous block.
+    A block begins where feature maps become smaller and a single tensor connects the
+    layers before and after, such as after each pooling layer of VGG16. Layers without
+    trainable weights belong to the previous block.
     """
     blocks: list[Block] = []
     side = math.inf
@@ -129,7 +129,7 @@ def _learns(operation: Any) -> bool:
 def _segments(
     network: keras.Model, part: set[int]
 ) -> Iterator[tuple[list[Any], str | None]]:
-    """Divide a part of a network where it is connected by a single tensor."""
+    """Divide a part of a network wherever a single tensor connects its operations."""
     inside = [op for op in network.operations if id(op) in part]
     wanted: dict[int, int] = {}  # remaining number of uses of each tensor
     for operation in network.operations:

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 
 class StopWhenDiverged(keras.callbacks.Callback):
-    """Stop when the loss is not finite, without printing as in Keras."""
+    """Stop training if a loss is not finite. Unlike TerminateOnNaN, print nothing."""
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Check the losses."""
@@ -24,7 +24,7 @@ class StopWhenDiverged(keras.callbacks.Callback):
 
 
 class EpochLine(keras.callbacks.Callback):
-    """Print one line per epoch: losses, metrics, learning rate and seconds."""
+    """Print one line per epoch with its duration, losses and metrics."""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Store the time."""
@@ -52,12 +52,13 @@ class PlateauCallbacks(BaseEstimator):
     Parameters
     ----------
     monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
-        Monitored quantity: the validation loss, as in the paper, or the area under the
-        ROC curve on the frames or sequences of the validation set.
+        Monitored quantity. "val_loss" is the validation loss, as in the paper.
+        "val_roc_auc" is the area under the ROC curve of the frames or sequences of the
+        validation set.
     patience : int or None, default=5
-        Number of epochs without improvement after which training stops. The weights of
-        the best epoch are then restored. None trains all epochs and keeps the last
-        weights.
+        Number of epochs without improvement after which training stops. When training
+        ends, the weights of the best epoch are restored. None trains all epochs and
+        keeps the last weights.
     lr_patience : int or None, default=5
         Number of epochs without improvement after which the learning rate is reduced.
         None does not reduce it.
@@ -68,14 +69,17 @@ class PlateauCallbacks(BaseEstimator):
 
     See Also
     --------
-    CNNDetector : Accepts it as `callbacks`.
+    CNNDetector : Accepts a PlateauCallbacks as `callbacks`.
     Checkpoint : Resume interrupted training.
 
     Examples
     --------
     >>> from skdeepfake.detectors import CNNDetector, PlateauCallbacks
-    >>> CNNDetector(callbacks=PlateauCallbacks(patience=10))
-    CNNDetector(callbacks=PlateauCallbacks(patience=10))
+    >>> callbacks = PlateauCallbacks(patience=10)
+    >>> detector = CNNDetector(callbacks=callbacks)
+    >>> reduce_lr, early_stopping = callbacks.make()
+    >>> early_stopping.patience, reduce_lr.factor
+    (10, 0.2)
     """
 
     _: KW_ONLY
@@ -94,12 +98,12 @@ class PlateauCallbacks(BaseEstimator):
     }
 
     def make(self) -> list[keras.callbacks.Callback]:
-        """Create the callbacks of one training.
+        """Create the Keras callbacks of one training run.
 
         Returns
         -------
         list of keras.callbacks.Callback
-            New callbacks.
+            ``ReduceLROnPlateau`` and ``EarlyStopping``, unless disabled by None.
         """
         mode = "max" if self.monitor == "val_roc_auc" else "min"
         how: dict[str, Any] = {"monitor": self.monitor, "mode": mode}
@@ -121,6 +125,6 @@ class PlateauCallbacks(BaseEstimator):
 
 
 def own_callbacks(verbose: int) -> list[keras.callbacks.Callback]:
-    """Create the callbacks of all trainings."""
+    """Create the callbacks that every training run uses."""
     line = [EpochLine()] if verbose == 1 else []
     return [StopWhenDiverged(), *line]

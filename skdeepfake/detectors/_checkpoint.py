@@ -1,4 +1,4 @@
-"""Checkpoints of interrupted training."""
+"""Checkpoints to resume interrupted training."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _IGNORED = ("callbacks", "random_state", "verbose")
 
 @dataclass(repr=False, eq=False)
 class Checkpoint(BaseEstimator):
-    """Save the training after each epoch, and resume it in the next `fit`.
+    """Save the state of training after each epoch, and resume it in the next `fit`.
 
     Pass it to a detector as `callbacks`, alone or in a list. If `fit` is interrupted,
-    call it again with the same parameters and data. It resumes after the last completed
-    epoch, with the same weights, optimizer, random numbers, learning rate, early
-    stopping and history. The result is the same as without interruption.
+    call it again with the same parameters and data. Training resumes after the last
+    completed epoch with the saved weights, optimizer, random numbers, learning rate,
+    early stopping and history. The result is the same as without interruption.
 
     The checkpoint is kept when training ends, so that another `fit` with the same
     parameters and data returns immediately. Delete the folder to train again.
@@ -38,11 +38,12 @@ class Checkpoint(BaseEstimator):
     Parameters
     ----------
     folder : str or os.PathLike
-        Folder of the checkpoint of one training. It is created if it does not exist.
+        Folder of the checkpoint, created if it does not exist. Use a separate folder
+        for each training run.
 
     See Also
     --------
-    PlateauCallbacks : Early stopping and a lower learning rate.
+    PlateauCallbacks : Early stopping and learning rate reduction.
     skdeepfake.persistence.save : Save a fitted detector.
 
     Notes
@@ -67,8 +68,8 @@ class Checkpoint(BaseEstimator):
     ... )
     >>> first = detector.fit(X, [1, 0, 1, 0]).predict_proba(X)
     >>> again = detector.fit(X, [1, 0, 1, 0]).predict_proba(X)  # loaded, not trained
-    >>> np.array_equal(first, again)
-    True
+    >>> float(np.abs(again - first).max())
+    0.0
     """
 
     folder: str | os.PathLike[str]
@@ -77,14 +78,14 @@ class Checkpoint(BaseEstimator):
 
 
 class TrainingRun:
-    """Checkpoint file of one training.
+    """Checkpoint file of one training run.
 
     Parameters
     ----------
     folder : str or os.PathLike
         Folder of the file.
     made_of : dict of str to str
-        Description of the training, which must be the same when it is resumed.
+        Description of the parameters and data, which must match when training resumes.
 
     Attributes
     ----------
@@ -114,14 +115,14 @@ class TrainingRun:
         differing = [n for n in names if saved.get(n) != self.made_of.get(n)]
         if differing:
             raise ValueError(
-                f"{self.path!r} is the checkpoint of another training, with a "
+                f"{self.path!r} is the checkpoint of another training run, with a "
                 f"different {', '.join(differing)}. Pass another folder to Checkpoint "
                 "or delete this folder."
             )
         return arrays, state
 
     def resume(self, stage: str, network: keras.Model) -> dict[str, Any] | None:
-        """Restore a network; return None if `stage` is not the last saved stage."""
+        """Restore a network and return the state, or None for another stage."""
         if self.state is None or self.state["stage"] != stage:
             return None
         for number, variable in enumerate(_variables(network)):
@@ -135,7 +136,7 @@ class TrainingRun:
         arrays: dict[str, np.ndarray] | None = None,
         **state: Any,
     ) -> None:
-        """Replace the file."""
+        """Save the state and replace the file."""
         state = {"made_of": self.made_of, "stage": stage, **state}
         arrays = {**(arrays or {}), "state": np.array(json.dumps(state))}
         for number, variable in enumerate(_variables(network)):
@@ -191,7 +192,7 @@ class SaveEpochs(keras.callbacks.Callback):
                 setattr(callback, name, lists)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Save the state for the next epoch."""
+        """Save the state of the completed epoch."""
         history = {
             name: [*self.model.history.history.get(name, []), value]
             for name, value in (logs or {}).items()
@@ -231,7 +232,7 @@ def _state_of(callback: Any) -> tuple[dict[str, Any], dict[str, list[np.ndarray]
 
 
 def _variables(network: keras.Model) -> list[Any]:
-    """Return all variables of a training step."""
+    """Return all variables used in a training step."""
     return [
         *network.trainable_variables,
         *network.non_trainable_variables,
@@ -240,7 +241,7 @@ def _variables(network: keras.Model) -> list[Any]:
 
 
 def describe_training(detector: Any, **data: Any) -> dict[str, str]:
-    """Describe the parameters and data of a training, by names for messages."""
+    """Describe the parameters and data of a training run, by name."""
     with config_context(print_changed_only=False):
         described = {
             name: _described(value)

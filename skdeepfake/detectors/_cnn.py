@@ -1,4 +1,4 @@
-"""Convolutional network of single faces, the first model of the paper."""
+"""Convolutional network for single faces, the first model of the paper."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class CNNDetector(ImageDetector):
         Dropout rate after the dense layer.
     momentum : float, default=0.99
         Momentum of the running mean and variance of batch normalization. Use a lower
-        value, such as 0.9, for fewer than a few hundred training steps. Otherwise, the
-        running values lag behind and all probabilities are biased to one class.
+        value, such as 0.9, if training has fewer than a few hundred steps. Otherwise,
+        the running values lag behind and all probabilities are biased toward one class.
     rescale : float, default=1/255
         Factor by which pixels are multiplied.
     {{image_parameters}}
@@ -55,7 +55,7 @@ class CNNDetector(ImageDetector):
 
     See Also
     --------
-    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline for video files.
 
     References
     ----------
@@ -123,8 +123,9 @@ class CNNDetector(ImageDetector):
         if min(frame_shape[:2]) < smallest:
             raise ValueError(
                 f"X has images of {frame_shape[0]} x {frame_shape[1]} pixels, but "
-                f"{len(self.filters)} poolings by {self.pool_size} need at least "
-                f"{smallest} x {smallest}. Enlarge the images or shorten `filters`."
+                f"{len(self.filters)} pooling layers of size {self.pool_size} need at "
+                f"least {smallest} x {smallest} pixels. Enlarge the images or shorten "
+                "`filters`."
             )
         inputs = keras.Input(frame_shape, dtype=str(self.frame_dtype_))
         x = layers.Rescaling(self.rescale)(inputs)

@@ -1,4 +1,4 @@
-"""Recurrent network of features of faces, the second model of the paper."""
+"""Recurrent network over face features, the second model of the paper."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ class CNNRNNDetector(BaseDetector):
     """Detect deepfakes with a recurrent network over the features of a CNN.
 
     The input is the output of :class:`~skdeepfake.features.VGG16Featurizer` or another
-    featurizer. With ``sequence="spatial"``, as in the paper, the sequence is the
-    positions in a face, and frame probabilities are aggregated per video. With
-    ``sequence="temporal"``, as in Güera and Delp, positions are averaged and the
-    sequence is the frames of a video. The network then predicts one probability per
-    video, and `predict_frame_proba` returns the probability of the video up to each
-    frame.
+    featurizer. With ``sequence="spatial"``, as in the paper, the recurrent layers
+    process the positions of a face, and frame probabilities are aggregated per video.
+    With ``sequence="temporal"``, as in Güera and Delp, positions are averaged, and the
+    recurrent layers process the frames of a video. The network then predicts one
+    probability per video. The probability that `predict_frame_proba` returns for a
+    frame is then computed from all frames up to that frame.
 
-    The defaults are the network of the paper (section 4.4 and appendix 7.3) and the
-    training of its first model, with the default learning rate of Adam in Keras. The
-    paper does not describe the training further.
+    The defaults are the network of the paper (section 4.4 and appendix 7.3), the
+    training of its first model, and the default learning rate of Adam in Keras. The
+    paper does not describe the training in more detail.
 
     Parameters
     ----------
     sequence : {"spatial", "temporal"}, default="spatial"
-        Sequence that the recurrent layers process: the positions in a face, in
-        row-major order, or the frames of a video. Frames without a face are skipped.
+        Sequence that the recurrent layers process. "spatial" is the positions of a
+        face in row-major order. "temporal" is the frames of a video. Frames without a
+        face are skipped.
     units : sequence of int, default=(64, 32)
         Number of units of each recurrent layer.
     cell : {"lstm", "gru"}, default="lstm"
         Type of the recurrent layers.
     bidirectional : bool, default=False
-        If True, each recurrent layer runs in both directions, with `units` units each.
+        If True, each recurrent layer runs in both directions, with `units` units per
+        direction.
     dropout : float, default=0.0
         Dropout rate after each recurrent layer.
     dense_units : sequence of int, default=()
@@ -66,18 +68,19 @@ class CNNRNNDetector(BaseDetector):
 
     See Also
     --------
-    skdeepfake.features.VGG16Featurizer : Previous step of a pipeline.
-    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
+    skdeepfake.features.VGG16Featurizer : Compute the features.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline for video files.
 
     Notes
     -----
     With ``sequence="temporal"``, `aggregation` is ignored except for :class:`PerPerson`
     and :class:`Attention`. As in automatic face weighting, :class:`Attention` adds
     three inputs per frame to the recurrent layers: the logit of the frame, its weight,
-    and the probability of the video up to the frame, from weighted log-odds. The loss
-    of this probability for the whole video is added to the loss of the output. X can
-    also have shape (n_videos, n_frames, n_channels), as with ``pooling="avg"`` of the
-    featurizer.
+    and the probability from the weighted log-odds of all frames so far. The loss of
+    this probability after the last frame is added to the loss of the output.
+
+    With ``sequence="temporal"``, X can also have shape (n_videos, n_frames,
+    n_channels), as returned by a featurizer with ``pooling="avg"``.
 
     References
     ----------

@@ -7,7 +7,7 @@ from .._docs import shared_docs
 _AGGREGATION = """\
     aggregation : {choices} or callable, \
             default="{default}"
-        Aggregation of frame probabilities to one probability per video. "logit_mean"
+        Aggregation of frame probabilities into one probability per video. "logit_mean"
         averages log-odds, which gives more weight to confident predictions.
         :class:`TopK` averages the highest probabilities, for partly fake videos.
         :class:`PerPerson` first aggregates the frames of each person, then the people.
@@ -21,7 +21,7 @@ _ATTENTION = """\
 _PREDICTION = {
     "frames": """\
     X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-        As in `fit`; the number of frames may differ.
+        As in `fit`. The number of frames may differ.
 """,
     "raises_unfitted": """\
     ValueError
@@ -58,38 +58,39 @@ _SHARED = {
         without splitting groups. None trains all epochs without validation, early
         stopping or reduction of the learning rate.
     callbacks : PlateauCallbacks, Checkpoint, list or None, default=None
-        Callbacks of the training. None uses ``{{callbacks}}``: early stopping and a
-        lower learning rate when validation stops improving. A :class:`Checkpoint` is
-        added to this default. A list replaces it. It can contain objects of these two
-        classes and Keras callbacks, which are copied.
+        Training callbacks. None uses ``{{callbacks}}``, which stops early and reduces
+        the learning rate when validation stops improving. A :class:`Checkpoint` is
+        used in addition to this default. A list replaces the default and may contain
+        :class:`PlateauCallbacks`, a :class:`Checkpoint` and Keras callbacks, which are
+        copied.
     {{aggregation}}
     {{no_face}}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss. "balanced" uses weights inversely
         proportional to the class frequencies.
     warm_start : bool, default=False
-        If True, `fit` continues with the weights of the last `fit`.
+        If True, `fit` continues training from the weights of the previous `fit`.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, the order of frames, dropout, augmentation, blended fakes
         and the validation split. Pass an int for reproducible results on one machine.
     verbose : int, default=0
-        0 prints nothing, 1 prints one line per epoch, 2 shows the progress bar of
-        Keras.
+        Verbosity level. 0 prints nothing, 1 prints one line per epoch, and 2 shows the
+        progress bar of Keras.
     **routed : dict
         Parameters of the optimizer, in the form ``optimizer__*``.
 """,
     "no_face": """\
     no_face : {"prior", "raise"}, default="prior"
-        Handling of videos without a face. "prior" returns the class prior with a
-        :class:`~skdeepfake.exceptions.NoFaceWarning`, "raise" raises a
+        Handling of videos without a face. "prior" returns the class prior and
+        warns with :class:`~skdeepfake.exceptions.NoFaceWarning`. "raise" raises
         :class:`~skdeepfake.exceptions.NoFaceError`.
 """,
     "fit_attributes": """\
     {{class_attributes}}
     history_ : dict of str to list of float
-        Values per epoch of `loss`, `accuracy` and, with validation, `val_loss` and
-        `val_accuracy`. Includes `roc_auc` and `val_roc_auc` if a callback monitors one
-        of them.
+        Training history with one value per epoch of `loss`, `accuracy` and, with
+        validation, `val_loss` and `val_accuracy`. Also contains `roc_auc` and
+        `val_roc_auc` if a callback monitors one of them.
     model_ : keras.Model
         The trained network.
     frame_shape_ : tuple of int
@@ -99,7 +100,8 @@ _SHARED = {
 """,
     "class_attributes": """\
     classes_ : ndarray of shape (2,)
-        Classes seen during fit. The network predicts the probability of the second.
+        Classes seen during fit. The network predicts the probability of the second
+        class.
     class_count_ : ndarray of shape (2,)
         Number of training videos of each class.
     class_prior_ : ndarray of shape (2,)
@@ -107,10 +109,10 @@ _SHARED = {
 """,
     "image_parameters": """\
     augment : str, BaseAugmentation, list of BaseAugmentation or None, default=None
-        Augmentation of faces during training, different in each epoch: a preset
-        ("flip", "light", "strong" or "video", see
-        :func:`~skdeepfake.augmentation.make_preset`) or augmentations of
-        :mod:`skdeepfake.augmentation`, applied in order. Requires uint8 faces.
+        Random augmentation of faces during training. A string is a preset of
+        :func:`~skdeepfake.augmentation.make_preset`: "flip", "light", "strong" or
+        "video". The augmentations of a list are applied in order. None uses no
+        augmentation. Requires uint8 faces.
     fake_source : "labels" or BlendedFakes, default="labels"
         Source of the fake class. "labels" uses the labels in `y`.
         :class:`BlendedFakes` creates fakes from real faces during training and requires

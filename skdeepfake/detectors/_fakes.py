@@ -27,16 +27,17 @@ class BlendedFakes(BaseEstimator):
     Parameters
     ----------
     blender : SelfBlender, FaceSwapper, RandomBlender or None, default=None
-        Blender that creates the fakes, or any object with `blend_pairs` and `altered`.
-        Its `margin` must equal the margin of the faces. None uses ``SelfBlender()``.
+        Blender that creates the fakes, or any object that has `blend_pairs` and
+        `altered`. Its `margin` must equal the margin of the face crops. None uses
+        ``SelfBlender()``.
     share : float or None, default=None
-        Share of the fakes in `y` to replace with blended ones. None ignores the fakes
+        Share of the fakes in `y` to replace with blended fakes. None ignores the fakes
         in `y` and creates one fake per real face.
 
     See Also
     --------
     skdeepfake.synthesis.SelfBlender : Create fakes from single real faces.
-    CNNDetector : Accepts it as `fake_source`.
+    CNNDetector : Accepts a BlendedFakes as `fake_source`.
 
     References
     ----------
@@ -44,9 +45,12 @@ class BlendedFakes(BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skdeepfake.detectors import BlendedFakes, CNNDetector
-    >>> CNNDetector(fake_source=BlendedFakes(share=0.25))
-    CNNDetector(fake_source=BlendedFakes(share=0.25))
+    >>> fakes = BlendedFakes()
+    >>> detector = CNNDetector(fake_source=fakes)
+    >>> fakes.classes(np.array([0, 0, 0]))  # all training videos may be real
+    array([0, 1])
     """
 
     blender: Any = None
@@ -93,7 +97,7 @@ class BlendedFakes(BaseEstimator):
         index: tuple[NDArray, ...],
         present: NDArray | None,
     ) -> Change:
-        """Return the change of each batch.
+        """Return a function that adds blended fakes to a batch.
 
         Parameters
         ----------
@@ -106,7 +110,7 @@ class BlendedFakes(BaseEstimator):
         index : tuple of ndarray of int
             Index of the real samples in X.
         present : ndarray or None
-            Mask of the frames of these samples that have a face.
+            Mask of the frames with a face in these samples.
 
         Returns
         -------
@@ -176,7 +180,7 @@ def replace_fakes(
     index: tuple[NDArray, ...],
     present: NDArray | None = None,
 ) -> Batch:
-    """Replace a share of the fakes of a batch with blended ones.
+    """Replace a share of the fakes of a batch with blended fakes.
 
     If the blender alters the target, altered targets also replace the same number of
     real faces. Otherwise, a detector would learn that all altered faces are fake.

@@ -26,11 +26,11 @@ _BIASES = ("bias", "beta")
 
 @dataclass(repr=False, eq=False)
 class LoRA(BaseEstimator):
-    """Train low-rank updates of a backbone instead of its own weights.
+    """Train low-rank updates of the kernels of a frozen backbone.
 
     Each dense or convolutional kernel W becomes ``W + A B``, where A has `rank` columns
     and B has `rank` rows. Saving the detector merges the updates into the kernels.
-    Training it further starts new updates.
+    Further training starts with new updates.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class LoRA(BaseEstimator):
 
     See Also
     --------
-    TransferDetector : Accepts it as `trainable`.
+    TransferDetector : Accepts a LoRA as `trainable`.
 
     References
     ----------
@@ -47,9 +47,18 @@ class LoRA(BaseEstimator):
 
     Examples
     --------
+    >>> import keras
+    >>> import numpy as np
     >>> from skdeepfake.detectors import LoRA, TransferDetector
-    >>> TransferDetector(trainable=LoRA(rank=4))
-    TransferDetector(trainable=LoRA(rank=4))
+    >>> backbone = keras.Sequential([  # or a name, such as "vgg16"
+    ...     keras.Input((None, None, 3)),
+    ...     keras.layers.Conv2D(4, 3),
+    ... ])
+    >>> detector = TransferDetector(backbone=backbone, trainable=LoRA(rank=2))
+    >>> X = np.ones((2, 1, 8, 8, 3), np.uint8)
+    >>> detector = detector.initialize(X, [0, 1])
+    >>> detector.n_trained_weights_, detector.n_weights_
+    (67, 179)
     """
 
     rank: int = 8
@@ -90,7 +99,7 @@ def _learns(layer: keras.Layer, weight: Any, trainable: Any) -> bool:
 
 
 def _adapt(layer: Any, rank: int, seed: int | None) -> None:
-    """Add low-rank weights to a layer, or restart them after they were merged."""
+    """Add low-rank weights to a layer, or reinitialize them after they were merged."""
     draw = keras.initializers.HeUniform(seed)
     if not layer.lora_enabled:
         layer.enable_lora(rank, a_initializer=draw)

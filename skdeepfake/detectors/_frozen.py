@@ -37,7 +37,7 @@ def computed_once(
             rows = compute(X[numbers[part], slots[part]]).astype(np.float32)
             shape = filled.shape + rows.shape[1:]
             row_size = rows[0].nbytes
-            # A full disk raises an error here, but crashes a writable memory map.
+            # If the disk is full, `write` raises an error. A memory map would crash.
             for row, video, slot in zip(rows, numbers[part], slots[part], strict=True):
                 file.seek((int(video) * filled.shape[1] + int(slot)) * row_size)
                 file.write(row.tobytes())

@@ -25,7 +25,7 @@ from ._gan_networks import Generator, build_discriminator, build_generator
 from ._images import ImageDetector
 from ._input import check_positive_integers
 
-# Mean cross-entropy of a network whose target has a probability of less than 1 %.
+# Cross-entropy of a target with a probability of 1 %.
 _LOST = -math.log(0.01)
 
 
@@ -34,16 +34,16 @@ class GANDetector(ImageDetector):
     """Detect deepfakes with a discriminator that is trained against a generator.
 
     The discriminator is a convolutional network that predicts the probability of being
-    fake. It is trained on labeled frames and on images of the generator, which is
-    trained to generate images from noise that the discriminator misclassifies. Only the
+    fake. It is trained on labeled frames and on generated images. The generator is
+    trained to turn noise into images that the discriminator misclassifies. Only the
     discriminator is used in prediction. Frame probabilities are aggregated per video.
 
-    For a batch of labeled images x and the same amount of noise z, a training step
+    For a batch of labeled images x and as many noise vectors z, a training step
 
     1. computes the loss of the discriminator, ``BCE(y, D(x)) + BCE(generated_label,
        D(G(z)))``;
     2. computes the loss of the generator, ``BCE(1 - generated_label, D(G(z)))``;
-    3. updates both networks with gradients at the same weights.
+    3. computes the gradients of both losses, then updates both networks.
 
     The defaults are the networks and the training of the paper (appendix 7.4). The
     paper does not specify the scaling of pixels.
@@ -52,7 +52,7 @@ class GANDetector(ImageDetector):
     ----------
     generator : "paper", Generator or None, default="paper"
         Parameters of the generator. "paper" uses ``Generator()``. None trains the
-        discriminator on labels only.
+        discriminator only on labeled frames.
     discriminator_filters : sequence of int, default=(64, 128, 256)
         Number of filters of each convolution of the discriminator. Each convolution
         halves height and width.
@@ -61,15 +61,16 @@ class GANDetector(ImageDetector):
     dropout : float, default=0.3
         Dropout rate after each convolution of the discriminator.
     generated_label : {0, 1}, default=0
-        Index in `classes_` of the class of generated images. 0 is real, as in the
-        paper, and 1 is fake. The target of the generator is the other class. With 1,
-        `y` may contain only real videos (0, False or "real"). The fakes are then all
-        generated, and there is no validation set. On real deepfake faces of 56 pixels,
-        the AUC is 0.86 with 0, 0.84 with 1, and 0.885 with ``generator=None``.
+        Class of generated images, as an index in `classes_`. For labels 0 and 1, 0 is
+        real, as in the paper, and 1 is fake. The target of the generator is the other
+        class. If generated images are fake, all videos may be real (0, False or
+        "real"). Training then has no validation set. On face crops of 56 pixels, the
+        AUC is 0.86 for ``generated_label=0``, 0.84 for 1, and 0.885 for
+        ``generator=None``.
     label_smoothing : float, default=0.0
         Label smoothing of the discriminator. 0.2 changes the targets from 0 and 1 to
-        0.1 and 0.9. Smoothing prevents overconfident predictions, from which the
-        generator does not learn.
+        0.1 and 0.9. Smoothing prevents overconfident predictions, which stop the
+        generator from learning.
     rescale : float, default=1/127.5
         Factor by which pixels are multiplied.
     offset : float, default=-1.0
@@ -91,19 +92,19 @@ class GANDetector(ImageDetector):
     ----------
     {{fit_attributes}}
     generator_ : keras.Model
-        Trained generator of images in the range -1 to 1. Only defined if `generator` is
-        not None.
+        Trained generator of images with values from -1 to 1. Only defined if
+        `generator` is not None.
 
     Warns
     -----
     AdversarialImbalanceWarning
-        If the geometric mean of the probabilities of generated images after the last
-        epoch is below 1 % for either class, so that one network dominates the other.
+        If one network dominates the other. The geometric mean of the probabilities of
+        one class is then below 1 % for generated images in the last epoch.
 
     See Also
     --------
     CNNDetector : First model of the paper.
-    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline for video files.
 
     Notes
     -----
@@ -112,7 +113,7 @@ class GANDetector(ImageDetector):
 
     `history_` also contains `discriminator_loss` and `generator_loss`. `loss` is the
     weighted loss of the discriminator on labeled images, and
-    ``discriminator_loss - loss`` its loss on generated images. `val_loss` and the
+    ``discriminator_loss - loss`` is its loss on generated images. `val_loss` and the
     metrics refer to labeled images. Early stopping restores both networks.
 
     References
@@ -199,7 +200,7 @@ class GANDetector(ImageDetector):
         Returns
         -------
         ndarray of uint8, shape (n, height, width, 3)
-            RGB images of the size seen in `fit`, scaled to 0 to 255.
+            RGB images with the size of the training images and values from 0 to 255.
 
         Raises
         ------
@@ -208,7 +209,7 @@ class GANDetector(ImageDetector):
         sklearn.exceptions.NotFittedError
             If the detector is not fitted.
         AttributeError
-            If it was fitted without a generator.
+            If the detector was fitted without a generator.
         """
         check_is_fitted(self)
         if not hasattr(self, "generator_"):
@@ -232,7 +233,7 @@ class GANDetector(ImageDetector):
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         state = dict(state)
         if state.get("generator") is None and "generator_" in state:
-            state["generator"] = "paper"  # None in the first version
+            state["generator"] = "paper"  # the first version of skdeepfake stored None
         super().__setstate__(state)
 
     # -- networks ------------------------------------------------------------
@@ -274,7 +275,7 @@ class GANDetector(ImageDetector):
     def _build_adversarial(
         self, classifier: keras.Model, generator: keras.Model, epoch: int = 0
     ) -> AdversarialModel:
-        """Combine both networks. The epoch is part of the seed of the noise."""
+        """Combine both networks. `epoch` is added to the seed of the noise."""
         settings = self._generator or Generator()
         return AdversarialModel(
             classifier,
@@ -301,7 +302,7 @@ class GANDetector(ImageDetector):
 
     def _count(self, y: NDArray) -> NDArray:
         count = super()._count(y)
-        # Fakes that are all generated have the same number as real videos.
+        # If all fakes are generated, there are as many as real videos.
         return count if count.all() else np.full(2, count.max())
 
     def _can_validate(self, y: NDArray) -> bool:
@@ -318,7 +319,7 @@ class GANDetector(ImageDetector):
 
     def _compile_settings(self) -> dict[str, Any]:
         smoothed = keras.losses.BinaryCrossentropy(label_smoothing=self.label_smoothing)
-        # An adversarial model smooths labels itself, in training only.
+        # An adversarial model smooths labels itself, and only in training.
         loss = self.loss if hasattr(self, "generator_") else smoothed
         return {**super()._compile_settings(), "loss": loss}
 
@@ -326,7 +327,7 @@ class GANDetector(ImageDetector):
         super()._prepare_loaded()
         if not hasattr(self, "generator_"):
             return
-        # The loaded model is only the classifier.
+        # The loaded model contains only the classifier.
         seen = len(getattr(self, "history_", {}).get("loss", ()))
         self.model_ = self._build_adversarial(self.model_, self.generator_, epoch=seen)
 

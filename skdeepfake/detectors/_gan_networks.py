@@ -27,26 +27,27 @@ class Generator(Growing, BaseEstimator):
     ----------
     filters : sequence of int, default=(256, 128, 64, 64, 32)
         Number of channels after the dense layer, followed by the number of filters of
-        each transposed convolution except the last. Each entry doubles height and
-        width, which must be multiples of ``2 ** len(filters)``, 32 by default.
+        each transposed convolution except the last. Each entry doubles the height and
+        width. The height and width of images must be multiples of
+        ``2 ** len(filters)``, 32 by default.
     noise_dim : int, default=100
         Number of normally distributed inputs per image.
     momentum : float, default=0.99
         Momentum of the running mean and variance of batch normalization, which are used
-        to generate images. Use a lower value for short trainings.
+        to generate images. Use a lower value for short training.
     learning_rate : float, default=1e-4
         Learning rate of the optimizer of the generator. When callbacks reduce the
         learning rate of the discriminator, this one is reduced by the same factor.
     loss : {"bce", "wasserstein"}, default="bce"
         Loss of both networks. "bce" is the binary cross-entropy. "wasserstein" is the
-        mean logit, with the sign of the label, and clips the weights of the
-        discriminator after each step. Probabilities are then only valid for ranking.
+        mean logit, negated for label 1, and clips the weights of the discriminator
+        after each step. Probabilities are then only valid for ranking.
     clip : float, default=0.01
         Maximum absolute weight of the discriminator for ``loss="wasserstein"``.
 
     See Also
     --------
-    GANDetector : Accepts it as `generator`.
+    GANDetector : Accepts a Generator as `generator`.
 
     References
     ----------
@@ -54,9 +55,13 @@ class Generator(Growing, BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skdeepfake.detectors import GANDetector, Generator
-    >>> GANDetector(generator=Generator(noise_dim=50))
-    GANDetector(generator=Generator(noise_dim=50))
+    >>> generator = Generator(filters=(8, 4), noise_dim=50)
+    >>> detector = GANDetector(generator=generator, discriminator_filters=(4,))
+    >>> detector = detector.initialize(np.ones((2, 1, 8, 8, 3), np.uint8), [0, 1])
+    >>> detector.generator_.input_shape, detector.generator_.output_shape
+    ((None, 50), (None, 8, 8, 3))
     """
 
     _: KW_ONLY
@@ -85,7 +90,7 @@ def build_discriminator(
     dropout: float,
     seed: Callable[[int], int | None],
 ) -> keras.Model:
-    """Build the network from scaled images to logits."""
+    """Build the network that maps scaled images to logits."""
     inputs = x = keras.Input(frame_shape)
     for number, n_filters in enumerate(filters):
         x = layers.Conv2D(n_filters, kernel_size, strides=2, padding="same")(x)
@@ -99,7 +104,7 @@ def build_discriminator(
 def build_generator(
     generator: Generator, frame_shape: tuple[int, ...], *, kernel_size: int
 ) -> keras.Model:
-    """Build the network from noise to images in the range -1 to 1."""
+    """Build the network that maps noise to images with values from -1 to 1."""
     height, width = _size_to_start_from(frame_shape, len(generator.filters))
     first, *others = generator.filters
 

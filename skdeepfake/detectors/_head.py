@@ -26,42 +26,52 @@ class Head(Growing, BaseEstimator):
     ----------
     pooling : {"avg", "mean", "max", "cls", "cls_mean"}, default="avg"
         Pooling of the positions of a feature map, or of the patches of a vision
-        transformer, to one vector. "mean" is the same as "avg". "cls" uses the class
-        token of a vision transformer, and "cls_mean" concatenates class token and mean.
+        transformer, into one vector. "mean" is the same as "avg". "cls" uses the class
+        token of a vision transformer. "cls_mean" concatenates this token and the mean.
         Register tokens are ignored.
     normalize : bool, default=False
-        If True, scale the vector to unit Euclidean length.
+        If True, scale the pooled vector to unit Euclidean length.
     dropout : float, default=0.0
-        Dropout rate of the features.
+        Dropout rate of the pooled vector.
     cell : {"lstm", "gru"} or None, default=None
         Type of recurrent layers over the frames of a video. The network is then trained
-        end to end on whole videos and predicts one probability per video. None predicts
-        one probability per frame, which `aggregation` combines.
+        end to end on whole videos and predicts one probability per video. None adds no
+        recurrent layers, and `aggregation` combines the frame probabilities.
     units : sequence of int, default=(128,)
         Number of units of each recurrent layer.
     bidirectional : bool, default=False
-        If True, each recurrent layer runs in both directions, with `units` units each.
+        If True, each recurrent layer runs in both directions, with `units` units per
+        direction.
     dense_units : sequence of int, default=()
         Number of units of each dense layer before the output.
     dense_dropout : float, default=0.0
         Dropout rate after each recurrent and dense layer.
     epochs : int, default=3
-        Number of epochs in which only the new layers are trained, so that their random
+        Number of initial epochs in which only the head is trained, so that its random
         weights do not degrade the backbone. These epochs use no augmentation and do not
-        count toward `epochs` of the detector. Ignored with ``trainable="top"``.
+        count toward `epochs` of the detector. Ignored if ``trainable="top"``.
     learning_rate : float, default=1e-3
-        Learning rate while only the new layers are trained, including with
-        ``trainable="top"``.
+        Learning rate in these epochs, and in all epochs if ``trainable="top"``.
 
     See Also
     --------
-    TransferDetector : Accepts it as `head`.
+    TransferDetector : Accepts a Head as `head`.
 
     Examples
     --------
+    >>> import keras
+    >>> import numpy as np
     >>> from skdeepfake.detectors import Head, TransferDetector
-    >>> TransferDetector(head=Head(dropout=0.5))
-    TransferDetector(head=Head(dropout=0.5))
+    >>> backbone = keras.Sequential([  # or a name, such as "vgg16"
+    ...     keras.Input((None, None, 3)),
+    ...     keras.layers.Conv2D(4, 3),
+    ... ])
+    >>> detector = TransferDetector(
+    ...     backbone=backbone, head=Head(dense_units=(8,)), trainable="top"
+    ... )
+    >>> X = np.ones((2, 1, 8, 8, 3), np.uint8)
+    >>> detector.initialize(X, [0, 1]).n_trained_weights_  # (4 + 1) * 8 + (8 + 1) * 1
+    49
 
     A recurrent layer of 64 units over the frames of a video:
 
@@ -95,7 +105,7 @@ class Head(Growing, BaseEstimator):
     }
 
     def _pool(self, x: Any, backbone: keras.Model, frame_shape: tuple[int, ...]) -> Any:
-        """Pool the output of a backbone to one vector per image."""
+        """Pool the output of a backbone into one vector per image."""
         if isinstance(x, (list, tuple, dict)):
             raise ValueError(f"backbone must have one output; got {len(x)}.")
         if len(x.shape) == 4:

@@ -124,7 +124,7 @@ class ImageDetector(BaseDetector):
         return given, given * self._class_weight(self._real)
 
     def _class_weight(self, number: int) -> float:
-        """Return the weight of a class if both have the same number of samples."""
+        """Return the weight of a class, given that both have as many samples."""
         if not isinstance(self.class_weight, dict):
             return 1.0
         return float(self.class_weight.get(self.classes_[number], 1))
@@ -169,7 +169,7 @@ class ImageDetector(BaseDetector):
         fake = 1 - self._real
         times = self._class_weight(fake) / self._class_weight(self._real)
         numbers = videos.training if training else videos.validation
-        # Index all videos, so that their lengths match the batches.
+        # Index all videos, so that sequences are as long as in the batches.
         index, present = self._sample_index(videos.filled, numbers)  # type: ignore[arg-type]
         real = np.flatnonzero(videos.y[index[0]].ravel() == self._real)
         index = tuple(axis[real] for axis in index)
@@ -178,7 +178,7 @@ class ImageDetector(BaseDetector):
 
 
 def by_image(change: Any, frames: NDArray) -> NDArray:
-    """Apply a function to images, which can be in sequences."""
+    """Apply a function to single images or to the images of sequences."""
     images = frames.reshape(-1, *frames.shape[-3:])
     changed = change(images)
     return changed.reshape(*frames.shape[:-3], *changed.shape[1:])

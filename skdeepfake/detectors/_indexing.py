@@ -25,16 +25,16 @@ class PersonRows:
 
 
 def frame_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Return the videos and slots of the frames with a face, of shape (n_frames,)."""
+    """Return the indices of the videos and slots of all frames with a face."""
     chosen = np.zeros_like(filled)
     chosen[videos] = filled[videos]
     return np.nonzero(chosen)
 
 
 def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray, ...]:
-    """Return the videos and slots of whole videos, frames with a face first.
+    """Return the indices of videos and of their slots, with empty slots last.
 
-    Videos have shape (n_videos, 1), and slots (n_videos, length). Empty slots are at
+    The indices have shapes (n_videos, 1) and (n_videos, length). Empty slots are at
     the end, as required by the fast recurrent kernels of GPUs.
     """
     length = filled[videos].sum(axis=1).max(initial=0)
@@ -45,10 +45,11 @@ def sequence_index(filled: NDArray[np.bool_], videos: NDArray) -> tuple[NDArray,
 def frames_and_fillers(
     filled: NDArray[np.bool_], videos: NDArray
 ) -> tuple[tuple[NDArray, ...], NDArray[np.float32]]:
-    """Return the index of whole videos, with the first face for missing frames.
+    """Return the indices of videos and slots, and a mask of the frames with a face.
 
-    Empty frames would change the statistics of batch normalization. Also return an
-    array of shape (n_videos, length), with 0 for missing frames and 1 for others.
+    The first face of a video replaces its missing frames, since empty frames would
+    change the statistics of batch normalization. The mask has shape (n_videos, length),
+    with 0 for missing frames and 1 for others.
     """
     videos, slots = sequence_index(filled, videos)
     present = filled[videos, slots]

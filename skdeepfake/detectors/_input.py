@@ -89,7 +89,7 @@ def check_positive_integers(estimator: Any, name: str, at_least: int = 0) -> Non
     whole = all(isinstance(n, Integral) and int(n) > 0 for n in values)
     if not whole or len(values) < at_least:
         raise ValueError(
-            f"The {name!r} parameter of {type(estimator).__name__} must be positive "
-            f"integers, one per layer{', at least one' if at_least else ''}. Got "
-            f"{values!r} instead."
+            f"The {name!r} parameter of {type(estimator).__name__} must be a "
+            f"{'non-empty ' if at_least else ''}sequence of positive integers, one per "
+            f"layer. Got {values!r} instead."
         )

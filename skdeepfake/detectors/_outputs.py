@@ -32,7 +32,7 @@ class NetworkOutputs:
 
     frame_ndim: ClassVar[int] = 3
 
-    # The network compiled for prediction, and its function.
+    # The network, and the function that computes its predictions.
     _compiled: tuple[keras.Model, Compute] | None = None
 
     @property
@@ -63,7 +63,7 @@ class NetworkOutputs:
         return (X if self._n_people == 1 else PersonRows(X, self._n_people)), filled
 
     def _predict_outputs(self, X: NDArray) -> NDArray:
-        """Predict all outputs of the network for each slot, NaN for empty slots."""
+        """Compute all outputs of the network for each slot, NaN for empty slots."""
         rows, filled = self._rows(X)
         people, slots = np.nonzero(filled)
         if self._sees_sequences:  # one prediction after each frame
@@ -78,7 +78,7 @@ class NetworkOutputs:
     def _predict_parts(
         self, X: NDArray, index: tuple[NDArray, ...], seen: NDArray | None = None
     ) -> NDArray:
-        """Predict each frame, or the first `seen` frames of each sequence."""
+        """Predict single frames, or the first `seen` frames of sequences."""
         n_outputs = self._n_outputs
         if isinstance(self._frame_rule, Attention) and n_outputs != 2:
             raise ValueError(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @with_prediction_docs
 class VideoPredictor(NetworkOutputs):
-    """Predictions of a detector.
+    """Predict frames, people and videos.
 
     `BaseDetector` adds training, and sets the attributes declared here.
     """
@@ -115,7 +115,7 @@ class VideoPredictor(NetworkOutputs):
         return self._answer(self._predict_videos(X))
 
     def aggregate_proba(self, frame_proba: NDArray) -> NDArray:
-        """Aggregate frame probabilities to one probability per video.
+        """Aggregate frame probabilities into one probability per video.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class VideoPredictor(NetworkOutputs):
         Returns
         -------
         ndarray of shape (n_videos, 2)
-            As returned by `predict_proba`.
+            Probability of each class, as returned by `predict_proba`.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class VideoPredictor(NetworkOutputs):
         -------
         ndarray of shape (n_videos, max_faces, 2)
             Probability of each class in the order of `classes_`, NaN for missing
-            people. `max_faces` is a parameter of :class:`PerPerson`, and 1 for other
+            people. `max_faces` is the parameter of :class:`PerPerson`, or 1 for other
             aggregations.
 
         Raises
@@ -187,7 +187,7 @@ class VideoPredictor(NetworkOutputs):
         return by_video(weight / total, self._n_people)
 
     def _aggregate(self, positive: NDArray) -> NDArray:
-        """Aggregate scores of slots per video; return NaN for videos without a face."""
+        """Aggregate the scores of slots per video, NaN for videos without a face."""
         return self._of_videos(self._aggregate_people(positive))
 
     def _of_videos(self, people: NDArray) -> NDArray:
@@ -195,7 +195,7 @@ class VideoPredictor(NetworkOutputs):
         return rule.combine(people) if isinstance(rule, PerPerson) else people[:, 0]
 
     def _aggregate_people(self, positive: NDArray) -> NDArray:
-        """Aggregate the frames of each person, to (n_videos, n_people)."""
+        """Aggregate the frames of each person. The shape is (n_videos, n_people)."""
         rows = by_person(positive, self._n_people)
         return self._aggregate_rows(rows).reshape(len(positive), self._n_people)
 
@@ -285,11 +285,11 @@ class VideoPredictor(NetworkOutputs):
         return self.class_count_ / self.class_count_.sum()
 
     def _predict_videos(self, X: NDArray) -> NDArray:
-        """Predict the second class of each video, NaN without a face."""
+        """Predict the probability of the second class per video, NaN without faces."""
         return self._of_videos(self._predict_people(X))
 
     def _predict_people(self, X: NDArray) -> NDArray:
-        """Predict the second class of each person, NaN without a face."""
+        """Predict the probability of the second class per person, NaN if missing."""
         if not self._sees_sequences:
             return self._aggregate_people(self._predict_slots(X))
         rows, filled = self._rows(X)
@@ -308,7 +308,7 @@ class VideoPredictor(NetworkOutputs):
 
 
 def listing(selected: NDArray, limit: int = 10) -> str:
-    """List the numbers of the selected samples, up to a limit."""
+    """List the indices of the selected samples, up to a limit."""
     numbers = np.flatnonzero(selected).tolist()
     more = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
     return f"{numbers[:limit]}{more}"

@@ -39,9 +39,9 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     """Detect deepfakes with a trained network, without importing Keras.
 
     This class is the last step of the pipeline returned by
-    :func:`skdeepfake.load_detector`. The network is an EfficientNet-lite0 of single
-    faces, which OpenCV or onnxruntime runs. Only `fit` imports Keras, to train a
-    network with the same architecture.
+    :func:`skdeepfake.load_detector`. The network is an EfficientNet-lite0 for single
+    faces, which runs in onnxruntime or OpenCV. Only `fit` and `model_` import Keras.
+    `fit` trains a network with the same architecture.
 
     Parameters
     ----------
@@ -54,10 +54,10 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     batch_size : int, default=32
         Number of frames per batch in prediction.
     engine : {"auto", "onnxruntime", "opencv"}, default="auto"
-        Engine that runs the network. "auto" uses onnxruntime if it is installed, which
-        is two to three times faster than OpenCV.
+        Engine that runs the network. "auto" uses onnxruntime if it is installed, and
+        OpenCV otherwise. onnxruntime is two to three times faster.
     verbose : int, default=0
-        If positive, show a progress bar.
+        Verbosity level. A positive value shows a progress bar.
 
     Attributes
     ----------
@@ -77,8 +77,11 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     Examples
     --------
     >>> from skdeepfake import load_detector
-    >>> load_detector()[-1]
+    >>> detector = load_detector()[-1]
+    >>> detector
     PretrainedDetector()
+    >>> detector.frame_shape_  # of face crops
+    (160, 160, 3)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -93,7 +96,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     weights_: dict[str, NDArray]
     frame_shape_: tuple[int, int, int]
 
-    # The engine with the weights that it runs, and the network in Keras.
+    # Cached engine, with the parameter and weights it uses, and cached Keras network.
     _engine: Any = None
     _network: Any = None
 
@@ -241,5 +244,5 @@ def check_weights(weights: Any) -> None:
     if wrong:
         raise ModelFileError(
             f"{len(wrong)} of the {len(expected)} weights of {_BACKBONE} are missing, "
-            f"not finite or have another shape, such as {wrong[0]!r}."
+            f"not finite or have the wrong shape, such as {wrong[0]!r}."
         )

@@ -43,17 +43,17 @@ class ReconstructionDetector(ImageDetector):
         Number of filters of each convolution of the encoder. Each convolution halves
         height and width, which must be multiples of ``2 ** len(filters)``.
     code_channels : int, default=16
-        Number of channels of the code between encoder and decoder.
+        Number of channels of the code between the encoder and the decoder.
     head : {"dense"} or None, default="dense"
         Layers trained on the labels. With None, the score of a face with mean error r
         is ``sigmoid((r - m) / s - 2)``, where m and s are the mean and the standard
-        deviation over the real faces of the training set. All videos may be real with
-        None or ``fake_source=BlendedFakes()``.
+        deviation of the errors of real training faces. All videos may be real if `head`
+        is None or if ``fake_source=BlendedFakes()``.
     reconstruction_epochs : int, default=20
-        Number of epochs in which encoder and decoder are trained, without augmentation
-        or validation. They do not count toward `epochs`.
+        Number of epochs in which the encoder and the decoder are trained, without
+        augmentation or validation. They do not count toward `epochs`.
     reconstruction_rate : float, default=1e-3
-        Learning rate in these epochs.
+        Learning rate of the encoder and the decoder in these epochs.
     rescale : float, default=1/255
         Factor that maps pixels to the range 0 to 1.
     {{image_parameters}}
@@ -64,7 +64,7 @@ class ReconstructionDetector(ImageDetector):
     batch_size : int, default=32
         Number of frames per batch, in training and prediction.
     epochs : int, default=50
-        Maximum number of epochs of the head. Without a head, number of epochs of each
+        Maximum number of epochs of the head. Without a head, number of epochs in each
         warm start.
     {{fit_parameters}}
 
@@ -146,7 +146,8 @@ class ReconstructionDetector(ImageDetector):
         Returns
         -------
         ndarray of float32, shape (n_videos, n_frames, H, W, 3)
-            Reconstructed faces from 0 to 1, all zeros in slots without a face.
+            Reconstructed faces with values from 0 to 1, all zeros in slots without a
+            face.
 
         Raises
         ------
@@ -262,7 +263,7 @@ class ReconstructionDetector(ImageDetector):
         )
         for layer in learning:
             layer.trainable = False
-        if self.head is None:  # standardize errors by those of real faces
+        if self.head is None:  # standardize by the errors of real faces
             index = self._index(videos.filled, numbers)
             errors = self._compute(_ERROR, work.X, index)
             scale = max(float(errors.std()), 1e-6)

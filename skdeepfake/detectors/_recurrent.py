@@ -40,12 +40,12 @@ def probability(
 
 
 def weighted_frames(features: Any) -> tuple[Any, Any]:
-    """Weight the frames of videos.
+    """Compute attention weights of frames, and return features and probabilities.
 
     `features` has shape (n_videos, n_frames, n_features), with zeros for frames without
-    a face. Return the features and the probabilities of the videos, of shape (n_videos,
-    1). The features have three additional channels: the logit of the frame, its weight,
-    and the probability of the video up to the frame.
+    a face. The returned features have three additional channels: the logit of the
+    frame, its weight, and the probability from all frames so far. The video
+    probabilities have shape (n_videos, 1).
     """
     there = ops.any(ops.not_equal(features, 0), axis=-1, keepdims=True)
     there = ops.cast(there, "float32")
@@ -72,10 +72,10 @@ def weighted_frames(features: Any) -> tuple[Any, Any]:
 def sequence_network(
     inputs: Any, features: Any, weigh: bool, finish: Callable[[Any], Any]
 ) -> keras.Model:
-    """Build a network from videos to probabilities.
+    """Build a network that maps videos to probabilities.
 
-    `finish` maps the masked features of a video to its probability. With `weigh`, the
-    weighted probability is the second output.
+    `finish` maps the masked features of a video to its probability. If `weigh` is
+    True, the second output is the probability from the weighted frames.
     """
     weighted = None
     if weigh:

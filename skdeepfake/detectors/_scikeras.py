@@ -26,9 +26,10 @@ from ._archive import PackedNetworks, pack, unpack
 from ._batches import FollowEpochs
 from ._checkpoint import SaveEpochs, TrainingRun
 
-# scikeras turns on deterministic operations of TensorFlow before it queries the state,
-# and so never turns them off. They are slower and need seeds for random numbers.
-# TensorFlow reads the variable only in the first query, which is made here.
+# scikeras sets TF_DETERMINISTIC_OPS before it asks TensorFlow whether operations are
+# deterministic, and so never restores the state. Deterministic operations are slower
+# and need seeds for random numbers. TensorFlow reads the variable only when it is first
+# asked.
 if hasattr(scikeras_seeding, "config"):  # with TensorFlow installed
     scikeras_seeding.config.is_op_determinism_enabled()
 
@@ -41,7 +42,7 @@ _UNUSED = {
 
 
 class KerasEstimator(PackedNetworks, KerasClassifier):
-    """Classifier of scikeras that follows the conventions of scikit-learn.
+    """scikeras classifier that follows the conventions of scikit-learn.
 
     scikeras 0.13 is no longer maintained. It treats every public attribute as a
     parameter, is not a classifier for scikit-learn 1.7 and later, modifies sample
@@ -61,13 +62,13 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     # Prefixes of parameters passed to the optimizer, such as `optimizer__clipnorm`.
     _routing_prefixes: ClassVar[set[str]] = {"optimizer"}
 
-    # Types of the objects that a parameter's default stands for.
+    # Types of the objects that default values such as None stand for.
     _objects: ClassVar[dict[str, type]] = {}
 
     # Checkpoint file of the current training.
     _run: TrainingRun | None = None
 
-    # Set by `fit`. None lets scikeras find the classes.
+    # Set by `fit`. None lets scikeras infer the classes.
     classes_: Any
     model_: keras.Model
     history_: dict[str, list[float]]
@@ -105,7 +106,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         Returns
         -------
         keras.Model
-            Network from batches of frames to the probability of the second class, of
+            Network that maps batches of frames to probabilities of the second class, of
             shape (n, 1). The last layer has a sigmoid activation.
         """
         raise NotImplementedError
@@ -137,7 +138,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, including parameters set for the optimizer.
+        """Get the parameters, including those set for the optimizer.
 
         Parameters
         ----------
@@ -155,8 +156,8 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def set_params(self, **params: Any) -> KerasEstimator:
         """Set parameters of the detector, its optimizer or nested objects.
 
-        Nested parameters such as `callbacks__patience` can also be set if the default
-        None stands for an object.
+        Nested parameters such as `callbacks__patience` can also be set if `callbacks`
+        is None.
 
         Parameters
         ----------
@@ -230,7 +231,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _train(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None, **how: Any
     ) -> None:
-        """Validate and train. Build the network unless `warm_start` is True."""
+        """Validate and train. With `warm_start`, reuse an existing network."""
         from_scratch = not (self.warm_start and self._is_built)
         with self._classes_to_find(classes, from_scratch=from_scratch):
             # Skips KerasClassifier, which modifies the sample weights in place.
@@ -245,7 +246,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _build(
         self, X: ArrayLike, y: ArrayLike, classes: NDArray | None
     ) -> tuple[NDArray, NDArray]:
-        """Validate the data, build and compile the network; return the data."""
+        """Validate the data, and build and compile the network. Return the data."""
         with self._classes_to_find(classes, from_scratch=True):
             return self._initialize(X, y)
 
@@ -270,7 +271,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     @property
     def _random_state(self) -> int | None:
-        """Seed of the training. scikeras uses 0 for any RandomState."""
+        """Integer seed of the training. scikeras would use 0 for any RandomState."""
         if self.random_state is None:
             return None
         if isinstance(self.random_state, Integral):
@@ -286,7 +287,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
     def _validate_sample_weight(
         X: NDArray, y: NDArray, sample_weight: Any
     ) -> tuple[NDArray, NDArray, NDArray]:
-        # Videos of weight zero are left out in _fit_keras_model.
+        # _fit_keras_model removes videos with weight zero.
         weight = _check_sample_weight(sample_weight, X)
         if (weight < 0).any():
             raise ValueError("Negative values in sample_weight")
@@ -311,7 +312,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         validation_data: keras.utils.PyDataset | None = None,
         stage: str = "training",
     ) -> None:
-        """Train a network in one stage of the training. Set or extend `history_`."""
+        """Train a network for one stage, and set or extend `history_`."""
         make_variables(network.optimizer, network.trainable_variables)
         callbacks = [FollowEpochs(batches, initial_epoch), *callbacks]
         if self._run is not None:
@@ -333,9 +334,9 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
                 epochs,
                 initial_epoch,
                 validation_data=validation_data,
-                # 1 prints `EpochLine` and 2 Keras' progress bar.
+                # If `self.verbose` is 1, `EpochLine` prints instead of Keras.
                 verbose=1 if self.verbose >= 2 else 0,
-                # `Batches` shuffles.
+                # `Batches` shuffles the samples.
                 shuffle=False,
             )
         finally:
@@ -377,7 +378,7 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
 
     def _make_metrics(self) -> list[Any]:
         """Create the metrics of training and validation."""
-        # By object, since Keras creates metrics given by name in the first step.
+        # An object, since Keras creates metrics given by name only in the first step.
         return [keras.metrics.BinaryAccuracy(name="accuracy")]
 
     def _make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:

@@ -50,8 +50,8 @@ class Work:
 
     network: keras.Model
     videos: Videos
-    X: NDArray  # input in place of `videos.X`
-    changes: Sequence[Change] = ()  # last changes of each batch
+    X: NDArray  # replaces `videos.X` as input
+    changes: Sequence[Change] = ()  # applied last to each batch
     augmented: bool = True
 
 
@@ -196,7 +196,7 @@ class VideoTrainer(VideoPredictor):
     def _fit_part(
         self, network: keras.Model, batches: Any, epochs: int, stage: str
     ) -> dict:
-        """Train a part of the network and return its history. Keep `history_`."""
+        """Train a part of the network and return its history. Do not set `history_`."""
         before = self.__dict__.pop("history_", None)
         self._fit_network(
             network,
@@ -221,7 +221,7 @@ class VideoTrainer(VideoPredictor):
         """Prepare the main training."""
 
     def _training_batches(self, work: Work, epoch: int) -> Batches:
-        """Return shuffled batches. The first epoch is part of the seed."""
+        """Return shuffled batches. `epoch`, the first epoch, is added to the seed."""
         seed = self._seed(epoch)
         return self._batches(
             work,
@@ -267,7 +267,7 @@ class VideoTrainer(VideoPredictor):
     def _sample_index(
         self, filled: NDArray[np.bool_], numbers: NDArray
     ) -> tuple[tuple[NDArray, ...], NDArray | None]:
-        """Return the index of the samples in X, and a mask of their frames."""
+        """Return the index of the samples in X, and a mask of their frames or None."""
         if self._fills_gaps:
             return frames_and_fillers(filled, numbers)
         return self._index(filled, numbers), None
@@ -286,7 +286,7 @@ class VideoTrainer(VideoPredictor):
         return self._parts_per_step(index)
 
     def _changes(self, work: Work, *, training: bool, seed: int | None) -> list[Change]:
-        """Return the changes of each batch."""
+        """Return the functions that change each batch."""
         return []
 
     def _trainable(self, filled: NDArray[np.bool_], weight: NDArray) -> NDArray:
@@ -329,7 +329,7 @@ class VideoTrainer(VideoPredictor):
             if isinstance(callback, Checkpoint):
                 continue  # see `_start_run`
             if not isinstance(callback, PlateauCallbacks):
-                # Callbacks store the model, but parameters must not change.
+                # Copy, since parameters must not change and Keras stores the model.
                 made.append(copy.deepcopy(callback))
             elif validated:
                 made += callback.make()
@@ -359,6 +359,6 @@ class VideoTrainer(VideoPredictor):
     def _make_metrics(self) -> list[Any]:
         metrics = super()._make_metrics()  # type: ignore[misc]
         monitored = {getattr(c, "monitor", None) for c in self._callbacks_to_make}
-        if monitored & {"roc_auc", "val_roc_auc"}:  # slow, therefore only on demand
+        if monitored & {"roc_auc", "val_roc_auc"}:  # slow, so only if monitored
             metrics.append(keras.metrics.AUC(name="roc_auc"))
         return metrics

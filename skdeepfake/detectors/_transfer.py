@@ -44,35 +44,36 @@ class TransferDetector(ImageDetector):
 
     A new layer, the head, predicts the probability of being fake from the pooled
     features of a pretrained network, the backbone. First, only the head is trained.
-    Then head and backbone, or a part of it, are trained with a low learning rate. The
-    network is trained on single frames, and frame probabilities are aggregated per
+    Then the head and all or part of the backbone are trained with a low learning rate.
+    The network is trained on single frames, and frame probabilities are aggregated per
     video.
 
-    This detector is not part of the paper. For known types of fakes, VGG16 with
-    ``augment="strong"`` is better than the networks of the paper. For other fakes and
-    :class:`BlendedFakes`, see the table of `benchmarks/accuracy`.
+    This detector is not part of the paper. For types of fakes seen in training, VGG16
+    with ``augment="strong"`` is more accurate than the networks of the paper.
+    `benchmarks/accuracy` has results for other fakes and :class:`BlendedFakes`.
 
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="vgg16"
-        Name of a network of `keras.applications`, as in
-        :class:`~skdeepfake.features.KerasFeaturizer`, a Keras model, or a callable
-        without arguments that builds one. Models receive RGB images from 0 to 255 and
-        include their own scaling. They are copied. A name such as
-        "keras_hub:dinov3_vit_small_lvd1689m" is a KerasHub preset, with its resizing
-        and scaling. It needs the extra ``hub``.
+        Pretrained network. A string is the name of a `keras.applications` network, as
+        in :class:`~skdeepfake.features.KerasFeaturizer`, or of a KerasHub preset, such
+        as "keras_hub:dinov3_vit_small_lvd1689m", which requires the extra ``hub``. Both
+        include scaling. A Keras model, or a model returned by a callable without
+        arguments, is copied. It receives RGB images from 0 to 255 and must include its
+        own scaling.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
-        Keras downloads once. A path is a weights file without the top. None uses random
-        weights.
+        Keras downloads once. A path is a file of weights without classification layers.
+        "reference" uses the weights of the reference detector and requires
+        ``backbone="efficientnet_lite0"``. None uses random weights.
     trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
-        Part of the network to train in addition to the head. "all" is the whole
-        backbone, "top" is none of it, and an integer is the number of its last blocks.
-        A block begins where feature maps become smaller. VGG16 has five blocks.
-        Parallel networks have separate blocks. "norm" trains the scale and shift of
-        all normalization layers, "bias" all biases and shifts, and :class:`LoRA`
-        low-rank updates of kernels. Frozen blocks keep the statistics of batch
-        normalization. See Notes for their computation.
+        Part of the backbone to train in addition to the head. "all" trains the whole
+        backbone, "top" trains only the head, and an integer is the number of last
+        blocks to train. A block begins where feature maps become smaller. VGG16 has
+        five blocks. In parallel networks, blocks are counted separately. "norm" trains
+        the scales and shifts of normalization layers. "bias" trains all biases and
+        these shifts. :class:`LoRA` trains low-rank updates of kernels. Frozen blocks
+        do not update the statistics of batch normalization.
     head : Head or None, default=None
         Architecture and training of the head. None uses ``Head()``.
     {{image_parameters}}
@@ -89,28 +90,28 @@ class TransferDetector(ImageDetector):
     ----------
     {{fit_attributes}}
     head_history_ : dict of str to list of float
-        Loss and accuracy per epoch in which only the head was trained.
+        Loss and accuracy in each epoch in which only the head was trained.
     n_weights_ : int
         Number of weights of the network.
     n_trained_weights_ : int
         Number of trained weights. `history_` and the `repr` of a fitted detector
-        contain both numbers.
+        contain `n_weights_` and `n_trained_weights_`.
     n_blocks_ : int
-        Number of blocks of the backbone, or of the parallel network with most blocks.
+        Number of blocks of the backbone. For parallel networks, the maximum.
 
     See Also
     --------
     CNNDetector : First model of the paper.
     skdeepfake.features.KerasFeaturizer : Compute features without training.
-    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline from paths to classes.
+    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline for video files.
 
     Notes
     -----
     Outputs of frozen blocks are computed once per `fit` and stored in a temporary file,
     which takes 400 kB per face of 224 x 224 pixels if the last block of VGG16 is
-    trained. They are computed in each epoch if `augment` or `fake_source` change the
-    faces, if the trained blocks belong to parallel networks, or if the head has
-    recurrent layers.
+    trained. They are computed in each epoch if `augment` or `fake_source` changes the
+    faces, or if blocks are trained and the backbone has parallel networks or the head
+    has recurrent layers.
 
     References
     ----------
@@ -193,7 +194,7 @@ class TransferDetector(ImageDetector):
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width of the training images, or None if unknown."""
+        """Height and width of the images used for pretraining, None if unknown."""
         return trained_size(self.backbone)
 
     # -- network ---------------------------------------------------------------
@@ -208,7 +209,7 @@ class TransferDetector(ImageDetector):
         x = self._head._pool(x, backbone, self.frame_shape_)
         if sees_videos:
             x = VideosOfFrames()(x, inputs)
-        # Names of layers must differ from the backbone.
+        # Names of layers must differ from those in the backbone.
         features = layers.Activation("linear", name=_FEATURES)(x)
         if sees_videos:
             network = sequence_network(
@@ -310,7 +311,7 @@ class TransferDetector(ImageDetector):
         # Files do not store whether nested layers are frozen.
         for layer in self.model_.layers:
             if not layer.trainable:
-                layer.trainable = True  # otherwise, there is no change to apply
+                layer.trainable = True  # setting False again would have no effect
                 layer.trainable = False
         if self._selects_weights:
             backbone = keras.Model(self.model_.input, self._output_of(_FEATURES))
@@ -377,7 +378,7 @@ class TransferDetector(ImageDetector):
         yield dataclasses.replace(work, X=videos.X, changes=[change])
 
     def _prepare(self, work: Work) -> None:
-        """Train only the head, in the first fit."""
+        """Train only the head, unless a previous fit did."""
         head, done = self._head, hasattr(self, "head_history_")
         if done or not head.epochs or self.trainable == "top":
             return
@@ -394,5 +395,5 @@ class TransferDetector(ImageDetector):
 
 
 def _of_single_frames(compute: Callable[[NDArray], NDArray]) -> Compute:
-    """Apply a network of videos to frames, as videos of one frame."""
+    """Apply a network for videos to frames, each as a video of one frame."""
     return lambda frames: compute(frames[:, np.newaxis])[:, 0]

@@ -23,8 +23,8 @@ def stratified_group_split(
     groups_per_class = {c: len(np.unique(groups[y == c])) for c in classes}
     n_splits = min(round(1 / fraction), *groups_per_class.values())
     if n_splits >= 2:
-        # Permute the names of the groups, since shuffling in scikit-learn 1.7 confuses
-        # the counts of groups.
+        # Permute the numbers of the groups, since scikit-learn 1.7 mixes up the class
+        # counts of groups if StratifiedGroupKFold shuffles.
         _, numbers = np.unique(groups, return_inverse=True)
         rng = check_random_state(random_state)
         drawn = rng.permutation(numbers.max() + 1)[numbers]

@@ -11,7 +11,7 @@ from ._aggregation import CLIP, EPSILON
 
 
 class VideoNetwork(keras.Model):
-    """Network of videos that applies a network of frames with attention."""
+    """Network for videos that weights the predictions of a network for frames."""
 
     def __init__(self, of_frames: keras.Model) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class VideoNetwork(keras.Model):
 class TwoAnswersNetwork(keras.Model):
     """Network with two probabilities per video and a loss for each.
 
-    The second is the probability of the weighted frames. Metrics use the first.
+    The second comes from the weighted frames. Metrics use the first.
     """
 
     def __init__(self, network: keras.Model) -> None:

@@ -1,4 +1,4 @@
-"""Toy videos, whose fakes are brighter, and detectors that learn them in a second."""
+"""Toy videos whose fakes are brighter, and detectors that train on them quickly."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from skdeepfake.detectors import CNNDetector
 
 @pytest.fixture(scope="session")
 def videos() -> Bunch:
-    """Ten videos of four frames of 16 x 16, the fake ones bright.
+    """Ten videos of four frames of 16 x 16 pixels. Fakes are brighter.
 
-    They are read-only, as a memory-mapped array would be: nothing writes to them.
+    The arrays are read-only, like memory-mapped arrays.
     """
     rng = np.random.RandomState(0)
     y = np.array([0, 1, 0, 1, 0, 0, 1, 0, 1, 0])
@@ -30,7 +30,7 @@ def videos() -> Bunch:
 
 @pytest.fixture(scope="session")
 def gappy(videos: Bunch) -> Bunch:
-    """The same, but for video 1 without faces in frames 0 and 2, and 4 in 1."""
+    """`videos` without faces in frames 0 and 2 of video 1 and in frame 1 of video 4."""
     X = videos.X.copy()
     X[1, [0, 2]] = 0
     X[4, 1] = 0
@@ -40,7 +40,7 @@ def gappy(videos: Bunch) -> Bunch:
 
 @pytest.fixture(scope="session")
 def faceless(videos: Bunch) -> Bunch:
-    """The same, but for videos 2 and 7 without any face."""
+    """`videos` without any face in videos 2 and 7."""
     X = videos.X.copy()
     X[[2, 7]] = 0
     X.flags.writeable = False
@@ -49,7 +49,7 @@ def faceless(videos: Bunch) -> Bunch:
 
 @pytest.fixture(scope="session")
 def tiny() -> Callable[..., CNNDetector]:
-    """Make a detector that trains in less than a second, with further parameters."""
+    """Return a function that makes a detector that trains in less than a second."""
 
     def make(**params: Any) -> CNNDetector:
         defaults = {
@@ -69,7 +69,7 @@ def tiny() -> Callable[..., CNNDetector]:
 
 @pytest.fixture(scope="session")
 def fitted(tiny: Callable[..., CNNDetector], videos: Bunch) -> CNNDetector:
-    """A detector that has learnt the toy videos; not to be changed."""
+    """Detector trained on the toy videos. Tests must not modify it."""
     return tiny(
         filters=(4,), optimizer="adam", learning_rate=0.01, epochs=20, dense_units=8
     ).fit(videos.X, videos.y)
@@ -77,7 +77,7 @@ def fitted(tiny: Callable[..., CNNDetector], videos: Bunch) -> CNNDetector:
 
 @pytest.fixture
 def variant(fitted: CNNDetector) -> Callable[..., CNNDetector]:
-    """Make the fitted detector answer under other parameters, not trained again."""
+    """Return a function that copies the fitted detector with other parameters."""
 
     def make(**params: Any) -> CNNDetector:
         other = object.__new__(type(fitted))
@@ -89,7 +89,7 @@ def variant(fitted: CNNDetector) -> Callable[..., CNNDetector]:
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
-    """Put a list in place of Keras' training: what each would have been given."""
+    """Replace the training of Keras, and record the data of each call."""
     trainings: list[Bunch] = []
 
     def fit(model: keras.Model, x: Any, **options: Any) -> keras.callbacks.History:

@@ -1,4 +1,4 @@
-"""Detectors answer for videos by what they see in the frames that have a face."""
+"""Predictions for videos depend on the frames with a face."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Variant = Callable[..., CNNDetector]
 
 @pytest.fixture(scope="module")
 def fresh(videos: Bunch) -> Bunch:
-    """Videos not trained on, half-bright ones among them, and frames of all kinds."""
+    """Videos not used for training, with varying brightness."""
     rng = np.random.RandomState(1)
     y = np.array([0, 0, 1, 1, 1, 0])
     brightness = np.where(y, 100, 0)[:, None] + rng.randint(-30, 30, size=(6, 5))
@@ -151,14 +151,13 @@ def test_video_without_a_face_is_an_error_where_asked_for(
 
 
 def test_initialized_detector_answers_too(tiny: Variant, videos: Bunch) -> None:
-    """As `initialize` promises: the detector, with random weights."""
     detector = tiny().initialize(videos.X, videos.y)
     answers = detector.predict_proba(videos.X)
     frames = detector.predict_frame_proba(videos.X)
     np.testing.assert_allclose(answers, frames.mean(axis=1))
 
 
-# -- what the answer does not depend on ------------------------------------------
+# -- invariance of predictions ---------------------------------------------------
 
 
 def test_number_of_frames_may_differ_from_that_of_the_training(
@@ -215,24 +214,24 @@ def test_batch_size_does_not_change_the_answer(
 def test_answering_changes_nothing(fitted: CNNDetector, fresh: Bunch) -> None:
     before = fitted.model_.get_weights()
     first, second = fitted.predict_proba(fresh.X), fitted.predict_proba(fresh.X)
-    np.testing.assert_array_equal(first, second)  # no dropout, for one
+    np.testing.assert_array_equal(first, second)  # dropout is off
     for weight, unchanged in zip(fitted.model_.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, unchanged)
 
 
-# -- where X lies ----------------------------------------------------------------
+# -- memory-mapped input ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory: pytest.TempPathFactory, videos: Bunch) -> np.ndarray:
-    """A file of 400 frames of 64 x 64 (5 MB), read-only and memory-mapped."""
+    """Read-only memory map of 400 frames of 64 x 64 pixels (5 MB)."""
     path = tmp_path_factory.mktemp("mapped") / "X.npy"
     np.save(path, np.tile(videos.X, (10, 1, 4, 4, 1)))
     return np.load(path, mmap_mode="r")
 
 
 def peak_of(work: Callable[[], object]) -> int:
-    """Bytes of Python and NumPy that the work held at once, at the most."""
+    """Return the peak memory of Python and NumPy in bytes."""
     tracemalloc.start()
     try:
         work()
@@ -260,7 +259,7 @@ def test_training_reads_a_memory_map_batch_by_batch(
         history.history = {"loss": [0.5]}
         return history
 
-    # Keras' own bookkeeping is not counted.
+    # Do not count the memory of Keras.
     monkeypatch.setattr(keras.Model, "fit", fit)
     detector = tiny(batch_size=20, validation_fraction=0.1)
     detector.initialize(mapped[:2], [0, 1]).set_params(warm_start=True)
@@ -352,11 +351,11 @@ def test_score_of_a_detector_that_was_not_fitted_is_an_error(
         tiny().score(videos.X, videos.y)
 
 
-# -- aggregations by hand --------------------------------------------------------
+# -- aggregations ----------------------------------------------------------------
 
 
 def answer(detector: CNNDetector, *frames: float) -> float:
-    """Give the answer for a video by those for its frames."""
+    """Aggregate the probabilities of the frames of one video."""
     positive = np.array([frames])
     proba = np.stack([1 - positive, positive], axis=-1)
     real, fake = detector.aggregate_proba(proba)[0]
@@ -366,11 +365,11 @@ def answer(detector: CNNDetector, *frames: float) -> float:
 
 def test_log_odds_are_averaged(variant: Variant) -> None:
     detector = variant(aggregation="logit_mean")
-    # Odds of 9, 1 and 1/9; of 9, 9 and 1; of 4 and 1.
+    # The odds are 9, 1 and 1/9, then 9, 9 and 1, then 4 and 1.
     assert answer(detector, 0.9, 0.5, 0.1) == pytest.approx(0.5)
     assert answer(detector, 0.9, 0.9, 0.5) == pytest.approx(1 / (1 + 9 ** (-2 / 3)))
     assert answer(detector, np.nan, 0.8, 0.5, np.nan) == pytest.approx(2 / 3)
-    # A frame of which the network is sure counts for more than in the mean.
+    # A confident frame has more weight than in the mean.
     assert answer(detector, 0.999, 0.4, 0.4) > np.mean([0.999, 0.4, 0.4]) > 0.5
 
 
@@ -378,7 +377,7 @@ def test_log_odds_of_what_is_sure_are_finite(variant: Variant) -> None:
     detector = variant(aggregation="logit_mean")
     assert answer(detector, 1.0, 0.0) == pytest.approx(0.5)
     assert answer(detector, 1.0, 1.0) == pytest.approx(1 - 1e-7, abs=1e-9)
-    # Odds of ten million, and twice 1.
+    # The odds are ten million, 1 and 1.
     expected = 1 / (1 + 1e7 ** (-1 / 3))
     assert answer(detector, 1.0, 0.5, 0.5) == pytest.approx(expected, rel=1e-6)
 
@@ -389,7 +388,7 @@ def test_log_odds_of_what_is_sure_are_finite(variant: Variant) -> None:
         (2, (0.1, 0.9, 0.2, 0.7), 0.8),
         (1, (0.1, 0.9, 0.2, 0.7), 0.9),
         (4, (0.1, 0.9, 0.2, 0.7), 0.475),
-        # Of all, where there are fewer.
+        # Averages all frames if there are fewer.
         (3, (0.4, 0.2), 0.3),
         (3, (np.nan, 0.4, np.nan, 0.2, np.nan), 0.3),
         (2, (0.1, np.nan, 0.5, 0.3), 0.4),

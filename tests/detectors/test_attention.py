@@ -1,4 +1,4 @@
-"""A video's answer goes by the frames that the network has learnt to rely on."""
+"""Attention weights frames and trains on whole videos."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ KINDS = ["cnn", "transfer"]
 
 
 def flat() -> keras.Model:
-    """A backbone that gives the color of each quarter of a face."""
+    """Build a backbone that returns the color of each quarter of a face."""
     inputs = keras.Input((8, 8, 3))
     x = layers.AveragePooling2D(4)(layers.Rescaling(1 / 127.5, -1.0)(inputs))
     return keras.Model(inputs, layers.Flatten()(x))
 
 
 def attentive(kind: str, **params: Any) -> Any:
-    """Make a detector that learns which frames to rely on."""
+    """Make a detector with attention."""
     detector = {
         "cnn": lambda **shared: CNNDetector(
             filters=(), dense_units=8, momentum=0.5, dropout=0, **shared
@@ -62,9 +62,9 @@ def weights_layer(detector: Any) -> keras.Layer:
 
 
 def draw(n_videos: int, seed: int) -> Bunch:
-    """Faces of 8 x 8: in bright frames fakes are red and real ones blue.
+    """Draw faces of 8 x 8 pixels. In bright frames, fakes are red and real faces blue.
 
-    In dark ones, every other frame, that is by chance. Some slots are empty.
+    Every other frame is dark and has a random color. Some slots are empty.
     """
     rng = np.random.RandomState(seed)
     y = np.arange(n_videos) % 2
@@ -93,7 +93,10 @@ def fresh() -> Bunch:
 
 @pytest.fixture(scope="module")
 def detectors(known: Bunch) -> Callable[[str], Any]:
-    """Give a detector of a kind that weighs frames by chance; not to be changed."""
+    """Return a function that makes untrained detectors with random frame weights.
+
+    Tests must not modify them.
+    """
     made: dict[str, Any] = {}
 
     def give(kind: str) -> Any:
@@ -110,7 +113,7 @@ def detectors(known: Bunch) -> Callable[[str], Any]:
     return give
 
 
-# -- what is learnt --------------------------------------------------------------
+# -- learned weights -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +150,7 @@ def test_weights_add_up_to_one_and_are_nan_where_there_is_no_face(
     assert (weight[fresh.filled] > 0).all()
 
 
-# -- answers ---------------------------------------------------------------------
+# -- predictions -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,7 +203,6 @@ def test_last_answer_is_that_for_the_video(
 def test_video_alone_gets_the_same_answer(
     kind: str, detectors: Callable[[str], Any], fresh: Bunch
 ) -> None:
-    """However many faces the others of its batch have."""
     detector = detectors(kind)
     together = detector.predict_proba(fresh.X)
     alone = [detector.predict_proba(fresh.X[[i]])[0] for i in range(4)]
@@ -221,10 +223,10 @@ def test_running_answers_by_hand() -> None:
     nan = np.nan
     positive = np.array([[0.8, nan, 0.5, 0.2], [nan, 0.5, 1.0, nan]])
     weight = np.array([[1.0, nan, 3.0, 4.0], [nan, 2.0, 2.0, nan]])
-    odds = np.log(4)  # of 0.8, and of 0.2 the other way
+    odds = np.log(4)  # log-odds of 0.8, negative for 0.2
     expected = [
         [0.8, nan, expit(odds / 4), expit((odds - 4 * odds) / 8)],
-        # What is surest has odds of ten million.
+        # A probability of 1 is clipped to odds of ten million.
         [nan, 0.5, expit(np.log(1e7) / 2), nan],
     ]
     np.testing.assert_allclose(
@@ -242,7 +244,7 @@ def test_frames_that_all_weigh_nothing_say_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def of_videos() -> VideoNetwork:
-    """A network of one number a frame, which is its log-odds; twice that is weighed."""
+    """Network for frames of one number x with log-odds x and weight softplus(2 x)."""
     inputs = keras.Input((1,))
     last = layers.Dense(1, activation="sigmoid")
     network = Attention().extend(keras.Model(inputs, last(inputs)))
@@ -259,13 +261,13 @@ def test_video_is_trained_on_as_it_is_answered_for(of_videos: VideoNetwork) -> N
     expected = expit((weight * odds).sum(axis=1) / weight.sum(axis=1))
     found = of_videos.predict_on_batch((odds[..., np.newaxis], present))
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-5)
-    # Of one frame with a face, that is the answer, whatever stands for the others.
+    # A single face determines the result. Fillers have no effect.
     np.testing.assert_allclose(found[1, 0], expit(0.25), rtol=1e-5)
 
 
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
-    """Put a list in place of Keras' training: what each would have been handed."""
+    """Replace the training of Keras, and record the arguments of each call."""
     handed: list[Bunch] = []
 
     def fit(model: keras.Model, x: Any, **options: Any) -> keras.callbacks.History:
@@ -286,12 +288,12 @@ def test_network_is_trained_on_whole_videos(known: Bunch, handed: list[Bunch]) -
     for number in range(4):
         (frames, present), y, weight = training.batches[number]
         assert frames.shape == (10, 4, 8, 8, 3)  # `batch_size` counts frames
-        # Red, where they can be relied on, or not.
+        # Bright fakes are red, and bright real faces are not.
         bright = (frames[..., 1].mean(axis=(2, 3)) > 50) & (present == 1)
         is_red = frames[..., 0].mean(axis=(2, 3)) > frames[..., 2].mean(axis=(2, 3))
         assert (is_red == y)[bright].all()
         assert weight.tolist() == [1.0] * 10
-        # No frame is empty: the first one stands for what is missing.
+        # The first frame fills missing frames.
         assert frames.any(axis=(2, 3, 4)).all()
         for video, there in zip(frames, present, strict=True):
             for filler in video[there == 0]:
@@ -334,7 +336,6 @@ def test_frames_of_a_video_are_augmented_and_blended_together(
 def test_blends_take_the_places_of_videos_of_other_numbers_of_faces(
     short: int, known: Bunch, handed: list[Bunch]
 ) -> None:
-    """Be it the real ones that have fewer, or the fakes."""
     X = known.X.repeat(2, axis=2).repeat(2, axis=3)
     X[known.y == short, 2:] = 0
     detector = attentive("cnn", fake_source=BlendedFakes(share=1.0))
@@ -345,7 +346,7 @@ def test_blends_take_the_places_of_videos_of_other_numbers_of_faces(
         (frames, present), y, _ = handed[0].batches[number]
         assert frames.shape[:2] == present.shape
         assert frames.any(axis=(2, 3, 4)).all()
-        # Each fake is a blend of a real video, and has as many faces.
+        # Each fake is blended from a real video and has no more faces.
         assert present[y[:, 0] == 1].sum(axis=1).max() <= longest
 
 
@@ -399,7 +400,7 @@ def test_gan_learns_no_weights(known: Bunch) -> None:
         GANDetector(aggregation=Attention()).fit(known.X, known.y)
 
 
-# -- what else there is ----------------------------------------------------------
+# -- other features --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -422,7 +423,7 @@ def test_loaded_detector_learns_on_with_its_weights(
     loaded.partial_fit(known.X, known.y)
     assert len(loaded.history_["loss"]) == 1
     moved = np.abs(weights_layer(loaded).get_weights()[0] - before[0]).max()
-    assert 0 < moved < 0.5  # four steps of at most 0.05, from where they were
+    assert 0 < moved < 0.5  # four steps of at most 0.05
 
 
 def test_frames_are_occluded_with_the_weights_of_the_others(

@@ -1,4 +1,4 @@
-"""Faces are changed while a network is trained on them, and at no other time."""
+"""Faces are augmented only during training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bytes_of(frames: np.ndarray) -> set[bytes]:
     return {frame.tobytes() for frame in frames.reshape(-1, *frames.shape[-3:])}
 
 
-# -- when ------------------------------------------------------------------------
+# -- when faces are augmented ----------------------------------------------------
 
 
 def test_training_frames_are_changed_and_no_other(
@@ -111,7 +111,8 @@ def test_a_face_and_its_fake_are_changed_alike(
     detector.fit(videos.X, videos.y)
     frames, y = trainings[0].frames, trainings[0].labels.ravel()
     np.testing.assert_array_equal(frames[y == 0], frames[y == 1])
-    assert len(bytes_of(frames)) > 0.4 * len(frames)  # faces are not changed alike
+    # Different faces are augmented differently.
+    assert len(bytes_of(frames)) > 0.4 * len(frames)
 
 
 def test_draws_are_those_of_the_seed(
@@ -122,7 +123,7 @@ def test_draws_are_those_of_the_seed(
         tiny(augment=noise, random_state=seed).fit(videos.X, videos.y)
     first, again, other = trainings
     np.testing.assert_array_equal(first.frames, again.frames)
-    # A little noise may be rounded off.
+    # Weak noise may be lost in rounding.
     assert len(bytes_of(first.frames) & bytes_of(videos.X)) < 4
     assert len(bytes_of(first.frames) & bytes_of(other.frames)) < 4
 
@@ -137,7 +138,7 @@ def test_further_epoch_draws_anew(
     assert len(bytes_of(first.frames) & bytes_of(second.frames)) < 4
 
 
-# -- what is refused -------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_layer_that_changes_the_size_is_named(tiny: Tiny, videos: Bunch) -> None
         detector.fit(videos.X, videos.y)
 
 
-# -- as a parameter --------------------------------------------------------------
+# -- parameter -------------------------------------------------------------------
 
 
 def test_augmentations_are_kept_as_they_are(
@@ -210,7 +211,7 @@ def test_grid_search_over_augmentations(
     assert all(bytes_of(t.frames) - bytes_of(videos.X) for t in trainings)
 
 
-# -- ahead of the network ----------------------------------------------------------
+# -- prefetching -------------------------------------------------------------------
 
 
 def test_batches_are_made_in_another_thread_while_the_network_learns(

@@ -1,4 +1,4 @@
-"""Batches draw frames from the videos, wherever these lie."""
+"""Batches contain frames or sequences of videos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skdeepfake.detectors._indexing import (
 
 @pytest.fixture
 def X() -> np.ndarray:
-    """Three videos of four frames, each pixel the number of its frame plus one."""
+    """Three videos of four frames. Each pixel is the number of its frame plus one."""
     return np.arange(1, 13, dtype=np.uint8).reshape(3, 4, 1).repeat(2, axis=2)
 
 
@@ -40,7 +40,7 @@ def drawn(source: Batches) -> list[int]:
 def test_filled_slots_are_those_with_anything_but_zeros() -> None:
     X = np.zeros((2, 3, 4, 4, 3), np.uint8)
     X[0, 1] = 7
-    X[1, 2, 3, 3, 2] = 1  # a single value will do
+    X[1, 2, 3, 3, 2] = 1  # a single nonzero value is enough
     assert filled_slots(X).tolist() == [[False, True, False], [False, False, True]]
 
 
@@ -117,7 +117,7 @@ def test_frames_are_read_from_a_memory_map(X: np.ndarray, tmp_path: Path) -> Non
     assert filled_slots(mapped).all()
 
 
-# -- where the parts lie ---------------------------------------------------------
+# -- indices ---------------------------------------------------------------------
 
 FILLED = np.array([[1, 1, 0], [0, 0, 0], [0, 1, 1], [0, 0, 1]], bool)
 
@@ -130,7 +130,7 @@ def test_frames_lie_where_there_is_a_face() -> None:
 def test_sequences_have_their_faces_first() -> None:
     videos, slots = sequence_index(FILLED, np.array([3, 2]))
     assert videos.tolist() == [[3], [2]]
-    assert slots.tolist() == [[2, 0], [1, 2]]  # no longer than the longest
+    assert slots.tolist() == [[2, 0], [1, 2]]  # as long as the longest video
 
 
 def test_batch_of_sequences_holds_videos_with_their_targets_and_weights() -> None:
@@ -166,7 +166,7 @@ def test_batch_tells_which_frames_are_there() -> None:
     assert there.tolist() == [[1, 0]]
 
 
-# -- what is done to them --------------------------------------------------------
+# -- padding and changes ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -180,13 +180,13 @@ def test_batch_is_filled_up_by_parts_of_no_weight(
     assert [len(frames) for frames, _, _ in given] == sizes
     for (frames, y, weight), n in zip(given, (5, 5, 2), strict=True):
         numbers = frames[:, 0].astype(int) - 1
-        # Keras divides the loss by the number of all of them.
+        # Keras divides the loss by the number of rows, including padding.
         times = len(weight) / n
         np.testing.assert_allclose(weight[:n], numbers[:n] / 4 * times, rtol=1e-6)
         assert weight[n:].tolist() == [0.0] * (len(weight) - n)
         assert y.ravel().tolist() == (numbers % 2).tolist()
         assert set(numbers[n:]) <= {numbers[0]}
-    # The weights themselves are as they were.
+    # The original weights are unchanged.
     assert source.weight.tolist() == (np.arange(12) / 4).tolist()
 
 
@@ -203,13 +203,13 @@ def test_sequences_are_filled_up_with_what_is_there_of_them() -> None:
 
 
 def add(batch: Batch, rng: np.random.Generator) -> Batch:
-    """Add a number to each frame that tells what was drawn."""
+    """Add a random number to each frame."""
     drawn = rng.integers(2**31, size=(len(batch.frames), 1))
     return batch._replace(frames=batch.frames.astype(np.int64) + drawn)
 
 
 def draws(source: Batches) -> list[list[int]]:
-    """Tell what was drawn for each part, in the order of the parts."""
+    """Return the random number added to each part, in the order of the parts."""
     found = []
     for number in range(source.num_batches):
         parts = source.order[number * source.batch_size :][: source.batch_size]
@@ -223,7 +223,7 @@ def test_training_draws_other_changes_in_each_epoch(X: np.ndarray) -> None:
         X, batch_size=5, rng=np.random.RandomState(0), changes=[add], seed=0
     )
     first = draws(source)
-    assert draws(source) == first  # asked twice, a batch is the same
+    assert draws(source) == first  # a batch does not depend on earlier requests
     assert len(np.unique(first)) == 12
     source.on_epoch_end()
     assert not np.isin(draws(source), first).any()
@@ -261,7 +261,7 @@ def test_changes_are_made_one_after_the_other(X: np.ndarray) -> None:
     assert y.ravel().tolist() == [1, 0, 1]
 
 
-# -- ahead of the network ----------------------------------------------------------
+# -- prefetching -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_workers", [1, 4])

@@ -1,4 +1,4 @@
-"""Backbones are copied into a network, and divided where their maps become smaller."""
+"""Backbones are copied into a network and divided where feature maps shrink."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from skdeepfake.detectors._blocks import Block, blocks_of, graft
 
 
 def blocks(backbone: keras.Model) -> list[Block]:
-    """Divide all of a network but its input."""
+    """Divide a network without its input."""
     inside = [op for op in backbone.operations if not isinstance(op, layers.InputLayer)]
     divided = blocks_of(backbone, inside)
-    # Nothing is lost, or out of order.
+    # All operations are kept in order.
     assert [op for block in divided for op in block.layers] == inside
     return divided
 
@@ -30,7 +30,7 @@ def before(divided: list[Block]) -> list[str | None]:
 
 
 def taken_in(backbone: keras.Model, size: int = 8) -> tuple[keras.Model, list[Any]]:
-    """Give a network that a backbone was taken into, and what came of its layers."""
+    """Return a network that contains a copy of a backbone, and the copied layers."""
     inputs = keras.Input((size, size, 3))
     x, operations = graft(backbone, layers.Rescaling(1.0)(inputs))
     return keras.Model(inputs, x), operations
@@ -58,10 +58,10 @@ def test_vgg16_has_five_blocks_and_each_begins_after_a_pooling(
 ) -> None:
     divided = blocks(vgg16)
     pools = [f"block{number}_pool" for number in range(1, 5)]
-    # The input of the network is none of its parts.
+    # The first block follows the input of the network.
     assert before(divided)[1:] == pools
     convolutions = [f"block5_conv{number}" for number in (1, 2, 3)]
-    # A pooling learns nothing, and belongs to what it pools.
+    # A pooling layer has no weights and belongs to the previous block.
     assert names(divided[-1]) == [*convolutions, "block5_pool"]
 
 
@@ -146,7 +146,7 @@ def test_sequential_is_taken_in_layer_by_layer() -> None:
 
 
 class Own(keras.Model):
-    """A user's network, which is no graph of layers."""
+    """Subclassed network without a graph of layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ def test_copy_has_the_weights_and_leaves_the_users_network_alone() -> None:
     backbone = keras.Model(inputs, layers.ReLU(name="out")(x))
     kept = backbone.get_weights()
     network, operations = taken_in(backbone)
-    # A layer that is used twice is one.
+    # A layer that is used twice is copied once.
     assert sorted(op.name for op in operations) == ["norm", "out", "twice"]
     assert not {id(op) for op in operations} & {id(op) for op in backbone.operations}
     for copied, own in zip(network.get_weights(), kept, strict=True):

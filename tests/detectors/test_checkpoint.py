@@ -43,7 +43,7 @@ def backbone() -> keras.Model:
     return keras.Model(inputs, layers.Conv2D(2, 3)(layers.BatchNormalization()(x)))
 
 
-# Three epochs of at most two steps in each stage, which run eagerly in these tests.
+# Three epochs of at most two steps per stage.
 SHARED = {"batch_size": 14, "epochs": 3, "validation_fraction": 0.3, "random_state": 0}
 PLATEAU = PlateauCallbacks(patience=2, lr_patience=1, lr_factor=0.5)
 DETECTORS: dict[str, BaseDetector] = {
@@ -79,7 +79,7 @@ DETECTORS: dict[str, BaseDetector] = {
 
 
 class Interrupted(Exception):
-    """Raised where a process would have been killed."""
+    """Raised to simulate a killed process."""
 
 
 def state_of(detector: BaseDetector) -> tuple[list[np.ndarray], dict[str, Any]]:
@@ -88,7 +88,7 @@ def state_of(detector: BaseDetector) -> tuple[list[np.ndarray], dict[str, Any]]:
 
 
 def assert_same(found: BaseDetector, expected: BaseDetector) -> None:
-    """Check weights and histories to the last digit."""
+    """Check that weights and histories are equal."""
     for a, b in zip(state_of(found)[0], state_of(expected)[0], strict=True):
         np.testing.assert_array_equal(a, b)
     assert state_of(found)[1] == state_of(expected)[1]
@@ -96,7 +96,10 @@ def assert_same(found: BaseDetector, expected: BaseDetector) -> None:
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Raise after so many steps of training; None trains to the end."""
+    """Return a function that sets the number of steps until interruption.
+
+    None trains to the end.
+    """
 
     def after(n_steps: int | None) -> None:
         seen = []
@@ -113,7 +116,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 @pytest.fixture(scope="module")
 def whole(videos: Bunch) -> Callable[[str], BaseDetector]:
-    """Train each detector once, without interruption or checkpoint."""
+    """Return a function that trains each detector once, without interruption."""
     trained: dict[str, BaseDetector] = {}
 
     def get(kind: str) -> BaseDetector:
@@ -160,7 +163,7 @@ def test_resumed_training_ends_as_an_uninterrupted_one(
     interrupt(None)
     resumed = clone(detector).fit(X, videos.y)
     assert_same(resumed, whole(kind))
-    # Finished: nothing is trained, and partial_fit goes on with the same optimizer.
+    # After completed training, `fit` only loads the result.
     interrupt(1)
     loaded = clone(detector).fit(X, videos.y)
     assert_same(loaded, whole(kind))
@@ -174,7 +177,7 @@ def test_resumed_training_ends_as_an_uninterrupted_one(
 def checkpointed(
     tiny: Tiny, videos: Bunch, interrupt: Callable, tmp_path: Path
 ) -> CNNDetector:
-    """A detector whose training was interrupted in its second epoch."""
+    """Detector whose training was interrupted in the second epoch."""
     detector = tiny(epochs=2, batch_size=20, callbacks=Checkpoint(tmp_path))
     interrupt(3)
     with pytest.raises(Interrupted):
@@ -198,7 +201,7 @@ def test_another_training_is_refused(
     change: dict, differing: str, checkpointed: CNNDetector, videos: Bunch
 ) -> None:
     other = clone(checkpointed).set_params(**change)
-    with pytest.raises(ValueError, match=rf"another training.*{differing}.*folder"):
+    with pytest.raises(ValueError, match=rf"another training run.*{differing}.*folder"):
         other.fit(videos.X, videos.y)
 
 

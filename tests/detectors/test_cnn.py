@@ -1,4 +1,4 @@
-"""The network and its training are the paper's, and parameters change them."""
+"""The default network and training match the paper, and parameters change them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_default_training_is_the_papers(trainings: list[Bunch]) -> None:
     assert training.model.loss == "binary_crossentropy"
     assert training.epochs == 50
     assert training.initial_epoch == 0
-    assert training.batch_sizes == [32, 32, 26]  # 90 % of a hundred
+    assert training.batch_sizes == [32, 32, 26]  # 90 % of 100 frames
     assert len(training.validation_data.y) == 10
 
     reduction, stopping = training.callbacks[-2:]
@@ -153,7 +153,7 @@ def test_parameter_changes_its_layers_alone(
         ("rmsprop", keras.optimizers.RMSprop, 0.05),
         ("SGD", keras.optimizers.SGD, 0.05),
         (keras.optimizers.Nadam, keras.optimizers.Nadam, 0.05),
-        # An instance brings its own.
+        # An instance has its own learning rate.
         (keras.optimizers.SGD(0.25, momentum=0.5), keras.optimizers.SGD, 0.25),
     ],
     ids=["name", "name in capitals", "class", "instance"],

@@ -1,4 +1,4 @@
-"""A recurrent network goes along the positions of a face or the frames of a video."""
+"""Recurrent networks process the positions of a face or the frames of a video."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ def make(**params: Any) -> CNNRNNDetector:
 
 @pytest.fixture(scope="module")
 def features() -> Bunch:
-    """Features of ten videos of five frames: 4 positions, 6 channels; some are empty.
+    """Features of ten videos with 5 frames, 4 positions and 6 channels.
 
-    Those of fakes are larger. They are read-only, as a memory-mapped array would be.
+    Features of fakes are larger, and some frames are empty. The arrays are read-only,
+    like memory-mapped arrays.
     """
     rng = np.random.RandomState(0)
     y = np.array([0, 1, 0, 1, 0, 0, 1, 0, 1, 0])
@@ -58,7 +59,7 @@ def features() -> Bunch:
 
 @pytest.fixture(scope="module")
 def fitted(features: Bunch) -> Callable[..., CNNRNNDetector]:
-    """Get a detector that has learnt the features, each kind trained once."""
+    """Return a function that trains each kind of detector once."""
     known: dict[Any, CNNRNNDetector] = {}
 
     def get(**params: Any) -> CNNRNNDetector:
@@ -71,7 +72,7 @@ def fitted(features: Bunch) -> Callable[..., CNNRNNDetector]:
 
 
 def kinds(model: keras.Model) -> list[tuple]:
-    """Describe the layers: kind, and what distinguishes it."""
+    """Describe the type and settings of each layer."""
     described: list[tuple] = []
     for layer in model.layers:
         kind = type(layer).__name__
@@ -161,7 +162,7 @@ def test_images_are_refused_with_the_shapes_that_fit(features: Bunch) -> None:
         make().fit(images, features.y)
 
 
-# -- along the positions ---------------------------------------------------------
+# -- spatial ---------------------------------------------------------------------
 
 
 def test_spatial_network_is_given_each_face_by_itself(
@@ -196,7 +197,7 @@ def test_order_of_positions_matters(fitted: Make, features: Bunch) -> None:
     assert (np.abs(answers - turned) > 1e-4).any()
 
 
-# -- along the frames ------------------------------------------------------------
+# -- temporal --------------------------------------------------------------------
 
 
 def test_temporal_network_is_given_whole_videos(
@@ -209,7 +210,7 @@ def test_temporal_network_is_given_whole_videos(
     lookup = {sorted_frames(video): label for video, label in pairs}
     found = [lookup[sorted_frames(video)] for video in training.frames]
     assert training.labels.tolist() == found
-    # Those with a face come first, in their order.
+    # Frames with a face come first, in order.
     short = next(v for v in training.frames if sorted_frames(v) == key_of(features, 1))
     np.testing.assert_array_equal(short[:3], features.X[1, [1, 2, 4]])
     assert not short[3:].any()
@@ -234,7 +235,7 @@ def test_temporal_answer_is_that_of_plain_keras(
     answers = detector.predict_proba(features.X)[:, 1]
     for video, answer in zip(features.X, answers, strict=True):
         filled = video.any(axis=(1, 2))
-        # Without empty frames there is nothing to be masked.
+        # No mask is needed without empty frames.
         plain = detector.model_.predict(video[filled][None], verbose=0)
         assert answer == pytest.approx(float(plain[0, 0]), abs=1e-6)
 
@@ -347,7 +348,7 @@ def test_weight_of_a_video_reaches_its_sequence(
     ]
 
 
-# -- as any detector -------------------------------------------------------------
+# -- detector API ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

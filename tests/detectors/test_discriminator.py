@@ -1,4 +1,4 @@
-"""The GAN detector beyond the paper's game: alone, of one class, and Wasserstein's."""
+"""GAN detectors without a generator, with one class and with Wasserstein loss."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def game(**params: Any) -> Generator:
     return Generator(**{**settings, **params})
 
 
-# -- the discriminator alone -----------------------------------------------------
+# -- discriminator without a generator -------------------------------------------
 
 
 def test_discriminator_alone_is_a_plain_network(videos: Bunch, tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_voting_makes_an_ensemble_of_discriminators(videos: Bunch) -> None:
 def test_generated_images_are_the_other_class(
     videos: Bunch, real: Any, fake: Any
 ) -> None:
-    X = videos.X[videos.y == 1]  # bright; of noise comes gray
+    X = videos.X[videos.y == 1]  # bright, while generated images are gray
     y = np.array([real] * len(X))
-    label = int(fake > real)  # the number of the class
+    label = int(fake > real)  # the index of the class
     found = small(
         game(learning_rate=1e-6), generated_label=label, validation_fraction=0.5
     ).fit(X, y)

@@ -1,4 +1,4 @@
-"""scikit-learn's tools for judging and combining classifiers work on a detector."""
+"""Detectors work with scikit-learn's tools for evaluation and ensembles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Tiny = Callable[..., CNNDetector]
 
 @pytest.fixture(scope="module")
 def quick(tiny: Tiny) -> Callable[..., Pipeline]:
-    """Make a pipeline that tells the toy videos apart after some steps."""
+    """Return a function that makes a pipeline that learns the toy videos."""
 
     def make(**params: object) -> Pipeline:
         learning = {"optimizer": "adam", "batch_size": 8, "epochs": 10}
@@ -44,7 +44,7 @@ def test_calibration_refits_the_pipeline_on_stratified_folds(
     calibrated = CalibratedClassifierCV(quick(), cv=2).fit(videos.X, videos.y)
     assert len(calibrated.calibrated_classifiers_) == 2
     for fold in calibrated.calibrated_classifiers_:
-        # Six real and four fake videos: half of each were trained on.
+        # Half of six real and four fake videos are in the training set.
         assert fold.estimator["detector"].class_count_.tolist() == [3, 2]
     answers = calibrated.predict_proba(videos.X)
     np.testing.assert_allclose(answers.sum(axis=1), 1)

@@ -1,4 +1,4 @@
-"""Fakes for the training are made of real faces, in other ways each time."""
+"""Training fakes are blended from real faces and differ in each epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Tiny = Callable[..., CNNDetector]
 
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
-    """Put a list in place of Keras' training: what each would have been handed."""
+    """Replace the training of Keras, and record the arguments of each call."""
     handed: list[Bunch] = []
 
     def fit(model: keras.Model, x: Any, **options: Any) -> keras.callbacks.History:
@@ -42,7 +42,7 @@ def all_of(batches: Any) -> Bunch:
 
 
 def is_one_of(frames: np.ndarray, X: np.ndarray) -> list[bool]:
-    """Tell which frames are of these videos, to the last bit."""
+    """Return which frames are identical to a frame of X."""
     known = {frame.tobytes() for frame in X.reshape(-1, *X.shape[2:])}
     return [frame.tobytes() in known for frame in frames]
 
@@ -67,7 +67,6 @@ def is_one_of(frames: np.ndarray, X: np.ndarray) -> list[bool]:
 def test_real_is_known_by_its_label(
     labels: Any, classes: list, tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
-    """And may be the only one."""
     chosen = videos.y == 0 if labels[0] == labels[1] else slice(None)
     X, y = videos.X[chosen], np.asarray(labels)[videos.y][chosen]
     detector = tiny(fake_source=BlendedFakes()).fit(X, y)
@@ -77,8 +76,8 @@ def test_real_is_known_by_its_label(
     known = np.array(is_one_of(given.frames, videos.X))
     np.testing.assert_array_equal(given.y[known], real)
     np.testing.assert_array_equal(given.y[~known], 1 - real)
-    assert known.sum() >= 24  # a blend may change nothing that shows in bytes
-    # What was made is as much as what it was made of.
+    assert known.sum() >= 24  # some blends leave all bytes unchanged
+    # There are as many blended fakes as real faces.
     assert detector.class_prior_.tolist() == [0.5, 0.5]
 
 
@@ -114,7 +113,6 @@ def test_fakes_are_needed_where_they_are_used(
 def test_column_of_labels_is_taken_with_a_warning(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
-    """As everywhere, also where all of them are real."""
     with pytest.warns(UserWarning, match="A column-vector y was passed"):
         tiny(fake_source=BlendedFakes()).fit(videos.X, np.zeros((10, 1), int))
     assert len(handed) == 1
@@ -153,7 +151,7 @@ def test_batch_is_half_of_real_faces_and_half_of_fakes_of_them(
         assert all(is_one_of(frames[:4], videos.X[videos.y == 0]))
         differences = np.abs(frames[4:].astype(int) - frames[:4])
         n_changed += differences.any(axis=(1, 2, 3)).sum()
-        # Each is that of its place: no other face is so near.
+        # Each fake is closest to the real face at the same position.
         across = np.abs(frames[4:, None].astype(int) - frames[None, :4])
         nearest = across.mean(axis=(2, 3, 4)).argmin(axis=1)
         assert nearest.tolist() == [0, 1, 2, 3]
@@ -179,7 +177,7 @@ def test_epoch_makes_other_fakes_of_the_same_faces(
     assert reals == same_reals
     assert not fakes & other_fakes
     np.testing.assert_array_equal(held_out.frames, again.frames)
-    # What is validated on is blended too, and stands on no other side.
+    # The validation set has blended fakes and shares no face with the training set.
     assert held_out.y.mean() == 0.5
     assert not reals & {frame.tobytes() for frame in held_out.frames}
 
@@ -252,7 +250,7 @@ def test_fakes_of_a_video_leave_empty_slots_empty() -> None:
 
 
 def test_targets_are_the_real_faces_where_these_are_altered() -> None:
-    """Or a detector learns that whatever was altered is a fake."""
+    """Otherwise, a detector would learn that all altered faces are fake."""
     X = np.random.RandomState(0).randint(1, 256, (4, 16, 16, 3)).astype(np.uint8)
     batch = Batch(X, np.zeros((4, 1)), np.ones(4))
     blender = SelfBlender(altered="target")
@@ -262,17 +260,17 @@ def test_targets_are_the_real_faces_where_these_are_altered() -> None:
     assert (made.frames[:4] != X).any(axis=(1, 2, 3)).all()
 
 
-# -- mixed -----------------------------------------------------------------------
+# -- given and blended fakes -----------------------------------------------------
 
 
 def mixed(
     share: float, altered: str = "source", n: int = 60
 ) -> tuple[np.ndarray, np.ndarray, Batch, Batch]:
-    """Replace fakes of a batch; gives the real faces, too, that blends are made of."""
+    """Replace fakes of a batch. Also return the real faces used for the blends."""
     rng = np.random.RandomState(0)
     X = rng.randint(1, 256, (8, 5, 16, 16, 3)).astype(np.uint8)
     index = tuple(axis.ravel() for axis in np.indices((8, 5)))
-    y = (np.arange(n) % 3 > 0).astype(np.float32)[:, np.newaxis]  # two thirds
+    y = (np.arange(n) % 3 > 0).astype(np.float32)[:, np.newaxis]  # two thirds are fake
     numbers = np.arange(n, dtype=np.uint8)
     frames = np.broadcast_to(numbers[:, None, None, None], (n, 16, 16, 3))
     batch = Batch(frames, y, np.arange(n, dtype=float))
@@ -301,7 +299,7 @@ def test_blends_are_of_real_faces() -> None:
     faces = X.reshape(-1, 16, 16, 3).astype(int)
     made = after.frames[y == 1].astype(int)
     distance = np.abs(made[:, None] - faces[None]).mean(axis=(2, 3, 4))
-    # Noise differs from other noise by 85 on the mean.
+    # Two noise images differ by 85 on average.
     assert (distance.min(axis=1) < 50).all()
     assert len(set(distance.argmin(axis=1))) > 20
 
@@ -313,7 +311,7 @@ def test_targets_take_the_places_of_as_many_real_faces(altered: str) -> None:
     assert 5 < there[y == 1].sum() < 20
     assert there[y == 0].sum() == there[y == 1].sum()
     _, y, before, after = mixed(1.0, altered)
-    # There are fewer real ones.
+    # There are fewer real faces than fakes.
     assert replaced(before, after).all()
 
 
@@ -338,19 +336,19 @@ def test_mixed_fakes_are_given_ones_and_blends(
         known = np.array(is_one_of(part.frames, videos.X))
         assert known[part.y != fake].all()
         counts.append((~known[part.y == fake]).mean())
-        # They are blends of videos of that side, which are still to be recognized.
+        # Blends use faces of the same subset and stay similar to them.
         reals = part.frames[part.y != fake].astype(int)
         blends = part.frames[(part.y == fake) & ~known].astype(int)
         distance = np.abs(blends[:, None] - reals[None]).mean(axis=(2, 3, 4))
-        assert (distance.min(axis=1) < 28).all()  # 33 between two of them
+        assert (distance.min(axis=1) < 28).all()  # two faces differ by 33
     assert 0.1 < min(counts) <= max(counts) < 0.9
-    assert detector.class_count_.sum() == 10  # as they were given
+    assert detector.class_count_.sum() == 10  # the given labels
 
 
 def test_epochs_of_one_class_alone_can_be_mixed(
     tiny: Tiny, videos: Bunch, handed: list[Bunch]
 ) -> None:
-    """There is nothing to blend, and the fakes stay as they are."""
+    """Without real faces to blend, the fakes are unchanged."""
     fake = videos.y == 1
     detector = tiny(fake_source=BlendedFakes(share=1.0))
     detector.partial_fit(videos.X[fake], videos.y[fake], classes=[0, 1])
@@ -402,7 +400,7 @@ def test_parameters_of_the_blender_are_the_detectors(
         **{"margin": 0.25, "color": 0, "detail": 0, "movement": 0},
     }
     assert "fake_source__blender__margin" not in detector.get_params(deep=False)
-    # A blend with itself.
+    # A face blended with itself hardly changes.
     detector.set_params(batch_size=24).fit(videos.X, videos.y)
     frames, *_ = handed[0].batches[0]
     assert np.abs(frames[:12].astype(int) - frames[12:]).max() <= 1

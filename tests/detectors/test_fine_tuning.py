@@ -1,4 +1,4 @@
-"""Few weights of a backbone are trained, and all others stay what they are."""
+"""Parameter-efficient fine-tuning only trains the selected weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDE, PATCH, CHANNELS = 16, 4, 6
 
 
 def transformer(n_registers: int = 2, *, register: float = 0.5) -> keras.Model:
-    """Build a small vision transformer: a class token, registers, and patches."""
+    """Build a small vision transformer with class token, registers and patches."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((SIDE, SIDE, 3))
     x = layers.Rescaling(1 / 127.5, -1)(inputs)
@@ -68,7 +68,7 @@ def weights_of(network: keras.Model) -> dict[str, np.ndarray]:
 
 
 def trained(trainable: Any) -> tuple[TransferDetector, set[str], set[str]]:
-    """Train a step; give the paths of all weights, and of those that changed."""
+    """Train one step. Return the paths of all weights and of changed weights."""
     made = detector(trainable).initialize(FACES, LABELS)
     before = weights_of(made.model_)
     made.set_params(warm_start=True).fit(FACES, LABELS)
@@ -108,7 +108,7 @@ def test_bias_trains_biases_and_shifts_alone() -> None:
     still = {path for path in learning if "key" in path}
     statistics = of(paths, "moving_mean", "moving_variance")
     assert changed - still == (learning - still) | statistics | of_head(paths)
-    # Of patches, dense, two normalizations and four kernels of attention; the head.
+    # Patches, dense, two normalizations and four attention kernels, then the head.
     assert made.n_trained_weights_ == 8 * CHANNELS + 2 * CHANNELS + 1
 
 
@@ -134,7 +134,7 @@ def test_lora_begins_with_what_the_backbone_gives() -> None:
     [
         pytest.param("norm", marks=pytest.mark.nightly),
         pytest.param("bias", marks=pytest.mark.nightly),
-        LoRA(rank=1),  # which draws weights of its own
+        LoRA(rank=1),  # draws random weights
     ],
 )
 def test_seed_makes_trainings_identical(trainable: Any) -> None:
@@ -185,7 +185,7 @@ def test_frozen_weights_of_a_loaded_detector_stay(trainable: Any) -> None:
     if trainable == "top":
         assert changed <= of_head(set(before))
     assert not changed & (frozen - of(frozen, "moving_mean", "moving_variance"))
-    # Layers within layers, too.
+    # Nested layers are also frozen.
     assert {w.path for w in loaded.model_.non_trainable_weights} == frozen
 
 

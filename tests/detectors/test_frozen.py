@@ -1,4 +1,4 @@
-"""What is frozen is computed once, and lies in a file that goes away."""
+"""Outputs of frozen layers are computed once and stored in a temporary file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FILLED = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 1], [1, 1, 1]], bool)
 
 @pytest.fixture
 def X() -> np.ndarray:
-    """Four videos of three slots; a frame is two numbers, from 1 on, or zeros."""
+    """Four videos of three slots with frames of two numbers, zeros if empty."""
     numbers = np.arange(1, 25, dtype=np.uint8).reshape(4, 3, 2)
     return numbers * FILLED[..., np.newaxis]
 
 
 class Negative:
-    """Give three numbers for a frame, and remember what was asked for."""
+    """Compute three numbers per frame, and record the batches."""
 
     def __init__(self) -> None:
         self.batches: list[np.ndarray] = []

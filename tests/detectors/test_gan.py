@@ -1,4 +1,4 @@
-"""The GAN is the paper's, its step what two plain losses give, on any backend."""
+"""The default GAN and its training step match the paper on all backends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Y = np.array([0, 1])
 
 
 def small(**params: Any) -> GANDetector:
-    """Make a detector for the toy videos, which it learns in a few steps."""
+    """Make a detector that learns the toy videos in a few steps."""
     defaults = {
         "generator__noise_dim": 6,
         "generator__filters": (4,),
@@ -52,33 +52,33 @@ def network(size: tuple[int, int] = (16, 16), **params: Any) -> AdversarialModel
 
 
 def same(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
-    """Tell whether two lists of weights agree to the last digit."""
+    """Return True if two lists of weights are equal."""
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def plain(detector: GANDetector) -> dict[str, Any]:
-    """Give the parameters, those of the generator among them."""
+    """Return the parameters, including those of the generator."""
     return detector.get_params() | {"generator": repr(detector.generator)}
 
 
 def networks(detector: GANDetector) -> list[keras.Model]:
-    """Give both networks."""
+    """Return the discriminator and the generator."""
     return [detector.model_.get_layer("discriminator"), detector.generator_]
 
 
 def trainable(network: keras.Model) -> list[np.ndarray]:
-    """Give the weights that training changes by gradients."""
+    """Return the trainable weights."""
     return [ops.convert_to_numpy(v.value) for v in network.trainable_variables]
 
 
 def weights_of(detector: GANDetector) -> list[np.ndarray]:
-    """Give the weights of both networks."""
+    """Return the weights of both networks."""
     return [w for network in networks(detector) for w in network.get_weights()]
 
 
 @pytest.fixture(scope="module")
 def trained(videos: Bunch) -> GANDetector:
-    """A detector that has learnt the toy videos; not to be changed."""
+    """Detector trained on the toy videos. Tests must not modify it."""
     return small(epochs=10, batch_size=4, validation_fraction=0.5).fit(
         videos.X, videos.y
     )
@@ -285,11 +285,11 @@ def test_other_sizes_are_reached(
     assert model.generator.output_shape == (None, *size, 3)
 
 
-# -- the step --------------------------------------------------------------------
+# -- training step ---------------------------------------------------------------
 
 
 def gradients(loss: Callable[[], Any], variables: list[Any]) -> list[np.ndarray]:
-    """Differentiate a loss, as each backend does it most plainly."""
+    """Compute gradients with the basic functions of each backend."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -404,9 +404,9 @@ def test_step_is_the_gradient_of_both_losses_at_the_same_weights(
                 ops.convert_to_numpy(old.value) - rate * change,
                 atol=1e-5,
             )
-    if not bias:  # else it has no gradient to speak of, or only that
+    if not bias:  # with a bias, gradients are tiny
         assert min(np.abs(change).max() for change in changes) > 1e-4
-    # The generator has seen one batch, as far as its statistics know.
+    # The statistics of the generator are updated with one batch.
     once(noise, training=True)
     for variable, expected_value in zip(
         model.generator.non_trainable_weights, once.non_trainable_weights, strict=True
@@ -434,7 +434,7 @@ def test_gradients_of_both_networks_are_clipped(videos: Bunch) -> None:
             ]
         )
     assert min(steps[0]) > 2e-4
-    # The second learning rate is a hundredth of the first.
+    # The learning rate of the generator is 100 times lower.
     assert steps[1][0] < 1.02e-4
     assert steps[1][1] < 1.02e-6
 
@@ -444,7 +444,7 @@ def test_gradients_of_both_networks_are_clipped(videos: Bunch) -> None:
 
 @pytest.mark.jax
 def test_detector_learns_the_toy_videos(trained: GANDetector, videos: Bunch) -> None:
-    # By rank: where the game leaves the threshold depends on the random numbers.
+    # Compare ranks, since the best threshold depends on the seed.
     fake = trained.predict_proba(videos.X)[:, 1]
     assert fake[videos.y == 1].min() > fake[videos.y == 0].max() + 0.2
 
@@ -489,7 +489,7 @@ def test_same_seed_gives_the_same_networks(videos: Bunch) -> None:
 
 
 class OnlyFirstEpochIsGood(keras.callbacks.Callback):
-    """Put a bad validation in place of every one but the first."""
+    """Replace the validation AUC with a low value after the first epoch."""
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs["val_roc_auc"] = 0.9 if epoch == 0 else 0.5  # type: ignore[index]
@@ -498,7 +498,7 @@ class OnlyFirstEpochIsGood(keras.callbacks.Callback):
 @pytest.mark.nightly
 @pytest.mark.compiled
 def test_early_stopping_by_auc_restores_both_networks(videos: Bunch) -> None:
-    """The generator's learning rate falls with the discriminator's."""
+    """The learning rate of the generator is also reduced."""
     params = {
         "generator__learning_rate": 0.02,
         "validation_fraction": 0.5,
@@ -546,7 +546,7 @@ def test_training_goes_on_from_both_networks(loaded: bool, videos: Bunch) -> Non
             np.abs(weight - old).max()
             for weight, old in zip(trainable(network), before, strict=True)
         ]
-        assert 0 < max(moved) < 0.1  # two steps of 0.01, from where they were
+        assert 0 < max(moved) < 0.1  # two steps of 0.01
 
 
 def test_diverged_training_is_an_error_and_leaves_nothing(videos: Bunch) -> None:
@@ -560,7 +560,7 @@ def test_diverged_training_is_an_error_and_leaves_nothing(videos: Bunch) -> None
 
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_diverged_generator_is_an_error_too(epochs: int, videos: Bunch) -> None:
-    """Even in the last step, which no loss tells of."""
+    """The last step is also checked, although no loss follows it."""
     detector = small(
         generator__filters=(4, 4),
         optimizer="sgd",
@@ -588,7 +588,7 @@ def test_network_that_has_won_is_named_in_a_warning(
     last = detector.model_.discriminator.layers[-1]
     bias = bias if generated_label == 0 else -bias
     last.set_weights([last.get_weights()[0], np.array([bias])])
-    with warnings.catch_warnings(record=True) as record:  # and Keras' own
+    with warnings.catch_warnings(record=True) as record:  # Keras may also warn
         warnings.simplefilter("always")
         detector.fit(videos.X, videos.y)
     (warning,) = (w for w in record if w.category is AdversarialImbalanceWarning)
@@ -596,7 +596,7 @@ def test_network_that_has_won_is_named_in_a_warning(
     assert warning.filename == __file__
 
 
-# -- pictures --------------------------------------------------------------------
+# -- generated images ------------------------------------------------------------
 
 
 def test_pictures_are_bytes_of_what_the_generator_gives(trained: GANDetector) -> None:

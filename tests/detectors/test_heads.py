@@ -1,4 +1,4 @@
-"""Layers above features: along the frames of videos, dense, and weights of frames."""
+"""Heads with recurrent layers, dense layers and frame weights."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def detector(trainable: Any = "top", aggregation: Any = "mean", **params: Any) -
 
 @pytest.fixture(scope="module")
 def ordered() -> Bunch:
-    """Faces that brighten in fakes and darken in real videos: only the order tells."""
+    """Faces that become brighter in fakes and darker in real videos."""
     y = np.array([0, 1] * 4)
     X = np.random.RandomState(0).randint(1, 40, size=(8, 4, 16, 16, 3)).astype(np.uint8)
     steps = (np.arange(4) * 60).astype(np.uint8)[:, None, None, None]
@@ -63,7 +63,7 @@ def ordered() -> Bunch:
     return Bunch(X=X, y=y)
 
 
-# -- what the network is ---------------------------------------------------------
+# -- network ---------------------------------------------------------------------
 
 
 def test_dense_layers_follow_the_recurrent_ones() -> None:
@@ -115,7 +115,7 @@ def test_head_along_frames_has_the_weights_of_a_network_built_by_hand(
     assert own == by_hand.count_params()
 
 
-# -- what it learns --------------------------------------------------------------
+# -- training --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_order_of_frames_is_learnt_from_pixels(
     epochs = 20 if trainable == "top" else 12
     found = detector(trainable, aggregation, epochs=epochs).fit(ordered.X, ordered.y)
     assert found.score(ordered.X, ordered.y) == 1.0
-    # Without a recurrent layer, the mean over frames cannot tell them apart.
+    # The mean over frames does not depend on their order.
     backwards = found.predict(ordered.X[:, ::-1])
     assert (backwards == 1 - ordered.y).all()
     assert np.isnan(found.predict_frame_proba(ordered.X)[3, 2]).all()
@@ -205,7 +205,7 @@ def test_frames_and_places_are_explained(
 def test_model_survives_files(ordered: Bunch, aggregation: Any, tmp_path: Path) -> None:
     found = detector("top", aggregation).fit(ordered.X, ordered.y)
     expected = found.predict_proba(ordered.X)
-    found.backbone = "vgg16"  # which a file can hold, unlike a function
+    found.backbone = "vgg16"  # a file can store a name, but not a function
     persistence.save(found, tmp_path / "model.skops")
     for other in (
         pickle.loads(pickle.dumps(found)),
@@ -226,14 +226,14 @@ def test_bad_parameters_are_named(ordered: Bunch, name: str, value: Any) -> None
         TransferDetector(head=Head(**{name: value})).fit(ordered.X, ordered.y)
 
 
-# -- weights of frames and of people ---------------------------------------------
+# -- frame weights ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def noisy() -> Bunch:
-    """Features whose first channel tells the class, but in frames that are noise.
+    """Features whose first channel shows the class, except in noisy frames.
 
-    The second channel tells noise apart.
+    The second channel marks noisy frames.
     """
     rng = np.random.RandomState(0)
     y = np.array([0, 1] * 20)
@@ -270,7 +270,7 @@ def test_frame_of_noise_gets_a_weight_near_zero(
 
 def test_weights_do_not_see_missing_frames(noisy: Bunch) -> None:
     X = noisy.X.copy()
-    X[::2, 1] = 0  # in some videos, so that others are longer
+    X[::2, 1] = 0  # only in every other video
     found = CNNRNNDetector(
         sequence="temporal", units=(4,), aggregation=Attention(), epochs=1, **FIT
     ).fit(X, noisy.y)
@@ -291,7 +291,7 @@ def test_weighted_frames_have_a_loss_of_their_own(noisy: Bunch) -> None:
         units=(4,),
         aggregation=Attention(),
         optimizer="sgd",
-        learning_rate=1e-9,  # the weights stay as they are
+        learning_rate=1e-9,  # too small to change the weights
         epochs=1,
         **FIT,
     ).fit(noisy.X, noisy.y)

@@ -1,4 +1,4 @@
-"""The graphs and networks of a fit go with its detector."""
+"""The graphs and networks of a fit are deleted with the detector."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def living(kind: type) -> int:
 def test_graphs_of_a_training_go_with_the_detector(
     kind: str, tiny: Callable[..., CNNDetector], videos: Bunch
 ) -> None:
-    """Keras' own way to sum gradients makes TensorFlow keep them, 20 MB a fit."""
+    """The gradient sum of Keras would make TensorFlow leak 20 MB per fit."""
     from tensorflow.python.framework.func_graph import FuncGraph
 
     def fit() -> None:
@@ -87,7 +87,7 @@ def test_optimizer_moves_the_weights_as_keras_would() -> None:
 def test_step_is_traced_once(
     tiny: Callable[..., CNNDetector], gappy: Bunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A second trace is made where the first has made variables, and takes as long.
+    # TensorFlow traces a step again, at the same cost, if it created variables.
     traced = []
     step = keras.Model.train_step
 

@@ -1,4 +1,4 @@
-"""scikit-learn takes a detector for what it is: a classifier like any other."""
+"""scikit-learn handles detectors like any other classifier."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_detector_is_a_classifier() -> None:
 def test_cross_validation_is_stratified_and_scores_probabilities(
     tiny: Tiny, videos: Bunch
 ) -> None:
-    """Sorted by label, folds that are not stratified would lack a class."""
+    """If videos are sorted by label, unstratified folds would lack a class."""
     order = np.argsort(videos.y, kind="stable")
     X, y = videos.X[order], videos.y[order]
     detector = tiny(learning_rate=0.5, epochs=6)
@@ -70,7 +70,7 @@ def test_cross_validation_gives_probabilities_of_videos_not_seen(
 
 @pytest.fixture(scope="module")
 def search(tiny: Tiny, videos: Bunch) -> Callable[..., GridSearchCV]:
-    """Search through networks and optimizers, on one split."""
+    """Return a function that runs a grid search on one split."""
 
     def run(**params: Any) -> GridSearchCV:
         return GridSearchCV(
@@ -87,7 +87,7 @@ def search(tiny: Tiny, videos: Bunch) -> Callable[..., GridSearchCV]:
 
 @pytest.fixture(scope="module")
 def searched(search: Callable[..., GridSearchCV]) -> GridSearchCV:
-    return search(refit=lambda results: 1)  # the second, to see its parameters
+    return search(refit=lambda results: 1)  # select the second candidate
 
 
 def test_grid_search_reaches_network_and_optimizer(

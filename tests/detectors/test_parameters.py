@@ -1,4 +1,4 @@
-"""Detectors keep to scikit-learn's rules for parameters, routed ones included."""
+"""Parameters follow scikit-learn's conventions, including routed parameters."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def test_bad_values_are_refused_by_name(
     videos: Bunch,
     trainings: list[Bunch],
 ) -> None:
-    # Not in the constructor, which only stores.
+    # The constructor does not validate.
     detector = tiny().set_params(**{name: value})
     with pytest.raises(ValueError, match=rf"\b{name.rpartition('__')[2]}\b"):
         detector.fit(videos.X, videos.y)

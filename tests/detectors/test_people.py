@@ -1,4 +1,4 @@
-"""Several people per video: trained as samples of their own, and aggregated."""
+"""Several people per video are trained as separate samples and aggregated."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def crowd() -> tuple[np.ndarray, np.ndarray]:
     X = rng.integers(1, 256, (6, 4 * N_PEOPLE, 8, 8, 3), dtype=np.uint8)
     y = np.array([0, 1] * 3)
     X[y == 1] //= 2
-    X[0, 2::N_PEOPLE] = 0  # nobody at the third place
-    X[1, :N_PEOPLE] = 0  # nobody in the first frame
+    X[0, 2::N_PEOPLE] = 0  # no third person
+    X[1, :N_PEOPLE] = 0  # no one in the first frame
     X[2, 1::N_PEOPLE][1:] = 0  # the second person leaves
     return X, y
 
@@ -43,7 +43,7 @@ def small_cnn(**params: Any) -> CNNDetector:
 
 
 def as_videos(X: np.ndarray) -> np.ndarray:
-    """Make a video of each person, in the order of the videos, then of the people."""
+    """Make a video of each person, ordered by video and then by person."""
     return np.concatenate(
         [video[i::N_PEOPLE][np.newaxis] for video in X for i in range(N_PEOPLE)]
     )
@@ -67,7 +67,7 @@ def test_people_are_combined_by_their_rule(people: str, expected: list[float]) -
 @pytest.mark.parametrize(
     "rules",
     [
-        # One network for all three: they have no part in the training.
+        # The same network is used, since these aggregations do not affect training.
         pytest.param(["mean", "logit_mean", TopK(2)], id="rules"),
         pytest.param([Attention()], id="attention"),
     ],
@@ -78,7 +78,7 @@ def test_people_are_predicted_as_videos_of_their_own(crowd: Any, rules: Any) -> 
     model.fit(X, y)
     alone = clone(model).set_params(aggregation=rules[0])
     seen = as_videos(X).any(axis=(1, 2, 3, 4))
-    # The same network: the people in a row are the same samples in the same order.
+    # Training is identical, since the samples and their order are the same.
     alone.fit(as_videos(X)[seen], y.repeat(N_PEOPLE)[seen])
     for rule, people in itertools.product(rules, ["max", "mean"]):
         per_person = PerPerson(N_PEOPLE, aggregation=rule, people=people)
@@ -118,7 +118,7 @@ def test_weights_add_up_to_one_for_each_person(crowd: Any) -> None:
     assert weights.shape == (6, 4 * N_PEOPLE)
     totals = np.nansum(weights.reshape(6, 4, N_PEOPLE), axis=1)
     expected = np.ones((6, N_PEOPLE))
-    expected[0, 2] = 0  # nobody
+    expected[0, 2] = 0  # no third person
     np.testing.assert_allclose(totals, expected, rtol=1e-6)
 
 
@@ -137,7 +137,7 @@ def test_recurrent_network_follows_each_person(crowd: Any, sequence: str) -> Non
         random_state=0,
     ).fit(features, y)
     found = model.predict_person_proba(features)[..., 1]
-    # A person's answer does not depend on who else is there.
+    # The probability of a person does not depend on other people.
     others = features.copy()
     others[:, 1::N_PEOPLE] = 0
     alone = model.predict_person_proba(others)[..., 1]

@@ -1,4 +1,4 @@
-"""Detectors are pickled as their weights, and answer the same wherever they load."""
+"""Pickled detectors contain the weights and give the same predictions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from skdeepfake.detectors import CNNDetector, _archive
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keep the model that it has seen, as callbacks do."""
+    """Callback that stores the model, as all Keras callbacks do."""
 
 
 @pytest.fixture(scope="module")
 def large(tiny: Callable[..., CNNDetector]) -> CNNDetector:
-    """Half a million weights, trained by Adam, which keeps two more of each."""
+    """Detector with half a million weights. Adam stores two more values per weight."""
     X = np.random.RandomState(0).randint(1, 256, (4, 1, 64, 64, 3)).astype(np.uint8)
     detector = tiny(dense_units=40, optimizer="adam", callbacks=[Recorder()])
     return detector.fit(X, [0, 1, 0, 1])
@@ -72,14 +72,15 @@ def test_new_process_gives_the_same_answers_to_the_last_digit(
     videos: Bunch,
     answers_of_a_new_process: Callable[..., np.ndarray],
 ) -> None:
-    answers = copy.deepcopy(fitted).predict_proba(videos.X)  # in a graph, as there
+    # A copy is compiled again, as in the new process.
+    answers = copy.deepcopy(fitted).predict_proba(videos.X)
     np.testing.assert_array_equal(answers_of_a_new_process(fitted, videos.X), answers)
 
 
 def test_file_is_no_larger_than_the_weights_ask_for(large: CNNDetector) -> None:
     weights = sum(weight.nbytes for weight in large.model_.get_weights())
     assert weights > 1_900_000
-    assert large.model_.optimizer.variables  # not written
+    assert large.model_.optimizer.variables  # not pickled
     assert weights < len(pickle.dumps(large)) < 1.3 * weights + 50_000
 
 
@@ -88,7 +89,7 @@ def test_detector_fitted_with_callbacks_is_pickled_without_those_it_used(
 ) -> None:
     loaded = pickle.loads(pickle.dumps(large))
     assert loaded._fit_callbacks == []
-    # The parameter stays, and it has not seen the model.
+    # The parameter keeps its callback, which does not store the model.
     assert [type(callback) for callback in loaded.callbacks] == [Recorder]
     assert large.callbacks[0].model is None
 
@@ -96,7 +97,7 @@ def test_detector_fitted_with_callbacks_is_pickled_without_those_it_used(
 def test_loaded_detector_can_be_trained_further(
     tiny: Callable[..., CNNDetector], videos: Bunch
 ) -> None:
-    # Without dropout, whose masks a loaded network draws anew.
+    # No dropout, since the state of its random masks is not saved.
     detector = tiny(optimizer__clipnorm=0.5, dropout=0).fit(videos.X, videos.y)
     loaded = pickle.loads(pickle.dumps(detector))
     before = loaded.model_.get_weights()
@@ -104,7 +105,7 @@ def test_loaded_detector_can_be_trained_further(
     after = loaded.model_.get_weights()
     assert len(loaded.history_["loss"]) == 2
     assert not np.array_equal(before[0], after[0])
-    # A step of plain gradient descent remembers nothing that could be lost.
+    # Plain gradient descent has no state that could be lost.
     detector.partial_fit(videos.X, videos.y)
     np.testing.assert_allclose(after[0], detector.model_.get_weights()[0], atol=1e-6)
     assert loaded.model_.optimizer.clipnorm == 0.5

@@ -1,4 +1,4 @@
-"""Networks compute in what they are told to, and answer in float32 all the same."""
+"""Networks follow the dtype policy of Keras and always predict in float32."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def backbone() -> keras.Model:
 
 
 def policies(network: keras.Model) -> dict[str, str]:
-    """Name the policy of each layer that has weights, but for the last one."""
+    """Return the dtype policy of each layer with weights, except the last."""
     return {
         layer.name: layer.dtype_policy.name
         for layer in network.layers[:-1]
@@ -46,12 +46,12 @@ def policies(network: keras.Model) -> dict[str, str]:
     }
 
 
-# -- policies of dtypes ----------------------------------------------------------
+# -- dtype policies --------------------------------------------------------------
 
 
 @pytest.fixture
 def policy(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Set what Keras builds networks of."""
+    """Set the global dtype policy of Keras."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(request.param)
     yield request.param
@@ -91,7 +91,7 @@ def test_layers_are_of_the_policy_and_weights_and_answers_of_float32(
 def test_transfer_detector_learns_in_mixed_precision(
     policy: str, videos: Bunch, tmp_path: Path
 ) -> None:
-    def scaled() -> keras.Model:  # or the gradients would overflow in float16
+    def scaled() -> keras.Model:  # otherwise, gradients would overflow in float16
         inputs = keras.Input((16, 16, 3))
         return keras.Model(inputs, layers.Conv2D(2, 3)(layers.Rescaling(0.01)(inputs)))
 
@@ -171,10 +171,10 @@ def test_gan_learns_in_float16(policy: str, videos: Bunch) -> None:
         (model.generator_optimizer, 0.02),
     ):
         assert type(optimizer) is keras.optimizers.LossScaleOptimizer
-        # Hardly a step was left out since its gradients were too large.
+        # Few steps were skipped due to overflow of gradients.
         assert 75 <= int(optimizer.inner_optimizer.iterations) <= 80
         assert float(optimizer.learning_rate) == pytest.approx(rate)
-    # Each weight of the generator has moved, and some of them far.
+    # Each weight of the generator has changed, and some have changed a lot.
     untrained = clone(detector).initialize(videos.X, videos.y).generator_
     for before, after in zip(
         untrained.trainable_variables,
@@ -245,10 +245,10 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def on_two_devices() -> dict:
-    """What detectors learn on one device and on two, of the same data.
+    """Results of training on the same data with one device and with two.
 
-    Of 28 faces in batches of 14, of ten videos in batches of four, and of the faces in
-    batches of 9, which are filled up, and the last of which is of one face alone.
+    The cases are 28 faces in batches of 14, ten videos in batches of four, and 28 faces
+    in batches of 9, which are padded. The last of these batches has one face.
     """
     pytest.importorskip("jax", reason="networks are distributed by JAX alone")
     done = subprocess.run(
@@ -277,8 +277,8 @@ def test_two_devices_learn_what_one_does(case: int, on_two_devices: dict) -> Non
 
 @pytest.mark.jax
 def test_batch_that_is_filled_up_counts_for_no_less(on_two_devices: dict) -> None:
-    # By what is learnt: the loss of an epoch is Keras' mean over batches by their size,
-    # fillers included, so that of 9, 9, 9 and 1 faces differs from 10, 10, 10 and 2.
+    # Compare predictions instead of losses. Keras weights the loss of a batch by its
+    # padded size, which is 10, 10, 10 and 2 instead of 9, 9, 9 and 1.
     one, two = on_two_devices["answers"][2]
     np.testing.assert_allclose(two, one, atol=1e-4)
 

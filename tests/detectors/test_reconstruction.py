@@ -1,4 +1,4 @@
-"""Faces are scored by what an encoder-decoder of real faces cannot reconstruct."""
+"""Faces are scored by the reconstruction error of an encoder-decoder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def small(**params: Any) -> ReconstructionDetector:
 
 @pytest.fixture(scope="module")
 def smooth() -> Bunch:
-    """Images of smooth waves as real faces, and such with a patch of noise as fakes."""
+    """Images of smooth waves as real faces. Fakes also have a patch of noise."""
     rng = np.random.RandomState(0)
     row, column = np.mgrid[:16, :16] / 16
     a, b, c = (0.3 * rng.rand(40, 1, 1, 1) for _ in range(3))

@@ -1,4 +1,4 @@
-"""Detectors train on single frames with a face, each under its video's label."""
+"""Detectors train on single frames with a face and the label of their video."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def weights_of(detector: CNNDetector) -> list[np.ndarray]:
 
 
 def same(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
-    """Tell whether two lists of weights agree to the last digit."""
+    """Return True if two lists of weights are equal."""
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-# -- which frames ----------------------------------------------------------------
+# -- frames ----------------------------------------------------------------------
 
 
 def test_each_frame_is_trained_on_once_under_the_label_of_its_video(
     tiny: Tiny, trainings: list[Bunch]
 ) -> None:
     X = np.ones((5, 3, 4, 4, 3), np.uint8)
-    X[..., 0] = np.arange(5)[:, None, None, None] + 1  # red is the video
-    X[..., 1] = np.arange(3)[:, None, None] + 1  # green the frame
+    X[..., 0] = np.arange(5)[:, None, None, None] + 1  # red encodes the video
+    X[..., 1] = np.arange(3)[:, None, None] + 1  # green encodes the frame
     y = np.array([0, 1, 1, 0, 1])
     tiny(batch_size=4).fit(X, y)
     (training,) = trainings
@@ -184,7 +184,7 @@ def test_class_weight_goes_by_the_names_of_the_classes(
     names = np.array(["real", "fake"])[videos.y]
     tiny(class_weight={"real": 1, "fake": 5}).fit(videos.X, names)
     (training,) = trainings
-    # Sorted, as always: "fake" is the first class, "real" the second.
+    # Classes are sorted: "fake" is the first and "real" the second.
     assert training.weights.tolist() == np.where(training.labels, 1.0, 5.0).tolist()
 
 
@@ -206,7 +206,7 @@ def test_arguments_come_out_as_they_went_in(
         np.testing.assert_array_equal(array, copy)
 
 
-# -- chance ----------------------------------------------------------------------
+# -- random state ----------------------------------------------------------------
 
 AFTER_A_SEEDED_TRAINING = """
 import keras
@@ -354,7 +354,7 @@ def test_accumulated_gradients_of_two_batches_are_those_of_their_union(
 
 
 class SpoilAfterFirstEpoch(keras.callbacks.Callback):
-    """Make every epoch but the first a bad one: it answers 1 whatever it sees."""
+    """Set a large output bias after the first epoch, so that all predictions are 1."""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if epoch > 0:
@@ -372,14 +372,14 @@ def test_early_stopping_restores_the_best_epoch(tiny: Tiny, videos: Bunch) -> No
     detector = tiny(epochs=9, callbacks=spoil, **params)
     detector.fit(videos.X, videos.y)
     losses = detector.history_["val_loss"]
-    assert len(losses) == 3  # the best, and two in which patience ran out
+    assert len(losses) == 3  # the best epoch and two without improvement
     assert losses[0] < 2 < losses[1]
     best = tiny(epochs=1, **params).fit(videos.X, videos.y)
     assert same(weights_of(detector), weights_of(best))
 
 
 class SpoilRanking(keras.callbacks.Callback):
-    """Keep the weights of each epoch, and turn the answers round after the second."""
+    """Record the weights of each epoch, and invert predictions after the second."""
 
     kept: ClassVar[list[list[np.ndarray]]] = []
 
@@ -429,7 +429,7 @@ def test_ranking_is_not_counted_unless_it_is_watched(tiny: Tiny, videos: Bunch) 
 def test_training_stops_at_the_first_loss_that_is_not_finite(name: str) -> None:
     stop = StopWhenDiverged()
     stop.set_model(keras.Sequential())
-    stop.model.stop_training = False  # as `fit` begins
+    stop.model.stop_training = False  # as at the start of `fit`
     stop.on_train_batch_end(0, {"loss": 1.0, "generator_loss": 2.0, "accuracy": 0.5})
     assert not stop.model.stop_training
     stop.on_train_batch_end(1, {"loss": 1.0, "generator_loss": 2.0, name: float("nan")})
@@ -439,7 +439,7 @@ def test_training_stops_at_the_first_loss_that_is_not_finite(name: str) -> None:
 def test_without_patience_all_epochs_run_and_the_last_stays(
     tiny: Tiny, videos: Bunch
 ) -> None:
-    """The learning rate falls on each plateau, down to min_lr."""
+    """The learning rate is reduced at each plateau, down to min_lr."""
     detector = tiny(
         epochs=6,
         learning_rate=0.1,
@@ -493,7 +493,7 @@ def test_callbacks_of_the_user_are_called_and_come_out_untouched(
     assert detector.get_params() == params
 
 
-# -- what is printed -------------------------------------------------------------
+# -- verbosity -------------------------------------------------------------------
 
 
 def test_verbose_0_prints_nothing(
@@ -547,7 +547,7 @@ def test_diverged_training_is_told_and_leaves_nothing_that_answers(
 def test_network_that_diverged_in_its_last_step_is_told(
     tiny: Tiny, videos: Bunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The loss is that of the weights before the step, and so finite.
+    # The loss is finite, since it was computed before the last step.
     monkeypatch.setattr(
         CNNDetector, "_predict_batch", lambda _, frames: np.full(len(frames), np.nan)
     )
@@ -556,7 +556,7 @@ def test_network_that_diverged_in_its_last_step_is_told(
 
 
 class SpoilWeights(keras.callbacks.Callback):
-    """Leave NaN in the weights of the first layer that has some."""
+    """Set the first weights of the network to NaN."""
 
     def on_train_end(self, logs: dict | None = None) -> None:
         first, *others = self.model.get_weights()
@@ -566,7 +566,7 @@ class SpoilWeights(keras.callbacks.Callback):
 def test_weights_that_diverged_are_told_whatever_they_compute(
     tiny: Tiny, videos: Bunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A ReLU makes 0 of NaN on some processors.
+    # ReLU returns 0 for NaN on some processors.
     monkeypatch.setattr(
         CNNDetector, "_predict_batch", lambda _, frames: np.zeros(len(frames))
     )
@@ -592,7 +592,7 @@ def test_detector_trains_again_after_it_diverged(tiny: Tiny, videos: Bunch) -> N
     assert np.isfinite(detector.predict_proba(videos.X)).all()
 
 
-# -- going on --------------------------------------------------------------------
+# -- warm start and partial_fit --------------------------------------------------
 
 
 def test_partial_fit_adds_an_epoch_a_call(tiny: Tiny, videos: Bunch) -> None:
@@ -693,7 +693,7 @@ def test_fit_starts_anew(tiny: Tiny, videos: Bunch, trainings: list[Bunch]) -> N
 def test_a_training_that_was_interrupted_can_be_resumed(
     tiny: Tiny, videos: Bunch, tmp_path: Path
 ) -> None:
-    """By Keras' own callback, to the very weights that it would have had."""
+    """Training resumed with BackupAndRestore gives the same weights."""
 
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -701,7 +701,7 @@ def test_a_training_that_was_interrupted_can_be_resumed(
                 raise KeyboardInterrupt
 
     backup = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
-    # But for dropout, whose state Keras does not keep.
+    # No dropout, since Keras does not save its state.
     params = {"epochs": 3, "optimizer": "adam", "dropout": 0, "augment": "light"}
     params["batch_size"] = 20
     whole = tiny(**params).fit(videos.X, videos.y)

@@ -1,4 +1,4 @@
-"""Backbones are trained further as far as it is asked, and what is frozen stays so."""
+"""Only the selected part of a backbone is trained, and frozen layers do not change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from skdeepfake.detectors import BlendedFakes, TransferDetector, _transfer
 
 @dataclass(frozen=True)
 class TwoBlocks:
-    """A backbone of two convolutions with a pooling between, of given weights."""
+    """Backbone of two convolutions and a pooling layer, with fixed initial weights."""
 
     def __call__(self) -> keras.Model:
         inputs = keras.Input((None, None, 3))
@@ -39,7 +39,7 @@ class TwoBlocks:
 
 
 def small(**params: Any) -> TransferDetector:
-    """Make a detector that trains in a second or two."""
+    """Make a detector that trains in one to two seconds."""
     defaults = {
         "backbone": TwoBlocks(),
         "learning_rate": 0.01,
@@ -55,14 +55,14 @@ def small(**params: Any) -> TransferDetector:
 
 
 def by_layer(network: keras.Model) -> dict[str, list[np.ndarray]]:
-    """Give the weights of those layers that have some."""
+    """Return the weights by layer."""
     return {
         layer.name: layer.get_weights() for layer in network.layers if layer.weights
     }
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
-    """Name the layers of which a weight or a statistic is another one now."""
+    """Return the names of layers whose weights or statistics changed."""
     return {
         name
         for name, weights in before.items()
@@ -76,9 +76,10 @@ HEAD = {"probability_of_fake"}
 
 @pytest.fixture(scope="module")
 def learnt(gappy: Bunch) -> Bunch:
-    """What a detector was and said before, after the head, in the end, and after more.
+    """Weights, histories and predictions of a detector at each stage of training.
 
-    Its last block was trained.
+    The stages are before training, after the head, after `fit` and after `partial_fit`.
+    The last block is trained.
     """
     weights: list[dict[str, Any]] = []
     fit_network = TransferDetector._fit_network
@@ -119,7 +120,7 @@ def new(learnt: Bunch) -> TransferDetector:
 
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
-    """Watch what is computed once: of what, and how many frames went through."""
+    """Record the input and the number of frames of each precomputation."""
     found: list[Bunch] = []
     own = _transfer.computed_once
 
@@ -139,7 +140,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
     return found
 
 
-# -- what learns -----------------------------------------------------------------
+# -- trained layers --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[Bunch]:
 def test_training_changes_what_is_to_learn_and_nothing_else(
     trainable: Any, expected: set[str], videos: Bunch
 ) -> None:
-    """The statistics of a frozen normalization are kept, too."""
+    """The statistics of frozen normalization layers do not change either."""
     detector = small(trainable=trainable, warm_start=True)
     before = by_layer(detector.initialize(videos.X, videos.y).model_)
     detector.fit(videos.X, videos.y)
@@ -175,7 +176,7 @@ def test_as_many_blocks_as_there_are_is_all_of_them(
 
 
 def nested() -> keras.Model:
-    """Two models in one, whose layers have the same names."""
+    """Model of two nested models whose layers have the same names."""
     inner = keras.Input((None, None, 4))
     x = layers.Conv2D(4, 3, name="conv")(inner)
     second = keras.Model(inner, layers.MaxPooling2D(name="pool")(x), name="second")
@@ -235,7 +236,7 @@ def test_without_weight_decay_nothing_is_drawn_anywhere(videos: Bunch) -> None:
     assert detector.model_.optimizer.weight_decay is None
 
 
-# -- what is frozen --------------------------------------------------------------
+# -- frozen layers ---------------------------------------------------------------
 
 
 def test_frozen_part_is_computed_once_a_fit(
@@ -243,7 +244,7 @@ def test_frozen_part_is_computed_once_a_fit(
 ) -> None:
     detector = small(trainable=1, head__epochs=4, epochs=5)
     detector.fit(gappy.X, gappy.y)
-    # The faces up to the last block, and what came of them up to the head.
+    # Faces are computed up to the last block, then from there up to the head.
     assert [record.n_frames for record in computed] == [37, 37]
     assert computed[0].X is gappy.X
     assert computed[1].X.shape == (10, 4, 7, 7, 4)
@@ -261,7 +262,7 @@ def test_frozen_part_is_computed_of_videos_held_out_too(
     held_out = main.validation_data
     n_held_out = sum(len(held_out[n][0]) for n in range(held_out.num_batches))
     assert n_held_out + len(main.frames) == computed[0].n_frames == 37
-    # The head is not validated.
+    # Training of the head uses no validation.
     assert computed[1].n_frames == len(trainings[0].frames) == len(main.frames)
     assert trainings[0].validation_data is None
 
@@ -269,7 +270,7 @@ def test_frozen_part_is_computed_of_videos_held_out_too(
 @pytest.mark.parametrize(
     ("changes", "n_computed"),
     [
-        # The head sees no augmentation.
+        # The head is trained without augmentation.
         ({"augment": "flip"}, [40]),
         ({"fake_source": BlendedFakes()}, []),
         ({"fake_source": BlendedFakes(share=0.5)}, []),
@@ -304,7 +305,6 @@ def test_whole_network_is_trained_on_the_faces(
 def test_head_sees_no_augmentation(
     source: Any, videos: Bunch, trainings: list[Bunch]
 ) -> None:
-    """Whatever else changes its batches."""
     params = {"trainable": "all", "head__epochs": 1, "fake_source": source}
     for augment in (None, KerasAugmentation(layers.Rescaling(0.5))):
         small(augment=augment, **params).fit(videos.X, videos.y)
@@ -356,7 +356,7 @@ def test_head_learns_at_its_own_rate_by_an_optimizer_of_its_own(
     assert rates == pytest.approx([0.05, 0.01])
     assert head.model.optimizer is not main.model.optimizer
     assert main.model.optimizer is detector.model_.optimizer
-    # It is that of the network, not a copy.
+    # The head is shared with the network, not copied.
     assert head.model.layers[-1] is detector.model_.layers[-1]
     assert {weight.path.split("/")[0] for weight in head.model.weights} == HEAD
 
@@ -372,7 +372,7 @@ def test_head_is_trained_once(videos: Bunch, trainings: list[Bunch]) -> None:
     assert counts == [2, 3, 4, 5]
     detector.set_params(warm_start=False).fit(videos.X, videos.y)
     assert len(trainings) == 7
-    # Where it is the first epoch that trains it, the history is that epoch's.
+    # If `partial_fit` trains the head first, `history_` only has the main epoch.
     other = small(trainable=1, head__epochs=1).partial_fit(videos.X, videos.y)
     assert other.history_["loss"] == [0.5]
     assert len(trainings) == 9
@@ -490,7 +490,7 @@ def test_size_is_that_which_the_backbone_was_trained_on(
 
 
 class Named(Backbone):
-    """A small network in the place of one of `keras.applications`."""
+    """Small network that replaces one of `keras.applications`."""
 
     @property
     def build(self) -> Any:
@@ -516,7 +516,7 @@ def test_named_backbone_is_that_of_the_seed_and_sees_what_it_was_made_for(
     maps = first.get_layer("maps").get_weights()
     np.testing.assert_array_equal(maps[0], again.get_layer("maps").get_weights()[0])
     assert not np.array_equal(maps[0], other.get_layer("maps").get_weights()[0])
-    # It is given what the preprocessing of its name makes of the faces.
+    # Faces are preprocessed as the named network requires.
     network = known.build(weights=None, include_top=False, input_shape=(16, 16, 3))
     network.set_weights(maps)
     prepared = known.preprocess(videos.X[:, 0].astype(np.float32))
@@ -527,7 +527,7 @@ def test_named_backbone_is_that_of_the_seed_and_sees_what_it_was_made_for(
     )
 
 
-# -- again, and further ----------------------------------------------------------
+# -- warm start and partial_fit --------------------------------------------------
 
 
 def test_refit_is_identical_however_many_slots_are_empty(
@@ -560,7 +560,7 @@ def test_loaded_detector_answers_and_learns_as_if_it_had_never_been_away(
     loaded.partial_fit(gappy.X, gappy.y)
     assert loaded.history_["loss"] == pytest.approx(learnt.longer, rel=1e-5)
     assert len(loaded.history_["loss"]) == 3
-    # What is frozen still is.
+    # Frozen layers stay frozen.
     assert changed(learnt.after, by_layer(loaded.model_)) == {"conv2", "norm2", *HEAD}
     for name, weights in by_layer(loaded.model_).items():
         for found, expected in zip(weights, learnt.further[name], strict=True):

@@ -1,4 +1,4 @@
-"""Input of the wrong form is refused before anything is trained or answered."""
+"""Invalid input raises an error before training or prediction."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def test_negative_sample_weight_is_refused(tiny: Tiny, videos: Bunch) -> None:
         tiny().fit(videos.X, videos.y, sample_weight=weight)
 
 
-# -- afterwards ------------------------------------------------------------------
+# -- after an error --------------------------------------------------------------
 
 
 def test_refused_training_leaves_no_detector(tiny: Tiny, videos: Bunch) -> None:

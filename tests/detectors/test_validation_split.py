@@ -1,4 +1,4 @@
-"""The validation split parts videos by group and holds both classes on both sides."""
+"""The validation split keeps groups together and has both classes in both subsets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skdeepfake.detectors._validation_split import stratified_group_split
 
 
 def paired(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """n real videos and a fake of each, in one group with it."""
+    """Return labels and groups of n real videos, each in a group with its fake."""
     return np.repeat([0, 1], n), np.tile(np.arange(n), 2)
 
 
@@ -48,7 +48,7 @@ def test_groups_of_uneven_size_come_near_the_fraction() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_few_groups_make_the_validation_set_larger_but_whole(seed: int) -> None:
-    # One group in ten would leave a side without fakes: there are two fakes only.
+    # Each subset needs one of the two fakes.
     y = np.array([0] * 8 + [1] * 2)
     train, validation = stratified_group_split(y, None, 0.1, seed)
     assert y[train].tolist().count(1) == y[validation].tolist().count(1) == 1
@@ -96,7 +96,7 @@ def test_half_is_a_fraction() -> None:
 
 @pytest.mark.parametrize("fraction", [0.7, 0.9])
 def test_fraction_too_large_to_honour_is_refused_as_such(fraction: float) -> None:
-    """Videos enough must not be told that they are too few."""
+    """The error must not ask for more videos."""
     X, y = np.ones((100, 4, 4, 3), np.uint8), np.arange(100) % 2
     detector = CNNDetector(filters=(), validation_fraction=fraction)
     with pytest.raises(ValueError, match="'validation_fraction' parameter"):
@@ -105,7 +105,7 @@ def test_fraction_too_large_to_honour_is_refused_as_such(fraction: float) -> Non
 
 @pytest.fixture
 def numbered() -> Bunch:
-    """Forty videos of one frame whose pixels are the number of their group plus one."""
+    """Forty one-frame videos whose pixels are the number of the group plus one."""
     y, groups = paired(20)
     X = (
         np.ones((40, 1, 4, 4, 3), np.uint8)
