@@ -16,7 +16,12 @@ from skdeepfake._groups import connected_groups
         ([["c", "d"], ["a", "b"], ["x"], ["b", "c"]], [0, 0, 1, 0]),
         ([["z"], ["b"], ["a"], ["b"]], [0, 1, 2, 1]),
     ],
-    ids=["no shared identity", "a pair", "a chain that closes last", "numbers by order"],
+    ids=[
+        "no shared identity",
+        "a pair",
+        "a chain that closes last",
+        "numbers by order",
+    ],
 )
 def test_videos_that_share_an_identity_are_one_group(identities, expected) -> None:
     groups = connected_groups(identities)

@@ -219,7 +219,7 @@ class SaveEpochs(keras.callbacks.Callback):
 
 
 def _state_of(callback: Any) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-    """Return the attributes of a callback that are plain values or lists of arrays."""
+    """Return the attributes of a callback, as scalars and as lists of arrays."""
     plain: dict[str, Any] = {}
     lists = {}
     for name, value in vars(callback).items():
