@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 on success, 1 if some videos could not be read or the AUC in the
+        Exit code: 0 on success, 1 if some videos could not be read or the AUC of the
         demo is too low, 2 on an error or if no video could be read, and 130 if
         interrupted.
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     See Also
     --------
-    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline to train.
+    skdeepfake.pipeline.make_detector_pipeline : Build an untrained pipeline.
 
     Examples
     --------

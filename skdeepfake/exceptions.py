@@ -120,7 +120,7 @@ class DatasetWarning(UserWarning):
 
 
 class MissingVideosWarning(DatasetWarning):
-    """Some videos in a list of a dataset are missing."""
+    """Videos or lists of a dataset are missing."""
 
 
 class NoFaceWarning(UserWarning):
@@ -146,7 +146,7 @@ class VideoReadWarning(_AboutVideo, UserWarning):
 
 
 class ModelVersionWarning(InconsistentVersionWarning):
-    """A model was saved with versions that differ from the installed ones.
+    """A model was saved with package versions other than the installed ones.
 
     Filters for scikit-learn's :class:`~sklearn.exceptions.InconsistentVersionWarning`
     also apply to this warning.

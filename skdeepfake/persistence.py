@@ -103,8 +103,8 @@ def save(
         only when the new file is complete.
     optimizer : bool, default=False
         If True, also save the state of the optimizers. Then `partial_fit`, or `fit`
-        with ``warm_start=True``, resumes training exactly. The file may become three
-        times as large.
+        with ``warm_start=True``, continues exactly where training stopped. The file may
+        become three times as large.
     trusted : iterable of str, default=()
         Full names of additional types that the model may contain. Pass the same names
         to `load`.

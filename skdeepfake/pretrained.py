@@ -176,7 +176,7 @@ def load_detector(
     See Also
     --------
     list_detectors : List names and model cards.
-    skdeepfake.pipeline.make_detector_pipeline : Build a pipeline to train.
+    skdeepfake.pipeline.make_detector_pipeline : Build an untrained pipeline.
 
     Examples
     --------

@@ -3,7 +3,7 @@ Quickstart
 ==========
 
 This example renders synthetic videos, trains a pipeline on some of them, and predicts
-one probability per video for the others.
+one probability for each of the others.
 
 :func:`~skdeepfake.datasets.make_videos` renders a moving portrait and fakes of it, so
 you do not need to download any data. A detector trained on these videos does not
@@ -31,8 +31,9 @@ print(len(videos.data), "videos, of which", videos.target.sum(), "are fake")
 # A pipeline
 # ----------
 #
-# The pipeline uses the paper's CNN on smaller faces. Since there are only a few videos,
-# we increase the learning rate and train without a validation set.
+# The pipeline uses the paper's CNN with smaller faces than in the paper. Since there
+# are only a few videos, we increase the learning rate and train without a validation
+# set.
 from skdeepfake import make_detector_pipeline
 
 pipeline = make_detector_pipeline(
@@ -64,8 +65,8 @@ FacesDisplay.from_estimator(pipeline, pair, titles=["real", "its fake"], max_fra
 # Training and prediction
 # -----------------------
 #
-# A third of the real videos is held out for testing, together with their fakes. The
-# score would be meaningless if a fake was in the test set and its original in the
+# A third of the real videos are held out for testing, together with their fakes. The
+# score would be meaningless if a fake were in the test set and its original in the
 # training set, since both are nearly identical.
 from sklearn.model_selection import GroupShuffleSplit
 

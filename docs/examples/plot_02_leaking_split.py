@@ -14,8 +14,8 @@ nothing to learn, so any score above chance level is due to leakage.
 # Real clips with random labels
 # -----------------------------
 #
-# We render sixteen clips. They all show the same portrait, so each recording acts as an
-# identity in this example.
+# We render sixteen clips. They all show the same portrait, so each recording is treated
+# as an identity in this example.
 import tempfile
 
 import numpy as np
@@ -33,10 +33,10 @@ faces = Resizer((16, 16)).fit_transform(crops)
 print(faces.shape)
 
 # %%
-# Each frame with a face is a sample, as in much of the literature. We use a nearest
-# neighbor classifier, which predicts the label of the most similar training frame. It
-# is fast enough to repeat the experiment with many random labelings. The benchmarks
-# show the same effect for the CNN of the paper.
+# Each frame with a face is a sample, as in much of the literature. We use a
+# nearest-neighbor classifier, which predicts the label of the most similar training
+# frame. It is fast enough to repeat the experiment with many random labelings. The
+# benchmarks show the same effect for the CNN of the paper.
 video, slot = np.nonzero(faces.any(axis=(2, 3, 4)))
 X = faces[video, slot].reshape(len(video), -1) / 255
 print(len(X), "frames of", len(faces), "videos")
@@ -105,10 +105,10 @@ plt.show()
 
 # %%
 # If frames are split at random, the score is far above chance level, since the training
-# set contains other frames of the same recordings with the same labels. If whole
-# recordings are split, the mean score is close to chance level. Single scores vary
+# set contains other frames of the same recordings with the same labels. If recordings
+# are kept whole, the mean score is close to chance level. Individual scores vary
 # widely, since there are only sixteen recordings.
 #
-# In practice, pass ``groups`` to the splitter. Also pass ``detector__groups`` to
-# ``fit`` of a pipeline, since the detector holds out some of the videos for early
-# stopping.
+# In practice, pass ``groups`` to the splitter. Also pass ``detector__groups`` to the
+# ``fit`` method of the pipeline, since the detector holds out some of the videos for
+# early stopping.

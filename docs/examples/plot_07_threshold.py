@@ -81,8 +81,8 @@ print(f"classified as fake: {decider.predict(X[test]).sum()} of {test.sum()}")
 # -------------------------
 #
 # :class:`~sklearn.calibration.CalibratedClassifierCV` fits a function that maps the
-# predicted probabilities to observed shares. The network is frozen, so it is not
-# trained again. The AUC does not change, since the function is monotonic.
+# predicted probabilities to observed shares of fakes. The network is frozen, so it is
+# not trained again. The AUC does not change, since the function is monotonic.
 from sklearn.calibration import CalibratedClassifierCV
 
 calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method="sigmoid")
@@ -112,7 +112,7 @@ ReliabilityDisplay.from_estimator(
 plt.show()
 
 # %%
-# A calibration is only valid for videos that are similar to the validation videos and
-# have the same share of fakes. In this example, half of the videos are fake. In
-# practice, the share is usually much smaller.
+# Calibration is only valid for videos that are similar to the validation videos, with
+# the same share of fakes. In this example, half of the videos are fake. In practice,
+# the share is usually much smaller.
 folder.cleanup()

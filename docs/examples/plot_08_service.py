@@ -14,7 +14,8 @@ The model is trained on a few rendered clips and only demonstrates the service.
 # ------------
 #
 # We train a small detector and save it in a file that cannot run code when it is loaded
-# (extra ``safe``). The last pair of clips is not used for training. We upload it later.
+# (requires the extra ``safe``). The last pair of clips is not used for training. We
+# upload it later.
 import tempfile
 from pathlib import Path
 
@@ -82,7 +83,7 @@ thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
 thread.start()
 
 # %%
-# We upload a real clip, its fake, and a text file with the name of a video. With
+# We upload a real clip, its fake, and a text file with the extension of a video. With
 # ``wait``, the server responds when the analysis is finished.
 real, fake = videos.data[~train]
 bad = Path(folder.name, "bad.mp4")

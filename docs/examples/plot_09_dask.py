@@ -2,9 +2,9 @@
 Preprocessing on a cluster
 ==========================
 
-Decoding and face detection take most of the time before training, and each video is an
-independent task. Preprocessing is parallelized with joblib, so it can run on a Dask
-cluster. The results are identical to those on a single machine.
+Decoding and face detection account for most of the preprocessing time, and each video
+is an independent task. Preprocessing is parallelized with joblib, so it can run on a
+Dask cluster. The results are identical to those on a single machine.
 """
 
 # %%

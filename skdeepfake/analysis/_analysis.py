@@ -122,7 +122,7 @@ class VideoAnalysis:
 
     @property
     def frames(self) -> Any:
-        """Table of the faces; requires pandas.
+        """Table of the faces (requires pandas).
 
         Returns
         -------
@@ -151,7 +151,8 @@ class VideoAnalysis:
         Returns
         -------
         dict
-            Dict that follows :func:`json_schema`. The keys are the same for all videos.
+            Dict that conforms to :func:`json_schema`. The keys are the same for all
+            videos.
         """
         return copy.deepcopy(dict(self.content))
 
@@ -191,7 +192,7 @@ class VideoAnalysis:
         return returned_or_written(html, path)
 
     def plot(self, *, ax: Any = None, max_faces: int = 12) -> Any:
-        """Plot the probability over time with the faces; requires matplotlib.
+        """Plot the probability over time with the faces (requires matplotlib).
 
         Parameters
         ----------

@@ -67,7 +67,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         return [_row(analysis) for analysis in self]
 
     def to_frame(self) -> Any:
-        """Return a table of the videos as a DataFrame; requires pandas.
+        """Return a table of the videos as a DataFrame (requires pandas).
 
         Returns
         -------
@@ -110,7 +110,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         str
-            JSON array. Each element follows :func:`json_schema`.
+            JSON array. Each element conforms to :func:`json_schema`.
         """
         return to_json([analysis.content for analysis in self], path)
 

@@ -1,4 +1,4 @@
-"""Load videos from custom folders and from the folders of the paper."""
+"""Load videos from custom folders and from the paper's folders."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def load_videos(
     --------
     group_by_name : Group videos by the identities in file names.
     make_videos : Render a folder of real and fake videos.
-    load_paper_folders : List the videos in the folders of the paper.
+    load_paper_folders : List the videos in the paper's folders.
 
     Examples
     --------
@@ -141,8 +141,9 @@ def group_by_name(
     r"""Group videos by the identities in their file names.
 
     A fake such as 183_253.mp4 involves two people, so it is grouped with 183.mp4,
-    253.mp4 and all other fakes of either person. Groups are the connected components
-    over all identities, as in the loaders of published datasets.
+    253.mp4 and all other fakes of either person. Videos that share an identity,
+    directly or through other videos, are in the same group, as in the loaders of
+    published datasets.
 
     Parameters
     ----------
@@ -203,7 +204,8 @@ def load_named_videos(
           groups `target` and `source` are identities;
         - `original` (optional): template for the name of a fake's original, such as
           ``"{target}"``, filled with the named groups;
-        - `method` and `compression` (optional): values of these columns of `details`.
+        - `method` and `compression` (optional): values of the columns of `details` with
+          the same names.
     {{results_and_errors}}
 
     See Also

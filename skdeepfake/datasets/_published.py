@@ -60,7 +60,7 @@ def load_faceforensics(
     root : str or os.PathLike
         Folder that contains `original_sequences` and `manipulated_sequences`.
     methods : str or iterable of str, default="all"
-        Manipulations to load: one or several of ``"Deepfakes"``, ``"Face2Face"``,
+        Manipulations to load: one or more of ``"Deepfakes"``, ``"Face2Face"``,
         ``"FaceShifter"``, ``"FaceSwap"`` and ``"NeuralTextures"``. ``"all"`` loads the
         manipulations present in `root`. Use :func:`load_dfd` for `DeepFakeDetection`.
     compression : {"c23", "raw", "c40"}, default="c23"
@@ -211,7 +211,7 @@ def load_deeperforensics(
     ff_root : str or os.PathLike
         Folder of FaceForensics++ that contains `original_sequences`.
     variants : str or iterable of str, default="end_to_end"
-        Fakes to load: one or several of ``"end_to_end"``, ``"reenact_postprocess"``,
+        Fakes to load: one or more of ``"end_to_end"``, ``"reenact_postprocess"``,
         ``"end_to_end_level_1"`` to ``"end_to_end_level_5"``,
         ``"end_to_end_random_level"`` and ``"end_to_end_mix_2_distortions"`` to
         ``"end_to_end_mix_4_distortions"``. ``"all"`` loads the variants present in
@@ -230,9 +230,9 @@ def load_deeperforensics(
     their fakes.
 
     Each of the 100 actors is the source of about ten fakes, which results in 100
-    groups. No actor is in two official lists. To add the fakes of FaceForensics++, use
-    :func:`~skdeepfake.datasets.combine_datasets`, which merges groups that contain the
-    same original.
+    groups. No actor is in more than one official list. To add the fakes of
+    FaceForensics++, use :func:`~skdeepfake.datasets.combine_datasets`, which merges
+    groups that contain the same original.
 
     All variants except `end_to_end` and `reenact_postprocess` are distorted, whereas
     the real videos are not. Distort the real videos as well. Otherwise, a detector

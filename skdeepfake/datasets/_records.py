@@ -271,9 +271,10 @@ Returns
 -------
 {_BUNCH_OF_FOLDERS}\
     groups : ndarray of int, shape (n_videos,)
-        Group of each video. Groups are connected components over target and source
-        identities, so that each person is in only one group. Group numbers do
-        not depend on `split` and are not comparable between datasets.
+        Group of each video. Videos that share a target or source identity, directly
+        or through other videos, are in the same group, so each identity is in only one
+        group. Group numbers do not depend on `split` and are not comparable between
+        datasets.
     split : ndarray of object, shape (n_videos,), or None
         Official subset of each video, or None for unlisted videos. The attribute is
         None if there are no official lists.
@@ -281,14 +282,14 @@ Returns
         Metadata from file names and lists:
 
         - `path` and `label`: same as `data` and `target`;
-        - `target`: identity whose video was recorded or manipulated;
+        - `target`: identity in a real video, or in the original of a fake;
         - `source`: identity whose face or expression was inserted;
         - `original`: name of the original video of a fake;
         - `method`: name of the folder of fakes;
         - `compression`: compression level, as named by FaceForensics++;
         - `split`: same as the attribute `split`.
 
-        Missing values are None, such as the source of a real video.
+        Missing values, such as the source of a real video, are None.
 
 Raises
 ------

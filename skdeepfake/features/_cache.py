@@ -19,9 +19,9 @@ _MEMBER = "features.npy"
 class FeatureCache(ArchiveCache):
     """Cache of features on disk, used by ``KerasFeaturizer(memory=...)``.
 
-    The unpooled features of each video are stored as a `.npy` file in a zip archive.
-    Their key consists of the faces, the content of the network and the parameters that
-    affect features. Several processes and machines may share a cache.
+    Each entry contains the unpooled features of one video, as a `.npy` file in a zip
+    archive. Its key depends on the faces, the content of the network and the parameters
+    that affect the features. Several processes and machines may share a cache.
 
     Parameters
     ----------

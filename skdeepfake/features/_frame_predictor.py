@@ -207,17 +207,17 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         return errors.reshape(n_videos, -1, *self.frame_shape_)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """Select the frames that are predicted.
+        """Select the values of the frames that are predicted.
 
         Parameters
         ----------
         slots : array-like of shape (n_slots,)
-            Value per input slot, such as its time.
+            Value of each input slot, such as its time.
 
         Returns
         -------
         ndarray of shape (n_bursts * (burst - 2) * max_faces,)
-            Value per output slot.
+            Value of each output slot.
         """
         return select_in_bursts(slots, self.burst, self.max_faces, slice(_SEEN, None))
 

@@ -62,17 +62,17 @@ class FrameFeatureUnion(FeatureUnion):
 
     @available_if(lambda self: any(slot_selectors(each) for _, each, _ in self._iter()))
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """Select the slots that all transformers keep.
+        """Select the values of the slots that all transformers keep.
 
         Parameters
         ----------
         slots : array-like of shape (n_slots,)
-            Value per input slot, such as its time.
+            Value of each input slot, such as its time.
 
         Returns
         -------
         ndarray of shape (n_kept,)
-            Value per output slot.
+            Value of each output slot.
         """
         entries = np.asarray(slots)
         kept = [kept_slots(each, len(entries)) for _, each, _ in self._iter()]

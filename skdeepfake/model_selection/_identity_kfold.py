@@ -19,11 +19,11 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 
 @dataclass(repr=False, eq=False)
 class IdentityKFold(_MetadataSplitter):
-    """Split by person and leave out fakes that combine people of both sets.
+    """Split by person and leave out fakes that combine people from both sets.
 
     In datasets such as Celeb-DF and DeepFakeDetection, fakes connect nearly all videos
     into one group. This splitter assigns each person to one fold. For each fold, the
-    test set contains the videos that show only people of this fold, and the training
+    test set contains the videos that show only people from this fold, and the training
     set contains the videos that show none of them. All other fakes are left out. With k
     folds and fakes of all pairs of people, each split leaves out a share of
     ``2 (k - 1) / k**2`` of the fakes.
@@ -46,8 +46,8 @@ class IdentityKFold(_MetadataSplitter):
 
     See Also
     --------
-    sklearn.model_selection.StratifiedGroupKFold : Splitter by group that leaves no
-        video out.
+    sklearn.model_selection.StratifiedGroupKFold : Split by group without leaving
+        out any videos.
     skdeepfake.datasets.load_celeb_df : Loader that returns targets and sources.
 
     Notes
@@ -58,7 +58,8 @@ class IdentityKFold(_MetadataSplitter):
     minus the number expected by chance. If all folds are full, the smallest fold is
     used.
 
-    `groups` is not used. The splitter cannot split a subset of its videos.
+    `groups` is not used. The splitter can only split the complete set of videos, not a
+    subset.
 
     References
     ----------

@@ -47,7 +47,8 @@ class OfficialSplit(BaseCrossValidator):
     left_out : str, os.PathLike, list or None, default=None
         List of videos that are not used, such as the test set during model selection.
     missing : {"warn", "raise", "ignore"}, default="warn"
-        Action if an entry matches no video, for example after an incomplete download.
+        Action if an entry of a list matches no video, for example after an incomplete
+        download.
 
     See Also
     --------
@@ -116,12 +117,12 @@ class OfficialSplit(BaseCrossValidator):
             If a list cannot be read, if a video is in two lists, if `train` is set and
             a video is in no list, or if the training or test set is empty.
         LeakageError
-            If both sets share a group.
+            If the training and test sets share a group.
 
         Warns
         -----
         MissingVideosWarning
-            If an entry matches no video.
+            If an entry of a list matches no video.
         """
         check_choice(self.missing, _MISSING, "missing")
         paths = check_paths(X, caller="OfficialSplit")

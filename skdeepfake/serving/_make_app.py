@@ -59,7 +59,7 @@ def make_app(
     ``skdeepfake serve`` runs it.
 
     There are no user accounts. Anyone who can reach the application can upload videos.
-    Results can only be accessed by their random ids.
+    Each result can only be accessed through its random ID.
 
     Parameters
     ----------
@@ -70,20 +70,21 @@ def make_app(
     heatmaps : bool, default=True
         If True, compute heatmaps of the three faces with the highest probabilities.
     max_bytes : int, default=2**30
-        Maximum size of an upload in bytes. Larger uploads are rejected because of their
-        Content-Length header, or as soon as they exceed the limit.
+        Maximum size of an upload in bytes. Larger uploads are rejected immediately
+        if the Content-Length header gives their size, and otherwise as soon as they
+        exceed the limit.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. None disables the limit.
     max_duration : float or None, default=86400.0
         Maximum duration of a video in seconds. None disables the limit.
     timeout : float or None, default=300.0
-        Time limit for the upload and for the decoding of a video, in seconds. None
-        disables the limit.
+        Time limit in seconds, applied separately to the upload and to the decoding of
+        a video. None disables the limit.
     allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "::1")
         Accepted host names in the Host header of a request, without the port. Other
         requests are rejected, which prevents DNS rebinding attacks.
     n_jobs : int, default=1
-        Number of videos analyzed in parallel, in threads.
+        Number of videos analyzed in parallel, each in a separate thread.
     max_waiting : int, default=16
         Maximum number of videos that are being uploaded, waiting or being analyzed.
         Further uploads are rejected.
@@ -100,8 +101,8 @@ def make_app(
     ImportError
         If the extra ``serve`` is not installed.
     ValueError
-        If `detector` or `thresholds` are invalid, as in
-        :func:`~skdeepfake.analyze_video`, or if another parameter is invalid.
+        If a parameter is invalid. For `detector` and `thresholds`, see
+        :func:`~skdeepfake.analyze_video`.
 
     See Also
     --------

@@ -137,12 +137,12 @@ class OpticalFlow(BurstTransformer):
         Parameters
         ----------
         slots : array-like of shape (n_slots,)
-            Value per input slot, such as its time.
+            Value of each input slot, such as its time.
 
         Returns
         -------
         ndarray of shape (n_bursts * (burst - 1) * max_faces,)
-            Value per output slot.
+            Value of each output slot.
         """
         return select_in_bursts(slots, self.burst, self.max_faces, slice(-1))
 

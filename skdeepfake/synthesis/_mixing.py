@@ -29,7 +29,7 @@ class RandomBlender(Versioned, BaseEstimator):
     See Also
     --------
     SelfBlender : Blend a face with an altered copy of itself.
-    FaceSwapper : Blend the face of another sample into a face.
+    FaceSwapper : Blend the face of another sample into a real face.
 
     Examples
     --------

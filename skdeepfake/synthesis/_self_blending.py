@@ -64,15 +64,15 @@ class SelfBlender(Versioned, BaseEstimator):
         targets of :meth:`blend_pairs` as real faces in training.
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
         Shapes of the mask. One is drawn at random for each fake. "whole" covers the
-        face with the forehead, "without_forehead" the face from the brows down, "inner"
-        the brows, eyes, nose and mouth, "lower" the face from the nose down, "eyes" the
-        eyes and brows, and "mouth" the mouth and chin. Repeat a name to draw it more
-        often.
+        face including the forehead, "without_forehead" the face from the brows down,
+        "inner" the brows, eyes, nose and mouth, "lower" the face from the nose down,
+        "eyes" the eyes and brows, and "mouth" the mouth and chin. Repeat a name to draw
+        it more often.
     ratios : sequence of float, default=(0.25, 0.5, 0.75, 1, 1, 1)
         Blending ratios. One is drawn at random for each fake. The default is from the
         paper.
     margin : float, default=0.0
-        Margin around the face box on each side, as a fraction of the side of the box.
+        Margin on each side of the face box, as a fraction of its width or height.
         Pass the `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that
         made the crops.
     landmarks : str, os.PathLike or None, default=None
