@@ -18,7 +18,7 @@ number of folds:
 - `identity`: no identity is on both sides of a split.
 
 Accuracy and AUC are for frames in all protocols. They are means over the folds, with
-95 % confidence intervals by bootstrap over identities. `flatters by` is the AUC of
+95% confidence intervals by bootstrap over identities. `flatters by` is the AUC of
 `frames` minus the AUC of `identity` on the same frames.
 
 `--control` uses only real videos, and randomly labels half of the identities as fake.

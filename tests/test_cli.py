@@ -303,7 +303,7 @@ def test_evaluation_prints_a_table_with_intervals_by_group(
     table = capsys.readouterr().out
     assert re.search(r"^12 videos \(6 real, 6 fake\) of \d groups$", table, re.M)
     assert (
-        "a face was found in 100 % of the videos and 100 % of the frames (all)" in table
+        "a face was found in 100% of the videos and 100% of the frames (all)" in table
     )
     assert re.search(r"^  AUC +[01]\.\d{3} \(0\.\d{3} to [01]\.\d{3}\)", table, re.M)
 

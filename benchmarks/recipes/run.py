@@ -16,7 +16,7 @@
 Sizes, learning rates and the second model of `blend` were not specified by the authors.
 Training uses the official training set of real videos and fakes of four methods. Their
 identities are in no test set. The table has AUCs by frame and by video and the equal
-error rate by video for each dataset, with 95 % confidence intervals by bootstrap over
+error rate by video for each dataset, with 95% confidence intervals by bootstrap over
 identities.
 
 Each stage saves its result in `--work`: crops in shards, trained models, scores. After

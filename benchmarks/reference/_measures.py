@@ -91,7 +91,7 @@ class Measures:
         # Share of fakes that are detected if one in twenty real clips is flagged.
         threshold = np.quantile(list(clips.values()), 0.95)
         fake = np.hstack([p[t == 1] for p, t in zip(pooled, target, strict=True)])
-        found["found at 5 %"] = float((fake > threshold).mean())
+        found["found at 5%"] = float((fake > threshold).mean())
         found["pair"] = float(np.diff(video_scores(network, self.pair))[0])
         parts = ("blends", "blends h264", "swaps", "swaps h264", "clips pooled")
         found["choice"] = float(np.mean([found[name] for name in parts]))

@@ -41,7 +41,7 @@ VARIANTS: dict[str, dict[str, object]] = {
 
 MEASURES = (
     *("blends", "blends h264", "swaps", "swaps h264", "clips as is", "clips crf 35"),
-    *("clips half, crf 28", "clips pooled", "found at 5 %", "real spread", "choice"),
+    *("clips half, crf 28", "clips pooled", "found at 5%", "real spread", "choice"),
 )
 
 

@@ -163,7 +163,7 @@ def cross_fitted(scored: Scored, kind: str, n_folds: int = 10) -> NDArray[np.boo
 
 
 def interval(k: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Clopper-Pearson interval of a proportion."""
+    """Return the 95% Clopper-Pearson interval of a proportion."""
     low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
     return low, 1.0 if k == n else float(beta.ppf(0.975, k + 1, n - k))
 

@@ -3,7 +3,7 @@
     python benchmarks/reference/report.py [DETECTOR.npz] --landmarks FILE --cache FOLDER
 
 DETECTOR is a file from `calibrate.py`. By default, it is the reference detector. The
-script prints Markdown tables with AUCs and 95 % confidence intervals (bootstrap over
+script prints Markdown tables with AUCs and 95% confidence intervals (bootstrap over
 persons or images), for the distortions of DeeperForensics-1.0 applied to face crops,
 and by face size, number of frames and kind of fake. It also prints the time per clip.
 """

@@ -87,7 +87,7 @@ for _ in range(20):
 
 # %%
 # The bars show the mean over twenty random labelings, and the whiskers show the
-# central 90 % of the scores.
+# central 90% of the scores.
 import matplotlib.pyplot as plt
 
 means = [np.mean(scores[name]) for name in protocols]

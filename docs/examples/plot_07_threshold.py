@@ -3,7 +3,7 @@ Choosing a threshold and calibrating probabilities
 ==================================================
 
 Among the videos for which a network predicts a probability of 0.8, the share of fakes
-can differ from 80 %. Likewise, 0.5 is not always the best threshold. Choose the
+can differ from 80%. Likewise, 0.5 is not always the best threshold. Choose the
 threshold and calibrate the probabilities on validation videos, and evaluate both on
 test videos.
 

@@ -87,7 +87,7 @@ def read_is_damaged(output: BinaryIO) -> bool:
 def pixel_limit(max_pixels: int | None) -> list[str]:
     """Return the options that limit the frame size of an input.
 
-    ffmpeg counts the padding of the decoder, so its limit is 25 % larger.
+    ffmpeg counts the padding of the decoder, so its limit is 25% larger.
     """
     if max_pixels is None:
         return []

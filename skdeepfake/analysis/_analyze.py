@@ -90,8 +90,8 @@ def analyze_video(
     Notes
     -----
     The thresholds of the reference detector, 0.2 and 0.5, were chosen on held-out data.
-    With each tested encoding, at most 5 % of the real clips had a probability above
-    0.5. Of the fakes, 17 % were below 0.2, and about half were between the thresholds.
+    With each tested encoding, at most 5% of the real clips had a probability above
+    0.5. Of the fakes, 17% were below 0.2, and about half were between the thresholds.
 
     Examples
     --------

@@ -25,7 +25,7 @@ from ._gan_networks import Generator, build_discriminator, build_generator
 from ._images import ImageDetector
 from ._input import check_positive_integers
 
-# Cross-entropy of a target with a probability of 1 %.
+# Cross-entropy of a target with a probability of 1%.
 _LOST = -math.log(0.01)
 
 
@@ -99,7 +99,7 @@ class GANDetector(ImageDetector):
     -----
     AdversarialImbalanceWarning
         If one network dominates the other. The geometric mean of the probabilities of
-        one class is then below 1 % for generated images in the last epoch.
+        one class is then below 1% for generated images in the last epoch.
 
     See Also
     --------

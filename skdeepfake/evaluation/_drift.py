@@ -246,7 +246,7 @@ def drift(
     alpha : float, default=0.01
         Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
-        Minimum bound of the index. If the 99 % quantile of the index without drift is
+        Minimum bound of the index. If the 99% quantile of the index without drift is
         larger, as for few videos, that quantile is the bound.
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.

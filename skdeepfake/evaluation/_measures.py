@@ -264,7 +264,7 @@ def _compute(
 
 
 def _tpr_name(fpr: float) -> str:
-    return f"TPR at FPR {100 * fpr:g} %"
+    return f"TPR at FPR {100 * fpr:g}%"
 
 
 def largest_gaps(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -328,7 +328,7 @@ def list_notes(report: EvaluationReport) -> list[str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"{100 * share:.3g}%"
 
 
 _STYLE = ".skdeepfake .interval { color: #555; }\n"

@@ -126,7 +126,7 @@ class RobustnessDisplay:
             self.ax_.tick_params(labelbottom=False)
             self._draw(lowest, curve.clean_coverage, curve.coverage)
             lowest.set(ylim=(-0.06, 1.06), ylabel="frames\nwith a face")
-            lowest.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+            lowest.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
         self._draw(self.ax_, curve.clean_score, curve.scores)
         if curve.chance is not None:
             label = f"chance: {curve.chance:.2g}"

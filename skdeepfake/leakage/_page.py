@@ -20,7 +20,7 @@ _SPLITS = (
     "affected test videos",
     "identical files",
 )
-_FEATURES = "feature", "AUC", "95 % interval", "videos", "separates classes"
+_FEATURES = "feature", "AUC", "95% interval", "videos", "separates classes"
 
 
 def render(report: LeakageReport) -> str:

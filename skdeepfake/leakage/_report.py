@@ -123,7 +123,7 @@ class LeakageReport:
             lines.append(f"no shared groups or identical files ({names})")
         if self.features:
             width = max(7, *(len(feature.name) for feature in self.features))
-            lines += ["", f"{'feature':{width}}   AUC  95 % interval    videos"]
+            lines += ["", f"{'feature':{width}}   AUC  95% interval     videos"]
             for each in self.features:
                 auc, limits = f"{each.auc:.2f}", f"{each.low:.2f} to {each.high:.2f}"
                 if math.isnan(each.auc):
@@ -322,7 +322,7 @@ def leakage_report(
     >>> print(report)  # doctest: +ELLIPSIS
     40 videos in 20 groups
     <BLANKLINE>
-    feature    AUC  95 % interval    videos
+    feature    AUC  95% interval     videos
     bit rate  1.00  1.00 to 1.00         40
     <BLANKLINE>
     - 2 of 3 splits are affected. In split 1, the worst, 1 group is in the training ...

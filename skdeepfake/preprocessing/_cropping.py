@@ -246,7 +246,7 @@ class DlibFaceCropper(_FaceCropper):
     {{region_parameters}}
     min_size : int, default=40
         Minimum size of a face, as the side of dlib's detection window in pixels. The
-        smallest boxes are 10 % smaller than the window. The default is from the paper.
+        smallest boxes are 10% smaller than the window. The default is from the paper.
         In frames larger than 1080p, the minimum increases with the frame size.
     score_threshold : float, default=0.0
         Minimum detection score of a face. The default is dlib's default. Higher values

@@ -12,7 +12,7 @@ from .._landmarks import Box, find_landmarks, load_predictor
 from ._faces import Face
 
 # Left, top, right and bottom of regions, as fractions of the width and height of the
-# face box. The regions of eyes and mouth contain their landmarks in 98 % of real faces.
+# face box. The regions of eyes and mouth contain their landmarks in 98% of real faces.
 BOXES = {
     "face": (0.0, 0.0, 1.0, 1.0),
     "eyes": (0.05, 0.1, 0.95, 0.5),

@@ -77,7 +77,7 @@ class VideoTranscoder(StatelessTransformer):
         :class:`~skdeepfake.exceptions.VideoReadWarning` and returns a path that cannot
         be read. Set ``on_error="skip"`` in :class:`VideoFrameSampler`, too.
     max_pixels : int or None, default=35389440
-        Maximum number of pixels per frame. Frames up to 25 % larger may be accepted.
+        Maximum number of pixels per frame. Frames up to 25% larger may be accepted.
         For this and the next two parameters, None means no limit.
     max_bytes : int or None, default=17179869184
         Maximum size of a file in bytes.

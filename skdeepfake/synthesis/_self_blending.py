@@ -47,16 +47,16 @@ class SelfBlender(Versioned, BaseEstimator):
     color : float, default=1.0
         Strength of the color changes. 1 shifts each channel by up to 20 gray levels and
         the hue by up to 7 degrees, changes value, brightness and contrast by up to
-        10 %, and changes saturation by up to 30 %. 0 disables the changes.
+        10%, and changes saturation by up to 30%. 0 disables the changes.
     detail : float, default=1.0
         Strength of the sharpening or downscaling, from 0 (none) to 1.
     movement : float, default=1.0
-        Strength of the movement of the source. 1 moves it by up to 3 % of the width and
-        1.5 % of the height of the face box, and scales it by 0.95 to 1 / 0.95. 0
+        Strength of the movement of the source. 1 moves it by up to 3% of the width and
+        1.5% of the height of the face box, and scales it by 0.95 to 1 / 0.95. 0
         disables the movement.
     warp : float, default=0.0
         Strength of a smooth warp of the source, which resembles a change of expression.
-        1 moves its parts by about 1.5 % of the face box. 0 disables the warp.
+        1 moves its parts by about 1.5% of the face box. 0 disables the warp.
     altered : {"source", "target", "either"}, default="source"
         Copy that is altered in step 1. "source" keeps the background unchanged.
         "target" alters the background instead of the face. "either" chooses one of them

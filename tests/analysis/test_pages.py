@@ -127,7 +127,7 @@ def test_page_is_whole_and_shows_what_was_found(analysis, tmp_path) -> None:
         record["detector"]["weights_sha256"],
         record["analyzed_at"],
         "Fakes without blending.",
-        "in which 22 % of the videos are fake",
+        "in which 22% of the videos are fake",
         "A face was found in 15 of 15 frames",
     ):
         assert fact in text
@@ -159,7 +159,7 @@ def test_page_of_a_detector_of_ones_own_says_that_its_errors_are_unknown(
     (found,) = analyze_videos([clip], small, verbose=0)
     page = found.to_html()
     assert "whose error rate is unknown" in page
-    assert "22 %" not in page
+    assert "22%" not in page
     assert page.count("data:image/jpeg") == 3 + 3  # without heatmaps
 
 

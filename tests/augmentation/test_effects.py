@@ -264,7 +264,7 @@ def test_noise_is_as_strong_as_drawn():
     strong = noise[strength > 5]
     for other in (strong[..., [1, 2, 0]], np.roll(strong, 1, axis=2), strong[::-1]):
         assert abs(np.corrcoef(strong.ravel(), other.ravel())[0, 1]) < 0.02
-    # The noise is normal: 4.55 % lie beyond two standard deviations.
+    # The noise is normal: 4.55% lie beyond two standard deviations.
     strongest = strong / strong.std(axis=(1, 2, 3), keepdims=True)
     assert (np.abs(strongest) > 2).mean() == pytest.approx(0.0455, abs=0.01)
 

@@ -105,7 +105,7 @@ def test_default_training_is_the_papers(trainings: list[Bunch]) -> None:
     assert training.model.loss == "binary_crossentropy"
     assert training.epochs == 50
     assert training.initial_epoch == 0
-    assert training.batch_sizes == [32, 32, 26]  # 90 % of 100 frames
+    assert training.batch_sizes == [32, 32, 26]  # 90% of 100 frames
     assert len(training.validation_data.y) == 10
 
     reduction, stopping = training.callbacks[-2:]

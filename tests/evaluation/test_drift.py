@@ -137,7 +137,7 @@ def test_bound_of_the_index_grows_where_videos_are_few() -> None:
         measure = DriftReport.from_values(*pair).measures["s"]
         indices.append(measure.psi)
         bounds.append(measure.psi_bound)
-    # 21.67 is the 99 % quantile of chi-squared with 9 degrees of freedom.
+    # 21.67 is the 99% quantile of chi-squared with 9 degrees of freedom.
     assert bounds[0] == pytest.approx(21.67 * 2 / 60, rel=1e-3)
     assert np.mean(np.array(indices) > bounds) < 0.02
     assert np.quantile(indices, 0.99) > 0.75 * bounds[0]

@@ -56,8 +56,8 @@ def independent(y, p) -> dict[str, float]:
         "AUC": sk.roc_auc_score(y, p),
         "average precision": sk.average_precision_score(y, p),
         "equal error rate": metrics.equal_error_rate(y, p),
-        "TPR at FPR 10 %": metrics.true_positive_rate_at(y, p, fpr=0.1),
-        "TPR at FPR 0.1 %": at_a_thousandth,
+        "TPR at FPR 10%": metrics.true_positive_rate_at(y, p, fpr=0.1),
+        "TPR at FPR 0.1%": at_a_thousandth,
         "balanced accuracy at 0.6": sk.balanced_accuracy_score(y, p >= 0.6),
         "accuracy at 0.6": sk.accuracy_score(y, p >= 0.6),
         "precision at 0.6": sk.precision_score(y, p >= 0.6),
@@ -232,9 +232,9 @@ def test_rate_that_the_sample_cannot_resolve_has_a_note(
     report: EvaluationReport,
 ) -> None:
     text = "40 real samples cannot resolve a false positive rate of 0.001"
-    assert report.row("TPR at FPR 0.1 %")["note"] == text
-    assert text not in report.row("TPR at FPR 10 %")["note"]
-    assert re.search(r"TPR at FPR 0\.1 % .* \*", str(report))
+    assert report.row("TPR at FPR 0.1%")["note"] == text
+    assert text not in report.row("TPR at FPR 10%")["note"]
+    assert re.search(r"TPR at FPR 0\.1% .* \*", str(report))
     assert f"* {text} (videos; videos, swap; videos, reenact)" in str(report)
 
 

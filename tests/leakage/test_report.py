@@ -375,7 +375,7 @@ def test_text_holds_figures_and_findings(leaky: LeakageReport) -> None:
     assert lines[:6] == [
         "40 videos in 20 groups",
         "",
-        "feature    AUC  95 % interval    videos",
+        "feature    AUC  95% interval     videos",
         "bit rate  1.00  1.00 to 1.00         40",
         "mine      1.00  1.00 to 1.00         40",
         "all       1.00  1.00 to 1.00         40",

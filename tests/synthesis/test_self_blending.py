@@ -152,7 +152,7 @@ def test_colors_shift_by_some_gray_levels():
         )
         for strength in (1.0, 0.5)
     )
-    # Up to 20 per channel, 25.5 by brightness, and 10 % each by value and contrast.
+    # Up to 20 per channel, 25.5 by brightness, and 10% each by value and contrast.
     assert 25 < np.abs(full).max() < 20 + 25.5 + 12 + 12
     assert np.abs(full.mean(axis=0)).max() < 12
     # Channels are shifted independently.
@@ -171,7 +171,7 @@ def test_hue_and_saturation_change():
         change = red[mask == 1].astype(float).mean(0) - gray[mask == 1].mean(0)
         spreads.append((change[0] - change[1:].mean()) / 50)
         turns.append((change[1] - change[2]) / 50)
-    # Saturation changes by 30 %, and contrast and value by 10 % each.
+    # Saturation changes by 30%, and contrast and value by 10% each.
     assert 0.55 < min(spreads) < 0.85
     assert 1.15 < max(spreads) < 1.6
     assert min(turns) < -0.05
@@ -212,10 +212,10 @@ def test_the_source_moves_by_few_pixels():
         )
         for face in (ramp.repeat(3, axis=2), ramp.swapaxes(0, 1).repeat(3, axis=2))
     )
-    # Up to 3 % of a box of 100 pixels; the mask is near the center of the box.
+    # Up to 3% of a box of 100 pixels; the mask is near the center of the box.
     assert 1.5 < np.abs(x).max() < 3.6
     assert x.min() < -1 < 1 < x.max()
-    # Up to 1.5 %, plus 5 % of the distance of the mask from the center.
+    # Up to 1.5%, plus 5% of the distance of the mask from the center.
     assert 0.7 < np.abs(y).max() < 1.5 + 0.053 * 45
 
 
