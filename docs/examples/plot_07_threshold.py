@@ -33,7 +33,8 @@ X, y = videos.data, videos.target
 training, validation, test = (videos.groups % 3 == part for part in range(3))
 
 # %%
-# We train a small network for a short time. The cache avoids decoding the clips again.
+# We train a small network for a short time. The cache is used so that each clip is
+# decoded only once.
 pipeline = make_detector_pipeline(
     "cnn",
     n_frames=4,
@@ -81,8 +82,8 @@ print(f"classified as fake: {decider.predict(X[test]).sum()} of {test.sum()}")
 # -------------------------
 #
 # :class:`~sklearn.calibration.CalibratedClassifierCV` fits a function that maps the
-# predicted probabilities to observed shares. The network is frozen, so it is not
-# trained again. The AUC does not change, since the function is monotonic.
+# predicted probabilities to observed shares of fakes. The network is frozen, so it is
+# not trained again. The AUC does not change, since the function is monotonic.
 from sklearn.calibration import CalibratedClassifierCV
 
 calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method="sigmoid")

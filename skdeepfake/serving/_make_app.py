@@ -100,7 +100,7 @@ def make_app(
     ImportError
         If the extra ``serve`` is not installed.
     ValueError
-        If `detector` or `thresholds` are invalid, as in
+        If `detector` or `thresholds` is invalid, as in
         :func:`~skdeepfake.analyze_video`, or if another parameter is invalid.
 
     See Also
