@@ -205,8 +205,8 @@ def write_shards(
         If `folder` contains shards of other videos, other parameters or another version
         of skdeepfake, or if `transformer` does not return numbers.
     OSError
-        If a video cannot be found or `folder` cannot be written. Finished shards are
-        kept.
+        If a video cannot be found or `folder` cannot be written to. Finished shards
+        are kept.
 
     See Also
     --------

@@ -33,7 +33,8 @@ X, y = videos.data, videos.target
 training, validation, test = (videos.groups % 3 == part for part in range(3))
 
 # %%
-# We train a small network for a short time. The cache avoids decoding the clips again.
+# We train a small network for a short time. The cache is used so that each clip is
+# decoded only once.
 pipeline = make_detector_pipeline(
     "cnn",
     n_frames=4,

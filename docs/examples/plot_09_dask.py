@@ -37,10 +37,10 @@ print(faces.shape)
 # --------------------------
 #
 # We start two local workers as threads. With ``processes=True``, Dask's default, each
-# worker is a new Python process, which takes seconds to start. In a script, the
-# following code must then be below ``if __name__ == "__main__":``, since new processes
-# import the script. To use an existing cluster, pass the address of its scheduler:
-# ``Client("tcp://scheduler:8786")``.
+# worker is a new Python process, which takes seconds to start. If you use processes in
+# a script, the following code must be inside an ``if __name__ == "__main__":`` block,
+# since each new process imports the script. To use an existing cluster, pass the
+# address of its scheduler: ``Client("tcp://scheduler:8786")``.
 import joblib
 from distributed import Client, LocalCluster, get_task_stream
 
@@ -61,8 +61,8 @@ print("identical faces:", len(on_cluster), "videos")
 # Plot the tasks of each worker
 # -----------------------------
 #
-# Dask records all tasks, and each bar is one of them. The first tasks sample frames
-# without decoding, the next tasks decode the frames and detect faces, and the last
+# Dask records all tasks, and each bar is one of them. The first tasks select frames
+# without decoding them, the next tasks decode the frames and detect faces, and the last
 # tasks resize the crops.
 import matplotlib.pyplot as plt
 

@@ -64,8 +64,8 @@ class VideoAnalysis:
     def verdict(self) -> str:
         """One of "real", "fake", "uncertain", "no face" and "unreadable".
 
-        A probability equal to a threshold is "uncertain". "unreadable" only occurs with
-        ``on_error="skip"``.
+        The verdict is "uncertain" if the probability is between the thresholds or equal
+        to one of them. "unreadable" only occurs with ``on_error="skip"``.
         """
         return self.content["verdict"]
 
@@ -73,7 +73,7 @@ class VideoAnalysis:
     def probability(self) -> float:
         """Probability of being fake, from 0 to 1; NaN without a face.
 
-        The reference detector was calibrated for data in which 22% are fake.
+        The reference detector was calibrated for data in which 22 % of videos are fake.
         """
         return _number(self.content["probability"])
 

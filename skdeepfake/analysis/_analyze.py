@@ -163,7 +163,7 @@ def analyze_videos(
     VideoReadError
         If a video cannot be read and ``on_error="raise"``.
     ValueError
-        If `paths` is not one-dimensional, or if `detector` or `thresholds` are invalid,
+        If `paths` is not one-dimensional, or if `detector` or `thresholds` is invalid,
         as in :func:`analyze_video`.
 
     See Also

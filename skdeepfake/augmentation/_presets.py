@@ -57,7 +57,7 @@ def make_preset(name: str) -> list[BaseAugmentation]:
         - "strong": flips, larger geometric and color changes, downscaling, blur, noise,
           JPEG compression and erasing.
         - "video": same as "strong", plus H.264 compression. It takes several times as
-          long.
+          long as "strong".
 
         Each augmentation changes half of the images, except erasing, which changes a
         quarter of the images.

@@ -59,8 +59,8 @@ def load_videos(
         ``group=r"\d{3}"`` groups 183_253.mp4 with 183.mp4 and 253.mp4. A callable
         returns a hashable label for each path. None makes each video its own group.
     as_frame : bool, default=False
-        If True, `data` is a DataFrame with the column "path", which pipelines accept,
-        `target` is a Series, and `frame` is added. This requires pandas.
+        If True, `data` is a DataFrame with the column "path", `target` is a Series, and
+        `frame` is added. Pipelines accept this DataFrame. This requires pandas.
 
     Returns
     -------

@@ -61,7 +61,7 @@ class PlateauCallbacks(BaseEstimator):
         keeps the last weights.
     lr_patience : int or None, default=5
         Number of epochs without improvement after which the learning rate is reduced.
-        None does not reduce it.
+        None keeps it constant.
     lr_factor : float, default=0.2
         Factor by which the learning rate is multiplied.
     min_lr : float, default=1e-5

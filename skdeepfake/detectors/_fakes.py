@@ -78,7 +78,7 @@ class BlendedFakes(BaseEstimator):
         Returns
         -------
         ndarray of shape (2,) or None
-            Classes, or None if `y` must contain both.
+            Both classes if all labels are real and `share` is None, otherwise None.
 
         Raises
         ------

@@ -77,7 +77,7 @@ def occlusion(
     See Also
     --------
     grad_cam : Evidence in the face, for detectors of images.
-    overlay : Draw positions over the face, after ``reshape``.
+    overlay : Draw the positions of a frame, reshaped to rows and columns, over a face.
     skdeepfake.plotting.AttributionDisplay : Plot faces with their evidence.
 
     Notes

@@ -45,8 +45,9 @@ def overlay(
     image : array-like of shape (height, width, 3), uint8
         RGB image of the face.
     attribution : array-like of shape (h, w)
-        Map from :func:`grad_cam`, or from :func:`occlusion` after ``reshape``. It is
-        interpolated to the size of the image. Negative values and NaN are not drawn.
+        Map from :func:`grad_cam`, or result of :func:`occlusion` for one frame, with
+        the positions reshaped to rows and columns. It is interpolated to the size of
+        the image. Negative values and NaN are not drawn.
     alpha : float, default=0.7
         Opacity of the strongest evidence, between 0 and 1.
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"

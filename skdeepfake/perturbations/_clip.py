@@ -73,12 +73,12 @@ class PerturbedClip(Clip):
     ValueError
         If video compression is applied to a clip with distorted frames.
     VideoReadError
-        When iterated, if the video cannot be read or compressed.
+        During iteration, if the video cannot be read or compressed.
 
     Warns
     -----
     UserWarning
-        When iterated, if a damaged video is compressed.
+        During iteration, if a damaged video is compressed.
 
     See Also
     --------

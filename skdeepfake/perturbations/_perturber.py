@@ -56,9 +56,9 @@ class VideoPerturber(StatelessTransformer):
     boxes : {"perturbed", "clean"}, default="perturbed"
         Frames in which faces are detected. "perturbed" uses the distorted frames.
         "clean" uses the original frames to measure the robustness of the detector
-        alone, as recommended by the authors. In a chain, the last step decides.
+        alone, as recommended by the authors. In a chain, the last step's value is used.
     cache_dir : str, os.PathLike or None, default=None
-        Folder for the compressed videos of VC. It is created if missing, and copies are
+        Folder for the compressed videos of VC. It is created if missing. Its files are
         never deleted. None compresses each video to a temporary file whenever it is
         decoded.
     random_state : int, RandomState instance or None, default=None
@@ -92,7 +92,7 @@ class VideoPerturber(StatelessTransformer):
     - GB. Both modes are the same. The standard deviation is a sixth of the kernel size.
     - JPEG. *Corrected*: compresses with JPEG. *Faithful*: downscales the frame by a
       factor of 2 to 6 and enlarges it again.
-    - VC. Both modes compress videos, but not GIF or PNG, with H.264 as in
+    - VC. Both modes compress videos, except GIF and PNG, with H.264 as in
       :class:`~skdeepfake.preprocessing.VideoTranscoder`. *Corrected*: compresses the
       sampled part. *Faithful*: compresses the whole file.
 
@@ -102,7 +102,7 @@ class VideoPerturber(StatelessTransformer):
     ----------
     .. [1] Jiang, L., Li, R., Wu, W., Qian, C. and Loy, C. C. (2020).
        DeeperForensics-1.0: A large-scale dataset for real-world face forgery
-       detection. CVPR. Their code is in
+       detection. CVPR. Their code is at
        https://github.com/EndlessSora/DeeperForensics-1.0.
 
     Examples

@@ -23,7 +23,7 @@ PLAN_VERSION = 2
 
 
 class Clip:
-    """Evenly spaced frames of one video, decoded only when iterated.
+    """Evenly spaced frames of one video, decoded only during iteration.
 
     The frames are evenly spaced in time from the first frame to the last frame within
     `duration`, both included. Only frames that can be decoded are sampled, even if the

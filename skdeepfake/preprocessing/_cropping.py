@@ -37,9 +37,9 @@ _SHARED = {
     max_faces : int or None, default=1
         Maximum number of people to follow. None follows up to 10 people and warns about
         videos that show more. Slots are ordered by frame, then by person. Each person
-        has the same position in the slots of all frames. The slot is empty while the
-        person is not visible. If no position is free, a new person takes the position
-        of a person who has been absent for at least two frames.
+        has the same position among the slots of every frame. Slots are empty while
+        their person is not visible. If no position is free, a new person takes the
+        position of a person who has been absent for at least two frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
         Region to crop. "face" is the box found by the detector, "frame" is the whole
@@ -56,11 +56,11 @@ default="face"
     jpeg_quality : int or None, default=None
         Quality of the JPEG compression, from 0 to 100. Each frame is compressed before
         the search, and each crop is compressed again. The paper's code uses 95. None
-        does not compress.
+        disables the compression.
 """,
     "running_parameters": """\
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Folder in which crops are cached; see :class:`CropCache`. None does not cache.
+        Folder in which crops are cached; see :class:`CropCache`. None disables caching.
     n_jobs : int or None, default=None
         Number of videos cropped in parallel, by default in threads. None means 1, and
         -1 uses all cores.
@@ -292,8 +292,8 @@ class YuNetFaceCropper(_FaceCropper):
     """Crop faces found by the YuNet network.
 
     YuNet finds turned and small faces that dlib's detector misses, and runs in OpenCV.
-    Its file, such as ``face_detection_yunet_2023mar.onnx``, is available from OpenCV's
-    model zoo. Faces are followed and cropped as in :class:`DlibFaceCropper`.
+    Its model file, such as ``face_detection_yunet_2023mar.onnx``, is available from
+    OpenCV's model zoo. Faces are followed and cropped as in :class:`DlibFaceCropper`.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ class Resizer(StatelessTransformer):
         ValueError
             If a slot contains neither None nor an image, or if `size` is invalid.
         OSError
-            If `memmap_dir` cannot be written or its disk is full.
+            If `memmap_dir` cannot be written to or its disk is full.
         """
         self._validate_params()
         height, width = self.size

@@ -163,7 +163,7 @@ class VideoTranscoder(StatelessTransformer):
             If a file is missing, exceeds a limit or cannot be decoded, and
             ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
-            If `cache_dir` cannot be written or its disk is full. If ffmpeg cannot be
+            If `cache_dir` cannot be written to or its disk is full. If ffmpeg cannot be
             used, the error is a :class:`~skdeepfake.exceptions.FFmpegError`.
         ValueError, TypeError
             If `X` is not one-dimensional, or contains anything but paths.

@@ -101,8 +101,8 @@ def make_app(
     ImportError
         If the extra ``serve`` is not installed.
     ValueError
-        If a parameter is invalid. For `detector` and `thresholds`, see
-        :func:`~skdeepfake.analyze_video`.
+        If `detector` or `thresholds` is invalid, as in
+        :func:`~skdeepfake.analyze_video`, or if another parameter is invalid.
 
     See Also
     --------

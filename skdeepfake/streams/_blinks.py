@@ -21,7 +21,7 @@ _EYES = (slice(36, 42), slice(42, 48))
 @with_burst_docs
 @dataclass(repr=False, eq=False)
 class BlinkFeaturizer(BurstTransformer):
-    """Measure how far the eyes are open, and how often they blink.
+    """Measure how far the eyes are open, and how often people blink.
 
     The eye aspect ratio is the height of an eye divided by its width, computed from six
     landmarks. It drops from about 0.3 to below 0.1 when the eye closes. In some fakes,
@@ -89,14 +89,16 @@ class BlinkFeaturizer(BurstTransformer):
         Returns
         -------
         ndarray of float32
-            With ``output="ratio"``, the aspect ratios of the left and the right eye in
-            the image, of shape (n_videos, n_slots, 2). They are zero in slots without a
-            face.
+            With ``output="ratio"``, the aspect ratios of the eye on the left and the
+            eye on the right of the image, of shape (n_videos, n_slots, 2). They are
+            zero in slots without a face.
 
             With ``output="summary"``, three values per person, of shape (n_videos,
-            3 * max_faces): the minimum of the mean ratio of both eyes divided by its
-            median, the number of blinks per minute, and the fraction of frames with
-            closed eyes. They are zero for a person without a face.
+            3 * max_faces). The ratios of both eyes are averaged for each frame. The
+            first value is the minimum of these means over all frames with a face,
+            divided by their median. The second is the number of blinks per minute, and
+            the third is the fraction of frames with closed eyes. All are zero for a
+            person without a face.
 
         Raises
         ------
