@@ -73,7 +73,7 @@ class VideoAnalysis:
     def probability(self) -> float:
         """Probability of being fake, from 0 to 1; NaN without a face.
 
-        The reference detector was calibrated for data in which 22 % of videos are fake.
+        The reference detector was calibrated for data in which 22% of videos are fake.
         """
         return _number(self.content["probability"])
 
