@@ -38,9 +38,9 @@ print(faces.shape)
 #
 # We start two local workers as threads. With ``processes=True``, Dask's default, each
 # worker is a new Python process, which takes seconds to start. In a script, the
-# following code must then be below ``if __name__ == "__main__":``, since new processes
-# import the script. To use an existing cluster, pass the address of its scheduler:
-# ``Client("tcp://scheduler:8786")``.
+# following code must then be inside an ``if __name__ == "__main__":`` block, since the
+# new processes import the script. To use an existing cluster, pass the address of its
+# scheduler: ``Client("tcp://scheduler:8786")``.
 import joblib
 from distributed import Client, LocalCluster, get_task_stream
 

@@ -142,7 +142,8 @@ def group_by_name(
 
     A fake such as 183_253.mp4 involves two people, so it is grouped with 183.mp4,
     253.mp4 and all other fakes of either person. Groups are the connected components
-    over all identities, as in the loaders of published datasets.
+    of a graph that links the identities in each file name, as in the loaders of
+    published datasets.
 
     Parameters
     ----------

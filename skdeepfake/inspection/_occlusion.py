@@ -76,7 +76,7 @@ def occlusion(
 
     See Also
     --------
-    grad_cam : Evidence in the face, for detectors of images.
+    grad_cam : Evidence in the face, for detectors that take images.
     overlay : Draw positions over the face, after ``reshape``.
     skdeepfake.plotting.AttributionDisplay : Plot faces with their evidence.
 

@@ -54,7 +54,7 @@ class CrossDatasetSplit(_MetadataSplitter):
     Notes
     -----
     Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, together with
-    ``groups``. It cannot split a subset of its videos, so a nested search needs a
+    ``groups``. It cannot split a subset of the videos, so a nested search needs a
     separate splitter. After a search with this splitter, test generalization on a
     dataset that was not part of the search.
 
@@ -184,7 +184,7 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     Notes
     -----
     Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, together with
-    ``groups``. It cannot split a subset of its videos, so a nested search needs a
+    ``groups``. It cannot split a subset of the videos, so a nested search needs a
     separate splitter. There are `n_splits` scores per manipulation, in the order of
     :meth:`split_names`.
 

@@ -19,20 +19,20 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 
 @dataclass(repr=False, eq=False)
 class IdentityKFold(_MetadataSplitter):
-    """Split by person and leave out fakes that combine people of both sets.
+    """Split videos by person, leaving out fakes that combine people from both sets.
 
     In datasets such as Celeb-DF and DeepFakeDetection, fakes connect nearly all videos
     into one group. This splitter assigns each person to one fold. For each fold, the
     test set contains the videos that show only people of this fold, and the training
-    set contains the videos that show none of them. All other fakes are left out. With k
-    folds and fakes of all pairs of people, each split leaves out a share of
+    set contains the videos that show none of them. All other fakes are left out. If
+    there are fakes of all pairs of people, each of the k splits leaves out about
     ``2 (k - 1) / k**2`` of the fakes.
 
     Parameters
     ----------
     target : array-like of shape (n_videos,)
-        Identity in the original video, such as ``videos.details["target"]`` from a
-        loader.
+        Identity of the person in the original video, such as
+        ``videos.details["target"]`` from a loader.
     source : array-like of shape (n_videos,)
         Identity of the inserted face, such as ``videos.details["source"]`` from a
         loader. None or NaN for real videos.
@@ -46,19 +46,20 @@ class IdentityKFold(_MetadataSplitter):
 
     See Also
     --------
-    sklearn.model_selection.StratifiedGroupKFold : Splitter by group that leaves no
-        video out.
+    sklearn.model_selection.StratifiedGroupKFold : Splitter that keeps groups
+        together and leaves out no video.
     skdeepfake.datasets.load_celeb_df : Loader that returns targets and sources.
 
     Notes
     -----
     People are assigned to folds one by one, roughly in descending order of their number
-    of videos, as in streaming graph partitioning [1]_. Among the folds that are not
-    full, each person is assigned to the fold with which they share the most fakes,
-    minus the number expected by chance. If all folds are full, the smallest fold is
-    used.
+    of videos, as in streaming graph partitioning [1]_. Each person is assigned to the
+    fold with whose members they share the most fakes, after the number expected by
+    chance is subtracted. Full folds are skipped. If all folds are full, the smallest
+    fold is used.
 
-    `groups` is not used. The splitter cannot split a subset of its videos.
+    `groups` is ignored. The splitter cannot split a subset of the videos in `target`,
+    so a nested search needs a separate splitter.
 
     References
     ----------

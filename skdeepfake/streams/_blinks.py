@@ -94,9 +94,9 @@ class BlinkFeaturizer(BurstTransformer):
             face.
 
             With ``output="summary"``, three values per person, of shape (n_videos,
-            3 * max_faces): the minimum of the mean ratio of both eyes divided by its
-            median, the number of blinks per minute, and the fraction of frames with
-            closed eyes. They are zero for a person without a face.
+            3 * max_faces): the minimum over time of the ratio averaged over both eyes,
+            divided by its median; the number of blinks per minute; and the fraction of
+            frames with closed eyes. They are zero for a person without a face.
 
         Raises
         ------
