@@ -28,7 +28,7 @@ DAMAGE = (
 
 
 class ArchiveCache:
-    """Base class of caches whose entries are written atomically.
+    """Base class for caches whose entries are written atomically.
 
     Subclasses define the folder, the version of the file format, and `_parse`.
     """

@@ -1,4 +1,4 @@
-"""Base classes of estimators that store versions or are stateless."""
+"""Base classes for estimators that store versions or are stateless."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _listing(versions: Any) -> str:
 
 
 class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
-    """Base class of transformers that learn nothing from data.
+    """Base class for transformers that learn nothing from data.
 
     Subclasses implement ``transform``, which works without ``fit``. If they define
     ``_parameter_constraints``, ``transform`` calls ``self._validate_params()`` first.

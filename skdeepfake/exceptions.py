@@ -32,7 +32,7 @@ __all__ = [
 
 
 class SkdeepfakeError(Exception):
-    """Base class of all errors specific to skdeepfake."""
+    """Base class for all errors specific to skdeepfake."""
 
 
 class _AboutVideo(Exception):
@@ -169,4 +169,4 @@ class AdversarialImbalanceWarning(UserWarning):
 
 
 class UnresolvedRateWarning(UserWarning):
-    """A requested error rate is too small for the number of samples."""
+    """A requested error rate is too low to be estimated from the number of samples."""

@@ -2,14 +2,14 @@
 Robustness to distortions
 =========================
 
-Videos on the web have been compressed, resized, blurred and recolored, which can remove
-the traces that a detector relies on.
+Videos on the web have often been compressed, resized, blurred and recolored, which can
+remove the traces that a detector relies on.
 :func:`~skdeepfake.evaluation.robustness_curve` scores a fitted pipeline on distorted
 videos. It supports the seven distortions of DeeperForensics-1.0 at five levels. This
 example uses three distortions at three levels.
 
-The rendered fakes in this example are slightly blurred. Therefore, we expect that blur
-lowers the score.
+The rendered fakes in this example are slightly blurred. Therefore, we expect blur to
+lower the score.
 """
 
 # %%
@@ -85,9 +85,9 @@ RobustnessDisplay(curve).plot()
 plt.show()
 
 # %%
-# Compare both panels. If no face is found because of the noise, all clips have the same
-# probability, and the score is at chance level. In this case, the low score is caused
-# by the face detection, not by the network. With only twelve clips, scores are coarse,
-# since each pair of a real and a fake clip contributes 1/36 to the AUC. To make a
-# network more robust, train it with ``augment="strong"``.
+# Compare the two panels. If no face is found because of the noise, all clips have the
+# same probability, and the score is at chance level. In this case, the low score is
+# caused by the face detection, not by the network. With only twelve clips, scores are
+# coarse, since each pair of a real and a fake clip contributes 1/36 to the AUC. To make
+# a network more robust, train it with ``augment="strong"``.
 folder.cleanup()

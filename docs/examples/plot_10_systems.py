@@ -2,8 +2,9 @@
 Systems from the literature
 ===========================
 
-This example builds the detectors that the paper reviews. Each of them is a pipeline of
-a few components, which can also be combined in other ways.
+This example builds the detectors reviewed by Volisetty, Sen and Savala in "Deepfake
+detection" (2023). Each of them is a pipeline of a few components, which can also be
+combined in other ways.
 """
 
 # %%
@@ -61,8 +62,8 @@ for ax in axes.ravel():
 # ------------------
 #
 # In spliced clips, the face jumps where two segments meet. To detect these clips, a
-# linear classifier on the mean and the largest speed is sufficient. The folds are split
-# by recording.
+# linear classifier on the mean and the maximum speed is sufficient. The clips of a
+# recording are all in the same fold.
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
@@ -74,7 +75,7 @@ from skdeepfake.streams import OpticalFlow
 
 
 def largest_motion(flow):
-    """Return the mean and the largest speed of each video, in pixels per frame."""
+    """Return the mean and the maximum speed of each video, in pixels per frame."""
     speed = np.linalg.norm(flow.astype(np.float32), axis=-1).mean(axis=(2, 3))
     return np.column_stack([speed.mean(axis=1), speed.max(axis=1)])
 

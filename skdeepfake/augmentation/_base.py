@@ -1,4 +1,4 @@
-"""Base class of augmentations."""
+"""Base class for augmentations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Range(Interval):
 
 @dataclass(repr=False, eq=False)
 class BaseAugmentation(Versioned, BaseEstimator):
-    """Base class of augmentations, which change randomly chosen images of a batch.
+    """Base class for augmentations, which change randomly chosen images of a batch.
 
     Subclasses implement :meth:`augment_image`.
 

@@ -37,14 +37,14 @@ class KerasAugmentation(BaseAugmentation):
 
     See Also
     --------
-    BaseAugmentation : Base class of augmentations with NumPy or OpenCV.
+    BaseAugmentation : Base class for augmentations that use NumPy or OpenCV.
 
     Notes
     -----
     Results are rounded and clipped to the range from 0 to 255. The layers run eagerly
-    on the backend of Keras. :func:`skdeepfake.persistence.save` supports RandomFlip,
+    on the Keras backend. :func:`skdeepfake.persistence.save` supports RandomFlip,
     RandomRotation, RandomTranslation, RandomZoom, RandomBrightness and RandomContrast.
-    List other layers in its parameter `trusted`.
+    To save other layers, list them in its `trusted` parameter.
 
     Examples
     --------

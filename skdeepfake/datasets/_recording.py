@@ -233,7 +233,7 @@ class Recording:
     def _wave(
         self, rng: np.random.Generator, amplitude: float, fastest: float = 0.6
     ) -> NDArray[np.float64]:
-        """Return a slow movement, the mean of two sine waves, as a value per frame."""
+        """Return a slow movement, the mean of two sine waves, one value per frame."""
         hertz = rng.uniform(0.25 * fastest, fastest, size=(2, 1))
         phase = rng.uniform(0, 2 * np.pi, size=(2, 1))
         waves = np.sin(2 * np.pi * hertz * self.seconds + phase)

@@ -1,4 +1,4 @@
-"""Base class of the detectors."""
+"""Base class for the detectors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ._video_network import TwoAnswersNetwork, VideoNetwork
 
 @with_shared_docs
 class BaseDetector(VideoTrainer, KerasEstimator):
-    """Base class of detectors, which are scikit-learn classifiers of videos.
+    """Base class for detectors, which are scikit-learn classifiers of videos.
 
     A Keras network is trained on single frames with the labels of their videos. Its
     frame probabilities are aggregated per video. Slots that are all zeros have no face
@@ -47,7 +47,7 @@ class BaseDetector(VideoTrainer, KerasEstimator):
 
     See Also
     --------
-    ImageDetector : Base class of detectors of images.
+    ImageDetector : Base class for detectors that take images.
 
     Examples
     --------

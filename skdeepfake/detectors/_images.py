@@ -1,4 +1,4 @@
-"""Base class of detectors of images."""
+"""Base class for detectors that take images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._training import Videos, Work
 
 @with_image_docs
 class ImageDetector(BaseDetector):
-    """Base class of detectors of images.
+    """Base class for detectors that take images.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ImageDetector(BaseDetector):
 
     See Also
     --------
-    BaseDetector : Base class of all detectors.
+    BaseDetector : Base class for all detectors.
 
     Examples
     --------

@@ -63,9 +63,9 @@ class TransferDetector(ImageDetector):
         own scaling.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
-        Keras downloads once. A path is a file of weights without classification layers.
-        "reference" uses the weights of the reference detector and requires
-        ``backbone="efficientnet_lite0"``. None uses random weights.
+        Keras downloads once. A path refers to a file with the weights of all layers
+        except the top layers. "reference" uses the weights of the reference detector
+        and requires ``backbone="efficientnet_lite0"``. None uses random weights.
     trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
         Part of the backbone to train in addition to the head. "all" trains the whole
         backbone, "top" trains only the head, and an integer is the number of last

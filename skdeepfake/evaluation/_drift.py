@@ -151,7 +151,7 @@ class DriftReport:
 
         Returns
         -------
-        dict of str to value
+        dict
             Dictionary with the keys `drifted`, `alpha`, `n_reference`, `n_new` and
             `measures`.
         """

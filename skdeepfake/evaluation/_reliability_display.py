@@ -23,7 +23,7 @@ class ReliabilityDisplay:
     Parameters
     ----------
     curve : ReliabilityCurve
-        Named tuple of `predicted`, `observed` and `n_samples`, with a value per bin.
+        Named tuple of `predicted`, `observed` and `n_samples`, with one value per bin.
     error : float or None, default=None
         Expected calibration error, shown in the legend.
     name : str or None, default=None

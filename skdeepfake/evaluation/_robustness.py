@@ -113,7 +113,7 @@ class RobustnessCurve:
 
         Returns
         -------
-        dict of str to value
+        dict
             `n_videos` and all attributes except `proba` and `clean_proba`. NaN is
             replaced by None.
         """

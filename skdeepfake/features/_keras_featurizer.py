@@ -75,31 +75,32 @@ class KerasFeaturizer(StatelessTransformer):
 
     1. Apply the preprocessing of the network and all of its layers except the top
        layers.
-    2. Return the positions of the last feature map as a sequence, in row-major order,
-       or pool them.
+    2. Return the feature vectors at all positions of the last feature map as a
+       sequence, in row-major order, or pool them.
     3. Return zeros for slots without a face.
 
     Nothing is learned from the faces. The network is built on first use and shared by
-    equal featurizers in the same process. It is not pickled.
+    all featurizers in the process that use the same network and preprocessing. It is
+    not pickled.
 
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="resnet50"
         Name of a network, a model that maps images to features, or a function without
-        arguments that builds such a model. Names are those of `keras.applications` in
-        snake case, such as "efficientnet_v2_b0", and "efficientnet_lite0", "meso4" and
-        "resnext50". `sklearn.base.clone` copies models, but not functions. A name such
-        as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset (DINOv2,
-        DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Its image converter
-        resizes and scales the images. Presets require the extra ``hub``. Vision
-        transformers return class, register and patch tokens.
+        arguments that builds such a model. The names are those of `keras.applications`
+        in snake case, such as "efficientnet_v2_b0", as well as "efficientnet_lite0",
+        "meso4" and "resnext50". `sklearn.base.clone` copies models, but not functions.
+        A name such as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset
+        (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Its image
+        converter resizes and scales the images. Presets require the extra ``hub``.
+        Vision transformers return class, register and patch tokens.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
-        Keras downloads once. A path loads a weights file without the top layers. None
-        uses random weights. Do not pass the path of the ImageNet weights of
-        EfficientNet B0 to B4, since Keras scales images correctly only for "imagenet".
-        Without internet access, copy the file to ``~/.keras/models`` and pass
-        "imagenet".
+        Keras downloads once. A path refers to a file with the weights of all layers
+        except the top layers. None uses random weights. Do not pass the path of the
+        ImageNet weights of EfficientNet B0 to B4, since Keras scales images correctly
+        only for "imagenet". Without internet access, copy the file to
+        ``~/.keras/models`` and pass "imagenet".
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
         If True, apply the preprocessing of a backbone given by name. "bgr" only

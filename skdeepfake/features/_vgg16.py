@@ -21,8 +21,8 @@ class VGG16Featurizer(KerasFeaturizer):
     ----------
     weights : str, os.PathLike or None, default="imagenet"
         Weights of the network. "imagenet" uses pretrained weights, which Keras
-        downloads once. A path loads a weights file without the top layers. None uses
-        random weights.
+        downloads once. A path refers to a file with the weights of all layers except
+        the top layers. None uses random weights.
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
         If True, convert images to BGR and subtract the mean color of ImageNet. "bgr"

@@ -87,7 +87,7 @@ def grad_cam(
 
     See Also
     --------
-    occlusion : Explain detectors of features, or the effect of each frame.
+    occlusion : Explain detectors that take features, or the effect of each frame.
     overlay : Draw a map over a face.
     skdeepfake.plotting.AttributionDisplay : Plot faces with their maps.
 

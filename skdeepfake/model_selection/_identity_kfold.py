@@ -31,8 +31,8 @@ class IdentityKFold(_MetadataSplitter):
     Parameters
     ----------
     target : array-like of shape (n_videos,)
-        Identity in the original video, such as ``videos.details["target"]`` from a
-        loader.
+        Identity of the person in the original video, such as
+        ``videos.details["target"]`` from a loader.
     source : array-like of shape (n_videos,)
         Identity of the inserted face, such as ``videos.details["source"]`` from a
         loader. None or NaN for real videos.
@@ -53,10 +53,10 @@ class IdentityKFold(_MetadataSplitter):
     Notes
     -----
     People are assigned to folds one by one, roughly in descending order of their number
-    of videos, as in streaming graph partitioning [1]_. Among the folds that are not
-    full, each person is assigned to the fold with which they share the most fakes,
-    minus the number expected by chance. If all folds are full, the smallest fold is
-    used.
+    of videos, as in streaming graph partitioning [1]_. Each person is assigned to the
+    fold with whose members they share the most fakes, after the number expected by
+    chance is subtracted. Full folds are skipped. If all folds are full, the smallest
+    fold is used.
 
     `groups` is not used. The splitter can only split the complete set of videos, not a
     subset.

@@ -1,4 +1,4 @@
-"""Base class of splitters, and a check for leakage."""
+"""Base class for splitters, and a check for leakage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class _MetadataSplitter(BaseCrossValidator):
-    """Base class of splitters with one or more columns of metadata per video.
+    """Base class for splitters with one or more columns of metadata per video.
 
     Subclasses define `_parameter_constraints`, `_columns` and `_splits`.
     """
@@ -141,8 +141,9 @@ def check_sides(
 def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> None:
     """Raise an error if a training and a test set share a video or a group.
 
-    Frames of the same video, a fake and its original, and videos of the same person
-    are similar. If they are in different sets, the score does not apply to new people.
+    Frames of the same video, a fake and its original, and videos of the same person are
+    similar. If they are in different sets, the score overstates the performance on new
+    people.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     See Also
     --------
     sklearn.model_selection.StratifiedGroupKFold : Splitter that keeps groups together.
-    OfficialSplit : Split videos by the official lists of a dataset.
+    OfficialSplit : Split videos according to the official lists of a dataset.
 
     Examples
     --------

@@ -101,8 +101,8 @@ class AttributionDisplay:
         """Plot the evidence that a fitted detector finds in faces and frames.
 
         Maps are computed by :func:`~skdeepfake.inspection.grad_cam` or, for detectors
-        of features, by :func:`~skdeepfake.inspection.occlusion`. For detectors of
-        features with ``sequence="temporal"``, a bar is also drawn for each frame.
+        that take features, by :func:`~skdeepfake.inspection.occlusion`. If such
+        a detector has ``sequence="temporal"``, a bar is also drawn for each frame.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class AttributionDisplay:
             Axes of shape (n_rows * n_videos, n_frames), with two or three rows per
             video. The color bar takes space from them. None makes a new figure.
         cell_size : float, default=1.6
-            Width of a cell of a new figure, in inches.
+            Width of each cell of a new figure, in inches.
         scale : {"face", "all"}, default="face"
             If "face", scale each map by its maximum, which is written below the map. If
             "all", scale all maps by their common maximum.
@@ -228,9 +228,9 @@ class AttributionDisplay:
         Raises
         ------
         ValueError
-            If `faces` is empty, `maps` and `frame_attributions` are both None, the
-            arguments do not have the same number of videos and slots, `scale` is
-            unknown, or `axes` has the wrong shape.
+            If `faces` is empty, if `maps` and `frame_attributions` are both None, if
+            another argument does not match `faces` in the number of videos or slots, if
+            `scale` is unknown, or if `axes` has the wrong shape.
         """
         check_matplotlib("AttributionDisplay.plot")
         check_choice(scale, ("face", "all"), "scale")

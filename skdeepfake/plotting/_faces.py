@@ -21,8 +21,8 @@ from .._predictions import check_steps, run_pipeline
 class FacesDisplay:
     """Frames of clips with the detected faces.
 
-    Each clip has a row of frames and a row of face crops, with a column per slot. Cells
-    without a frame or a face are hatched.
+    Each clip has a row of frames and a row of face crops, with one column per slot.
+    Cells without a frame or a face are hatched.
 
     Parameters
     ----------
@@ -126,15 +126,15 @@ class FacesDisplay:
         axes : array of matplotlib.axes.Axes or None, default=None
             Axes of shape (2 * n_clips, n_frames). None makes a new figure.
         cell_size : float, default=1.6
-            Width of a cell of a new figure, in inches.
+            Width of each cell of a new figure, in inches.
 
         {{returns_itself}}
 
         Raises
         ------
         ValueError
-            If `frames` is empty, the other arguments do not have the same number of
-            videos and slots, or `axes` has the wrong shape.
+            If `frames` is empty, if `faces`, `titles` or `timestamps` do not match it
+            in the number of videos or slots, or if `axes` has the wrong shape.
         """
         check_matplotlib("FacesDisplay.plot")
         times = self.timestamps

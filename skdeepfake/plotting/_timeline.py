@@ -161,8 +161,8 @@ class TimelineDisplay:
         Raises
         ------
         ValueError
-            If `probabilities`, `faces` and `timestamps` differ in length, the length is
-            not a multiple of `n_people`, or `max_faces` is less than 1.
+            If `probabilities`, `faces` and `timestamps` differ in length, if their
+            length is not a multiple of `n_people`, or if `max_faces` is less than 1.
         """
         check_matplotlib("TimelineDisplay.plot")
         _drawing.check_max_frames(max_faces, "max_faces")

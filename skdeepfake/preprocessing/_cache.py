@@ -36,7 +36,7 @@ class StoredCrop:
     Raises
     ------
     CacheError
-        If the entry was pruned or is damaged when the crop is read.
+        If the entry has been pruned or damaged by the time the crop is read.
 
     See Also
     --------

@@ -73,7 +73,7 @@ _with_shared_docs = shared_docs(_SHARED)
 
 @dataclass(repr=False, eq=False)
 class _FaceCropper(StatelessTransformer):
-    """Base class of the croppers, which differ in their face detector."""
+    """Base class for the croppers, which differ in their face detector."""
 
     _: KW_ONLY
     margin: float = 0.0

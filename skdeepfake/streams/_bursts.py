@@ -1,4 +1,4 @@
-"""Base class of transformers for bursts of faces."""
+"""Base class for transformers of bursts of faces."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
 """,
         "raises_for_faces": """\
 ValueError
-    If a parameter is out of range, X has a wrong shape or dtype, or its number of
-    slots is not a multiple of `burst` times `max_faces`.
+    If a parameter is out of range, if X has the wrong shape or dtype, or if its
+    number of slots is not a multiple of `burst` times `max_faces`.
 """,
     }
 )
@@ -46,7 +46,7 @@ ValueError
 
 @dataclass(repr=False, eq=False)
 class BurstTransformer(StatelessTransformer):
-    """Base class of transformers for bursts of faces."""
+    """Base class for transformers of bursts of faces."""
 
     _: KW_ONLY
     burst: int | None = None

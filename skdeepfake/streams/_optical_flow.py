@@ -30,9 +30,10 @@ _STILL = np.finfo(np.float16).tiny
 class OpticalFlow(BurstTransformer):
     """Compute the optical flow between consecutive faces of a burst.
 
-    A burst of k frames becomes k - 1 slots with the displacement of each pixel to the
-    next frame, computed by dense inverse search (DIS). Use a cropper with
-    ``box="burst"``, since shifts of the box between frames look like motion.
+    A burst of k frames becomes k - 1 slots. Each contains the displacement of every
+    pixel between two consecutive frames, computed by dense inverse search (DIS). Use a
+    cropper with ``box="burst"``, since shifts of the box between frames look like
+    motion.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class OpticalFlow(BurstTransformer):
     >>> texture = rng.integers(0, 256, (9, 9, 3), np.uint8).repeat(8, 0).repeat(8, 1)
     >>> faces = np.stack([texture[:64, :64], texture[:64, 2:66], texture[:64, 4:68]])
     >>> flow = OpticalFlow().fit_transform(faces[np.newaxis])
-    >>> flow.shape  # three frames have two motions
+    >>> flow.shape  # two motions between three frames
     (1, 2, 64, 64, 2)
     >>> np.median(flow, axis=(2, 3)).round().tolist()  # both to the left
     [[[-2.0, 0.0], [-2.0, 0.0]]]
@@ -132,7 +133,7 @@ class OpticalFlow(BurstTransformer):
         return flow.reshape(n_videos, -1, height, width, 2 + is_rgb)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """Select the value of the first of the two frames of each motion.
+        """Select the first frame of each pair of consecutive frames.
 
         Parameters
         ----------
