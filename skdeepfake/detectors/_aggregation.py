@@ -39,11 +39,11 @@ class TopK(BaseEstimator):
     Parameters
     ----------
     k : int, default=3
-        Number of frames to average. Averages all frames if a video has fewer.
+        Number of frames to average. If a video has fewer frames, all are averaged.
 
     See Also
     --------
-    Attention : Average frames with learned weights.
+    Attention : Average frames using learned weights.
     CNNDetector : Accepts a TopK as `aggregation`.
 
     Examples
@@ -79,12 +79,12 @@ RULES: list[Any] = [StrOptions(set(AGGREGATIONS)), TopK, callable]
 
 
 class Attention(BaseEstimator):
-    """Average the log-odds of frames with learned weights.
+    """Average the log-odds of frames using learned weights.
 
     A detector with this aggregation is trained on whole videos. An additional layer
     computes a positive weight from the features of each frame, as in automatic face
-    weighting. The probability that `predict_frame_proba` returns for a frame is then
-    computed from all frames up to that frame.
+    weighting. With this aggregation, the probability that `predict_frame_proba` returns
+    for a frame is computed from all frames up to that frame.
 
     See Also
     --------
@@ -102,7 +102,7 @@ class Attention(BaseEstimator):
     >>> from skdeepfake.detectors import Attention, CNNDetector
     >>> detector = CNNDetector(aggregation=Attention())
 
-    Cumulative probabilities of a video with two frames, of weights 1 and 3:
+    Cumulative probabilities of a video with two frames of weights 1 and 3:
 
     >>> Attention().running(np.array([[0.2, 0.8]]), np.array([[1, 3]])).round(2)
     array([[0.2 , 0.67]])
@@ -119,8 +119,8 @@ class Attention(BaseEstimator):
         Returns
         -------
         keras.Model
-            Network that maps frames to probabilities and weights, of shape
-            (n_frames, 2). All weights are initially equal.
+            Network that maps frames to an array of shape (n_frames, 2), which contains
+            probabilities and weights. All weights are initially equal.
         """
         # Imported here, since predictions do not need Keras.
         import keras
@@ -139,7 +139,7 @@ class Attention(BaseEstimator):
         return keras.Model(network.input, both([network.output, weight]))
 
     def running(self, proba: NDArray, weight: NDArray) -> NDArray[np.float64]:
-        """Compute cumulative probabilities, each from all frames up to a frame.
+        """Compute the probability for each frame from all frames up to that frame.
 
         Parameters
         ----------
@@ -170,8 +170,8 @@ class PerPerson(BaseEstimator):
     Parameters
     ----------
     max_faces : int, default=2
-        Number of slots per frame. Must equal `max_faces` of the cropper, or 10 if
-        that is None.
+        Number of slots per frame. Must equal `max_faces` of the cropper. If the cropper
+        has ``max_faces=None``, pass 10.
     aggregation : str, TopK, Attention or callable, default="mean"
         Aggregation of the frames of each person.
     people : {"max", "mean"}, default="max"

@@ -31,9 +31,9 @@ class BaseDetector(VideoTrainer, KerasEstimator):
     frame probabilities are aggregated per video. Slots that are all zeros have no face
     and are ignored.
 
-    A subclass implements `build_network` and sets `frame_ndim` if frames are not
-    images. If its constructor passes ``**params`` to this constructor, the inherited
-    parameters are added to its signature.
+    A subclass implements `build_network`, and also sets `frame_ndim` if frames are not
+    images. If the constructor of the subclass passes ``**params`` to the constructor of
+    BaseDetector, the inherited parameters are added to the signature of the subclass.
 
     Parameters
     ----------

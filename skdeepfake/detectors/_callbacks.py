@@ -46,8 +46,8 @@ class EpochLine(keras.callbacks.Callback):
 class PlateauCallbacks(BaseEstimator):
     """Stop early, and reduce the learning rate, when validation stops improving.
 
-    The defaults are from the paper (section 4.3). If there is no validation set,
-    training runs for all epochs.
+    The defaults are from the paper by Volisetty, Sen and Savala (section 4.3). If there
+    is no validation set, training runs for all epochs.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class PlateauCallbacks(BaseEstimator):
         keeps the last weights.
     lr_patience : int or None, default=5
         Number of epochs without improvement after which the learning rate is reduced.
-        None keeps it constant.
+        None keeps the learning rate constant.
     lr_factor : float, default=0.2
         Factor by which the learning rate is multiplied.
     min_lr : float, default=1e-5
@@ -103,7 +103,8 @@ class PlateauCallbacks(BaseEstimator):
         Returns
         -------
         list of keras.callbacks.Callback
-            ``ReduceLROnPlateau`` and ``EarlyStopping``, unless disabled by None.
+            ``ReduceLROnPlateau`` unless `lr_patience` is None, and ``EarlyStopping``
+            unless `patience` is None.
         """
         mode = "max" if self.monitor == "val_roc_auc" else "min"
         how: dict[str, Any] = {"monitor": self.monitor, "mode": mode}

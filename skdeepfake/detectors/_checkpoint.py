@@ -25,12 +25,12 @@ _IGNORED = ("callbacks", "random_state", "verbose")
 
 @dataclass(repr=False, eq=False)
 class Checkpoint(BaseEstimator):
-    """Save the state of training after each epoch, and resume it in the next `fit`.
+    """Save the state of training after each epoch to resume training in the next `fit`.
 
-    Pass it to a detector as `callbacks`, alone or in a list. If `fit` is interrupted,
-    call it again with the same parameters and data. Training resumes after the last
-    completed epoch with the saved weights, optimizer, random numbers, learning rate,
-    early stopping and history. The result is the same as without interruption.
+    Pass a Checkpoint to a detector as `callbacks`, alone or in a list. If `fit` is
+    interrupted, call it again with the same parameters and data. Training resumes after
+    the last completed epoch with the saved weights, optimizer, random numbers, learning
+    rate, early stopping and history. The result is the same as without interruption.
 
     The checkpoint is kept when training ends, so that another `fit` with the same
     parameters and data returns immediately. Delete the folder to train again.

@@ -33,7 +33,7 @@ class CNNDetector(ImageDetector):
     kernel_size : int, default=3
         Height and width of the convolution kernels, in pixels.
     pool_size : int, default=2
-        Height and width of the max-pooling after each convolution, in pixels.
+        Height and width of the max-pooling windows after each convolution, in pixels.
     conv_dropout : float, default=0.25
         Dropout rate at the end of each block.
     dense_units : int, default=128

@@ -25,13 +25,13 @@ class CNNRNNDetector(BaseDetector):
     featurizer. With ``sequence="spatial"``, as in the paper, the recurrent layers
     process the positions of a face, and frame probabilities are aggregated per video.
     With ``sequence="temporal"``, as in Güera and Delp, positions are averaged, and the
-    recurrent layers process the frames of a video. The network then predicts one
-    probability per video. The probability that `predict_frame_proba` returns for a
-    frame is then computed from all frames up to that frame.
+    recurrent layers process the frames of a video. A temporal network predicts one
+    probability per video, and the probability that `predict_frame_proba` returns for a
+    frame is computed from all frames up to that frame.
 
     The defaults are the network of the paper (section 4.4 and appendix 7.3), the
-    training of its first model, and the default learning rate of Adam in Keras. The
-    paper does not describe the training in more detail.
+    training of the paper's first model, and the default learning rate of Adam in Keras.
+    The paper does not describe the training of this network in more detail.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ class CNNRNNDetector(BaseDetector):
         Learning rate of the optimizer.
     {{optimizer}}
     batch_size : int, default=32
-        Number of frames per batch, in training and prediction. Number of videos for
-        ``sequence="temporal"``.
+        Number of frames, or of videos if ``sequence="temporal"``, per batch in training
+        and prediction.
     epochs : int, default=50
         Maximum number of epochs.
     {{fit_parameters}}
@@ -73,11 +73,13 @@ class CNNRNNDetector(BaseDetector):
 
     Notes
     -----
-    With ``sequence="temporal"``, `aggregation` is ignored except for :class:`PerPerson`
-    and :class:`Attention`. As in automatic face weighting, :class:`Attention` adds
-    three inputs per frame to the recurrent layers: the logit of the frame, its weight,
-    and the probability from the weighted log-odds of all frames so far. The loss of
-    this probability after the last frame is added to the loss of the output.
+    With ``sequence="temporal"``, `aggregation` is ignored unless it is a
+    :class:`PerPerson` or an :class:`Attention`. As in automatic face weighting,
+    :class:`Attention` adds three inputs per frame to the recurrent layers: the logit of
+    the frame, the weight of the frame, and a cumulative probability. The cumulative
+    probability is computed from the weighted log-odds of all frames up to that frame.
+    The loss of the cumulative probability after the last frame is added to the loss of
+    the output.
 
     With ``sequence="temporal"``, X can also have shape (n_videos, n_frames,
     n_channels), as returned by a featurizer with ``pooling="avg"``.

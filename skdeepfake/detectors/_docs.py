@@ -12,7 +12,7 @@ _AGGREGATION = """\
         :class:`TopK` averages the highest probabilities, for partly fake videos.
         :class:`PerPerson` first aggregates the frames of each person, then the people.
         A callable maps an array of shape (n_videos, n_frames), with NaN for frames
-        without a face, to shape (n_videos,).
+        without a face, to an array of shape (n_videos,).
 """
 _ATTENTION = """\
         :class:`Attention` learns a weight for each frame.
@@ -21,11 +21,11 @@ _ATTENTION = """\
 _PREDICTION = {
     "frames": """\
     X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-        As in `fit`. The number of frames may differ.
+        As in `fit`. The number of frames may differ from that in `fit`.
 """,
     "raises_unfitted": """\
     ValueError
-        If X does not have the shape and dtype seen in `fit`.
+        If the frames in X do not have the shape and dtype of those in `fit`.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 """,
@@ -54,15 +54,15 @@ _SHARED = {
 """,
     "fit_parameters": """\
     validation_fraction : float or None, default=0.1
-        Share of the training videos held out for validation, stratified by class
-        without splitting groups. None trains all epochs without validation, early
-        stopping or reduction of the learning rate.
+        Share of the training videos held out for validation. The split is stratified
+        by class and keeps groups together. None trains all epochs without validation,
+        early stopping or reduction of the learning rate.
     callbacks : PlateauCallbacks, Checkpoint, list or None, default=None
         Training callbacks. None uses ``{{callbacks}}``, which stops early and reduces
         the learning rate when validation stops improving. A :class:`Checkpoint` is
         used in addition to this default. A list replaces the default and may contain
-        :class:`PlateauCallbacks`, a :class:`Checkpoint` and Keras callbacks, which are
-        copied.
+        :class:`PlateauCallbacks`, a :class:`Checkpoint` and Keras callbacks. Keras
+        callbacks are copied.
     {{aggregation}}
     {{no_face}}
     class_weight : dict, "balanced" or None, default=None
@@ -88,8 +88,8 @@ _SHARED = {
     "fit_attributes": """\
     {{class_attributes}}
     history_ : dict of str to list of float
-        Training history with one value per epoch of `loss`, `accuracy` and, with
-        validation, `val_loss` and `val_accuracy`. Also contains `roc_auc` and
+        Values of `loss` and `accuracy` in each epoch, and of `val_loss` and
+        `val_accuracy` if there is a validation set. Also contains `roc_auc` and
         `val_roc_auc` if a callback monitors one of them.
     model_ : keras.Model
         The trained network.
@@ -121,10 +121,10 @@ _SHARED = {
     "optimizer": """\
     optimizer : str, Optimizer class or Optimizer instance, default="adam"
         Keras optimizer. Pass its parameters with a prefix, such as
-        ``optimizer__clipnorm=1.0`` or ``optimizer__gradient_accumulation_steps=4``. The
-        learning rate of an instance replaces `learning_rate`. Weight decay
-        (``optimizer="adamw", optimizer__weight_decay=0.01``) does not apply to biases
-        and normalization layers.
+        ``optimizer__clipnorm=1.0`` or ``optimizer__gradient_accumulation_steps=4``. If
+        an instance is passed, its learning rate is used instead of `learning_rate`.
+        Weight decay (``optimizer="adamw", optimizer__weight_decay=0.01``) does not
+        apply to biases or normalization layers.
 """,
 }
 

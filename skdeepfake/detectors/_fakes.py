@@ -21,15 +21,15 @@ class BlendedFakes(BaseEstimator):
     """Train on fakes blended from real faces, with new fakes in each epoch.
 
     The detector learns to detect traces of blending instead of traces of a specific
-    generator. Requires RGB faces of dtype uint8. The real class is 0, False or "real".
-    All videos may be real unless `share` is set.
+    generator. Requires RGB faces of dtype uint8. The label of the real class must be 0,
+    False or "real". If `share` is None, all videos may be real.
 
     Parameters
     ----------
     blender : SelfBlender, FaceSwapper, RandomBlender or None, default=None
-        Blender that creates the fakes, or any object that has `blend_pairs` and
-        `altered`. Its `margin` must equal the margin of the face crops. None uses
-        ``SelfBlender()``.
+        Blender that creates the fakes, or any object with the attributes `blend_pairs`
+        and `altered`. The `margin` of the blender must equal the margin of the face
+        crops. None uses ``SelfBlender()``.
     share : float or None, default=None
         Share of the fakes in `y` to replace with blended fakes. None ignores the fakes
         in `y` and creates one fake per real face.

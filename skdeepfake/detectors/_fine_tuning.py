@@ -30,7 +30,7 @@ class LoRA(BaseEstimator):
 
     Each dense or convolutional kernel W becomes ``W + A B``, where A has `rank` columns
     and B has `rank` rows. Saving the detector merges the updates into the kernels.
-    Further training starts with new updates.
+    If the detector is then trained further, training starts with new updates.
 
     Parameters
     ----------

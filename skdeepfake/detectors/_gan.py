@@ -33,12 +33,14 @@ _LOST = -math.log(0.01)
 class GANDetector(ImageDetector):
     """Detect deepfakes with a discriminator that is trained against a generator.
 
-    The discriminator is a convolutional network that predicts the probability of being
-    fake. It is trained on labeled frames and on generated images. The generator is
-    trained to turn noise into images that the discriminator misclassifies. Only the
-    discriminator is used in prediction. Frame probabilities are aggregated per video.
+    The discriminator is a convolutional network that predicts the probability that an
+    image is fake. It is trained on labeled frames and on generated images. The
+    generator is trained to turn noise into images that the discriminator misclassifies.
+    Only the discriminator is used in prediction. Frame probabilities are aggregated per
+    video.
 
-    For a batch of labeled images x and as many noise vectors z, a training step
+    For a batch of images x with labels y and the same number of noise vectors z, a
+    training step
 
     1. computes the loss of the discriminator, ``BCE(y, D(x)) + BCE(generated_label,
        D(G(z)))``;
@@ -61,11 +63,13 @@ class GANDetector(ImageDetector):
     dropout : float, default=0.3
         Dropout rate after each convolution of the discriminator.
     generated_label : {0, 1}, default=0
-        Class of generated images, as an index in `classes_`. For labels 0 and 1, 0 is
-        real, as in the paper, and 1 is fake. The target of the generator is the other
-        class. If generated images are fake, all videos may be real (0, False or
-        "real"). Training then has no validation set. On face crops of 56 pixels, the
-        AUC is 0.86 for ``generated_label=0``, 0.84 for 1, and 0.885 for
+        Class of generated images in the training of the discriminator, as an index in
+        `classes_`. If the labels are 0 for real and 1 for fake, 0 treats generated
+        images as real, as in the paper, and 1 treats them as fake. The generator is
+        trained toward the other class. If generated images are treated as fake, all
+        training videos may be real (0, False or "real"), but training on only real
+        videos has no validation set. On face crops of 56 pixels, the AUC is 0.86 for
+        ``generated_label=0``, 0.84 for ``generated_label=1``, and 0.885 for
         ``generator=None``.
     label_smoothing : float, default=0.0
         Label smoothing of the discriminator. 0.2 changes the targets from 0 and 1 to
@@ -98,8 +102,9 @@ class GANDetector(ImageDetector):
     Warns
     -----
     AdversarialImbalanceWarning
-        If one network dominates the other. The geometric mean of the probabilities of
-        one class is then below 1% for generated images in the last epoch.
+        If one network dominates the other, that is, if the discriminator's
+        probabilities of one of the classes have a geometric mean below 1% over the
+        images generated in the last epoch.
 
     See Also
     --------
@@ -113,8 +118,9 @@ class GANDetector(ImageDetector):
 
     `history_` also contains `discriminator_loss` and `generator_loss`. `loss` is the
     weighted loss of the discriminator on labeled images, and
-    ``discriminator_loss - loss`` is its loss on generated images. `val_loss` and the
-    metrics refer to labeled images. Early stopping restores both networks.
+    ``discriminator_loss - loss`` is the loss of the discriminator on generated images.
+    `val_loss` and the metrics refer to labeled images. Early stopping restores both
+    networks.
 
     References
     ----------

@@ -36,14 +36,16 @@ class Generator(Growing, BaseEstimator):
         Momentum of the running mean and variance of batch normalization, which are used
         to generate images. Use a lower value for short training.
     learning_rate : float, default=1e-4
-        Learning rate of the optimizer of the generator. When callbacks reduce the
-        learning rate of the discriminator, this one is reduced by the same factor.
+        Learning rate of the generator's optimizer. When callbacks reduce the learning
+        rate of the discriminator, that of the generator is reduced by the same factor.
     loss : {"bce", "wasserstein"}, default="bce"
         Loss of both networks. "bce" is the binary cross-entropy. "wasserstein" is the
-        mean logit, negated for label 1, and clips the weights of the discriminator
-        after each step. Probabilities are then only valid for ranking.
+        mean logit, negated for label 1. With "wasserstein", the weights of the
+        discriminator are clipped after each step, and probabilities are only valid for
+        ranking.
     clip : float, default=0.01
-        Maximum absolute weight of the discriminator for ``loss="wasserstein"``.
+        Maximum absolute value of the discriminator's weights for
+        ``loss="wasserstein"``.
 
     See Also
     --------

@@ -27,16 +27,17 @@ class Head(Growing, BaseEstimator):
     pooling : {"avg", "mean", "max", "cls", "cls_mean"}, default="avg"
         Pooling of the positions of a feature map, or of the patches of a vision
         transformer, into one vector. "mean" is the same as "avg". "cls" uses the class
-        token of a vision transformer. "cls_mean" concatenates this token and the mean.
-        Register tokens are ignored.
+        token of a vision transformer. "cls_mean" concatenates the class token and the
+        mean of the patches. Register tokens are ignored.
     normalize : bool, default=False
         If True, scale the pooled vector to unit Euclidean length.
     dropout : float, default=0.0
         Dropout rate of the pooled vector.
     cell : {"lstm", "gru"} or None, default=None
-        Type of recurrent layers over the frames of a video. The network is then trained
-        end to end on whole videos and predicts one probability per video. None adds no
-        recurrent layers, and `aggregation` combines the frame probabilities.
+        Type of recurrent layers over the frames of a video. With recurrent layers, the
+        network is trained end to end on whole videos and predicts one probability per
+        video. None adds no recurrent layers, and `aggregation` combines the frame
+        probabilities.
     units : sequence of int, default=(128,)
         Number of units of each recurrent layer.
     bidirectional : bool, default=False
@@ -51,7 +52,7 @@ class Head(Growing, BaseEstimator):
         weights do not degrade the backbone. These epochs use no augmentation and do not
         count toward `epochs` of the detector. Ignored if ``trainable="top"``.
     learning_rate : float, default=1e-3
-        Learning rate in these epochs, and in all epochs if ``trainable="top"``.
+        Learning rate in the initial epochs, and in all epochs if ``trainable="top"``.
 
     See Also
     --------

@@ -165,14 +165,15 @@ class VideoPredictor(NetworkOutputs):
         Returns
         -------
         ndarray of shape (n_videos, n_frames)
-            Weights that sum to 1 for each person of a video, NaN for slots without a
-            face.
+            Weights, NaN for slots without a face. The weights of each video sum to 1.
+            If `aggregation` is a :class:`PerPerson`, the weights of each person sum
+            to 1.
 
         Raises
         ------
         {{raises_unfitted}}
         AttributeError
-            If `aggregation` is not :class:`Attention`.
+            If frames are not aggregated by an :class:`Attention`.
         """
         if not isinstance(self._frame_rule, Attention):
             raise AttributeError(

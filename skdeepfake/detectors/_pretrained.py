@@ -38,7 +38,7 @@ _BACKBONE = "efficientnet_lite0"
 class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimator):
     """Detect deepfakes with a trained network, without importing Keras.
 
-    This class is the last step of the pipeline returned by
+    A PretrainedDetector is the last step of the pipeline returned by
     :func:`skdeepfake.load_detector`. The network is an EfficientNet-lite0 for single
     faces, which runs in onnxruntime or OpenCV. Only `fit` and `model_` import Keras.
     `fit` trains a network with the same architecture.
@@ -46,9 +46,9 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
     Parameters
     ----------
     trainer : TransferDetector or None, default=None
-        Detector trained by `fit`, with ``backbone="efficientnet_lite0"``. None uses
-        ``TransferDetector(backbone="efficientnet_lite0", weights="reference")``, which
-        starts from the weights of the reference detector.
+        Detector that `fit` trains. Must have ``backbone="efficientnet_lite0"``. None
+        uses ``TransferDetector(backbone="efficientnet_lite0", weights="reference")``,
+        which starts from the weights of the reference detector.
     {{aggregation}}
     {{no_face}}
     batch_size : int, default=32
@@ -123,7 +123,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         Parameters
         ----------
         X : ndarray of uint8, shape (n_videos, n_frames, height, width, 3)
-            RGB faces, all zeros in slots without a face. Can have shape (n_images,
+            RGB faces, all zeros in slots without a face. Can also have shape (n_images,
             height, width, 3).
         y : array-like of shape (n_videos,)
             Labels of two classes, such as 0 for real and 1 for fake.
@@ -138,7 +138,8 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         Raises
         ------
         ValueError
-            If X, y or a parameter is invalid, or `trainer` has another backbone.
+            If X, y or a parameter is invalid, or if the backbone of `trainer` is not
+            "efficientnet_lite0".
         """
         self._validate_params()
         trainer = self._make_trainer()

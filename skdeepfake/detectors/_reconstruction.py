@@ -31,17 +31,18 @@ class ReconstructionDetector(ImageDetector):
     """Detect deepfakes by the reconstruction errors of an encoder-decoder.
 
     First, an encoder and a decoder are trained to reconstruct the real faces of the
-    training set. Their weights are then frozen, and a head is trained on the code and
-    the absolute reconstruction error of each face. Without a head, the score is the
-    mean error, and training only needs real faces.
+    training set. The weights of both are then frozen, and a head is trained on the code
+    and the absolute reconstruction error of each face. Without a head, the score is
+    computed from the mean error, and training only needs real faces.
 
-    The real class is 0, False or "real".
+    The label of the real class must be 0, False or "real".
 
     Parameters
     ----------
     filters : sequence of int, default=(32, 64, 128)
         Number of filters of each convolution of the encoder. Each convolution halves
-        height and width, which must be multiples of ``2 ** len(filters)``.
+        the height and width. The height and width of the faces must be multiples of
+        ``2 ** len(filters)``.
     code_channels : int, default=16
         Number of channels of the code between the encoder and the decoder.
     head : {"dense"} or None, default="dense"
@@ -53,13 +54,13 @@ class ReconstructionDetector(ImageDetector):
         Number of epochs in which the encoder and the decoder are trained, without
         augmentation or validation. They do not count toward `epochs`.
     reconstruction_rate : float, default=1e-3
-        Learning rate of the encoder and the decoder in these epochs.
+        Learning rate in the `reconstruction_epochs`.
     rescale : float, default=1/255
         Factor that maps pixels to the range 0 to 1.
     {{image_parameters}}
     learning_rate : float, default=1e-4
-        Learning rate of the head. Without a head, learning rate in `partial_fit` and
-        warm starts.
+        Learning rate of the head. Without a head, learning rate of the encoder and the
+        decoder in `partial_fit` and warm starts.
     {{optimizer}}
     batch_size : int, default=32
         Number of frames per batch, in training and prediction.
@@ -76,12 +77,12 @@ class ReconstructionDetector(ImageDetector):
 
     See Also
     --------
-    CNNDetector : First model of the paper.
+    CNNDetector : Detect deepfakes with a convolutional network.
 
     References
     ----------
     Cao et al., "End-to-end reconstruction-classification learning for face forgery
-    detection", CVPR 2022, who train reconstruction and classification jointly.
+    detection", CVPR 2022. The authors train reconstruction and classification jointly.
 
     Examples
     --------

@@ -106,8 +106,9 @@ class KerasEstimator(PackedNetworks, KerasClassifier):
         Returns
         -------
         keras.Model
-            Network that maps batches of frames to probabilities of the second class, of
-            shape (n, 1). The last layer has a sigmoid activation.
+            Network that maps a batch of n frames to an array of shape (n, 1), which
+            contains probabilities of the second class. The last layer has a sigmoid
+            activation.
         """
         raise NotImplementedError
 

@@ -42,25 +42,26 @@ _SCALING = "face_scaling"
 class TransferDetector(ImageDetector):
     """Detect deepfakes by fine-tuning a pretrained network.
 
-    A new layer, the head, predicts the probability of being fake from the pooled
+    A new layer, the head, predicts the probability that a face is fake from the pooled
     features of a pretrained network, the backbone. First, only the head is trained.
     Then the head and all or part of the backbone are trained with a low learning rate.
     The network is trained on single frames, and frame probabilities are aggregated per
     video.
 
-    This detector is not part of the paper. For types of fakes seen in training, VGG16
-    with ``augment="strong"`` is more accurate than the networks of the paper.
-    `benchmarks/accuracy` has results for other fakes and :class:`BlendedFakes`.
+    This detector is not part of the paper by Volisetty, Sen and Savala. For types of
+    fakes seen in training, VGG16 with ``augment="strong"`` is more accurate than the
+    networks of that paper. `benchmarks/accuracy` has results for other fakes and
+    :class:`BlendedFakes`.
 
     Parameters
     ----------
     backbone : str, keras.Model or callable, default="vgg16"
         Pretrained network. A string is the name of a `keras.applications` network, as
         in :class:`~skdeepfake.features.KerasFeaturizer`, or of a KerasHub preset, such
-        as "keras_hub:dinov3_vit_small_lvd1689m", which requires the extra ``hub``. Both
-        include scaling. A Keras model, or a model returned by a callable without
-        arguments, is copied. It receives RGB images from 0 to 255 and must include its
-        own scaling.
+        as "keras_hub:dinov3_vit_small_lvd1689m". Presets require the extra ``hub``.
+        For networks given by name, pixels are scaled automatically. A Keras model, or a
+        model returned by a callable without arguments, receives RGB images from 0 to
+        255 and must scale them itself. The model is copied.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
         Keras downloads once. A path refers to a file with the weights of all layers
@@ -68,12 +69,13 @@ class TransferDetector(ImageDetector):
         and requires ``backbone="efficientnet_lite0"``. None uses random weights.
     trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
         Part of the backbone to train in addition to the head. "all" trains the whole
-        backbone, "top" trains only the head, and an integer is the number of last
-        blocks to train. A block begins where feature maps become smaller. VGG16 has
-        five blocks. In parallel networks, blocks are counted separately. "norm" trains
-        the scales and shifts of normalization layers. "bias" trains all biases and
-        these shifts. :class:`LoRA` trains low-rank updates of kernels. Frozen blocks
-        do not update the statistics of batch normalization.
+        backbone, "top" trains only the head, and an integer is the number of blocks to
+        train at the end of the backbone. A block begins where feature maps become
+        smaller. VGG16 has five blocks. If the backbone consists of parallel networks,
+        the blocks of each network are counted separately. "norm" trains the scales and
+        shifts of normalization layers. "bias" trains all biases, including the shifts
+        of normalization layers. :class:`LoRA` trains low-rank updates of kernels.
+        Frozen blocks do not update the statistics of batch normalization.
     head : Head or None, default=None
         Architecture and training of the head. None uses ``Head()``.
     {{image_parameters}}
@@ -97,21 +99,24 @@ class TransferDetector(ImageDetector):
         Number of trained weights. `history_` and the `repr` of a fitted detector
         contain `n_weights_` and `n_trained_weights_`.
     n_blocks_ : int
-        Number of blocks of the backbone. For parallel networks, the maximum.
+        Number of blocks of the backbone, or of the parallel network with the most
+        blocks.
 
     See Also
     --------
-    CNNDetector : First model of the paper.
+    CNNDetector : Train a convolutional network without pretraining.
     skdeepfake.features.KerasFeaturizer : Compute features without training.
     skdeepfake.pipeline.make_detector_pipeline : Build a pipeline for video files.
 
     Notes
     -----
-    Outputs of frozen blocks are computed once per `fit` and stored in a temporary file,
-    which takes 400 kB per face of 224 x 224 pixels if the last block of VGG16 is
-    trained. They are computed in each epoch if `augment` or `fake_source` changes the
-    faces, or if blocks are trained and the backbone has parallel networks or the head
-    has recurrent layers.
+    Outputs of frozen blocks are computed once per `fit` and stored in a temporary file.
+    If only the last block of VGG16 is trained, this file takes 400 kB per face of
+    224 x 224 pixels. The outputs are computed in each epoch instead in two cases:
+
+    - `augment` or `fake_source` changes the faces.
+    - `trainable` is an integer, and the backbone has parallel networks or the head has
+      recurrent layers.
 
     References
     ----------

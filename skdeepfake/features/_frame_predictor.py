@@ -35,14 +35,14 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
     """Predict each frame from the two preceding frames and return the errors.
 
     A U-Net is trained on bursts of real faces to predict the next frame from two
-    consecutive frames. It is the predictor P of Recycle-GAN, which minimizes
+    consecutive frames. The U-Net is the predictor P of Recycle-GAN and minimizes
     ``|x[t + 1] - P(x[t], x[t - 1])|²``. Fakes that are generated frame by frame move
-    differently.
+    differently from real faces.
 
     Parameters
     ----------
     burst : int or None, default=None
-        Number of consecutive frames per burst, at least 3, as in
+        Number of consecutive frames per burst, at least 3. Must equal `burst` of
         :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of
         a video as one burst.
     max_faces : int, default=1
@@ -50,7 +50,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         regions.
     filters : sequence of int, default=(16, 32, 64)
         Number of filters at each level of the U-Net. Each level after the first halves
-        the height and width, which must be divisible by ``2 ** (len(filters) - 1)``.
+        the height and width. The height and width of the faces must be divisible by
+        ``2 ** (len(filters) - 1)``.
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_size : int, default=32
@@ -75,8 +76,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The paper does not describe how its reference [2] uses Recycle-GAN. Only the
-    predictor is implemented.
+    The paper by Volisetty, Sen and Savala does not describe how its reference [2] uses
+    Recycle-GAN. This class implements only the predictor of Recycle-GAN.
 
     References
     ----------
@@ -176,8 +177,9 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         -------
         ndarray of uint8, shape (n_videos, n_slots', height, width, 3)
             Absolute differences between frames and predictions. A burst of k frames
-            becomes k - 2 frames. A slot is all zeros if one of its three frames has no
-            face. In other slots, all values are at least 1.
+            becomes k - 2 frames. A slot is all zeros if the predicted frame or one of
+            the two preceding frames has no face. In other slots, all values are at
+            least 1.
 
         Raises
         ------

@@ -43,8 +43,8 @@ with_shared_docs = shared_docs(
         position.
     frame_pooling : {"avg"} or None, default=None
         Pooling of the frames of a video. "avg" averages over the frames with a face.
-        With `pooling`, this results in one vector per video, which any scikit-learn
-        classifier accepts. None keeps all frames.
+        If `pooling` is also set, the result is one vector per video, which any
+        scikit-learn classifier accepts. None keeps all frames.
 """,
         "running_parameters": """\
     batch_size : int, default=8
@@ -87,19 +87,19 @@ class KerasFeaturizer(StatelessTransformer):
     ----------
     backbone : str, keras.Model or callable, default="resnet50"
         Name of a network, a model that maps images to features, or a function without
-        arguments that builds such a model. The names are those of `keras.applications`
-        in snake case, such as "efficientnet_v2_b0", as well as "efficientnet_lite0",
-        "meso4" and "resnext50". `sklearn.base.clone` copies models, but not functions.
-        A name such as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset
-        (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Its image
-        converter resizes and scales the images. Presets require the extra ``hub``.
-        Vision transformers return class, register and patch tokens.
+        arguments that builds such a model. Names are "efficientnet_lite0", "meso4",
+        "resnext50", and the names of `keras.applications` in snake case, such as
+        "efficientnet_v2_b0". `sklearn.base.clone` copies models, but not functions. A
+        name such as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset
+        (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP). The image
+        converter of the preset resizes and scales the images. Presets require the extra
+        ``hub``. Vision transformers return class, register and patch tokens.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
-        Keras downloads once. A path refers to a file with the weights of all layers
-        except the top layers. None uses random weights. Do not pass the path of the
-        ImageNet weights of EfficientNet B0 to B4, since Keras scales images correctly
-        only for "imagenet". Without internet access, copy the file to
+        Keras downloads once. A path loads a weights file without the top layers. None
+        uses random weights. Do not pass the path of the ImageNet weights of
+        EfficientNet B0 to B4, since Keras scales images correctly only for "imagenet".
+        Without internet access, copy the file of ImageNet weights to
         ``~/.keras/models`` and pass "imagenet".
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
@@ -187,7 +187,7 @@ class KerasFeaturizer(StatelessTransformer):
         WeightsError
             If the weights cannot be loaded or do not match the network.
         CacheError
-            If the cache cannot be written. Existing entries are kept.
+            If the cache cannot be written to. Existing entries are kept.
         ValueError
             If `X` has the wrong shape or dtype, if its images are too small, or if a
             feature is not finite.

@@ -49,7 +49,7 @@ class MultiPathBackbone(BaseEstimator):
     References
     ----------
     R. B. P. and Nair, "Deepfake detection using multi-path CNN and convolutional
-    attention mechanism", MysuruCon 2022, which combines these three architectures.
+    attention mechanism", MysuruCon 2022, which combines the default `backbones`.
 
     Woo et al., "CBAM: Convolutional block attention module", ECCV 2018.
 

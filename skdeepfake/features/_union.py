@@ -19,7 +19,7 @@ class FrameFeatureUnion(FeatureUnion):
 
     scikit-learn's FeatureUnion concatenates one vector per video. This class also
     concatenates vectors per frame or per position, and images, along the last axis.
-    If one transformer drops slots, they are dropped from all outputs. For example,
+    If a transformer drops slots, these slots are dropped from all outputs. For example,
     :class:`~skdeepfake.streams.OpticalFlow` drops the last frame of each burst.
 
     Parameters

@@ -43,8 +43,8 @@ def grad_cam(
 ) -> NDArray[np.float32]:
     """Compute Grad-CAM maps, which show the evidence for a class in each face.
 
-    1. Weight each channel of a convolution by the gradient of the log-odds with respect
-       to the channel, averaged over positions.
+    1. For each channel of a convolution, average the gradient of the log-odds over all
+       positions, and weight the channel by this average.
     2. Sum the weighted channels and keep the positive part, the evidence for the class.
     3. Resize the map to the size of the image.
 
@@ -59,14 +59,15 @@ def grad_cam(
         Index of a convolution (-1 for the last one), or name of a layer with output
         shape (images, height, width, channels). A name can include parent networks,
         such as ``"vgg16/block5_conv3"``. The default names of Keras differ between
-        fits. ``"top_relu"`` of a `PretrainedDetector` does not require Keras.
+        fits. For a `PretrainedDetector`, ``"top_relu"`` does not require Keras.
     class_label : object, default=None
         Class to explain. None uses the second class in `classes_`.
     weights : {"channel", "position"}, default="channel"
         If "channel", use one weight per channel (Grad-CAM). If "position", use the
         gradient at each position (HiResCAM), which is more accurate for networks that
-        flatten their maps, such as the CNN and the GAN. In these networks, the average
-        over positions can cancel out or have the wrong sign.
+        flatten their maps, such as those of `CNNDetector` and `GANDetector`. In these
+        networks, the average over positions can be close to zero or have the wrong
+        sign.
     normalize : bool, default=False
         If True, divide each nonzero map by its maximum.
     batch_size : int or None, default=None
@@ -81,7 +82,7 @@ def grad_cam(
     Raises
     ------
     ValueError
-        If `estimator` is not a detector of images, or the layer or class is unknown.
+        If `estimator` is not a detector of images, or if the layer or class is unknown.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
@@ -94,8 +95,8 @@ def grad_cam(
     Notes
     -----
     A map has the resolution of the layer. For example, 28 x 28 positions on a face of
-    224 x 224 pixels are 8 pixels apart. The output of a convolution includes its
-    activation function.
+    224 x 224 pixels are 8 pixels apart. The activation function of a convolution is
+    applied before the map is computed.
 
     References
     ----------

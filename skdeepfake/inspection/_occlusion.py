@@ -55,35 +55,37 @@ def occlusion(
         Replacement of a removed position. "mean" is the mean over all positions of the
         frame. "zero" can be far from the training data. Not used if ``over="frame"``.
     batch_size : int or None, default=None
-        Number of frames per batch, or of videos for ``sequence="temporal"``. None uses
-        the batch size of the detector.
+        Number of frames per batch, or of videos if the detector has recurrent layers
+        over frames. None uses the batch size of the detector.
 
     Returns
     -------
     ndarray of shape (n_videos, n_frames, n_positions) or (n_videos, n_frames), float32
-        Drop in log-odds (natural logarithm); NaN for slots without a face. For
-        ``over="position"``, these are the log-odds of the frame or, with
-        ``sequence="temporal"``, of the video. For ``over="frame"``, these are the
-        log-odds of the video. If no frame is left, the class prior is used.
+        Drop in log-odds (natural logarithm); NaN for slots without a face. With
+        ``over="position"``, the log-odds are those of the frame, or of the video if the
+        detector has ``sequence="temporal"``. With ``over="frame"``, the log-odds are
+        those of the video. If no frame is left, the log-odds of the class prior are
+        used.
 
     Raises
     ------
     ValueError
-        If `estimator` is not a suitable detector, `X` does not have the shape used in
-        `fit` or has only one position per frame, or the class is unknown.
+        If `estimator` is not a suitable detector, if the class is unknown, or if `X`
+        does not have the shape used in `fit`. With ``over="position"``, also if `X` has
+        only one position per frame.
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
 
     See Also
     --------
     grad_cam : Evidence in the face, for detectors of images.
-    overlay : Draw the positions of a frame, reshaped to rows and columns, over a face.
+    overlay : Draw the evidence in one frame over the face.
     skdeepfake.plotting.AttributionDisplay : Plot faces with their evidence.
 
     Notes
     -----
-    Positions are in row-major order. For the 49 positions of VGG16,
-    ``found[i, j].reshape(7, 7)`` is the map of frame j of video i. Maps are
+    Positions are in row-major order. For a result `found` with the 49 positions of
+    VGG16, ``found[i, j].reshape(7, 7)`` is the map of frame j of video i. Maps are
     approximate, because receptive fields overlap.
 
     Redundant parts, such as similar frames, have small values.

@@ -46,8 +46,8 @@ def overlay(
         RGB image of the face.
     attribution : array-like of shape (h, w)
         Map from :func:`grad_cam`, or result of :func:`occlusion` for one frame, with
-        the positions reshaped to rows and columns. It is interpolated to the size of
-        the image. Negative values and NaN are not drawn.
+        the positions reshaped to rows and columns. The map is interpolated to the size
+        of the image. Negative values and NaN are not drawn.
     alpha : float, default=0.7
         Opacity of the strongest evidence, between 0 and 1.
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"
