@@ -5,7 +5,7 @@ Grid search with a cache of face crops
 A grid search can tune the parameters of every step, including those before the network.
 With a cache of face crops, videos are not decoded again for every candidate and fold.
 
-The clips are rendered, so another margin may be better for other videos.
+The clips are rendered, so the best margin may differ for other videos.
 """
 
 # %%
