@@ -49,9 +49,9 @@ examples:
   skdeepfake serve --model model.skops --port 8080
 """
 _THRESHOLD = (
-    "probability above which a video is fake, and below which it is real. The default "
-    "is 0.5. The reference detector uses 0.2 and 0.5, and videos in between are "
-    "uncertain"
+    "probability above which the verdict is fake, and below which it is real. By "
+    "default, the reference detector uses two thresholds (real below 0.2, fake above "
+    "0.5, uncertain in between), and other models use 0.5"
 )
 
 
@@ -85,7 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
         "videos",
         nargs="+",
         metavar="VIDEO",
-        help="files or folders of videos or pictures, or patterns like 'clips/*.mp4'",
+        help="video, picture, folder of videos and pictures, or pattern such as "
+        "'clips/*.mp4'",
     )
     _add_model(predict)
     predict.add_argument(
@@ -143,14 +144,14 @@ def make_parser() -> argparse.ArgumentParser:
         required=True,
         metavar="MODEL",
         help="model file to write. A *.skops file runs no code when loaded and needs "
-        "the extra safe. With other names, a joblib file is written",
+        "the extra 'safe'. With other names, a joblib file is written",
     )
     train.add_argument(
         "--detector",
         default="cnn",
         metavar="NAME",
         help="name of a detector, as in make_detector_pipeline, such as cnn, cnn_rnn, "
-        "gan, optical_flow or transfer, which is the most accurate (default: cnn)",
+        "gan, optical_flow or transfer (default: cnn). The most accurate is transfer",
     )
     train.add_argument(
         "--set",
@@ -225,8 +226,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=float,
         default=300.0,
         metavar="S",
-        help="time limit for the upload and for the decoding of a video, in seconds "
-        "(default: 300)",
+        help="time limit in seconds, applied separately to the upload and to the "
+        "decoding of a video (default: 300)",
     )
     serve.add_argument(
         "--jobs",
@@ -260,8 +261,8 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         metavar="PATTERN",
-        help=r"regular expression that matches the identities in a file name, such as "
-        r"'\d{3}'. Videos that share an identity form a group",
+        help=r"regular expression, such as '\d{3}', that matches the identities in a "
+        "file name. Videos that share an identity form a group",
     )
 
 

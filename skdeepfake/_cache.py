@@ -134,7 +134,7 @@ class ArchiveCache:
             write_atomically(path, lambda file: file.write(content.getbuffer()))
         except OSError as error:
             raise CacheError(
-                f"The cache in {str(self.folder)!r} cannot be written: "
+                f"The cache in {str(self.folder)!r} cannot be written to: "
                 f"{error.strerror or error}. Existing entries are kept. Free disk "
                 f"space, call {type(self).__name__}.prune, or pass another memory."
             ) from error

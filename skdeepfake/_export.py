@@ -48,13 +48,15 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
 
         - `input`: shape, data type and meaning.
         - `output`: shape and meaning. The output contains the probability of the second
-          class per face and, after training with
-          :class:`~skdeepfake.detectors.Attention`, the attention weight.
+          class for each face. After training with
+          :class:`~skdeepfake.detectors.Attention`, it also contains the attention
+          weight of each face.
         - `classes`: the two classes.
         - `aggregation`: parameter `aggregation` of the detector.
         - `preprocessing`: parameters of each step before the detector.
-        - `max_difference`: largest difference from the detector on random faces; None
-          if onnxruntime is not installed.
+        - `max_difference`: largest difference between the probabilities of the exported
+          network and of the detector on random faces; None if onnxruntime is not
+          installed.
         - `version`: version of skdeepfake.
 
     Raises
@@ -62,7 +64,8 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     ValueError
         If the detector is not supported, or if Keras does not run on TensorFlow.
     ImportError
-        If the extra ``onnx`` is not installed. The reference detector does not need it.
+        If the extra ``onnx`` is not installed. The reference detector can be exported
+        without it.
     RuntimeError
         If the probabilities of the exported network differ from those of the detector
         by more than 1e-4.
@@ -114,8 +117,8 @@ def _check(detector: Any) -> None:
     name = type(detector).__name__
     if not hasattr(detector, "predict_frame_proba"):
         raise ValueError(
-            "Expected a detector of skdeepfake.detectors or a pipeline that ends in "
-            f"one; got {name}."
+            "Expected a detector of skdeepfake.detectors or a pipeline that ends with "
+            f"such a detector; got {name}."
         )
     check_is_fitted(detector)
     if detector._sees_sequences:

@@ -38,15 +38,15 @@ _ERRORS = """\
 Raises
 ------
 ValueError
-    If `y_true` does not contain exactly two classes, `pos_label` is invalid, the
-    lengths differ, or a """
+    If `y_true` does not contain exactly two classes, `pos_label` is invalid, the arrays
+    differ in length, or a """
 _score_docs = shared_docs(
     {
         "labels_and_scores": f"{_LABELS}, or any score that increases with it.\n",
         "labels_and_probabilities": f"{_LABELS}.\n",
         "pos_label_and_weights": """\
 pos_label : int, float, bool or str, default=None
-    Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
+    Label of the fake class. None means 1 and requires the labels 0 and 1, or -1 and 1.
 sample_weight : array-like of shape (n_samples,), default=None
     Sample weights.
 """,

@@ -176,9 +176,9 @@ def write_shards(
     Parameters
     ----------
     transformer : transformer
-        Transformer that converts paths of videos to an array of shape (n_videos, ...)
-        and does not need fitting, such as a pipeline of a sampler, a cropper and a
-        :class:`~skdeepfake.preprocessing.Resizer`, with or without a featurizer.
+        Transformer that does not need fitting and converts paths of videos to an array
+        of shape (n_videos, ...). An example is a pipeline of a sampler, a cropper, a
+        :class:`~skdeepfake.preprocessing.Resizer` and optionally a featurizer.
     X : array-like of str or os.PathLike, shape (n_videos,)
         Paths of the videos.
     folder : str or os.PathLike

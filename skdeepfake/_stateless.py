@@ -71,8 +71,9 @@ def _listing(versions: Any) -> str:
 class StatelessTransformer(Versioned, TransformerMixin, BaseEstimator):
     """Base class for transformers that learn nothing from data.
 
-    Subclasses implement ``transform``, which works without ``fit``. If they define
-    ``_parameter_constraints``, ``transform`` calls ``self._validate_params()`` first.
+    Subclasses implement ``transform``, which works without ``fit``. If a subclass
+    defines ``_parameter_constraints``, its ``transform`` should begin with a call to
+    ``self._validate_params()``.
 
     See Also
     --------

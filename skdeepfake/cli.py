@@ -25,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 on success, 1 if some videos could not be read or the AUC of the
-        demo is too low, 2 on an error or if no video could be read, and 130 if
-        interrupted.
+        Exit code: 0 on success, 1 if some videos could not be read, 2 on an error or if
+        no video could be read, and 130 if interrupted. ``demo`` also returns 1 if the
+        AUC of the detector that it trains is below 0.9.
 
     Raises
     ------

@@ -96,7 +96,7 @@ class DatasetError(SkdeepfakeError, ValueError):
 
 
 class ModelFileError(SkdeepfakeError, OSError):
-    """A model file is missing, damaged or of another type."""
+    """A model file is missing or damaged, or has an unsupported format."""
 
 
 class UntrustedModelError(SkdeepfakeError, ValueError):
@@ -108,7 +108,7 @@ class LeakageError(SkdeepfakeError, ValueError):
 
 
 class CacheError(SkdeepfakeError, OSError):
-    """A cache cannot be read or written."""
+    """A cache cannot be read or written to."""
 
 
 class CacheWarning(UserWarning):

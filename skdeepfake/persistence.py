@@ -1,10 +1,11 @@
 """Save and load models without running code from the file.
 
-Loading a pickle or a joblib file can run code, so it is only safe if you trust its
-source. :func:`save` writes a zip archive of data, and :func:`load` reads such files
-safely from any source. A model may contain estimators of skdeepfake and scikit-learn,
-numbers and arrays, and networks of the layers that the detectors use. Other objects
-raise an error that names them. Both functions require the extra ``safe``.
+Loading a pickle or a joblib file can run code, so only load files from sources that you
+trust. :func:`save` writes a zip archive of data instead, which :func:`load` can safely
+read from any source. A model may contain estimators of skdeepfake and scikit-learn,
+numbers and arrays, and networks with the layers that the detectors use. If a model
+contains other objects, an error names them. :func:`save` and :func:`load` require the
+extra ``safe``.
 """
 
 from __future__ import annotations
@@ -238,8 +239,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
 def keep_optimizer(keep: bool = True) -> Iterator[None]:
     """Include the state of the optimizer when detectors are pickled.
 
-    After loading, training can be resumed exactly. For :func:`save`, use the parameter
-    `optimizer` instead.
+    After loading, training can continue exactly where it stopped. For :func:`save`, use
+    the parameter `optimizer` instead.
 
     Parameters
     ----------

@@ -40,16 +40,16 @@ def make_detector_pipeline(
     Parameters
     ----------
     detector : str or classifier, default="cnn"
-        Name of a system listed in the Notes, reference such as "[4]", or classifier. A
-        classifier receives arrays of shape (n_videos, n_slots, height, width, 3), or
-        the output of `featurizer`.
+        Name of a system listed in the Notes, reference number such as "[4]", or
+        classifier. A classifier receives arrays of shape (n_videos, n_slots, height,
+        width, 3), or the output of `featurizer`.
     n_frames : int or None, default=None
-        Number of frames sampled per video, or of bursts if `burst` is above 1. None
-        uses the value of the system, if it has one, and 10 otherwise.
+        Number of frames sampled per video. If `burst` is above 1, this is the number of
+        bursts. None uses the value of the system, if it has one, and 10 otherwise.
     duration : float or None, default=10.0
         Number of seconds sampled from each video. None samples the whole video.
     margin : float, default=0.0
-        Margin on each side of the face, as a share of its size.
+        Margin on each side of the face box, as a fraction of its width or height.
     size : tuple of int or None, default=None
         Height and width of the faces passed to the detector, in pixels. None uses the
         size that the backbone was trained on, and 224 x 224 without a backbone.
@@ -63,7 +63,7 @@ def make_detector_pipeline(
         Number of consecutive frames per burst. Faces are detected once per burst. None
         uses the value of the system, if it has one, and 1 otherwise.
     people : {"max", "mean"} or None, default=None
-        Aggregation of the probabilities of people, as in
+        Aggregation of the probabilities of the people in a video, as in
         :class:`~skdeepfake.detectors.PerPerson`. None uses "max", except for
         ``"face_weighting"``, which weights the faces of all people together.
     featurizer : transformer or None, default=None
@@ -71,8 +71,8 @@ def make_detector_pipeline(
         if it has one.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of the backbone, if the system has one. ``"imagenet"`` uses ImageNet
-        weights, or random weights for backbones without them. A path loads a file, and
-        None uses random weights.
+        weights, or random weights for backbones without ImageNet weights. A path loads
+        a file, and None uses random weights.
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Cache folder for face crops and features. With a cache, each video is decoded
         only once.
@@ -84,23 +84,25 @@ def make_detector_pipeline(
     verbose : int, default=0
         If 1, show progress bars and one line per epoch.
     **detector_params : dict
-        Parameters of the detector, if `detector` is a name. A ``BlendedFakes`` without
-        a blender uses `margin`.
+        Parameters of the detector, if `detector` is a name. If `fake_source` is a
+        :class:`~skdeepfake.detectors.BlendedFakes` without a blender, fakes are blended
+        with the `margin` of the pipeline.
 
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
         Unfitted pipeline with the steps `sampler`, `cropper`, `resizer` and `detector`.
-        Some systems have the steps `stream` or `featurizer` before `detector`. Slots
-        are ordered by frame, then by region, then by person.
+        Some systems also have the step `stream`, the step `featurizer`, or both, before
+        `detector`. Slots are ordered by frame, then by region, then by person.
 
     Raises
     ------
     ValueError
-        If `detector` is not a known name or a classifier, or a value is out of range.
+        If `detector` is neither a known name nor a classifier object, or if another
+        parameter is invalid.
     TypeError
-        If the detector has no parameter with a given name, or if `detector_params` are
-        passed with a classifier object.
+        If `detector_params` contains a name that is not a parameter of the detector, or
+        if `detector_params` are passed with a classifier object.
 
     See Also
     --------
@@ -108,8 +110,10 @@ def make_detector_pipeline(
 
     Notes
     -----
-    Numbers in brackets are the references of the review in section 3 of the paper. The
-    guide lists the results that the review reports. [13], [14] and [16] are surveys.
+    "The paper" is Volisetty, Sen and Savala, "Deepfake detection" (2023), which reviews
+    other systems in section 3. Numbers in brackets are the paper's reference numbers.
+    [13], [14] and [16] are surveys and do not describe a system. The guide lists the
+    results that the review reports.
 
     - ``"cnn"``: the paper's first model, a CNN over single frames as in [3].
     - ``"cnn_rnn"``: the paper's second model, an RNN over features of VGG16.

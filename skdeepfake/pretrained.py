@@ -45,10 +45,10 @@ class DetectorInfo:
         Model card in Markdown: training data, test results, limitations and intended
         use.
     real_below : float
-        Probability of being fake below which the verdict is "real".
+        Lower threshold. The verdict is "real" for probabilities of being fake below it.
     fake_above : float
-        Probability of being fake above which the verdict is "fake". Between
-        `real_below` and `fake_above`, it is "uncertain".
+        Upper threshold. The verdict is "fake" for probabilities of being fake above it,
+        and "uncertain" from `real_below` to `fake_above`.
 
     See Also
     --------
@@ -143,8 +143,8 @@ def load_detector(
         probability of a video is the maximum over its people. For one probability per
         person, use ``predict_person_proba`` of the detector.
     sha256 : str or None, default=None
-        Expected SHA-256 of the file in hexadecimal digits. None only checks files of
-        this package.
+        Expected SHA-256 of the file in hexadecimal digits. With None, only the files
+        included in this package are checked.
     on_error : {"raise", "skip"}, default="raise"
         Handling of unreadable videos; see
         :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
@@ -157,16 +157,17 @@ def load_detector(
     -------
     :class:`~sklearn.pipeline.Pipeline`
         Fitted pipeline with the steps `sampler`, `cropper`, `resizer` and `detector`
-        (a :class:`~skdeepfake.detectors.PretrainedDetector`). Its ``predict_proba``
-        takes paths and returns the probabilities of real and fake, of shape
-        (n_videos, 2).
+        (a :class:`~skdeepfake.detectors.PretrainedDetector`). The ``predict_proba`` of
+        the pipeline takes paths and returns an array of shape (n_videos, 2) with the
+        probabilities of real and fake.
 
     Raises
     ------
     ValueError
         If `name` is neither the name of a detector nor a file.
     ModelFileError
-        If the file is damaged, or its format or SHA-256 differs.
+        If the file is damaged, has an unsupported format, or does not have the expected
+        SHA-256.
 
     Warns
     -----

@@ -100,9 +100,7 @@ def test_what_is_no_network_of_faces_is_refused(tmp_path) -> None:
     path = tmp_path / "no.onnx"
     with pytest.raises(NotFittedError):
         export_onnx(make_detector_pipeline("cnn"), path)
-    with pytest.raises(
-        ValueError, match="pipeline that ends in one; got LogisticRegression"
-    ):
+    with pytest.raises(ValueError, match="such a detector; got LogisticRegression"):
         export_onnx(LogisticRegression(), path)
     X = np.random.RandomState(0).rand(4, 3, 4, 5).astype(np.float32)
     recurrent = CNNRNNDetector(units=(2,), random_state=0).initialize(X, [0, 1, 0, 1])

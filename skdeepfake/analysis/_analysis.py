@@ -65,7 +65,8 @@ class VideoAnalysis:
         """One of "real", "fake", "uncertain", "no face" and "unreadable".
 
         The verdict is "uncertain" if the probability is between the thresholds or equal
-        to one of them. "unreadable" only occurs with ``on_error="skip"``.
+        to one of them. "unreadable" only occurs if :func:`analyze_videos` is called
+        with ``on_error="skip"``.
         """
         return self.content["verdict"]
 

@@ -65,8 +65,8 @@ def analyze_video(
         Path of the video. A picture (JPEG, PNG or WebP) is treated as a single frame.
     {{detector}}
     heatmaps : bool, default=True
-        If True, compute heatmaps of the three faces with the highest probabilities by
-        :func:`~skdeepfake.inspection.grad_cam`. This loads Keras for all detectors
+        If True, use :func:`~skdeepfake.inspection.grad_cam` to compute heatmaps of the
+        three faces with the highest probabilities. This loads Keras for all detectors
         except the reference detector.
 
     Returns
@@ -79,8 +79,8 @@ def analyze_video(
     VideoReadError
         If the video cannot be read.
     ValueError
-        If `detector` is not a pipeline of skdeepfake, or `thresholds` are not one or
-        two increasing numbers between 0 and 1.
+        If `detector` is not a known name, a model file or a pipeline of skdeepfake, or
+        if `thresholds` is not one number or two increasing numbers between 0 and 1.
 
     See Also
     --------
@@ -90,8 +90,9 @@ def analyze_video(
     Notes
     -----
     The thresholds of the reference detector, 0.2 and 0.5, were chosen on held-out data.
-    With each tested encoding, at most 5% of the real clips had a probability above
-    0.5. Of the fakes, 17% were below 0.2, and about half were between the thresholds.
+    For each tested encoding, at most 5% of the real clips had a probability above 0.5.
+    Of the fakes, 17% had a probability below 0.2, and about half had a probability
+    between the thresholds.
 
     Examples
     --------
@@ -145,8 +146,8 @@ def analyze_videos(
         "unreadable", stores the reason in `error`, and continues with the other videos.
     resume : str, os.PathLike or None, default=None
         Folder that stores each finished analysis. Later calls reuse an analysis if the
-        content of the file, the detector and the parameters are the same. None stores
-        nothing.
+        content of the video, the detector and the parameters have not changed. None
+        stores nothing.
     n_jobs : int or None, default=None
         Number of videos analyzed in parallel, by default in threads. None means 1, and
         -1 uses all cores.

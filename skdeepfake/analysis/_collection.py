@@ -63,7 +63,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """List with one dict per video. All dicts have the same keys."""
+        """List with one dict per video. The keys are the columns of `to_csv`."""
         return [_row(analysis) for analysis in self]
 
     def to_frame(self) -> Any:
@@ -75,7 +75,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
             One row per video. The columns are the path, verdict, probability of being
             fake, number of sampled frames, number of frames with a face, coverage,
             number of people, duration in seconds, codec, SHA-256 of the file, status of
-            its Content Credentials, and reason why the video is unreadable.
+            the Content Credentials, and reason why the video is unreadable.
         """
         pandas = import_pandas("to_frame", "rows contains the same values as dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
@@ -115,7 +115,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         return to_json([analysis.content for analysis in self], path)
 
     def to_html(self, folder: str | os.PathLike[str]) -> str:
-        """Write an HTML page per video, and an index page that links to them.
+        """Write an HTML page per video, and an index page with links to these pages.
 
         Parameters
         ----------

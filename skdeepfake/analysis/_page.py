@@ -39,7 +39,7 @@ _LIMITS_UNKNOWN = """\
 - **The detector recognizes the kinds of fakes that it was trained on.** On other kinds,
   it may be no better than chance.
 - **The detector only examines faces,** not voices, bodies or backgrounds.
-- **A verdict is not a proof.** Do not base decisions about people on it alone.
+- **A verdict is not proof.** Do not base decisions about people on it alone.
 """
 # IPTC terms for the digital source type of a video or picture.
 _SOURCES = {
@@ -249,7 +249,7 @@ def _suspicious(content: Mapping[str, Any], pictures: Pictures) -> str:
         text = (
             "<p>The heatmaps highlight the areas that increase the probability. Yellow "
             "areas increase it the most. Real faces can also have yellow areas, since "
-            "the colors are relative.</p>"
+            "the colors are relative to the strongest area shown.</p>"
         )
     return (
         f"<h2>Faces with the highest probability of fake</h2>\n{text}\n"

@@ -64,7 +64,8 @@ def make_app(
     Parameters
     ----------
     detector : Pipeline, str, os.PathLike or None, default=None
-        Detector, as in :func:`~skdeepfake.analyze_video`. A file is loaded only once.
+        Detector, as in :func:`~skdeepfake.analyze_video`. A model file is loaded only
+        once.
     thresholds : float, tuple of (float, float) or None, default=None
         Thresholds of the verdict, as in :func:`~skdeepfake.analyze_video`.
     heatmaps : bool, default=True
@@ -81,8 +82,8 @@ def make_app(
         Time limit in seconds, applied separately to the upload and to the decoding of
         a video. None disables the limit.
     allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "::1")
-        Accepted host names in the Host header of a request, without the port. Other
-        requests are rejected, which prevents DNS rebinding attacks.
+        Accepted host names in the Host header of a request, without the port. Requests
+        for other host names are rejected, which prevents DNS rebinding attacks.
     n_jobs : int, default=1
         Number of videos analyzed in parallel, each in a separate thread.
     max_waiting : int, default=16
