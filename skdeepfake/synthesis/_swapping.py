@@ -35,9 +35,10 @@ class FaceSwapper(SelfBlender):
 
     For each face, up to four other samples are drawn at random. The sample most similar
     in pose and proportions becomes the source. The source is aligned by an affine map
-    of the landmarks, and its colors are matched to the target [1]_. It is blended
-    linearly or by its gradients [2]_. The target is unchanged outside the mask. If
-    there is no other face, a face is blended with itself.
+    of the landmarks, and its colors are matched to the target [1]_. The source is then
+    blended into the target, linearly or by its gradients [2]_. The target is unchanged
+    outside the mask. If there is no other face, a face is blended with an altered copy
+    of itself.
 
     Parameters
     ----------
