@@ -111,8 +111,9 @@ class RandomAffine(BaseAugmentation):
 class RandomErasing(BaseAugmentation):
     """Cover a rectangle of each image with the mean color of the image.
 
-    This keeps a detector from relying on a single region of the face [1]_. The
-    rectangle has a random size and position. The paper fills it with noise instead.
+    Erasing keeps a detector from relying on a single region of the face [1]_. The
+    rectangle has a random size and position. The paper fills it with noise instead of
+    the mean color.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class KerasAugmentation(BaseAugmentation):
     Results are rounded and clipped to the range from 0 to 255. The layers run eagerly
     on the Keras backend. :func:`skdeepfake.persistence.save` supports RandomFlip,
     RandomRotation, RandomTranslation, RandomZoom, RandomBrightness and RandomContrast.
-    To save other layers, list them in its `trusted` parameter.
+    List other layers in the parameter `trusted` of that function.
 
     Examples
     --------

@@ -253,8 +253,8 @@ class RandomVideoCompression(BaseAugmentation):
 
     Each image is converted to a short video that pans at a random constant speed. The
     video is compressed with libx264 at a random constant rate factor (CRF). The result
-    is the frame in which the image is not shifted. It is predicted from other frames
-    and therefore has the artifacts of video compression.
+    is the frame in which the image is not shifted. This frame is predicted from other
+    frames and therefore has the artifacts of video compression.
 
     Parameters
     ----------

@@ -217,7 +217,8 @@ class PerturbedClip(Clip):
             RGB frame, which is not modified.
         rng : numpy.random.Generator
             Random number generator. Its seed depends on the seed of the perturbation,
-            the size of the file, the index of the frame and the position in the chain.
+            the size of the file, the index of the frame and the position of the
+            distortion in the chain.
 
         Returns
         -------

@@ -56,7 +56,8 @@ class VideoPerturber(StatelessTransformer):
     boxes : {"perturbed", "clean"}, default="perturbed"
         Frames in which faces are detected. "perturbed" uses the distorted frames.
         "clean" uses the original frames to measure the robustness of the detector
-        alone, as recommended by the authors. In a chain, the last step's value is used.
+        alone, as recommended by the authors. In a chain of distortions, the value of
+        the last step is used.
     cache_dir : str, os.PathLike or None, default=None
         Folder for the compressed videos of VC. It is created if missing. Its files are
         never deleted. None compresses each video to a temporary file whenever it is

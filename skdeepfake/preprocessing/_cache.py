@@ -97,10 +97,10 @@ class Entry(NamedTuple):
 class CropCache(ArchiveCache):
     """Cache of the face crops written by ``DlibFaceCropper(memory=...)``.
 
-    Each entry is a zip archive with one lossless PNG per face. Its key consists of the
-    path, size, modification time and partial content hash of the video, and of the
-    parameters of the sampler and the cropper. Several processes and machines can share
-    a cache.
+    Each entry is a zip archive with one lossless PNG per face. The key of an entry
+    consists of the path, size, modification time and partial content hash of the video,
+    and of the parameters of the sampler and the cropper. Several processes and machines
+    can share a cache.
 
     Parameters
     ----------

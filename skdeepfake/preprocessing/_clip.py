@@ -63,7 +63,7 @@ class Clip:
         Left, top, right and bottom of the face in each slot, without the margin, in
         pixels of the frame. None in slots without a face. Set by a cropper.
     left_out : bool
-        True if the video shows more people than were followed. Set by a cropper.
+        True if a frame shows more people than were followed. Set by a cropper.
 
     Raises
     ------
@@ -204,8 +204,9 @@ class Clip:
     ) -> list[T | None]:
         """Apply a function to each frame, in order.
 
-        The frames are sampled from those listed by the container. If some of them do
-        not exist, a second pass samples from the frames that can be decoded.
+        The frames are sampled from those listed by the container. If some of the
+        sampled frames do not exist, a second pass samples from the frames that can be
+        decoded.
 
         Parameters
         ----------

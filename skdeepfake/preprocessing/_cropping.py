@@ -47,8 +47,8 @@ default="face"
         several regions, the slots of each frame are ordered by region, then by person.
     landmarks : str, os.PathLike or None, default=None
         File of a dlib shape predictor that locates the eyes (5 landmarks), or the eyes,
-        nose and mouth (68 landmarks). None uses their average positions in the box of
-        the face.
+        nose and mouth (68 landmarks). None uses the average positions of the eyes, nose
+        and mouth in the face box.
     box : {"frame", "burst"}, default="frame"
         Frames to search for faces. "frame" searches each frame. "burst" searches only
         the first frame of each burst and uses its boxes for the whole burst. This is
@@ -140,7 +140,7 @@ class _FaceCropper(StatelessTransformer):
         VideoReadError
             If a video cannot be decoded and was sampled with ``on_error="raise"``.
         CacheError
-            If the cache cannot be written. Existing entries are kept.
+            If the cache cannot be written to. Existing entries are kept.
         ValueError
             If `X` is not a one-dimensional array of clips with the same number of
             frames.
@@ -150,7 +150,7 @@ class _FaceCropper(StatelessTransformer):
         NoFaceWarning
             For each video without any face.
         VideoReadWarning
-            For each damaged or truncated video, and with ``on_error="skip"`` for each
+            For each damaged or truncated video and, with ``on_error="skip"``, for each
             video that cannot be decoded.
         CrowdWarning
             For each video that shows more than 10 people, with ``max_faces=None``.

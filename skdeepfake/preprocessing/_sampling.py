@@ -43,10 +43,10 @@ class VideoFrameSampler(StatelessTransformer):
     Supported formats are mp4/mov, Matroska/WebM, AVI, MPEG-TS and animated GIF or PNG.
     Still pictures (JPEG, PNG, WebP) are read as videos of one frame. The format is
     detected from the content of the file, and files in other formats are rejected
-    before decoding. Videos are decoded in a separate process. A video cannot make it
-    open other files or network addresses. If the process crashes or exceeds `timeout`,
-    only that video fails. The process is not a sandbox: it has the same permissions as
-    its parent.
+    before decoding. Videos are decoded in a separate process. A video cannot make this
+    process open other files or network addresses. If the process crashes or exceeds
+    `timeout`, only the video that it decodes fails. The process is not a sandbox: it
+    has the same permissions as its parent.
 
     Parameters
     ----------
@@ -62,17 +62,18 @@ class VideoFrameSampler(StatelessTransformer):
         frame are ordered by person.
     spacing : {"even", "paper"}, default="even"
         Spacing of the frames. "even" samples evenly in time and includes the first and
-        the last frame. "paper" samples the frames ``int(k * n / (n_frames - 1))`` of n
-        frames, like the paper's code. The last index, n, is out of range, so the last
-        slot is empty.
+        the last frame. Like the paper's code, "paper" samples frames
+        ``int(k * n / (n_frames - 1))``, where n is the number of frames within
+        `duration` and k runs from 0 to ``n_frames - 1``. The last index, n, is out of
+        range, so the last slot is empty.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be read by the sampler or a cropper. "skip"
         issues a warning, leaves all slots empty, and stores the reason in the attribute
         `error` of the clip.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. The default is 8192 x 4320. On Linux, the
-        memory of the decoder process is limited to 2 GiB plus 220 bytes per pixel. For
-        this and the next three parameters, None means no limit.
+        memory of the decoder process is limited to 2 GiB plus 220 bytes times
+        `max_pixels`. For this and the next three parameters, None means no limit.
     max_duration : float or None, default=86400.0
         Maximum duration of a video in seconds, according to both the file header and
         the decoded frames.

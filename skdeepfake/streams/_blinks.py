@@ -39,7 +39,8 @@ class BlinkFeaturizer(BurstTransformer):
         `margin` of the cropper, which determines the position of the face in the crop.
     {{frame_rate}}
     closed : float, default=0.6
-        Fraction of a person's median ratio below which the eyes count as closed.
+        Eyes count as closed if their aspect ratio is below this fraction of the median
+        aspect ratio of the person.
 
     See Also
     --------
@@ -96,9 +97,9 @@ class BlinkFeaturizer(BurstTransformer):
             With ``output="summary"``, three values per person, of shape (n_videos,
             3 * max_faces). The ratios of both eyes are averaged for each frame. The
             first value is the minimum of these means over all frames with a face,
-            divided by their median. The second is the number of blinks per minute, and
-            the third is the fraction of frames with closed eyes. All are zero for a
-            person without a face.
+            divided by the median of these means. The second is the number of blinks per
+            minute, and the third is the fraction of frames with closed eyes among the
+            frames with a face. All three values are zero for a person without a face.
 
         Raises
         ------

@@ -22,8 +22,8 @@ burst : int or None, default=None
     :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of a
     video as one burst.
 max_faces : int, default=1
-    Number of slots per frame. This is `max_faces` of the cropper times its number of
-    regions.
+    Number of slots per frame: `max_faces` of the cropper multiplied by the number of
+    regions that it crops.
 """,
         "frame_rate": """\
 frame_rate : float, default=25.0

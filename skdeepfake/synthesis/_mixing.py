@@ -55,7 +55,7 @@ class RandomBlender(Versioned, BaseEstimator):
 
     @property
     def altered(self) -> str:
-        """Value of `altered` of all blenders, or "either" if they differ."""
+        """Shared `altered` of the blenders, or "either" if the values differ."""
         kinds = {blender.altered for blender in self.blenders}
         return kinds.pop() if len(kinds) == 1 else "either"
 

@@ -33,7 +33,7 @@ class SelfBlender(Versioned, BaseEstimator):
     a particular generator [1]_. Only real faces are needed.
 
     1. The source and the target are copies of a face. The colors of one copy are
-       altered, and it is either sharpened or downscaled and enlarged again.
+       altered, and this copy is either sharpened, or downscaled and enlarged again.
     2. The source is slightly moved and scaled.
     3. The mask is the convex hull of the face or of a part of it. It moves with the
        source, and is deformed, eroded, blurred and multiplied by a blending ratio.
@@ -52,11 +52,11 @@ class SelfBlender(Versioned, BaseEstimator):
         Strength of the sharpening or downscaling, from 0 (none) to 1.
     movement : float, default=1.0
         Strength of the movement of the source. 1 moves it by up to 3% of the width and
-        1.5% of the height of the face box, and scales it by 0.95 to 1 / 0.95. 0
-        disables the movement.
+        1.5% of the height of the face box, and scales it by a factor from 0.95 to
+        1 / 0.95. 0 disables the movement.
     warp : float, default=0.0
         Strength of a smooth warp of the source, which resembles a change of expression.
-        1 moves its parts by about 1.5% of the face box. 0 disables the warp.
+        1 moves parts of the source by about 1.5% of the face box. 0 disables the warp.
     altered : {"source", "target", "either"}, default="source"
         Copy that is altered in step 1. "source" keeps the background unchanged.
         "target" alters the background instead of the face. "either" chooses one of them
@@ -184,8 +184,9 @@ class SelfBlender(Versioned, BaseEstimator):
     ) -> tuple[Image, Image]:
         """Make pairs of a real face and a fake that differ only inside the mask.
 
-        The real faces are the targets. With ``altered="source"``, they equal `faces`;
-        otherwise, all or some of them are altered.
+        The real faces are the targets. With ``altered="source"``, they equal `faces`.
+        With ``altered="target"``, all of them are altered; with ``altered="either"``,
+        some of them are.
 
         Parameters
         ----------

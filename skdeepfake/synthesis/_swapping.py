@@ -33,12 +33,12 @@ _COLOR_MATCH, _LARGEST_GAIN = (0.5, 1.0), 1.5
 class FaceSwapper(SelfBlender):
     """Make fakes by blending the face of another sample into a real face.
 
-    For each face, the target, up to four other samples are drawn at random. The sample
-    most similar in pose and proportions becomes the source. The source is aligned by an
-    affine map of the landmarks, its colors are matched to those of the target [1]_, and
-    it is blended into the target linearly or by gradients [2]_. Outside the mask, the
-    target is unchanged. If there is no other face, the target is blended with an
-    altered copy of itself.
+    For each face, up to four other samples are drawn at random. The sample most similar
+    in pose and proportions becomes the source. The source is aligned by an affine map
+    of the landmarks, and its colors are matched to the target [1]_. The source is then
+    blended into the target, linearly or by its gradients [2]_. The target is unchanged
+    outside the mask. If there is no other face, a face is blended with an altered copy
+    of itself.
 
     Parameters
     ----------
