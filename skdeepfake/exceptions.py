@@ -11,6 +11,7 @@ __all__ = [
     "AdversarialImbalanceWarning",
     "CacheError",
     "CacheWarning",
+    "CrowdWarning",
     "DatasetError",
     "DatasetWarning",
     "FFmpegError",

@@ -8,8 +8,8 @@ remove the traces that a detector relies on.
 videos. It supports the seven distortions of DeeperForensics-1.0 at five levels. This
 example uses three distortions at three levels.
 
-The rendered fakes in this example are slightly blurred. Therefore, we expect blur to
-lower the score.
+The rendered fakes in this example are as sharp as the real videos. Blur removes the
+small details in which they differ, so we expect it to lower the score.
 """
 
 # %%

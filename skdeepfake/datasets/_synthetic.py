@@ -81,8 +81,7 @@ def make_videos(
     manipulation : str or sequence of str, default="swap"
         Manipulation of the fakes. The manipulations of a sequence are used in turn.
 
-        - ``"swap"``: blend a deformed, recolored and blurred copy of the face into each
-          frame.
+        - ``"swap"``: blend a deformed and recolored copy of the face into each frame.
         - ``"self_blended"``: blend a changed copy of the face into itself, using the
           defaults of :class:`~skdeepfake.synthesis.SelfBlender` and the same random
           parameters for all frames of a fake.
