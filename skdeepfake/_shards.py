@@ -215,9 +215,9 @@ def write_shards(
     Notes
     -----
     Videos are compared by path, size and modification time. Parameters that are
-    objects, such as networks, are compared by their `repr`.
+    functions are compared by name, and networks by their `repr`.
 
-    Warnings of workers, for example about videos without a face, are written to the
+    On a cluster, warnings, for example about videos without a face, are written to the
     logs of the workers.
 
     Examples
