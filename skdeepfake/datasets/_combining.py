@@ -46,16 +46,16 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
             Columns of all datasets, with None for missing values, and a column
             `dataset` with the name of the dataset. For a dataset without `details`,
-            only `path`, `label` and `dataset` have values. A DataFrame is returned if
-            any dataset has one.
+            only `path`, `label` and `dataset` have values. The result is a DataFrame
+            if the `details` of any dataset is a DataFrame.
 
     Raises
     ------
     TypeError
         If `datasets` is not a mapping of names to datasets.
     ValueError
-        If `datasets` is empty, or if a dataset lacks an attribute, is already combined
-        or has different `target_names` from the first dataset.
+        If `datasets` is empty, or if a dataset lacks an attribute, is the result of
+        this function or does not have the `target_names` of the first dataset.
 
     Warns
     -----

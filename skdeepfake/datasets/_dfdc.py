@@ -40,9 +40,9 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """List the videos of the DeepFake Detection Challenge (DFDC) [1]_.
 
     Each part, such as `dfdc_train_part_0`, contains videos and a ``metadata.json`` with
-    the label, subset and original of each video. Instead of ``metadata.json``, the test
-    set has a ``labels.csv`` with the columns `filename` and `label` (1 for fake). Its
-    videos may be in a subfolder `videos`.
+    the label, subset and original of each video. The labels of the test set are in a
+    ``labels.csv`` with the columns `filename` and `label` (1 for fake). The videos of
+    the test set may be in a subfolder `videos`.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     ``details["source"]`` is None. Each video in a ``labels.csv`` forms its own group,
     since its original is unknown.
 
-    `split` is read from ``metadata.json``. It is ``"train"`` in all published parts.
+    `split` is read from ``metadata.json``. It is ``"train"`` in all published training
+    parts and None in the test set.
 
     References
     ----------

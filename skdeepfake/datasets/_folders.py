@@ -79,8 +79,8 @@ def load_videos(
     Warns
     -----
     DatasetWarning
-        If `group` is not a callable and the name of a video is part of the name of a
-        video in another group.
+        If `group` is not a callable and the names of two videos in different groups
+        suggest the same people, since one name contains the other.
 
     See Also
     --------
@@ -203,9 +203,9 @@ def load_named_videos(
         - `pattern`: regular expression for file names without extension, whose named
           groups `target` and `source` are identities;
         - `original` (optional): template for the name of a fake's original, such as
-          ``"{target}"``, filled with the named groups;
-        - `method` and `compression` (optional): values of the columns of `details` with
-          the same names.
+          ``"{target}"``, filled with the named groups of `pattern`;
+        - `method` and `compression` (optional): values of these columns of `details`
+          for the videos in the folder.
     {{results_and_errors}}
 
     See Also
@@ -282,9 +282,9 @@ def load_paper_folders(
     Notes
     -----
     The paper's code shortens the names of fakes to three characters, which do not
-    contain the source. The same face may therefore be in several groups. Fakes with
-    complete names are also grouped by source. There is no official split, since the
-    paper splits frames at random.
+    contain the source. The same face may therefore be in several groups. Fakes whose
+    names contain the source, such as 000_M101.mp4, are also grouped by source. There is
+    no official split, since the paper splits frames at random.
 
     References
     ----------

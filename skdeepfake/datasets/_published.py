@@ -68,7 +68,7 @@ def load_faceforensics(
     split : {"train", "val", "test"} or None, default=None
         Official subset to load. None loads all videos. The lists ``train.json``,
         ``val.json`` and ``test.json`` are read from ``root/splits`` or `root`. They are
-        published in ``dataset/splits`` in the repository of the dataset.
+        published in the folder ``dataset/splits`` of the dataset's repository.
     {{results_and_errors}}
 
     See Also

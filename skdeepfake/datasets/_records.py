@@ -254,7 +254,8 @@ _BUNCH_OF_FOLDERS = """\
     Dataset with the following attributes:
 
     data : ndarray of str, shape (n_videos,)
-        Paths of the real videos, followed by the fakes. Each folder is sorted by name.
+        Paths of the real videos, followed by the fakes. The videos of each folder are
+        sorted by name.
     target : ndarray of int, shape (n_videos,)
         0 for real, 1 for fake.
     target_names : list of str
@@ -285,7 +286,8 @@ Returns
         - `target`: identity in a real video, or in the original of a fake;
         - `source`: identity whose face or expression was inserted;
         - `original`: name of the original video of a fake;
-        - `method`: name of the folder of fakes;
+        - `method`: manipulation of a fake, usually the name of a folder of fakes, such
+          as ``"Deepfakes"``;
         - `compression`: compression level, as named by FaceForensics++;
         - `split`: same as the attribute `split`.
 

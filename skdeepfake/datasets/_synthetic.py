@@ -58,9 +58,9 @@ def make_videos(
     3. All videos are encoded in the same format: H.264, yuv420p, CRF 23, no sound.
 
     Real videos have names such as ``root/real/007.mp4``. The fake of this video is
-    ``root/fake/007_fake.mp4``. If there are several, their names are ``007_0.mp4``,
-    ``007_1.mp4`` and so on. If `manipulation` is a sequence, the names of fakes contain
-    the manipulation, as in ``007_flicker.mp4``.
+    ``root/fake/007_fake.mp4``. If a real video has several fakes, they are named
+    ``007_0.mp4``, ``007_1.mp4`` and so on. If `manipulation` is a sequence, the names
+    of fakes contain the manipulation, as in ``007_flicker.mp4``.
 
     Parameters
     ----------
@@ -76,18 +76,18 @@ def make_videos(
         Frames per second.
     size : tuple of (int, int), default=(240, 320)
         Height and width of the frames in pixels. Both must be even and at least 96. The
-        face is about half as wide as the shorter side of the frame, which must be at
-        least about 200 pixels long for dlib to detect the face.
+        face is about half as wide as the shorter side of the frame. dlib detects the
+        face only if this side has at least about 200 pixels.
     manipulation : str or sequence of str, default="swap"
         Manipulation of the fakes. The manipulations of a sequence are used in turn.
 
         - ``"swap"``: blend a deformed and recolored copy of the face into each frame.
-        - ``"self_blended"``: blend a changed copy of the face into itself, using the
-          defaults of :class:`~skdeepfake.synthesis.SelfBlender` and the same random
-          parameters for all frames of a fake.
+        - ``"self_blended"``: blend a changed copy of the face into the unchanged face,
+          using the defaults of :class:`~skdeepfake.synthesis.SelfBlender` and the same
+          random parameters for all frames of a fake.
         - ``"flicker"``: change the brightness and color of the face in each frame.
-        - ``"frozen_eyes"``: keep the eyes from blinking and moving. With this option,
-          the faces in all other videos blink.
+        - ``"frozen_eyes"``: keep the eyes from blinking and moving. The faces in all
+          other videos blink only if this manipulation is used.
         - ``"lip_sync"``: delay the movement of the mouth by 0.2 to 0.4 seconds.
         - ``"splice"``: replace a third of the frames with other frames of the video.
     random_state : int, RandomState instance or None, default=None

@@ -36,7 +36,7 @@ class DriftMeasure(NamedTuple):
     psi : float
         Population stability index, 0 for equal distributions.
     psi_bound : float
-        Index above which the distributions count as different.
+        Value of `psi` above which the distributions count as different.
     drifted : bool
         True if both the test and the index indicate drift.
 
@@ -242,12 +242,13 @@ def drift(
     n_components : int, default=3
         Number of principal components of the features. 0 ignores the features.
     n_bins : int, default=10
-        Number of bins of the index. Each bin contains an equal share of the reference.
+        Number of bins of the index. Each bin contains an equal share of the reference
+        videos.
     alpha : float, default=0.01
         Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
-        Minimum bound of the index. If the 99% quantile of the index without drift is
-        larger, as for few videos, that quantile is the bound.
+        Minimum bound of the index. The bound is the larger of this value and the 99%
+        quantile of the index without drift, which is large for few videos.
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 
@@ -260,7 +261,7 @@ def drift(
     ------
     ValueError
         If `pipeline` is not a classifier with two classes, or if features are compared
-        and no video in `X_reference` or `X_new` has a face.
+        and either `X_reference` or `X_new` contains no video with a face.
 
     See Also
     --------

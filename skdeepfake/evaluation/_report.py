@@ -34,7 +34,7 @@ class EvaluationReport:
     rows : list of dict
         Metrics. Each dict has the following keys:
 
-        - `subset`: "all", or a value of `by`;
+        - `subset`: "all", or a value of `by` (see `from_predictions`);
         - `level`: "videos" or "frames";
         - `measure` and `estimate`: name and value of the metric;
         - `low` and `high`: limits of the confidence interval, NaN without an interval;
@@ -65,9 +65,9 @@ class EvaluationReport:
     Detectors predict the class prior for videos without a face. Use
     ``no_face="leave_out"`` to exclude these videos.
 
-    Intervals are computed by :func:`~skdeepfake.metrics.group_bootstrap`. Metrics have
-    a `note` if a class has fewer than 20 groups. Precision, recall and F1 are computed
-    for the fake class.
+    Intervals are computed by :func:`~skdeepfake.metrics.group_bootstrap`. Unreliable
+    metrics have a `note`, for example if a class has fewer than 20 groups. Precision,
+    recall and F1 are computed for the fake class.
 
     Examples
     --------
@@ -118,8 +118,9 @@ class EvaluationReport:
         y_score : array-like of shape (n_videos,)
             Probability of being fake for each video.
         groups : array-like of shape (n_videos,), default=None
-            Identity of each video, resampled for the intervals. None treats videos as
-            independent, so intervals are too narrow if several videos show one person.
+            Identity shown in each video. The intervals are computed by resampling
+            identities. None treats videos as independent, so the intervals are too
+            narrow if several videos show the same person.
         by : array-like of shape (n_videos,), default=None
             Attribute of each video, such as sex, skin type, source or manipulation
             (``details["method"]``). The videos of each value form a subset, which is
@@ -129,7 +130,7 @@ class EvaluationReport:
         frame_proba : array-like of shape (n_videos, n_frames), default=None
             Probability of being fake for each frame; NaN without a face.
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
-            Mask of the frames with a face. None infers it from `frame_proba`.
+            Mask of the frames with a face. None infers the mask from `frame_proba`.
         threshold : float, default=0.5
             Probability at or above which videos are classified as fake. Choose it on
             other data with :func:`~skdeepfake.metrics.choose_threshold`.
@@ -269,9 +270,10 @@ class EvaluationReport:
     def gaps(self) -> list[dict[str, Any]]:
         """Largest difference of each metric between two values of `by`.
 
-        Each dict contains the `level`, the `measure`, the `gap`, the subsets `lowest`
-        and `highest`, and the `note` of `lowest` or, if that is empty, of `highest`.
-        The list is empty if `by` has fewer than two values.
+        Each dict has the keys `level`, `measure`, `gap`, `lowest`, `highest` and
+        `note`. `lowest` and `highest` are the two subsets. `note` is the note of the
+        lowest subset or, if that subset has none, of the highest subset. The list is
+        empty if `by` has fewer than two values.
         """
         return _measures.largest_gaps(self.rows)
 
@@ -320,7 +322,7 @@ class EvaluationReport:
         )
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return `to_dict` as JSON.
+        """Return the result of `to_dict` as JSON.
 
         Parameters
         ----------

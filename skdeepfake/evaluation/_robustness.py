@@ -45,7 +45,7 @@ _METRICS: dict[str, Metric] = {
 class RobustnessCurve:
     """Scores and coverage of a pipeline on distorted videos.
 
-    Use :func:`robustness_curve` to compute it. Print it to show a table.
+    Use :func:`robustness_curve` to compute a curve. Print it to show a table.
 
     Attributes
     ----------
@@ -182,10 +182,10 @@ def robustness_curve(
 ) -> RobustnessCurve:
     """Score a fitted pipeline on distorted videos.
 
-    Frames are sampled once per video. They are scored without distortions and with each
-    distortion of a :class:`~skdeepfake.perturbations.VideoPerturber`, which is applied
-    to both real and fake videos. The share of frames with a face is also reported,
-    since a score can be high just because no face is found in difficult frames.
+    The same frames of each video are scored without distortions and with each
+    distortion of a :class:`~skdeepfake.perturbations.VideoPerturber`. Both real and
+    fake videos are distorted. The share of frames with a face is also reported, since a
+    score can be high just because no face is found in difficult frames.
 
     Parameters
     ----------
@@ -215,7 +215,8 @@ default="roc_auc"
     cache_dir : str, os.PathLike or None, default=None
         Cache directory for videos compressed by "VC". None disables the cache.
     random_state : int, RandomState instance or None, default=0
-        Controls the random blocks and noise, which are the same at all levels.
+        Controls the positions of blocks and the noise. Higher levels include the blocks
+        of lower levels and amplify the same noise.
     verbose : int, default=0
         If 1, show a progress bar.
 
@@ -248,8 +249,8 @@ default="roc_auc"
 
     Notes
     -----
-    By default, each video is decoded 36 times, unless the cropper caches its output
-    (`memory`).
+    With the default `distortions` and `levels`, each video is decoded 36 times, unless
+    the cropper caches its output (`memory`).
 
     For confidence intervals, pass `proba` to
     :func:`~skdeepfake.metrics.group_bootstrap`.

@@ -244,9 +244,9 @@ def leakage_report(
         of official subsets in ``bunch.split``, if there are any.
     features : str, iterable of str or mapping, default="all"
         Names of features that :func:`trivial_features` measures. ``"all"`` uses all of
-        them, and ``[]`` none. A mapping of names to arrays of shape (n_videos,)
-        provides the values of other features. Unknown values are NaN in arrays of
-        numbers and None in arrays of strings.
+        them, and ``[]`` uses none. To use other features, pass a mapping of their names
+        to arrays of shape (n_videos,). Unknown values are NaN in arrays of numbers and
+        None in arrays of strings.
     n_splits : int, default=5
         Number of cross-validation folds for the features, at least 2. Each class must
         have at least `n_splits` groups.
@@ -274,7 +274,8 @@ def leakage_report(
         groups than `n_splits`, if the group of a video is missing, or if `split` is
         invalid.
     IndexError
-        If an index or mask of `split` is out of range.
+        If an index in `split` is out of range, or if a mask in `split` does not have
+        the length of the dataset.
     VideoReadError
         If a video cannot be read and `sampler` has ``on_error="raise"``.
 
@@ -294,8 +295,9 @@ def leakage_report(
     Unknown values are treated as a separate value. For example, a feature that is
     unknown for all fakes and known for all real videos separates the classes.
 
-    If a class has fewer than 20 groups, the AUC varies by about 0.1 between seeds.
-    `gives_away` is then False for all features, and `notes` contains a message.
+    If a class has fewer than 20 groups, the AUC varies by about 0.1 between values of
+    `random_state`. `gives_away` is then False for all features, and `notes` contains a
+    message.
 
     About one in forty uninformative features has an interval above 0.5 by chance. An
     AUC near 0.5 does not rule out other differences between the classes, such as their

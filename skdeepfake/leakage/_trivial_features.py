@@ -54,10 +54,10 @@ def trivial_features(
 ) -> Bunch:
     """Measure features of video files that do not depend on the faces.
 
-    Fakes are often encoded by other software than real videos and therefore differ in
-    codec, bit rate or duration. A detector that learns these differences does not
-    generalize to other datasets. :func:`leakage_report` measures how well the features
-    separate the classes.
+    Fakes are often encoded with different software from real videos and therefore
+    differ in codec, bit rate or duration. A detector that learns these differences does
+    not generalize to other datasets. :func:`leakage_report` measures how well the
+    features separate the classes.
 
     Parameters
     ----------
@@ -88,7 +88,8 @@ def trivial_features(
         - `frame_rate`: average number of frames per second;
         - `duration`: length in seconds;
         - `width` and `height`: size of the stored frames in pixels, before rotation;
-        - `codec`: codec name of ffmpeg, such as ``"h264"``, or None, of dtype object;
+        - `codec`: name of the codec in ffmpeg, such as ``"h264"``, with dtype object
+          and None for unknown values;
         - `face_size`: median height of the face crops in pixels.
 
     Raises
@@ -110,7 +111,8 @@ def trivial_features(
     See Also
     --------
     leakage_report : Measure how well the features separate real from fake videos.
-    skdeepfake.preprocessing.VideoTranscoder : Make most features equal.
+    skdeepfake.preprocessing.VideoTranscoder : Re-encode videos to remove most
+        differences in these features.
 
     Examples
     --------

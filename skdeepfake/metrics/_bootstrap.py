@@ -68,16 +68,16 @@ def group_bootstrap(
 
     The bootstrap resamples whole groups with replacement and returns quantiles of the
     metric. Resampling single videos or frames would assume that they are independent.
-    Videos of the same person and frames of the same video are not, and the interval
-    would be too narrow by a factor of up to the square root of the number of videos per
-    person [1]_.
+    Since videos of the same person and frames of the same video are not independent,
+    the interval would be too narrow, by a factor of up to the square root of the number
+    of videos per person [1]_.
 
     Parameters
     ----------
     metric : callable
         Function with the signature ``metric(y_true, y_score)`` that returns a number or
-        an array of numbers. It also takes ``sample_weight`` if weights are passed. Use
-        :func:`functools.partial` for other parameters, such as `pos_label`.
+        an array of numbers. If weights are passed, it must also take ``sample_weight``.
+        Use :func:`functools.partial` for other parameters, such as `pos_label`.
     y_true : array-like of shape (n_samples,)
         Label of each video or frame.
     y_score : array-like of shape (n_samples,) or (n_samples, ...)
@@ -112,8 +112,8 @@ def group_bootstrap(
     Notes
     -----
     The result is the expanded percentile interval [2]_, which is wider for fewer
-    groups. The interval is extended to include the estimate, because some metrics are
-    biased in resamples, such as average precision for few videos. The interval is
+    groups. The interval is extended to include the estimate, because some metrics, such
+    as average precision for few videos, are biased in resamples. The interval is
     unreliable with fewer than about 20 groups. It is NaN if the metric is NaN for any
     resample.
 

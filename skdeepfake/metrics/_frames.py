@@ -71,20 +71,20 @@ def frame_scores(
     """Return the labels and scores of all frames with a face.
 
     Use them to compute metrics per frame. Report :func:`coverage` with each metric,
-    because frames without a face are left out. Frames of the same video are similar.
-    For confidence intervals, pass identities, or at least `video`, as `groups` to
-    :func:`group_bootstrap`.
+    because frames without a face are left out. For confidence intervals, pass
+    identities, or at least `video`, as `groups` to :func:`group_bootstrap`, because
+    frames of the same video are similar.
 
     Parameters
     ----------
     y_true : array-like of shape (n_videos,)
         Label of each video.
     frame_proba : array-like of shape (n_videos, n_frames) or (n_videos, n_frames, 2)
-        Probability of the positive class or, as returned by ``predict_frame_proba``, of
-        each class in sorted order; NaN without a face.
+        Probability of the positive class, or probabilities of both classes in sorted
+        order, as returned by ``predict_frame_proba``; NaN without a face.
     pos_label : int, float, bool or str, default=None
-        Label of the fake class, used for probabilities of both classes. None means 1
-        and requires labels 0 and 1, or -1 and 1.
+        Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
+        Only used if `frame_proba` contains both classes.
 
     Returns
     -------
@@ -95,8 +95,8 @@ def frame_scores(
     ------
     ValueError
         If the lengths differ, a probability is not between 0 and 1, or a probability is
-        NaN for only one class. For probabilities of both classes, also if `y_true` does
-        not contain two classes, or `pos_label` is missing or is not a class.
+        NaN for only one class. If `frame_proba` contains both classes, the error is
+        also raised if `y_true` does not contain two classes or `pos_label` is invalid.
 
     See Also
     --------
@@ -130,8 +130,8 @@ def frame_scores(
 def coverage(frame_proba: ArrayLike) -> Coverage:
     """Compute the share of videos and frames with a face.
 
-    Report it with each score, because detectors predict the class prior for videos
-    without a face.
+    Report the coverage with each score, because detectors predict the class prior for
+    videos without a face.
 
     Parameters
     ----------

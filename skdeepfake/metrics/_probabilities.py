@@ -111,10 +111,10 @@ def expected_calibration_error(
     ----------
     {{labels_and_probabilities}}
     n_bins : int, default=10
-        Number of bins. Report it with the error, which depends on it.
+        Number of bins. The error depends on this number, so report both.
     strategy : {"uniform", "quantile"}, default="uniform"
         Strategy for the bins. "uniform" uses bins of equal width, and "quantile" uses
-        bins with the same number of samples, regardless of their weights.
+        bins with the same number of samples, regardless of `sample_weight`.
     {{pos_label_and_weights}}
 
     Returns
@@ -178,7 +178,8 @@ def clipped_log_loss(
     {{labels_and_probabilities}}
     eps : float, default=1e-15
         Minimum probability of either class, above 0 and below 0.5. 1e-15 is common in
-        competitions. The value in the Deepfake Detection Challenge [1]_ is not known.
+        competitions. The value used in the Deepfake Detection Challenge [1]_ is not
+        known.
     {{pos_label_and_weights}}
 
     Returns

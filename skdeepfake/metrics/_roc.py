@@ -107,11 +107,11 @@ def true_positive_rate_at(
     -----
     UnresolvedRateWarning
         If there are fewer than ``1 / fpr`` real samples. The result then depends only
-        on the highest real score.
+        on the highest score of a real sample.
 
     See Also
     --------
-    equal_error_rate : Error rate at which both error types are equally frequent.
+    equal_error_rate : Error rate at the threshold where both error rates are equal.
 
     Examples
     --------
@@ -152,8 +152,8 @@ def balanced_accuracy_at(
 ) -> float:
     """Compute the balanced accuracy at a given threshold.
 
-    Choose the threshold on other data. The best threshold of the test set is not known
-    in practice, and using it makes the score too high.
+    Choose the threshold on data that is not used for testing. The best threshold for
+    the test set is not known in practice, and using it makes the score too high.
 
     Parameters
     ----------

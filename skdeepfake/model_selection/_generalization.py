@@ -25,10 +25,11 @@ class CrossDatasetSplit(_MetadataSplitter):
     Videos of the same dataset share generators, encoders and cameras, so scores within
     a dataset do not apply to other datasets [1]_.
 
-    With ``n_splits=None``, each test set is a whole dataset, and training videos of its
-    groups are left out. If datasets share many people, as DeeperForensics and
-    FaceForensics++ do, set `n_splits`. Each test set is then one fold of a dataset, and
-    the training set contains all other folds of the training datasets.
+    With ``n_splits=None``, each test set is a whole dataset, and training videos whose
+    group is in the test set are left out. If datasets share many people, as
+    DeeperForensics and FaceForensics++ do, set `n_splits`. Groups are then assigned to
+    folds. Each test set is one fold of a dataset, and the training set contains the
+    videos of the training datasets that are in other folds.
 
     Parameters
     ----------
@@ -157,10 +158,10 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     Detectors often fail on manipulations that are not in the training set [1]_. There
     is one split per manipulation and fold of people:
 
-    - the test set contains the real videos and the fakes of this manipulation in this
-      fold;
-    - the training set contains the real videos and the fakes of all other manipulations
-      in all other folds.
+    - the test set contains, from this fold, the real videos and the fakes of this
+      manipulation;
+    - the training set contains, from all other folds, the real videos and the fakes of
+      all other manipulations.
 
     Parameters
     ----------

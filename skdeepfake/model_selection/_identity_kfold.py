@@ -19,7 +19,7 @@ from ._splitter import Split, _MetadataSplitter, check_sides
 
 @dataclass(repr=False, eq=False)
 class IdentityKFold(_MetadataSplitter):
-    """Split by person and leave out fakes that combine people from both sets.
+    """Split by person and leave out fakes that combine training and test people.
 
     In datasets such as Celeb-DF and DeepFakeDetection, fakes connect nearly all videos
     into one group. This splitter assigns each person to one fold. For each fold, the

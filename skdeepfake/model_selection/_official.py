@@ -23,10 +23,10 @@ _MISSING = ("warn", "raise", "ignore")
 
 @dataclass(repr=False, eq=False)
 class OfficialSplit(BaseCrossValidator):
-    """Split videos into one training set and one test set by official lists.
+    """Split videos into a training and a test set according to official lists.
 
-    To compare scores with a paper, use its lists. A list is the path of a file or a
-    sequence of entries. An entry is one of the following:
+    To compare scores with those of a paper, use the paper's lists. A list is the path
+    of a file or a sequence of entries. An entry is one of the following:
 
     - a name, such as ``"000_M101.mp4"`` or ``"Celeb-real/id0_0000.mp4"``, which matches
       every video whose path ends with this name; extensions are ignored;
@@ -52,7 +52,7 @@ class OfficialSplit(BaseCrossValidator):
 
     See Also
     --------
-    check_no_leakage : Check that both sets of a split have no group in common.
+    check_no_leakage : Check that the training and test sets share no group.
     sklearn.model_selection.PredefinedSplit : Splitter with an array of folds.
 
     Notes

@@ -49,7 +49,7 @@ class _MetadataSplitter(BaseCrossValidator):
         y : array-like of shape (n_videos,)
             Label of each video.
         groups : array-like of shape (n_videos,)
-            Identity of each video, if the splitter uses groups.
+            Group of each video. Not used by :class:`IdentityKFold`.
 
         Yields
         ------
@@ -150,12 +150,12 @@ def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> No
     train, test : array-like of int or bool
         Indices of the videos of each set, as returned by splitters, or masks.
     groups : array-like of shape (n_videos,)
-        Group of each video, such as its identity.
+        Group of each video, such as the identity of the person.
 
     Raises
     ------
     LeakageError
-        If the sets share a group or a video. The message lists the first few.
+        If the sets share a group or a video. The message lists the first few of them.
     ValueError
         If the group of a video is missing (None or NaN), which could hide leakage.
     IndexError

@@ -28,7 +28,7 @@ class AttributionDisplay:
 
     Each video has a row of faces. With `maps`, a second row shows the faces with maps,
     whose opacity increases with the evidence. With `frame_attributions`, the last row
-    shows a bar per frame.
+    shows one bar per frame.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ class AttributionDisplay:
         """Plot the evidence that a fitted detector finds in faces and frames.
 
         Maps are computed by :func:`~skdeepfake.inspection.grad_cam` or, for detectors
-        that take features, by :func:`~skdeepfake.inspection.occlusion`. If such
-        a detector has ``sequence="temporal"``, a bar is also drawn for each frame.
+        that take features, by :func:`~skdeepfake.inspection.occlusion`. If such a
+        detector has ``sequence="temporal"``, a bar is also drawn for each frame.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class AttributionDisplay:
         titles : sequence of str or None, default=None
             Title of each video. None uses the file name and the score.
         max_frames : int, default=6
-            Maximum number of slots per video, evenly spaced.
+            Maximum number of slots to show per video. The slots are evenly spaced.
         pos_label : int, float, bool or str, default=None
             Label of the fake class. None means 1 and requires labels 0 and 1, or -1
             and 1.

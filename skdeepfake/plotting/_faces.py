@@ -73,7 +73,7 @@ class FacesDisplay:
         max_frames: int = 6,
         **plot_params: Any,
     ) -> FacesDisplay:
-        """Sample frames, crop faces with the steps of a pipeline, and plot them.
+        """Sample frames and crop faces with a pipeline, and plot both.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class FacesDisplay:
         titles : sequence of str or None, default=None
             Title of each video. None uses the file names.
         max_frames : int, default=6
-            Maximum number of slots per clip, evenly spaced.
+            Maximum number of slots to show per clip. The slots are evenly spaced.
         {{plot_params}}
 
         Raises

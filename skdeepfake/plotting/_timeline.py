@@ -153,8 +153,8 @@ class TimelineDisplay:
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on. None makes a new figure.
         max_faces : int, default=12
-            Maximum number of faces. If there are more, only every second, third, ...
-            face is drawn.
+            Maximum number of faces to draw. If there are more, only faces at regular
+            intervals are drawn.
 
         {{returns_itself}}
 
