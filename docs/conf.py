@@ -64,6 +64,7 @@ numpydoc_xref_ignore = "all"  # only the aliases below become links
 numpydoc_xref_aliases = {name: f":obj:`{name}`" for name in external_links.TYPES}
 DEFAULT_LINKS.clear()  # the default links require intersphinx
 add_module_names = False
+toc_object_entries_show_parents = "hide"  # "fit()" instead of "CNNDetector.fit()"
 
 # -- the gallery -------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class TransferDetector(ImageDetector):
 
     This detector is not part of the paper by Volisetty, Sen and Savala. For types of
     fakes seen in training, VGG16 with ``augment="strong"`` is more accurate than the
-    networks of that paper. `benchmarks/accuracy` has results for other fakes and
+    networks of that paper. ``benchmarks/README.md`` has results for other fakes and
     :class:`BlendedFakes`.
 
     Parameters
