@@ -36,8 +36,8 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     pipeline : Pipeline or detector
-        Fitted pipeline from paths to probabilities, or its detector. Detectors that
-        take sequences or features are not supported.
+        Fitted pipeline that takes paths of videos, or its fitted detector. Detectors
+        that take sequences or features are not supported.
     path : str or os.PathLike
         Path of the ``*.onnx`` file to write.
 

@@ -189,8 +189,8 @@ def write_shards(
         Number of videos per shard. If a worker dies, its shard is computed again. The
         videos are not decoded again if the cropper has a cache (`memory`).
     n_jobs : int or None, default=None
-        Number of shards computed in parallel, by default in threads. None means 1, and
-        -1 uses all cores.
+        Number of shards computed in parallel. Threads are used by default. None means
+        1, and -1 uses all cores.
     verbose : int, default=0
         If 1, show a progress bar.
 

@@ -14,8 +14,8 @@ nothing to learn, so any score above chance level is due to leakage.
 # Real clips with random labels
 # -----------------------------
 #
-# We render sixteen clips. They all show the same portrait, so each recording is treated
-# as an identity in this example.
+# We render sixteen clips. They all show the same portrait. Groups by person would
+# put all clips into one group, so this example treats each recording as an identity.
 import tempfile
 
 import numpy as np
@@ -110,5 +110,5 @@ plt.show()
 # widely, since there are only sixteen recordings.
 #
 # In practice, pass ``groups`` to the splitter. Also pass ``detector__groups`` to the
-# ``fit`` method of the pipeline, since the detector holds out some of the videos for
-# early stopping.
+# ``fit`` method of the pipeline: the detector holds out some of the videos for early
+# stopping and needs the groups to keep them together.

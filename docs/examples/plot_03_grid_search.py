@@ -5,7 +5,7 @@ Grid search with a cache of face crops
 A grid search can tune the parameters of every step, including those before the network.
 With a cache of face crops, videos are not decoded again for every candidate and fold.
 
-The clips are rendered, so the best margin may differ for other videos.
+This example uses rendered clips. The best margin for real videos may differ.
 """
 
 # %%
@@ -64,8 +64,8 @@ search = GridSearchCV(
 search.fit(videos.data, videos.target, groups=videos.groups)
 
 # %%
-# Each fit, including its evaluation, uses the crops of all videos. However, each video
-# is decoded only once per margin, since the cache contains its crops afterwards.
+# Each fit and its evaluation need the crops of all videos. However, each video is
+# decoded only once per margin. After that, its crops are read from the cache.
 from skdeepfake import CropCache
 
 memory = pipeline["cropper"].memory
@@ -115,8 +115,8 @@ figure.colorbar(image, label="mean AUC (AUC per fold in parentheses)", extend="m
 plt.show()
 
 # %%
-# The scores of a candidate on the two folds differ about as much as the mean scores of
-# different candidates. Ten pairs of clips are therefore too few to select the best
-# candidate. Moreover, the best of several scores is too optimistic. Evaluate the best
-# candidate on unseen videos, or use nested cross-validation.
+# For a single candidate, the scores on the two folds differ about as much as the mean
+# scores of different candidates. Ten pairs of clips are therefore too few to select the
+# best candidate. Moreover, the best of several scores is too optimistic. Evaluate the
+# best candidate on unseen videos, or use nested cross-validation.
 folder.cleanup()

@@ -3,8 +3,8 @@ Explaining predictions with Grad-CAM
 ====================================
 
 Grad-CAM shows where in a face a network finds evidence, and a timeline shows in which
-frames. The pixels that a network uses can differ from the manipulated pixels. This
-example compares them, since the manipulated pixels of rendered clips are known.
+frames. A network does not necessarily use the manipulated pixels. To compare the two,
+this example uses rendered clips, whose manipulated pixels are known.
 """
 
 # %%
@@ -57,8 +57,8 @@ TimelineDisplay.from_estimator(pipeline, fake, title="an unseen fake")
 # The heatmaps show the evidence for "fake" in the faces of both clips. Opaque areas
 # contain more evidence than transparent areas. The heatmaps are computed with HiResCAM,
 # a variant of Grad-CAM that is more accurate for networks that flatten their feature
-# maps, such as this one. They also explain wrong predictions, which are frequent, since
-# the network was trained on only eleven pairs.
+# maps, such as this one. The heatmaps also explain wrong predictions, which are
+# frequent here, since the network was trained on only eleven pairs.
 from skdeepfake.plotting import AttributionDisplay
 
 AttributionDisplay.from_estimator(pipeline, [real, fake], titles=["real", "its fake"])

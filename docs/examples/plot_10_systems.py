@@ -11,8 +11,9 @@ combined in other ways.
 # Build a system by name
 # ----------------------
 #
-# We print the slots and the steps of each system. Building a pipeline neither trains
-# nor downloads anything. The user guide lists the
+# For each system, we print the number of bursts and of frames per burst, the region of
+# the crop, and the steps after the resizer. Building a pipeline neither trains nor
+# downloads anything. The user guide lists the
 # :doc:`differences from the originals <../guide/systems>`.
 from skdeepfake import make_detector_pipeline
 

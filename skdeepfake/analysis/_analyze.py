@@ -139,8 +139,8 @@ def analyze_videos(
         Paths of videos or pictures.
     {{detector}}
     heatmaps : bool, default=False
-        If True, compute heatmaps of the three faces with the highest probabilities in
-        each video for the HTML pages.
+        If True, compute heatmaps for the HTML pages. Each page shows the three faces
+        with the highest probabilities of its video.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be read. "skip" gives them the verdict
         "unreadable", stores the reason in `error`, and continues with the other videos.
@@ -149,8 +149,8 @@ def analyze_videos(
         content of the video, the detector and the parameters have not changed. None
         stores nothing.
     n_jobs : int or None, default=None
-        Number of videos analyzed in parallel, by default in threads. None means 1, and
-        -1 uses all cores.
+        Number of videos analyzed in parallel. Threads are used by default. None means
+        1, and -1 uses all cores.
     verbose : int, default=1
         If 1, show a progress bar.
 

@@ -146,9 +146,10 @@ def load_dfd(
     -----
     There is no official split, so `split` is None.
 
-    The faces of 28 actors were swapped with each other, so there are few groups. To
-    train on this dataset, use :class:`~skdeepfake.model_selection.IdentityKFold` with
-    ``details["target"]`` and ``details["source"]``. For bootstrap intervals, use
+    The faces of 28 actors were swapped with one another, which connects most videos to
+    a few large groups. To split this dataset, use
+    :class:`~skdeepfake.model_selection.IdentityKFold` with ``details["target"]`` and
+    ``details["source"]``. For bootstrap intervals, use
     ``groups=details["target"]``. A video may show two actors, only one of whom was
     manipulated.
 

@@ -17,7 +17,7 @@ from ._input import check_positive_integers
 
 @with_image_docs
 class CNNDetector(ImageDetector):
-    """Detect deepfakes with the paper's convolutional network.
+    """Detect deepfakes with the CNN of Volisetty, Sen and Savala (2023).
 
     The network has blocks of convolution, batch normalization, pooling and dropout,
     followed by a dense layer. It is trained on single frames, and frame probabilities

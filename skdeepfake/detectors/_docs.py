@@ -10,7 +10,8 @@ _AGGREGATION = """\
         Aggregation of frame probabilities into one probability per video. "logit_mean"
         averages log-odds, which gives more weight to confident predictions.
         :class:`TopK` averages the highest probabilities, for partly fake videos.
-        :class:`PerPerson` first aggregates the frames of each person, then the people.
+        :class:`PerPerson` first aggregates the frames of each person, and then the
+        resulting probabilities of all people in the video.
         A callable maps an array of shape (n_videos, n_frames), with NaN for frames
         without a face, to an array of shape (n_videos,).
 """

@@ -141,9 +141,9 @@ def check_sides(
 def check_no_leakage(train: ArrayLike, test: ArrayLike, groups: ArrayLike) -> None:
     """Raise an error if a training and a test set share a video or a group.
 
-    Frames of the same video, a fake and its original, and videos of the same person are
-    similar. If they are in different sets, the score overstates the performance on new
-    people.
+    Frames of the same video are similar, and so are a fake and its original, and videos
+    of the same person. If similar samples are in different sets, the score overstates
+    the performance on new people.
 
     Parameters
     ----------

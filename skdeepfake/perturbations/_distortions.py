@@ -51,7 +51,7 @@ class Distortion(NamedTuple):
     name : str
         Name of the distortion.
     faithful, corrected : tuple of float
-        Parameter at levels 1 to 5 in each mode.
+        Values of the parameter at levels 1 to 5, in the mode of this name.
     is_random : bool
         True if the distortion uses random numbers.
 

@@ -37,9 +37,10 @@ _SHARED = {
     max_faces : int or None, default=1
         Maximum number of people to follow. None follows up to 10 people and warns about
         videos that show more. Slots are ordered by frame, then by person. Each person
-        has the same position among the slots of every frame. Slots are empty while
-        their person is not visible. If no position is free, a new person takes the
-        position of a person who has been absent for at least two frames.
+        has the same position among the slots of every frame. While a
+        person is not visible, the slots at their position are empty. If no position is
+        free, a new person takes that of a person who has been absent for two frames or
+        more.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
         Region to crop. "face" is the box found by the detector, "frame" is the whole
@@ -62,8 +63,8 @@ default="face"
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder in which crops are cached; see :class:`CropCache`. None disables caching.
     n_jobs : int or None, default=None
-        Number of videos cropped in parallel, by default in threads. None means 1, and
-        -1 uses all cores.
+        Number of videos cropped in parallel. Threads are used by default. None means
+        1, and -1 uses all cores.
     verbose : int, default=0
         If positive, show a progress bar.
 """,
@@ -245,8 +246,8 @@ class DlibFaceCropper(_FaceCropper):
         like the paper's code. It is about 50 times slower.
     {{region_parameters}}
     min_size : int, default=40
-        Minimum size of a face, as the side of dlib's detection window in pixels. The
-        smallest boxes are 10% smaller than the window. The default is from the paper.
+        Side of dlib's detection window in pixels, which sets the minimum size of a
+        face. Boxes can be 10% smaller than the window. The default is from the paper.
         In frames larger than 1080p, the minimum increases with the frame size.
     score_threshold : float, default=0.0
         Minimum detection score of a face. The default is dlib's default. Higher values

@@ -48,8 +48,8 @@ class Resizer(StatelessTransformer):
         2000 videos with ten faces each take 3 GB. The file is deleted together with the
         array. None keeps the result in memory.
     n_jobs : int or None, default=None
-        Number of videos resized in parallel, by default in threads. None means 1, and
-        -1 uses all cores.
+        Number of videos resized in parallel. Threads are used by default. None means
+        1, and -1 uses all cores.
 
     See Also
     --------

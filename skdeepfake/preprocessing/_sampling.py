@@ -75,15 +75,15 @@ class VideoFrameSampler(StatelessTransformer):
         memory of the decoder process is limited to 2 GiB plus 220 bytes times
         `max_pixels`. For this and the next three parameters, None means no limit.
     max_duration : float or None, default=86400.0
-        Maximum duration of a video in seconds, according to both the file header and
-        the decoded frames.
+        Maximum duration of a video in seconds. It is checked in the file header, and
+        again while frames are decoded.
     max_bytes : int or None, default=17179869184
         Maximum size of a file in bytes.
     timeout : float or None, default=300.0
         Maximum time per video in seconds, for reading it and cropping its frames.
     n_jobs : int or None, default=None
-        Number of videos opened in parallel, by default in threads. None means 1, and -1
-        uses all cores. More jobs help if opening files is slow.
+        Number of videos opened in parallel. Threads are used by default. None means 1,
+        and -1 uses all cores. More jobs help if opening files is slow.
     verbose : int, default=0
         If positive, show a progress bar.
 

@@ -90,9 +90,9 @@ class BlinkFeaturizer(BurstTransformer):
         Returns
         -------
         ndarray of float32
-            With ``output="ratio"``, the aspect ratios of the eye on the left and the
-            eye on the right of the image, of shape (n_videos, n_slots, 2). They are
-            zero in slots without a face.
+            With ``output="ratio"``, an array of shape (n_videos, n_slots, 2) with the
+            aspect ratio of each eye: first the eye on the left side of the image, then
+            the eye on the right. Zero in slots without a face.
 
             With ``output="summary"``, three values per person, of shape (n_videos,
             3 * max_faces). The ratios of both eyes are averaged for each frame. The

@@ -95,9 +95,9 @@ class OpticalFlow(BurstTransformer):
         -------
         ndarray, shape (n_videos, n_bursts * (burst - 1) * max_faces, height, width, 2)
             Displacements in pixels, of dtype float16. With ``channels="rgb"``, images
-            with three channels, of dtype uint8. Slots are all zeros if one of the two
-            faces is missing. The flow between identical faces is 6e-5 pixels instead of
-            zero.
+            with three channels, of dtype uint8. The flow between two frames is
+            all zeros if one of them has no face. If the faces are identical, "xy" is
+            6e-5 pixels instead of zero, since zeros mark empty slots.
 
         Raises
         ------

@@ -55,7 +55,7 @@ class RandomBlender(Versioned, BaseEstimator):
 
     @property
     def altered(self) -> str:
-        """Shared `altered` of the blenders, or "either" if the values differ."""
+        """Value of `altered` if it is the same for all blenders, otherwise "either"."""
         kinds = {blender.altered for blender in self.blenders}
         return kinds.pop() if len(kinds) == 1 else "either"
 
