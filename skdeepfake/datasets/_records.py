@@ -274,8 +274,8 @@ Returns
     groups : ndarray of int, shape (n_videos,)
         Group of each video. Videos that share a target or source identity, directly
         or through other videos, are in the same group, so each identity is in only one
-        group. Group numbers do not depend on `split` and are not comparable between
-        datasets.
+        group. Group numbers are the same for all subsets, but are not comparable
+        between datasets.
     split : ndarray of object, shape (n_videos,), or None
         Official subset of each video, or None for unlisted videos. The attribute is
         None if there are no official lists.

@@ -466,7 +466,7 @@ SUPPORTED = {
     "Damaged parts": damaged,
     "Missing index": without_index,
     "Rotation by 0, 90, 180 or 270 degrees": rotated,
-    "Mirrored, and rotated": mirrored,
+    "Mirrored, with or without rotation": mirrored,
     "Odd size": odd_sizes,
     "16 x 16 pixels": small,
     "8K": large,
@@ -486,7 +486,7 @@ SUPPORTED = {
     "Subtitles": subtitles,
     "Cover picture": cover,
     "Name without extension": named("clip"),
-    "Name with spaces, line breaks or other scripts": named(
+    "Name with spaces, line breaks or non-Latin letters": named(
         *(" two  spaces .mp4", "line\nbreak.mp4", "відео-影片-🎬.mp4", "e\u0301.mp4"),
         *([os.fsdecode(b"caf\xe9.mp4")] if sys.platform == "linux" else []),
     ),
