@@ -14,7 +14,6 @@ from ._docs import shared_docs
 
 _RETURNS = "Returns\n-------\n{{class}}\n"
 _RETURNS_DRAWN = f"{_RETURNS}    Display with its figure drawn.\n"
-_RETURNS_ITSELF = f"{_RETURNS}    The display itself.\n"
 with_display_docs = shared_docs(
     {
         "figure": """\
@@ -27,14 +26,11 @@ figure_ : matplotlib.figure.Figure
     Parameters of ``plot``.
 
 {_RETURNS_DRAWN}""",
-        "returns_itself": _RETURNS_ITSELF,
-        "returns_itself_or_raises": f"""\
-{_RETURNS_ITSELF}
-Raises
-------
-ValueError
-    If there is nothing to draw, or if parameters are invalid or inconsistent.
+        "pos_label": """\
+pos_label : int, float, bool or str, default=None
+    Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 """,
+        "returns_itself": f"{_RETURNS}    The display itself.\n",
     }
 )
 

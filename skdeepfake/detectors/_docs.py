@@ -5,8 +5,7 @@ from __future__ import annotations
 from .._docs import shared_docs
 
 _AGGREGATION = """\
-    aggregation : {choices} or callable, \
-            default="{default}"
+    aggregation : {choices} or callable, default="{default}"
         Aggregation of frame probabilities into one probability per video. "logit_mean"
         averages log-odds, which gives more weight to confident predictions.
         :class:`TopK` averages the highest probabilities, for partly fake videos.
@@ -44,12 +43,12 @@ _PREDICTION = {
 _SHARED = {
     **_PREDICTION,
     "training_parameters": """\
-    learning_rate : float, default=1e-4
+    learning_rate : float, default={learning_rate}
         Learning rate of the optimizer.
     {{optimizer}}
     batch_size : int, default=32
         Number of frames per batch, in training and prediction.
-    epochs : int, default=50
+    epochs : int, default={epochs}
         Maximum number of epochs.
     {{fit_parameters}}
 """,
@@ -146,19 +145,29 @@ _FRAMES = {
 _IMAGES = {**_FRAMES, "image_parameters": _SHARED["image_parameters"]}
 
 
-def _with_callbacks(texts: dict[str, str], callbacks: str) -> dict[str, str]:
-    text = texts["fit_parameters"].replace("{{callbacks}}", callbacks)
-    return {**texts, "fit_parameters": text}
+def _with_defaults(
+    texts: dict[str, str],
+    callbacks: str = "PlateauCallbacks()",
+    learning_rate: str = "1e-4",
+    epochs: str = "50",
+) -> dict[str, str]:
+    training = texts["training_parameters"]
+    training = training.replace("{learning_rate}", learning_rate)
+    return {
+        **texts,
+        "training_parameters": training.replace("{epochs}", epochs),
+        "fit_parameters": texts["fit_parameters"].replace("{{callbacks}}", callbacks),
+    }
 
 
 with_prediction_docs = shared_docs(_PREDICTION)
-with_shared_docs = shared_docs(_with_callbacks(_FRAMES, "PlateauCallbacks()"))
-with_image_docs = shared_docs(_with_callbacks(_IMAGES, "PlateauCallbacks()"))
+with_shared_docs = shared_docs(_with_defaults(_FRAMES))
+with_image_docs = shared_docs(_with_defaults(_IMAGES))
 _GAN = {**_IMAGES, "aggregation": _aggregation(_CHOICES).replace(" or callable", "")}
-with_gan_docs = shared_docs(_with_callbacks(_GAN, "PlateauCallbacks()"))
+with_gan_docs = shared_docs(_with_defaults(_GAN))
 with_pretrained_docs = shared_docs(
     {**_SHARED, "aggregation": _aggregation(_CHOICES, "logit_mean")}
 )
 with_transfer_docs = shared_docs(
-    _with_callbacks(_IMAGES, "PlateauCallbacks(min_lr=1e-7)")
+    _with_defaults(_IMAGES, "PlateauCallbacks(min_lr=1e-7)", "1e-5", "20")
 )

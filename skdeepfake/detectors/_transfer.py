@@ -79,14 +79,7 @@ class TransferDetector(ImageDetector):
     head : Head or None, default=None
         Architecture and training of the head. None uses ``Head()``.
     {{image_parameters}}
-    learning_rate : float, default=1e-5
-        Learning rate of the optimizer.
-    {{optimizer}}
-    batch_size : int, default=32
-        Number of frames per batch, in training and prediction.
-    epochs : int, default=20
-        Maximum number of epochs.
-    {{fit_parameters}}
+    {{training_parameters}}
 
     Attributes
     ----------

@@ -84,9 +84,7 @@ class ReliabilityDisplay:
         strategy : {"uniform", "quantile"}, default="uniform"
             If "uniform", use bins of equal width. If "quantile", use bins with the same
             number of samples.
-        pos_label : int, float, bool or str, default=None
-            Label of the fake class. None means 1 and requires labels 0 and 1, or -1
-            and 1.
+        {{pos_label}}
         name : str or None, default=None
             Name of the curve in the legend. None uses "curve".
         {{plot_params}}

@@ -116,9 +116,7 @@ class AttributionDisplay:
             Title of each video. None uses the file name and the score.
         max_frames : int, default=6
             Maximum number of slots to show per video. The slots are evenly spaced.
-        pos_label : int, float, bool or str, default=None
-            Label of the fake class. None means 1 and requires labels 0 and 1, or -1
-            and 1.
+        {{pos_label}}
         class_label : object, default=None
             Class to explain. None uses the fake class.
         layer : int or str, default=-1

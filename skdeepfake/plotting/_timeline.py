@@ -97,9 +97,7 @@ class TimelineDisplay:
             Probability at or above which videos are classified as fake.
         title : str or None, default=None
             Title of the axes. None uses the file name.
-        pos_label : int, float, bool or str, default=None
-            Label of the fake class. None means 1 and requires labels 0 and 1, or -1
-            and 1.
+        {{pos_label}}
         {{plot_params}}
 
         Raises
