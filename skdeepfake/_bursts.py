@@ -28,8 +28,8 @@ def as_bursts(
         more = f" A burst needs at least {at_least} frames." if at_least > 1 else ""
         raise ValueError(
             f"X has {n_slots} slots, which cannot be split into bursts of "
-            f"{length or 1} frames with {max_faces} faces each.{more} Set burst and "
-            f"max_faces of {name} to the values of the sampler and the cropper."
+            f"{length or 1} frames with {max_faces} faces per frame.{more} Set burst "
+            f"and max_faces of {name} to the values of the sampler and the cropper."
         )
     return faces.reshape(len(faces), -1, length, max_faces, *faces.shape[2:])
 

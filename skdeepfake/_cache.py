@@ -78,7 +78,7 @@ class ArchiveCache:
         Parameters
         ----------
         max_bytes : int, default=0
-            Maximum size of the remaining entries in bytes. 0 deletes all entries.
+            Maximum total size of the remaining entries in bytes. 0 deletes all entries.
 
         Returns
         -------
@@ -136,7 +136,8 @@ class ArchiveCache:
             raise CacheError(
                 f"The cache in {str(self.folder)!r} cannot be written to: "
                 f"{error.strerror or error}. Existing entries are kept. Free disk "
-                f"space, call {type(self).__name__}.prune, or pass another memory."
+                f"space, call {type(self).__name__}.prune, or set memory to "
+                "another folder."
             ) from error
 
     def _path(self, key: Hashable) -> Path:

@@ -46,7 +46,8 @@ def map_videos(
     except BrokenProcessPool as error:
         raise WorkerDiedError(
             f"A worker process died while {desc}, at {items[done]!r} or a later "
-            f"{unit}; {done} of {len(items)} {unit}s were finished. Remove that "
-            f"{unit} or give the workers more memory. With memory= or a cache_dir, "
-            "finished videos are not processed again."
+            f"{unit}; {done} of {len(items)} {unit}s were finished. Remove the "
+            f"{unit} that caused the crash, or give the workers more RAM. If the "
+            "parameter memory or cache_dir is set, finished videos are not processed "
+            "again."
         ) from error

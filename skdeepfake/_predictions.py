@@ -176,10 +176,8 @@ def check_steps(pipeline: Any, names: Sequence[str], caller: str) -> None:
     """Raise a ValueError if a pipeline lacks one of the named steps."""
     steps = list(getattr(pipeline, "named_steps", {}))
     if not set(names).issubset(steps):
-        needed = " and ".join(map(repr, names))
-        raise ValueError(
-            f"{caller} requires a pipeline with a step named {needed}; got {steps}."
-        )
+        needed = " and ".join(f"a step named {name!r}" for name in names)
+        raise ValueError(f"{caller} requires a pipeline with {needed}; got {steps}.")
 
 
 def _no_detector(estimator: Any) -> ValueError:

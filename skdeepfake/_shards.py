@@ -128,7 +128,7 @@ class ShardedArray:
         if any(axis is None or isinstance(axis, slice) for axis in rest):
             raise IndexError(
                 "A ShardedArray only supports integers and integer arrays as indices "
-                "after the first. Use np.asarray(X[rows]) for slices."
+                "after the first. To use slices, load the rows: np.asarray(X[rows])."
             )
         numbers = self._rows[rows]
         if numbers.ndim == 1 and not rest:
@@ -186,8 +186,9 @@ def write_shards(
         shard is a ``.npy`` file, and ``contents.json`` lists the videos and the
         parameters.
     shard_size : int, default=32
-        Number of videos per shard. If a worker dies, its shard is computed again. The
-        videos are not decoded again if the cropper has a cache (`memory`).
+        Number of videos per shard. If a worker dies, its whole shard is computed again.
+        Videos that are already in the cache of the cropper (parameter `memory`) are not
+        decoded again.
     n_jobs : int or None, default=None
         Number of shards computed in parallel. Threads are used by default. None means
         1, and -1 uses all cores.
@@ -214,8 +215,9 @@ def write_shards(
 
     Notes
     -----
-    Videos are compared by path, size and modification time. Parameters that are
-    functions are compared by name, and networks by their `repr`.
+    Existing shards are only reused if they were written for the same videos with the
+    same parameters. Videos are compared by path, size and modification time. Parameters
+    that are functions are compared by name, and networks by their `repr`.
 
     On a cluster, warnings, for example about videos without a face, are written to the
     logs of the workers.
@@ -347,7 +349,10 @@ def _check_same(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> 
             {path: rest for path, *rest in each["videos"]} for each in (found, wanted)
         )
         other = next((p for p in [*now, *before] if before.get(p) != now.get(p)), None)
-        reason = "are in another order" if other is None else f"differ, as in {other!r}"
+        reason = "the same videos are in another order"
+        if other is not None:
+            reason = f"{other!r} was added, removed or changed"
         raise ValueError(
-            f"The videos of the shards in {str(folder)!r} {reason}. {advice}"
+            f"X differs from the videos of the shards in {str(folder)!r}: {reason}. "
+            f"{advice}"
         )

@@ -30,7 +30,7 @@ def read_members(content: bytes) -> dict[str, bytes]:
             name = member.filename
             if name.startswith(".") or any(sign in name for sign in "/\\:"):
                 raise UntrustedModelError(
-                    f"its member {name!r} would be in another folder"
+                    f"its member {name!r} would be extracted to another folder"
                 )
             if name in members:
                 raise UntrustedModelError(f"its member {name!r} is duplicated")

@@ -77,7 +77,7 @@ class NoFaceError(SkdeepfakeError, ValueError):
 
 
 class WorkerDiedError(SkdeepfakeError, RuntimeError):
-    """A worker process that reads videos crashed or was killed."""
+    """A worker process could not be started, crashed or was killed."""
 
 
 class FFmpegError(SkdeepfakeError, OSError):
@@ -117,11 +117,11 @@ class CacheWarning(UserWarning):
 
 
 class DatasetWarning(UserWarning):
-    """The file names and lists of a dataset contradict each other."""
+    """The names, labels or official lists of a dataset are inconsistent."""
 
 
 class MissingVideosWarning(DatasetWarning):
-    """Videos or lists of a dataset are missing."""
+    """Videos, folders or official lists of a dataset are missing."""
 
 
 class NoFaceWarning(UserWarning):
@@ -129,7 +129,7 @@ class NoFaceWarning(UserWarning):
 
 
 class CrowdWarning(UserWarning):
-    """A frame of a video shows more people than are tracked."""
+    """A video shows more than 10 people at once; ``max_faces=None`` follows only 10."""
 
 
 class VideoReadWarning(_AboutVideo, UserWarning):

@@ -47,12 +47,13 @@ def make_detector_pipeline(
         Number of frames sampled per video. If `burst` is above 1, this is the number of
         bursts. None uses the value of the system, if it has one, and 10 otherwise.
     duration : float or None, default=10.0
-        Number of seconds sampled from each video. None samples the whole video.
+        Number of seconds to sample, from the first frame of each video. None samples
+        the whole video.
     margin : float, default=0.0
         Margin on each side of the face box, as a fraction of its width or height.
     size : tuple of int or None, default=None
         Height and width of the faces passed to the detector, in pixels. None uses the
-        size that the backbone was trained on, and 224 x 224 without a backbone.
+        size that the backbone was trained on, if known, and 224 x 224 otherwise.
     max_faces : int or None, default=None
         Maximum number of people per video. None uses the value of the system, if it has
         one, and 1 otherwise.
@@ -112,8 +113,8 @@ def make_detector_pipeline(
     -----
     "The paper" is Volisetty, Sen and Savala, "Deepfake detection" (2023), which reviews
     other systems in section 3. Numbers in brackets are the paper's reference numbers.
-    [13], [14] and [16] are surveys and do not describe a system. The guide lists the
-    results that the review reports.
+    [13], [14] and [16] are surveys and do not describe a system. The user guide lists
+    the results that the paper reports for each system.
 
     - ``"cnn"``: the paper's first model, a CNN over single frames as in [3].
     - ``"cnn_rnn"``: the paper's second model, an RNN over features of VGG16.
@@ -155,7 +156,7 @@ def make_detector_pipeline(
         if detector not in SYSTEMS:
             raise ValueError(
                 f"detector={detector!r} is not known. Pass a classifier, a reference "
-                f"from '[2]' to '[12]', '[15]', or one of "
+                "number ('[2]' to '[12]' or '[15]'), or one of "
                 f"{', '.join(map(repr, SYSTEMS))}."
             )
         layout |= SYSTEMS[detector].layout
@@ -232,5 +233,6 @@ def _check_detector(
     if per_person != max_faces:
         raise ValueError(
             f"max_faces={max_faces}, but the detector has aggregation="
-            f"{detector.aggregation!r}. Pass the same number to both"
+            f"{detector.aggregation!r}. Set max_faces of the pipeline and of the "
+            "aggregation to the same number"
         )

@@ -45,10 +45,11 @@ class DetectorInfo:
         Model card in Markdown: training data, test results, limitations and intended
         use.
     real_below : float
-        Lower threshold. The verdict is "real" for probabilities of being fake below it.
+        Lower threshold. The verdict is "real" if the probability of being fake is below
+        this value.
     fake_above : float
-        Upper threshold. The verdict is "fake" for probabilities of being fake above it,
-        and "uncertain" from `real_below` to `fake_above`.
+        Upper threshold. The verdict is "fake" if the probability of being fake is above
+        this value, and "uncertain" if it is from `real_below` to `fake_above`.
 
     See Also
     --------

@@ -918,7 +918,7 @@ def unchanged(_: str, old: bytes) -> bytes:
 def test_member_that_would_lie_elsewhere_is_refused(
     name: str, content: bytes, path: Path
 ) -> None:
-    message = f"its member {name!r} would be in another folder"
+    message = f"its member {name!r} would be extracted to another folder"
     assert message in refusal(rewritten(content, unchanged, **{name: b"x"}), path)
     inner = with_member(content, "none", lambda old: old, **{name: b"x"})
     assert message in refusal(inner, path)

@@ -126,7 +126,9 @@ def test_every_reference_of_the_review_is_built_or_a_survey() -> None:
         by_name = make_detector_pipeline(REFERENCES[f"[{number}]"], weights=None)
         assert repr(by_number) == repr(by_name)
     assert len(REFERENCES) == 12
-    with pytest.raises(ValueError, match=r"'\[13\]' is not known.*'\[15\]', or one of"):
+    with pytest.raises(
+        ValueError, match=r"'\[13\]' is not known.*'\[15\]'\), or one of"
+    ):
         make_detector_pipeline("[13]")
     for loss in ("bce", "wasserstein"):
         generator = Generator(filters=(4,), loss=loss)

@@ -486,7 +486,7 @@ def test_full_disk_keeps_what_was_written_before(
         str(featurizer.memory),
         "No space left",
         "FeatureCache.prune",
-        "another memory",
+        "another folder",
     ):
         assert words in str(error.value)
     assert parts(featurizer.memory) == []
@@ -504,7 +504,7 @@ def test_file_in_the_way_is_an_error_that_names_it(gappy, featurizer, in_the_way
     path = featurizer.memory / in_the_way
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text("mine")
-    with pytest.raises(CacheError, match=f"{re.escape(str(path))}.*another memory"):
+    with pytest.raises(CacheError, match=f"{re.escape(str(path))}.*another folder"):
         featurizer.transform(gappy.X)
     assert path.read_text() == "mine"
 

@@ -516,7 +516,7 @@ def test_full_disk_keeps_what_was_written_before(
         str(cropper.memory),
         "No space left",
         "Free disk space",
-        "another memory",
+        "another folder",
     ):
         assert words in str(error.value)
     assert parts(cropper.memory) == []
@@ -535,7 +535,7 @@ def test_file_in_the_way_is_an_error_that_names_it(videos, cropper, in_the_way):
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text("mine")
     # There is no CacheWarning, since nothing is damaged.
-    with pytest.raises(CacheError, match=f"{re.escape(str(path))}.*another memory"):
+    with pytest.raises(CacheError, match=f"{re.escape(str(path))}.*another folder"):
         cropper.transform(sample(videos[0]))
     assert path.read_text() == "mine"
 

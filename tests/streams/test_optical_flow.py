@@ -130,7 +130,7 @@ def test_union_keeps_the_slots_of_faces_with_a_motion(texture: np.ndarray) -> No
     ("params", "shape", "message"),
     [
         ({"burst": 2}, (1, 3, 16, 16, 3), "3 slots, .* bursts of 2 frames"),
-        ({"max_faces": 4}, (1, 3, 16, 16, 3), r"1 frames with 4 faces each\. Set"),
+        ({"max_faces": 4}, (1, 3, 16, 16, 3), r"1 frames with 4 faces per frame\. Set"),
         ({"burst": 1}, (1, 3, 16, 16, 3), "bursts of 1 frames of 16 x 16 pixels"),
         ({}, (1, 3, 16, 8, 3), "needs at least 2 frames of 12 x 12 pixels"),
         ({}, (3, 16, 16, 3), r"OpticalFlow expects faces.*shape \(3, 16, 16, 3\)"),
