@@ -243,7 +243,7 @@ def test_state_of_another_optimizer_is_refused(
     with persistence.keep_optimizer():
         state = pipelines["cnn"][-1].__getstate__()
     detector = object.__new__(CNNDetector)
-    with pytest.raises(ModelFileError, match="state of its optimizer does not match"):
+    with pytest.raises(ModelFileError, match="state of the optimizer does not match"):
         detector.__setstate__({**state, "optimizer": "sgd"})
 
 

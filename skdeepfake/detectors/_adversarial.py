@@ -19,11 +19,11 @@ class AdversarialModel(keras.Model):
     """Train a classifier and a generator of images against each other.
 
     Prediction and validation only use the classifier. A training step computes the
-    gradients of both networks before it updates either, as in the paper. The loss of
-    the discriminator is ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``,
-    and the loss of the generator is ``BCE(1 - generated_label, D(G(noise)))``. If
-    `clip` is set, BCE is replaced by the logit, negated for label 1, and the weights of
-    the discriminator are clipped to the range ``-clip`` to ``clip``.
+    gradients of both networks before it updates either. The loss of the discriminator
+    is ``BCE(labels, D(images)) + BCE(generated_label, D(G(noise)))``, and the loss of
+    the generator is ``BCE(1 - generated_label, D(G(noise)))``. If `clip` is set, BCE is
+    replaced by the logit, negated for label 1, and the weights of the discriminator are
+    clipped to the range ``-clip`` to ``clip``.
     """
 
     def __init__(

@@ -188,7 +188,7 @@ class PerPerson(BaseEstimator):
     >>> from skdeepfake.detectors import CNNDetector, PerPerson
     >>> rule = PerPerson(3, people="mean")
     >>> detector = CNNDetector(aggregation=rule)
-    >>> rule.combine(np.array([[0.25, 0.75, np.nan]]))  # two of three people
+    >>> rule.combine(np.array([[0.25, 0.75, np.nan]]))  # no third person
     array([0.5])
     """
 

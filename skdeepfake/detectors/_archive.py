@@ -56,8 +56,8 @@ class PackedNetworks(Versioned):
             shapes = [value.shape for value in values]
             if shapes != [tuple(variable.shape) for variable in variables]:
                 raise ModelFileError(
-                    f"the state of its {name.replace('_', ' ')} does not match its "
-                    "network and parameters"
+                    f"the saved state of the {name.replace('_', ' ')} does not match "
+                    "the network and parameters of the detector"
                 )
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)

@@ -37,9 +37,9 @@ def without_missing(batch: Batch, rng: np.random.Generator) -> Batch:
 class Batches(keras.utils.PyDataset):
     """Batches of the frames or videos of `X` at `index`.
 
-    A batch depends only on the seed, the epoch and its number. Threads create batches
-    with changes in advance. They replace the `workers` of Keras, which pause for 0.1 s
-    after each epoch and keep running if training is interrupted.
+    A batch depends only on the seed, the epoch and its number. If there are `changes`,
+    threads create batches in advance. These threads replace the `workers` of Keras,
+    which pause for 0.1 s after each epoch and keep running if training is interrupted.
     """
 
     # Number of threads, and of batches that are created in advance.

@@ -29,8 +29,9 @@ class Checkpoint(BaseEstimator):
 
     Pass a Checkpoint to a detector as `callbacks`, alone or in a list. If `fit` is
     interrupted, call it again with the same parameters and data. Training resumes after
-    the last completed epoch with the saved weights, optimizer, random numbers, learning
-    rate, early stopping and history. The result is the same as without interruption.
+    the last completed epoch with the saved weights, learning rate and history, and with
+    the saved states of the optimizer, the random number generators and early stopping.
+    The result is the same as without interruption.
 
     The checkpoint is kept when training ends, so that another `fit` with the same
     parameters and data returns immediately. Delete the folder to train again.

@@ -1,4 +1,4 @@
-"""Convolutional network for single faces, the first model of the paper."""
+"""Convolutional network for single faces."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ class CNNDetector(ImageDetector):
         Dropout rate after the dense layer.
     momentum : float, default=0.99
         Momentum of the running mean and variance of batch normalization. Use a lower
-        value, such as 0.9, if training has fewer than a few hundred steps. Otherwise,
-        the running values lag behind and all probabilities are biased toward one class.
+        value, such as 0.9, if training has fewer than a few hundred steps. With the
+        default, the running values lag behind in short training, and all probabilities
+        are biased toward one class.
     rescale : float, default=1/255
         Factor by which pixels are multiplied.
     {{image_parameters}}

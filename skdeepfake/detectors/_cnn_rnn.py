@@ -1,4 +1,4 @@
-"""Recurrent network over face features, the second model of the paper."""
+"""Recurrent network over face features."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ class CNNRNNDetector(BaseDetector):
     """Detect deepfakes with a recurrent network over the features of a CNN.
 
     The input is the output of :class:`~skdeepfake.features.VGG16Featurizer` or another
-    featurizer. With ``sequence="spatial"``, as in the paper, the recurrent layers
-    process the positions of a face, and frame probabilities are aggregated per video.
-    With ``sequence="temporal"``, as in Güera and Delp, positions are averaged, and the
-    recurrent layers process the frames of a video. A temporal network predicts one
-    probability per video, and the probability that `predict_frame_proba` returns for a
-    frame is computed from all frames up to that frame.
+    featurizer. With ``sequence="spatial"``, as in Volisetty, Sen and Savala, the
+    recurrent layers process the positions of the feature map of a face, and frame
+    probabilities are aggregated per video. With ``sequence="temporal"``, as in Güera
+    and Delp, positions are averaged, and the recurrent layers process the frames of a
+    video. A temporal network predicts one probability per video, and the probability
+    that `predict_frame_proba` returns for a frame is computed from all frames up to
+    that frame.
 
-    The defaults are the network of the paper (section 4.4 and appendix 7.3), the
-    training of the paper's first model, and the default learning rate of Adam in Keras.
-    The paper does not describe the training of this network in more detail.
+    The default network is that of Volisetty, Sen and Savala (section 4.4 and appendix
+    7.3). They do not fully describe its training. By default, it is trained like their
+    first model, :class:`CNNDetector`, but with the default learning rate of Adam in
+    Keras.
 
     Parameters
     ----------
     sequence : {"spatial", "temporal"}, default="spatial"
-        Sequence that the recurrent layers process. "spatial" is the positions of a
-        face in row-major order. "temporal" is the frames of a video. Frames without a
-        face are skipped.
+        Sequence that the recurrent layers process. "spatial" is the positions of the
+        feature map in row-major order. "temporal" is the frames of a video. Frames
+        without a face are skipped.
     units : sequence of int, default=(64, 32)
         Number of units of each recurrent layer.
     cell : {"lstm", "gru"}, default="lstm"
@@ -74,12 +76,12 @@ class CNNRNNDetector(BaseDetector):
     Notes
     -----
     With ``sequence="temporal"``, `aggregation` is ignored unless it is a
-    :class:`PerPerson` or an :class:`Attention`. As in automatic face weighting,
-    :class:`Attention` adds three inputs per frame to the recurrent layers: the logit of
-    the frame, the weight of the frame, and a cumulative probability. The cumulative
-    probability is computed from the weighted log-odds of all frames up to that frame.
-    The loss of the cumulative probability after the last frame is added to the loss of
-    the output.
+    :class:`PerPerson` or an :class:`Attention`. As in the automatic face weighting of
+    Montserrat et al., :class:`Attention` adds three inputs per frame to the recurrent
+    layers: the logit of the frame, the weight of the frame, and a cumulative
+    probability. The cumulative probability is computed from the weighted log-odds of
+    all frames up to that frame. The loss of the cumulative probability after the last
+    frame is added to the loss of the output.
 
     With ``sequence="temporal"``, X can also have shape (n_videos, n_frames,
     n_channels), as returned by a featurizer with ``pooling="avg"``.

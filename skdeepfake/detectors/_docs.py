@@ -59,10 +59,10 @@ _SHARED = {
         early stopping or reduction of the learning rate.
     callbacks : PlateauCallbacks, Checkpoint, list or None, default=None
         Training callbacks. None uses ``{{callbacks}}``, which stops early and reduces
-        the learning rate when validation stops improving. A :class:`Checkpoint` is
-        used in addition to this default. A list replaces the default and may contain
-        :class:`PlateauCallbacks`, a :class:`Checkpoint` and Keras callbacks. Keras
-        callbacks are copied.
+        the learning rate when validation stops improving. If a :class:`Checkpoint` is
+        passed, the default callbacks are also used. A list replaces the default and may
+        contain :class:`PlateauCallbacks`, a :class:`Checkpoint` and Keras callbacks.
+        Keras callbacks are copied.
     {{aggregation}}
     {{no_face}}
     class_weight : dict, "balanced" or None, default=None
@@ -72,7 +72,8 @@ _SHARED = {
         If True, `fit` continues training from the weights of the previous `fit`.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, the order of frames, dropout, augmentation, blended fakes
-        and the validation split. Pass an int for reproducible results on one machine.
+        and the validation split. Pass an int for results that are reproducible on the
+        same machine.
     verbose : int, default=0
         Verbosity level. 0 prints nothing, 1 prints one line per epoch, and 2 shows the
         progress bar of Keras.
@@ -81,8 +82,8 @@ _SHARED = {
 """,
     "no_face": """\
     no_face : {"prior", "raise"}, default="prior"
-        Handling of videos without a face. "prior" returns the class prior and
-        warns with :class:`~skdeepfake.exceptions.NoFaceWarning`. "raise" raises
+        Handling of videos without a face in prediction. "prior" returns the class prior
+        and warns with :class:`~skdeepfake.exceptions.NoFaceWarning`. "raise" raises
         :class:`~skdeepfake.exceptions.NoFaceError`.
 """,
     "fit_attributes": """\
@@ -112,7 +113,7 @@ _SHARED = {
         Random augmentation of faces during training. A string is a preset of
         :func:`~skdeepfake.augmentation.make_preset`: "flip", "light", "strong" or
         "video". The augmentations of a list are applied in order. None uses no
-        augmentation. Requires uint8 faces.
+        augmentation. Augmentation requires uint8 faces.
     fake_source : "labels" or BlendedFakes, default="labels"
         Source of the fake class. "labels" uses the labels in `y`.
         :class:`BlendedFakes` creates fakes from real faces during training and requires

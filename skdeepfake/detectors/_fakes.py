@@ -22,7 +22,7 @@ class BlendedFakes(BaseEstimator):
 
     The detector learns to detect traces of blending instead of traces of a specific
     generator. Requires RGB faces of dtype uint8. The label of the real class must be 0,
-    False or "real". If `share` is None, all videos may be real.
+    False or "real". If `share` is None, `y` may contain only the real class.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class BlendedFakes(BaseEstimator):
     >>> from skdeepfake.detectors import BlendedFakes, CNNDetector
     >>> fakes = BlendedFakes()
     >>> detector = CNNDetector(fake_source=fakes)
-    >>> fakes.classes(np.array([0, 0, 0]))  # all training videos may be real
+    >>> fakes.classes(np.array([0, 0, 0]))  # y contains only the real class
     array([0, 1])
     """
 
@@ -110,7 +110,7 @@ class BlendedFakes(BaseEstimator):
         index : tuple of ndarray of int
             Index of the real samples in X.
         present : ndarray or None
-            Mask of the frames with a face in these samples.
+            Mask of the frames with a face in these samples. None for single frames.
 
         Returns
         -------

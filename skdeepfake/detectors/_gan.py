@@ -1,4 +1,4 @@
-"""Discriminator trained against a generator, the third model of the paper."""
+"""Discriminator trained against a generator."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class GANDetector(ImageDetector):
     2. computes the loss of the generator, ``BCE(1 - generated_label, D(G(z)))``;
     3. computes the gradients of both losses, then updates both networks.
 
-    The defaults are the networks and the training of the paper (appendix 7.4). The
-    paper does not specify the scaling of pixels.
+    The defaults are the networks and the training of the paper by Volisetty, Sen and
+    Savala (appendix 7.4). The paper does not specify the scaling of pixels.
 
     Parameters
     ----------
@@ -66,9 +66,10 @@ class GANDetector(ImageDetector):
         Class of generated images in the training of the discriminator, as an index in
         `classes_`. If the labels are 0 for real and 1 for fake, 0 treats generated
         images as real, as in the paper, and 1 treats them as fake. The generator is
-        trained toward the other class. If generated images are treated as fake, all
-        training videos may be real (0, False or "real"), but training on only real
-        videos has no validation set. On face crops of 56 pixels, the AUC is 0.86 for
+        trained toward the other class. If generated images are treated as fake, `y`
+        may contain only the real class, which must be 0, False or "real". In this case,
+        there is no validation set. In a benchmark with face crops of 56 pixels
+        (``benchmarks/README.md``), the validation AUC is 0.86 for
         ``generated_label=0``, 0.84 for ``generated_label=1``, and 0.885 for
         ``generator=None``.
     label_smoothing : float, default=0.0
@@ -84,7 +85,8 @@ class GANDetector(ImageDetector):
     learning_rate : float, default=1e-4
         Learning rate of the discriminator's optimizer.
     {{optimizer}}
-        Each network has its own optimizer with these parameters.
+        The discriminator and the generator have separate optimizers of this type with
+        the same ``optimizer__*`` parameters.
     batch_size : int, default=32
         Number of frames per batch, in training and prediction. Each training step also
         generates this number of images.
@@ -102,9 +104,9 @@ class GANDetector(ImageDetector):
     Warns
     -----
     AdversarialImbalanceWarning
-        If one network dominates the other, that is, if the discriminator's
-        probabilities of one of the classes have a geometric mean below 1% over the
-        images generated in the last epoch.
+        If one network dominates the other. This is the case if, for the images
+        generated in the last epoch, the geometric mean of the predicted probabilities
+        of either class is below 1%. Checked only if the loss is "bce".
 
     See Also
     --------
@@ -221,7 +223,7 @@ class GANDetector(ImageDetector):
         if not hasattr(self, "generator_"):
             raise AttributeError(
                 "This GANDetector was fitted with generator=None and cannot generate "
-                "images. Fit it with a Generator or 'paper'."
+                "images. Fit it with generator='paper' or a Generator."
             )
         check_scalar(n, "n", Integral, min_val=1)
         noise = check_random_state(random_state).normal(size=self._noise_shape(n))

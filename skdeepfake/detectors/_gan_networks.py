@@ -148,9 +148,9 @@ def _size_to_start_from(
     nearest = " or ".join(f"{h} x {w}" for h, w in sorted(sizes))
     common = math.gcd(height, width)
     possible = (common & -common).bit_length() - 1  # factors of two
-    shorten = f", or pass {possible} filters" if possible else ""
+    shorten = f", or pass `filters` of length {possible}" if possible else ""
     raise ValueError(
-        f"X has images of {height} x {width} pixels, but the {doublings} filters of "
-        f"the generator need multiples of {step}. Resize the images to "
+        f"X has images of {height} x {width} pixels, but a generator with `filters` of "
+        f"length {doublings} needs multiples of {step} pixels. Resize the images to "
         f"{nearest}{shorten}."
     )

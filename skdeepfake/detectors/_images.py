@@ -119,7 +119,7 @@ class ImageDetector(BaseDetector):
         if not given.any():
             raise ValueError(
                 f"fake_source={self.fake_source!r} needs real videos with a positive "
-                "sample_weight; y contains none."
+                "sample_weight; got none."
             )
         return given, given * self._class_weight(self._real)
 

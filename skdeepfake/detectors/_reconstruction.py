@@ -31,9 +31,10 @@ class ReconstructionDetector(ImageDetector):
     """Detect deepfakes by the reconstruction errors of an encoder-decoder.
 
     First, an encoder and a decoder are trained to reconstruct the real faces of the
-    training set. The weights of both are then frozen, and a head is trained on the code
-    and the absolute reconstruction error of each face. Without a head, the score is
-    computed from the mean error, and training only needs real faces.
+    training set. The weights of both are then frozen, and a head is trained on the
+    output of the encoder, called the code, and the absolute reconstruction error of
+    each face. Without a head, the score is computed from the mean error, and training
+    only needs real faces.
 
     The label of the real class must be 0, False or "real".
 
@@ -48,11 +49,11 @@ class ReconstructionDetector(ImageDetector):
     head : {"dense"} or None, default="dense"
         Layers trained on the labels. With None, the score of a face with mean error r
         is ``sigmoid((r - m) / s - 2)``, where m and s are the mean and the standard
-        deviation of the errors of real training faces. All videos may be real if `head`
-        is None or if ``fake_source=BlendedFakes()``.
+        deviation of the errors of real training faces. `y` may contain only the real
+        class if `head` is None or if ``fake_source=BlendedFakes()``.
     reconstruction_epochs : int, default=20
         Number of epochs in which the encoder and the decoder are trained, without
-        augmentation or validation. They do not count toward `epochs`.
+        augmentation or validation. These epochs do not count toward `epochs`.
     reconstruction_rate : float, default=1e-3
         Learning rate in the `reconstruction_epochs`.
     rescale : float, default=1/255
@@ -60,13 +61,12 @@ class ReconstructionDetector(ImageDetector):
     {{image_parameters}}
     learning_rate : float, default=1e-4
         Learning rate of the head. Without a head, learning rate of the encoder and the
-        decoder in `partial_fit` and warm starts.
+        decoder in each `partial_fit` of a fitted detector.
     {{optimizer}}
     batch_size : int, default=32
         Number of frames per batch, in training and prediction.
     epochs : int, default=50
-        Maximum number of epochs of the head. Without a head, number of epochs in each
-        warm start.
+        Maximum number of epochs of the head. Ignored without a head.
     {{fit_parameters}}
 
     Attributes
@@ -173,9 +173,9 @@ class ReconstructionDetector(ImageDetector):
         step = 2 ** len(self.filters)
         if height % step or width % step:
             raise ValueError(
-                f"X has images of {height} x {width} pixels, but {len(self.filters)} "
-                f"filters need multiples of {step}. Resize the images or pass fewer "
-                "filters."
+                f"X has images of {height} x {width} pixels, but `filters` of length "
+                f"{len(self.filters)} requires multiples of {step} pixels. Resize the "
+                "images or shorten `filters`."
             )
         inputs = keras.Input(self.frame_shape_, dtype=str(self.frame_dtype_))
         x = scaled = layers.Rescaling(self.rescale)(inputs)

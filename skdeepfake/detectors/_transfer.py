@@ -65,8 +65,9 @@ class TransferDetector(ImageDetector):
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
         Keras downloads once. A path refers to a file with the weights of all layers
-        except the top layers. "reference" uses the weights of the reference detector
-        and requires ``backbone="efficientnet_lite0"``. None uses random weights.
+        except the top layers. "reference" uses the weights of the detector returned by
+        :func:`skdeepfake.load_detector` and requires ``backbone="efficientnet_lite0"``.
+        None uses random weights.
     trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
         Part of the backbone to train in addition to the head. "all" trains the whole
         backbone, "top" trains only the head, and an integer is the number of blocks to
@@ -89,8 +90,8 @@ class TransferDetector(ImageDetector):
     n_weights_ : int
         Number of weights of the network.
     n_trained_weights_ : int
-        Number of trained weights. `history_` and the `repr` of a fitted detector
-        contain `n_weights_` and `n_trained_weights_`.
+        Number of trained weights. `history_` also contains `n_weights` and
+        `n_trained_weights`, and the `repr` of a fitted detector shows both numbers.
     n_blocks_ : int
         Number of blocks of the backbone, or of the parallel network with the most
         blocks.

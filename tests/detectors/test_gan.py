@@ -261,10 +261,11 @@ def test_each_network_has_a_learning_rate_and_both_the_routed_parameters() -> No
     [
         (
             (56, 56),
-            "56 x 56 pixels.*multiples of 32.*32 x 32 or 64 x 64, or pass 3 filters",
+            "56 x 56 pixels.*multiples of 32.*32 x 32 or 64 x 64, or pass `filters` of "
+            "length 3",
         ),
-        ((64, 40), "64 x 40 .* to 64 x 32 or 64 x 64, or pass 3 filters"),
-        ((8, 8), "8 x 8 .* to 32 x 32, or pass 3 filters"),
+        ((64, 40), "64 x 40 .* to 64 x 32 or 64 x 64, or pass `filters` of length 3"),
+        ((8, 8), "8 x 8 .* to 32 x 32, or pass `filters` of length 3"),
         ((33, 64), "33 x 64 .* to 32 x 64 or 64 x 64\\.$"),
     ],
 )
