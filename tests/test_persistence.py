@@ -893,7 +893,7 @@ def text(group: h5py.Group) -> None:
     [
         (external_link, "'/layers/dense/vars/0' are a link"),
         (soft_link, "'/layers/dense/vars/0' are a link"),
-        (hard_link, "weights are linked: '/layers/dense"),
+        (hard_link, "are stored under two names"),
         (external_storage, "'/layers/dense/vars/0' are not stored uncompressed"),
         (virtual, "'/layers/dense/vars/0' are not stored uncompressed"),
         (filtered, "'/layers/dense/vars/0' are not stored uncompressed"),

@@ -15,7 +15,7 @@ def to_onnx(model: keras.Model, dtype: Any, *, needed_by: str, instead: str) -> 
     """Return the ONNX file of a network for inputs of the given dtype.
 
     `needed_by` and `instead` are parts of error messages. Raises a ValueError if Keras
-    does not run on TensorFlow, and an ImportError if the extra is not installed.
+    does not run on TensorFlow, and an ImportError if onnxruntime or tf2onnx is missing.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(

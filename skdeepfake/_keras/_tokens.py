@@ -39,8 +39,8 @@ def count_prefix_tokens(
 
     This is the number of tokens that do not belong to the grid of patches. The patch
     size is the attribute `patch_size` of the network. Without it, the smallest divisor
-    of the image size with at most `n_tokens` patches is used. A sequence without such a
-    grid has no tokens before it. Only "avg" and "max" can pool it.
+    of the image size with at most `n_tokens` patches is used. If there is no such
+    grid, "avg" and "max" pool all tokens, and the other poolings raise a ValueError.
     """
     height, width = (
         own or given
@@ -59,8 +59,8 @@ def count_prefix_tokens(
         return 0
     raise ValueError(
         f"backbone returns {n_tokens} tokens for images of {height} x {width} pixels. "
-        "A grid of patches with a few tokens before it was expected. Set the attribute "
-        "`patch_size` of the model, or pool the tokens in the model."
+        "Expected a grid of patches, and at most a few tokens before the patches. Set "
+        "the attribute `patch_size` of the model, or pool the tokens in the model."
     )
 
 

@@ -250,7 +250,9 @@ def _check_weights(content: bytes) -> int:
             found = file[place or "/"]
             address = h5py.h5o.get_info(found.id).addr
             if address in seen:
-                raise UntrustedModelError(f"its weights are linked: {place!r}")
+                raise UntrustedModelError(
+                    f"its weights {place!r} are stored under two names"
+                )
             seen.add(address)
             if isinstance(found, h5py.Group):
                 for name in found:

@@ -92,7 +92,9 @@ _HEAD = 2048
 # Number and size in bytes of the blocks of a file that are hashed.
 _N_BLOCKS, _BLOCK = 8, 2**16
 
-_FORMATS = "mp4, mov, mkv, webm, avi, MPEG-TS, gif, apng, and JPEG, PNG or WebP"
+_FORMATS = (
+    "mp4, mov, mkv, webm, avi, MPEG-TS, gif, apng, and pictures (JPEG, PNG, WebP)"
+)
 
 # First bytes of still pictures, by the name of ffmpeg's demuxer.
 _STILL = re.compile(

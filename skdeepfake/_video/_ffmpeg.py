@@ -98,7 +98,7 @@ def _source(path: str, max_pixels: int | None) -> list[str]:
     try:
         executable = ffmpeg_executable()
     except FFmpegError as error:
-        raise VideoReadError(path, f"needs ffmpeg to be decoded. {error}") from error
+        raise VideoReadError(path, f"can only be read with ffmpeg. {error}") from error
     still = still_format(path)
     return [
         *(executable, "-nostdin", "-hide_banner"),

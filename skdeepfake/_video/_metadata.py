@@ -82,7 +82,7 @@ def _ask(
         )
     facts = read_description(output, path)
     if facts is None:
-        reason = last_words(_without_path(output, path)) or "nothing"
+        reason = last_words(_without_path(output, path)) or "it reports no reason"
         return VideoReadError(
             path, f"contains no video stream that ffmpeg can read: {reason}"
         )

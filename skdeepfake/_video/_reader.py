@@ -298,8 +298,8 @@ class VideoReader:
         with self._ffmpeg(command) as output:
             times = _ffmpeg.read_times(output)
         if not times:
-            limit = f" and has at most max_pixels={self._limits.max_pixels} pixels"
-            words = limit if self._is_still else ""
+            limit = f"more than max_pixels={self._limits.max_pixels} pixels"
+            words = f", or its frame has {limit}" if self._is_still else ""
             raise VideoReadError(
                 self._path, f"contains no frame that can be decoded{words}"
             )
@@ -315,7 +315,9 @@ class VideoReader:
         if numbers[-1] >= len(found) or not np.allclose(
             [found[number] for number in numbers], times, rtol=0, atol=SAME_FRAME
         ):
-            raise PromiseBrokenError(self._path, "has different frames than it lists")
+            raise PromiseBrokenError(
+                self._path, "has different frames than in the first pass"
+            )
         command = _ffmpeg.decode(self._path, numbers, self._limits.max_pixels)
         left = len(numbers)
         with self._ffmpeg(command) as output:

@@ -23,12 +23,12 @@ PLAN_VERSION = 2
 
 
 class Clip:
-    """Evenly spaced frames of one video, decoded only during iteration.
+    """Evenly spaced frames of one video, decoded on demand.
 
     The frames are evenly spaced in time from the first frame to the last frame within
-    `duration`, both included. Only frames that can be decoded are sampled, even if the
-    container lists more. If `burst` is greater than 1, bursts of consecutive frames are
-    spaced in this way. If a video has too few frames, its last slots are empty.
+    `duration`, both included. If `burst` is greater than 1, bursts of consecutive
+    frames are spaced in this way. Only frames that can be decoded are sampled, even if
+    the container lists more. If a video has too few frames, its last slots are empty.
 
     Parameters
     ----------
@@ -43,7 +43,9 @@ class Clip:
     duration : float or None, default=10.0
         Number of seconds to sample, from the first frame. None samples the whole video.
     on_error : {"raise", "skip"}, default="raise"
-        Handling of a video that cannot be read. "skip" makes all slots empty.
+        Handling of a file that is not a video or exceeds `max_bytes`. "skip" makes all
+        slots empty. It also makes croppers skip a video that cannot be decoded. Without
+        a cropper, iterating over the clip of such a video raises an error.
     max_pixels, max_duration, max_bytes, timeout : number or None
         Limits on reading the video; see :class:`VideoFrameSampler`.
 
@@ -69,8 +71,8 @@ class Clip:
     ------
     VideoReadError
         If the file is not a video or exceeds `max_bytes`, and ``on_error="raise"``.
-        Also raised on decoding if the video cannot be decoded, exceeds another limit or
-        has changed.
+        With either value of `on_error`, also raised on decoding if the video cannot be
+        decoded, exceeds another limit or has changed.
 
     See Also
     --------

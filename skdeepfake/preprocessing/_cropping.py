@@ -32,15 +32,15 @@ _SHARED = {
     "region_parameters": """\
     margin : float, default=0.0
         Margin added on each side of the region, as a fraction of its width or height.
-        The default is from the paper. 0.15 enlarges boxes 1.3 times, like
-        FaceForensics++.
+        The default is from Volisetty, Sen and Savala (2023). 0.15 enlarges boxes 1.3
+        times, like FaceForensics++.
     max_faces : int or None, default=1
         Maximum number of people to follow. None follows up to 10 people and warns about
         videos that show more. Slots are ordered by frame, then by person. Each person
-        has the same position among the slots of every frame. While a
-        person is not visible, the slots at their position are empty. If no position is
-        free, a new person takes that of a person who has been absent for two frames or
-        more.
+        has the same position among the slots of every frame. While a person is not
+        visible, the slots at their position are empty. If no position is free, a new
+        person takes the position of someone who has been absent for at least two
+        frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
         Region to crop. "face" is the box found by the detector, "frame" is the whole
@@ -56,15 +56,16 @@ default="face"
         faster, and the boxes do not move within a burst.
     jpeg_quality : int or None, default=None
         Quality of the JPEG compression, from 0 to 100. Each frame is compressed before
-        the search, and each crop is compressed again. The paper's code uses 95. None
-        disables the compression.
+        the search, and each crop is compressed again. The code of Volisetty, Sen and
+        Savala (2023) uses 95. None disables the compression.
 """,
     "running_parameters": """\
     memory : str, os.PathLike, joblib.Memory or None, default=None
         Folder in which crops are cached; see :class:`CropCache`. None disables caching.
     n_jobs : int or None, default=None
-        Number of videos cropped in parallel. Threads are used by default. None means
-        1, and -1 uses all cores.
+        Number of videos cropped in parallel. Threads are used unless
+        `joblib.parallel_config` sets another backend. None means 1, and -1 uses all
+        cores.
     verbose : int, default=0
         If positive, show a progress bar.
 """,
@@ -243,12 +244,13 @@ class DlibFaceCropper(_FaceCropper):
     search : {"fast", "exhaustive"}, default="fast"
         Search method. "fast" is described above. "exhaustive" enlarges each frame (to
         twice its size with the default `min_size`) and searches all of it in color,
-        like the paper's code. It is about 50 times slower.
+        like the code of Volisetty, Sen and Savala (2023). It is about 50 times slower.
     {{region_parameters}}
     min_size : int, default=40
         Side of dlib's detection window in pixels, which sets the minimum size of a
-        face. Boxes can be 10% smaller than the window. The default is from the paper.
-        In frames larger than 1080p, the minimum increases with the frame size.
+        face. Boxes can be 10% smaller than the window. The default is from Volisetty,
+        Sen and Savala (2023). In frames larger than 1080p, the minimum increases with
+        the frame size.
     score_threshold : float, default=0.0
         Minimum detection score of a face. The default is dlib's default. Higher values
         find fewer faces with fewer false positives.
@@ -315,6 +317,8 @@ class YuNetFaceCropper(_FaceCropper):
     ----------
     Wu, Peng and Yu, "YuNet: A tiny millisecond-level face detector", Machine
     Intelligence Research 20, 2023.
+
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 7.1.
 
     Examples
     --------

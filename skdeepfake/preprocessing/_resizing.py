@@ -39,7 +39,8 @@ class Resizer(StatelessTransformer):
     Parameters
     ----------
     size : tuple of int, default=(224, 224)
-        Height and width of the result in pixels. The default is from the paper.
+        Height and width of the result in pixels. The default is from the paper by
+        Volisetty, Sen and Savala (2023).
     interpolation : {"auto", "linear", "cubic", "area", "nearest"}, default="auto"
         Interpolation method. "auto" uses "area" to shrink crops and "cubic" to enlarge
         them. "linear" is the default of `cv2.resize` and the paper's method.
@@ -48,8 +49,9 @@ class Resizer(StatelessTransformer):
         2000 videos with ten faces each take 3 GB. The file is deleted together with the
         array. None keeps the result in memory.
     n_jobs : int or None, default=None
-        Number of videos resized in parallel. Threads are used by default. None means
-        1, and -1 uses all cores.
+        Number of videos resized in parallel. Threads are used unless
+        `joblib.parallel_config` sets another backend. None means 1, and -1 uses all
+        cores.
 
     See Also
     --------

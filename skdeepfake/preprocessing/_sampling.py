@@ -37,8 +37,8 @@ _OF_CLIPS = ("n_frames", "burst", "spacing", "duration", "on_error", *Limits._fi
 class VideoFrameSampler(StatelessTransformer):
     """Sample evenly spaced frames from the beginning of each video.
 
-    Each video becomes a lazy :class:`Clip`, which decodes its frames in one pass when
-    iterated. Frames are upright and deinterlaced and have square pixels.
+    Each video becomes a lazy :class:`Clip`, which decodes its frames on demand. Frames
+    are upright and deinterlaced and have square pixels.
 
     Supported formats are mp4/mov, Matroska/WebM, AVI, MPEG-TS and animated GIF or PNG.
     Still pictures (JPEG, PNG, WebP) are read as videos of one frame. The format is
@@ -52,7 +52,7 @@ class VideoFrameSampler(StatelessTransformer):
     ----------
     n_frames : int, default=10
         Number of frames per video, or of bursts if `burst` is greater than 1. The
-        default is from the paper.
+        default is from the paper by Volisetty, Sen and Savala (2023).
     duration : float or None, default=10.0
         Number of seconds to sample, from the first frame. None samples the whole video.
         The default is from the paper.
@@ -62,7 +62,7 @@ class VideoFrameSampler(StatelessTransformer):
         frame are ordered by person.
     spacing : {"even", "paper"}, default="even"
         Spacing of the frames. "even" samples evenly in time and includes the first and
-        the last frame. Like the paper's code, "paper" samples frames
+        the last frame. Like the paper's code, "paper" samples the frames with indices
         ``int(k * n / (n_frames - 1))``, where n is the number of frames within
         `duration` and k runs from 0 to ``n_frames - 1``. The last index, n, is out of
         range, so the last slot is empty.
@@ -71,19 +71,21 @@ class VideoFrameSampler(StatelessTransformer):
         issues a warning, leaves all slots empty, and stores the reason in the attribute
         `error` of the clip.
     max_pixels : int or None, default=35389440
-        Maximum number of pixels per frame. The default is 8192 x 4320. On Linux, the
-        memory of the decoder process is limited to 2 GiB plus 220 bytes times
-        `max_pixels`. For this and the next three parameters, None means no limit.
+        Maximum number of pixels per frame. The default is 8192 x 4320. None means no
+        limit. On Linux, the memory of the decoder process is limited to 2 GiB plus 220
+        bytes times `max_pixels`.
     max_duration : float or None, default=86400.0
         Maximum duration of a video in seconds. It is checked in the file header, and
-        again while frames are decoded.
+        again while frames are decoded. None means no limit.
     max_bytes : int or None, default=17179869184
-        Maximum size of a file in bytes.
+        Maximum size of a file in bytes. None means no limit.
     timeout : float or None, default=300.0
-        Maximum time per video in seconds, for reading it and cropping its frames.
+        Maximum time per video in seconds, for reading it and cropping its frames. None
+        means no limit.
     n_jobs : int or None, default=None
-        Number of videos opened in parallel. Threads are used by default. None means 1,
-        and -1 uses all cores. More jobs help if opening files is slow.
+        Number of videos opened in parallel. Threads are used unless
+        `joblib.parallel_config` sets another backend. None means 1, and -1 uses all
+        cores. More jobs help if opening files is slow.
     verbose : int, default=0
         If positive, show a progress bar.
 
@@ -148,7 +150,7 @@ class VideoFrameSampler(StatelessTransformer):
         VideoReadError
             If a file is missing or not a video, and ``on_error="raise"``. A video that
             cannot be decoded raises the error when its clip is iterated.
-        ValueError
+        ValueError, TypeError
             If `X` is not a one-dimensional array or a single column of paths.
 
         Warns

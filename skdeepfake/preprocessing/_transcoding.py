@@ -65,7 +65,7 @@ class VideoTranscoder(StatelessTransformer):
         Folder of the copies, created if missing. Copies are never deleted.
     duration : float or None, default=10.0
         Number of seconds to keep, from the beginning. None keeps the whole video. The
-        default is from the paper.
+        default is from the paper by Volisetty, Sen and Savala (2023).
     crf : int, default=23
         Constant rate factor of x264, from 0 (lossless) to 51. The default is from the
         paper.
@@ -78,11 +78,11 @@ class VideoTranscoder(StatelessTransformer):
         be read. Set ``on_error="skip"`` in :class:`VideoFrameSampler`, too.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. Frames up to 25% larger may be accepted.
-        For this and the next two parameters, None means no limit.
+        None means no limit.
     max_bytes : int or None, default=17179869184
-        Maximum size of a file in bytes.
+        Maximum size of a file in bytes. None means no limit.
     timeout : float or None, default=3600.0
-        Maximum time per video in seconds.
+        Maximum time per video in seconds. None means no limit.
     n_jobs : int or None, default=None
         Number of videos encoded in parallel. None means 1 unless in a
         `joblib.parallel_config` context.
@@ -164,14 +164,14 @@ class VideoTranscoder(StatelessTransformer):
             ``on_error="raise"``. Finished copies are kept for the next call.
         OSError
             If `cache_dir` cannot be written to or its disk is full. If ffmpeg cannot be
-            used, the error is a :class:`~skdeepfake.exceptions.FFmpegError`.
+            used, the error is an :class:`~skdeepfake.exceptions.FFmpegError`.
         ValueError, TypeError
             If `X` is not one-dimensional, or contains anything but paths.
 
         Warns
         -----
         UserWarning
-            If a video is damaged and its copy is incomplete.
+            For each video in which ffmpeg finds damage. Its copy may lack frames.
         VideoReadWarning
             For each video that cannot be transcoded, if ``on_error="skip"``.
         """
@@ -337,6 +337,6 @@ def _error(
     elif "Format not on whitelist" in stderr:
         reason = f"is not a video in one of the containers {CONTAINERS}"
     else:
-        words = last_words(stderr) or "nothing"
+        words = last_words(stderr) or "it reports no reason"
         reason = f"cannot be read by ffmpeg (exit status {status}): {words}"
     return VideoReadError(path, reason)

@@ -47,7 +47,7 @@ def test_picture_is_turned_as_it_says(tmp_path, picture) -> None:
 def test_picture_has_the_limits_of_a_video(tmp_path, picture) -> None:
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.zeros((400, 400), np.uint8))
-    with pytest.raises(VideoReadError, match="has at most max_pixels=1000"):
+    with pytest.raises(VideoReadError, match="more than max_pixels=1000"):
         list(Clip(path, n_frames=1, max_pixels=1000))
 
 
