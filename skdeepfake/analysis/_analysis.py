@@ -64,9 +64,9 @@ class VideoAnalysis:
     def verdict(self) -> str:
         """One of "real", "fake", "uncertain", "no face" and "unreadable".
 
-        The verdict is "uncertain" if the probability is between the thresholds or equal
-        to one of them. "unreadable" only occurs if :func:`analyze_videos` is called
-        with ``on_error="skip"``.
+        The verdict is "uncertain" if the probability is between `real_below` and
+        `fake_above`, or equal to one of them. "unreadable" only occurs if
+        :func:`analyze_videos` is called with ``on_error="skip"``.
         """
         return self.content["verdict"]
 
@@ -74,7 +74,8 @@ class VideoAnalysis:
     def probability(self) -> float:
         """Probability of being fake, from 0 to 1; NaN without a face.
 
-        The reference detector was calibrated for data in which 22% of videos are fake.
+        The reference detector, the default of :func:`analyze_video`, was calibrated for
+        data in which 22% of the videos are fake.
         """
         return _number(self.content["probability"])
 
@@ -90,7 +91,7 @@ class VideoAnalysis:
 
     @property
     def coverage(self) -> float:
-        """Share of the sampled frames with a face; NaN for an unreadable video."""
+        """Share of the sampled frames in which a face was found; NaN if unreadable."""
         return _number(self.content["coverage"]["share"])
 
     @property
@@ -107,7 +108,8 @@ class VideoAnalysis:
         """Record of the file, the detector and the parameters.
 
         The keys are `file`, `content_credentials`, `container`, `detector`,
-        `parameters` (of each step), `versions` and `analyzed_at` (time in UTC).
+        `parameters` (of each step of the pipeline), `versions` and `analyzed_at` (time
+        in UTC). The record is None for an unreadable video.
         """
         return copy.deepcopy(self.content["record"])
 
@@ -193,7 +195,7 @@ class VideoAnalysis:
         return returned_or_written(html, path)
 
     def plot(self, *, ax: Any = None, max_faces: int = 12) -> Any:
-        """Plot the probability over time with the faces (requires matplotlib).
+        """Plot the probability over time, with the faces below (requires matplotlib).
 
         Parameters
         ----------

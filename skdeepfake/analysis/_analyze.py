@@ -38,7 +38,7 @@ _with_shared_docs = shared_docs(
         Name of a detector in this package, path of a model file (``*.skops``, ``*.npz``
         or joblib), or fitted pipeline that predicts from paths and has a step
         "sampler". A joblib file is a pickle and can run code. Only load it if you trust
-        its source. None uses the reference detector.
+        its source. None uses the reference detector, which is included in this package.
     thresholds : float, tuple of (float, float) or None, default=None
         Thresholds of the verdict, which is "real" below the first threshold, "fake"
         above the second, and "uncertain" otherwise. A single number sets both. None
@@ -139,8 +139,8 @@ def analyze_videos(
         Paths of videos or pictures.
     {{detector}}
     heatmaps : bool, default=False
-        If True, compute heatmaps for the HTML pages. Each page shows the three faces
-        with the highest probabilities of its video.
+        If True, compute heatmaps of the three faces with the highest probabilities in
+        each video. The HTML pages show these heatmaps.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be read. "skip" gives them the verdict
         "unreadable", stores the reason in `error`, and continues with the other videos.

@@ -77,7 +77,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
             number of people, duration in seconds, codec, SHA-256 of the file, status of
             the Content Credentials, and reason why the video is unreadable.
         """
-        pandas = import_pandas("to_frame", "rows contains the same values as dicts")
+        pandas = import_pandas("to_frame", "use rows, which is a list of dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -149,7 +149,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         return f"{len(self)} video{'s' * (len(self) != 1)}: {found}"
 
     def _table(self, links: Sequence[str | None], heading: str = "") -> str:
-        head = ("video", "verdict", "probability", "faces")
+        head = ("video", "verdict", "probability", "frames with a face")
         lines = ["".join(f'<th scope="col">{name}</th>' for name in head)]
         for row, link in zip(self.rows, links, strict=True):
             name = escape(os.path.basename(row["path"]))

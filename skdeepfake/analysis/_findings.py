@@ -156,8 +156,8 @@ def _notes(
     notes = []
     if left_out:
         notes.append(
-            "The video shows more people than were analyzed. Increase max_faces to "
-            "analyze more."
+            "The video shows more people than were analyzed. Increase the detector's "
+            "max_faces to analyze more people."
         )
     length = record["container"]["duration"]
     if coverage["frames"] == 1:

@@ -46,7 +46,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
             Columns of all datasets, with None for missing values, and a column
             `dataset` with the name of the dataset. For a dataset without `details`,
-            only `path`, `label` and `dataset` have values. The result is a DataFrame
+            only `path`, `label` and `dataset` have values. The attribute is a DataFrame
             if the `details` of any dataset is a DataFrame.
 
     Raises
@@ -54,8 +54,9 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
     TypeError
         If `datasets` is not a mapping of names to datasets.
     ValueError
-        If `datasets` is empty, or if a dataset lacks an attribute, is the result of
-        this function or does not have the `target_names` of the first dataset.
+        If `datasets` is empty, or if a dataset lacks `data`, `target`, `target_names`
+        or `groups`, is already a result of this function, or does not have the
+        `target_names` of the first dataset.
 
     Warns
     -----

@@ -88,7 +88,7 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     >>> videos.target, videos.groups
     (array([0, 1]), array([0, 0]))
     """
-    root = check_root(root, f"parts, each with a {METADATA} or a {LABELS}")
+    root = check_root(root, f"the parts of DFDC, each with a {METADATA} or a {LABELS}")
     parts = [
         part
         for part in (root, *sorted(filter(Path.is_dir, root.iterdir())))

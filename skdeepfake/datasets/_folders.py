@@ -1,4 +1,4 @@
-"""Load videos from custom folders and from the paper's folders."""
+"""Load videos from custom folders and from those of Volisetty, Sen and Savala."""
 
 from __future__ import annotations
 
@@ -57,10 +57,12 @@ def load_videos(
         regular expression in a file name is an identity, and videos that share an
         identity are in the same group (see :func:`group_by_name`). For example,
         ``group=r"\d{3}"`` groups 183_253.mp4 with 183.mp4 and 253.mp4. A callable
-        returns a hashable label for each path. None makes each video its own group.
+        takes a path and returns the group of the video, which can be any hashable
+        value. None makes each video its own group.
     as_frame : bool, default=False
         If True, `data` is a DataFrame with the column "path", `target` is a Series, and
-        `frame` is added. Pipelines accept this DataFrame. This requires pandas.
+        `frame` is added. Pipelines accept `data` in this form. This option requires
+        pandas.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def load_videos(
     --------
     group_by_name : Group videos by the identities in file names.
     make_videos : Render a folder of real and fake videos.
-    load_paper_folders : List the videos in the paper's folders.
+    load_paper_folders : List the videos of the folders `Original` and `Manipulated`.
 
     Examples
     --------
@@ -105,7 +107,7 @@ def load_videos(
     paths: list[str] = []
     target: list[int] = []
     for label, name in enumerate(TARGET_NAMES):
-        videos = videos_in(root / name, f"a folder with the {name} videos")
+        videos = videos_in(root / name, f"the {name} videos")
         paths += videos
         target += [label] * len(videos)
     groups = _groups(paths, group)
@@ -127,7 +129,7 @@ def load_videos(
         groups=groups,
     )
     if as_frame:
-        pandas = import_pandas("as_frame=True", "data and target are arrays")
+        pandas = import_pandas("as_frame=True", "as_frame=False returns arrays")
         columns = {"path": videos.data, "target": videos.target, "group": groups}
         videos.frame = pandas.DataFrame(columns)
         videos.data, videos.target = videos.frame[["path"]], videos.frame["target"]
@@ -187,7 +189,7 @@ def load_named_videos(
     *,
     as_frame: bool = False,
 ) -> Bunch:
-    """List the videos of several folders and parse the identities in their names.
+    """List the videos of several folders and parse the identities in the file names.
 
     Use this function to write a loader for a custom dataset.
 
@@ -249,7 +251,7 @@ def load_named_videos(
             part["pattern"],
             part["pattern"],
             issues,
-            expected=f"the videos of {part['folder']!r}",
+            expected="videos, as specified in `parts`",
             label=part["label"],
             **{name: part[name] for name in _COLUMNS & part.keys()},
         )
@@ -260,10 +262,11 @@ def load_named_videos(
 def load_paper_folders(
     root: str | os.PathLike[str], *, as_frame: bool = False
 ) -> Bunch:
-    """List the videos in the paper's folders `Original` and `Manipulated` [1]_.
+    """List the videos in the folders of Volisetty, Sen and Savala (2023) [1]_.
 
-    A fake and its original have names with the same first three characters. For
-    example, ``Manipulated/000.mp4`` and ``Manipulated/000_M101.mp4`` are fakes of
+    Videos in `Original` are real, and videos in `Manipulated` are fake. A fake and its
+    original have names with the same first three characters. For example,
+    ``Manipulated/000.mp4`` and ``Manipulated/000_M101.mp4`` are fakes of
     ``Original/000.mp4``.
 
     Parameters
@@ -288,7 +291,8 @@ def load_paper_folders(
 
     References
     ----------
-    .. [1] Section 4.1 of the paper and the code in its appendix 7.1.
+    .. [1] Volisetty, Sen and Savala, "Deepfake detection", 2023, section 4.1 and the
+       code in appendix 7.1.
 
     Examples
     --------

@@ -146,8 +146,8 @@ def load_dfd(
     -----
     There is no official split, so `split` is None.
 
-    The faces of 28 actors were swapped with one another, which connects most videos to
-    a few large groups. To split this dataset, use
+    The faces of 28 actors were swapped with one another, which connects most videos
+    into a few large groups. To split this dataset, use
     :class:`~skdeepfake.model_selection.IdentityKFold` with ``details["target"]`` and
     ``details["source"]``. For bootstrap intervals, use
     ``groups=details["target"]``. A video may show two actors, only one of whom was
@@ -259,8 +259,8 @@ def load_deeperforensics(
     root = check_root(root, "the subfolders manipulated_videos and lists")
     ff_root = check_root(
         ff_root,
-        "FaceForensics++, whose c23 originals are the real videos; the source_videos "
-        "of DeeperForensics-1.0 are not used",
+        "FaceForensics++, whose c23 originals are used as real videos instead of the "
+        "source_videos of DeeperForensics-1.0",
     )
     issues = DatasetIssues()
     videos = _youtube_originals(ff_root, "c23", issues)
@@ -307,7 +307,7 @@ def load_celeb_df(
     Faces were swapped within a few sets of celebrities, so the 340 fakes in the list of
     version 2 form only four groups. The official split has the same people in both
     subsets, so :func:`~skdeepfake.model_selection.check_no_leakage` raises an error.
-    Only use the test set to evaluate detectors trained on another dataset. To train on
+    Use the test set only for detectors trained on another dataset. To train on
     Celeb-DF, use :class:`~skdeepfake.model_selection.IdentityKFold` with
     ``details["target"]`` and ``details["source"]``. For bootstrap intervals, use
     ``groups=details["target"]``.

@@ -87,7 +87,9 @@ def check_root(root: str | os.PathLike[str], expected: str) -> Path:
 def videos_in(folder: Path, expected: str) -> list[str]:
     """Return the sorted videos of a folder; raise an error if there are none."""
     if not folder.is_dir():
-        raise DatasetError(f"{str(folder)!r} is not a folder; expected {expected}.")
+        raise DatasetError(
+            f"{str(folder)!r} is not a folder; expected a folder with {expected}."
+        )
     videos = sorted(
         path
         for path in folder.iterdir()
@@ -212,7 +214,7 @@ def as_bunch(
     """
     if as_frame:
         pandas = import_pandas(
-            "as_frame=True", "details is a Bunch of arrays with the same names"
+            "as_frame=True", "as_frame=False returns details as a Bunch of arrays"
         )
     videos = sorted(videos, key=lambda video: video.label)
     originals = {video.name for video in videos if video.label == REAL}
@@ -274,8 +276,8 @@ Returns
     groups : ndarray of int, shape (n_videos,)
         Group of each video. Videos that share a target or source identity, directly
         or through other videos, are in the same group, so each identity is in only one
-        group. Group numbers are the same for all subsets, but are not comparable
-        between datasets.
+        group. Group numbers do not depend on the loaded subset, and they are not
+        comparable between datasets.
     split : ndarray of object, shape (n_videos,), or None
         Official subset of each video, or None for unlisted videos. The attribute is
         None if there are no official lists.

@@ -49,9 +49,9 @@ def make_videos(
 ) -> Bunch:
     r"""Render short real and manipulated videos of a moving face into a folder.
 
-    The face is NASA's public-domain portrait of Eileen Collins in scikit-image. The
-    videos are for demos and tests. A detector trained on them does not generalize to
-    other videos. The videos are rendered as follows:
+    The face is from `skimage.data.astronaut`, NASA's public-domain portrait of Eileen
+    Collins. The videos are for demos and tests. A detector trained on them does not
+    generalize to other videos. The videos are rendered as follows:
 
     1. Each real video has a random background, light, noise, movements and expressions.
     2. Each fake is a copy of a real video with a manipulation.
@@ -108,8 +108,8 @@ def make_videos(
     Raises
     ------
     DatasetError
-        If `root`, ``root/real`` or ``root/fake`` is a file, or if a subfolder is not
-        empty.
+        If `root`, ``root/real`` or ``root/fake`` is a file, or if one of these
+        subfolders is not empty.
     ImportError
         If scikit-image is not installed.
     OSError

@@ -201,8 +201,8 @@ def test_people_who_are_left_out_are_noted(clip, small, write_clip) -> None:
     path = write_clip([np.hstack([frame, frame[:, ::-1]])] * 2, "two.mp4")
     found = analyze_video(path, small, heatmaps=False)
     assert found.notes == [
-        "The video shows more people than were analyzed. Increase max_faces to analyze "
-        "more."
+        "The video shows more people than were analyzed. Increase the detector's "
+        "max_faces to analyze more people."
     ]
 
 

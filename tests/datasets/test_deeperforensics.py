@@ -69,9 +69,9 @@ def test_real_videos_are_the_c23_targets_and_never_source_videos(ff, deeper) -> 
 
 def test_its_own_folder_is_not_taken_for_the_real_part(deeper) -> None:
     root = deeper()
-    with pytest.raises(DatasetError, match=r"youtube.*expected the real videos of Fac"):
+    with pytest.raises(DatasetError, match=r"youtube.*with the real videos of Fac"):
         load_deeperforensics(root, root)
-    with pytest.raises(DatasetError, match=r"the source_videos of Deeper.* are not"):
+    with pytest.raises(DatasetError, match=r"instead of the source_videos of Deeper"):
         load_deeperforensics(root, root / "nowhere")
 
 

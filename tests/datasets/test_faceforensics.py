@@ -245,7 +245,7 @@ def test_no_warning_for_a_whole_data_set(grow) -> None:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        (TWO[6:], r"youtube.*is not a folder; expected the real videos"),
+        (TWO[6:], r"youtube.*is not a folder; .* with the real videos"),
         (TWO[:6], r"No fakes found; .* '.*Deepfakes"),
         ([f"{REAL}/notes.txt"], r"No videos in '.*youtube"),
         ([f"{REAL}/id0_0000.mp4"], r"like 000\.mp4; .*'id0_0000\.mp4'\. Check"),
@@ -357,7 +357,7 @@ def test_dfd_fake_of_a_scene_that_is_not_there_is_named(grow) -> None:
     [
         (
             {"compression": "c40"},
-            r"actors.c40.* is not a folder; expected the real videos",
+            r"actors.c40.* is not a folder; .* with the real videos",
         ),
         ({"compression": "23"}, r"compression='23' must be one of"),
     ],
