@@ -36,7 +36,7 @@ class DriftMeasure(NamedTuple):
     psi : float
         Population stability index, 0 for equal distributions.
     psi_bound : float
-        Value of `psi` above which the distributions count as different.
+        Value of `psi` above which the index indicates drift.
     drifted : bool
         True if both the test and the index indicate drift.
 
@@ -119,7 +119,7 @@ class DriftReport:
         ------
         ValueError
             If `reference` and `new` are empty or have different keys, or a quantity has
-            no finite value.
+            no finite value in one of them.
         """
         if set(reference) != set(new) or not reference:
             raise ValueError(
@@ -132,7 +132,9 @@ class DriftReport:
             values.append(pair)
             known = [each[np.isfinite(each)] for each in pair]
             if not all(map(len, known)):
-                raise ValueError(f"{name!r} has no finite value in reference or new.")
+                raise ValueError(
+                    f"{name!r} must have a finite value in both reference and new."
+                )
             level = alpha / len(reference)
             measures[name] = _measure(known[0], known[1], level, max_psi, n_bins)
         old, fresh = (

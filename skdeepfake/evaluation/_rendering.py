@@ -101,7 +101,7 @@ class EvaluationDisplay:
         y_true : array-like of shape (n_videos,)
             Label of each video.
         y_score : array-like of shape (n_videos,)
-            Probability of fake for each video.
+            Probability of being fake for each video.
         **params : dict
             Passed to :meth:`EvaluationReport.from_predictions`.
 
@@ -334,8 +334,8 @@ def _percent(share: float) -> str:
 _STYLE = ".skdeepfake .interval { color: #555; }\n"
 _CAUTION = (
     "Scores apply only to the manipulations and sources of the test videos. They are "
-    "too high if the training set contains people, original videos or encoders of the "
-    "test videos."
+    "too high if the training and test videos share people, original videos or "
+    "encoders."
 )
 
 

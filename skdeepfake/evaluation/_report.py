@@ -123,17 +123,17 @@ class EvaluationReport:
             narrow if several videos show the same person.
         by : array-like of shape (n_videos,), default=None
             Attribute of each video, such as sex, skin type, source or manipulation
-            (``details["method"]``). The videos of each value form a subset, which is
-            also scored separately, and `gaps` compares the subsets. A subset with only
-            one class is scored against all videos of the other class. Videos with the
-            value None or NaN do not belong to any subset.
+            (``details["method"]`` from a loader). The videos of each value form a
+            subset, which is also scored separately, and `gaps` compares the subsets. A
+            subset with only one class is scored against all videos of the other class.
+            Videos with the value None or NaN do not belong to any subset.
         frame_proba : array-like of shape (n_videos, n_frames), default=None
             Probability of being fake for each frame; NaN without a face.
         has_face : array-like of bool, shape (n_videos, n_frames), default=None
             Mask of the frames with a face. None infers the mask from `frame_proba`.
         threshold : float, default=0.5
-            Probability at or above which videos are classified as fake. Choose it on
-            other data with :func:`~skdeepfake.metrics.choose_threshold`.
+            Probability at or above which videos and frames are classified as fake.
+            Choose it on other data with :func:`~skdeepfake.metrics.choose_threshold`.
         no_face : {"keep", "leave_out"}, default="keep"
             If "keep", videos without a face are scored by their `y_score`. If
             "leave_out", they are not scored.
@@ -270,10 +270,11 @@ class EvaluationReport:
     def gaps(self) -> list[dict[str, Any]]:
         """Largest difference of each metric between two values of `by`.
 
-        Each dict has the keys `level`, `measure`, `gap`, `lowest`, `highest` and
-        `note`. `lowest` and `highest` are the two subsets. `note` is the note of the
-        lowest subset or, if that subset has none, of the highest subset. The list is
-        empty if `by` has fewer than two values.
+        The list contains one dict per metric and level, with the keys `level`,
+        `measure`, `gap`, `lowest`, `highest` and `note`. `gap` is the difference.
+        `lowest` and `highest` name the subsets with the lowest and the highest value of
+        the metric. `note` is the note of the lowest subset or, if that subset has none,
+        of the highest subset. The list is empty if `by` has fewer than two values.
         """
         return _measures.largest_gaps(self.rows)
 

@@ -213,10 +213,12 @@ default="roc_auc"
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
     cache_dir : str, os.PathLike or None, default=None
-        Cache directory for videos compressed by "VC". None disables the cache.
+        Cache directory for the compressed videos of the distortion "VC" (video
+        compression). None disables the cache.
     random_state : int, RandomState instance or None, default=0
-        Controls the positions of blocks and the noise. Higher levels include the blocks
-        of lower levels and amplify the same noise.
+        Controls the positions of the gray blocks of the distortion "BW" and the noise
+        of "GNC". Higher levels include the blocks of lower levels and amplify the same
+        noise.
     verbose : int, default=0
         If 1, show a progress bar.
 
@@ -252,8 +254,8 @@ default="roc_auc"
     With the default `distortions` and `levels`, each video is decoded 36 times, unless
     the cropper caches its output (`memory`).
 
-    For confidence intervals, pass `proba` to
-    :func:`~skdeepfake.metrics.group_bootstrap`.
+    For the confidence interval of ``curve.scores[i, j]``, pass ``curve.proba[i, j]`` as
+    `y_score` to :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples
     --------
@@ -320,7 +322,8 @@ def _choose(values: Collection[Any] | None, known: tuple, name: str) -> list[Any
     chosen = set(known if values is None else values)
     if not chosen or not chosen.issubset(known):
         raise ValueError(
-            f"{name} must contain some of {', '.join(map(str, known))}; got {values!r}."
+            f"{name} must be one or more of {', '.join(map(str, known))}; got "
+            f"{values!r}."
         )
     return [each for each in known if each in chosen]
 

@@ -1,4 +1,4 @@
-"""AUC of trivial features, which do not depend on the faces."""
+"""AUC of trivial features, which do not depend on the appearance of faces."""
 
 from __future__ import annotations
 

@@ -74,7 +74,8 @@ def find_problems(report: LeakageReport) -> list[str]:
         elif len(separating) == 1:
             found.append(
                 f"All features together separate real from fake with an AUC of {auc}, "
-                "but no single feature does. Compare their `values`."
+                "but no single feature does. Compare the `values` of the report "
+                "between the classes."
             )
     return found
 

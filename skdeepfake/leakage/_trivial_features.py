@@ -1,4 +1,4 @@
-"""Trivial features of videos, which do not depend on the faces."""
+"""Trivial features of videos, which do not depend on the appearance of faces."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def trivial_features(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Bunch:
-    """Measure features of video files that do not depend on the faces.
+    """Measure features of video files that do not depend on the appearance of faces.
 
     Fakes are often encoded with different software from real videos and therefore
     differ in codec, bit rate or duration. A detector that learns these differences does

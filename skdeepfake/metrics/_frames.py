@@ -19,7 +19,7 @@ from .._validation import validated
 
 
 class FrameScores(NamedTuple):
-    """Labels and scores of the frames with a face of several videos.
+    """Labels and scores of all frames with a face, from several videos.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class FrameScores(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """Share of the videos and frames with a face.
+    """Shares of the videos and of the frames with a face.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def frame_scores(
 
     See Also
     --------
-    coverage : Share of videos and frames with a face.
+    coverage : Compute the shares of videos and of frames with a face.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def frame_scores(
 
 @validated(frame_proba=["array-like"])
 def coverage(frame_proba: ArrayLike) -> Coverage:
-    """Compute the share of videos and frames with a face.
+    """Compute the shares of videos and of frames with a face.
 
     Report the coverage with each score, because detectors predict the class prior for
     videos without a face.

@@ -215,7 +215,7 @@ def choose_threshold(
     Returns
     -------
     float
-        Threshold, halfway between the two nearest scores, or the lowest score if all
+        Threshold halfway between two adjacent scores, or the lowest score if all
         samples are classified as fake. The highest of equally good thresholds is used.
 
     {{score_errors}}

@@ -53,10 +53,10 @@ class IdentityKFold(_MetadataSplitter):
     Notes
     -----
     People are assigned to folds one by one, roughly in descending order of their number
-    of videos, as in streaming graph partitioning [1]_. Each person is assigned to the
-    fold with whose members they share the most fakes, after the number expected by
-    chance is subtracted. Full folds are skipped. If all folds are full, the smallest
-    fold is used.
+    of videos, as in streaming graph partitioning [1]_. For each fold, the fakes that
+    combine the person with a member of the fold are counted, and the number expected by
+    chance is subtracted. The person is assigned to the fold with the largest result.
+    Full folds are skipped. If all folds are full, the smallest fold is used.
 
     `groups` is not used. The splitter can only split the complete set of videos, not a
     subset.

@@ -25,8 +25,8 @@ _MISSING = ("warn", "raise", "ignore")
 class OfficialSplit(BaseCrossValidator):
     """Split videos into a training and a test set according to official lists.
 
-    To compare scores with those of a paper, use the paper's lists. A list is the path
-    of a file or a sequence of entries. An entry is one of the following:
+    To compare scores with published scores, use the same lists. A list is either a
+    sequence of entries or the path of a file. An entry is one of the following:
 
     - a name, such as ``"000_M101.mp4"`` or ``"Celeb-real/id0_0000.mp4"``, which matches
       every video whose path ends with this name; extensions are ignored;

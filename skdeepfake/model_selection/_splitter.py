@@ -102,9 +102,9 @@ class _MetadataSplitter(BaseCrossValidator):
         if groups is None:
             raise ValueError(
                 f"{type(self).__name__} requires groups, so that no person is in both "
-                "sets: pass the groups of the loader to cross_validate or "
-                "GridSearchCV. If fakes connect all people into one group, use "
-                "IdentityKFold."
+                "the training and the test set: pass the groups of the loader to "
+                "cross_validate or GridSearchCV. If fakes connect all people into one "
+                "group, use IdentityKFold."
             )
         return encode_groups(groups)
 

@@ -169,7 +169,7 @@ def test_report_tells_its_verdict() -> None:
             {"b": [1.0]},
             r"keys and must not be empty; got \['a'\] and \['b'\]",
         ),
-        ({"a": [np.nan]}, {"a": [1.0]}, "'a' has no finite value"),
+        ({"a": [np.nan]}, {"a": [1.0]}, "'a' must have a finite value"),
         ({}, {}, "must not be empty"),
     ],
 )

@@ -227,12 +227,12 @@ def test_progress_is_shown_if_asked_for(
     [
         (
             {"distortions": ["CS", "XX"]},
-            r"distortions must contain some of CS, .*; got \['CS', 'XX'\]",
+            r"distortions must be one or more of CS, .*; got \['CS', 'XX'\]",
         ),
-        ({"distortions": []}, r"distortions must contain .*; got \[\]"),
-        ({"levels": (0, 1)}, r"must contain some of 1, 2, 3, 4, 5; got \(0, 1\)"),
-        ({"levels": [6]}, r"levels must contain .*; got \[6\]"),
-        ({"levels": []}, r"levels must contain .*; got \[\]"),
+        ({"distortions": []}, r"distortions must be one or more .*; got \[\]"),
+        ({"levels": (0, 1)}, r"must be one or more of 1, 2, 3, 4, 5; got \(0, 1\)"),
+        ({"levels": [6]}, r"levels must be one or more of .*; got \[6\]"),
+        ({"levels": []}, r"levels must be one or more of .*; got \[\]"),
         ({"metric": "auc"}, "metric must be callable or one of roc_auc.*; got 'auc'"),
         ({"mode": "right"}, "'mode' parameter"),
         ({"boxes": "both"}, "'boxes' parameter"),
