@@ -15,8 +15,7 @@ from ._presets import PRESETS, make_preset
 def resolve(augment: Any) -> list[BaseAugmentation]:
     """Return the augmentations of an `augment` parameter as a list."""
     known = (
-        f"one of the presets {', '.join(PRESETS)}, an augmentation or a list of "
-        "augmentations"
+        f"a preset ({', '.join(PRESETS)}), an augmentation or a list of augmentations"
     )
     if isinstance(augment, str):
         if augment not in PRESETS:

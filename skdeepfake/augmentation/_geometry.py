@@ -112,8 +112,8 @@ class RandomErasing(BaseAugmentation):
     """Cover a rectangle of each image with the mean color of the image.
 
     Erasing keeps a detector from relying on a single region of the face [1]_. The
-    rectangle has a random size and position. The paper fills it with noise instead of
-    the mean color.
+    rectangle has a random size and position. In [1]_, the rectangle is filled with
+    noise instead of the mean color.
 
     Parameters
     ----------

@@ -29,7 +29,8 @@ _STRONG = (
     RandomJPEG(),
 )
 
-#: Augmentations of each preset, in the order scene, lens, sensor and compression.
+#: Augmentations of each preset, in the order of recording: scene, lens, sensor and
+#: compression.
 PRESETS: Mapping[str, tuple[BaseAugmentation, ...]] = MappingProxyType(
     {
         "flip": (RandomFlip(),),

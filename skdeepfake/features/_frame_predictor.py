@@ -46,8 +46,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of
         a video as one burst.
     max_faces : int, default=1
-        Number of slots per frame: the cropper's `max_faces` times its number of
-        regions.
+        Number of slots per frame: `max_faces` of the cropper multiplied by the number
+        of regions that it crops.
     filters : sequence of int, default=(16, 32, 64)
         Number of filters at each level of the U-Net. Each level after the first halves
         the height and width. The height and width of the faces must be divisible by
@@ -76,12 +76,14 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The paper by Volisetty, Sen and Savala does not describe how its reference [2] uses
-    Recycle-GAN. This class implements only the predictor of Recycle-GAN.
+    Volisetty, Sen and Savala review a detector that uses Recycle-GAN, but do not
+    describe how. This class implements only the predictor of Recycle-GAN.
 
     References
     ----------
     Bansal et al., "Recycle-GAN: Unsupervised video retargeting", ECCV 2018.
+
+    Volisetty, Sen and Savala, "Deepfake detection", 2023, section 3.
 
     Examples
     --------
@@ -240,8 +242,8 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         if not len(self.filters) or height % step or width % step:
             raise ValueError(
                 f"X has faces of {height} x {width} pixels, but filters="
-                f"{self.filters!r} needs multiples of {step}. Resize the faces or use "
-                "fewer levels."
+                f"{self.filters!r} requires multiples of {step}. Resize the faces or "
+                "shorten `filters`."
             )
         seeds = iter(range(int(self.random_state), 2**32))
 

@@ -39,8 +39,8 @@ with_shared_docs = shared_docs(
         Pooling of the positions of a feature map, or of the patches of a vision
         transformer, into one vector per frame. "mean" is the same as "avg". "cls" uses
         the class token of a vision transformer, and "cls_mean" concatenates the class
-        token and the mean. Register tokens are ignored. None keeps one vector per
-        position.
+        token and the mean of the patches. Pooling ignores register tokens. None keeps
+        one vector per position or token.
     frame_pooling : {"avg"} or None, default=None
         Pooling of the frames of a video. "avg" averages over the frames with a face.
         If `pooling` is also set, the result is one vector per video, which any
@@ -91,9 +91,10 @@ class KerasFeaturizer(StatelessTransformer):
         "resnext50", and the names of `keras.applications` in snake case, such as
         "efficientnet_v2_b0". `sklearn.base.clone` copies models, but not functions. A
         name such as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset
-        (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP). The image
-        converter of the preset resizes and scales the images. Presets require the extra
-        ``hub``. Vision transformers return class, register and patch tokens.
+        (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Images are
+        scaled as in the image converter of the preset. They are resized only if the
+        network does not accept their size. Presets require the extra ``hub``. Vision
+        transformers return class, register and patch tokens.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
         Keras downloads once. A path loads a weights file without the top layers. None
@@ -111,7 +112,7 @@ class KerasFeaturizer(StatelessTransformer):
 
     See Also
     --------
-    VGG16Featurizer : Compute the features used by the paper.
+    VGG16Featurizer : Compute features with VGG16.
     skdeepfake.preprocessing.Resizer : Resize the faces first.
     skdeepfake.detectors.CNNRNNDetector : Classify sequences of features.
 
@@ -164,7 +165,7 @@ class KerasFeaturizer(StatelessTransformer):
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width of the training images, or None if unknown."""
+        """Height and width of the images used for pretraining, None if unknown."""
         return trained_size(self.backbone)
 
     def transform(self, X: ArrayLike) -> NDArray:

@@ -22,16 +22,17 @@ from .._validation import select_names
 class MultiPathBackbone(BaseEstimator):
     """Combine several networks in parallel, each with its own attention.
 
-    Each network has its own preprocessing. A convolutional block attention module
-    weights the feature maps of each network, which are then averaged over all
-    positions. The averages are concatenated. Every estimator with a `backbone`
+    Each network has its own preprocessing. The feature maps of each network are
+    weighted by a convolutional block attention module (CBAM), and then averaged over
+    all positions. The averages are concatenated. Every estimator with a `backbone`
     parameter accepts a MultiPathBackbone.
 
     Parameters
     ----------
     backbones : sequence of str, default=("resnet50", "densenet121", \
             "inception_resnet_v2")
-        Names of different networks, as in :class:`KerasFeaturizer`.
+        Names of the networks, without duplicates, as in :class:`KerasFeaturizer`.
+        KerasHub presets are not supported.
     weights : str, os.PathLike, sequence of these, or None, default="imagenet"
         Weights of all networks, or one value per network, as in
         :class:`KerasFeaturizer`. The attention has random weights and must be trained.

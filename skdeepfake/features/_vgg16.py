@@ -1,4 +1,4 @@
-"""Features of VGG16, as in the paper."""
+"""Features of faces from VGG16."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._keras_featurizer import KerasFeaturizer, with_shared_docs
 @with_shared_docs
 @dataclass(repr=False, eq=False)
 class VGG16Featurizer(KerasFeaturizer):
-    """Compute the VGG16 features used by the paper's second model.
+    """Compute the VGG16 features used by Volisetty, Sen and Savala (2023).
 
     A face of 224 x 224 pixels has 49 feature vectors of 512 values, one for each of the
     7 x 7 positions of the last feature map. This class is a :class:`KerasFeaturizer`
@@ -26,9 +26,9 @@ class VGG16Featurizer(KerasFeaturizer):
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
         If True, convert images to BGR and subtract the mean color of ImageNet. "bgr"
-        only reverses the channels, like the paper's code. False passes RGB pixels from
-        0 to 255 to the network. A callable receives float tensors with values from 0 to
-        255 and should use `keras.ops`.
+        only reverses the channels, like the code of Volisetty, Sen and Savala. False
+        passes RGB pixels from 0 to 255 to the network. A callable receives float
+        tensors with values from 0 to 255 and should use `keras.ops`.
     {{running_parameters}}
 
     See Also

@@ -51,8 +51,8 @@ class Perturbation(NamedTuple):
 class PerturbedClip(Clip):
     """Clip whose frames are distorted during decoding.
 
-    It is usually created by :class:`VideoPerturber`. It has the path, limits, error
-    handling and frame plan of the wrapped clip.
+    It is usually created by :class:`VideoPerturber`. It has the same path, sampled
+    frames, limits and error handling as the wrapped clip.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ class PerturbedClip(Clip):
     perturbation : Perturbation
         Distortion to apply to the frames.
     cache_dir : str, os.PathLike or None, default=None
-        Folder for compressed copies. None uses a temporary folder for each decoding.
+        Folder for the videos compressed by the distortion "VC". None uses a temporary
+        folder for each decoding.
 
     Attributes
     ----------
@@ -110,8 +111,8 @@ class PerturbedClip(Clip):
         if perturbation.distortion == COMPRESSION and isinstance(clip, PerturbedClip):
             raise ValueError(
                 f"distortion={COMPRESSION!r} compresses the original file and cannot "
-                f"follow the distortion of {clip!r}. Put it directly after the "
-                "VideoFrameSampler."
+                f"follow the distortion of {clip!r}. Put {COMPRESSION!r} directly "
+                "after the VideoFrameSampler."
             )
         self.source = clip
         self.perturbation = perturbation
@@ -131,7 +132,7 @@ class PerturbedClip(Clip):
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """Key of the frames: the identity of the source and the perturbation."""
+        """Cache key of the frames: the identity of the source and the perturbation."""
         applied = self.perturbation
         # The seed of a deterministic distortion has no effect.
         if not DISTORTIONS[applied.distortion].is_random:

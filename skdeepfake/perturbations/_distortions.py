@@ -51,7 +51,7 @@ class Distortion(NamedTuple):
     name : str
         Name of the distortion.
     faithful, corrected : tuple of float
-        Values of the parameter at levels 1 to 5, in the mode of this name.
+        Values of the parameter at levels 1 to 5 in the faithful and corrected modes.
     is_random : bool
         True if the distortion uses random numbers.
 
@@ -87,10 +87,11 @@ def _same(name: str, *parameters: float, is_random: bool = False) -> Distortion:
     return Distortion(name, parameters, parameters, is_random)
 
 
-#: Distortions by code, in the order of the authors' code. The parameters are factors of
-#: the saturation (CS) and the contrast (CC), numbers of blocks (BW), variances (GNC),
-#: kernel sizes in pixels (GB), JPEG qualities or, in the faithful mode, downscaling
-#: factors (JPEG), and constant rate factors (VC).
+#: Distortion for each code such as "CS". The order is that of the source code of
+#: DeeperForensics-1.0. The parameters are factors of the saturation (CS) and the
+#: contrast (CC), numbers of blocks (BW), variances (GNC), kernel sizes in pixels (GB),
+#: JPEG qualities or, in the faithful mode, downscaling factors (JPEG), and constant
+#: rate factors (VC).
 DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
     {
         "CS": _same("color saturation", 0.4, 0.3, 0.2, 0.1, 0.0),

@@ -45,7 +45,7 @@ class AttributionDisplay:
     titles : sequence of str or None, default=None
         Title of each video. None uses ``"video 1"`` and so on.
     timestamps : sequence of array-like of float or None, default=None
-        Time of each slot in seconds, written below the faces; NaN in empty slots.
+        Time of each slot in seconds, written below the faces; NaN without a frame.
     label : str, default="evidence for fake"
         Label of the color bar.
 
@@ -122,8 +122,8 @@ class AttributionDisplay:
         layer : int or str, default=-1
             As in `grad_cam`.
         weights : {"channel", "position"}, default="position"
-            As in `grad_cam`. The default, HiResCAM, is more accurate for the CNN and
-            the GAN.
+            As in `grad_cam`. The default, HiResCAM, is more accurate for `CNNDetector`
+            and `GANDetector`.
         baseline : {"mean", "zero"}, default="mean"
             As in `occlusion`.
         {{plot_params}}
@@ -131,9 +131,9 @@ class AttributionDisplay:
         Raises
         ------
         ValueError
-            If `estimator` is not a detector or a pipeline that ends in one, there are
-            no faces, the fake class is unknown, the features do not form a grid, or
-            `max_frames` is less than 1.
+            If `estimator` is not a detector or a pipeline that ends in one, if there
+            are no faces, if the fake class is unknown, if the positions of the features
+            do not form a grid, or if `max_frames` is less than 1.
 
         Warns
         -----
@@ -364,7 +364,7 @@ def _grid(n_positions: int, size: tuple[int, ...]) -> tuple[int, int]:
     if distortion(best) > math.log(2):
         raise ValueError(
             f"The {n_positions} positions per frame do not form a grid on faces of "
-            f"{size[0]} x {size[1]} pixels. Use AttributionDisplay(faces, maps) to "
-            "draw other maps."
+            f"{size[0]} x {size[1]} pixels. Compute maps yourself and pass them to "
+            "AttributionDisplay(faces, maps)."
         )
     return best

@@ -27,13 +27,14 @@ class FacesDisplay:
     Parameters
     ----------
     frames : sequence of sequences of ndarray of shape (h, w, 3) or None
-        Frames of each clip, RGB uint8; None in empty slots. Sizes may differ.
+        Frame of each slot of each clip, RGB uint8; None without a frame. Sizes may
+        differ.
     faces : sequence of sequences of ndarray of shape (h, w, 3) or None
-        Face crop of each slot, RGB uint8; None without a face.
+        Face crop of each slot of each clip, RGB uint8; None without a face.
     titles : sequence of str or None, default=None
         Title of each clip. None uses ``"video 1"`` and so on.
     timestamps : sequence of array-like of float or None, default=None
-        Time of each slot in seconds, written below the frames; NaN in empty slots.
+        Time of each slot in seconds, written below the frames; NaN without a frame.
 
     Attributes
     ----------
@@ -91,8 +92,8 @@ class FacesDisplay:
         Raises
         ------
         ValueError
-            If the pipeline has no step ``"sampler"`` or ``"cropper"``, `X` is a single
-            path, or `max_frames` is less than 1.
+            If the pipeline has no step ``"sampler"`` or ``"cropper"``, if `X` is a
+            single path, or if `max_frames` is less than 1.
         """
         check_matplotlib("FacesDisplay.from_estimator")
         check_steps(estimator, ["sampler", "cropper"], "FacesDisplay")

@@ -26,7 +26,7 @@ class TimelineDisplay:
     Parameters
     ----------
     timestamps : array-like of shape (n_frames,)
-        Time of each slot in seconds; NaN in empty slots.
+        Time of each slot in seconds; NaN without a frame.
     probabilities : array-like of shape (n_frames,)
         Probability of fake for each slot; NaN without a face.
     faces : sequence of ndarray of shape (h, w, 3) or None, default=None
@@ -103,8 +103,8 @@ class TimelineDisplay:
         Raises
         ------
         ValueError
-            If the pipeline has no step ``"sampler"`` or does not end in a detector, the
-            fake class is unknown, or there are several videos.
+            If the pipeline has no step ``"sampler"`` or does not end in a detector, if
+            the fake class is unknown, or if `X` is not a single video.
         """
         check_matplotlib("TimelineDisplay.from_estimator")
         check_steps(estimator, ["sampler"], "TimelineDisplay")

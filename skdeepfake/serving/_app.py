@@ -128,7 +128,11 @@ def build(
         responses=_problems("not found"),
     )
     def show(id: str, download: bool = False) -> HTMLResponse:
-        """Return a self-contained page with the verdict, timeline, faces and record."""
+        """Return a self-contained HTML page.
+
+        The page shows the verdict, the timeline, the faces, and a record of the file,
+        the detector and the parameters.
+        """
         job = jobs.get(id)
         if job.analysis is None:
             raise ServiceError(

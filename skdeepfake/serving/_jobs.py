@@ -72,7 +72,10 @@ class Jobs:
         with self._lock:
             active = sum(not job.finished.done() for job in self._jobs.values())
             if active + self._n_arriving >= self._max_waiting:
-                text = f"{active} videos are waiting. Try again later."
+                text = (
+                    f"{self._max_waiting} videos are being uploaded, waiting or being "
+                    "analyzed. Try again later."
+                )
                 raise ServiceError("busy", text)
             self._n_arriving += 1
         path = os.path.join(self._folder, secrets.token_hex(16))

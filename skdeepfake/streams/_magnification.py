@@ -47,11 +47,12 @@ class MotionMagnifier(BurstTransformer):
     -----
     A motion of frequency f is magnified by ``abs(1 + g * H(f))``. H is the response of
     ``scipy.signal.butter(1, band, "bandpass", fs=frame_rate)``. The spatial gain g
-    is at most `alpha`. It is lower if much of the image is in levels that are magnified
-    less or not at all. For example, it is 5.2 for a portrait of 224 x 224 pixels. The
-    first-order filter has no sharp cutoff. With the default parameters, its gain is
-    0.98 at 1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz and 0.11 at 10 Hz. In
-    such a portrait, motion at 8 Hz is therefore still magnified by a factor of 1.6.
+    is at most `alpha`. It is lower if much of the image content is in pyramid levels
+    that are magnified less or not at all. For example, g is 5.2 for a portrait of
+    224 x 224 pixels. The first-order filter has no sharp cutoff. With the default
+    parameters, ``abs(H(f))`` is 0.98 at 1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz
+    and 0.11 at 10 Hz. With g = 5.2, motion at 8 Hz is therefore still magnified by a
+    factor of 1.6.
 
     References
     ----------

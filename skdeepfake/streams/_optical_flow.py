@@ -96,8 +96,8 @@ class OpticalFlow(BurstTransformer):
         ndarray, shape (n_videos, n_bursts * (burst - 1) * max_faces, height, width, 2)
             Displacements in pixels, of dtype float16. With ``channels="rgb"``, images
             with three channels, of dtype uint8. The flow between two frames is
-            all zeros if one of them has no face. If the faces are identical, "xy" is
-            6e-5 pixels instead of zero, since zeros mark empty slots.
+            all zeros if at least one of them has no face. If the faces are identical,
+            "xy" is 6e-5 pixels instead of zero, since zeros mark slots without a face.
 
         Raises
         ------

@@ -80,7 +80,8 @@ def mask_on_canvas(recipe: MaskRecipe, points: Points) -> Mask:
     x, y = shift[..., 0] + grid, shift[..., 1] + grid[:, np.newaxis]
     deformed = cv2.remap(mask, x, y, cv2.INTER_LINEAR)
 
-    # Erosion replaces the paper's first blur, after which values below 1 are set to 0.
+    # Erode the mask. Shiohara and Yamasaki (2022) instead blur it and set values below
+    # 1 to 0.
     side = 2 * round(recipe.erosion * _UNIT) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     # Blurring integers keeps the maximum exact.

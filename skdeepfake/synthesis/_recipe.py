@@ -25,7 +25,7 @@ from ._masks import (
 #: Values of the parameter `altered`.
 ALTERED = ("source", "target", "either")
 
-#: The paper's blending ratios.
+#: Blending ratios of Shiohara and Yamasaki (2022).
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
 # Warp of the source: number of waves per side, and the standard deviation of the shift

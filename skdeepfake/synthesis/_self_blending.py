@@ -60,7 +60,7 @@ class SelfBlender(Versioned, BaseEstimator):
     altered : {"source", "target", "either"}, default="source"
         Copy that is altered in step 1. "source" keeps the background unchanged.
         "target" alters the background instead of the face. "either" chooses one of them
-        randomly for each fake, as in the paper. With "target" or "either", use the
+        randomly for each fake, as in [1]_. With "target" or "either", use the
         targets of :meth:`blend_pairs` as real faces in training.
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
         Shapes of the mask. One is drawn at random for each fake. "whole" covers the
@@ -69,8 +69,7 @@ class SelfBlender(Versioned, BaseEstimator):
         "eyes" the eyes and brows, and "mouth" the mouth and chin. Repeat a name to draw
         it more often.
     ratios : sequence of float, default=(0.25, 0.5, 0.75, 1, 1, 1)
-        Blending ratios. One is drawn at random for each fake. The default is from the
-        paper.
+        Blending ratios. One is drawn at random for each fake. The default is from [1]_.
     margin : float, default=0.0
         Margin on each side of the face box, as a fraction of its width or height.
         Pass the `margin` of the :class:`~skdeepfake.preprocessing.DlibFaceCropper` that
@@ -87,7 +86,7 @@ class SelfBlender(Versioned, BaseEstimator):
 
     Notes
     -----
-    Differences from the paper:
+    Differences from [1]_:
 
     - Without `landmarks`, a standard face is used.
     - All color changes form one affine map of RGB. Hue and saturation are changed in

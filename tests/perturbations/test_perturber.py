@@ -345,7 +345,7 @@ def test_neither_video_nor_copy_has_its_time_run_while_somebody_else_works(
 
 def test_compression_comes_first(film):
     clips = sample(film, n_frames=1)
-    message = r"'VC' compresses the original.*film\.mkv.*GB:1.*Put it directly"
+    message = r"'VC' compresses the original.*film\.mkv.*GB:1.*Put 'VC' directly"
     with pytest.raises(ValueError, match=message):
         perturb(perturb(clips, "GB", 1), "VC", 1)
     compressed = perturb(clips, "VC", 1)
