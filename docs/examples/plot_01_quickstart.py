@@ -31,9 +31,9 @@ print(len(videos.data), "videos, of which", videos.target.sum(), "are fake")
 # A pipeline
 # ----------
 #
-# The pipeline uses the paper's CNN with smaller faces than in the paper. Since there
-# are only a few videos, we increase the learning rate and train without a validation
-# set.
+# The pipeline uses the CNN of Volisetty, Sen and Savala (2023), with smaller faces than
+# in their paper. Since there are only a few videos, we increase the learning rate and
+# train without a validation set.
 from skdeepfake import make_detector_pipeline
 
 pipeline = make_detector_pipeline(

@@ -36,7 +36,7 @@ print(faces.shape)
 # Each frame with a face is a sample, as in much of the literature. We use a
 # nearest-neighbor classifier, which predicts the label of the most similar training
 # frame. It is fast enough to repeat the experiment with many random labelings. The
-# benchmarks show the same effect for the CNN of the paper.
+# benchmarks show the same effect for the CNN of Volisetty, Sen and Savala (2023).
 video, slot = np.nonzero(faces.any(axis=(2, 3, 4)))
 X = faces[video, slot].reshape(len(video), -1) / 255
 print(len(X), "frames of", len(faces), "videos")

@@ -2,8 +2,9 @@
 Comparison of the paper's three detectors
 =========================================
 
-This example compares a CNN on faces, a recurrent network on features of faces, and the
-discriminator of a GAN on the same synthetic videos.
+This example compares the three detectors of the paper by Volisetty, Sen and Savala
+(2023) on the same synthetic videos. They are a CNN on faces, a recurrent network on
+features of faces, and the discriminator of a GAN.
 
 It illustrates the interface and does not show which detector is best. The videos are
 synthetic, the networks are small enough to train in seconds, and the features are
