@@ -12,7 +12,8 @@ OK, SOME_FAILED, FAILED = 0, 1, 2
 _EXIT_CODES = """\
 exit codes:
   0    success
-  1    some videos could not be read
+  1    some videos could not be read (predict and evaluate), or the AUC is below
+       0.9 (demo)
   2    error, or no video could be read
   130  interrupted
 """
@@ -118,7 +119,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_root(evaluate)
     _add_model(evaluate)
-    text = "probability above which a video is classified as fake (default: 0.5)"
+    text = "smallest probability at which a video is classified as fake (default: 0.5)"
     _add_threshold(evaluate, text)
     evaluate.add_argument(
         "--json", action="store_true", help="print the report as JSON"
@@ -162,8 +163,9 @@ def make_parser() -> argparse.ArgumentParser:
         dest="params",
         help="parameters of make_detector_pipeline (such as n_frames, duration, margin "
         "or size), of the detector (such as epochs, augment, aggregation or "
-        "fake_source), or of a step (such as sampler__spacing). aggregation also "
-        "accepts top_k and attention; fake_source also accepts self_blended and mixed",
+        "fake_source), or of a step (such as sampler__spacing). For aggregation, "
+        "you can also set top_k or attention, and for fake_source, self_blended "
+        "(replaces all fakes) or mixed (replaces a quarter of the fakes)",
     )
     train.add_argument(
         "--cv",
@@ -212,7 +214,8 @@ def make_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="host name to accept in addition to localhost (can be repeated)",
+        help="name of this server to accept in the Host header of requests, in "
+        "addition to localhost and the address in --host (can be repeated)",
     )
     serve.add_argument(
         "--max-megabytes",

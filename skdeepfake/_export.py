@@ -29,9 +29,10 @@ _KEY, _TOLERANCE = "skdeepfake", 1e-4
 def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     """Export the network of a detector to ONNX.
 
-    The exported network computes one probability per face. Its input is a batch of
-    faces, as returned by the step before the detector. Sampling, cropping, resizing and
-    aggregation are not exported, but are described in the metadata of the file.
+    The exported network computes one probability per face. Its input has the shape
+    (n_faces, height, width, 3) and contains faces returned by the step before the
+    detector. Sampling, cropping, resizing and aggregation are not exported, but are
+    described in the metadata of the file.
 
     Parameters
     ----------

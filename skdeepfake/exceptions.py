@@ -56,7 +56,7 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
     Parameters
     ----------
     path : str or os.PathLike
-        Absolute path of the video.
+        Absolute path of the video. The message omits the working directory.
     reason : str
         Description of the problem and how to solve it.
 
@@ -77,7 +77,7 @@ class NoFaceError(SkdeepfakeError, ValueError):
 
 
 class WorkerDiedError(SkdeepfakeError, RuntimeError):
-    """A worker process could not be started, crashed or was killed."""
+    """A worker process could not be started, or it crashed or was killed."""
 
 
 class FFmpegError(SkdeepfakeError, OSError):
@@ -117,7 +117,7 @@ class CacheWarning(UserWarning):
 
 
 class DatasetWarning(UserWarning):
-    """The names, labels or official lists of a dataset are inconsistent."""
+    """The file names, labels or official lists of a dataset are inconsistent."""
 
 
 class MissingVideosWarning(DatasetWarning):
@@ -140,7 +140,7 @@ class VideoReadWarning(_AboutVideo, UserWarning):
     Parameters
     ----------
     path : str or os.PathLike
-        Path of the video.
+        Absolute path of the video. The message omits the working directory.
     reason : str
         Description of the problem and how to solve it.
     """
@@ -166,7 +166,7 @@ class ModelVersionWarning(InconsistentVersionWarning):
 
 
 class AdversarialImbalanceWarning(UserWarning):
-    """One network in adversarial training dominates, so training makes no progress."""
+    """The generator or discriminator of a GAN dominates, so training stagnates."""
 
 
 class UnresolvedRateWarning(UserWarning):

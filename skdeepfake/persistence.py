@@ -1,11 +1,11 @@
 """Save and load models without running code from the file.
 
-Loading a pickle or a joblib file can run code, so only load files from sources that you
-trust. :func:`save` writes a zip archive of data instead, which :func:`load` can safely
-read from any source. A model may contain estimators of skdeepfake and scikit-learn,
-numbers and arrays, and networks with the layers that the detectors use. If a model
-contains other objects, an error names them. :func:`save` and :func:`load` require the
-extra ``safe``.
+Loading a pickle or a joblib file can run code, so only load such files from sources
+that you trust. :func:`save` writes a zip archive of data instead, which :func:`load`
+can safely read from any source. A model may contain estimators of skdeepfake and
+scikit-learn, numbers and arrays, and networks with the layers that the detectors use.
+If a model contains other objects, an error names them. :func:`save` and :func:`load`
+require the extra ``safe``.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def save(
         with ``warm_start=True``, continues exactly where training stopped. The file may
         become three times as large.
     trusted : iterable of str, default=()
-        Full names of additional types that the model may contain. Pass the same names
-        to `load`.
+        Names of additional types that the model may contain, including the module, such
+        as "my_module.MyDetector". Pass the same names to `load`.
 
     Raises
     ------
@@ -160,19 +160,20 @@ def save(
 
 
 def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
-    """Load a model saved by `save` without running code from the file.
+    """Load a model saved by `save`, without running code from the file.
 
-    The loaded model may read weights files and use a cache folder that are named in its
-    parameters. If the model comes from another person, print it and check the
-    parameters before you use it.
+    The parameters of the loaded model may name weights files to read and a cache folder
+    to use. If the model comes from another person, print it and check these parameters
+    before you use it.
 
     Parameters
     ----------
     path : str or os.PathLike
         File to load.
     trusted : iterable of str, default=()
-        Full names of additional types that the model may contain, such as custom
-        estimators and layers. If names are missing, the error message lists them.
+        Names of additional types that the model may contain, such as custom estimators
+        and layers. Each name includes the module, such as "my_module.MyDetector". If
+        names are missing, the error message lists them.
         Loading imports the modules of these types, which runs their code.
 
     Returns
@@ -183,8 +184,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     Raises
     ------
     UntrustedModelError
-        If the model contains a type that is not trusted, if its network contains a
-        layer that the detectors do not use, or if its network refers to other files.
+        If the model contains a type or a layer that is neither trusted by default nor
+        listed in `trusted`, or if its network refers to other files.
     ModelFileError
         If the file is missing or damaged, or was not written by `save`.
     ImportError

@@ -45,7 +45,7 @@ def make_detector_pipeline(
         width, 3), or the output of `featurizer`.
     n_frames : int or None, default=None
         Number of frames sampled per video. If `burst` is above 1, this is the number of
-        bursts. None uses the value of the system, if it has one, and 10 otherwise.
+        bursts. None uses the default of the system, if any, and 10 otherwise.
     duration : float or None, default=10.0
         Number of seconds to sample, from the first frame of each video. None samples
         the whole video.
@@ -55,14 +55,14 @@ def make_detector_pipeline(
         Height and width of the faces passed to the detector, in pixels. None uses the
         size that the backbone was trained on, if known, and 224 x 224 otherwise.
     max_faces : int or None, default=None
-        Maximum number of people per video. None uses the value of the system, if it has
-        one, and 1 otherwise.
+        Maximum number of people per video. None uses the default of the system, if any,
+        and 1 otherwise.
     region : str, sequence of str or None, default=None
         Region of the face, as in :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
-        None uses the value of the system, if it has one, and "face" otherwise.
+        None uses the default of the system, if any, and "face" otherwise.
     burst : int or None, default=None
         Number of consecutive frames per burst. Faces are detected once per burst. None
-        uses the value of the system, if it has one, and 1 otherwise.
+        uses the default of the system, if any, and 1 otherwise.
     people : {"max", "mean"} or None, default=None
         Aggregation of the probabilities of the people in a video, as in
         :class:`~skdeepfake.detectors.PerPerson`. None uses "max", except for
@@ -75,8 +75,8 @@ def make_detector_pipeline(
         weights, or random weights for backbones without ImageNet weights. A path loads
         a file, and None uses random weights.
     memory : str, os.PathLike, joblib.Memory or None, default=None
-        Cache folder for face crops and features. With a cache, each video is decoded
-        only once.
+        Cache folder for face crops and features. With a cache, later calls do not
+        decode the same videos again.
     on_error : {"raise", "skip"}, default="raise"
         Handling of unreadable videos; see
         :class:`~skdeepfake.preprocessing.VideoFrameSampler`.
@@ -85,16 +85,18 @@ def make_detector_pipeline(
     verbose : int, default=0
         If 1, show progress bars and one line per epoch.
     **detector_params : dict
-        Parameters of the detector, if `detector` is a name. If `fake_source` is a
-        :class:`~skdeepfake.detectors.BlendedFakes` without a blender, fakes are blended
-        with the `margin` of the pipeline.
+        Parameters of the detector, if `detector` is a name. If the parameter
+        `fake_source` is a :class:`~skdeepfake.detectors.BlendedFakes` with
+        ``blender=None``, the blender is a SelfBlender with the `margin` passed to this
+        function.
 
     Returns
     -------
     :class:`~sklearn.pipeline.Pipeline`
         Unfitted pipeline with the steps `sampler`, `cropper`, `resizer` and `detector`.
-        Some systems also have the step `stream`, the step `featurizer`, or both, before
-        `detector`. Slots are ordered by frame, then by region, then by person.
+        Some systems also have the step `stream` (motion between frames), the step
+        `featurizer`, or both, before `detector`. Slots are ordered by frame, then by
+        region, then by person.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def make_detector_pipeline(
     - ``"blinking"``: VGG16 and LSTM over the eyes in 20 consecutive frames [10].
     - ``"inception_lstm"``: InceptionV3 and LSTM over 20 consecutive full frames [7].
     - ``"resnext_lstm"``: ResNeXt-50 and LSTM over 100 consecutive frames [8].
-    - ``"face_weighting"``: EfficientNet-B4, attention over faces and a GRU [11].
+    - ``"face_weighting"``: EfficientNet-B4 with attention over faces, then a GRU [11].
     - ``"discriminators"``: an ensemble of discriminators and Meso-4 [15].
     - ``"frame_prediction"``: CNN and LSTM over the errors of a frame predictor [2].
     - ``"reconstruction"``: an encoder-decoder, proposed in section 6.
