@@ -139,18 +139,18 @@ class Attention(BaseEstimator):
         return keras.Model(network.input, both([network.output, weight]))
 
     def running(self, proba: NDArray, weight: NDArray) -> NDArray[np.float64]:
-        """Compute the probability for each frame from all frames up to that frame.
+        """Compute the probability of a video after each of its frames.
 
         Parameters
         ----------
         proba, weight : ndarray of shape (n_videos, n_frames)
-            Probabilities and weights, NaN for frames without a face.
+            Probabilities and weights of single frames, NaN for frames without a face.
 
         Returns
         -------
         ndarray of float64, shape (n_videos, n_frames)
-            Probabilities. NaN for frames without a face, and 0.5 if all weights up to a
-            frame are 0.
+            Probability of the frames up to each frame. NaN for frames without a face,
+            and 0.5 if all weights up to a frame are 0.
         """
         known = ~np.isnan(proba)
         weight = np.where(known, weight, 0).astype(np.float64)

@@ -194,8 +194,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         Parameters
         ----------
         X : ndarray of shape (n_videos, n_frames, ...) or (n_images, ...)
-            Frames, all zeros in slots without a face. Memory-mapped arrays are read in
-            batches.
+            Frames, all zeros in slots without a face. An array of images is read as
+            videos of one frame. Memory-mapped arrays are read in batches.
         y : array-like of shape (n_videos,)
             Labels of two classes, such as 0 for real and 1 for fake.
         sample_weight : array-like of shape (n_videos,), default=None

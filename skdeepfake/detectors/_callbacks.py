@@ -53,8 +53,8 @@ class PlateauCallbacks(BaseEstimator):
     ----------
     monitor : {"val_loss", "val_roc_auc"}, default="val_loss"
         Monitored quantity. "val_loss" is the validation loss, as in the paper.
-        "val_roc_auc" is the area under the ROC curve of the frames or sequences of the
-        validation set.
+        "val_roc_auc" is the area under the ROC curve of the frames in the validation
+        set, or of its videos if the detector is trained on whole videos.
     patience : int or None, default=5
         Number of epochs without improvement after which training stops. When training
         ends, the weights of the best epoch are restored. None trains all epochs and

@@ -31,7 +31,8 @@ class Checkpoint(BaseEstimator):
     interrupted, call it again with the same parameters and data. Training resumes after
     the last completed epoch with the saved weights, learning rate and history, and with
     the saved states of the optimizer, the random number generators and early stopping.
-    The result is the same as without interruption.
+    If training is deterministic, as on a CPU with one thread, the result is the same as
+    without interruption.
 
     The checkpoint is kept when training ends, so that another `fit` with the same
     parameters and data returns immediately. Delete the folder to train again.
@@ -49,9 +50,8 @@ class Checkpoint(BaseEstimator):
 
     Notes
     -----
-    The detector must have a `random_state`. Results are identical if training is
-    deterministic, as on a CPU with one thread. Attributes of other Keras callbacks are
-    saved and restored if they are numbers, strings or lists of arrays.
+    The detector must have a `random_state`. Attributes of Keras callbacks in
+    `callbacks` are saved and restored if they are numbers, strings or lists of arrays.
 
     ``keras.callbacks.BackupAndRestore`` restores the weights, optimizer and epoch, but
     not the state of dropout, the counters of other callbacks or the history.

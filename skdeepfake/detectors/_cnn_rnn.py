@@ -21,14 +21,14 @@ from ._recurrent import CELLS, probability, recurrent, sequence_network
 class CNNRNNDetector(BaseDetector):
     """Detect deepfakes with a recurrent network over the features of a CNN.
 
-    The input is the output of :class:`~skdeepfake.features.VGG16Featurizer` or another
-    featurizer. With ``sequence="spatial"``, as in Volisetty, Sen and Savala, the
-    recurrent layers process the positions of the feature map of a face, and frame
-    probabilities are aggregated per video. With ``sequence="temporal"``, as in Güera
-    and Delp, positions are averaged, and the recurrent layers process the frames of a
-    video. A temporal network predicts one probability per video, and the probability
-    that `predict_frame_proba` returns for a frame is computed from all frames up to
-    that frame.
+    X contains the features that :class:`~skdeepfake.features.VGG16Featurizer` or
+    another featurizer returns. With ``sequence="spatial"``, as in Volisetty, Sen and
+    Savala, the recurrent layers process the positions of the feature map of a face, and
+    frame probabilities are aggregated per video. With ``sequence="temporal"``, as in
+    Güera and Delp, positions are averaged, and the recurrent layers process the frames
+    of a video. A temporal network predicts one probability per video, and the
+    probability that `predict_frame_proba` returns for a frame is computed from all
+    frames up to that frame.
 
     The default network is that of Volisetty, Sen and Savala (section 4.4 and appendix
     7.3). They do not fully describe its training. By default, it is trained like their
@@ -58,8 +58,8 @@ class CNNRNNDetector(BaseDetector):
         Learning rate of the optimizer.
     {{optimizer}}
     batch_size : int, default=32
-        Number of frames, or of videos if ``sequence="temporal"``, per batch in training
-        and prediction.
+        Number of frames per batch, in training and prediction. If
+        ``sequence="temporal"``, number of videos per batch.
     epochs : int, default=50
         Maximum number of epochs.
     {{fit_parameters}}

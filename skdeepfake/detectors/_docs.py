@@ -11,6 +11,8 @@ _AGGREGATION = """\
         :class:`TopK` averages the highest probabilities, for partly fake videos.
         :class:`PerPerson` first aggregates the frames of each person, and then the
         resulting probabilities of all people in the video.
+"""
+_CALLABLE = """\
         A callable maps an array of shape (n_videos, n_frames), with NaN for frames
         without a face, to an array of shape (n_videos,).
 """
@@ -59,10 +61,10 @@ _SHARED = {
         early stopping or reduction of the learning rate.
     callbacks : PlateauCallbacks, Checkpoint, list or None, default=None
         Training callbacks. None uses ``{{callbacks}}``, which stops early and reduces
-        the learning rate when validation stops improving. If a :class:`Checkpoint` is
-        passed, the default callbacks are also used. A list replaces the default and may
-        contain :class:`PlateauCallbacks`, a :class:`Checkpoint` and Keras callbacks.
-        Keras callbacks are copied.
+        the learning rate when validation stops improving. A single :class:`Checkpoint`
+        is used together with this default. A list replaces the default and may contain
+        :class:`PlateauCallbacks`, a :class:`Checkpoint` and Keras callbacks. Keras
+        callbacks are copied.
     {{aggregation}}
     {{no_face}}
     class_weight : dict, "balanced" or None, default=None
@@ -82,16 +84,16 @@ _SHARED = {
 """,
     "no_face": """\
     no_face : {"prior", "raise"}, default="prior"
-        Handling of videos without a face in prediction. "prior" returns the class prior
-        and warns with :class:`~skdeepfake.exceptions.NoFaceWarning`. "raise" raises
+        How to predict videos without a face. "prior" returns the class prior and warns
+        with :class:`~skdeepfake.exceptions.NoFaceWarning`. "raise" raises
         :class:`~skdeepfake.exceptions.NoFaceError`.
 """,
     "fit_attributes": """\
     {{class_attributes}}
     history_ : dict of str to list of float
         Values of `loss` and `accuracy` in each epoch, and of `val_loss` and
-        `val_accuracy` if there is a validation set. Also contains `roc_auc` and
-        `val_roc_auc` if a callback monitors one of them.
+        `val_accuracy` if there is a validation set. Also contains the AUCs
+        `roc_auc` and `val_roc_auc` if a callback monitors one of them.
     model_ : keras.Model
         The trained network.
     frame_shape_ : tuple of int
@@ -115,9 +117,9 @@ _SHARED = {
         "video". The augmentations of a list are applied in order. None uses no
         augmentation. Augmentation requires uint8 faces.
     fake_source : "labels" or BlendedFakes, default="labels"
-        Source of the fake class. "labels" uses the labels in `y`.
-        :class:`BlendedFakes` creates fakes from real faces during training and requires
-        uint8 faces.
+        Source of the fakes for training. "labels" uses the videos labeled as fake in
+        `y`. :class:`BlendedFakes` creates fakes from real faces during training and
+        requires uint8 faces.
 """,
     "optimizer": """\
     optimizer : str, Optimizer class or Optimizer instance, default="adam"
@@ -133,7 +135,8 @@ _CHOICES = '{"mean", "median", "max", "logit_mean"}, TopK, PerPerson'
 
 
 def _aggregation(choices: str, default: str = "mean") -> str:
-    return _AGGREGATION.replace("{choices}", choices).replace("{default}", default)
+    text = _AGGREGATION + _CALLABLE
+    return text.replace("{choices}", choices).replace("{default}", default)
 
 
 _OF_FRAMES = _aggregation(f"{_CHOICES}, Attention") + _ATTENTION
@@ -164,7 +167,11 @@ def _with_defaults(
 with_prediction_docs = shared_docs(_PREDICTION)
 with_shared_docs = shared_docs(_with_defaults(_FRAMES))
 with_image_docs = shared_docs(_with_defaults(_IMAGES))
-_GAN = {**_IMAGES, "aggregation": _aggregation(_CHOICES).replace(" or callable", "")}
+_OF_GAN = _aggregation(_CHOICES).replace(_CALLABLE, "")
+_GAN = {
+    **_IMAGES,
+    "aggregation": _OF_GAN.replace(", PerPerson or callable", " or PerPerson"),
+}
 with_gan_docs = shared_docs(_with_defaults(_GAN))
 with_pretrained_docs = shared_docs(
     {**_SHARED, "aggregation": _aggregation(_CHOICES, "logit_mean")}

@@ -110,12 +110,13 @@ class BlendedFakes(BaseEstimator):
         index : tuple of ndarray of int
             Index of the real samples in X.
         present : ndarray or None
-            Mask of the frames with a face in these samples. None for single frames.
+            Mask of the frames with a face in these samples. None if each sample is a
+            single frame.
 
         Returns
         -------
         callable
-            Function of a batch and a random generator that returns a batch.
+            Function that maps a batch and a random number generator to a new batch.
         """
         blender = self.blender or SelfBlender()
         if self.share is None:

@@ -29,8 +29,9 @@ class LoRA(BaseEstimator):
     """Train low-rank updates of the kernels of a frozen backbone.
 
     Each dense or convolutional kernel W becomes ``W + A B``, where A has `rank` columns
-    and B has `rank` rows. Saving the detector merges the updates into the kernels.
-    If the detector is then trained further, training starts with new updates.
+    and B has `rank` rows. Saving the detector merges the updates into the saved
+    kernels. If the loaded detector is trained further, training starts with new
+    updates.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class GANDetector(ImageDetector):
     video.
 
     For a batch of images x with labels y and the same number of noise vectors z, a
-    training step
+    training step of the discriminator D and the generator G
 
     1. computes the loss of the discriminator, ``BCE(y, D(x)) + BCE(generated_label,
        D(G(z)))``;
@@ -48,7 +48,8 @@ class GANDetector(ImageDetector):
     3. computes the gradients of both losses, then updates both networks.
 
     The defaults are the networks and the training of the paper by Volisetty, Sen and
-    Savala (appendix 7.4). The paper does not specify the scaling of pixels.
+    Savala (appendix 7.4), except that the paper trains for 10 epochs without
+    validation. The paper does not specify the scaling of pixels.
 
     Parameters
     ----------
@@ -66,12 +67,12 @@ class GANDetector(ImageDetector):
         Class of generated images in the training of the discriminator, as an index in
         `classes_`. If the labels are 0 for real and 1 for fake, 0 treats generated
         images as real, as in the paper, and 1 treats them as fake. The generator is
-        trained toward the other class. If generated images are treated as fake, `y`
-        may contain only the real class, which must be 0, False or "real". In this case,
-        there is no validation set. In a benchmark with face crops of 56 pixels
-        (``benchmarks/README.md``), the validation AUC is 0.86 for
-        ``generated_label=0``, 0.84 for ``generated_label=1``, and 0.885 for
-        ``generator=None``.
+        trained to create images that the discriminator assigns to the other class. If
+        generated images are treated as fake, `y` may contain only the real class, which
+        must be 0, False or "real". In this case, there is no validation set. In a
+        benchmark with face crops of 56 pixels (``benchmarks/README.md``), the
+        validation AUC is 0.86 for ``generated_label=0``, 0.84 for
+        ``generated_label=1``, and 0.885 for ``generator=None``.
     label_smoothing : float, default=0.0
         Label smoothing of the discriminator. 0.2 changes the targets from 0 and 1 to
         0.1 and 0.9. Smoothing prevents overconfident predictions, which stop the
@@ -80,7 +81,7 @@ class GANDetector(ImageDetector):
         Factor by which pixels are multiplied.
     offset : float, default=-1.0
         Value added to the rescaled pixels. `rescale` and `offset` must map pixels to
-        the range -1 to 1. The defaults map uint8 pixels.
+        the range -1 to 1. The defaults do this for uint8 pixels.
     {{image_parameters}}
     learning_rate : float, default=1e-4
         Learning rate of the discriminator's optimizer.
@@ -91,7 +92,7 @@ class GANDetector(ImageDetector):
         Number of frames per batch, in training and prediction. Each training step also
         generates this number of images.
     epochs : int, default=50
-        Maximum number of epochs. The paper uses 10.
+        Maximum number of epochs.
     {{fit_parameters}}
 
     Attributes
@@ -104,9 +105,9 @@ class GANDetector(ImageDetector):
     Warns
     -----
     AdversarialImbalanceWarning
-        If one network dominates the other. This is the case if, for the images
-        generated in the last epoch, the geometric mean of the predicted probabilities
-        of either class is below 1%. Checked only if the loss is "bce".
+        If one network dominates, which means that the loss of the other network on the
+        images generated in the last epoch exceeds ``-log(0.01)``, the cross-entropy of
+        a probability of 1%. Checked only if `loss` of the generator is "bce".
 
     See Also
     --------
@@ -118,11 +119,10 @@ class GANDetector(ImageDetector):
     For ensembles of discriminators, as in Aduwala et al., use scikit-learn's
     ``VotingClassifier([...], voting="soft")``.
 
-    `history_` also contains `discriminator_loss` and `generator_loss`. `loss` is the
-    weighted loss of the discriminator on labeled images, and
-    ``discriminator_loss - loss`` is the loss of the discriminator on generated images.
-    `val_loss` and the metrics refer to labeled images. Early stopping restores both
-    networks.
+    `history_` also contains `discriminator_loss` and `generator_loss`, the losses
+    described above. `discriminator_loss` is the sum of `loss`, the weighted loss on
+    labeled images, and the loss on generated images. `val_loss` and the metrics refer
+    to labeled images. Early stopping restores both networks.
 
     References
     ----------

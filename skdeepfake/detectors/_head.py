@@ -36,8 +36,8 @@ class Head(Growing, BaseEstimator):
     cell : {"lstm", "gru"} or None, default=None
         Type of recurrent layers over the frames of a video. With recurrent layers, the
         network is trained end to end on whole videos and predicts one probability per
-        video. None adds no recurrent layers, and `aggregation` combines the frame
-        probabilities.
+        video. None adds no recurrent layers, and `aggregation` of the detector combines
+        the frame probabilities.
     units : sequence of int, default=(128,)
         Number of units of each recurrent layer.
     bidirectional : bool, default=False
@@ -50,9 +50,11 @@ class Head(Growing, BaseEstimator):
     epochs : int, default=3
         Number of initial epochs in which only the head is trained, so that its random
         weights do not degrade the backbone. These epochs use no augmentation and do not
-        count toward `epochs` of the detector. Ignored if ``trainable="top"``.
+        count toward `epochs` of the detector. Ignored if the detector has
+        ``trainable="top"``.
     learning_rate : float, default=1e-3
-        Learning rate in the initial epochs, and in all epochs if ``trainable="top"``.
+        Learning rate in the initial epochs, and in all epochs if the detector has
+        ``trainable="top"``.
 
     See Also
     --------

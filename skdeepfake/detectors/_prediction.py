@@ -167,7 +167,7 @@ class VideoPredictor(NetworkOutputs):
         ndarray of shape (n_videos, n_frames)
             Weights, NaN for slots without a face. The weights of each video sum to 1.
             If `aggregation` is a :class:`PerPerson`, the weights of each person sum
-            to 1.
+            to 1 instead.
 
         Raises
         ------

@@ -124,7 +124,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         ----------
         X : ndarray of uint8, shape (n_videos, n_frames, height, width, 3)
             RGB faces, all zeros in slots without a face. Can also have shape (n_images,
-            height, width, 3).
+            height, width, 3), with one face per video.
         y : array-like of shape (n_videos,)
             Labels of two classes, such as 0 for real and 1 for fake.
         **fit_params : dict

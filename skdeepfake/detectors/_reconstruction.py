@@ -31,10 +31,10 @@ class ReconstructionDetector(ImageDetector):
     """Detect deepfakes by the reconstruction errors of an encoder-decoder.
 
     First, an encoder and a decoder are trained to reconstruct the real faces of the
-    training set. The weights of both are then frozen, and a head is trained on the
-    output of the encoder, called the code, and the absolute reconstruction error of
-    each face. Without a head, the score is computed from the mean error, and training
-    only needs real faces.
+    training set. The weights of both are then frozen, and a head is trained. For each
+    face, the head takes the code, which is the output of the encoder, and the absolute
+    reconstruction error. Without a head, the score is computed from the mean error, and
+    training only needs real faces.
 
     The label of the real class must be 0, False or "real".
 
@@ -60,8 +60,8 @@ class ReconstructionDetector(ImageDetector):
         Factor that maps pixels to the range 0 to 1.
     {{image_parameters}}
     learning_rate : float, default=1e-4
-        Learning rate of the head. Without a head, learning rate of the encoder and the
-        decoder in each `partial_fit` of a fitted detector.
+        Learning rate of the head. If `head` is None, learning rate with which
+        `partial_fit` trains the encoder and the decoder of a fitted detector.
     {{optimizer}}
     batch_size : int, default=32
         Number of frames per batch, in training and prediction.
@@ -73,7 +73,7 @@ class ReconstructionDetector(ImageDetector):
     ----------
     {{fit_attributes}}
     reconstruction_history_ : dict of str to list of float
-        Mean squared error of the reconstruction per epoch.
+        Contains `loss`, the mean squared error of the reconstruction in each epoch.
 
     See Also
     --------

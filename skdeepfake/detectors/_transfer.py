@@ -42,11 +42,11 @@ _SCALING = "face_scaling"
 class TransferDetector(ImageDetector):
     """Detect deepfakes by fine-tuning a pretrained network.
 
-    A new layer, the head, predicts the probability that a face is fake from the pooled
-    features of a pretrained network, the backbone. First, only the head is trained.
-    Then the head and all or part of the backbone are trained with a low learning rate.
-    The network is trained on single frames, and frame probabilities are aggregated per
-    video.
+    A pretrained network, the backbone, computes features of a face. A new layer, the
+    head, takes the pooled features and predicts the probability that the face is fake.
+    First, only the head is trained. Then the head and all or part of the backbone are
+    trained with a low learning rate. The network is trained on single frames, and frame
+    probabilities are aggregated per video.
 
     This detector is not part of the paper by Volisetty, Sen and Savala. For types of
     fakes seen in training, VGG16 with ``augment="strong"`` is more accurate than the
@@ -106,7 +106,7 @@ class TransferDetector(ImageDetector):
     -----
     Outputs of frozen blocks are computed once per `fit` and stored in a temporary file.
     If only the last block of VGG16 is trained, this file takes 400 kB per face of
-    224 x 224 pixels. The outputs are computed in each epoch instead in two cases:
+    224 x 224 pixels. In two cases, the outputs are instead computed in each epoch:
 
     - `augment` or `fake_source` changes the faces.
     - `trainable` is an integer, and the backbone has parallel networks or the head has
