@@ -30,9 +30,10 @@ _RUNNING = {"cache_dir", "memmap_dir", "memory", "n_jobs", "steps", "verbose"}
 class ShardedArray:
     """Array on disk with one row per video, read from memory-mapped shards.
 
-    Detectors read it batch by batch in `fit` and `predict`, without loading it
-    completely. Selecting rows returns a :class:`ShardedArray`, as needed for
-    cross-validation. `np.asarray` loads the array into memory.
+    Each shard is a file with the rows of up to `shard_size` videos. Detectors read the
+    array batch by batch in `fit` and `predict`, without loading it completely.
+    Selecting rows returns a :class:`ShardedArray`, as needed for cross-validation.
+    `np.asarray` loads the array into memory.
 
     Parameters
     ----------
@@ -128,7 +129,8 @@ class ShardedArray:
         if any(axis is None or isinstance(axis, slice) for axis in rest):
             raise IndexError(
                 "A ShardedArray only supports integers and integer arrays as indices "
-                "after the first. To use slices, load the rows: np.asarray(X[rows])."
+                "of axes after the first. To use slices, load the rows: "
+                "np.asarray(X[rows])."
             )
         numbers = self._rows[rows]
         if numbers.ndim == 1 and not rest:
@@ -169,9 +171,10 @@ def write_shards(
 ) -> ShardedArray:
     """Transform videos and write the result to disk in shards.
 
-    Each shard is one task of joblib, Dask or Ray. The worker that computes a shard
-    writes it atomically. After an interruption, call the function again with the same
-    arguments to write the missing shards.
+    Each shard is a file with the rows of up to `shard_size` videos, and is computed in
+    one task of joblib, Dask or Ray. The worker that computes a shard writes it
+    atomically. After an interruption, call the function again with the same arguments
+    to write the missing shards.
 
     Parameters
     ----------

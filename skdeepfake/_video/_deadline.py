@@ -59,8 +59,8 @@ class Deadline:
         if self._is_late:
             raise VideoReadError(
                 self._path,
-                f"takes longer than timeout={self._timeout:g} seconds. Increase "
-                "timeout or reduce duration of the VideoFrameSampler",
+                f"takes longer than timeout={self._timeout:g} seconds to process. "
+                "Increase timeout or reduce duration of the VideoFrameSampler",
             )
 
     def _expire(self) -> None:

@@ -281,7 +281,7 @@ class VideoReader:
     def _given_up(self, how: str) -> VideoReadError:
         return VideoReadError(
             self._path,
-            f"cannot be decoded: the decoder process {how}. The file is damaged or "
+            f"cannot be decoded: the decoder process {how}. The file may be damaged or "
             "malicious",
         )
 

@@ -25,10 +25,11 @@ PLAN_VERSION = 2
 class Clip:
     """Evenly spaced frames of one video, decoded on demand.
 
-    The frames are evenly spaced in time from the first frame to the last frame within
-    `duration`, both included. If `burst` is greater than 1, bursts of consecutive
-    frames are spaced in this way. Only frames that can be decoded are sampled, even if
-    the container lists more. If a video has too few frames, its last slots are empty.
+    By default, the frames are evenly spaced in time from the first frame to the last
+    frame within `duration`, both included. If `burst` is greater than 1, bursts of
+    consecutive frames are spaced in this way. Only frames that can be decoded are
+    sampled, even if the container lists more. If a video has too few frames, the last
+    slots of its clip are empty.
 
     Parameters
     ----------
@@ -43,9 +44,10 @@ class Clip:
     duration : float or None, default=10.0
         Number of seconds to sample, from the first frame. None samples the whole video.
     on_error : {"raise", "skip"}, default="raise"
-        Handling of a file that is not a video or exceeds `max_bytes`. "skip" makes all
-        slots empty. It also makes croppers skip a video that cannot be decoded. Without
-        a cropper, iterating over the clip of such a video raises an error.
+        Handling of a file that is missing, is not a video or exceeds `max_bytes`.
+        "skip" leaves all slots empty. With "skip", a cropper also leaves all slots
+        empty if the video cannot be decoded. Iterating over the clip of such a video
+        before it is cropped raises an error.
     max_pixels, max_duration, max_bytes, timeout : number or None
         Limits on reading the video; see :class:`VideoFrameSampler`.
 
@@ -62,17 +64,19 @@ class Clip:
     error : VideoReadError or None
         Reason why the video was skipped, or None. Only set with ``on_error="skip"``.
     boxes : list of tuple of int or None
-        Left, top, right and bottom of the face in each slot, without the margin, in
-        pixels of the frame. None in slots without a face. Set by a cropper.
+        Box of the face (left, top, right, bottom) in each slot that the cropper
+        returns, in pixels of the frame and without the margin. None in slots without a
+        face. Set by a cropper.
     left_out : bool
         True if a frame shows more people than were followed. Set by a cropper.
 
     Raises
     ------
     VideoReadError
-        If the file is not a video or exceeds `max_bytes`, and ``on_error="raise"``.
-        With either value of `on_error`, also raised on decoding if the video cannot be
-        decoded, exceeds another limit or has changed.
+        If the file is missing, is not a video or exceeds `max_bytes`, and
+        ``on_error="raise"``. Also raised when the clip is iterated, with either value
+        of `on_error`, if the video cannot be decoded, exceeds another limit or has
+        changed since the clip was made.
 
     See Also
     --------
@@ -161,7 +165,7 @@ class Clip:
 
     @property
     def sampling(self) -> Sampling:
-        """Sampling parameters, as built-in Python types."""
+        """Parameters `n_frames`, `burst` and `spacing`, as a named tuple."""
         return Sampling(int(self.n_frames), int(self.burst), str(self.spacing))
 
     @property
@@ -175,12 +179,12 @@ class Clip:
 
     @property
     def indices(self) -> NDArray[np.intp]:
-        """Index of each frame in the video, or -1 in empty slots."""
+        """Index in the video of each sampled frame, or -1 in empty slots."""
         return self._padded(self._proven().indices, -1)
 
     @property
     def timestamps(self) -> NDArray[np.float64]:
-        """Time of each frame in seconds, NaN in empty slots."""
+        """Time in seconds of each sampled frame, or NaN in empty slots."""
         return self._padded(self._proven().timestamps, np.nan)
 
     @property
@@ -206,9 +210,9 @@ class Clip:
     ) -> list[T | None]:
         """Apply a function to each frame, in order.
 
-        The frames are sampled from those listed by the container. If some of the
-        sampled frames do not exist, a second pass samples from the frames that can be
-        decoded.
+        The first pass samples from the frames listed by the container. If it finds that
+        some of these frames do not exist, a second pass starts over and samples from
+        the frames that can be decoded.
 
         Parameters
         ----------
@@ -289,7 +293,7 @@ class Clip:
 
     @property
     def plan(self) -> Plan | None:
-        """Sampled frames, or None if they are not yet known."""
+        """Indices and times of the sampled frames, or None if not yet known."""
         return self._plan
 
     @plan.setter

@@ -36,11 +36,10 @@ _SHARED = {
         times, like FaceForensics++.
     max_faces : int or None, default=1
         Maximum number of people to follow. None follows up to 10 people and warns about
-        videos that show more. Slots are ordered by frame, then by person. Each person
-        has the same position among the slots of every frame. While a person is not
-        visible, the slots at their position are empty. If no position is free, a new
-        person takes the position of someone who has been absent for at least two
-        frames.
+        videos that show more at once. Slots are ordered by frame, then by person. In
+        every frame, each person has the same slot, which is empty while the person is
+        not visible. If all slots are taken, a new person gets the slot of someone who
+        has been absent for at least two frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
         Region to crop. "face" is the box found by the detector, "frame" is the whole
@@ -155,7 +154,8 @@ class _FaceCropper(StatelessTransformer):
             For each damaged or truncated video and, with ``on_error="skip"``, for each
             video that cannot be decoded.
         CrowdWarning
-            For each video that shows more than 10 people, with ``max_faces=None``.
+            For each video that shows more than 10 people at once, with
+            ``max_faces=None``.
         CacheWarning
             For each damaged cache entry. Its video is cropped again.
         """
@@ -233,7 +233,8 @@ class DlibFaceCropper(_FaceCropper):
 
     1. Search for faces near their previous positions, then in the whole frame, starting
        at a low resolution.
-    2. Follow the person whose face has the highest score, or up to `max_faces` people.
+    2. Follow the person whose face has the highest detection score, or up to
+       `max_faces` people.
     3. Enlarge each box by `margin` and clip it to the frame.
 
     The crop is None in frames in which the person is not found. The detector does not
@@ -247,13 +248,13 @@ class DlibFaceCropper(_FaceCropper):
         like the code of Volisetty, Sen and Savala (2023). It is about 50 times slower.
     {{region_parameters}}
     min_size : int, default=40
-        Side of dlib's detection window in pixels, which sets the minimum size of a
-        face. Boxes can be 10% smaller than the window. The default is from Volisetty,
-        Sen and Savala (2023). In frames larger than 1080p, the minimum increases with
-        the frame size.
+        Minimum size of a face, as the side of dlib's detection window in pixels of the
+        frame. Boxes can be 10% smaller than the window. The default is from Volisetty,
+        Sen and Savala (2023). With the default, the minimum size increases with the
+        frame size in frames larger than 1080p.
     score_threshold : float, default=0.0
-        Minimum detection score of a face. The default is dlib's default. Higher values
-        find fewer faces with fewer false positives.
+        Minimum detection score of a face. The default is dlib's default. With higher
+        values, fewer faces are found, but also fewer false positives.
     {{running_parameters}}
 
     See Also

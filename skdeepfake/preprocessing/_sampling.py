@@ -72,11 +72,11 @@ class VideoFrameSampler(StatelessTransformer):
         `error` of the clip.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. The default is 8192 x 4320. None means no
-        limit. On Linux, the memory of the decoder process is limited to 2 GiB plus 220
-        bytes times `max_pixels`.
+        limit. On Linux, the memory of the decoder process is limited to 2 GiB, plus 220
+        bytes for each of the `max_pixels` pixels.
     max_duration : float or None, default=86400.0
-        Maximum duration of a video in seconds. It is checked in the file header, and
-        again while frames are decoded. None means no limit.
+        Maximum duration of a video in seconds. The duration is checked in the file
+        header, and again while frames are decoded. None means no limit.
     max_bytes : int or None, default=17179869184
         Maximum size of a file in bytes. None means no limit.
     timeout : float or None, default=300.0
@@ -148,15 +148,17 @@ class VideoFrameSampler(StatelessTransformer):
         Raises
         ------
         VideoReadError
-            If a file is missing or not a video, and ``on_error="raise"``. A video that
-            cannot be decoded raises the error when its clip is iterated.
+            If a file is missing, is not a video or exceeds `max_bytes`, and
+            ``on_error="raise"``. If a video cannot be decoded, the error is raised when
+            its clip is iterated.
         ValueError, TypeError
             If `X` is not a one-dimensional array or a single column of paths.
 
         Warns
         -----
         VideoReadWarning
-            For each file that is missing or not a video, if ``on_error="skip"``.
+            For each file that is missing, is not a video or exceeds `max_bytes`, if
+            ``on_error="skip"``.
         """
         self._validate_params()
         paths = check_absolute_paths(X, caller=type(self).__name__)

@@ -74,8 +74,8 @@ class VideoTranscoder(StatelessTransformer):
         paper.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be transcoded. "skip" issues a
-        :class:`~skdeepfake.exceptions.VideoReadWarning` and returns a path that cannot
-        be read. Set ``on_error="skip"`` in :class:`VideoFrameSampler`, too.
+        :class:`~skdeepfake.exceptions.VideoReadWarning` and returns a path that
+        :class:`VideoFrameSampler` cannot read. Set ``on_error="skip"`` there, too.
     max_pixels : int or None, default=35389440
         Maximum number of pixels per frame. Frames up to 25% larger may be accepted.
         None means no limit.
@@ -145,7 +145,7 @@ class VideoTranscoder(StatelessTransformer):
     }
 
     def transform(self, X: Any) -> np.ndarray:
-        """Make the missing copies, and return the paths of all copies.
+        """Make the copies that do not exist yet, and return the paths of all copies.
 
         Parameters
         ----------
