@@ -63,7 +63,7 @@ class DriftReport:
     measures : dict of str to DriftMeasure
         Measures by quantity: `"score"`, `"coverage"`, `"feature 1"` and so on.
     reference, new : dict of str to ndarray of shape (n_videos,)
-        Values by quantity.
+        Values of each quantity in the reference videos and in the new videos.
     alpha : float
         Joint significance level of all tests.
 
@@ -106,7 +106,8 @@ class DriftReport:
         Parameters
         ----------
         reference, new : dict of str to array-like of shape (n_videos,)
-            Values by quantity. NaN and infinity are ignored.
+            Values of each quantity in the reference videos and in the new videos. NaN
+            and infinity are ignored.
         alpha, max_psi, n_bins : float, float and int
             As in :func:`drift`.
 
@@ -118,8 +119,8 @@ class DriftReport:
         Raises
         ------
         ValueError
-            If `reference` and `new` are empty or have different keys, or a quantity has
-            no finite value in one of them.
+            If `reference` and `new` are empty or have different keys, or if a quantity
+            has no finite value in `reference` or in `new`.
         """
         if set(reference) != set(new) or not reference:
             raise ValueError(
@@ -154,8 +155,8 @@ class DriftReport:
         Returns
         -------
         dict
-            Dictionary with the keys `drifted`, `alpha`, `n_reference`, `n_new` and
-            `measures`.
+            Dictionary with the attributes `drifted`, `alpha` and `measures`, and with
+            the numbers of reference videos (`n_reference`) and new videos (`n_new`).
         """
         n_reference, n_new = self._n_videos()
         return plain(
@@ -225,7 +226,7 @@ def drift(
     - score: probability of being fake;
     - coverage: share of frames with a face, if known;
     - features, if the detector takes features: mean over the frames, standardized and
-      projected onto the first principal components of the reference.
+      projected onto the first principal components of the reference videos.
 
     A quantity has drifted if the Kolmogorov-Smirnov test rejects equal distributions
     and the population stability index exceeds its bound. The test alone would detect
@@ -237,20 +238,21 @@ def drift(
     pipeline : classifier
         Fitted pipeline or detector with two classes.
     X_reference : array-like of shape (n_videos, ...)
-        Reference videos, as input of the pipeline. Use the videos on which the pipeline
+        Reference videos, as input of `pipeline`. Use the videos on which the pipeline
         was evaluated, preferably of people who are not in the training set.
     X_new : array-like of shape (n_videos, ...)
-        New videos, as input of the pipeline.
+        New videos, as input of `pipeline`.
     n_components : int, default=3
         Number of principal components of the features. 0 ignores the features.
     n_bins : int, default=10
-        Number of bins of the index. Each bin contains an equal share of the reference
-        videos.
+        Number of bins of the population stability index. Each bin contains an equal
+        share of the reference videos.
     alpha : float, default=0.01
         Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
-        Minimum bound of the index. The bound is the larger of this value and the 99%
-        quantile of the index without drift, which is large for few videos.
+        Minimum bound of the population stability index. For few videos, the index is
+        often high even without drift. Its 99% quantile without drift is used as the
+        bound if it is above `max_psi`.
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 

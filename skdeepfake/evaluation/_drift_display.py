@@ -17,8 +17,9 @@ from ._drift import DriftReport, drift
 class DriftDisplay:
     """Distributions of scores, coverage and features in reference and new videos.
 
-    Each panel shows the cumulative distributions of one quantity. The largest vertical
-    distance between the two curves is the Kolmogorov-Smirnov statistic.
+    Each panel shows the cumulative distributions of one quantity in the reference
+    videos and in the new videos. The largest vertical distance between the two curves
+    is the Kolmogorov-Smirnov statistic.
 
     Parameters
     ----------
@@ -52,14 +53,14 @@ class DriftDisplay:
     def from_estimator(
         cls, estimator: Any, X_reference: ArrayLike, X_new: ArrayLike, **params: Any
     ) -> DriftDisplay:
-        """Compare videos with a fitted pipeline and plot the distributions.
+        """Detect drift with a fitted pipeline and plot the distributions.
 
         Parameters
         ----------
         estimator : classifier
             Fitted pipeline or detector.
         X_reference, X_new : array-like of shape (n_videos, ...)
-            Reference videos and new videos, as input of the pipeline.
+            Reference videos and new videos, as input of `estimator`.
         **params : dict
             Parameters of :func:`drift`.
 

@@ -23,7 +23,7 @@ class ReliabilityDisplay:
     Parameters
     ----------
     curve : ReliabilityCurve
-        Named tuple of `predicted`, `observed` and `n_samples`, with one value per bin.
+        Result of :func:`~skdeepfake.metrics.reliability_curve`.
     error : float or None, default=None
         Expected calibration error, shown in the legend.
     name : str or None, default=None
@@ -33,7 +33,7 @@ class ReliabilityDisplay:
     ----------
     {{figure}}
     ax_ : matplotlib.axes.Axes
-        Axes drawn on by ``plot``.
+        Axes of the curve drawn by ``plot``.
     line_ : matplotlib.lines.Line2D
         Calibration curve drawn by ``plot``.
 

@@ -30,8 +30,8 @@ class EvaluationDisplay:
     """Curves and scores of an evaluation report.
 
     The figure shows the ROC curves, calibration curves and confusion matrices of videos
-    and frames, a histogram of the video scores, and the AUC and coverage of each
-    subset.
+    and frames, a histogram of the video scores, and the AUC and coverage of all videos
+    and of each subset (see `by` of :meth:`EvaluationReport.from_predictions`).
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from ._rendering import render_page, render_text
 
 @dataclass(frozen=True, repr=False, eq=False)
 class EvaluationReport:
-    """Metrics of a detector with confidence intervals and coverage.
+    """Metrics of a detector, with confidence intervals and coverage.
 
     Use :func:`evaluate` to compute a report. Print it, or write it with `to_html` or
     `to_json`.
@@ -38,19 +38,22 @@ class EvaluationReport:
         - `level`: "videos" or "frames";
         - `measure` and `estimate`: name and value of the metric;
         - `low` and `high`: limits of the confidence interval, NaN without an interval;
-        - `n_real`, `n_fake` and `n_groups`: number of samples per class and of groups;
+        - `n_real`, `n_fake` and `n_groups`: number of real samples, fake samples and
+          groups, where a sample is a video or a frame;
         - `videos_with_face` and `frames_with_face`: share of videos and of frames with
           a face;
         - `note`: warning about the metric, or an empty string.
     confusion_matrices : dict of (str, str) to ndarray of int of shape (2, 2)
-        Confusion matrices at the threshold, by subset and level. Rows are true classes,
-        columns are predicted classes, and real comes before fake.
+        Confusion matrices at ``settings["threshold"]``, by subset and level. Rows are
+        true classes, columns are predicted classes, and real comes before fake.
     coverage : dict of str to Covered
-        Number of videos, shares of videos and frames with a face, and number of damaged
-        or missing seconds. The keys are "all", "real", "fake" and the values of `by`.
+        Number of videos (`n_videos`), shares of videos and frames with a face
+        (`videos_with_face`, `frames_with_face`), and number of damaged or missing
+        seconds (`seconds_missing`). The keys are "all", "real", "fake" and the values
+        of `by`.
     scores : dict of str to Scores
-        Arrays `y_true`, `y_score`, `group` and `video`. The keys are "videos" and, if
-        each video has several frames, "frames".
+        Arrays `y_true` (1 for fake), `y_score`, `group` and `video` (index of the
+        video). The keys are "videos" and, if each video has several frames, "frames".
     settings : dict
         Parameters of the evaluation.
     names : list of str
@@ -62,8 +65,9 @@ class EvaluationReport:
 
     Notes
     -----
-    Detectors predict the class prior for videos without a face. Use
-    ``no_face="leave_out"`` to exclude these videos.
+    Detectors predict the class prior for videos without a face. To exclude these videos
+    from the metrics, pass ``no_face="leave_out"`` to `from_predictions` or
+    :func:`evaluate`.
 
     Intervals are computed by :func:`~skdeepfake.metrics.group_bootstrap`. Unreliable
     metrics have a `note`, for example if a class has fewer than 20 groups. Precision,
@@ -135,8 +139,8 @@ class EvaluationReport:
             Probability at or above which videos and frames are classified as fake.
             Choose it on other data with :func:`~skdeepfake.metrics.choose_threshold`.
         no_face : {"keep", "leave_out"}, default="keep"
-            If "keep", videos without a face are scored by their `y_score`. If
-            "leave_out", they are not scored.
+            If "keep", the metrics include videos without a face, with their `y_score`.
+            If "leave_out", the metrics exclude them.
         pos_label : int, float, bool or str, default=None
             Label of the fake class. None means 1 and requires labels 0 and 1, or -1
             and 1.
@@ -273,8 +277,9 @@ class EvaluationReport:
         The list contains one dict per metric and level, with the keys `level`,
         `measure`, `gap`, `lowest`, `highest` and `note`. `gap` is the difference.
         `lowest` and `highest` name the subsets with the lowest and the highest value of
-        the metric. `note` is the note of the lowest subset or, if that subset has none,
-        of the highest subset. The list is empty if `by` has fewer than two values.
+        the metric. `note` is the note of the metric in the lowest subset or, if there
+        is none, in the highest subset. The list is empty if `by` has fewer than two
+        distinct values.
         """
         return _measures.largest_gaps(self.rows)
 
@@ -284,7 +289,7 @@ class EvaluationReport:
         Returns
         -------
         pandas.DataFrame
-            One row per metric, with the keys of `rows` as columns.
+            One row per dict in `rows`, with its keys as columns.
         """
         pandas = import_pandas("to_frame", "rows contains the same values")
         return pandas.DataFrame(self.rows)
@@ -296,8 +301,9 @@ class EvaluationReport:
         -------
         dict
             Dictionary with the keys `settings`, `coverage`, `rows`,
-            `confusion_matrices`, `gaps` and `videos`. `videos` contains the name,
-            label, score and group of each scored video. Unknown values are None.
+            `confusion_matrices`, `gaps` and `videos`. `videos` contains a dict for each
+            scored video, with the keys `name`, `is_fake` (the label), `probability` and
+            `group`. Unknown values are None.
         """
         videos = self.scores["videos"]
         return plain(

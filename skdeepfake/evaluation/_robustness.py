@@ -54,9 +54,9 @@ class RobustnessCurve:
     levels : tuple of int
         Levels of each distortion, in increasing order.
     clean_score : float
-        Score of the undistorted videos.
+        Value of `metric` for the undistorted videos.
     scores : ndarray of float, shape (n_distortions, n_levels)
-        Scores of the distorted videos.
+        Value of `metric` for each distortion and level.
     clean_coverage : float
         Share of frames with a face in the undistorted videos; NaN if unknown.
     coverage : ndarray of float, shape (n_distortions, n_levels)
@@ -68,7 +68,7 @@ class RobustnessCurve:
     metric : str
         Name of the metric.
     chance : float or None
-        Score at chance level; None for a custom metric.
+        Value of `metric` at chance level; None for a custom metric.
     mode, boxes : str
         Parameters of :class:`~skdeepfake.perturbations.VideoPerturber`.
 

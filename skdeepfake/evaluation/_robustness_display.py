@@ -31,8 +31,8 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
 class RobustnessDisplay:
     """Scores and coverage by level of distortion.
 
-    The line of each distortion starts at level 0, the undistorted videos. The lower
-    panel shows the share of frames with a face.
+    The upper panel shows the scores, and the lower panel shows the share of frames with
+    a face. The line of each distortion starts at level 0, the undistorted videos.
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ class RobustnessDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on, split into two panels. None makes a new figure.
+            Axes to draw on. They are split into two panels if the coverage is known.
+            None makes a new figure.
 
         {{returns_itself}}
         """

@@ -97,7 +97,8 @@ def group_bootstrap(
     Returns
     -------
     BootstrapInterval
-        Named tuple of `estimate`, the limits `low` and `high`, and `n_valid`.
+        Named tuple of `estimate`, the limits `low` and `high`, and `n_valid`, the
+        number of resamples that contain every class.
 
     Raises
     ------

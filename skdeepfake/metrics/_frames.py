@@ -71,9 +71,9 @@ def frame_scores(
     """Return the labels and scores of all frames with a face.
 
     Use them to compute metrics per frame. Report :func:`coverage` with each metric,
-    because frames without a face are left out. For confidence intervals, pass
-    identities, or at least `video`, as `groups` to :func:`group_bootstrap`, because
-    frames of the same video are similar.
+    because frames without a face are left out. For confidence intervals, pass the
+    identity in each frame, or at least the index of its video (`video`), as `groups` to
+    :func:`group_bootstrap`, because frames of the same video are similar.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def frame_scores(
     Returns
     -------
     FrameScores
-        Named tuple of `y_true`, `y_score` and `video`, sorted by video and time.
+        Named tuple of the labels `y_true`, the scores `y_score` and the video indices
+        `video` of the frames, sorted by video and time.
 
     Raises
     ------

@@ -68,8 +68,8 @@ def reliability_curve(
     Returns
     -------
     ReliabilityCurve
-        Named tuple of `predicted`, `observed` and `n_samples`, with a value for each
-        non-empty bin.
+        Named tuple of the mean probability `predicted`, the share of fakes `observed`
+        and the number of samples `n_samples` in each non-empty bin.
 
     {{probability_errors}}
 
@@ -105,13 +105,14 @@ def expected_calibration_error(
     """Compute the expected calibration error (ECE).
 
     The ECE is the mean of ``|predicted - observed|`` over the bins of
-    :func:`reliability_curve`, weighted by their share of the samples.
+    :func:`reliability_curve`, weighted by their share of the samples. `predicted` is
+    the mean probability in a bin, and `observed` is the share of fakes in it.
 
     Parameters
     ----------
     {{labels_and_probabilities}}
     n_bins : int, default=10
-        Number of bins. The error depends on this number, so report both.
+        Number of bins. The error depends on `n_bins`, so report both.
     strategy : {"uniform", "quantile"}, default="uniform"
         Strategy for the bins. "uniform" uses bins of equal width, and "quantile" uses
         bins with the same number of samples, regardless of `sample_weight`.

@@ -215,8 +215,8 @@ def choose_threshold(
     Returns
     -------
     float
-        Threshold halfway between two adjacent scores, or the lowest score if all
-        samples are classified as fake. The highest of equally good thresholds is used.
+        Threshold halfway between two adjacent scores, or the lowest score if it is best
+        to classify all samples as fake. The highest of equally good thresholds is used.
 
     {{score_errors}}
 
