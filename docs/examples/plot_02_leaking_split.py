@@ -47,8 +47,8 @@ print(len(X), "frames of", len(faces), "videos")
 #
 # Both protocols have four folds. The first splits frames at random. The second keeps
 # all frames of a recording in the same fold, since the recording is passed as their
-# group. :func:`~skdeepfake.model_selection.check_no_leakage` raises an error that names
-# the groups in both the training and the test set.
+# group. If any groups are in both the training and the test set,
+# :func:`~skdeepfake.model_selection.check_no_leakage` raises an error that names them.
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from skdeepfake.exceptions import LeakageError

@@ -6,10 +6,10 @@ This example compares the three detectors of the paper by Volisetty, Sen and Sav
 (2023) on the same synthetic videos. They are a CNN on faces, a recurrent network on
 features of faces, and the discriminator of a GAN.
 
-It illustrates the interface and does not show which detector is best. The videos are
-synthetic, the networks are small enough to train in seconds, and the features are
-computed with random weights, so that the weights of VGG16 do not have to be downloaded.
-The benchmarks compare the detectors on real faces.
+The example illustrates the interface and does not show which detector is best. The
+videos are synthetic, and the networks are small enough to train in seconds. The
+features are computed with random weights, so that the weights of VGG16 do not have to
+be downloaded. The benchmarks compare the detectors on real faces.
 """
 
 # %%

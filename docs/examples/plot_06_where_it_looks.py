@@ -3,8 +3,8 @@ Explaining predictions with Grad-CAM
 ====================================
 
 Grad-CAM shows where in a face a network finds evidence, and a timeline shows in which
-frames. A network does not necessarily use the manipulated pixels. To compare the two,
-this example uses rendered clips, whose manipulated pixels are known.
+frames. A network does not necessarily use the manipulated pixels. To compare the
+evidence with these pixels, this example uses rendered clips, in which they are known.
 """
 
 # %%
@@ -68,8 +68,8 @@ AttributionDisplay.from_estimator(pipeline, [real, fake], titles=["real", "its f
 # --------------------------------------
 #
 # The fake has the same frames as the real clip, apart from the manipulation and
-# compression noise. We therefore plot the difference of the first frames. Next to it,
-# we plot the evidence in the face crop of the same frame.
+# compression noise. We therefore plot the difference between the first frames of both
+# clips. Next to it, we plot the evidence in the face crop of the fake's first frame.
 import matplotlib.pyplot as plt
 import numpy as np
 
