@@ -37,6 +37,7 @@ class Range(Interval):
 class BaseAugmentation(Versioned, BaseEstimator):
     """Base class for augmentations, which change randomly chosen images of a batch.
 
+    Call an augmentation with a batch of images and, optionally, a random state.
     Subclasses implement :meth:`augment_image`.
 
     Parameters

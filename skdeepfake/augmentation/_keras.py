@@ -16,7 +16,7 @@ from ._base import BaseAugmentation, Images
 
 @dataclass(repr=False, eq=False)
 class KerasAugmentation(BaseAugmentation):
-    """Apply Keras layers to images in training mode.
+    """Apply Keras layers in training mode to images.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class KerasAugmentation(BaseAugmentation):
     TypeError
         When called, if `layers` contains an object that is not a layer.
     ValueError
-        When called, if `layers` is empty or a layer changes the shape.
+        When called, if `layers` is empty, or if a layer changes the shape of images.
 
     See Also
     --------
@@ -42,9 +42,9 @@ class KerasAugmentation(BaseAugmentation):
     Notes
     -----
     Results are rounded and clipped to the range from 0 to 255. The layers run eagerly
-    on the Keras backend. :func:`skdeepfake.persistence.save` supports RandomFlip,
-    RandomRotation, RandomTranslation, RandomZoom, RandomBrightness and RandomContrast.
-    List other layers in the parameter `trusted` of that function.
+    on the Keras backend. :func:`skdeepfake.persistence.save` supports the Keras layers
+    RandomFlip, RandomRotation, RandomTranslation, RandomZoom, RandomBrightness and
+    RandomContrast. List other layers in the parameter `trusted` of that function.
 
     Examples
     --------

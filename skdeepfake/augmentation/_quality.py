@@ -266,7 +266,8 @@ class RandomVideoCompression(BaseAugmentation):
     scale : (float, float), default=(1.0, 1.0)
         Range of the factor by which images are resized before compression. Images are
         resized back afterwards. Factors above 1 result in smaller artifacts, as in
-        crops of larger faces. One factor per batch is drawn on a log scale.
+        crops of larger faces. A single factor is drawn on a log scale for all images of
+        a batch.
     probability : float, default=0.5
         Probability of changing an image.
 

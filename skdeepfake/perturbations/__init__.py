@@ -1,8 +1,8 @@
 """Distort videos to measure the robustness of detectors.
 
-The seven distortions of DeeperForensics-1.0 at five levels are available for single
-frames and as a pipeline step. :func:`skdeepfake.evaluation.robustness_curve` scores a
-pipeline on all of them.
+The seven distortions of DeeperForensics-1.0, each at five levels, are available as a
+pipeline step. All except video compression are also available for single frames.
+:func:`skdeepfake.evaluation.robustness_curve` scores a pipeline on all seven.
 """
 
 from ._clip import Perturbation, PerturbedClip

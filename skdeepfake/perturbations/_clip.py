@@ -26,7 +26,7 @@ class Perturbation(NamedTuple):
     Attributes
     ----------
     distortion : str
-        Code of the distortion.
+        Code of the distortion; see :class:`VideoPerturber`.
     level : int
         Level from 1 to 5.
     mode : {"corrected", "faithful"}
@@ -132,7 +132,7 @@ class PerturbedClip(Clip):
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """Cache key of the frames: the identity of the source and the perturbation."""
+        """Cache key of the frames: `identity` of `source`, then the perturbation."""
         applied = self.perturbation
         # The seed of a deterministic distortion has no effect.
         if not DISTORTIONS[applied.distortion].is_random:

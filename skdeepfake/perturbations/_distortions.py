@@ -44,14 +44,15 @@ _RGB_OF_YCBCR = np.array(
 
 
 class Distortion(NamedTuple):
-    """Distortion with its parameters.
+    """Name of a distortion, and values of its parameter.
 
     Attributes
     ----------
     name : str
         Name of the distortion.
     faithful, corrected : tuple of float
-        Values of the parameter at levels 1 to 5 in the faithful and corrected modes.
+        Values of the parameter at levels 1 to 5 in the mode of the same name; see
+        :class:`VideoPerturber`.
     is_random : bool
         True if the distortion uses random numbers.
 
@@ -66,7 +67,7 @@ class Distortion(NamedTuple):
     is_random: bool = False
 
     def parameter(self, level: int, mode: str) -> float:
-        """Return the parameter at a level.
+        """Return the value of the parameter at a level.
 
         Parameters
         ----------
@@ -78,7 +79,8 @@ class Distortion(NamedTuple):
         Returns
         -------
         float
-            Parameter in the unit listed in :class:`VideoPerturber`.
+            Value of the parameter, as listed in :class:`VideoPerturber`. For JPEG
+            compression in the faithful mode, the downscaling factor instead.
         """
         return (self.corrected if mode == "corrected" else self.faithful)[level - 1]
 
@@ -134,7 +136,7 @@ def distort(
     mode : {"corrected", "faithful"}, default="corrected"
         Variant of the distortion; see :class:`VideoPerturber`.
     random_state : int, RandomState, Generator instance or None, default=None
-        Controls the positions of blocks and the noise.
+        Controls the positions of the blocks of "BW" and the noise of "GNC".
 
     Returns
     -------

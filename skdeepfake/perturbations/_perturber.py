@@ -24,8 +24,8 @@ BOXES = ("perturbed", "clean")
 class VideoPerturber(StatelessTransformer):
     """Distort the frames of videos with one of seven distortions.
 
-    The distortions of DeeperForensics-1.0 [1]_ are applied to whole frames, of real
-    videos and fakes alike. Add this step between the
+    The distortions of DeeperForensics-1.0 [1]_ are applied to the whole frames of both
+    real videos and fakes. Add this step between the
     :class:`~skdeepfake.preprocessing.VideoFrameSampler` and the
     :class:`~skdeepfake.preprocessing.DlibFaceCropper`.
 
@@ -63,8 +63,8 @@ class VideoPerturber(StatelessTransformer):
         never deleted. None compresses each video to a temporary file whenever it is
         decoded.
     random_state : int, RandomState instance or None, default=None
-        Controls the positions of blocks and the noise. Pass an int for reproducible
-        frames across calls.
+        Controls the positions of the blocks of BW and the noise of GNC. Pass an int for
+        reproducible frames across calls.
 
     See Also
     --------
@@ -79,25 +79,28 @@ class VideoPerturber(StatelessTransformer):
 
     The modes differ as follows:
 
-    - CS. *Corrected*: scales the differences from the luma. *Faithful*: uses formulas
-      for pixels from 0 to 1, although pixels are from 0 to 255, and truncates values.
-    - CC. *Corrected*: scales pixels about the mean luma of the frame. *Faithful*:
-      scales pixels about black.
-    - BW. The table lists the number of blocks for a shorter side of 256 pixels.
-      *Corrected*: scales this number with the shorter side, but adds at least one
-      block. *Faithful*: rounds the shorter side down to a multiple of 256 first, so
-      that smaller frames have no blocks.
+    - CS. *Corrected*: scales the difference between each channel and the luma.
+      *Faithful*: uses formulas for pixels from 0 to 1, although pixels are from 0 to
+      255, and truncates the results to integers.
+    - CC. *Corrected*: scales the difference between each pixel and the mean luma of the
+      frame. *Faithful*: multiplies pixels by the factor, which darkens the frame.
+    - BW. The table lists the number of blocks for frames whose shorter side is 256
+      pixels long. *Corrected*: scales this number with the shorter side, but adds at
+      least one block. *Faithful*: rounds the shorter side down to a multiple of 256
+      first. Frames with a side below 256 pixels therefore have no blocks.
     - GNC. *Corrected*: adds noise to YCbCr. The variance is for pixels from 0 to 1.
       *Faithful*: amplifies the noise by a factor of 1.16 in Y and 1.14 in Cb and Cr,
-      and truncates values.
+      and truncates the results to integers.
     - GB. Both modes are the same. The standard deviation is a sixth of the kernel size.
     - JPEG. *Corrected*: compresses with JPEG. *Faithful*: downscales the frame by a
       factor of 2 to 6 and enlarges it again.
-    - VC. Both modes compress videos, except GIF and PNG, with H.264 as in
-      :class:`~skdeepfake.preprocessing.VideoTranscoder`. *Corrected*: compresses the
-      sampled part. *Faithful*: compresses the whole file.
+    - VC. Both modes compress videos with H.264, as in
+      :class:`~skdeepfake.preprocessing.VideoTranscoder`, and do not support GIF and
+      PNG. *Corrected*: compresses only the first seconds, up to the `duration` of the
+      sampler. *Faithful*: compresses the whole file.
 
     The authors also write each distorted video to a file, which compresses it again.
+    Neither mode repeats this compression.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Displays of faces, training histories, scores over time and evidence.
+"""Displays of faces, training histories, probabilities over time, and evidence.
 
 As in scikit-learn, call ``plot`` or a class method such as ``from_estimator`` to draw a
 Display. Displays of reports are in :mod:`skdeepfake.evaluation`.

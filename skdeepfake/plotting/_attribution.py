@@ -26,9 +26,9 @@ _BAR_HEIGHT = 0.6
 class AttributionDisplay:
     """Faces of videos with the evidence that a detector finds.
 
-    Each video has a row of faces. With `maps`, a second row shows the faces with maps,
-    whose opacity increases with the evidence. With `frame_attributions`, the last row
-    shows one bar per frame.
+    Each video has a row of faces. With `maps`, a second row shows the faces overlaid
+    with their maps. The opacity of a map increases with the evidence. With
+    `frame_attributions`, the last row shows one bar per frame.
 
     Parameters
     ----------
@@ -38,10 +38,12 @@ class AttributionDisplay:
         Map of each face, as returned by :func:`~skdeepfake.inspection.grad_cam`; None
         or NaN without a face. Maps can have any size. Negative values are not drawn.
     frame_attributions : sequence of array-like of float or None, default=None
-        Drop in log-odds of the video when each frame is removed, as returned by
-        :func:`~skdeepfake.inspection.occlusion`; NaN without a face.
+        For each frame, the drop in the log-odds of the video if the frame is removed,
+        as returned by :func:`~skdeepfake.inspection.occlusion` with ``over="frame"``;
+        NaN without a face.
     proba : sequence of array-like of float or None, default=None
-        Probability of fake for each frame, written below it; NaN without a face.
+        Probability of fake for each slot, written below its face or map; NaN without a
+        face.
     titles : sequence of str or None, default=None
         Title of each video. None uses ``"video 1"`` and so on.
     timestamps : sequence of array-like of float or None, default=None
@@ -54,8 +56,9 @@ class AttributionDisplay:
     colorbar_ : matplotlib.colorbar.Colorbar or None
         Color bar drawn by ``plot``; None without maps.
     {{figure}}
-    axes_ : ndarray of matplotlib.axes.Axes of shape (n_rows * n_videos, n_frames)
-        Axes drawn on by ``plot``. The rows of each video show faces, maps and bars.
+    axes_ : ndarray of matplotlib.axes.Axes of shape (n_rows * n_videos, n_slots)
+        Axes drawn on by ``plot``. The two or three rows of each video show its faces,
+        maps and bars, in this order.
 
     See Also
     --------
@@ -122,8 +125,8 @@ class AttributionDisplay:
         layer : int or str, default=-1
             As in `grad_cam`.
         weights : {"channel", "position"}, default="position"
-            As in `grad_cam`. The default, HiResCAM, is more accurate for `CNNDetector`
-            and `GANDetector`.
+            As in `grad_cam`. For `CNNDetector` and `GANDetector`, "position" (HiResCAM)
+            is more accurate than "channel" (Grad-CAM).
         baseline : {"mean", "zero"}, default="mean"
             As in `occlusion`.
         {{plot_params}}
@@ -131,9 +134,10 @@ class AttributionDisplay:
         Raises
         ------
         ValueError
-            If `estimator` is not a detector or a pipeline that ends in one, if there
-            are no faces, if the fake class is unknown, if the positions of the features
-            do not form a grid, or if `max_frames` is less than 1.
+            If `estimator` is not a detector or a pipeline that ends in one, if neither
+            `X` nor the output of a step contains faces, if the fake class is unknown,
+            if the positions of the features do not form a grid, or if `max_frames` is
+            less than 1.
 
         Warns
         -----
@@ -209,7 +213,7 @@ class AttributionDisplay:
         Parameters
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
-            Axes of shape (n_rows * n_videos, n_frames), with two or three rows per
+            Axes of shape (n_rows * n_videos, n_slots), with two or three rows per
             video. The color bar takes space from them. None makes a new figure.
         cell_size : float, default=1.6
             Width of each cell of a new figure, in inches.
@@ -226,9 +230,10 @@ class AttributionDisplay:
         Raises
         ------
         ValueError
-            If `faces` is empty, if `maps` and `frame_attributions` are both None, if
-            another argument does not match `faces` in the number of videos or slots, if
-            `scale` is unknown, or if `axes` has the wrong shape.
+            If `faces` of the display is empty, if its `maps` and `frame_attributions`
+            are both None, or if another parameter of the display does not match `faces`
+            in the number of videos or slots. Also raised if `scale` is unknown or if
+            `axes` has the wrong shape.
         """
         check_matplotlib("AttributionDisplay.plot")
         check_choice(scale, ("face", "all"), "scale")

@@ -39,7 +39,7 @@ class FacesDisplay:
     Attributes
     ----------
     {{figure}}
-    axes_ : ndarray of matplotlib.axes.Axes of shape (2 * n_clips, n_frames)
+    axes_ : ndarray of matplotlib.axes.Axes of shape (2 * n_clips, n_slots)
         Axes drawn on by ``plot``.
 
     See Also
@@ -125,7 +125,7 @@ class FacesDisplay:
         Parameters
         ----------
         axes : array of matplotlib.axes.Axes or None, default=None
-            Axes of shape (2 * n_clips, n_frames). None makes a new figure.
+            Axes of shape (2 * n_clips, n_slots). None makes a new figure.
         cell_size : float, default=1.6
             Width of each cell of a new figure, in inches.
 
@@ -134,8 +134,9 @@ class FacesDisplay:
         Raises
         ------
         ValueError
-            If `frames` is empty, if `faces`, `titles` or `timestamps` do not match it
-            in the number of videos or slots, or if `axes` has the wrong shape.
+            If `frames` of the display is empty, or if another parameter of the display
+            does not match `frames` in the number of clips or slots. Also raised if
+            `axes` has the wrong shape.
         """
         check_matplotlib("FacesDisplay.plot")
         times = self.timestamps

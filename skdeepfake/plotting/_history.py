@@ -24,13 +24,14 @@ class HistoryDisplay:
     Parameters
     ----------
     history : mapping of str to sequence of float
-        Values per epoch, as recorded by Keras. ``"loss"`` is required. Other names that
-        end in ``loss`` or ``accuracy``, such as ``"val_loss"``, are also drawn.
+        Values per epoch, as recorded by Keras. The key ``"loss"`` is required. The
+        values of other keys that end in ``loss`` or ``accuracy``, such as
+        ``"val_loss"``, are also drawn.
 
     Attributes
     ----------
     best_epoch_ : int or None
-        Best epoch, counted from 1; None if every loss is NaN.
+        Marked epoch, counted from 1; None if every loss is NaN.
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (2,)
         Axes of the loss and the accuracy drawn by ``plot``.
@@ -87,8 +88,8 @@ class HistoryDisplay:
         Raises
         ------
         ValueError
-            If `history` has no values of ``"loss"``, or `axes` does not have shape
-            (2,).
+            If `history` of the display has no values of ``"loss"``, or if `axes` does
+            not have shape (2,).
         """
         check_matplotlib("HistoryDisplay.plot")
         from matplotlib import pyplot as plt

@@ -25,9 +25,9 @@ class TimelineDisplay:
 
     Parameters
     ----------
-    timestamps : array-like of shape (n_frames,)
+    timestamps : array-like of shape (n_slots,)
         Time of each slot in seconds; NaN without a frame.
-    probabilities : array-like of shape (n_frames,)
+    probabilities : array-like of shape (n_slots,)
         Probability of fake for each slot; NaN without a face.
     faces : sequence of ndarray of shape (h, w, 3) or None, default=None
         Face crop of each slot, RGB uint8, drawn below the curve; None without a face.
@@ -159,8 +159,9 @@ class TimelineDisplay:
         Raises
         ------
         ValueError
-            If `probabilities`, `faces` and `timestamps` differ in length, if their
-            length is not a multiple of `n_people`, or if `max_faces` is less than 1.
+            If `probabilities`, `faces` and `timestamps` of the display differ in
+            length, or if their length is not a multiple of its `n_people`. Also raised
+            if `max_faces` is less than 1.
         """
         check_matplotlib("TimelineDisplay.plot")
         _drawing.check_max_frames(max_faces, "max_faces")

@@ -99,7 +99,8 @@ class BlinkFeaturizer(BurstTransformer):
             first value is the minimum of these means over all frames with a face,
             divided by the median of these means. The second is the number of blinks per
             minute, and the third is the fraction of frames with closed eyes among the
-            frames with a face. All three values are zero for a person without a face.
+            frames with a face. All three values are zero for a person whose face was
+            not found in any frame.
 
         Raises
         ------

@@ -22,8 +22,8 @@ burst : int or None, default=None
     :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of a
     video as one burst.
 max_faces : int, default=1
-    Number of slots per frame: `max_faces` of the cropper multiplied by the number of
-    regions that it crops.
+    Number of slots per frame: `max_faces` of the cropper, multiplied by the number of
+    regions if `region` of the cropper lists several.
 """,
         "frame_rate": """\
 frame_rate : float, default=25.0
@@ -33,7 +33,7 @@ frame_rate : float, default=25.0
         "faces": """\
 X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
     RGB faces, all zeros in slots without a face. Slots are ordered by burst, then
-    by frame, then by person.
+    by frame, then by region, then by person.
 """,
         "raises_for_faces": """\
 ValueError

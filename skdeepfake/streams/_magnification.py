@@ -31,7 +31,8 @@ class MotionMagnifier(BurstTransformer):
     {{burst_parameters}}
     {{frame_rate}}
     alpha : float, default=10.0
-        Magnification factor.
+        Maximum factor by which the filtered pixels are multiplied before they are added
+        to the frame; see Notes.
     band : tuple of float, default=(0.5, 3.0)
         Lower and upper cutoff frequency in Hz, below half the frame rate.
     cutoff : float, default=16.0
@@ -45,7 +46,8 @@ class MotionMagnifier(BurstTransformer):
 
     Notes
     -----
-    A motion of frequency f is magnified by ``abs(1 + g * H(f))``. H is the response of
+    A motion of frequency f is magnified by a factor of ``abs(1 + g * H(f))``. H is the
+    frequency response of the filter
     ``scipy.signal.butter(1, band, "bandpass", fs=frame_rate)``. The spatial gain g
     is at most `alpha`. It is lower if much of the image content is in pyramid levels
     that are magnified less or not at all. For example, g is 5.2 for a portrait of

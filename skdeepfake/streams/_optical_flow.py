@@ -43,10 +43,11 @@ class OpticalFlow(BurstTransformer):
         image for networks trained on images: hue encodes the direction of the motion,
         saturation encodes its length, and white means no motion.
     scale : float, default=8.0
-        Length in pixels at which the colors of ``"rgb"`` are fully saturated.
+        Length of the displacement in pixels at which the colors of ``"rgb"`` are fully
+        saturated.
     preset : {"fast", "medium"}, default="medium"
-        Preset of DIS in OpenCV. ``"fast"`` takes a third of the time, with errors of up
-        to 0.2 pixels instead of 0.1.
+        Preset of DIS in OpenCV. ``"fast"`` takes a third of the time of ``"medium"``,
+        with errors of up to 0.2 pixels instead of 0.1.
 
     See Also
     --------
@@ -133,7 +134,7 @@ class OpticalFlow(BurstTransformer):
         return flow.reshape(n_videos, -1, height, width, 2 + is_rgb)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """For each motion between two frames, select the value of the first frame.
+        """For each motion between two frames, select the value of the first of them.
 
         Parameters
         ----------

@@ -55,7 +55,7 @@ class RandomBlender(Versioned, BaseEstimator):
 
     @property
     def altered(self) -> str:
-        """Value of `altered` if it is the same for all blenders, otherwise "either"."""
+        """`altered` of the blenders if it is the same for all, otherwise "either"."""
         kinds = {blender.altered for blender in self.blenders}
         return kinds.pop() if len(kinds) == 1 else "either"
 

@@ -46,10 +46,11 @@ class SelfBlender(Versioned, BaseEstimator):
     ----------
     color : float, default=1.0
         Strength of the color changes. 1 shifts each channel by up to 20 gray levels and
-        the hue by up to 7 degrees, changes value, brightness and contrast by up to
-        10%, and changes saturation by up to 30%. 0 disables the changes.
+        the hue by up to 7 degrees, changes the HSV value, the brightness and the
+        contrast by up to 10%, and changes the saturation by up to 30%. 0 disables the
+        changes.
     detail : float, default=1.0
-        Strength of the sharpening or downscaling, from 0 (none) to 1.
+        Strength of the sharpening or downscaling in step 1, from 0 (none) to 1.
     movement : float, default=1.0
         Strength of the movement of the source. 1 moves it by up to 3% of the width and
         1.5% of the height of the face box, and scales it by a factor from 0.95 to
@@ -88,10 +89,10 @@ class SelfBlender(Versioned, BaseEstimator):
     -----
     Differences from [1]_:
 
-    - Without `landmarks`, a standard face is used.
+    - Without `landmarks`, the mask is that of a frontal face of average proportions.
     - All color changes form one affine map of RGB. Hue and saturation are changed in
       YIQ.
-    - The mask is eroded instead of blurred and thresholded.
+    - The mask is shrunk by erosion instead of by a blur and a threshold.
     - Erosion, blur and movement are relative to the face box instead of the crop.
     - By default, only the source is altered.
 

@@ -33,19 +33,21 @@ _COLOR_MATCH, _LARGEST_GAIN = (0.5, 1.0), 1.5
 class FaceSwapper(SelfBlender):
     """Make fakes by blending the face of another sample into a real face.
 
-    For each face, up to four other samples are drawn at random. The sample most similar
-    in pose and proportions becomes the source. The source is aligned by an affine map
-    of the landmarks, and its colors are matched to the target [1]_. The source is then
-    blended into the target, linearly or by its gradients [2]_. The target is unchanged
-    outside the mask. If there is no other face, a face is blended with an altered copy
-    of itself.
+    Each real face is a target. For each target, up to four other samples are drawn at
+    random. The face among them that is most similar to the target in pose and
+    proportions becomes the source. The source is aligned with the target by an affine
+    map of the landmarks, and its colors are matched to those of the target [1]_. Inside
+    a mask, the source is then blended into the target, linearly or by its gradients
+    [2]_. Outside the mask, the target is unchanged. If there is no other face, a face
+    is blended with an altered copy of itself.
 
     Parameters
     ----------
     color : float, default=0.5
         Strength of additional color changes of the source; see :class:`SelfBlender`.
     detail : float, default=1.0
-        Strength of the sharpening or downscaling, from 0 (none) to 1.
+        Strength of the sharpening or downscaling of the source, from 0 (none) to 1; see
+        :class:`SelfBlender`.
     movement : float, default=0.5
         Strength of the misalignment of the source; see :class:`SelfBlender`.
     warp : float, default=0.0
@@ -53,7 +55,7 @@ class FaceSwapper(SelfBlender):
     shapes : sequence of str, default=("whole", "without_forehead", "inner", "lower")
         Mask shapes. One is drawn at random for each fake; see :class:`SelfBlender`.
     ratios : sequence of float, default=(0.75, 1, 1, 1)
-        Blending ratios. One is drawn at random for each fake.
+        Blending ratios. One is drawn at random for each fake; see :class:`SelfBlender`.
     margin : float, default=0.0
         Margin around the face box; see :class:`SelfBlender`.
     landmarks : str, os.PathLike or None, default=None
