@@ -21,7 +21,10 @@ _STAGES = (
     *((3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
 )
 
-_STEM, _TOP, _EPSILON = 32, 1280, 1e-3
+_STEM, _TOP = 32, 1280
+
+#: Constant of batch normalization.
+EPSILON = 1e-3
 
 #: Name of the last layer of a detector.
 HEAD = "probability_of_fake"
@@ -57,7 +60,8 @@ class _Convolution(NamedTuple):
         }
 
 
-def _convolutions() -> Iterator[_Convolution]:
+def convolutions() -> Iterator[_Convolution]:
+    """Yield the convolutions in order."""
     yield _Convolution("stem", 3, 3, _STEM, 2)
     n_inputs, number = _STEM, 0
     for repetitions, kernel, first_stride, expansion, n_outputs in _STAGES:
@@ -100,7 +104,7 @@ def EfficientNetLite0(
     if include_top:
         raise ValueError("include_top=True is not supported.")
     x = inputs = keras.Input(input_shape or (None, None, 3))
-    for step in _convolutions():
+    for step in convolutions():
         if step.begins:
             shortcut = x
         how = {"strides": step.stride, "padding": "same", "use_bias": False}
@@ -109,7 +113,7 @@ def EfficientNetLite0(
             x = layers.DepthwiseConv2D(step.kernel, **how)(x)
         else:
             x = layers.Conv2D(step.outputs, step.kernel, **how)(x)
-        x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{step.name}_bn")(x)
+        x = layers.BatchNormalization(epsilon=EPSILON, name=f"{step.name}_bn")(x)
         if step.relu:
             x = layers.ReLU(6.0, name=f"{step.name}_relu")(x)
         if step.adds:
@@ -146,7 +150,7 @@ def _key(weight: Any) -> str:
 def detector_shapes() -> dict[str, tuple[int, ...]]:
     """Return the shape of each weight of a detector with this backbone."""
     shapes = {f"{HEAD}/kernel": (_TOP, 1), f"{HEAD}/bias": (1,)}
-    for step in _convolutions():
+    for step in convolutions():
         shapes.update(step.shapes())
     return shapes
 
@@ -177,13 +181,13 @@ def detector_to_onnx(
         graph = Graph(("n", 3, *size))
     zero, six = graph.tensor(np.float32(0)), graph.tensor(np.float32(6))
     sides = size
-    for step in _convolutions():
+    for step in convolutions():
         if step.begins:
             shortcut = x
         gamma, beta, mean, variance = (
             arrays[name].astype(np.float64) for name in list(step.shapes())[1:]
         )
-        factor = gamma / np.sqrt(variance + _EPSILON)
+        factor = gamma / np.sqrt(variance + EPSILON)
         kernel = arrays[f"{step.name}_conv/kernel"].astype(np.float64)
         kernel = kernel.transpose((2, 3, 0, 1) if step.depthwise else (3, 2, 0, 1))
         padding = [

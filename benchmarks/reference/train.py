@@ -1,7 +1,7 @@
 """Train the reference detector on real faces.
 
     python benchmarks/reference/train.py --landmarks FILE --out FOLDER [--data FOLDER]
-        [--steps 5000] [--seed 0] [--set NAME=VALUE ...]
+        [--steps 1600] [--seed 0] [--set NAME=VALUE ...]
 
 FILE is dlib's shape_predictor_68_face_landmarks.dat from the package
 face_recognition_models. It is only needed for training. The log, the weights of the
@@ -55,8 +55,8 @@ SETTINGS: dict[str, Any] = {
     "norm_only": False,  # if True, only batch normalization is trained
     "blur": 0.25,
     "noise": 0.25,
-    "swaps": 0.25,  # share of the fakes
-    "h264": 0.6,  # share of the images
+    "swaps": 0.5,  # share of the fakes
+    "h264": 0.3,  # share of the images
     "compressed_clips": True,  # if True, re-encoded clips are used, too
     "clip_frames": 16,  # per clip and encoding
     "landmarks": True,
@@ -70,7 +70,7 @@ SETTINGS: dict[str, Any] = {
     "ema": 0.997,
     "dropout": 0.3,
     "scale": (0.9, 1.35),
-    "batch_size": 16,
+    "batch_size": 32,  # real and fake faces
 }
 
 
@@ -233,16 +233,19 @@ def training_faces(faces: Faces, settings: dict[str, Any]) -> NDArray[np.uint8]:
     return faces.X[used]
 
 
-def main() -> None:
-    """Run the command."""
-    parser = make_parser(__doc__)
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a training."""
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--every", type=int, default=400, help="steps per evaluation")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
-    args = parser.parse_args()
 
+
+def read_settings(
+    parser: argparse.ArgumentParser, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Return the settings of a training, and write them to its folder."""
     settings = dict(SETTINGS)
     for pair in args.set:
         name, _, value = pair.partition("=")
@@ -253,6 +256,15 @@ def main() -> None:
     (args.out / "settings.json").write_text(
         json.dumps({**settings, "seed": args.seed, "steps": args.steps}, indent=1)
     )
+    return settings
+
+
+def main() -> None:
+    """Run the command."""
+    parser = make_parser(__doc__)
+    add_settings(parser)
+    args = parser.parse_args()
+    settings = read_settings(parser, args)
     cut = {"margin": settings["margin"]}
     faces = load_faces(args.data, args.cache, size=settings["size"], **cut)
     measures = Measures(faces, args.data, args.cache, args.landmarks, **cut)
