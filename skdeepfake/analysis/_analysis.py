@@ -91,15 +91,19 @@ class VideoAnalysis:
 
     @property
     def coverage(self) -> float:
-        """Share of the sampled frames in which a face was found; NaN if unreadable."""
+        """Share of the sampled frames in which a face was found.
+
+        The coverage is NaN for an unreadable video.
+        """
         return _number(self.content["coverage"]["share"])
 
     @property
     def people(self) -> list[dict[str, Any]]:
         """People in the video.
 
-        Each person is a dict with the keys `person` (number, from 1), `frames` (number
-        of frames that show the person's face) and `probability` (of being fake).
+        Each person is a dict with the keys `person` (number of the person, starting at
+        1), `frames` (number of frames that show the person's face) and `probability`
+        (of being fake).
         """
         return copy.deepcopy(self.content["people"])
 
@@ -107,9 +111,10 @@ class VideoAnalysis:
     def record(self) -> dict[str, Any]:
         """Record of the file, the detector and the parameters.
 
-        The keys are `file`, `content_credentials`, `container`, `detector`,
-        `parameters` (of each step of the pipeline), `versions` and `analyzed_at` (time
-        in UTC). The record is None for an unreadable video.
+        The keys are `file`, `content_credentials`, `container` (metadata of the video,
+        such as the codec), `detector`, `parameters` (of each step of the pipeline),
+        `versions` (of packages) and `analyzed_at` (time in UTC). The record is None for
+        an unreadable video.
         """
         return copy.deepcopy(self.content["record"])
 
@@ -131,10 +136,10 @@ class VideoAnalysis:
         -------
         pandas.DataFrame
             One row per face, and one per sampled frame without a face. The columns are
-            `time` in seconds, `frame` (index in the video), `person` (number, from 1,
-            or 0 without a face), the face box (`left`, `top`, `right`, `bottom`) in
-            pixels of the frame, and `probability` of being fake. Missing values are
-            NaN.
+            `time` in seconds, `frame` (index in the video), `person` (number of the
+            person, starting at 1; 0 without a face), the face box (`left`, `top`,
+            `right`, `bottom`) in pixels of the frame, and `probability` of being fake.
+            Missing values are NaN.
         """
         pandas = import_pandas("frames", "to_dict()['frames'] has the same values")
         rows = [
@@ -207,7 +212,7 @@ class VideoAnalysis:
         Returns
         -------
         :class:`~skdeepfake.plotting.TimelineDisplay`
-            Display with a gray band between the two thresholds.
+            Display with a gray band between `real_below` and `fake_above`.
 
         Raises
         ------

@@ -90,9 +90,9 @@ def analyze_video(
     Notes
     -----
     The thresholds of the reference detector, 0.2 and 0.5, were chosen on held-out data.
-    For each tested encoding, at most 5% of the real clips had a probability above 0.5.
-    Of the fakes, 17% had a probability below 0.2, and about half had a probability
-    between the thresholds.
+    These data contain real clips in several encodings. In each encoding, at most 5% of
+    the real clips had a probability above 0.5. Of the fakes, 17% had a probability
+    below 0.2, and about half had a probability between the thresholds.
 
     Examples
     --------
@@ -143,7 +143,8 @@ def analyze_videos(
         each video. The HTML pages show these heatmaps.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be read. "skip" gives them the verdict
-        "unreadable", stores the reason in `error`, and continues with the other videos.
+        "unreadable", stores the reason in the attribute `error` of their analyses, and
+        continues with the other videos.
     resume : str, os.PathLike or None, default=None
         Folder that stores each finished analysis. Later calls reuse an analysis if the
         content of the video, the detector and the parameters have not changed. None

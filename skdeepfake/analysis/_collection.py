@@ -63,7 +63,7 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """List with one dict per video. The keys are the columns of `to_csv`."""
+        """List with one dict per video. The keys are the columns of `to_frame`."""
         return [_row(analysis) for analysis in self]
 
     def to_frame(self) -> Any:
@@ -72,10 +72,12 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
         Returns
         -------
         pandas.DataFrame
-            One row per video. The columns are the path, verdict, probability of being
-            fake, number of sampled frames, number of frames with a face, coverage,
-            number of people, duration in seconds, codec, SHA-256 of the file, status of
-            the Content Credentials, and reason why the video is unreadable.
+            One row per video. The columns are `path`, `verdict`, `probability` (of
+            being fake), `frames` (number of sampled frames), `frames_with_face` (number
+            of these frames with a face), `coverage`, `people` (number of people),
+            `duration` (in seconds), `codec`, `sha256` (of the file),
+            `content_credentials` (their status) and `error` (reason why the video is
+            unreadable).
         """
         pandas = import_pandas("to_frame", "use rows, which is a list of dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))

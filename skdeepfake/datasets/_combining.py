@@ -20,12 +20,12 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
 
     Groups are renumbered. Groups of different datasets are merged only if they contain
     the same file, such as an original of FaceForensics++ that DeeperForensics also
-    uses. Such a file is listed once per dataset.
+    uses. Such a file is listed once for each dataset that contains it.
 
     Parameters
     ----------
     datasets : mapping of str to :class:`~sklearn.utils.Bunch`
-        Name of each dataset and the result of its loader.
+        Names of the datasets, mapped to the results of their loaders.
 
     Returns
     -------
@@ -44,10 +44,10 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
             Official subset of each video, or None for a video without one. The
             attribute is None if no dataset has official subsets.
         details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
-            Columns of all datasets, with None for missing values, and a column
-            `dataset` with the name of the dataset. For a dataset without `details`,
-            only `path`, `label` and `dataset` have values. The attribute is a DataFrame
-            if the `details` of any dataset is a DataFrame.
+            All columns of the `details` of the datasets, with None for missing values,
+            and a column `dataset` with the name of the dataset. For a dataset without
+            `details`, only `path`, `label` and `dataset` have values. The attribute is
+            a DataFrame if the `details` of any dataset is a DataFrame.
 
     Raises
     ------

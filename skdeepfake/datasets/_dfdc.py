@@ -48,7 +48,23 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     ----------
     root : str or os.PathLike
         Folder of one part, or folder that contains several parts.
-    {{results_and_errors}}
+    {{results}}
+
+    Raises
+    ------
+    DatasetError
+        If `root` is not a folder, if it contains no parts, or if a part contains no
+        videos with a label. Also raised if labels are invalid, or if ``metadata.json``
+        and ``labels.csv`` in the same folder contradict each other.
+
+    Warns
+    -----
+    MissingVideosWarning
+        If a listed video or the original of a fake is missing.
+    DatasetWarning
+        If videos without a label are ignored, or if several videos have the same name.
+        Also issued if a fake has no original in ``metadata.json``, or if entries of
+        ``metadata.json`` contradict each other.
 
     See Also
     --------

@@ -202,13 +202,15 @@ def load_named_videos(
 
         - `folder`: path of the folder, relative to `root`;
         - `label`: 0 for real, 1 for fake;
-        - `pattern`: regular expression for file names without extension, whose named
-          groups `target` and `source` are identities;
+        - `pattern`: regular expression that matches file names without extension, with
+          the identities in the named groups `target` and, optionally, `source`;
         - `original` (optional): template for the name of a fake's original, such as
           ``"{target}"``, filled with the named groups of `pattern`;
-        - `method` and `compression` (optional): values of these columns of `details`
-          for the videos in the folder.
-    {{results_and_errors}}
+        - `method` and `compression` (optional): manipulation and compression level of
+          the videos in the folder, stored in these columns of `details`.
+    {{results}}
+
+    {{errors}}
 
     See Also
     --------
@@ -275,11 +277,25 @@ def load_paper_folders(
         Folder that contains `Original` and `Manipulated`. Their subfolders are ignored,
         since the paper's code writes trimmed copies of both real and fake videos to
         ``Manipulated/Trimmed``, where they cannot be distinguished.
-    {{results_and_errors}}
+    {{results}}
+
+    Raises
+    ------
+    DatasetError
+        If a folder is missing or contains no videos, or if a file name without
+        extension has fewer than three characters.
+
+    Warns
+    -----
+    MissingVideosWarning
+        If the original of a fake is missing, or if an original has no fake.
+    DatasetWarning
+        If originals have the same first three characters, or if the names of videos in
+        a folder differ only in the extension.
 
     See Also
     --------
-    load_deeperforensics : List the videos of the published dataset.
+    load_deeperforensics : List the videos of DeeperForensics-1.0.
     load_videos : List the videos of the folders `real` and `fake`.
 
     Notes

@@ -53,7 +53,8 @@ def load_faceforensics(
 
     ``original_sequences/youtube/c23/videos/000.mp4`` is real, and
     ``manipulated_sequences/Deepfakes/c23/videos/000_003.mp4`` is video 000 with the
-    face or expression of 003. Other files are ignored. The videos are not opened.
+    face or expression of 003. Files with other names or in other folders are ignored.
+    The videos are not opened.
 
     Parameters
     ----------
@@ -64,12 +65,15 @@ def load_faceforensics(
         ``"FaceShifter"``, ``"FaceSwap"`` and ``"NeuralTextures"``. ``"all"`` loads the
         manipulations present in `root`. Use :func:`load_dfd` for `DeepFakeDetection`.
     compression : {"c23", "raw", "c40"}, default="c23"
-        Compression of the real videos and the fakes.
+        Compression of the real videos and the fakes: none (``"raw"``), light
+        (``"c23"``) or strong (``"c40"``).
     split : {"train", "val", "test"} or None, default=None
         Official subset to load. None loads all videos. The lists ``train.json``,
         ``val.json`` and ``test.json`` are read from ``root/splits`` or `root`. They are
         published in the folder ``dataset/splits`` of the dataset's repository.
-    {{results_and_errors}}
+    {{results}}
+
+    {{errors_with_lists_and_all}}
 
     See Also
     --------
@@ -80,8 +84,8 @@ def load_faceforensics(
     -----
     Fakes come in pairs such as 000_003 and 003_000. This results in 500 groups, each
     with two originals and all their fakes. The official lists do not split groups. If
-    videos were grouped by target only, the sources of most test fakes would be in the
-    training set.
+    videos were grouped by target only, a random split of the groups would put the
+    sources of most test fakes in the training set.
 
     References
     ----------
@@ -135,8 +139,11 @@ def load_dfd(
     root : str or os.PathLike
         Folder that contains `original_sequences` and `manipulated_sequences`.
     compression : {"c23", "raw", "c40"}, default="c23"
-        Compression of the real videos and the fakes.
-    {{results_and_errors}}
+        Compression of the real videos and the fakes: none (``"raw"``), light
+        (``"c23"``) or strong (``"c40"``).
+    {{results}}
+
+    {{errors}}
 
     See Also
     --------
@@ -201,9 +208,9 @@ def load_deeperforensics(
     """List the videos of DeeperForensics-1.0 [1]_ and their originals.
 
     ``manipulated_videos/end_to_end/000_M101.mp4`` is video 000 of FaceForensics++ with
-    the face of actor M101. The real videos are the c23 originals of FaceForensics++.
-    As recommended by the authors of the dataset, the videos of actors in
-    `source_videos` are not used.
+    the face of actor M101. The real videos are the lightly compressed (c23) originals
+    of FaceForensics++. As recommended by the authors of the dataset, the videos of
+    actors in `source_videos` are not used.
 
     Parameters
     ----------
@@ -219,7 +226,9 @@ def load_deeperforensics(
         `root`.
     split : {"train", "val", "test"} or None, default=None
         Official subset to load, read from ``root/lists/splits``. None loads all videos.
-    {{results_and_errors}}
+    {{results}}
+
+    {{errors_with_lists_and_all}}
 
     See Also
     --------
@@ -236,8 +245,8 @@ def load_deeperforensics(
     groups that contain the same original.
 
     All variants except `end_to_end` and `reenact_postprocess` are distorted, whereas
-    the real videos are not. Distort the real videos as well. Otherwise, a detector
-    learns to detect the distortion.
+    the real videos are not. If you load distorted fakes, distort the real videos as
+    well. Otherwise, a detector learns to detect the distortion.
 
     References
     ----------
@@ -293,7 +302,9 @@ def load_celeb_df(
         Official subset to load: "test" loads the videos in
         ``List_of_testing_videos.txt``, and "train" loads all others. None loads all
         videos.
-    {{results_and_errors}}
+    {{results}}
+
+    {{errors_with_list}}
 
     See Also
     --------

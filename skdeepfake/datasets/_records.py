@@ -263,10 +263,18 @@ _BUNCH_OF_FOLDERS = """\
     target_names : list of str
         ``["real", "fake"]``.
 """
+_WRONG_VALUE = """\
+ValueError
+    If a parameter has an unknown value.
+"""
+_IGNORED = """\
+DatasetWarning
+    If videos are ignored because their names do not have the expected form, or if names
+"""
 with_loader_docs = shared_docs(
     {
         "bunch_of_folders": _BUNCH_OF_FOLDERS,
-        "results_and_errors": f"""\
+        "results": f"""\
 as_frame : bool, default=False
     If True, return `details` as a DataFrame. This requires pandas.
 
@@ -294,22 +302,53 @@ Returns
         - `split`: same as the attribute `split`.
 
         Missing values, such as the source of a real video, are None.
-
+""",
+        "errors": f"""\
 Raises
 ------
 DatasetError
-    If a folder is missing or contains no videos, if a required list is missing, or if
-    names or lists are invalid.
-ValueError
-    If a parameter has an unknown value.
-
+    If a folder is missing or contains no videos, or if none of its file names has the
+    expected form.
+{_WRONG_VALUE}
 Warns
 -----
 MissingVideosWarning
-    If an official list, a listed video, the original of a fake or a folder of fakes is
-    missing.
-DatasetWarning
-    If names or lists contradict each other.
+    If the original of a fake is missing.
+{_IGNORED}\
+    differ only in the extension.
+""",
+        "errors_with_list": f"""\
+Raises
+------
+DatasetError
+    If a folder is missing or contains no videos, or if none of its file names has the
+    expected form. Also raised if the official list is invalid, or if it is missing and
+    `split` is not None.
+{_WRONG_VALUE}
+Warns
+-----
+MissingVideosWarning
+    If a listed video or the original of a fake is missing, or if the official list is
+    missing and `split` is None.
+{_IGNORED}\
+    or lists contradict each other.
+""",
+        "errors_with_lists_and_all": f"""\
+Raises
+------
+DatasetError
+    If a required folder is missing or contains no videos, or if none of its file names
+    has the expected form. Also raised if the official lists are invalid, or if the list
+    of the subset in `split` is missing.
+{_WRONG_VALUE}
+Warns
+-----
+MissingVideosWarning
+    If a listed video or the original of a fake is missing, if an official list is
+    missing and `split` is None, or if a folder of fakes is missing and ``"all"`` is
+    passed.
+{_IGNORED}\
+    or lists contradict each other.
 """,
     }
 )

@@ -86,8 +86,9 @@ def make_videos(
           using the defaults of :class:`~skdeepfake.synthesis.SelfBlender` and the same
           random parameters for all frames of a fake.
         - ``"flicker"``: change the brightness and color of the face in each frame.
-        - ``"frozen_eyes"``: keep the eyes from blinking and moving. The faces in all
-          other videos blink only if this manipulation is used.
+        - ``"frozen_eyes"``: keep the eyes from blinking and moving. If `manipulation`
+          includes this value, the faces in all real videos and in all other fakes
+          blink. Otherwise, no face blinks.
         - ``"lip_sync"``: delay the movement of the mouth by 0.2 to 0.4 seconds.
         - ``"splice"``: replace a third of the frames with other frames of the video.
     random_state : int, RandomState instance or None, default=None
