@@ -20,9 +20,9 @@ class FeatureCache(ArchiveCache):
     """Cache of features on disk, used by ``KerasFeaturizer(memory=...)``.
 
     Each entry contains the unpooled features of one video, as a `.npy` file in a zip
-    archive. The key of an entry depends on the faces, the content of the network and
-    the parameters that affect the features. Several processes and machines may share a
-    cache.
+    archive. The key of an entry depends on the faces, on the network and its weights,
+    and on the parameters that affect unpooled features. Several processes and machines
+    may share a cache.
 
     Parameters
     ----------

@@ -46,8 +46,9 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         :class:`~skdeepfake.preprocessing.VideoFrameSampler`. None treats all frames of
         a video as one burst.
     max_faces : int, default=1
-        Number of slots per frame: `max_faces` of the cropper multiplied by the number
-        of regions that it crops.
+        Number of slots per frame. Must equal `max_faces` of the cropper or, if `region`
+        of the cropper lists several regions, `max_faces` of the cropper times the
+        number of these regions.
     filters : sequence of int, default=(16, 32, 64)
         Number of filters at each level of the U-Net. Each level after the first halves
         the height and width. The height and width of the faces must be divisible by
@@ -66,13 +67,14 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     history_ : dict of str to list of float
-        Mean squared error per epoch, for pixels scaled to [0, 1].
+        Mean squared error per epoch, for pixels scaled to [0, 1], in the entry "loss".
     model_ : keras.Model
         Trained network. Its input is two frames, concatenated along the channels.
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : Classify the errors like faces.
+    skdeepfake.detectors.TransferDetector : Classify the errors in the same
+        way as faces.
 
     Notes
     -----
@@ -211,7 +213,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
         return errors.reshape(n_videos, -1, *self.frame_shape_)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """Select the values of the frames that are predicted.
+        """Select the elements of `slots` that belong to predicted frames.
 
         Parameters
         ----------

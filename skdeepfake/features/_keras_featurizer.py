@@ -91,17 +91,17 @@ class KerasFeaturizer(StatelessTransformer):
         "resnext50", and the names of `keras.applications` in snake case, such as
         "efficientnet_v2_b0". `sklearn.base.clone` copies models, but not functions. A
         name such as "keras_hub:dinov3_vit_small_lvd1689m" refers to a KerasHub preset
-        (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Images are
-        scaled as in the image converter of the preset. They are resized only if the
+        (DINOv2, DINOv3, ViT, or the vision encoder of CLIP or SigLIP). Pixel values are
+        scaled as in the image converter of the preset. Images are resized only if the
         network does not accept their size. Presets require the extra ``hub``. Vision
         transformers return class, register and patch tokens.
     weights : str, os.PathLike or None, default="imagenet"
         Weights of a backbone given by name. "imagenet" uses pretrained weights, which
-        Keras downloads once. A path loads a weights file without the top layers. None
-        uses random weights. Do not pass the path of the ImageNet weights of
-        EfficientNet B0 to B4, since Keras scales images correctly only for "imagenet".
-        Without internet access, copy the file of ImageNet weights to
-        ``~/.keras/models`` and pass "imagenet".
+        Keras downloads once. A path refers to a file with the weights of all layers
+        except the top layers. None uses random weights. Do not pass the path of the
+        ImageNet weights of EfficientNet B0 to B4, since Keras scales pixel values
+        correctly only for "imagenet". Without internet access, copy the file of
+        ImageNet weights to ``~/.keras/models`` and pass "imagenet".
     {{pooling_parameters}}
     preprocess : bool, "bgr" or callable, default=True
         If True, apply the preprocessing of a backbone given by name. "bgr" only
@@ -165,7 +165,7 @@ class KerasFeaturizer(StatelessTransformer):
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width of the images used for pretraining, None if unknown."""
+        """Height and width of the images used for pretraining, or None if unknown."""
         return trained_size(self.backbone)
 
     def transform(self, X: ArrayLike) -> NDArray:
@@ -181,7 +181,7 @@ class KerasFeaturizer(StatelessTransformer):
         ndarray of shape (n_videos, n_frames, n_positions, n_channels)
             Features of type `dtype`, all zeros in slots without a face. The second axis
             is missing for images and with ``frame_pooling="avg"``. The third axis is
-            missing if `pooling` or the backbone returns one vector per frame.
+            missing if `pooling` is set or if the backbone returns one vector per image.
 
         Raises
         ------

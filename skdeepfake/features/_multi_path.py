@@ -30,7 +30,7 @@ class MultiPathBackbone(BaseEstimator):
     Parameters
     ----------
     backbones : sequence of str, default=("resnet50", "densenet121", \
-            "inception_resnet_v2")
+"inception_resnet_v2")
         Names of the networks, without duplicates, as in :class:`KerasFeaturizer`.
         KerasHub presets are not supported.
     weights : str, os.PathLike, sequence of these, or None, default="imagenet"
@@ -43,8 +43,8 @@ class MultiPathBackbone(BaseEstimator):
 
     See Also
     --------
-    skdeepfake.detectors.TransferDetector : Train the networks. `trainable` counts the
-        blocks of each network separately.
+    skdeepfake.detectors.TransferDetector : Train the networks. Its parameter
+        `trainable` counts the blocks of each network separately.
     FrameFeatureUnion : Concatenate the features of several featurizers.
 
     References

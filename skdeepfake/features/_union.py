@@ -17,10 +17,11 @@ from .._bursts import kept_slots, slot_selectors
 class FrameFeatureUnion(FeatureUnion):
     """Concatenate the outputs of several transformers for each slot.
 
-    scikit-learn's FeatureUnion concatenates one vector per video. This class also
-    concatenates vectors per frame or per position, and images, along the last axis.
-    If a transformer drops slots, these slots are dropped from all outputs. For example,
-    :class:`~skdeepfake.streams.OpticalFlow` drops the last frame of each burst.
+    scikit-learn's FeatureUnion requires outputs with one vector per video. This class
+    also accepts vectors per frame or per position, and images, and concatenates them
+    along the last axis. If a transformer drops slots, these slots are dropped from all
+    outputs. For example, :class:`~skdeepfake.streams.OpticalFlow` drops the last frame
+    of each burst.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class FrameFeatureUnion(FeatureUnion):
 
     See Also
     --------
-    sklearn.pipeline.FeatureUnion : Concatenate one vector per video.
+    sklearn.pipeline.FeatureUnion : Concatenate outputs with one vector per video.
     KerasFeaturizer : Compute features with a pretrained network.
 
     Examples

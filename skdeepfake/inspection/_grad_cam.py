@@ -65,9 +65,9 @@ def grad_cam(
     weights : {"channel", "position"}, default="channel"
         If "channel", use one weight per channel (Grad-CAM). If "position", use the
         gradient at each position (HiResCAM), which is more accurate for networks that
-        flatten their maps, such as those of `CNNDetector` and `GANDetector`. In these
-        networks, the average over positions can be close to zero or have the wrong
-        sign.
+        flatten their feature maps, such as those of `CNNDetector` and `GANDetector`. In
+        these networks, the average over positions can be close to zero or have the
+        wrong sign.
     normalize : bool, default=False
         If True, divide each nonzero map by its maximum.
     batch_size : int or None, default=None
@@ -94,9 +94,9 @@ def grad_cam(
 
     Notes
     -----
-    A map has the resolution of the layer. For example, 28 x 28 positions on a face of
-    224 x 224 pixels are 8 pixels apart. The activation function of a convolution is
-    applied before the map is computed.
+    Maps are resized, but show no finer details than the output of the layer. For
+    example, 28 x 28 positions on a face of 224 x 224 pixels are 8 pixels apart. The
+    activation function of a convolution is applied before the map is computed.
 
     References
     ----------

@@ -49,7 +49,7 @@ def overlay(
         the positions reshaped to rows and columns. The map is interpolated to the size
         of the image. Negative values and NaN are not drawn.
     alpha : float, default=0.7
-        Opacity of the strongest evidence, between 0 and 1.
+        Opacity of evidence of `vmax` or more, between 0 and 1.
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"
         Colormap. All are suitable for color-blind readers.
     vmax : float or None, default=None

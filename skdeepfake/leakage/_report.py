@@ -53,26 +53,30 @@ class LeakageReport:
     splits : list of SplitLeakage
         Leakage per split, with the following attributes:
 
-        - `name`: name of the split;
+        - `name`: name of the split, such as ``"split 0"`` for the first pair of sets,
+          or ``"train / test"`` for official subsets;
         - `n_train` and `n_test`: number of training and test videos;
         - `groups`: groups in both the training set and the test set;
         - `n_affected` and `share_affected`: number and share of the test videos in
           these groups;
-        - `copies`: pairs of paths of a training video and an identical test video.
+        - `copies`: pairs of paths of identical files, first the training video, then
+          the test video.
     copies : list of (str, str)
         Pairs of paths of identical files in different groups.
     related_names : list of (str, str)
         Pairs of paths of videos in different groups, where the name of the first video
         is part of the name of the second, such as 253 and 183_253.
     features : list of FeatureAUC
-        AUC of each trivial feature. If there are several features, the last entry,
-        ``"all"``, combines them. Each entry has the following attributes:
+        AUC of each trivial feature, such as the bit rate. If there are several
+        features, the last entry, ``"all"``, combines them. Each entry has the following
+        attributes:
 
         - `name`: name of the feature;
-        - `auc`, `low` and `high`: cross-validated AUC with its confidence interval;
+        - `auc`, `low` and `high`: cross-validated AUC, and the limits of its 95%
+          confidence interval;
         - `n_known`: number of videos with a known value;
-        - `n_groups`: number of groups of the class with fewer groups;
-        - `gives_away`: True if the interval is above 0.5 and `n_groups` is at least 20.
+        - `n_groups`: number of groups of real videos or of fakes, whichever is smaller;
+        - `gives_away`: True if `low` is above 0.5 and `n_groups` is at least 20.
     values : :class:`~sklearn.utils.Bunch` of ndarray
         Value of each feature for each video.
 
@@ -106,12 +110,13 @@ class LeakageReport:
 
     @property
     def notes(self) -> list[str]:
-        """Messages about results that were not assessed."""
+        """Messages about AUCs that `findings` ignores, since a class has few groups."""
         if not self.features or self.features[0].n_groups >= MIN_GROUPS:
             return []
         return [
-            "The AUCs were not assessed, because one class has only "
-            f"{self.features[0].n_groups} groups; at least {MIN_GROUPS} are required."
+            "No feature is reported as a problem, because one class has only "
+            f"{self.features[0].n_groups} groups. The AUCs are unreliable with fewer "
+            f"than {MIN_GROUPS} groups."
         ]
 
     def __str__(self) -> str:
@@ -228,10 +233,11 @@ def leakage_report(
     such as the bit rate. The report has three parts:
 
     1. the groups and identical files that training and test sets share;
-    2. videos of different groups that are identical or whose file names suggest the
-       same people;
-    3. the AUC with which each trivial feature separates real from fake videos, computed
-       with randomized trees [1]_ and cross-validation over groups.
+    2. videos of different groups that are identical or whose file names suggest that
+       they show the same people;
+    3. the AUC with which each trivial feature, such as the bit rate, separates real
+       from fake videos, computed with randomized trees [1]_ and cross-validation over
+       groups.
 
     Parameters
     ----------
@@ -248,8 +254,8 @@ def leakage_report(
         to arrays of shape (n_videos,). Unknown values are NaN in arrays of numbers and
         None in arrays of strings.
     n_splits : int, default=5
-        Number of cross-validation folds for the features, at least 2. Each class must
-        have at least `n_splits` groups.
+        Number of cross-validation folds for the AUCs of the features, at least 2. Each
+        class must have at least `n_splits` groups, unless ``features=[]``.
     sampler, cropper : transformer or None, default=None
         Frame sampler and face cropper, as in :func:`trivial_features`.
     n_resamples : int, default=1000
@@ -270,9 +276,9 @@ def leakage_report(
     Raises
     ------
     ValueError
-        If `bunch` lacks an attribute or does not have two classes, if a class has fewer
-        groups than `n_splits`, if the group of a video is missing, or if `split` is
-        invalid.
+        If `bunch` lacks `data` or `target` or does not have two classes, if a class has
+        fewer groups than `n_splits` (unless ``features=[]``), if the group of a video
+        is missing, or if `split` is invalid.
     IndexError
         If an index in `split` is out of range, or if a mask in `split` does not have
         the length of the dataset.
@@ -292,7 +298,7 @@ def leakage_report(
 
     Notes
     -----
-    Unknown values are treated as a separate value. For example, a feature that is
+    "Unknown" is treated as one more value of a feature. For example, a feature that is
     unknown for all fakes and known for all real videos separates the classes.
 
     If a class has fewer than 20 groups, the AUC varies by about 0.1 between values of
@@ -300,8 +306,8 @@ def leakage_report(
     `notes` contains a message.
 
     About one in forty uninformative features has an interval above 0.5 by chance. An
-    AUC near 0.5 does not rule out other differences between the classes, such as their
-    sound.
+    AUC near 0.5 does not rule out that the classes differ in something else, such as
+    the sound of the videos.
 
     References
     ----------

@@ -54,10 +54,10 @@ def trivial_features(
 ) -> Bunch:
     """Measure features of video files that do not depend on the appearance of faces.
 
-    Fakes are often encoded with different software from real videos and therefore
-    differ in codec, bit rate or duration. A detector that learns these differences does
-    not generalize to other datasets. :func:`leakage_report` measures how well the
-    features separate the classes.
+    Fakes and real videos are often encoded with different software and therefore differ
+    in codec, bit rate or duration. A detector that learns these differences does not
+    generalize to other datasets. :func:`leakage_report` measures how well the features
+    separate the classes.
 
     Parameters
     ----------

@@ -22,14 +22,14 @@ REST = "rest"
 class CrossDatasetSplit(_MetadataSplitter):
     """Train on one dataset and test on another, for all pairs of datasets.
 
-    Videos of the same dataset share generators, encoders and cameras, so scores within
-    a dataset do not apply to other datasets [1]_.
+    Videos of the same dataset share manipulations, encoders and cameras, so scores
+    within a dataset do not apply to other datasets [1]_.
 
     With ``n_splits=None``, each test set is a whole dataset, and training videos whose
     group is in the test set are left out. If datasets share many people, as
     DeeperForensics and FaceForensics++ do, set `n_splits`. Groups are then assigned to
-    folds. Each test set is one fold of a dataset, and the training set contains the
-    videos of the training datasets that are in other folds.
+    folds. Each test set is one fold of the test dataset, and the training set contains
+    all other folds of the training datasets.
 
     Parameters
     ----------
@@ -55,9 +55,10 @@ class CrossDatasetSplit(_MetadataSplitter):
     Notes
     -----
     Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, together with
-    ``groups``. It can only split the complete set of videos, not a subset, so a nested
-    search needs a separate splitter. After a search with this splitter, test
-    generalization on a dataset that was not part of the search.
+    ``groups``. It can only split all videos that `dataset` describes, not a subset. The
+    inner search of nested cross-validation therefore needs another splitter, such as
+    `StratifiedGroupKFold`. After a search with this splitter, test generalization on a
+    dataset that was not part of the search.
 
     References
     ----------
@@ -101,7 +102,8 @@ class CrossDatasetSplit(_MetadataSplitter):
         -------
         list of (train, test) or (train, test, fold)
             Training dataset and test dataset of each split and, if `n_splits` is set,
-            the fold. ``"rest"`` stands for all datasets except the test dataset.
+            the index of the test fold. ``"rest"`` stands for all datasets except the
+            test dataset.
         """
         self._check_parameters()
         sets = list(dict.fromkeys(check_column(self.dataset, "dataset").tolist()))
@@ -155,8 +157,9 @@ class CrossDatasetSplit(_MetadataSplitter):
 class LeaveOneManipulationOut(_MetadataSplitter):
     """Test on an unseen manipulation and on unseen people.
 
-    Detectors often fail on manipulations that are not in the training set [1]_. There
-    is one split per manipulation and fold of people:
+    Detectors often fail on manipulations that are not in the training set [1]_. Groups
+    are assigned to folds, and there is one split for each pair of a manipulation and a
+    fold:
 
     - the test set contains, from this fold, the real videos and the fakes of this
       manipulation;
@@ -179,15 +182,16 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     See Also
     --------
     CrossDatasetSplit : Test on another dataset.
-    sklearn.model_selection.StratifiedGroupKFold : Splitter used for the folds, with
-        manipulations as classes.
+    sklearn.model_selection.StratifiedGroupKFold : Splitter that assigns the groups to
+        folds, with manipulations as classes.
 
     Notes
     -----
     Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, together with
-    ``groups``. It can only split the complete set of videos, not a subset, so a nested
-    search needs a separate splitter. There are `n_splits` scores per manipulation, in
-    the order of :meth:`split_names`.
+    ``groups``. It can only split all videos that `manipulation` describes, not a
+    subset. The inner search of nested cross-validation therefore needs another
+    splitter, such as `StratifiedGroupKFold`. `cross_validate` returns `n_splits` scores
+    per manipulation, in the order of :meth:`split_names`.
 
     References
     ----------

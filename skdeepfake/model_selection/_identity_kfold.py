@@ -56,10 +56,11 @@ class IdentityKFold(_MetadataSplitter):
     of videos, as in streaming graph partitioning [1]_. For each fold, the fakes that
     combine the person with a member of the fold are counted, and the number expected by
     chance is subtracted. The person is assigned to the fold with the largest result.
-    Full folds are skipped. If all folds are full, the smallest fold is used.
+    Full folds, which contain about ``1 / n_splits`` of the videos, are skipped. If all
+    folds are full, the smallest fold is used.
 
-    `groups` is not used. The splitter can only split the complete set of videos, not a
-    subset.
+    `groups` is not used. The splitter can only split all videos that `target`
+    describes, not a subset.
 
     References
     ----------

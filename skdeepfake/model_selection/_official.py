@@ -25,8 +25,9 @@ _MISSING = ("warn", "raise", "ignore")
 class OfficialSplit(BaseCrossValidator):
     """Split videos into a training and a test set according to official lists.
 
-    To compare scores with published scores, use the same lists. A list is either a
-    sequence of entries or the path of a file. An entry is one of the following:
+    To compare your scores with published scores, use the lists of the dataset. A list
+    is either a sequence of entries or the path of a file. An entry is one of the
+    following:
 
     - a name, such as ``"000_M101.mp4"`` or ``"Celeb-real/id0_0000.mp4"``, which matches
       every video whose path ends with this name; extensions are ignored;
@@ -35,7 +36,8 @@ class OfficialSplit(BaseCrossValidator):
 
     A ``.json`` file contains a list of entries (FaceForensics++). A ``.csv`` file has a
     header and the names in its first column (DFDC). Any other file has one name per
-    line (DeeperForensics), optionally preceded by 0 or 1 and a space (Celeb-DF).
+    line (DeeperForensics), which may follow a label of 0 or 1 and a space (Celeb-DF).
+    Labels are ignored.
 
     Parameters
     ----------
@@ -115,14 +117,15 @@ class OfficialSplit(BaseCrossValidator):
         ------
         DatasetError
             If a list cannot be read, if a video is in two lists, if `train` is set and
-            a video is in no list, or if the training or test set is empty.
+            a video is in no list, or if the training or test set is empty. With
+            ``missing="raise"``, also if an entry of a list matches no video.
         LeakageError
             If the training and test sets share a group.
 
         Warns
         -----
         MissingVideosWarning
-            If an entry of a list matches no video.
+            If an entry of a list matches no video and `missing` is "warn".
         """
         check_choice(self.missing, _MISSING, "missing")
         paths = check_paths(X, caller="OfficialSplit")

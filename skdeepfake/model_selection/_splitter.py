@@ -47,7 +47,7 @@ class _MetadataSplitter(BaseCrossValidator):
         X : array-like of shape (n_videos, ...)
             Videos or their features. Only the length is used.
         y : array-like of shape (n_videos,)
-            Label of each video.
+            Label of each video. Optional for :class:`LeaveOneManipulationOut`.
         groups : array-like of shape (n_videos,)
             Group of each video. Not used by :class:`IdentityKFold`.
 

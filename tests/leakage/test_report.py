@@ -240,8 +240,8 @@ def test_verdict_does_not_change_between_calls(bunch: Bunch) -> None:
 
 def test_few_groups_are_not_judged(bunch: Bunch) -> None:
     note = (
-        "The AUCs were not assessed, because one class has only 6 groups; at least 20 "
-        "are required."
+        "No feature is reported as a problem, because one class has only 6 groups. The "
+        "AUCs are unreliable with fewer than 20 groups."
     )
     few = Bunch(**{name: bunch[name][:12] for name in ("data", "target", "groups")})
     fakes_of_few = Bunch(**bunch)
