@@ -1,13 +1,14 @@
 """Train the reference detector with PyTorch, which takes five minutes on a large GPU.
 
-    python benchmarks/reference/train_torch.py --landmarks FILE --cache FOLDER --out FOLDER
-        [--data FOLDER] [--steps 1600] [--seed 0] [--sam 0.05] [--set NAME=VALUE ...]
+    python benchmarks/reference/train_torch.py --landmarks FILE --cache FOLDER
+        --out FOLDER [--data FOLDER] [--steps 1600] [--seed 0] [--sam 0.05]
+        [--set NAME=VALUE ...]
 
 The recipe is that of `train.py`: the same faces, fakes, augmentations, schedule and
-averaged weights. In addition, matrix products use bfloat16, several processes create the
-batches, and `--sam` sets the radius of sharpness-aware minimization (Foret et al., ICLR
-2021). FOLDER receives a log and the averaged weights of each evaluation. Requires
-PyTorch, and works without a GPU.
+averaged weights. In addition, matrix products use bfloat16, several processes create
+the batches, and `--sam` sets the radius of sharpness-aware minimization (Foret et al.,
+ICLR 2021). A log and the averaged weights of each evaluation are written to the folder
+of `--out`. Requires PyTorch. A GPU is optional.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -26,7 +26,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import cv2
 import numpy as np
 import torch
-from _data import MARGIN, load_faces, make_parser
+from _data import load_faces, make_parser
 from _measures import Measures
 from numpy.typing import NDArray
 from torch.nn import functional
