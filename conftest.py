@@ -41,8 +41,9 @@ def pytest_collection_modifyitems(
 
 
 def pytest_collection_finish() -> None:
-    """Exclude imported modules from garbage collection, which saves time."""
+    """Collect garbage less often, and not in imported modules, which saves time."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(tryfirst=True)

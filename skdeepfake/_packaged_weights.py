@@ -15,7 +15,7 @@ SHA256 = {
     "efficientnet_lite0_imagenet": (
         "06828c48d25112278fce7c108b10c096de0fd00bcdde2b29996f23727194f8eb"
     ),
-    "reference": "a9439046376df3d0487563a3a1e8836c81a208fd2f13c49ca21a148cfd7e376e",
+    "reference": "75de7278c48443b7a56b7e2988c9ade76d04efca21584dd4077b06b77d12b716",
 }
 
 

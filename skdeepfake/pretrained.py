@@ -60,7 +60,7 @@ class DetectorInfo:
     >>> from skdeepfake.pretrained import list_detectors
     >>> info = list_detectors()[0]
     >>> info.real_below, info.fake_above
-    (0.2, 0.5)
+    (0.1, 0.5)
     >>> info.verdict(0.99)
     'fake'
     """

@@ -43,7 +43,7 @@ IMAGE_FRAMES = 3
 FALSE_ALARMS = 0.05
 
 #: Threshold of the probability below which videos are called real.
-REAL_BELOW = 0.2
+REAL_BELOW = 0.1
 
 #: Encodings of clips made from face images: CRF, and the scale before encoding. None is
 #: reduced to half size, since faces in the images are only about 105 pixels wide.

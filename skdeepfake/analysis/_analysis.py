@@ -75,7 +75,7 @@ class VideoAnalysis:
         """Probability of being fake, from 0 to 1; NaN without a face.
 
         The reference detector, the default of :func:`analyze_video`, was calibrated for
-        data in which 22% of the videos are fake.
+        data in which 15% of the videos are fake.
         """
         return _number(self.content["probability"])
 

@@ -127,7 +127,7 @@ def test_page_is_whole_and_shows_what_was_found(analysis, tmp_path) -> None:
         record["detector"]["weights_sha256"],
         record["analyzed_at"],
         "Fakes without blending.",
-        "in which 22% of the videos are fake",
+        "in which 15% of the videos are fake",
         "A face was found in 15 of 15 frames",
     ):
         assert fact in text
