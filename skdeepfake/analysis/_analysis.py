@@ -49,7 +49,7 @@ class VideoAnalysis:
     >>> analysis.to_html("interview.html")  # doctest: +SKIP
     >>> analysis = analyze_videos(["gone.mp4"], on_error="skip", verbose=0)[0]
     >>> analysis.verdict, analysis.real_below, analysis.fake_above
-    ('unreadable', 0.2, 0.5)
+    ('unreadable', 0.1, 0.5)
     """
 
     content: Mapping[str, Any]

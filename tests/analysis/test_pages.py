@@ -192,7 +192,7 @@ def test_figure_has_the_curve_the_faces_and_the_band(analysis, several) -> None:
     faces = [ax for ax in display.ax_.child_axes if ax.images]
     assert len(faces) == 5
     (band,) = display.ax_.patches
-    assert band.get_y() == 0.2
-    assert band.get_height() == pytest.approx(0.3)
+    assert band.get_y() == 0.1
+    assert band.get_height() == pytest.approx(0.4)
     with pytest.raises(ValueError, match="cannot be plotted"):
         several[1].plot()
