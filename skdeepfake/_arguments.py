@@ -51,7 +51,7 @@ examples:
 """
 _THRESHOLD = (
     "probability above which the verdict is fake, and below which it is real. By "
-    "default, the reference detector uses two thresholds (real below 0.2, fake above "
+    "default, the reference detector uses two thresholds (real below 0.1, fake above "
     "0.5, uncertain in between), and other models use 0.5"
 )
 

@@ -17,11 +17,13 @@ from sklearn.exceptions import NotFittedError
 
 from skdeepfake import (
     _packaged_weights,
+    analyze_video,
     list_detectors,
     load_detector,
     persistence,
 )
 from skdeepfake._backbones import build_backbone
+from skdeepfake.cli import main
 from skdeepfake.detectors import Head, PretrainedDetector, TransferDetector
 from skdeepfake.exceptions import ModelFileError, NoFaceWarning
 from skdeepfake.inspection import grad_cam
@@ -184,6 +186,17 @@ def test_the_list_says_what_there_is():
     assert 0 < info.real_below < info.fake_above < 1
     found = [info.verdict(p) for p in (0, info.real_below, info.fake_above, 1, np.nan)]
     assert found == ["real", "uncertain", "uncertain", "fake", "no face"]
+
+
+def test_texts_state_the_thresholds_of_the_card(capsys):
+    (info,) = list_detectors()
+    low, high = f"{info.real_below}", f"{info.fake_above}"
+    assert f'"fake" above {high}, "real" below {low}' in info.card
+    assert f"{low} and {high} for the reference detector" in analyze_video.__doc__
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"real below {low}, fake above {high}" in shown
 
 
 def test_the_files_leave_room_in_the_wheel():

@@ -302,8 +302,8 @@ def leakage_report(
     unknown for all fakes and known for all real videos separates the classes.
 
     If a class has fewer than 20 groups, the AUC varies by about 0.1 between values of
-    `random_state`. In the report, `gives_away` is then False for all features, and
-    `notes` contains a message.
+    `random_state`. No feature is then reported as a problem: `gives_away` of the report
+    is False for all features, and `notes` contains a message.
 
     About one in forty uninformative features has an interval above 0.5 by chance. An
     AUC near 0.5 does not rule out that the classes differ in something else, such as
