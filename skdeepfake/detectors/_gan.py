@@ -69,7 +69,7 @@ class GANDetector(ImageDetector):
         images as real, as in the paper, and 1 treats them as fake. The generator is
         trained to create images that the discriminator assigns to the other class. If
         generated images are treated as fake, `y` may contain only the real class, which
-        must be 0, False or "real". In this case, there is no validation set. In a
+        must be 0, False or "real". If it does, there is no validation set. In a
         benchmark with face crops of 56 pixels (``benchmarks/README.md``), the
         validation AUC is 0.86 for ``generated_label=0``, 0.84 for
         ``generated_label=1``, and 0.885 for ``generator=None``.
@@ -120,8 +120,8 @@ class GANDetector(ImageDetector):
     ``VotingClassifier([...], voting="soft")``.
 
     `history_` also contains `discriminator_loss` and `generator_loss`, the losses
-    described above. `discriminator_loss` is the sum of `loss`, the weighted loss on
-    labeled images, and the loss on generated images. `val_loss` and the metrics refer
+    described above. `discriminator_loss` is the sum of two losses: `loss`, which is the
+    weighted loss on labeled images, and the loss on generated images. `val_loss` and the metrics refer
     to labeled images. Early stopping restores both networks.
 
     References

@@ -27,8 +27,9 @@ class Generator(Growing, BaseEstimator):
     ----------
     filters : sequence of int, default=(256, 128, 64, 64, 32)
         Number of channels after the initial dense layer, followed by the number of
-        filters of each transposed convolution except the last. Each entry doubles the
-        height and width. The height and width of images must be multiples of
+        filters of each transposed convolution except the last. Each of the
+        ``len(filters)`` transposed convolutions doubles the height and width.
+        Therefore, the height and width of images must be multiples of
         ``2 ** len(filters)``, 32 by default.
     noise_dim : int, default=100
         Number of normally distributed inputs per image.

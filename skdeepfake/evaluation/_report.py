@@ -247,7 +247,7 @@ class EvaluationReport:
         level : {"videos", "frames"}, default="videos"
             Level of the samples.
         subset : str, default="all"
-            Value of `by`, or "all".
+            Name of the subset: "all", or a value in `by` of `from_predictions`.
 
         Returns
         -------
@@ -274,8 +274,9 @@ class EvaluationReport:
     def gaps(self) -> list[dict[str, Any]]:
         """Largest difference of each metric between two values of `by`.
 
-        The list contains one dict per metric and level, with the keys `level`,
-        `measure`, `gap`, `lowest`, `highest` and `note`. `gap` is the difference.
+        The list contains one dict per metric of videos or frames. Its keys are `level`
+        ("videos" or "frames"), `measure` (the name of the metric), `gap`, `lowest`,
+        `highest` and `note`. `gap` is the difference.
         `lowest` and `highest` name the subsets with the lowest and the highest value of
         the metric. `note` is the note of the metric in the lowest subset or, if there
         is none, in the highest subset. The list is empty if `by` has fewer than two

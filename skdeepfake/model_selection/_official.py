@@ -36,8 +36,8 @@ class OfficialSplit(BaseCrossValidator):
 
     A ``.json`` file contains a list of entries (FaceForensics++). A ``.csv`` file has a
     header and the names in its first column (DFDC). Any other file has one name per
-    line (DeeperForensics), which may follow a label of 0 or 1 and a space (Celeb-DF).
-    Labels are ignored.
+    line (DeeperForensics). A label of 0 or 1 and a space may precede the name
+    (Celeb-DF). Labels are ignored.
 
     Parameters
     ----------
