@@ -107,7 +107,7 @@ class GANDetector(ImageDetector):
     AdversarialImbalanceWarning
         If one network dominates, which means that the loss of the other network on the
         images generated in the last epoch exceeds ``-log(0.01)``, the cross-entropy of
-        a probability of 1%. Checked only if `loss` of the generator is "bce".
+        a probability of 1%. Checked only if `generator` has the default ``loss="bce"``.
 
     See Also
     --------
@@ -121,8 +121,8 @@ class GANDetector(ImageDetector):
 
     `history_` also contains `discriminator_loss` and `generator_loss`, the losses
     described above. `discriminator_loss` is the sum of two losses: `loss`, which is the
-    weighted loss on labeled images, and the loss on generated images. `val_loss` and the metrics refer
-    to labeled images. Early stopping restores both networks.
+    weighted loss on labeled images, and the loss on generated images. `val_loss` and
+    the metrics refer to labeled images. Early stopping restores both networks.
 
     References
     ----------

@@ -220,12 +220,25 @@ class Case:
         return clone(self.estimator)
 
     @functools.cached_property
+    def _fit(self) -> tuple[Any, Any, tuple[str, str]]:
+        estimator = self.new()
+        before = fingerprint(self.X), fingerprint(self.y)
+        return estimator, estimator.fit(self.X, self.y), before
+
+    @property
     def fitted(self) -> Any:
         """Fitted estimator, which must not be changed."""
-        estimator = self.new()
-        self.before = fingerprint(self.X), fingerprint(self.y)
-        self.returned = estimator.fit(self.X, self.y)
-        return estimator
+        return self._fit[0]
+
+    @property
+    def returned(self) -> Any:
+        """Value that `fit` returned."""
+        return self._fit[1]
+
+    @property
+    def before(self) -> tuple[str, str]:
+        """Fingerprints of the samples and the labels before `fit`."""
+        return self._fit[2]
 
     @property
     def predicts(self) -> bool:
