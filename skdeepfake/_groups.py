@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Hashable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -135,11 +136,9 @@ def contained_names(
         first.setdefault(name, i)
     found = []
     for i, name in enumerate(parts):
-        for start in range(len(name)):
-            for stop in range(start + 1, len(name) + 1):
-                other = first.get(name[start:stop], i)
-                if groups[other] != groups[i]:
-                    found.append((paths[other], paths[i]))
+        ends = combinations(range(len(name) + 1), 2)
+        others = dict.fromkeys(first.get(name[slice(*pair)], i) for pair in ends)
+        found += [(paths[j], paths[i]) for j in others if groups[j] != groups[i]]
     return found
 
 

@@ -21,15 +21,20 @@ def select_names(
     name: str,
     *,
     allow_none: bool = False,
+    allow_all: bool = True,
 ) -> list[str]:
-    """Return the names in `value`, which may be "all", in the order of `known`."""
+    """Return the names in `value`, in the order of `known`.
+
+    With `allow_all`, "all" stands for all names.
+    """
     if isinstance(value, str):
-        value = known if value == "all" else [value]
+        value = known if value == "all" and allow_all else [value]
     wanted = set(value)
     unknown = sorted(wanted.difference(known), key=str)
     if unknown or not (wanted or allow_none):
+        expected = "'all' or some of" if allow_all else "some of"
         raise ValueError(
-            f"{name}={unknown!r} must be 'all' or some of {', '.join(map(repr, known))}"
+            f"{name}={unknown!r} must be {expected} {', '.join(map(repr, known))}"
         )
     return [each for each in known if each in wanted]
 

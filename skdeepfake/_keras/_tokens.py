@@ -40,7 +40,7 @@ def count_prefix_tokens(
     This is the number of tokens that do not belong to the grid of patches. The patch
     size is the attribute `patch_size` of the network. Without it, the smallest divisor
     of the image size with at most `n_tokens` patches is used. If there is no such
-    grid, "avg" and "max" pool all tokens, and the other poolings raise a ValueError.
+    grid, "avg", "mean" and "max" pool all tokens, and the others raise a ValueError.
     """
     height, width = (
         own or given
@@ -55,7 +55,7 @@ def count_prefix_tokens(
     most = n_patches // 2 if patch is None else _MOST_PREFIX_TOKENS
     if n_patches and n_tokens - n_patches <= min(most, _MOST_PREFIX_TOKENS):
         return n_tokens - n_patches
-    if pooling in ("avg", "max"):
+    if pooling in ("avg", "mean", "max"):
         return 0
     raise ValueError(
         f"backbone returns {n_tokens} tokens for images of {height} x {width} pixels. "

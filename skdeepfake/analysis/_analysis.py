@@ -108,7 +108,7 @@ class VideoAnalysis:
         return copy.deepcopy(self.content["people"])
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any] | None:
         """Record of the file, the detector and the parameters.
 
         The keys are `file`, `content_credentials`, `container` (metadata of the video,

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -247,6 +248,16 @@ def load_named_videos(
             raise ValueError(
                 f"The part {dict(part)} {wrong}. Required keys are folder, label and "
                 f"pattern; optional keys are {', '.join(sorted(_COLUMNS))}."
+            )
+        if part["label"] not in (0, 1):
+            raise ValueError(f"The label of {dict(part)} must be 0 (real) or 1 (fake).")
+        named = re.compile(part["pattern"]).groupindex.keys()
+        template = Formatter().parse(part.get("original") or "")
+        fields = {"target", *(name for _, name, *_ in template if name)}
+        if absent := fields - named:
+            raise ValueError(
+                f"The pattern of the part {dict(part)} lacks the named groups "
+                f"{sorted(absent)}. Write, for example, (?P<target>[a-z]+)."
             )
         videos += named_videos(
             root / part["folder"],

@@ -100,7 +100,9 @@ class MultiPathBackbone(BaseEstimator):
         """
         self._validate_params()
         names = list(self.backbones)
-        select_names(names, list(BACKBONES), "backbones")
+        select_names(names, list(BACKBONES), "backbones", allow_all=False)
+        if len(set(names)) < len(names):
+            raise ValueError(f"backbones contains a name twice: {names}")
         weights = self.weights
         if not isinstance(weights, (list, tuple)):
             weights = [weights] * len(names)

@@ -160,6 +160,8 @@ class IdentityKFold(_MetadataSplitter):
         shown = np.where([name is None for name in source], target, source)
         a, b = np.split(encode([*target, *shown]), 2)
         n_people = int(max(a.max(), b.max())) + 1
+        if n_people < 2:
+            raise ValueError("All videos show the same person; expected at least two.")
         if n_people < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits} exceeds the number of people: pass "

@@ -42,6 +42,9 @@ PRESETS = {
     *("medium", "slow", "slower", "veryslow", "placebo"),
 }
 
+# Suffix of the paths of files that are never copied.
+_REJECTED = ".rejected"
+
 _FULL_DISK = {
     "No space left on device": errno.ENOSPC,
     "Disk quota exceeded": errno.EDQUOT,
@@ -188,7 +191,7 @@ class VideoTranscoder(StatelessTransformer):
         missing = {
             copy: path
             for copy, path in zip(copies, paths, strict=True)
-            if copy != path and not _is_usable(copy)
+            if not copy.endswith(_REJECTED) and not _is_usable(copy)
         }
         if missing:
             try:
@@ -199,14 +202,15 @@ class VideoTranscoder(StatelessTransformer):
         return as_objects(copies)
 
     def _copy(self, path: str, folder: str, encoding: Encoding) -> str:
-        """Return the path of the copy, or of the file itself if it is not a video."""
+        """Return the path of the copy, which is never made if the file is rejected."""
         try:
             return os.path.join(folder, _copy_name(path, encoding, self.max_bytes))
         except VideoReadError as error:
             if self.on_error == "raise":
                 raise
             warnings.warn(VideoReadWarning(*error.args), stacklevel=5)
-            return path
+            # The next step may accept the file itself, for example a larger one.
+            return os.path.join(folder, f"{os.path.basename(path)}{_REJECTED}")
 
     def _make_copies(self, missing: dict[str, str], encoding: Encoding) -> None:
         n_jobs = min(effective_n_jobs(self.n_jobs), len(missing))

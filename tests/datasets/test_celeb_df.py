@@ -143,7 +143,7 @@ def test_without_its_list_the_split_is_none_and_this_is_said(grow) -> None:
 @pytest.mark.parametrize("folder", ["Celeb-real", "YouTube-real", "Celeb-synthesis"])
 def test_folder_that_is_not_there_is_an_error(celeb, folder) -> None:
     root = celeb(tree=[v for v in TREE if not v.startswith(folder)])
-    with pytest.raises(DatasetError, match=rf"{folder}' is not a folder"):
+    with pytest.raises(DatasetError, match=rf"{folder}' does not exist"):
         load_celeb_df(root)
 
 

@@ -152,7 +152,7 @@ def test_without_lists_the_split_is_none_and_this_is_said(ff, grow) -> None:
     ("arguments", "message"),
     [
         ({"variants": "level_1"}, r"variants=\['level_1'\] must be 'all' or some of"),
-        ({"variants": "reenact_postprocess"}, r"reenact_postprocess' is not a folder"),
+        ({"variants": "reenact_postprocess"}, r"reenact_postprocess' does not exist"),
         ({"split": "tset"}, r"split='tset' must be None or one of"),
     ],
     ids=["unknown variant", "variant not there", "split"],

@@ -228,7 +228,7 @@ def test_methods_that_are_not_there_are_named(grow) -> None:
     with pytest.warns(MissingVideosWarning, match=r"\(3\): .*Face2Face.*NeuralT"):
         videos = load_faceforensics(root)
     assert videos.target.sum() == 12
-    with pytest.raises(DatasetError, match=r"Face2Face.* is not a folder.*Face2Face f"):
+    with pytest.raises(DatasetError, match=r"Face2Face.* does not exist.*Face2Face f"):
         load_faceforensics(root, methods=["FaceSwap", "Face2Face"])
 
 
@@ -245,7 +245,7 @@ def test_no_warning_for_a_whole_data_set(grow) -> None:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        (TWO[6:], r"youtube.*is not a folder; .* with the real videos"),
+        (TWO[6:], r"youtube.*does not exist; .* with the real videos"),
         (TWO[:6], r"No fakes found; .* '.*Deepfakes"),
         ([f"{REAL}/notes.txt"], r"No videos in '.*youtube"),
         ([f"{REAL}/id0_0000.mp4"], r"like 000\.mp4; .*'id0_0000\.mp4'\. Check"),
@@ -357,7 +357,7 @@ def test_dfd_fake_of_a_scene_that_is_not_there_is_named(grow) -> None:
     [
         (
             {"compression": "c40"},
-            r"actors.c40.* is not a folder; .* with the real videos",
+            r"actors.c40.* does not exist; .* with the real videos",
         ),
         ({"compression": "23"}, r"compression='23' must be one of"),
     ],

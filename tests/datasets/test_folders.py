@@ -116,7 +116,7 @@ def test_pattern_is_searched_in_the_name_not_in_the_folder(tree: Path) -> None:
     [
         (lambda root: root / "nowhere", r"nowhere' does not exist.*real and fake"),
         (lambda root: root / "real/001.mp4", r"001.mp4' is a file.*real and fake"),
-        (lambda root: root / "real", r"real.real' is not a folder.*real videos"),
+        (lambda root: root / "real", r"real.real' does not exist.*real videos"),
     ],
     ids=["missing", "a file", "without classes"],
 )

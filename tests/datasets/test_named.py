@@ -50,6 +50,9 @@ def test_missing_original_is_told(tmp_path: Path) -> None:
     [
         ({"folder": "real", "label": 0}, r"lacks the keys \['pattern'\]"),
         ({**REAL, "patern": "x"}, r"unknown keys \['patern'\]\. Required keys"),
+        ({**REAL, "label": "real"}, r"must be 0 \(real\) or 1 \(fake\)"),
+        ({**REAL, "pattern": "[a-z]+"}, r"lacks the named groups \['target'\]"),
+        ({**REAL, "original": "{take}"}, r"lacks the named groups \['take'\]"),
     ],
 )
 def test_keys_of_a_part_are_checked(

@@ -71,8 +71,8 @@ def test_originals_that_begin_alike_are_one_group_and_named(grow) -> None:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        (RENAMED[:2], r"Manipulated' is not a folder; .* with the fakes"),
-        (RENAMED[2:], r"Original' is not a folder; .* with the real videos"),
+        (RENAMED[:2], r"Manipulated' does not exist; .* with the fakes"),
+        (RENAMED[2:], r"Original' does not exist; .* with the real videos"),
         ([*RENAMED, "Manipulated/7.mp4"], r"The name of '.*7\.mp4' is too short"),
     ],
     ids=["no fakes", "no originals", "short name"],

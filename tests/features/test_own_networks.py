@@ -215,6 +215,18 @@ def test_paths_are_trained_and_saved_safely(
         assert other.backbone.get_params() == TWO.get_params()
 
 
+@pytest.mark.parametrize(
+    ("backbones", "message"),
+    [
+        (["vgg16", "vgg16"], "contains a name twice"),
+        (["all"], r"backbones=\['all'\] must be some of '"),
+    ],
+)
+def test_wrong_backbones_are_an_error(backbones: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MultiPathBackbone(backbones, weights=None)()
+
+
 def test_size_is_the_largest_of_the_paths() -> None:
     assert MultiPathBackbone().image_size == (299, 299)
     assert KerasFeaturizer(MultiPathBackbone()).image_size == (299, 299)

@@ -147,8 +147,12 @@ def test_sequences_of_another_kind_are_pooled_as_a_whole(faces: np.ndarray) -> N
     )
     found = KerasFeaturizer(rows, pooling="max").transform(faces)
     np.testing.assert_array_equal(found, faces.max(axis=1).reshape(2, -1))
+    for pooling in ("avg", "mean"):
+        found = KerasFeaturizer(rows, pooling=pooling).transform(faces)
+        expected = faces.mean(axis=1).reshape(2, -1)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
     with pytest.raises(ValueError, match=r"32 tokens .*grid of patches"):
-        KerasFeaturizer(rows, pooling="mean").transform(faces)
+        KerasFeaturizer(rows, pooling="cls").transform(faces)
 
 
 # -- presets of a module that replaces KerasHub ------------------------------------

@@ -133,6 +133,12 @@ def test_too_few_people_are_counted() -> None:
         next(cv.split(X, Y))
 
 
+def test_single_person_cannot_be_split() -> None:
+    cv = IdentityKFold(["anna"] * 4, [None] * 4, 2)
+    with pytest.raises(ValueError, match="show the same person; expected at least two"):
+        next(cv.split(X[:4], [0, 1, 0, 1]))
+
+
 def test_what_is_left_out_at_random_cannot_be_told() -> None:
     for state in (None, np.random.RandomState(0)):
         cv = IdentityKFold(TARGET, SOURCE, 2, random_state=state)

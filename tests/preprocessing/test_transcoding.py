@@ -555,6 +555,14 @@ def test_bad_videos_are_skipped_and_named_and_the_others_copied(clip, tmp_path, 
     assert len(caught) == 3
 
 
+def test_file_that_is_too_large_is_not_passed_on(clip, tmp_path):
+    copies, warned = skip([clip], tmp_path / "cache", max_bytes=9)
+    assert "max_bytes=9" in dict(warned)[str(clip)]
+    with pytest.warns(VideoReadWarning, match="cannot be found"):
+        (sampled,) = VideoFrameSampler(on_error="skip").transform(copies)
+    assert sampled.error is not None
+
+
 @needs_sh
 def test_copy_that_takes_too_long_is_given_up(clip, tmp_path, stand_in):
     stand_in('printf half > "$out"\nexec sleep 60\n')
