@@ -117,7 +117,7 @@ class CacheWarning(UserWarning):
 
 
 class DatasetWarning(UserWarning):
-    """The file names, labels or official lists of a dataset are inconsistent."""
+    """The file names, labels or official split lists of a dataset are inconsistent."""
 
 
 class MissingVideosWarning(DatasetWarning):

@@ -254,7 +254,8 @@ default="roc_auc"
     With the default `distortions` and `levels`, each video is decoded 36 times, unless
     the cropper caches its output (`memory`).
 
-    For the confidence interval of ``curve.scores[i, j]``, pass ``curve.proba[i, j]`` as
+    For the confidence interval of ``curve.scores[i, j]``, the score for
+    ``curve.distortions[i]`` and ``curve.levels[j]``, pass ``curve.proba[i, j]`` as
     `y_score` to :func:`~skdeepfake.metrics.group_bootstrap`.
 
     Examples

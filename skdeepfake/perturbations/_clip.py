@@ -52,7 +52,7 @@ class PerturbedClip(Clip):
     """Clip whose frames are distorted during decoding.
 
     It is usually created by :class:`VideoPerturber`. It has the same path, sampled
-    frames, limits and error handling as the wrapped clip.
+    frames, error handling and limits on reading as the wrapped clip.
 
     Parameters
     ----------

@@ -80,7 +80,8 @@ class Distortion(NamedTuple):
         -------
         float
             Value of the parameter, as listed in :class:`VideoPerturber`. For JPEG
-            compression in the faithful mode, the downscaling factor instead.
+            compression in the faithful mode, the downscaling factor is returned
+            instead of the quality.
         """
         return (self.corrected if mode == "corrected" else self.faithful)[level - 1]
 
@@ -129,8 +130,8 @@ def distort(
     frame : ndarray of uint8, shape (height, width, 3)
         RGB frame, which is not modified.
     distortion : {"CS", "CC", "BW", "GNC", "GB", "JPEG"}
-        Code of the distortion; see :class:`VideoPerturber`. Only that class supports
-        "VC", which distorts files.
+        Code of the distortion; see :class:`VideoPerturber`. "VC" is not supported,
+        since it distorts files.
     level : int
         Level from 1 (weakest) to 5. 0 does not change the frame.
     mode : {"corrected", "faithful"}, default="corrected"

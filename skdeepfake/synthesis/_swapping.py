@@ -59,8 +59,8 @@ class FaceSwapper(SelfBlender):
     margin : float, default=0.0
         Margin around the face box; see :class:`SelfBlender`.
     landmarks : str, os.PathLike or None, default=None
-        Path of a dlib shape predictor with 68 or 81 points. None uses a frontal face of
-        average proportions.
+        Path of a dlib shape predictor with 68 or 81 points. None uses the points of a
+        frontal face of average proportions.
     cloning : float, default=0.25
         Probability of blending a fake by gradients instead of linearly.
 
