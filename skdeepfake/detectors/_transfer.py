@@ -70,13 +70,13 @@ class TransferDetector(ImageDetector):
         None uses random weights.
     trainable : {"all", "top", "norm", "bias"}, int or LoRA, default="all"
         Part of the backbone to train in addition to the head. "all" trains the whole
-        backbone, "top" trains only the head, and an integer is the number of blocks to
-        train at the end of the backbone. A block begins where feature maps become
-        smaller. VGG16 has five blocks. If the backbone consists of parallel networks,
-        the blocks of each network are counted separately. "norm" trains the scales and
-        shifts of normalization layers. "bias" trains all biases, including the shifts
-        of normalization layers. :class:`LoRA` trains low-rank updates of kernels.
-        Frozen blocks do not update the statistics of batch normalization.
+        backbone, "top" trains only the head, and an integer n trains the last n blocks
+        of the backbone. A block begins where feature maps become smaller. VGG16 has
+        five blocks. If the backbone consists of parallel networks, the blocks of each
+        network are counted separately. "norm" trains the scales and shifts of
+        normalization layers. "bias" trains all biases, including the shifts of
+        normalization layers. :class:`LoRA` trains low-rank updates of kernels. Frozen
+        blocks do not update the statistics of batch normalization.
     head : Head or None, default=None
         Architecture and training of the head. None uses ``Head()``.
     {{image_parameters}}

@@ -301,9 +301,9 @@ class EvaluationReport:
         Returns
         -------
         dict
-            Dictionary with the keys `settings`, `coverage`, `rows`,
-            `confusion_matrices`, `gaps` and `videos`. `videos` contains a dict for each
-            scored video, with the keys `name`, `is_fake` (the label), `probability` and
+            Attributes `settings`, `coverage`, `rows`, `confusion_matrices` and `gaps`
+            by name, and the key `videos`. `videos` contains a dict for each scored
+            video, with the keys `name`, `is_fake` (the label), `probability` and
             `group`. Unknown values are None.
         """
         videos = self.scores["videos"]

@@ -48,7 +48,7 @@ def equal_error_rate(
 
     See Also
     --------
-    choose_threshold : Choose the threshold where both error rates are closest.
+    choose_threshold : Choose a threshold by balanced accuracy or equal error rate.
     true_positive_rate_at : True positive rate at a given false positive rate.
 
     Notes

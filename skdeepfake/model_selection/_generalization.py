@@ -28,8 +28,9 @@ class CrossDatasetSplit(_MetadataSplitter):
     With ``n_splits=None``, each test set is a whole dataset, and training videos whose
     group is in the test set are left out. If datasets share many people, as
     DeeperForensics and FaceForensics++ do, set `n_splits`. Groups are then assigned to
-    folds. Each test set is one fold of the test dataset, and the training set contains
-    all other folds of the training datasets.
+    folds that extend over all datasets. Each test set contains the videos of one fold
+    in the test dataset, and the training set contains the videos of all other folds in
+    the training datasets.
 
     Parameters
     ----------
@@ -57,8 +58,8 @@ class CrossDatasetSplit(_MetadataSplitter):
     Pass the splitter as ``cv`` to `cross_validate` or `GridSearchCV`, together with
     ``groups``. It can only split all videos that `dataset` describes, not a subset. The
     inner search of nested cross-validation therefore needs another splitter, such as
-    `StratifiedGroupKFold`. After a search with this splitter, test generalization on a
-    dataset that was not part of the search.
+    `StratifiedGroupKFold`. After a search with `CrossDatasetSplit`, test generalization
+    on a dataset that was not part of the search.
 
     References
     ----------

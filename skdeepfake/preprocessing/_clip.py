@@ -64,8 +64,8 @@ class Clip:
     error : VideoReadError or None
         Reason why the video was skipped, or None. Only set with ``on_error="skip"``.
     boxes : list of tuple of int or None
-        Box of the face (left, top, right, bottom) in each slot that the cropper
-        returns, in pixels of the frame and without the margin. None in slots without a
+        For each slot of the cropper's output, the box of the face (left, top, right,
+        bottom) in pixels of the frame and without the margin. None in slots without a
         face. Set by a cropper.
     left_out : bool
         True if a frame shows more people than were followed. Set by a cropper.
