@@ -76,8 +76,8 @@ class VideoAnalyses(Sequence[VideoAnalysis]):
             being fake), `frames` (number of sampled frames), `frames_with_face` (number
             of these frames with a face), `coverage`, `people` (number of people),
             `duration` (in seconds), `codec`, `sha256` (of the file),
-            `content_credentials` (their status) and `error` (reason why the video is
-            unreadable).
+            `content_credentials` (status of the Content Credentials) and `error`
+            (reason why the video is unreadable).
         """
         pandas = import_pandas("to_frame", "use rows, which is a list of dicts")
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))

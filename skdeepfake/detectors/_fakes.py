@@ -22,14 +22,14 @@ class BlendedFakes(BaseEstimator):
 
     The detector learns to detect traces of blending instead of traces of a specific
     generator. Requires RGB faces of dtype uint8. The label of the real class must be 0,
-    False or "real". If `share` is None, `y` may contain only the real class.
+    False or "real". If `share` is None, `y` does not have to contain fakes.
 
     Parameters
     ----------
     blender : SelfBlender, FaceSwapper, RandomBlender or None, default=None
-        Blender that creates the fakes, or any object with the attributes `blend_pairs`
-        and `altered`. The `margin` of the blender must equal the margin of the face
-        crops. None uses ``SelfBlender()``.
+        Blender that creates the fakes, or any object with the method `blend_pairs` and
+        the attribute `altered` of a SelfBlender. The `margin` of the blender must equal
+        the margin of the face crops. None uses ``SelfBlender()``.
     share : float or None, default=None
         Share of the fakes in `y` to replace with blended fakes. None ignores the fakes
         in `y` and creates one fake per real face.

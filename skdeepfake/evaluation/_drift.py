@@ -250,9 +250,9 @@ def drift(
     alpha : float, default=0.01
         Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
-        Minimum bound of the population stability index. For few videos, the index is
-        often high even without drift. Its 99% quantile without drift is used as the
-        bound if it is above `max_psi`.
+        Bound of the population stability index. For few videos, the index is often
+        high even without drift. If its 99% quantile without drift is above `max_psi`,
+        the bound is this quantile.
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 

@@ -272,15 +272,15 @@ class EvaluationReport:
 
     @property
     def gaps(self) -> list[dict[str, Any]]:
-        """Largest difference of each metric between two values of `by`.
+        """Largest difference of each metric between two subsets (values of `by`).
 
         The list contains one dict per metric of videos or frames. Its keys are `level`
         ("videos" or "frames"), `measure` (the name of the metric), `gap`, `lowest`,
         `highest` and `note`. `gap` is the difference.
         `lowest` and `highest` name the subsets with the lowest and the highest value of
-        the metric. `note` is the note of the metric in the lowest subset or, if there
-        is none, in the highest subset. The list is empty if `by` has fewer than two
-        distinct values.
+        the metric. `note` is the warning about the metric in the subset `lowest` or, if
+        there is none, in the subset `highest`. The list is empty if `by` has fewer than
+        two distinct values.
         """
         return _measures.largest_gaps(self.rows)
 

@@ -39,10 +39,10 @@ class IdentityKFold(_MetadataSplitter):
     n_splits : int, default=5
         Number of folds, at least 2.
     shuffle : bool, default=True
-        If True, shuffle the people before assigning them to folds.
+        If True, shuffle people with similar numbers of videos before assigning them to
+        folds.
     random_state : int, RandomState instance or None, default=None
-        Controls the shuffling of people with similar numbers of videos. Pass an int for
-        reproducible folds.
+        Controls the shuffling. Pass an int for reproducible folds.
 
     See Also
     --------

@@ -55,7 +55,7 @@ class RandomBlender(Versioned, BaseEstimator):
 
     @property
     def altered(self) -> str:
-        """`altered` of the blenders if it is the same for all, otherwise "either"."""
+        """Attribute `altered` of the blenders, or "either" if their values differ."""
         kinds = {blender.altered for blender in self.blenders}
         return kinds.pop() if len(kinds) == 1 else "either"
 
