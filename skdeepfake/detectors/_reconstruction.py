@@ -49,8 +49,8 @@ class ReconstructionDetector(ImageDetector):
     head : {"dense"} or None, default="dense"
         Layers trained on the labels. With None, the score of a face with mean error r
         is ``sigmoid((r - m) / s - 2)``, where m and s are the mean and the standard
-        deviation of the errors of real training faces. `y` may contain only the real
-        class if `head` is None or if ``fake_source=BlendedFakes()``.
+        deviation of the errors of real training faces. `y` need not contain fakes if
+        `head` is None or if ``fake_source=BlendedFakes()``.
     reconstruction_epochs : int, default=20
         Number of epochs in which the encoder and the decoder are trained, without
         augmentation or validation. These epochs do not count toward `epochs`.

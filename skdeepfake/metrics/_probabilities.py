@@ -68,8 +68,8 @@ def reliability_curve(
     Returns
     -------
     ReliabilityCurve
-        Named tuple of the mean probability `predicted`, the share of fakes `observed`
-        and the number of samples `n_samples` in each non-empty bin.
+        Named tuple of `predicted` (mean probability), `observed` (share of fakes) and
+        `n_samples` (number of samples) for each non-empty bin.
 
     {{probability_errors}}
 

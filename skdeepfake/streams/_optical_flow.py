@@ -98,7 +98,8 @@ class OpticalFlow(BurstTransformer):
             Displacements in pixels, of dtype float16. With ``channels="rgb"``, images
             with three channels, of dtype uint8. The flow between two frames is
             all zeros if at least one of them has no face. If the faces are identical,
-            "xy" is 6e-5 pixels instead of zero, since zeros mark slots without a face.
+            displacements are 6e-5 pixels instead of zero, since zeros mark slots
+            without a face.
 
         Raises
         ------
