@@ -19,8 +19,8 @@ exit codes:
 """
 _PREDICT = """\
 Classify videos with the reference detector, which is included in skdeepfake, or
-with your own model. The verdict is real, fake, uncertain or no face. Files do not
-leave this machine.
+with your own model. The verdict is real, fake, uncertain, no face or unreadable.
+Files do not leave this machine.
 """
 _PREDICT_EXAMPLES = """\
 examples:

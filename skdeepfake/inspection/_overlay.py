@@ -45,11 +45,11 @@ def overlay(
     image : array-like of shape (height, width, 3), uint8
         RGB image of the face.
     attribution : array-like of shape (h, w)
-        Map from :func:`grad_cam`, or result of :func:`occlusion` for one frame, with
-        the positions reshaped to rows and columns. The map is interpolated to the size
-        of the image. Negative values and NaN are not drawn.
+        Map from :func:`grad_cam`, or the values of :func:`occlusion` for one frame,
+        reshaped to rows and columns. The map is interpolated to the size of the image.
+        Negative values and NaN are not drawn.
     alpha : float, default=0.7
-        Opacity of evidence of `vmax` or more, between 0 and 1.
+        Opacity, from 0 to 1, where the evidence is at least `vmax`.
     colormap : {"cividis", "inferno", "magma", "plasma", "viridis"}, default="viridis"
         Colormap. All are suitable for color-blind readers.
     vmax : float or None, default=None
