@@ -39,7 +39,7 @@ def combine_datasets(datasets: Mapping[str, Bunch]) -> Bunch:
         target_names : list of str
             Class names, the same for all datasets.
         groups : ndarray of int, shape (n_videos,)
-            Group of each video, unique across datasets.
+            Group of each video. Equal numbers are the same group in all datasets.
         split : ndarray of object, shape (n_videos,), or None
             Official subset of each video, or None for a video without one. The
             attribute is None if no dataset has official subsets.

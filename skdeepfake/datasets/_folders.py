@@ -293,8 +293,8 @@ def load_paper_folders(
     Raises
     ------
     DatasetError
-        If a folder is missing or contains no videos, or if a file name without
-        extension has fewer than three characters.
+        If a folder is missing or contains no videos, or if a file name has fewer
+        than three characters before its extension.
 
     Warns
     -----
@@ -312,9 +312,10 @@ def load_paper_folders(
     Notes
     -----
     The paper's code shortens the names of fakes to three characters, which do not
-    contain the source. The same face may therefore be in several groups. Fakes whose
-    names contain the source, such as 000_M101.mp4, are also grouped by source. There is
-    no official split, since the paper splits frames at random.
+    contain the source. These fakes are grouped by target only, so the same source may
+    be in several groups. Fakes whose names contain the source, such as 000_M101.mp4,
+    are also grouped by source. There is no official split, since the paper splits
+    frames at random.
 
     References
     ----------

@@ -149,8 +149,8 @@ class Attention(BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n_videos, n_frames)
-            Probability of the frames up to each frame. NaN for frames without a face,
-            and 0.5 if all weights up to a frame are 0.
+            Probability of the video, aggregated up to and including each frame. NaN
+            for frames without a face, and 0.5 if all weights up to a frame are 0.
         """
         known = ~np.isnan(proba)
         weight = np.where(known, weight, 0).astype(np.float64)

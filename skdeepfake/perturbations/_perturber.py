@@ -165,8 +165,8 @@ class VideoPerturber(StatelessTransformer):
         Raises
         ------
         ValueError
-            If X is not an array of clips with the same number of frames, or if VC is
-            applied to distorted clips.
+            If X is not an array of clips with the same number of frames, or if
+            VC (video compression) is applied to clips that are already distorted.
         """
         self._validate_params()
         clips = check_clips(X, caller=type(self).__name__)

@@ -98,9 +98,9 @@ class CropCache(ArchiveCache):
     """Cache of the face crops written by ``DlibFaceCropper(memory=...)``.
 
     Each entry is a zip archive with one lossless PNG per face. The key of an entry
-    consists of the path, size, modification time and partial content hash of the video,
-    and of the parameters of the sampler and the cropper. Several processes and machines
-    can share a cache.
+    consists of the path, size and modification time of the video, a hash of parts of
+    its content, the parameters of the sampler and the cropper, and the version of the
+    cropping algorithm. Several processes and machines can share a cache.
 
     Parameters
     ----------
