@@ -9,7 +9,7 @@ features of faces, and the discriminator of a GAN.
 The example illustrates the interface and does not show which detector is best. The
 videos are synthetic, and the networks are small enough to train in seconds. The
 features are computed with random weights, so that the weights of VGG16 do not have to
-be downloaded. The benchmarks compare the detectors on real faces.
+be downloaded. The benchmarks compare the detectors on actual deepfakes.
 """
 
 # %%

@@ -213,10 +213,10 @@ class BaseDetector(VideoTrainer, KerasEstimator):
         ------
         ValueError
             If X or y has the wrong shape or type, if there are too few groups for a
-            validation set, or if the :class:`Checkpoint` belongs to another training
-            run.
+            validation set, or if the :class:`Checkpoint` in `callbacks` belongs to
+            another training run.
         ModelFileError
-            If the file of the :class:`Checkpoint` is damaged.
+            If the file of the :class:`Checkpoint` in `callbacks` is damaged.
         NoFaceError
             If no video has a face.
         TrainingDivergedError

@@ -55,7 +55,7 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
         Number of frames per batch in prediction.
     engine : {"auto", "onnxruntime", "opencv"}, default="auto"
         Engine that runs the network. "auto" uses onnxruntime if it is installed, and
-        OpenCV otherwise. onnxruntime is two to three times faster.
+        OpenCV otherwise. onnxruntime is about twice as fast.
     verbose : int, default=0
         Verbosity level. A positive value shows a progress bar.
 

@@ -128,9 +128,9 @@ class EvaluationReport:
         by : array-like of shape (n_videos,), default=None
             Attribute of each video, such as sex, skin type, source or manipulation
             (``details["method"]`` from a loader). The videos of each value form a
-            subset, which is also scored separately, and `gaps` compares the subsets. A
-            subset with only one class is scored against all videos of the other class.
-            Videos with the value None or NaN do not belong to any subset.
+            subset, which is also scored separately, and `gaps` of the report compares
+            the subsets. A subset with only one class is scored against all videos of
+            the other class. Videos with the value None or NaN are not in any subset.
         frame_proba : array-like of shape (n_videos, n_frames), default=None
             Probability of being fake for each frame; NaN without a face.
         has_face : array-like of bool, shape (n_videos, n_frames), default=None

@@ -18,10 +18,10 @@ class FrameFeatureUnion(FeatureUnion):
     """Concatenate the outputs of several transformers for each slot.
 
     scikit-learn's FeatureUnion requires outputs with one vector per video. This class
-    also accepts vectors per frame or per position, and images, and concatenates them
-    along the last axis. If a transformer drops slots, these slots are dropped from all
-    outputs. For example, :class:`~skdeepfake.streams.OpticalFlow` drops the last frame
-    of each burst.
+    also accepts images, vectors per frame, and vectors per position of a feature map,
+    and concatenates them along the last axis. If a transformer drops slots, these slots
+    are dropped from all outputs. For example, :class:`~skdeepfake.streams.OpticalFlow`
+    drops the last frame of each burst.
 
     Parameters
     ----------

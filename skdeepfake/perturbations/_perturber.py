@@ -85,7 +85,7 @@ class VideoPerturber(StatelessTransformer):
     - CC. *Corrected*: scales the difference between each pixel and the mean luma of the
       frame. *Faithful*: multiplies pixels by the factor, which darkens the frame.
     - BW. The table lists the number of blocks for frames whose shorter side is 256
-      pixels long. *Corrected*: scales this number with the shorter side, but adds at
+      pixels long. *Corrected*: scales this number with the shorter side, but draws at
       least one block. *Faithful*: rounds the shorter side down to a multiple of 256
       first. Frames with a side below 256 pixels therefore have no blocks.
     - GNC. *Corrected*: adds noise to YCbCr. The variance is for pixels from 0 to 1.
