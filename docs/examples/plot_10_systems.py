@@ -63,8 +63,8 @@ for ax in axes.ravel():
 # ------------------
 #
 # In spliced clips, the face jumps where two segments meet. To detect these clips, a
-# linear classifier on the mean and the maximum speed is sufficient. The clips of a
-# recording are all in the same fold.
+# linear classifier on the mean and the maximum speed is sufficient. A fake and its real
+# video are in the same fold.
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score

@@ -288,7 +288,7 @@ Returns
         group. Group numbers do not depend on the loaded subset, and they are not
         comparable between datasets.
     split : ndarray of object, shape (n_videos,), or None
-        Official subset of each video, or None for unlisted videos. The attribute is
+        Official subset of each video, or None for videos without one. The attribute is
         None if there are no official lists.
     details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
         Metadata from file names and lists:

@@ -53,8 +53,8 @@ class MotionMagnifier(BurstTransformer):
     that are magnified less or not at all. For example, g is 5.2 for a portrait of
     224 x 224 pixels. The first-order filter has no sharp cutoff. With the default
     parameters, ``abs(H(f))`` is 0.98 at 1 Hz, 0.90 at 2 Hz, 0.55 at 4 Hz, 0.21 at 8 Hz
-    and 0.11 at 10 Hz. With g = 5.2, motion at 8 Hz is therefore still magnified by a
-    factor of 1.6.
+    and 0.11 at 10 Hz. With g = 5.2 and the phase shift of H, motion at 8 Hz is still
+    magnified by a factor of 1.6.
 
     References
     ----------
