@@ -68,8 +68,8 @@ class GANDetector(ImageDetector):
         `classes_`. If the labels are 0 for real and 1 for fake, 0 treats generated
         images as real, as in the paper, and 1 treats them as fake. The generator is
         trained to create images that the discriminator assigns to the other class. If
-        generated images are treated as fake, `y` may contain only the real class, which
-        must be 0, False or "real". If it does, there is no validation set. In a
+        generated images are treated as fake, `y` does not have to contain fakes. If all
+        labels are real (0, False or "real"), there is no validation set. In a
         benchmark with face crops of 56 pixels (``benchmarks/README.md``), the
         validation AUC is 0.86 for ``generated_label=0``, 0.84 for
         ``generated_label=1``, and 0.885 for ``generator=None``.
