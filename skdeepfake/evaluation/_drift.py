@@ -251,8 +251,8 @@ def drift(
         Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
         Bound of the population stability index. For few videos, the index is often
-        high even without drift. If its 99% quantile without drift is above `max_psi`,
-        the bound is this quantile.
+        high even without drift. Therefore, the bound is raised if more than 1% of
+        datasets without drift would exceed it.
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 

@@ -179,12 +179,12 @@ class Clip:
 
     @property
     def indices(self) -> NDArray[np.intp]:
-        """Index in the video of each sampled frame, or -1 in empty slots."""
+        """Index in the video of each sampled frame, or -1 in slots without a frame."""
         return self._padded(self._proven().indices, -1)
 
     @property
     def timestamps(self) -> NDArray[np.float64]:
-        """Time in seconds of each sampled frame, or NaN in empty slots."""
+        """Time in seconds of each sampled frame, or NaN in slots without a frame."""
         return self._padded(self._proven().timestamps, np.nan)
 
     @property
@@ -193,7 +193,7 @@ class Clip:
         return 0.0 if self._plan is None else self._plan.missing
 
     def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
-        """Yield RGB frames of shape (height, width, 3), or None in empty slots."""
+        """Yield RGB frames of shape (height, width, 3), or None without one."""
         plan = self._proven()
         if len(plan.indices):
             with self._reader() as reader:

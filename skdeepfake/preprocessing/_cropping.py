@@ -36,10 +36,10 @@ _SHARED = {
         times, like FaceForensics++.
     max_faces : int or None, default=1
         Maximum number of people to follow. None follows up to 10 people and warns about
-        videos that show more at once. Slots are ordered by frame, then by person. In
-        every frame, each person has the same slot, which is empty while the person is
-        not visible. If all slots are taken, a new person gets the slot of someone who
-        has been absent for at least two frames.
+        videos that show more at once. Slots are ordered by frame, then by person. A
+        person has the same position among the slots of every frame. The slot is empty
+        in frames in which the person is not visible. If all positions are taken, a new
+        person gets that of someone who has been absent for at least two frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
         Region to crop. "face" is the box found by the detector, "frame" is the whole

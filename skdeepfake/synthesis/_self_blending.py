@@ -167,8 +167,9 @@ class SelfBlender(Versioned, BaseEstimator):
         fakes : ndarray of uint8, of the shape of `faces`
             Fakes in a new array. Slots without a face are all zeros.
         masks : ndarray of float32, of the shape of `faces` without its last axis
-            Weight of each pixel of the source (the copy that is blended into the
-            other), from 0 to 1. Only returned if `return_mask` is True.
+            Weight of the source in each pixel, from 0 to 1. The source and the target
+            are copies of the same face, and the source is blended into the target. Only
+            returned if `return_mask` is True.
 
         Raises
         ------
