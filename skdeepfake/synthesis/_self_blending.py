@@ -148,7 +148,7 @@ class SelfBlender(Versioned, BaseEstimator):
 
         The frames of a video share the same random parameters. With `landmarks`, the
         mask follows the face. The random parameters of a sample depend on its index,
-        not on the other samples.
+        not on the other samples. FaceSwapper takes the source from another sample.
 
         Parameters
         ----------
@@ -167,9 +167,9 @@ class SelfBlender(Versioned, BaseEstimator):
         fakes : ndarray of uint8, of the shape of `faces`
             Fakes in a new array. Slots without a face are all zeros.
         masks : ndarray of float32, of the shape of `faces` without its last axis
-            Weight of the source in each pixel, from 0 to 1. The source and the target
-            are copies of the same face, and the source is blended into the target. Only
-            returned if `return_mask` is True.
+            Weight of the source in each pixel, from 0 to 1. The source is blended into
+            the target. Both are copies of the same face, or different faces in
+            FaceSwapper. Only returned if `return_mask` is True.
 
         Raises
         ------
