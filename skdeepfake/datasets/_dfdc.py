@@ -73,10 +73,10 @@ def load_dfdc(root: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     Notes
     -----
     The dataset specifies the original of each fake, but not the identities of actors.
-    Each group therefore contains one original and its fakes, and the same actor may
-    appear in several groups. ``details["target"]`` is the name of the original and
-    ``details["source"]`` is None. Each video in a ``labels.csv`` forms its own group,
-    since its original is unknown.
+    Each original therefore counts as one identity: a group contains one original and
+    its fakes, and the same actor may appear in several groups. ``details["target"]`` is
+    the name of the original and ``details["source"]`` is None. Each video in a
+    ``labels.csv`` forms its own group, since its original is unknown.
 
     `split` is read from ``metadata.json``. It is ``"train"`` in all published training
     parts and None in the test set.
