@@ -37,8 +37,8 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     pipeline : Pipeline or detector
-        Fitted pipeline that takes paths of videos, or its fitted detector. Detectors
-        that take sequences or features are not supported.
+        Fitted pipeline that takes paths of videos, or its fitted detector. The
+        network must take single faces, not sequences of frames or features.
     path : str or os.PathLike
         Path of the ``*.onnx`` file to write.
 
@@ -65,8 +65,8 @@ def export_onnx(pipeline: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     ValueError
         If the detector is not supported, or if Keras does not run on TensorFlow.
     ImportError
-        If the extra ``onnx`` is not installed. The reference detector can be exported
-        without it.
+        If the extra ``onnx`` is not installed. The detector returned by
+        :func:`~skdeepfake.load_detector` can be exported without it.
     RuntimeError
         If the probabilities of the exported network differ from those of the detector
         by more than 1e-4.
