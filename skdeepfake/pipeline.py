@@ -40,9 +40,9 @@ def make_detector_pipeline(
     Parameters
     ----------
     detector : str or classifier, default="cnn"
-        Name of a system listed in the Notes, its reference number in the reviewing
-        paper, such as "[4]", or a classifier. A classifier receives arrays of shape
-        (n_videos, n_slots, height, width, 3), or the output of `featurizer`.
+        Name or reference number (such as "[4]") of a system listed in the Notes, or a
+        classifier. A classifier receives arrays of shape (n_videos, n_slots, height,
+        width, 3), or the output of `featurizer`.
     n_frames : int or None, default=None
         Number of frames sampled per video. If `burst` is above 1, this is the number of
         bursts. None uses the default of the system, if any, and 10 otherwise.

@@ -140,7 +140,7 @@ def analyze_videos(
     {{detector}}
     heatmaps : bool, default=False
         If True, compute heatmaps of the three faces with the highest probabilities in
-        each video, which are shown in the HTML pages of the results.
+        each video, and show these heatmaps in the HTML pages of the results.
     on_error : {"raise", "skip"}, default="raise"
         Handling of videos that cannot be read. "skip" gives them the verdict
         "unreadable", stores the reason in the attribute `error` of their analyses, and

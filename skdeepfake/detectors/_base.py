@@ -197,7 +197,8 @@ class BaseDetector(VideoTrainer, KerasEstimator):
             Frames, all zeros in slots without a face. An array of images is read as
             videos of one frame. Memory-mapped arrays are read in batches.
         y : array-like of shape (n_videos,)
-            Labels of two classes, such as 0 for real and 1 for fake.
+            Labels of two classes, such as 0 for real and 1 for fake. Some detectors do
+            not need fakes.
         sample_weight : array-like of shape (n_videos,), default=None
             Weight of each video in the loss.
         groups : array-like of shape (n_videos,), default=None

@@ -230,8 +230,8 @@ def drift(
 
     A quantity has drifted if the Kolmogorov-Smirnov test rejects equal distributions
     and the population stability index exceeds its bound. The test alone would detect
-    negligible differences between thousands of videos, and the index alone would often
-    be high by chance for few videos.
+    negligible differences if there are thousands of videos, and the index alone would
+    often be high by chance if there are few.
 
     Parameters
     ----------
@@ -251,8 +251,8 @@ def drift(
         Joint significance level of all tests, with Bonferroni correction.
     max_psi : float, default=0.25
         Bound of the population stability index. For few videos, the index is often
-        high even without drift. Therefore, the bound is raised if more than 1% of
-        datasets without drift would exceed it.
+        high even without drift. Therefore, the bound is raised to the 99th percentile
+        of the index without drift, if this percentile is higher.
     pos_label : int, float, bool or str, default=None
         Label of the fake class. None means 1 and requires labels 0 and 1, or -1 and 1.
 
