@@ -14,8 +14,8 @@ nothing to learn, so any score above chance level is due to leakage.
 # Real clips with random labels
 # -----------------------------
 #
-# We render sixteen clips. They all show the same portrait. Groups by person would
-# put all clips into one group, so this example treats each recording as an identity.
+# We render sixteen recordings. They all show the same portrait. Groups by person would
+# put all frames into one group, so this example groups the frames by recording.
 import tempfile
 
 import numpy as np

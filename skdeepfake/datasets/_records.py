@@ -293,7 +293,7 @@ Returns
     details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
         Metadata from file names and lists:
 
-        - `path` and `label`: same as `data` and `target`;
+        - `path` and `label`: same as the attributes `data` and `target`;
         - `target`: identity in a real video, or in the original of a fake;
         - `source`: identity whose face or expression was inserted;
         - `original`: name of the original video of a fake;

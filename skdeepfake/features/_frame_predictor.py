@@ -79,7 +79,7 @@ class FramePredictor(Versioned, TransformerMixin, BaseEstimator):
     Notes
     -----
     Volisetty, Sen and Savala review a detector that uses Recycle-GAN, but do not
-    describe how. This class implements only the predictor of Recycle-GAN.
+    describe how it is used. This class implements only the predictor of Recycle-GAN.
 
     References
     ----------

@@ -73,9 +73,10 @@ class VideoPerturber(StatelessTransformer):
 
     Notes
     -----
-    The random numbers of a frame depend on `random_state`, the size of the file and the
-    index of the frame, but not on the other videos, their order or their class. Higher
-    levels include the blocks of lower levels and amplify the same noise.
+    The random numbers of a frame depend on `random_state`, the size of the file, the
+    index of the frame and the position of the distortion in the chain, but not on the
+    other videos, their order or their class. Higher levels include the blocks of lower
+    levels and amplify the same noise.
 
     The modes differ as follows:
 

@@ -225,7 +225,7 @@ class Clip:
         Returns
         -------
         list with one entry per slot
-            Results of the function, None in empty slots.
+            Results of the function, None in slots without a frame.
         """
 
         def results(reader: VideoReader, plan: Plan) -> list[T]:

@@ -135,7 +135,7 @@ class OpticalFlow(BurstTransformer):
         return flow.reshape(n_videos, -1, height, width, 2 + is_rgb)
 
     def select_slots(self, slots: ArrayLike) -> NDArray:
-        """For each motion between two frames, select the value of the first frame.
+        """For each motion between two frames, select the value of the earlier frame.
 
         Parameters
         ----------
