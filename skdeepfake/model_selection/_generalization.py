@@ -170,8 +170,8 @@ class LeaveOneManipulationOut(_MetadataSplitter):
     Parameters
     ----------
     manipulation : array-like of shape (n_videos,)
-        Manipulation of each fake and None for each real video, such as
-        ``details["method"]`` from a loader.
+        Manipulation of each video, such as ``details["method"]`` from a loader. None
+        marks real videos.
     n_splits : int, default=5
         Number of folds, at least 2. Each fold must contain real videos and fakes of
         every manipulation.
