@@ -56,7 +56,8 @@ class VideoReadError(_AboutVideo, SkdeepfakeError, ValueError):
     Parameters
     ----------
     path : str or os.PathLike
-        Absolute path of the video. The message omits the working directory.
+        Absolute path of the video. If the video is in the working directory, the
+        message contains the relative path.
     reason : str
         Description of the problem and how to solve it.
 
@@ -121,7 +122,7 @@ class DatasetWarning(UserWarning):
 
 
 class MissingVideosWarning(DatasetWarning):
-    """Videos, folders or official lists of a dataset are missing."""
+    """Videos, folders or official split lists of a dataset are missing."""
 
 
 class NoFaceWarning(UserWarning):
@@ -140,7 +141,8 @@ class VideoReadWarning(_AboutVideo, UserWarning):
     Parameters
     ----------
     path : str or os.PathLike
-        Absolute path of the video. The message omits the working directory.
+        Absolute path of the video. If the video is in the working directory, the
+        message contains the relative path.
     reason : str
         Description of the problem and how to solve it.
     """

@@ -39,7 +39,7 @@ _SHARED = {
         videos that show more at once. Slots are ordered by frame, then by person. A
         person has the same position among the slots of every frame. The slot is empty
         in frames in which the person is not visible. If all positions are taken, a new
-        person gets that of someone who has been absent for at least two frames.
+        person gets the position of someone who has been absent for at least two frames.
     region : {"face", "frame", "eyes", "nose", "mouth", "body"} or sequence of these, \
 default="face"
         Region to crop. "face" is the box found by the detector, "frame" is the whole

@@ -55,7 +55,7 @@ class RandomBlender(Versioned, BaseEstimator):
 
     @property
     def altered(self) -> str:
-        """Attribute `altered` of the blenders, or "either" if their values differ."""
+        """Altered image: "source", "target", or "either" if the blenders differ."""
         kinds = {blender.altered for blender in self.blenders}
         return kinds.pop() if len(kinds) == 1 else "either"
 
