@@ -183,7 +183,7 @@ class VideoAnalysis:
         """Return or write a self-contained HTML page.
 
         The page shows the verdict, the probability over time, the most suspicious
-        faces, the limits of the detector, and the record.
+        faces, the limits of the detector, and the attribute `record`.
 
         Parameters
         ----------

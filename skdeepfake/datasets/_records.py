@@ -289,7 +289,7 @@ Returns
         and they are not comparable between datasets.
     split : ndarray of object, shape (n_videos,), or None
         Official subset of each video, or None for videos without one. The attribute is
-        None if there are no official lists.
+        None if no official list assigns videos to subsets.
     details : :class:`~sklearn.utils.Bunch` of ndarray, or pandas.DataFrame
         Metadata from file names and lists:
 

@@ -79,9 +79,9 @@ class Distortion(NamedTuple):
         Returns
         -------
         float
-            Value of the parameter, as listed in :class:`VideoPerturber`. For JPEG
-            compression in the faithful mode, the downscaling factor is returned
-            instead of the quality.
+            Value of the parameter, as listed in :class:`VideoPerturber`. In the
+            faithful mode, "JPEG" downscales frames instead of compressing them, and
+            the downscaling factor is returned.
         """
         return (self.corrected if mode == "corrected" else self.faithful)[level - 1]
 

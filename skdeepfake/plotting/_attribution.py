@@ -57,8 +57,8 @@ class AttributionDisplay:
         Color bar drawn by ``plot``; None without maps.
     {{figure}}
     axes_ : ndarray of matplotlib.axes.Axes of shape (n_rows * n_videos, n_slots)
-        Axes drawn on by ``plot``. The two or three rows of each video show its faces,
-        maps and bars, in this order.
+        Axes drawn on by ``plot``. The rows of each video show its faces and, if given,
+        its maps and bars, in this order.
 
     See Also
     --------

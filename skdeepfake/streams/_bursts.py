@@ -33,7 +33,7 @@ frame_rate : float, default=25.0
         "faces": """\
 X : ndarray of uint8, shape (n_videos, n_slots, height, width, 3)
     RGB faces, all zeros in slots without a face. Slots are ordered by burst, then
-    by frame, then by region, then by person.
+    by frame, then by region if the cropper returns several, then by person.
 """,
         "raises_for_faces": """\
 ValueError
