@@ -5,7 +5,7 @@ Grid search with a cache of face crops
 A grid search can tune the parameters of every step, including those before the network.
 With a cache of face crops, videos are not decoded again for every candidate and fold.
 
-This example uses rendered clips. The best margin for real videos may differ.
+This example uses rendered clips. The best margin for filmed videos may differ.
 """
 
 # %%

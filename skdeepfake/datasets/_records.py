@@ -283,10 +283,10 @@ Returns
 -------
 {_BUNCH_OF_FOLDERS}\
     groups : ndarray of int, shape (n_videos,)
-        Group of each video. Videos that share an identity (`target` or `source` in
-        `details`), directly or through other videos, are in the same group, so each
-        identity is in only one group. Group numbers do not depend on the loaded subset,
-        and they are not comparable between datasets.
+        Group of each video. Videos that share a target or source identity, directly
+        or through other videos, are in the same group, so each known identity is in
+        only one group. Group numbers do not depend on the loaded subset, and they are
+        not comparable between datasets.
     split : ndarray of object, shape (n_videos,), or None
         Official subset of each video, or None for videos without one. The attribute is
         None if no official list assigns videos to subsets.

@@ -40,8 +40,8 @@ class PretrainedDetector(VideoPredictor, Versioned, ClassifierMixin, BaseEstimat
 
     A PretrainedDetector is the last step of the pipeline returned by
     :func:`skdeepfake.load_detector`. The network is an EfficientNet-lite0 for single
-    faces, which runs in onnxruntime or OpenCV. Only `fit` and `model_` import Keras.
-    `fit` trains a network with the same architecture.
+    faces, which runs in onnxruntime or OpenCV. Only `fit` and `model_` (the network
+    as a Keras model) import Keras. `fit` trains a network with the same architecture.
 
     Parameters
     ----------

@@ -146,9 +146,9 @@ class SelfBlender(Versioned, BaseEstimator):
     ) -> Any:
         """Make fakes from one face, from several faces or from videos.
 
-        The frames of a video share the same random parameters. With `landmarks`, the
-        mask follows the face. The random parameters of a sample depend on its index,
-        not on the other samples. FaceSwapper takes the source from another sample.
+        The frames of a video share the same random parameters. With the constructor
+        parameter `landmarks`, the mask follows the face. The random parameters of a
+        sample depend on its index, not on the other samples.
 
         Parameters
         ----------
