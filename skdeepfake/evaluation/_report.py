@@ -276,11 +276,10 @@ class EvaluationReport:
 
         The list contains one dict per metric of videos or frames. Its keys are `level`
         ("videos" or "frames"), `measure` (the name of the metric), `gap`, `lowest`,
-        `highest` and `note`. `gap` is the difference.
-        `lowest` and `highest` name the subsets with the lowest and the highest value of
-        the metric. `note` is the warning about the metric in the subset `lowest` or, if
-        there is none, in the subset `highest`. The list is empty if `by` has fewer than
-        two distinct values.
+        `highest` and `note`. `gap` is the difference. `lowest` and `highest` name the
+        subsets with the lowest and the highest value of the metric. `note` is the note
+        of this metric in `rows` for the subset `lowest` or, if it is empty, for the
+        subset `highest`. The list is empty if `by` has fewer than two distinct values.
         """
         return _measures.largest_gaps(self.rows)
 
