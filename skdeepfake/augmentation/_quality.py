@@ -265,9 +265,9 @@ class RandomVideoCompression(BaseAugmentation):
         Largest panning speed in pixels per frame, horizontally and vertically.
     scale : (float, float), default=(1.0, 1.0)
         Range of the factor by which images are resized before compression. Images are
-        resized back afterwards. Factors above 1 result in smaller artifacts, as in
-        crops of larger faces. A single factor is drawn on a log scale for all images of
-        a batch.
+        resized back afterwards. Factors above 1 result in smaller artifacts, like those
+        in the crop of a larger face after it is downsized. A single factor is drawn on
+        a log scale for all images of a batch.
     probability : float, default=0.5
         Probability of changing an image.
 

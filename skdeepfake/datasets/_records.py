@@ -257,8 +257,8 @@ _BUNCH_OF_FOLDERS = """\
     Dataset with the following attributes:
 
     data : ndarray of str, shape (n_videos,)
-        Paths of the real videos, followed by the fakes. Within each class, the videos
-        of a folder are sorted by name.
+        Paths of the real videos, followed by the fakes. Within each class and
+        folder, they are sorted by name.
     target : ndarray of int, shape (n_videos,)
         0 for real, 1 for fake.
     target_names : list of str

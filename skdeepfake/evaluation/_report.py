@@ -278,8 +278,8 @@ class EvaluationReport:
         ("videos" or "frames"), `measure` (the name of the metric), `gap`, `lowest`,
         `highest` and `note`. `gap` is the difference. `lowest` and `highest` name the
         subsets with the lowest and the highest value of the metric. `note` is the note
-        of this metric in `rows` for the subset `lowest` or, if it is empty, for the
-        subset `highest`. The list is empty if `by` has fewer than two distinct values.
+        of this metric in `rows` for the subset `lowest`. If that note is empty, `note`
+        is that for `highest`. The list is empty if `by` has fewer than two values.
         """
         return _measures.largest_gaps(self.rows)
 
