@@ -68,7 +68,7 @@ class BlendedFakes(BaseEstimator):
         return self.share is None
 
     def classes(self, y: NDArray) -> NDArray | None:
-        """Infer both classes if all labels are real.
+        """Return the real and the fake class if `y` contains only the real class.
 
         Parameters
         ----------
@@ -78,7 +78,8 @@ class BlendedFakes(BaseEstimator):
         Returns
         -------
         ndarray of shape (2,) or None
-            Both classes if all labels are real and `share` is None, otherwise None.
+            Real and fake class if all labels are real and `share` is None, otherwise
+            None.
 
         Raises
         ------

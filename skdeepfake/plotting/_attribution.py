@@ -104,8 +104,9 @@ class AttributionDisplay:
         """Plot the evidence that a fitted detector finds in faces and frames.
 
         Maps are computed by :func:`~skdeepfake.inspection.grad_cam` or, for detectors
-        that take features, by :func:`~skdeepfake.inspection.occlusion`. If such a
-        detector has ``sequence="temporal"``, a bar is also drawn for each frame.
+        that take features, by :func:`~skdeepfake.inspection.occlusion`. If a
+        detector that takes features has ``sequence="temporal"``, a bar shows the evidence
+        in each frame.
 
         Parameters
         ----------

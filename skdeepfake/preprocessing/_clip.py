@@ -46,8 +46,8 @@ class Clip:
     on_error : {"raise", "skip"}, default="raise"
         Handling of a file that is missing, is not a video or exceeds `max_bytes`.
         "skip" leaves all slots empty. With "skip", a cropper also leaves all slots
-        empty if the video cannot be decoded. Before cropping, iterating over the clip
-        of such a video raises an error.
+        empty if the video cannot be decoded. Iterating over the clip of such a video
+        raises an error, unless a cropper has already skipped the video.
     max_pixels, max_duration, max_bytes, timeout : number or None
         Limits on reading the video; see :class:`VideoFrameSampler`.
 
