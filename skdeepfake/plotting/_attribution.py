@@ -105,7 +105,7 @@ class AttributionDisplay:
 
         Maps are computed by :func:`~skdeepfake.inspection.grad_cam` or, for detectors
         that take features, by :func:`~skdeepfake.inspection.occlusion`. If a
-        detector that takes features has ``sequence="temporal"``, a bar shows the evidence
+        detector that takes features has ``sequence="temporal"``, bars show the evidence
         in each frame.
 
         Parameters
