@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -48,6 +48,17 @@ class _Convolution(NamedTuple):
     relu: bool = True
     begins: bool = False  # first convolution of a residual block
     adds: bool = False  # last convolution of a block, followed by the addition
+
+    def padding(self, sides: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the padding before and after each side, like padding="same"."""
+        amounts = [
+            max((-(-side // self.stride) - 1) * self.stride + self.kernel - side, 0)
+            for side in sides
+        ]
+        before = [amount // 2 for amount in amounts]
+        return before, [
+            amount - first for amount, first in zip(amounts, before, strict=True)
+        ]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the weights in Keras."""
@@ -190,12 +201,7 @@ def detector_to_onnx(
         factor = gamma / np.sqrt(variance + EPSILON)
         kernel = arrays[f"{step.name}_conv/kernel"].astype(np.float64)
         kernel = kernel.transpose((2, 3, 0, 1) if step.depthwise else (3, 2, 0, 1))
-        padding = [
-            max((-(-side // step.stride) - 1) * step.stride + step.kernel - side, 0)
-            for side in sides
-        ]
-        before = [amount // 2 for amount in padding]  # like padding="same"
-        after = [amount - first for amount, first in zip(padding, before, strict=True)]
+        before, after = step.padding(sides)
         x = graph.node(
             "Conv",
             x,

@@ -100,15 +100,8 @@ class Network(torch.nn.Module):
         ):
             if step.begins:
                 shortcut = x
-            height, width = (
-                max((-(-side // step.stride) - 1) * step.stride + step.kernel - side, 0)
-                for side in x.shape[2:]
-            )
-            # Pad like padding="same" of Keras.
-            before = width // 2, height // 2
-            x = functional.pad(
-                x, (before[0], width - before[0], before[1], height - before[1])
-            )
+            (top, left), (bottom, right) = step.padding(x.shape[2:])
+            x = functional.pad(x, (left, right, top, bottom))
             groups = step.outputs if step.depthwise else 1
             x = norm(functional.conv2d(x, kernel, stride=step.stride, groups=groups))
             if step.relu:
@@ -227,14 +220,12 @@ def train(args: argparse.Namespace, settings: dict[str, Any]) -> None:
         loss.backward()
         if args.sam:
             moved = add_perturbation(parameters, args.sam)
-            kept = copy.deepcopy([norm.state_dict() for norm in network.norms])
+            statistics = [buffer.clone() for buffer in network.buffers()]
             optimizer.zero_grad()
             loss_of(network, x, y).backward()
             torch._foreach_sub_([parameter.data for parameter in parameters], moved)
-            for norm, state in zip(network.norms, kept, strict=True):
-                # Only the running statistics: the weights were restored above.
-                norm.running_mean.copy_(state["running_mean"])
-                norm.running_var.copy_(state["running_var"])
+            for buffer, value in zip(network.buffers(), statistics, strict=True):
+                buffer.copy_(value)
         optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(
@@ -264,7 +255,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes for batches")
     add_settings(parser)
     args = parser.parse_args()
-    train(args, read_settings(parser, args))
+    settings = read_settings(parser, args)
+    if settings["residual"] or settings["norm_only"]:
+        parser.error("residual and norm_only are only supported by train.py")
+    train(args, settings)
 
 
 if __name__ == "__main__":

@@ -86,11 +86,7 @@ def check_root(root: str | os.PathLike[str], expected: str) -> Path:
 
 def videos_in(folder: Path, expected: str) -> list[str]:
     """Return the sorted videos of a folder; raise an error if there are none."""
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise DatasetError(
-            f"{str(folder)!r} {found}; expected a folder with {expected}."
-        )
+    check_root(folder, expected)
     videos = sorted(
         path
         for path in folder.iterdir()
